@@ -71,7 +71,11 @@ SHIM_API int32_t shim_cuda_device_count() {
   return at::globalContext().hasCUDA() ? static_cast<int32_t>(at::detail::getCUDAHooks().getNumGPUs()) : 0;
 }
 SHIM_API int32_t shim_cudnn_available() { return at::globalContext().hasCUDA() && at::detail::getCUDAHooks().hasCuDNN(); }
-SHIM_API void shim_set_allow_tf32(int32_t matmul, int32_t cudnn) {
-  at::globalContext().setAllowTF32CuBLAS(matmul != 0);
-  at::globalContext().setAllowTF32CuDNN(cudnn != 0);
+SHIM_API int32_t shim_cuda_synchronize(int32_t device_index) {
+  return guarded([&] { at::detail::getCUDAHooks().deviceSynchronize(device_index); });
 }
+
+SHIM_API int32_t shim_matmul_tf32() { return at::globalContext().allowTF32CuBLAS(); }
+SHIM_API void shim_set_matmul_tf32(int32_t allowed) { at::globalContext().setAllowTF32CuBLAS(allowed != 0); }
+SHIM_API int32_t shim_cudnn_tf32() { return at::globalContext().allowTF32CuDNN(); }
+SHIM_API void shim_set_cudnn_tf32(int32_t allowed) { at::globalContext().setAllowTF32CuDNN(allowed != 0); }

@@ -79,3 +79,12 @@ SHIM_API int32_t shim_autograd_grad(void* const* outputs, int32_t output_count, 
     for (int32_t i = 0; i < input_count; i++) results[i] = gradients[i].defined() ? handle_of(gradients[i]) : nullptr;
   });
 }
+
+// A tensor over memory that the caller pinned; release(context) is called when the last tensor on it is gone.
+SHIM_API int32_t shim_tensor_from_memory(void* data, const int64_t* sizes, int32_t dims, int32_t dtype, void* context,
+                                         void (*release)(void*), void** tensor) {
+  return guarded([&] {
+    *tensor = handle_of(at::from_blob(data, at::IntArrayRef(sizes, dims), [context, release](void*) { release(context); },
+                                      at::TensorOptions().dtype(static_cast<at::ScalarType>(dtype))));
+  });
+}

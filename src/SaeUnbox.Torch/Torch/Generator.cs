@@ -1,0 +1,62 @@
+using TorchSharp.Interop;
+
+namespace TorchSharp;
+
+public static partial class torch
+{
+    /// <summary>Seeds the default generators of every device.</summary>
+    public static Generator manual_seed(long seed)
+    {
+        NativeMethods.Check(NativeMethods.shim_manual_seed(unchecked((ulong)seed)));
+        return new Generator(unchecked((ulong)seed));
+    }
+
+    /// <summary>A source of random numbers; on the CPU a mt19937, of whose seed only the low 32 bits count.</summary>
+    public class Generator : IDisposable
+    {
+        public Generator(ulong seed = 0, Device? device = null)
+        {
+            this.device = device ?? CPU;
+            NativeMethods.Check(
+                NativeMethods.shim_generator_new(seed, (int)this.device.type, this.device.index, out var native), "Generator");
+            NativeHandle = new GeneratorHandle(native);
+        }
+
+        internal GeneratorHandle NativeHandle { get; }
+
+        public Device device { get; }
+
+        /// <summary>The generator's whole state, a byte tensor.</summary>
+        public Tensor get_state()
+        {
+            using var borrowed = new Borrowed(NativeHandle);
+            NativeMethods.Check(NativeMethods.shim_generator_get_state(borrowed.Pointer, out var state));
+            return new Tensor(state);
+        }
+
+        public void set_state(Tensor value)
+        {
+            using var borrowed = new Borrowed(NativeHandle);
+            NativeMethods.Check(NativeMethods.shim_generator_set_state(borrowed.Pointer, value.Native()));
+        }
+
+        public Generator manual_seed(long seed)
+        {
+            using var borrowed = new Borrowed(NativeHandle);
+            NativeMethods.Check(NativeMethods.shim_generator_seed(borrowed.Pointer, unchecked((ulong)seed)));
+            return this;
+        }
+
+        public long initial_seed()
+        {
+            using var borrowed = new Borrowed(NativeHandle);
+            return unchecked((long)NativeMethods.shim_generator_current_seed(borrowed.Pointer));
+        }
+
+        public void Dispose()
+        {
+            NativeHandle.Dispose();
+            GC.SuppressFinalize(this);
+        }
+    }
+}
