@@ -1,0 +1,27 @@
+namespace SaeUnbox.Contracts;
+
+/// <summary>The way from those who want pictures to those who make them.</summary>
+public interface IGenerationQueue
+{
+    /// <summary>Hands over a job; returns once it is accepted.</summary>
+    /// <exception cref="QueueFullException">The queue is full.</exception>
+    /// <exception cref="RecipeException">The recipe is not valid, or does not fit its model.</exception>
+    ValueTask SubmitAsync(GenerationJob job, CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// The reports on an accepted job, from its present state on, up to and with the final one. To stop watching does not cancel
+    /// the job.
+    /// </summary>
+    /// <exception cref="KeyNotFoundException">No such job is known (any more).</exception>
+    IAsyncEnumerable<GenerationProgress> WatchAsync(Guid jobId, CancellationToken cancellationToken = default);
+
+    /// <summary>Cancels a job that waits or runs; nothing happens where it has ended.</summary>
+    ValueTask CancelAsync(Guid jobId, CancellationToken cancellationToken = default);
+}
+
+/// <summary>The queue takes no more jobs for now.</summary>
+public sealed class QueueFullException(TimeSpan retryAfter)
+    : Exception(FormattableString.Invariant($"the queue is full; try again in {Math.Ceiling(retryAfter.TotalSeconds)} s"))
+{
+    public TimeSpan RetryAfter { get; } = retryAfter;
+}
