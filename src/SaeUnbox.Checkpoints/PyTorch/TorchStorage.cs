@@ -1,0 +1,24 @@
+namespace SaeUnbox.Checkpoints;
+
+/// <summary>A storage class of PyTorch by the type of its elements; the untyped one counts bytes.</summary>
+internal sealed record StorageClass(string Name, ElementType Element);
+
+/// <summary>A flat run of elements that tensors are views of. Where it lies is known once the container was read.</summary>
+internal sealed class TorchStorage(string key, ElementType element, long count)
+{
+    public string Key => key;
+    public ElementType Element => element;
+
+    /// <summary>Number of elements.</summary>
+    public long Count => count;
+
+    public long Bytes => checked(count * element.Bytes);
+
+    /// <summary>Place in the file of its first byte.</summary>
+    public long Position { get; set; }
+
+    public Action? Verify { get; set; }
+}
+
+/// <summary>A tensor of a PyTorch file: a view of a storage, its bounds checked. Offset and strides count elements.</summary>
+internal sealed record TorchTensor(TorchStorage Storage, ElementType Element, long Offset, long[] Shape, long[] Strides);

@@ -1,0 +1,6 @@
+namespace SaeUnbox.Checkpoints;
+
+internal static class Shapes
+{
+    public static string Text(ReadOnlySpan<long> shape) => $"[{string.Join(", ", shape.ToArray())}]";
+}
