@@ -50,7 +50,7 @@ internal static class TensorReader
             using var part = staging.narrow(0, 0, slab.numel());
             Fill(part);
             using var shaped = part.view(slab.shape);
-            using var same = slab.copy_(shaped);
+            slab.copy_(shaped);
         });
 
         void Fill(torch.Tensor part)
@@ -67,7 +67,7 @@ internal static class TensorReader
         using var storage = torch.empty(StoredTensor.ExtentOf(stored.Entry.Shape, stored.Strides), dtype: dtype);
         ReadDense(stored, dtype, storage);
         using var view = storage.as_strided(stored.Entry.Shape, stored.Strides);
-        using var same = target.copy_(view);
+        target.copy_(view);
     }
 
     private static void ReadBytes(StoredTensor stored, long position, Span<byte> bytes)

@@ -71,20 +71,22 @@ internal sealed class ZipDirectory
             if (U32(end, 0) != EndSignature || U16(end, 20) != end.Length - EndLength) continue;
             long endPosition = file.Length - tail.Length + at, count = U16(end, 10), length = U32(end, 12), position = U32(end, 16);
             if (U16(end, 4) is not (0 or ushort.MaxValue) || U16(end, 8) != U16(end, 10)) throw Broken("spans several disks");
-            if (count == ushort.MaxValue || length == uint.MaxValue || position == uint.MaxValue)
-                (position, length, count, endPosition) = ReadEnd64(endPosition);
+            if (ReadEnd64(endPosition) is { } wide) (position, length, count, endPosition) = wide;
             if (position < 0 || length < 0 || position > endPosition || length != endPosition - position) throw Broken("is not where its end says");
             return (position, length, count);
         }
         throw file.Broken("it has no zip directory at its end; it was cut off, fetch it again");
     }
 
-    private (long Position, long Length, long Count, long End) ReadEnd64(long endPosition)
+    /// <summary>PyTorch writes the 64-bit end beside the other one, needed or not; a locator in front of that says where.</summary>
+    private (long Position, long Length, long Count, long End)? ReadEnd64(long endPosition)
     {
+        if (endPosition < LocatorLength + End64Length) return null;
         Span<byte> locator = stackalloc byte[LocatorLength], end = stackalloc byte[End64Length];
         file.ReadExactly(endPosition - LocatorLength, locator);
+        if (U32(locator, 0) != LocatorSignature) return null;
         var at = I64(locator, 8);
-        if (U32(locator, 0) != LocatorSignature || at < 0 || at > endPosition - LocatorLength - End64Length) throw Broken("lacks its 64-bit end");
+        if (at < 0 || at > endPosition - LocatorLength - End64Length) throw Broken("lacks its 64-bit end");
         file.ReadExactly(at, end);
         if (U32(end, 0) != End64Signature) throw Broken("lacks its 64-bit end");
         return (I64(end, 48), I64(end, 40), I64(end, 32), at);

@@ -29,7 +29,7 @@ public sealed class RandomWeights(long seed, Func<string, bool>? absent = null) 
     public void Read(string name, torch.Tensor target)
     {
         using var _ = torch.no_grad();
-        if (name.EndsWith("bias", StringComparison.Ordinal) || !target.is_floating_point()) target.zero_();
+        if (name.EndsWith("bias", StringComparison.Ordinal) || !torch.is_floating_point(target.dtype)) target.fill_(0);
         else if (target.dim() < 2) target.fill_(1);
         else Draw(name, target);
     }
