@@ -77,6 +77,11 @@ public sealed class JsonConfig
         : Items(value)?.Select(e => AsInteger(e) ?? throw Wrong(key, "a list of whole numbers")).ToArray()
             ?? throw Wrong(key, "a list of whole numbers");
 
+    public IReadOnlyList<double> Numbers(string key, IReadOnlyList<double>? fallback = null) => Find(key) is not { } value
+        ? fallback ?? throw Missing(key)
+        : Items(value)?.Select(e => AsNumber(e) ?? throw Wrong(key, "a list of finite numbers")).ToArray()
+            ?? throw Wrong(key, "a list of finite numbers");
+
     public IReadOnlyList<string> Texts(string key, IReadOnlyList<string>? fallback = null) => Find(key) is not { } value
         ? fallback ?? throw Missing(key)
         : Items(value)?.Select(e => AsText(e) ?? throw Wrong(key, "a list of strings")).ToArray()

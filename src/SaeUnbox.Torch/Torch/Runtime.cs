@@ -31,7 +31,7 @@ public static partial class torch
 
         public static void manual_seed(long seed)
         {
-            Require();
+            RequireCuda();
             torch.manual_seed(seed);
         }
 
@@ -40,11 +40,11 @@ public static partial class torch
         /// <summary>Waits until every kernel on the device has ended.</summary>
         public static void synchronize(Device? device = null)
         {
-            Require();
+            RequireCuda();
             NativeMethods.Check(NativeMethods.shim_cuda_synchronize(device is { index: >= 0 } given ? given.index : 0), "cuda.synchronize");
         }
 
-        internal static void Require()
+        private static void RequireCuda()
         {
             if (!is_available())
                 throw new InvalidOperationException($"No CUDA device: libtorch {__version__} was built without CUDA or found no GPU; use the cpu device.");
