@@ -40,16 +40,15 @@ internal static class MaskText
 
     public static BrushMask Parse(string text)
     {
-        var colon = text.IndexOf(':');
-        if (colon < 0 || text[..colon].Split('x', '/') is not [var rowText, var columnText, var scaleText]
+        if (text.Split(':', 2) is not [var head, var data] || head.Split('/') is not [var size, var scaleText]
+            || size.Split('x') is not [var rowText, var columnText]
             || !TryWhole(rowText, out var rows) || !TryWhole(columnText, out var columns))
             throw new RecipeException(BrushMask.FieldName, $"{Excerpt.Of(text)} is not a mask; it begins like 16x16/1024:");
         BrushMask.CheckSize(rows, columns);
         var scale = Array.Find(Scales, s => s.ToString(CultureInfo.InvariantCulture) == scaleText);
         if (scale == 0 && scaleText != FloatScale)
             throw Broken($"the scale {Excerpt.Of(scaleText)} is not one of 1, 255, 1024, f32");
-        var data = text.AsSpan(colon + 1);
-        if (!Base64Url.IsValid(data, out _))
+        if (!Base64Url.IsValid(data))
             throw Broken("the part after the colon is not base64url");
 
         var runs = new RunReader(Base64Url.DecodeFromChars(data));

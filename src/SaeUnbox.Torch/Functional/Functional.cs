@@ -29,12 +29,6 @@ public static partial class torch
             /// <summary>x W^T + b over the last dimension.</summary>
             public static Tensor linear(Tensor input, Tensor weights, Tensor? bias = null) => Aten.linear.Call(input, weights, bias);
 
-            public static Tensor embedding(Tensor x, Tensor weight, long? padding_idx = null, double? max_norm = null,
-                double norm_type = 2.0, bool scale_grad_by_freq = false, bool sparse = false) =>
-                max_norm is null && norm_type == 2.0
-                    ? Aten.embedding.Call(weight, x, padding_idx ?? -1, scale_grad_by_freq, sparse)
-                    : throw new NotSupportedException("embedding: a maximal norm is not supported.");
-
             public static Tensor group_norm(Tensor input, long num_groups, Tensor? weight = null, Tensor? bias = null, double eps = 1e-5) =>
                 Aten.group_norm.Call(input, num_groups, weight, bias, eps);
 
@@ -58,7 +52,7 @@ public static partial class torch
 
             public static Tensor softmax(Tensor input, long dim, ScalarType? dtype = null) => input.softmax(dim, dtype);
 
-            public static Tensor log_softmax(Tensor input, long dim, ScalarType? dtype = null) => input.log_softmax(dim, dtype);
+            public static Tensor log_softmax(Tensor x, long dim) => x.log_softmax(dim);
 
             public static Tensor normalize(Tensor input, double p = 2.0, long dim = 1L, double eps = 1e-12) =>
                 input / Aten.norm_ScalarOpt_dim.Call(input, p, new[] { dim }, true).clamp_min(eps).expand_as(input);
@@ -68,9 +62,9 @@ public static partial class torch
                     ? Aten.constant_pad_nd.Call(input, pad, value)
                     : Aten.pad.Call(input, pad, mode.ToString().ToLowerInvariant());
 
-            public static Tensor avg_pool2d(Tensor input, long[] kernel_size, long[]? strides = null, long[]? padding = null,
+            public static Tensor avg_pool2d(Tensor input, long[] kernel_size, long[]? stride = null, long[]? padding = null,
                 bool ceil_mode = false, bool count_include_pad = true, long? divisor_override = null) =>
-                Aten.avg_pool2d.Call(input, kernel_size, strides ?? kernel_size, padding ?? Zero, ceil_mode, count_include_pad, divisor_override);
+                Aten.avg_pool2d.Call(input, kernel_size, stride ?? kernel_size, padding ?? Zero, ceil_mode, count_include_pad, divisor_override);
 
             public static Tensor pixel_shuffle(Tensor input, long upscale_factor) => Aten.pixel_shuffle.Call(input, upscale_factor);
 

@@ -60,7 +60,6 @@ internal static class Aten
     internal static readonly Operator div__Tensor_mode = new("div_", "Tensor_mode");
     internal static readonly Operator dot = new("dot");
     internal static readonly Operator einsum = new("einsum");
-    internal static readonly Operator embedding = new("embedding");
     internal static readonly Operator empty_like = new("empty_like");
     internal static readonly Operator empty_memory_format = new("empty", "memory_format");
     internal static readonly Operator empty_strided = new("empty_strided");

@@ -124,6 +124,10 @@ internal sealed unsafe class Operator(string name, string overload = "")
                 native.Payload = (long)NativeMemory.Alloc((nuint)Math.Max(1, text.Length));
                 text.CopyTo(new Span<byte>((void*)native.Payload, text.Length));
                 break;
+            case ArgumentKind.Device:
+                if (argument.Bits == (long)DeviceType.CUDA) cuda.Require();
+                native.Payload = argument.Bits;
+                break;
             default:
                 native.Payload = argument.Bits;
                 break;

@@ -5,7 +5,7 @@ namespace TorchSharp;
 public static partial class torch
 {
     public static readonly Device CPU = new(DeviceType.CPU);
-    public static readonly Device CUDA = new(DeviceType.CUDA);
+    public static Device CUDA { get; } = new(DeviceType.CUDA);
 
     /// <summary>Tensors with shapes and no memory.</summary>
     public static readonly Device META = new(DeviceType.META);

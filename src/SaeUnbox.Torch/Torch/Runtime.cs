@@ -31,7 +31,7 @@ public static partial class torch
 
         public static void manual_seed(long seed)
         {
-            RequireCuda();
+            Require();
             torch.manual_seed(seed);
         }
 
@@ -40,11 +40,11 @@ public static partial class torch
         /// <summary>Waits until every kernel on the device has ended.</summary>
         public static void synchronize(Device? device = null)
         {
-            RequireCuda();
+            Require();
             NativeMethods.Check(NativeMethods.shim_cuda_synchronize(device is { index: >= 0 } given ? given.index : 0), "cuda.synchronize");
         }
 
-        private static void RequireCuda()
+        internal static void Require()
         {
             if (!is_available())
                 throw new InvalidOperationException($"No CUDA device: libtorch {__version__} was built without CUDA or found no GPU; use the cpu device.");
