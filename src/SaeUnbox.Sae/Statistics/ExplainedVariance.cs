@@ -1,0 +1,42 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace SaeUnbox.Sae.Statistics;
+
+/// <summary>How much of the activations a reconstruction explains, by the two formulas in use.</summary>
+public static class ExplainedVariance
+{
+    // The reference's guard against constant channels.
+    private const double Guard = 1e-8;
+
+    /// <summary>The reference's: 1 - var(x - x_hat) / (var(x) + 1e-8) per channel over positions, averaged over channels.</summary>
+    /// <param name="reconstruction">[..., d].</param>
+    /// <param name="x">[..., d].</param>
+    public static double PerChannel(Tensor reconstruction, Tensor x)
+    {
+        using var scope = NewDisposeScope();
+        var width = x.shape[^1];
+        var values = x.reshape(-1, width);
+        var residual = values - reconstruction.reshape(-1, width);
+        return (1 - Variance(residual) / (Variance(values) + Guard)).mean().item<float>();
+    }
+
+    /// <summary>The usual: 1 - sum |x - x_hat|^2 / sum |x - mean(x)|^2, all channels pooled.</summary>
+    /// <param name="reconstruction">[..., d].</param>
+    /// <param name="x">[..., d].</param>
+    public static double Pooled(Tensor reconstruction, Tensor x)
+    {
+        using var scope = NewDisposeScope();
+        var width = x.shape[^1];
+        var values = x.reshape(-1, width);
+        var residual = values - reconstruction.reshape(-1, width);
+        var centred = values - values.mean([0]);
+        return 1 - (residual * residual).sum().item<float>() / (centred * centred).sum().item<float>();
+    }
+
+    private static Tensor Variance(Tensor values)
+    {
+        var centred = values - values.mean([0]);
+        return (centred * centred).mean([0]);
+    }
+}
