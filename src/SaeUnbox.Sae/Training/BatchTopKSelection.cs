@@ -24,19 +24,18 @@ internal sealed class BatchTopKSelection(int k) : Selection
 /// <summary>
 /// The bound that replaces the batch at inference: the running mean of the smallest active pre-activation.
 /// </summary>
-internal sealed class ThresholdEstimate
+internal static class ThresholdEstimate
 {
     private const float Decay = 0.999f;
 
-    public float? Value { get; set; }
-
-    public void Update(Tensor activeValues)
+    /// <summary>The estimate after one more batch, from its selected pre-activations.</summary>
+    public static float? Next(float? running, Tensor selected)
     {
         using var scope = NewDisposeScope();
-        var positive = activeValues.masked_select(activeValues.gt(0));
+        var positive = selected.masked_select(selected.gt(0));
         if (positive.numel() == 0)
-            return;
+            return running;
         var smallest = positive.min().item<float>();
-        Value = Value is { } running ? running * Decay + smallest * (1 - Decay) : smallest;
+        return running is { } mean ? mean * Decay + smallest * (1 - Decay) : smallest;
     }
 }

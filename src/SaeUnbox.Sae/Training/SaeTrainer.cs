@@ -59,8 +59,6 @@ public sealed class SaeTrainer : IDisposable
 
     internal TrainerMoments Moments { get; }
 
-    internal ThresholdEstimate Threshold { get; } = new();
-
     /// <summary>A trainer for vectors like the sample's: random weights, the sample's centre and scale.</summary>
     public static SaeTrainer Start(TrainingOptions options, Tensor sample, ulong seed)
     {
@@ -82,7 +80,7 @@ public sealed class SaeTrainer : IDisposable
         LastNonzero.Update(Sae.StatsLastNonzero, entries.Columns, raw);
         Firing.Update(entries.Columns);
         if (Options.Sparsity == SparsityRule.BatchTopK)
-            Threshold.Update(raw);
+            Sae.Config = Sae.Config with { Threshold = ThresholdEstimate.Next(Sae.Config.Threshold, raw) };
 
         var reconstructions = _kernels.Decode(entries, Sae.Dictionary, Sae.PreBias, _nesting);
         var reconstruction = reconstructions[_nesting.Groups - 1];
