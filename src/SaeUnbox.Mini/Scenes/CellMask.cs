@@ -1,0 +1,32 @@
+namespace SaeUnbox.Mini.Scenes;
+
+/// <summary>Cells of the 16x16 grid on which the brush and the labels work; a cell is 1/16 of the picture's side.</summary>
+public sealed class CellMask
+{
+    public const int Side = 16;
+    private readonly bool[] _cells;
+
+    private CellMask(Func<int, int, bool> holds)
+    {
+        _cells = new bool[Side * Side];
+        for (var i = 0; i < _cells.Length; i++)
+            _cells[i] = holds(i / Side, i % Side);
+    }
+
+    public bool this[int row, int column] => _cells[row * Side + column];
+
+    /// <summary>Row by row.</summary>
+    public ReadOnlySpan<bool> Cells => _cells;
+
+    public int Count => _cells.Count(cell => cell);
+
+    /// <summary>A box of cells; what lies outside the grid is left out.</summary>
+    public static CellMask Box(int top, int left, int height, int width) =>
+        new((row, column) => row >= top && row < top + height && column >= left && column < left + width);
+
+    /// <summary>The cells whose middle is inside an ellipse, in cells.</summary>
+    public static CellMask Ellipse(double centerRow, double centerColumn, double radiusRows, double radiusColumns) =>
+        new((row, column) => Square((row + .5 - centerRow) / radiusRows) + Square((column + .5 - centerColumn) / radiusColumns) <= 1);
+
+    private static double Square(double x) => x * x;
+}

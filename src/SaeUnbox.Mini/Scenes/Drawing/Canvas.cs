@@ -1,0 +1,64 @@
+namespace SaeUnbox.Mini.Scenes.Drawing;
+
+/// <summary>What a pixel shows of the landscape, whatever thing stands before it.</summary>
+internal enum Surface : byte { Sky, Far, Ground }
+
+/// <summary>
+/// A square picture painted back to front. Colours are floats; next to them two maps say which surface and which thing each
+/// pixel shows, so that labels come from the very shapes that made the picture.
+/// </summary>
+internal sealed class Canvas(int size)
+{
+    private readonly CoverageMask _mask = new(size);
+
+    public int Size { get; } = size;
+
+    /// <summary>[row, column, channel], 0 to 255.</summary>
+    public float[] Pixels { get; } = new float[size * size * 3];
+
+    public Surface[] Surfaces { get; } = new Surface[size * size];
+
+    /// <summary>0: nothing; i: the i-th thing painted.</summary>
+    public byte[] Things { get; } = new byte[size * size];
+
+    /// <summary>The shape being built, in pixels; <see cref="Fill"/> paints and clears it.</summary>
+    public CoverageMask Shape => _mask;
+
+    /// <summary>Paints the shape with a colour for each row, where <paramref name="mark"/> says what covered pixels become.</summary>
+    public void Fill(Func<int, Rgb> colorOfRow, float opacity, Mark mark)
+    {
+        for (var row = _mask.Top; row < _mask.Bottom; row++)
+        {
+            var coverage = _mask.Coverage(row, out var first);
+            Blend(Pixels.AsSpan((row * Size + first) * 3, coverage.Length * 3), coverage, colorOfRow(row), opacity);
+            if (mark.Surface is { } surface)
+                Write(Surfaces.AsSpan(row * Size + first, coverage.Length), coverage, surface);
+            if (mark.Thing is { } thing)
+                Write(Things.AsSpan(row * Size + first, coverage.Length), coverage, thing);
+        }
+        _mask.Clear();
+    }
+
+    private static void Blend(Span<float> pixels, ReadOnlySpan<float> coverage, Rgb color, float opacity)
+    {
+        for (var i = 0; i < coverage.Length && 3 * i + 2 < pixels.Length; i++)
+        {
+            var alpha = coverage[i] * opacity;
+            if (alpha == 0)
+                continue;
+            pixels[3 * i] += (color.R - pixels[3 * i]) * alpha;
+            pixels[3 * i + 1] += (color.G - pixels[3 * i + 1]) * alpha;
+            pixels[3 * i + 2] += (color.B - pixels[3 * i + 2]) * alpha;
+        }
+    }
+
+    private static void Write<T>(Span<T> map, ReadOnlySpan<float> coverage, T value)
+    {
+        for (var i = 0; i < coverage.Length; i++)
+            if (coverage[i] >= .5f)
+                map[i] = value;
+    }
+}
+
+/// <summary>What the pixels under a shape become in the maps: a surface, a thing, or neither.</summary>
+internal readonly record struct Mark(Surface? Surface = null, byte? Thing = null);

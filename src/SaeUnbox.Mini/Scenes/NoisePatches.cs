@@ -1,0 +1,78 @@
+namespace SaeUnbox.Mini.Scenes;
+
+/// <summary>
+/// What a scene reads from the initial noise. The 64x64 latents are seen as a 4x4 grid of 16x16 blocks; the value of block
+/// (row, column) in channel c is 8 times the mean of its central 8x8 latents, which is N(0,1) for standard noise and
+/// independent of every other value.
+/// </summary>
+public sealed class NoisePatches
+{
+    public const int Channels = 4;
+    public const int Side = 4;
+    public const int Count = Channels * Side * Side;
+    private const int LatentSide = 64, Block = 16, Inset = 4, Patch = 8;
+
+    private readonly float[] _values;
+
+    /// <param name="values">[channel, row, column] flattened: <see cref="Count"/> values.</param>
+    public NoisePatches(ReadOnlySpan<float> values)
+    {
+        if (values.Length != Count)
+            throw new ArgumentException($"Noise patches are {Count} values (4 channels of 4x4), but {values.Length} came.", nameof(values));
+        _values = values.ToArray();
+    }
+
+    public float this[int channel, int row, int column] => _values[(channel * Side + row) * Side + column];
+
+    public ReadOnlySpan<float> Values => _values;
+
+    /// <summary>Reads the patches of one sample's noise, [4, 64, 64] flattened, of unit variance.</summary>
+    public static NoisePatches Of(ReadOnlySpan<float> noise)
+    {
+        var values = new float[Count];
+        for (var index = 0; index < Count; index++)
+            values[index] = Patch * MeanOfPatch(noise, index);
+        return new NoisePatches(values);
+    }
+
+    /// <summary>Draws patches at random.</summary>
+    public static NoisePatches Draw(Random random)
+    {
+        var values = new float[Count];
+        for (var index = 0; index < Count; index++)
+            values[index] = (float)Gauss.Next(random);
+        return new NoisePatches(values);
+    }
+
+    /// <summary>
+    /// Shifts each patch of <paramref name="noise"/> so that its value is this one times <paramref name="amplification"/>;
+    /// the rest of the noise stays as it is.
+    /// </summary>
+    public void ImposeOn(Span<float> noise, float amplification = 1)
+    {
+        for (var index = 0; index < Count; index++)
+        {
+            var shift = _values[index] * amplification / Patch - MeanOfPatch(noise, index);
+            var start = StartOf(index);
+            for (var y = 0; y < Patch; y++)
+                foreach (ref var value in noise.Slice(start + y * LatentSide, Patch))
+                    value += shift;
+        }
+    }
+
+    private static float MeanOfPatch(ReadOnlySpan<float> noise, int index)
+    {
+        var start = StartOf(index);
+        double sum = 0;
+        for (var y = 0; y < Patch; y++)
+            foreach (var value in noise.Slice(start + y * LatentSide, Patch))
+                sum += value;
+        return (float)(sum / (Patch * Patch));
+    }
+
+    private static int StartOf(int index)
+    {
+        var (channel, row, column) = (index / (Side * Side), index / Side % Side, index % Side);
+        return (channel * LatentSide + row * Block + Inset) * LatentSide + column * Block + Inset;
+    }
+}

@@ -1,0 +1,70 @@
+namespace SaeUnbox.Mini.Scenes;
+
+/// <summary>
+/// The names of all that can be in a scene, and where it is. Time and style hold everywhere; a ground or a far layer holds in cells
+/// of which it fills a quarter (things before it do not hide it); a thing and its colour hold in cells of which they show in a fifth.
+/// </summary>
+public static class SceneLabels
+{
+    private const int Cells = CellMask.Side * CellMask.Side;
+    private const float SurfaceShare = .25f, ThingShare = .20f;
+    private static readonly int FirstGround = Enum.GetValues<SceneTime>().Length;
+    private static readonly int FirstFar = FirstGround + Enum.GetValues<SceneGround>().Length;
+    private static readonly int FirstStyle = FirstFar + Enum.GetValues<SceneFar>().Length;
+    private static readonly int FirstThing = FirstStyle + Enum.GetValues<SceneStyle>().Length - 1;
+    private static readonly int FirstColor = FirstThing + Enum.GetValues<ThingKind>().Length;
+
+    public static IReadOnlyList<string> Names { get; } =
+    [
+        .. Named<SceneTime>("time"), .. Named<SceneGround>("ground"), .. Named<SceneFar>("far"), .. Named<SceneStyle>("style").Skip(1),
+        .. Named<ThingKind>("thing"), .. Named<ThingColor>("color"),
+    ];
+
+    public static int Count => Names.Count;
+
+    public static int Of(SceneTime time) => (int)time;
+
+    public static int Of(SceneGround ground) => FirstGround + (int)ground;
+
+    public static int Of(SceneFar far) => FirstFar + (int)far;
+
+    /// <summary>The label of a style; the plain style has none.</summary>
+    public static int? Of(SceneStyle style) => style == SceneStyle.Plain ? null : FirstStyle + (int)style - 1;
+
+    public static int Of(ThingKind kind) => FirstThing + (int)kind;
+
+    public static int Of(ThingColor color) => FirstColor + (int)color;
+
+    /// <summary>1 where a label holds, else 0: [label, row, column] on the 16x16 grid, flattened.</summary>
+    public static byte[] Of(ScenePicture picture)
+    {
+        var labels = new byte[Count * Cells];
+        var facts = picture.Scene.Facts;
+        var shares = CellShares.Of(picture);
+        for (var cell = 0; cell < Cells; cell++)
+        {
+            Set(Of(facts.Time));
+            if (Of(facts.Style) is { } style)
+                Set(style);
+            if (shares.Ground[cell] >= SurfaceShare)
+                Set(Of(facts.Ground));
+            if (shares.Far[cell] >= SurfaceShare)
+                Set(Of(facts.Far));
+            foreach (var kind in shares.Kinds)
+            {
+                var (share, main) = shares.OfKind(kind, cell);
+                if (share < ThingShare)
+                    continue;
+                Set(Of(kind));
+                if (kind.TakesColor())
+                    Set(Of(picture.Things[main].Color));
+            }
+
+            void Set(int label) => labels[label * Cells + cell] = 1;
+        }
+        return labels;
+    }
+
+    private static IEnumerable<string> Named<T>(string group) where T : struct, Enum =>
+        Enum.GetNames<T>().Select(name => $"{group}:{name.ToLowerInvariant()}");
+}

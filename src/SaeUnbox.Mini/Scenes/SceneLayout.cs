@@ -1,0 +1,80 @@
+using System.Collections.Immutable;
+
+namespace SaeUnbox.Mini.Scenes;
+
+/// <summary>A place where a thing can stand: rows 0 and 1 are in the sky, 2 is the back row of the ground, 3 the front row.</summary>
+public readonly record struct SceneSlot(int Row, int Column)
+{
+    public bool IsOfSky => Row < 2;
+
+    public static IEnumerable<SceneSlot> All =>
+        from row in Enumerable.Range(0, 4) from column in Enumerable.Range(0, 4) select new SceneSlot(row, column);
+}
+
+/// <summary>
+/// A thing in the picture. X, Y and Size are shares of the picture's side, Y down: for things of the ground (X, Y) is the middle
+/// of their foot, for things of the sky their middle.
+/// </summary>
+public readonly record struct PlacedThing(ThingKind Kind, ThingColor Color, float X, float Y, float Size);
+
+/// <summary>Which thing stands in which slot: a pure function of the caption's facts and the noise.</summary>
+public static class SceneLayout
+{
+    private static readonly float[] Rows = [.13f, .32f, .70f, .935f];
+    private static readonly float[] Shifts = [-.02f, .04f, .045f, -.02f];
+
+    /// <summary>Sky things first, then the back row, then the front row: the order of painting.</summary>
+    public static IReadOnlyList<KeyValuePair<SceneSlot, PlacedThing>> Of(SceneFacts facts, NoisePatches noise)
+    {
+        var placed = new List<KeyValuePair<SceneSlot, PlacedThing>>();
+        foreach (var slot in SceneSlot.All)
+            if (Choose(facts, noise, slot) is { } named)
+                placed.Add(new(slot, Place(named, noise, slot)));
+        return placed;
+    }
+
+    /// <summary>The thing as it would stand in <paramref name="slot"/>: colour where none is named, and the small shift, from the noise.</summary>
+    public static PlacedThing Place(NamedThing named, NoisePatches noise, SceneSlot slot)
+    {
+        var (first, second) = named.Kind.DefaultColors();
+        var color = named.Color ?? (noise[1, slot.Row, slot.Column] < 0 ? first : second);
+        var jitter = Math.Clamp(noise[2, slot.Row, slot.Column], -1.5f, 1.5f) * .03f;
+        return new(named.Kind, color, .125f + .25f * slot.Column + Shifts[slot.Row] + jitter, Rows[slot.Row], SizeOf(named.Kind, slot));
+    }
+
+    private static NamedThing? Choose(SceneFacts facts, NoisePatches noise, SceneSlot slot)
+    {
+        var (things, empty) = slot.IsOfSky ? ForSky(facts) : ForGround(facts, slot);
+        if (things.IsEmpty)
+            return null;
+        var u = Gauss.Distribution(noise[0, slot.Row, slot.Column]);
+        return u < empty ? null : things[Math.Min(things.Length - 1, (int)((u - empty) / (1 - empty) * things.Length))];
+    }
+
+    private static (ImmutableArray<NamedThing> Things, double Empty) ForSky(SceneFacts facts) =>
+        facts.SkyThings is { } named ? (named, .40) : ([new(ThingKind.Cloud)], .60);
+
+    private static (ImmutableArray<NamedThing> Things, double Empty) ForGround(SceneFacts facts, SceneSlot slot)
+    {
+        if (facts.Things is not { } named)
+            return (Defaults(facts.Ground), .55);
+        var alwaysFilled = slot is { Row: 3, Column: 1 };
+        return (named, alwaysFilled ? 0 : facts.Plural ? .30 : .64);
+    }
+
+    /// <summary>What stands on a ground when the caption names nothing.</summary>
+    private static ImmutableArray<NamedThing> Defaults(SceneGround ground) => ground switch
+    {
+        SceneGround.Grass => [new(ThingKind.Tree), new(ThingKind.House), new(ThingKind.Flower)],
+        SceneGround.Sand => [new(ThingKind.Palm), new(ThingKind.Cactus)],
+        SceneGround.Snow => [new(ThingKind.Pine), new(ThingKind.House), new(ThingKind.Snowman)],
+        _ => [new(ThingKind.Boat)],
+    };
+
+    private static float SizeOf(ThingKind kind, SceneSlot slot) => slot.Row switch
+    {
+        2 => .20f,
+        3 => .27f,
+        _ => kind == ThingKind.Cloud ? .21f : .19f,
+    };
+}

@@ -1,0 +1,33 @@
+using SaeUnbox.Mini.Scenes.Drawing;
+
+namespace SaeUnbox.Mini.Scenes;
+
+/// <summary>A rendered scene: its pixels, and for each pixel what it shows.</summary>
+public sealed class ScenePicture
+{
+    private readonly Canvas _canvas;
+
+    internal ScenePicture(Scene scene, IReadOnlyList<PlacedThing> things, Canvas canvas)
+    {
+        (Scene, Things, _canvas) = (scene, things, canvas);
+        Rgb = new byte[canvas.Pixels.Length];
+        for (var i = 0; i < Rgb.Length; i++)
+            Rgb[i] = (byte)Math.Clamp(canvas.Pixels[i] + .5f, 0, 255);
+    }
+
+    public Scene Scene { get; }
+
+    /// <summary>Side in pixels.</summary>
+    public int Size => _canvas.Size;
+
+    /// <summary>[row, column, channel], red first.</summary>
+    public byte[] Rgb { get; }
+
+    /// <summary>The things in the order of painting.</summary>
+    public IReadOnlyList<PlacedThing> Things { get; }
+
+    internal Surface SurfaceAt(int row, int column) => _canvas.Surfaces[row * Size + column];
+
+    /// <summary>The index in <see cref="Things"/> of the thing a pixel shows; -1 where it shows none.</summary>
+    public int ThingAt(int row, int column) => _canvas.Things[row * Size + column] - 1;
+}
