@@ -131,7 +131,8 @@ internal sealed class PickleMachine(ByteSource source, IReadOnlyDictionary<strin
     {
         if (length > LongestInteger) throw Broken($"has an integer of {length} bytes");
         var value = new BigInteger(Bytes(stackalloc byte[(int)length]));
-        return value >= long.MinValue && value <= long.MaxValue ? (long)value : value;
+        if (value >= long.MinValue && value <= long.MaxValue) return (long)value;
+        return value;
     }
 
     private uint ReadUInt32() => BinaryPrimitives.ReadUInt32LittleEndian(Bytes(stackalloc byte[4]));

@@ -8,14 +8,6 @@ internal sealed class TorchGlobals(SourceFile file)
 {
     private const int MostAxes = 64;
 
-    private static readonly (string Class, ElementType Element)[] Storages =
-    [
-        ("DoubleStorage", ElementType.F64), ("FloatStorage", ElementType.F32), ("HalfStorage", ElementType.F16),
-        ("BFloat16Storage", ElementType.BF16), ("LongStorage", ElementType.I64), ("IntStorage", ElementType.I32),
-        ("ShortStorage", ElementType.I16), ("CharStorage", ElementType.I8), ("ByteStorage", ElementType.U8),
-        ("BoolStorage", ElementType.BOOL), ("UntypedStorage", ElementType.U8),
-    ];
-
     private static readonly (string Name, string Element)[] DTypes =
     [
         ("float64", "F64"), ("double", "F64"), ("float32", "F32"), ("float", "F32"), ("float16", "F16"), ("half", "F16"),
@@ -37,8 +29,7 @@ internal sealed class TorchGlobals(SourceFile file)
             ["torch.Size"] = (PickleFunction)(arguments => arguments is [object?[] sizes] ? sizes : throw Broken("torch.Size")),
             ["torch.device"] = (PickleFunction)(arguments => arguments is [string name, ..] ? name : throw Broken("torch.device")),
         };
-        foreach (var (name, element) in Storages)
-            list[$"torch.{name}"] = list[$"torch.storage.{name}"] = new StorageClass(name, element);
+        foreach (var kind in StorageClass.All) list[$"torch.{kind.Name}"] = list[$"torch.storage.{kind.Name}"] = kind;
         foreach (var (name, element) in DTypes) list[$"torch.{name}"] = ElementType.Find(element)!;
         return list;
     }

@@ -1,7 +1,25 @@
+using TorchSharp;
+
 namespace SaeUnbox.Checkpoints;
 
 /// <summary>A storage class of PyTorch by the type of its elements; the untyped one counts bytes.</summary>
-internal sealed record StorageClass(string Name, ElementType Element);
+internal sealed record StorageClass(string Name, ElementType Element)
+{
+    public static readonly IReadOnlyList<StorageClass> All =
+    [
+        new("DoubleStorage", ElementType.F64), new("FloatStorage", ElementType.F32), new("HalfStorage", ElementType.F16),
+        new("BFloat16Storage", ElementType.BF16), new("LongStorage", ElementType.I64), new("IntStorage", ElementType.I32),
+        new("ShortStorage", ElementType.I16), new("CharStorage", ElementType.I8), new("ByteStorage", ElementType.U8),
+        new("BoolStorage", ElementType.BOOL), new("UntypedStorage", ElementType.U8),
+    ];
+
+    /// <summary>The name of the class that holds elements of a type.</summary>
+    public static string Of(torch.ScalarType dtype)
+    {
+        var element = ElementType.Of(dtype);
+        return All.First(kind => kind.Element == element).Name;
+    }
+}
 
 /// <summary>A flat run of elements that tensors are views of. Where it lies is known once the container was read.</summary>
 internal sealed class TorchStorage(string key, ElementType element, long count)
