@@ -9,6 +9,9 @@ internal abstract class PngColours(PngHeader header, int channels)
 
     public int Channels { get; } = channels;
 
+    /// <summary>True where the file holds the very bytes of the picture.</summary>
+    public bool AreStoredAsIs => Header is { BitDepth: 8, Colour: PngColour.Rgb or PngColour.Rgba } && Header.Samples == Channels;
+
     /// <summary>Writes pixel <paramref name="index"/> of an unfiltered row.</summary>
     public abstract void Convert(ReadOnlySpan<byte> row, int index, Span<byte> pixel);
 

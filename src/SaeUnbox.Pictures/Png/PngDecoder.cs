@@ -85,9 +85,18 @@ internal sealed class PngDecoder
         {
             rows.ReadExactly(row);
             PngFilter.Undo(row[0], row.AsSpan(1), above.AsSpan(1), _header.FilterStride);
-            for (var i = 0; i < width; i++)
-                _colours.Convert(row.AsSpan(1), i, _pixels.AsSpan(((y * _header.Width) + x + (i * stepX)) * _colours.Channels));
+            var target = _pixels.AsSpan(((y * _header.Width) + x) * _colours.Channels);
+            if (_colours.AreStoredAsIs && stepX == 1)
+                row.AsSpan(1).CopyTo(target);
+            else
+                ConvertRow(row.AsSpan(1), width, stepX, target);
             (row, above) = (above, row);
         }
+    }
+
+    private void ConvertRow(ReadOnlySpan<byte> row, int width, int step, Span<byte> target)
+    {
+        for (var i = 0; i < width; i++)
+            _colours.Convert(row, i, target[(i * step * _colours.Channels)..]);
     }
 }

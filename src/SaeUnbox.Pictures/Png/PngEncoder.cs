@@ -35,7 +35,10 @@ internal static class PngEncoder
         for (var y = 0; y < picture.Height; y++)
         {
             var row = picture.Pixels.Slice(y * rowBytes, rowBytes);
-            PngFilter.Apply(row, above, picture.Channels, filtered);
+            if (level == CompressionLevel.Fastest)
+                PngFilter.ApplyUp(row, above, filtered);
+            else
+                PngFilter.ApplyPaeth(row, above, picture.Channels, filtered);
             rows.Write(filtered);
             above = row;
         }
