@@ -68,7 +68,12 @@ internal static partial class HtmlEntities
         return names;
     }
 
-    private static string ToUpper(string value) => value == "ß" ? "SS" : CharacterForms.SplitLigatures(value).ToUpperInvariant();
+    private static string ToUpper(string value) => value switch
+    {
+        "ß" => "SS",
+        "ı" => "I",
+        _ => CharacterForms.SplitLigatures(value).ToUpperInvariant(),
+    };
 
     [GeneratedRegex("&(?:[0-9A-Za-z]{1,24}|#[0-9A-Za-z]{1,24});", RegexOptions.CultureInvariant)]
     private static partial Regex Reference();

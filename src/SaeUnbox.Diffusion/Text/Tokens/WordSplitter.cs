@@ -27,7 +27,7 @@ internal static class WordSplitter
         var codePoint = CodePoints.At(text, start, out var length);
         isSpace = CodePoints.IsSpace(codePoint);
         if (isSpace || CodePoints.IsNumber(codePoint)) return length;
-        if (CodePoints.IsLetter(codePoint)) return RunLength(text, start, CodePoints.IsLetter);
+        if (IsLetter(codePoint)) return RunLength(text, start, IsLetter);
         foreach (var word in Whole)
         {
             if (StartsWith(text, start, word)) return word.Length;
@@ -35,8 +35,11 @@ internal static class WordSplitter
         return RunLength(text, start, IsMark);
     }
 
+    // Ignoring case, the combining iota below is the letter iota.
+    private static bool IsLetter(int codePoint) => CodePoints.IsLetter(codePoint) || codePoint == 0x345;
+
     private static bool IsMark(int codePoint) =>
-        !CodePoints.IsSpace(codePoint) && !CodePoints.IsLetter(codePoint) && !CodePoints.IsNumber(codePoint);
+        !CodePoints.IsSpace(codePoint) && !IsLetter(codePoint) && !CodePoints.IsNumber(codePoint);
 
     private static int RunLength(string text, int start, Predicate<int> belongs)
     {
