@@ -1,4 +1,4 @@
-namespace SaeUnbox.Diffusion.Text;
+namespace SaeUnbox.Diffusion;
 
 /// <summary>The text tables embedded in this assembly; lines that begin with # explain them.</summary>
 internal static class TextResource

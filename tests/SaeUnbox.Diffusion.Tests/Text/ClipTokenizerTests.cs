@@ -1,8 +1,7 @@
 using System.Text.Json;
-using SaeUnbox.Diffusion.Text;
 using SaeUnbox.Testing;
 
-namespace SaeUnbox.Diffusion.Tests.Text;
+namespace SaeUnbox.Diffusion.Tests;
 
 public sealed class ClipTokenizerTests
 {

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 
-namespace SaeUnbox.Diffusion.Text.Repair;
+namespace SaeUnbox.Diffusion;
 
 /// <summary>
 /// Tells whether a text looks as if it had been decoded with the wrong encoding: by neighbours that do not occur in ordinary

@@ -1,7 +1,6 @@
 using System.Text;
-using SaeUnbox.Diffusion.Text.Unicode;
 
-namespace SaeUnbox.Diffusion.Text.Repair;
+namespace SaeUnbox.Diffusion;
 
 /// <summary>Forms of characters that stand for plainer ones: ligatures, widths, quotation marks, line ends, controls.</summary>
 internal static class CharacterForms

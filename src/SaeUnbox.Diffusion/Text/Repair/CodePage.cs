@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace SaeUnbox.Diffusion.Text.Repair;
+namespace SaeUnbox.Diffusion;
 
 /// <summary>
 /// A single-byte encoding that text may have been decoded with by mistake. Bytes are held as the characters U+0000 to U+00FF of

@@ -1,9 +1,8 @@
 using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
-using SaeUnbox.Diffusion.Text.Unicode;
 
-namespace SaeUnbox.Diffusion.Text.Repair;
+namespace SaeUnbox.Diffusion;
 
 /// <summary>
 /// Character references of HTML that end in a semicolon, the standard's whole list (System.Net.WebUtility knows only HTML 4's),

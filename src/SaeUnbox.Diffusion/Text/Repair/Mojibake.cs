@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.RegularExpressions;
 
-namespace SaeUnbox.Diffusion.Text.Repair;
+namespace SaeUnbox.Diffusion;
 
 /// <summary>
 /// Takes back the decoding of UTF-8 with a single-byte encoding (é read as Ã©), as ftfy 6.3 does: the whole text where one

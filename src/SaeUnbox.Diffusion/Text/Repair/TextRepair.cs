@@ -1,7 +1,6 @@
 using System.Text;
-using SaeUnbox.Diffusion.Text.Unicode;
 
-namespace SaeUnbox.Diffusion.Text.Repair;
+namespace SaeUnbox.Diffusion;
 
 /// <summary>
 /// What ftfy.fix_text (6.3, default settings) does: decodes HTML references, takes back wrong decodings, and replaces

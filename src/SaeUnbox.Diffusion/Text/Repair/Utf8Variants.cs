@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace SaeUnbox.Diffusion.Text.Repair;
+namespace SaeUnbox.Diffusion;
 
 /// <summary>
 /// Strict UTF-8 of bytes held as characters; where the bytes C0 or ED occur, also Java's two-byte zero and surrogate pairs

@@ -1,4 +1,4 @@
-namespace SaeUnbox.Diffusion.Text.Repair;
+namespace SaeUnbox.Diffusion;
 
 /// <summary>
 /// Bounds the characters that repairs may look at. Repairs are repeated until nothing changes, and a hostile text can make every

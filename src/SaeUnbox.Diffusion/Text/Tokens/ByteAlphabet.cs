@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace SaeUnbox.Diffusion.Text;
+namespace SaeUnbox.Diffusion;
 
 /// <summary>
 /// The 256 printable characters that stand for bytes in GPT-2's and CLIP's vocabularies: a printable byte of Latin-1 stands for

@@ -1,4 +1,4 @@
-namespace SaeUnbox.Diffusion.Text;
+namespace SaeUnbox.Diffusion;
 
 /// <summary>
 /// Byte-pair encoding (Sennrich et al., arXiv 1508.07909) with an end-of-word mark: of all neighbours the pair of the lowest rank

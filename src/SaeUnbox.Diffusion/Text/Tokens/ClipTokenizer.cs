@@ -1,4 +1,4 @@
-namespace SaeUnbox.Diffusion.Text;
+namespace SaeUnbox.Diffusion;
 
 /// <summary>
 /// CLIP's tokenizer: special tokens are found as written, the text between them is cleaned, split into words and each word into

@@ -1,9 +1,7 @@
 using System.Globalization;
 using System.Text;
-using SaeUnbox.Diffusion.Text.Repair;
-using SaeUnbox.Diffusion.Text.Unicode;
 
-namespace SaeUnbox.Diffusion.Text;
+namespace SaeUnbox.Diffusion;
 
 /// <summary>Cleans a prompt, or the piece of one between special tokens, and lower-cases it.</summary>
 internal static class PromptText

@@ -1,6 +1,6 @@
 using System.Text.Json;
 
-namespace SaeUnbox.Diffusion.Text;
+namespace SaeUnbox.Diffusion;
 
 /// <summary>Which token begins, ends and pads a prompt, and stands for what the vocabulary lacks.</summary>
 internal sealed record SpecialRoles(string Start, string End, string Pad, string Unknown)

@@ -1,4 +1,4 @@
-namespace SaeUnbox.Diffusion.Text;
+namespace SaeUnbox.Diffusion;
 
 /// <summary>What a tokenizer does with text before it splits it into words.</summary>
 public enum TextCleaning

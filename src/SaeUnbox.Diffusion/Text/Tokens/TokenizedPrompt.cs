@@ -1,4 +1,4 @@
-namespace SaeUnbox.Diffusion.Text;
+namespace SaeUnbox.Diffusion;
 
 /// <summary>A prompt as token ids.</summary>
 /// <param name="Ids">Start token, the prompt's, end token, padding: as many as the tokenizer's MaxLength.</param>

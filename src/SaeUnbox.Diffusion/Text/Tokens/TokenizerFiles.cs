@@ -1,6 +1,6 @@
 using System.Text.Json;
 
-namespace SaeUnbox.Diffusion.Text;
+namespace SaeUnbox.Diffusion;
 
 /// <summary>The files of a CLIP tokenizer's folder, checked against each other.</summary>
 internal sealed class TokenizerFiles

@@ -1,6 +1,4 @@
-using SaeUnbox.Diffusion.Text.Unicode;
-
-namespace SaeUnbox.Diffusion.Text;
+namespace SaeUnbox.Diffusion;
 
 /// <summary>
 /// Splits cleaned text as CLIP does: the two marks, English contractions, runs of letters, single digits, runs of anything else.

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 
-namespace SaeUnbox.Diffusion.Text.Unicode;
+namespace SaeUnbox.Diffusion;
 
 /// <summary>
 /// Normalization Form C (Unicode Standard Annex 15). string.Normalize returns its argument unchanged where the runtime works

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 
-namespace SaeUnbox.Diffusion.Text.Unicode;
+namespace SaeUnbox.Diffusion;
 
 /// <summary>Classes of code points as the reference's regular expressions and string methods know them.</summary>
 internal static class CodePoints

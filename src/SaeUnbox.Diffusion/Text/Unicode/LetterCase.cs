@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 
-namespace SaeUnbox.Diffusion.Text.Unicode;
+namespace SaeUnbox.Diffusion;
 
 /// <summary>
 /// Lower case with Unicode's full mappings, as Python's str.lower has it: the dotted capital I becomes two code points, and a
