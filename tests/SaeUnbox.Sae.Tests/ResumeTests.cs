@@ -1,0 +1,67 @@
+using SaeUnbox.Sae.Kernels;
+using SaeUnbox.Sae.Training;
+using SaeUnbox.Testing;
+using TorchSharp;
+using static SaeUnbox.Sae.Tests.GoldenTensors;
+using static TorchSharp.torch;
+
+namespace SaeUnbox.Sae.Tests;
+
+public class ResumeTests
+{
+    private const string File = "train/train.safetensors";
+
+    [Fact]
+    public void Resume_AtHalf_EndsInTheSameBits()
+    {
+        using var scope = NewDisposeScope();
+        using var folder = new TemporaryFolder();
+        var batches = Read(File, "train_batches");
+        var count = (int)batches.shape[0];
+        using var whole = new TrainingRun([.. Enumerable.Range(0, 2).Select(i => TrainingTests.Start(i, new CpuKernels()))]);
+        var path = folder.At("state.safetensors");
+        for (var step = 0; step < count; step++)
+        {
+            if (step == count / 2)
+                TrainingState.Save(whole, path, new Dictionary<string, string> { ["next"] = $"{step}" });
+            whole.Step(batches[step]);
+        }
+
+        var (resumed, notes) = TrainingState.Load(path);
+        using (resumed)
+        {
+            for (var step = int.Parse(notes["next"]); step < count; step++)
+                resumed.Step(batches[step]);
+            TrainingState.Save(resumed, folder.At("resumed.safetensors"));
+            TrainingState.Save(whole, folder.At("whole.safetensors"));
+        }
+
+        Assert.Equal(System.IO.File.ReadAllBytes(folder.At("whole.safetensors")), System.IO.File.ReadAllBytes(folder.At("resumed.safetensors")));
+    }
+
+    [Fact]
+    public void Save_BatchTopK_KeepsItsThreshold()
+    {
+        using var scope = NewDisposeScope();
+        using var folder = new TemporaryFolder();
+        var sample = TrainingTests.StatsSample();
+        var options = TrainingTests.OptionsOf(0) with { Sparsity = SparsityRule.BatchTopK };
+        using var run = new TrainingRun([SaeTrainer.Start(options, sample, 1)]);
+        run.Step(sample);
+        TrainingState.Save(run, folder.At("state.safetensors"));
+        var (resumed, _) = TrainingState.Load(folder.At("state.safetensors"));
+        using (resumed)
+        {
+            Assert.NotNull(run.Trainers[0].Sae.Config.Threshold);
+            Assert.Equal(run.Trainers[0].Sae.Config, resumed.Trainers[0].Sae.Config);
+            Assert.Equal(run.Step(sample), resumed.Step(sample));
+        }
+    }
+
+    [Fact]
+    public void Load_NoTrainingState_SaysSo()
+    {
+        var error = Assert.Throws<SaeException>(() => TrainingState.Load(Goldens.At("saes.safetensors")));
+        Assert.Contains("training state", error.Message);
+    }
+}

@@ -1,0 +1,31 @@
+using SaeUnbox.Checkpoints;
+using SaeUnbox.Testing;
+using TorchSharp;
+using static SaeUnbox.Sae.Tests.GoldenTensors;
+using static TorchSharp.torch;
+
+namespace SaeUnbox.Sae.Tests;
+
+public class WritingTests
+{
+    [Fact]
+    public void Save_LoadedAgain_IsEqualAndColumnMajor()
+    {
+        using var scope = NewDisposeScope();
+        using var folder = new TemporaryFolder();
+        using var expected = Load(Saes().First().Site);
+        SaeWriter.Save(expected, folder.At("final"));
+        using var sae = SaeLoader.Load(folder.Path);
+        Assert.Equal(expected.Config, sae.Config);
+        Assert.Equal(expected.EncoderWeight.Floats(), sae.EncoderWeight.Floats());
+        Assert.Equal(expected.Dictionary.Floats(), sae.Dictionary.Floats());
+        Assert.Equal(expected.PreBias.Floats(), sae.PreBias.Floats());
+        Assert.Equal(expected.LatentBias.Floats(), sae.LatentBias.Floats());
+        Assert.Equal(expected.StatsLastNonzero.Integers(), sae.StatsLastNonzero.Integers());
+        Assert.Equal(expected.Scale!.Mean, sae.Scale!.Mean);
+        Assert.Equal(expected.Scale.StandardDeviation, sae.Scale.StandardDeviation);
+        using var checkpoint = Checkpoint.Open(folder.At("final", "state_dict.pth"));
+        using var decoder = checkpoint.Read("state_dict.decoder.weight");
+        Assert.Equal([1, (long)sae.Config.Width], decoder.stride());
+    }
+}
