@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Sets the machine up, builds, and runs all tests.
+#   tests/run.sh                        everything
+#   tests/run.sh Contracts              the test projects whose name holds this word
+#   tests/run.sh Contracts -method '*Link*'   and what follows goes to the test programs (xunit.v3)
+#   CONFIGURATION=Debug tests/run.sh    another build configuration than Release
+#   SAEUNBOX_GOLDENS=DIR tests/run.sh   the golden tests on another folder of the same layout
+# The last line reads "N passed, N failed"; the exit status is 0 only where none failed.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+word=${1:-}
+[ $# -eq 0 ] || shift
+configuration=${CONFIGURATION:-Release}
+limit=${SAEUNBOX_TEST_TIMEOUT:-1800} # seconds a test program may take
+
+deploy/setup.sh
+
+projects=()
+for project in tests/*.Tests/*.csproj; do
+  [[ $project == *"$word"* ]] && projects+=("$project")
+done
+[ ${#projects[@]} -gt 0 ] || { echo "no test project's name holds '$word'" >&2; exit 2; }
+
+echo "build: $configuration"
+if [ -z "$word" ]; then
+  dotnet build SaeUnbox.sln --configuration "$configuration" --verbosity quiet --nologo
+else
+  for project in "${projects[@]}"; do
+    dotnet build "$project" --configuration "$configuration" --verbosity quiet --nologo
+  done
+fi
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# The summary reads "Total: N, Errors: N, Failed: N, Skipped: N, Not Run: N".
+count() { sed -nE "/Total: [0-9]+, Errors/ s/.*$1: ([0-9]+).*/\\1/p" "$log" | tail -n 1; }
+
+all_passed=0 all_failed=0 all_skipped=0
+for project in "${projects[@]}"; do
+  name=$(basename "$project" .csproj)
+  program=artifacts/bin/$name/${configuration,,}/$name.dll
+  started=$SECONDS status=0
+  timeout "$limit" dotnet "$program" -noColor "$@" >"$log" 2>&1 || status=$?
+
+  total=$(count Total) errors=$(count Errors) failed=$(count Failed) skipped=$(count Skipped) not_run=$(count 'Not Run')
+  failed=$((${failed:-0} + ${errors:-0})) skipped=${skipped:-0}
+  passed=$((${total:-0} - failed - skipped - ${not_run:-0}))
+  if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then
+    failed=1 # it crashed, or ran out of time
+    echo "exit status $status" >>"$log"
+  fi
+  [ "$failed" -eq 0 ] || cat "$log"
+  echo "$name: $passed passed, $failed failed, $skipped skipped, $((SECONDS - started)) s"
+  all_passed=$((all_passed + passed)) all_failed=$((all_failed + failed)) all_skipped=$((all_skipped + skipped))
+done
+
+[ "$all_skipped" -eq 0 ] || echo "$all_skipped skipped"
+echo "$all_passed passed, $all_failed failed"
+[ "$all_failed" -eq 0 ]
