@@ -6,10 +6,11 @@ namespace SaeUnbox.Diffusion;
 internal static class Attention
 {
     /// <summary>softmax(q k^T / sqrt(d)) v, head by head; <paramref name="query"/> [B, Q, C], key and value [B, K, C], result [B, Q, C].</summary>
-    public static Tensor Forward(Tensor query, Tensor key, Tensor value, long heads)
+    /// <param name="causal">No query sees a key after its own place.</param>
+    public static Tensor Forward(Tensor query, Tensor key, Tensor value, long heads, bool causal = false)
     {
         using var scope = NewDisposeScope();
-        var attended = nn.functional.scaled_dot_product_attention(Split(query, heads), Split(key, heads), Split(value, heads));
+        var attended = nn.functional.scaled_dot_product_attention(Split(query, heads), Split(key, heads), Split(value, heads), is_casual: causal);
         return attended.transpose(1, 2).flatten(2).MoveToOuterDisposeScope();
     }
 
