@@ -1,0 +1,73 @@
+using SaeUnbox.Checkpoints;
+using static TorchSharp.torch;
+
+namespace SaeUnbox.Diffusion;
+
+/// <summary>Puts a pipeline together from a model folder; what was loaded is freed where a later part fails.</summary>
+internal static class SdxlPipelineLoader
+{
+    // Height, width, crop top, crop left, target height, target width.
+    private const int SizeConditions = 6;
+
+    public static SdxlPipeline Load(string folder, SdxlPipelineOptions options)
+    {
+        var model = new ModelFolder(folder);
+        var precision = Precision.For(options.DType, options.Device);
+        var owned = new List<IDisposable>();
+        try
+        {
+            var scheduler = SchedulerConfig.From(JsonConfig.Load(
+                Path.Combine(options.SchedulerFolder ?? model.At("scheduler"), "scheduler_config.json")));
+            var promptEncoder = PromptEncoder.Load(model.Path, precision);
+            owned.Add(promptEncoder);
+            var autoencoder = Keep(Diffusion.Autoencoder.Load(model.Autoencoder(options), precision, options.Tiling), owned);
+            var unet = LoadUNet(model, precision, owned);
+            CheckFit(unet.Config, autoencoder, promptEncoder);
+            return new SdxlPipeline(
+                promptEncoder, unet, autoencoder, scheduler, precision,
+                model.Index.Flag("force_zeros_for_empty_prompt", true), owned);
+        }
+        catch
+        {
+            owned.ForEach(part => part.Dispose());
+            throw;
+        }
+    }
+
+    private static UNet LoadUNet(ModelFolder model, Precision precision, List<IDisposable> owned)
+    {
+        var config = UNetConfig.From(JsonConfig.Load(Path.Combine(model.At("unet"), "config.json")));
+        using var checkpoint = OpenWeights(model.At("unet"), precision);
+        return Keep(precision.Load(checkpoint, weights => new UNet(weights, config)), owned);
+    }
+
+    private static void CheckFit(UNetConfig unet, IAutoencoder autoencoder, PromptEncoder text)
+    {
+        if (unet.InChannels != autoencoder.LatentChannels || unet.OutChannels != autoencoder.LatentChannels)
+        {
+            throw new ModelException(
+                $"The U-Net makes latents of {unet.OutChannels} channels from {unet.InChannels}, and the autoencoder's have {autoencoder.LatentChannels}.");
+        }
+
+        if (unet.TextChannels != text.HiddenSize)
+        {
+            throw new ModelException($"The U-Net takes text states of width {unet.TextChannels}, and the text encoders make {text.HiddenSize}.");
+        }
+
+        if (unet.AdditionChannels != text.PooledSize + SizeConditions * unet.TimeIdChannels)
+        {
+            throw new ModelException(
+                $"The U-Net takes {unet.AdditionChannels} values beside the time (projection_class_embeddings_input_dim), and pooled text "
+                + $"and sizes are {text.PooledSize} + {SizeConditions} * {unet.TimeIdChannels}.");
+        }
+    }
+
+    private static Checkpoint OpenWeights(string folder, Precision precision) =>
+        Checkpoint.OpenFolder(folder, preferHalf: precision.Storage == ScalarType.Float16);
+
+    private static T Keep<T>((T Module, Weights Weights) loaded, List<IDisposable> owned)
+    {
+        owned.Add(loaded.Weights);
+        return loaded.Module;
+    }
+}
