@@ -5,12 +5,13 @@ namespace SaeUnbox.Checkpoints;
 /// <summary>A set of files under an index (<c>model.safetensors.index.json</c>) whose <c>weight_map</c> says which file holds which tensor.</summary>
 internal sealed class ShardedCheckpoint : Checkpoint
 {
-    private const long LongestIndex = 64 << 20;
+    private const long LongestIndex = 16 << 20;
+    private const int MostShards = 1000;
 
     private readonly IReadOnlyList<Checkpoint> shards;
 
     private ShardedCheckpoint(string path, IReadOnlyList<Checkpoint> shards, IReadOnlyList<StoredTensor> tensors)
-        : base(path, $"{shards.Count} shards of {(shards.Count == 0 ? "nothing" : shards[0].Format)}", tensors, shards) => this.shards = shards;
+        : base(path, $"{shards.Count} shards of {shards[0].Format}", tensors, shards) => this.shards = shards;
 
     public static ShardedCheckpoint Open(SourceFile index)
     {
@@ -19,7 +20,9 @@ internal sealed class ShardedCheckpoint : Checkpoint
         var shards = new Dictionary<string, Checkpoint>();
         try
         {
-            foreach (var shard in map.Values.Distinct().Order(StringComparer.Ordinal))
+            var names = map.Values.Distinct().Order(StringComparer.Ordinal).ToList();
+            if (names.Count is 0 or > MostShards) throw index.Broken($"it names {names.Count} shards");
+            foreach (var shard in names)
                 shards.Add(shard, Checkpoint.Open(System.IO.Path.Combine(folder, shard)));
             var missing = map.Where(pair => !shards[pair.Value].Entries.ContainsKey(pair.Key)).Select(pair => pair.Key).ToList();
             if (missing.Count > 0) throw index.Broken($"the shards lack tensors that it lists: {Listing.Of(missing)}");

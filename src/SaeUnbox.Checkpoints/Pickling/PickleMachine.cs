@@ -14,8 +14,8 @@ namespace SaeUnbox.Checkpoints;
 /// <param name="persistent">Resolves the tuples by which PyTorch refers to storages.</param>
 internal sealed class PickleMachine(ByteSource source, IReadOnlyDictionary<string, object> globals, Func<object?[], object> persistent)
 {
-    /// <summary>Most values that may be on the stack, in the memo, or made: bounds memory whatever the file says.</summary>
-    private const int Most = 1_000_000;
+    /// <summary>Most values that may be on the stack, in the memo, or made, ten times what a full U-Net has: bounds memory.</summary>
+    private const int Most = 500_000;
 
     private const int LongestInteger = 64;
     private const int LongestName = 200;
@@ -96,7 +96,7 @@ internal sealed class PickleMachine(ByteSource source, IReadOnlyDictionary<strin
     }
 
     private object Global(string? module, string? name) => globals.TryGetValue($"{module}.{name}", out var value)
-        ? value : throw Broken($"asks for '{Printable(module)}.{Printable(name)}', which no file of weights needs; nothing of it was run");
+        ? value : throw Broken($"asks for '{module}.{name}', which no file of weights needs; nothing of it was run");
 
     private void Reduce()
     {
@@ -183,7 +183,6 @@ internal sealed class PickleMachine(ByteSource source, IReadOnlyDictionary<strin
 
     private CheckpointException Broken(string what) => source.File.Broken($"its pickle {what}");
 
-    private static string Printable(string? name) => new((name ?? "?").Take(LongestName).Select(c => char.IsControl(c) ? '?' : c).ToArray());
 }
 
 /// <summary>A global that may be called: made of the arguments alone, with no effect outside.</summary>

@@ -7,7 +7,8 @@ namespace SaeUnbox.Checkpoints;
 internal sealed class TorchTree(SourceFile file)
 {
     private const int Deepest = 64;
-    private const int MostNodes = 1_000_000;
+    private const int MostNodes = 500_000;
+    private const int LongestName = 1024;
 
     private readonly List<StoredTensor> tensors = [];
     private readonly HashSet<string> names = [];
@@ -22,6 +23,7 @@ internal sealed class TorchTree(SourceFile file)
     {
         if (depth > Deepest) throw file.Broken($"its values are nested deeper than {Deepest} levels");
         if (++nodes > MostNodes) throw file.Broken($"it holds more than {MostNodes} values");
+        if (name.Length > LongestName) throw file.Broken($"the name '{name}' is longer than {LongestName} letters");
         return value switch
         {
             null or bool or long or double or string => value,
@@ -54,7 +56,7 @@ internal sealed class TorchTree(SourceFile file)
         if (!names.Add(name)) throw file.Broken($"it names two tensors '{name}'");
         var entry = new TensorEntry(name, tensor.Element, tensor.Shape);
         // Tensors may share a storage, as tied weights do; a small file must not turn into a huge model that way.
-        bytes = checked(bytes + entry.Count * tensor.Element.Bytes);
+        bytes = checked(bytes + entry.Count * tensor.Element.Bytes + name.Length);
         if (bytes > 2 * file.Length) throw file.Broken($"its tensors share their storages so often that they need more than twice the file's {file.Length} bytes");
         var position = tensor.Storage.Position + tensor.Offset * tensor.Element.Bytes;
         tensors.Add(new StoredTensor(entry, file, position, tensor.Strides, tensor.Storage.Verify));

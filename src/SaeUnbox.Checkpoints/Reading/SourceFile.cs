@@ -5,6 +5,8 @@ namespace SaeUnbox.Checkpoints;
 /// <summary>A file open for reading at any place; every failure is a <see cref="CheckpointException"/> that names it.</summary>
 internal sealed class SourceFile : IDisposable
 {
+    private const int LongestReason = 1000;
+
     private readonly SafeFileHandle handle;
 
     private SourceFile(string path, SafeFileHandle handle)
@@ -54,8 +56,16 @@ internal sealed class SourceFile : IDisposable
         }
     }
 
-    /// <summary>The error of a file that breaks its format.</summary>
-    public CheckpointException Broken(string what, Exception? inner = null) => new($"The checkpoint '{Path}' is broken: {what}.", inner);
+    /// <summary>The error of a file that breaks its format, on one line of bounded length whatever names the file gives.</summary>
+    public CheckpointException Broken(string what, Exception? inner = null)
+    {
+        if (what.Length > LongestReason) what = $"{what[..(LongestReason / 2)]} … {what[^(LongestReason / 2)..]}";
+        var line = string.Create(what.Length, what, (letters, text) =>
+        {
+            for (var i = 0; i < letters.Length; i++) letters[i] = char.IsControl(text[i]) ? '?' : text[i];
+        });
+        return new CheckpointException($"The checkpoint '{Path}' is broken: {line}.", inner);
+    }
 
     public void Dispose() => handle.Dispose();
 }

@@ -15,7 +15,10 @@ internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IR
     public const long LongestHeader = 100_000_000;
 
     /// <summary>More tensors than any model has; bounds the memory that a hostile header can take.</summary>
-    public const int MostTensors = 200_000;
+    public const int MostTensors = 100_000;
+
+    private const int MostTexts = 10_000;
+    private const int MostAxes = 64;
 
     private const int Prefix = 8;
 
@@ -74,6 +77,7 @@ internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IR
                 var key = reader.GetString()!;
                 if (Next(ref reader) != JsonTokenType.String) throw file.Broken($"its metadata '{key}' is not a string");
                 if (!metadata.TryAdd(key, reader.GetString()!)) throw file.Broken($"its metadata has '{key}' twice");
+                if (metadata.Count > MostTexts) throw file.Broken($"its metadata has more than {MostTexts} entries");
             }
         }
 
@@ -127,6 +131,7 @@ internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IR
             {
                 if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out var number) || number < 0)
                     throw file.Broken($"tensor '{name}' has a shape or offset that is no whole number from 0");
+                if (numbers.Count == MostAxes) throw file.Broken($"tensor '{name}' has more than {MostAxes} axes");
                 numbers.Add(number);
             }
             return [.. numbers];
