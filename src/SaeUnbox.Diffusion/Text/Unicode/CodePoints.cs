@@ -3,7 +3,10 @@ using System.Text;
 
 namespace SaeUnbox.Diffusion;
 
-/// <summary>Classes of code points as the reference's regular expressions and string methods know them.</summary>
+/// <summary>
+/// Classes of code points as the reference's regular expressions and string methods know them; of the runtime's version of Unicode,
+/// so that a letter newer than the reference's own version is a letter here already.
+/// </summary>
 internal static class CodePoints
 {
     /// <summary>The code point at <paramref name="index"/>; a lone surrogate stands for itself.</summary>
