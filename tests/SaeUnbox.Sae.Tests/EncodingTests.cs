@@ -33,7 +33,10 @@ public class EncodingTests
         using var sae = Load(site);
         using var codes = sae.Encode(Read(File, $"{site}/diff"));
         var expected = Read(File, $"{site}/top10").Integers();
-        Assert.Equal(expected, codes.TopFeatures(expected.Length).Select(top => (long)top.Feature));
+        // Which of the features that are active nowhere fill the rest is chance.
+        var active = codes.TopFeatures(expected.Length).TakeWhile(top => top.Mean > 0).Select(top => (long)top.Feature).ToArray();
+        Assert.NotEmpty(active);
+        Assert.Equal(expected.Take(active.Length), active);
     }
 
     [Theory]

@@ -18,7 +18,7 @@ public class ResumeTests
         using var folder = new TemporaryFolder();
         var batches = Read(File, "train_batches");
         var count = (int)batches.shape[0];
-        using var whole = new TrainingRun([.. Enumerable.Range(0, 2).Select(i => TrainingTests.Start(i, new CpuKernels()))]);
+        using var whole = new TrainingRun([.. TrainingTests.Indices().Select(i => TrainingTests.Start(i, new CpuKernels()))]);
         var path = folder.At("state.safetensors");
         for (var step = 0; step < count; step++)
         {

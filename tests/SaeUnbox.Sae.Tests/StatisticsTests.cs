@@ -15,7 +15,7 @@ public class StatisticsTests
         var site = Sites().First().Data;
         using var sae = Load(site);
         var x = Read("saes.safetensors", $"{site}/diff").view(-1, sae.Config.Width);
-        using var statistics = new FeatureStatistics(sae);
+        using var statistics = new ActivationStatistics(sae);
         for (long start = 0, piece = 1; start < x.shape[0]; start += piece, piece = piece * 2 + 1)
             statistics.Add(x.narrow(0, start, Math.Min(piece, x.shape[0] - start)));
         var report = statistics.Report();
@@ -47,7 +47,7 @@ public class StatisticsTests
     public void Report_NothingAdded_SaysSo()
     {
         using var sae = SaeLoader.Load(Goldens.At("saes_other", "probe"));
-        using var statistics = new FeatureStatistics(sae);
+        using var statistics = new ActivationStatistics(sae);
         Assert.Throws<SaeException>(() => statistics.Report());
     }
 

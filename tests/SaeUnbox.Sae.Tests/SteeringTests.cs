@@ -1,4 +1,6 @@
 using System.Text.Json;
+using FsCheck;
+using FsCheck.Fluent;
 using SaeUnbox.Contracts;
 using SaeUnbox.Sae.Steering;
 using SaeUnbox.Testing;
@@ -83,7 +85,7 @@ public class SteeringTests
             sae, entry.GetProperty("feature").GetInt32(), entry.GetProperty("strength").GetDouble(), mask, Guidance.Contrast);
         var (input, output) = (Block("base", site, "input").select(1, step), Block("base", site, "output").select(1, step));
         var expected = Read(BaseFile, $"{name}/block_output").select(1, step);
-        AssertClose(expected, edit.Apply(input, output), 4e-2, name);
+        AssertClose(expected, edit.Apply(input, output), Tolerance, name);
     }
 
     [Fact]
@@ -131,6 +133,36 @@ public class SteeringTests
         using var codes = sae.Encode(BlockEdit.Difference(input, added));
         var expected = added - codes.Map(feature).unsqueeze(1) * sae.Direction(feature).view(1, -1, 1, 1);
         AssertClose(expected, removeAfter.Apply(input, output), 1e-4);
+    }
+
+    [Fact]
+    public void Sequence_AnyEditsThatAdd_EqualOneAfterTheOther()
+    {
+        var site = Sites().First().Data;
+        using var sae = Load(site);
+        Prop.ForAll(
+            ArbMap.Default.ArbFor<(ushort Feature, sbyte Strength, bool Masked)[]>(),
+            edits =>
+            {
+                if (edits.Length == 0)
+                    return true;
+                using var scope = NewDisposeScope();
+                var (input, output) = (zeros([2, sae.Config.Width, 3, 4]), ones([2, sae.Config.Width, 3, 4]));
+                BlockEdit Make((ushort Feature, sbyte Strength, bool Masked) edit) => Edits.Add(
+                    sae,
+                    edit.Feature % sae.Config.Features,
+                    edit.Strength / 8.0,
+                    edit.Masked ? linspace(0, 1, 12, dtype: ScalarType.Float32).view(3, 4) : null);
+                var expected = output.alias();
+                foreach (var each in edits)
+                {
+                    using var edit = Make(each);
+                    expected = edit.Apply(input, expected);
+                }
+
+                using var merged = Edits.Sequence(edits.Select(Make));
+                return (merged.Apply(input, output) - expected).abs().max().item<float>() < 1e-3 * Math.Max(1, expected.abs().max().item<float>());
+            }).QuickCheckThrowOnFailure();
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using SaeUnbox.Contracts;
 using SaeUnbox.Sae.Collection;
+using SaeUnbox.Sae.Statistics;
 using SaeUnbox.Sae.Training;
 using SaeUnbox.Testing;
 using TorchSharp;
@@ -63,6 +64,14 @@ public class TrainingSessionTests
         Assert.Equal(plan.Steps - 1, table["step"][^1]);
         Assert.True(table["total"][^1] < table["total"][0], "the loss did not fall");
         System.Xml.Linq.XDocument.Load(Path.Combine(folders[0], "training.svg"));
+
+        var data = ActivationCollection.Open(folder.At("data"), HookSite.Middle);
+        var report = ActivationStatistics.Measure(set[HookSite.Middle], data);
+        Assert.Equal(data.Rows, report.Positions);
+        SaeWriter.SaveScale(report.Scale, Path.Combine(folders[0], "final"));
+        using var again = SaeLoader.Load(folders[0]);
+        Assert.Equal(report.Scale.Mean, again.Scale!.Mean);
+        Assert.Equal(report.Scale.StandardDeviation, again.Scale.StandardDeviation);
     }
 
     [Fact]

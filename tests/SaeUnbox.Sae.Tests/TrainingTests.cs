@@ -17,7 +17,7 @@ public class TrainingTests
     private static readonly JsonElement Expected = Goldens.Json("train", "train.json");
 
     public static MatrixTheoryData<int, bool> Runs() =>
-        new([.. Enumerable.Range(0, Expected.GetProperty("saes").GetArrayLength())], [false, true]);
+        new([.. Indices()], [false, true]);
 
     [Theory]
     [MemberData(nameof(Runs))]
@@ -104,6 +104,8 @@ public class TrainingTests
         var batches = Read(File, "stats_batches");
         return batches.view(-1, batches.shape[^1]);
     }
+
+    internal static IEnumerable<int> Indices() => Enumerable.Range(0, Expected.GetProperty("saes").GetArrayLength());
 
     internal static TrainingOptions OptionsOf(int index)
     {

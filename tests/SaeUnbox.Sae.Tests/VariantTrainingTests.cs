@@ -79,11 +79,27 @@ public class VariantTrainingTests
         AssertClose(tensors.Sae.PreBias, memory.Sae.PreBias, 1e-5, "pre_bias");
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Step_AnyNumberOfThreads_GivesTheSameBits(bool nested)
+    {
+        using var scope = NewDisposeScope();
+        var options = Options with { PrefixSizes = nested ? Prefixes : null };
+        var sample = SyntheticData.Make(4 * Batch, Width, 24, 1);
+        using var alone = new SaeTrainer(options, Initialisation.Create(options, sample, 3), 1, new CpuKernels(1));
+        using var together = new SaeTrainer(options, Initialisation.Create(options, sample, 3), 1, new CpuKernels(3));
+        for (var step = 0; step < 4; step++)
+            Assert.Equal(alone.Step(sample), together.Step(sample));
+        Assert.Equal(alone.Sae.EncoderWeight.Floats(), together.Sae.EncoderWeight.Floats());
+        Assert.Equal(alone.Sae.Dictionary.Floats(), together.Sae.Dictionary.Floats());
+    }
+
     [Fact]
     public void Step_BatchTopK_SpendsTheMeanUnevenly()
     {
         using var scope = NewDisposeScope();
-        using var trainer = Train(Options with { Sparsity = SparsityRule.BatchTopK }, 300);
+        using var trainer = Train(Options with { Sparsity = SparsityRule.BatchTopK }, 150);
         var report = trainer.Step(SyntheticData.Make(Batch, Width, 24, 5));
         Assert.Equal(Options.K, report.ActivePerPosition, 1e-9);
 
@@ -99,7 +115,7 @@ public class VariantTrainingTests
     public void Step_NestedPrefixes_EachReconstructsAndMoreIsBetter()
     {
         using var scope = NewDisposeScope();
-        using var trainer = Train(Options with { PrefixSizes = Prefixes }, 300);
+        using var trainer = Train(Options with { PrefixSizes = Prefixes }, 150);
         var held = SyntheticData.Make(512, Width, 24, 77);
         using var codes = trainer.Sae.Encode(held);
         var dense = codes.ToDense();
@@ -116,7 +132,7 @@ public class VariantTrainingTests
     public void Step_SparseData_IsLearned()
     {
         using var scope = NewDisposeScope();
-        using var trainer = Train(Options, 400);
+        using var trainer = Train(Options, 200);
         var held = SyntheticData.Make(512, Width, 24, 77);
         var explained = ExplainedVariance.Pooled(trainer.Sae.Reconstruct(held), held);
         Assert.True(explained > 0.7, $"explained {explained}");

@@ -8,7 +8,8 @@ namespace SaeUnbox.Sae.Kernels;
 /// The kernels as loops over memory. Each row or feature is summed by one thread in a fixed order, so results do not
 /// depend on the number of threads; a feature's gradients live in the cache only, never as whole matrices.
 /// </summary>
-internal sealed unsafe class CpuKernels : ISparseKernels
+/// <param name="threads">Number of threads; null: as many as the tensor library uses.</param>
+internal sealed unsafe class CpuKernels(int? threads = null) : ISparseKernels
 {
     public Tensor Decode(ActiveEntries entries, Tensor dictionary, Tensor bias, Nesting nesting)
     {
@@ -133,15 +134,14 @@ internal sealed unsafe class CpuKernels : ISparseKernels
 
     public void UpdateVector(Tensor parameter, Tensor gradient, AdamMoments moments, AdamStep step)
     {
-        using var contiguous = gradient.contiguous();
         Vectors.Adam(
             TensorMemory.Floats(parameter),
-            TensorMemory.Floats(contiguous),
+            TensorMemory.Floats(gradient),
             TensorMemory.Floats(moments.First),
             TensorMemory.Floats(moments.Second),
             (int)parameter.numel(),
             step);
-        KeepAlive(parameter, moments);
+        KeepAlive(gradient, moments);
     }
 
     // Entries grouped by feature, each group in rising order: a counting sort.
@@ -175,20 +175,20 @@ internal sealed unsafe class CpuKernels : ISparseKernels
         new Span<float>(source, length).CopyTo(new Span<float>(target, length));
 
     // Ranges rather than single items: one delegate call covers enough work.
-    private static void ForRanges(int count, int grain, Action<int, int> body)
+    private void ForRanges(int count, int grain, Action<int, int> body)
     {
-        var threads = Math.Clamp(get_num_threads(), 1, Environment.ProcessorCount);
-        if (threads == 1 || count <= grain)
+        var workers = threads ?? Math.Clamp(get_num_threads(), 1, Environment.ProcessorCount);
+        if (workers == 1 || count <= grain)
         {
             body(0, count);
             return;
         }
 
-        var size = Math.Max(grain, (count + 4 * threads - 1) / (4 * threads));
+        var size = Math.Max(grain, (count + 4 * workers - 1) / (4 * workers));
         Parallel.For(
             0,
             (count + size - 1) / size,
-            new ParallelOptions { MaxDegreeOfParallelism = threads },
+            new ParallelOptions { MaxDegreeOfParallelism = workers },
             range => body(range * size, Math.Min(count, (range + 1) * size)));
     }
 

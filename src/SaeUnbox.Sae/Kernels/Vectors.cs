@@ -1,11 +1,13 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 
 namespace SaeUnbox.Sae.Kernels;
 
-/// <summary>Vectorised loops over rows of floats.</summary>
+/// <summary>Vectorised loops over rows of floats, compiled in full at once: the first step should not crawl.</summary>
 internal static unsafe class Vectors
 {
     /// <summary>y += a x.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void AddScaled(float a, float* x, float* y, int length)
     {
         var factor = new Vector<float>(a);
@@ -17,6 +19,7 @@ internal static unsafe class Vectors
     }
 
     /// <summary>x *= a.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Scale(float a, float* x, int length)
     {
         var factor = new Vector<float>(a);
@@ -27,6 +30,7 @@ internal static unsafe class Vectors
             x[i] *= a;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float Dot(float* x, float* y, int length)
     {
         // Two accumulators hide the latency of the fused multiply-add.
@@ -49,6 +53,7 @@ internal static unsafe class Vectors
     }
 
     /// <summary>One Adam step of a row: moments and parameter in one pass over memory.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Adam(float* parameter, float* gradient, float* first, float* second, int length, in AdamStep step)
     {
         var gain1 = (float)(1 - step.Beta1);

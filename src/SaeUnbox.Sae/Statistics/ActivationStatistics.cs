@@ -1,3 +1,4 @@
+using SaeUnbox.Sae.Collection;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -7,7 +8,7 @@ namespace SaeUnbox.Sae.Statistics;
 /// Streaming statistics of one autoencoder over any number of positions. Sums are kept in double precision, so memory
 /// and error do not grow with the data.
 /// </summary>
-public sealed class FeatureStatistics : IDisposable
+public sealed class ActivationStatistics : IDisposable
 {
     private const double Guard = 1e-8;
 
@@ -21,7 +22,7 @@ public sealed class FeatureStatistics : IDisposable
     private readonly Tensor _residualSquares;
     private long _positions;
 
-    public FeatureStatistics(SparseAutoencoder sae)
+    public ActivationStatistics(SparseAutoencoder sae)
     {
         _sae = sae;
         (_counts, _sums, _squares) = (Zeros(sae.Config.Features), Zeros(sae.Config.Features), Zeros(sae.Config.Features));
@@ -48,6 +49,25 @@ public sealed class FeatureStatistics : IDisposable
         _squares.scatter_add_(0, features, values * values);
         AddChannels(rows.to(ScalarType.Float64), _inputSums, _inputSquares);
         AddChannels((rows - reconstruction).to(ScalarType.Float64), _residualSums, _residualSquares);
+    }
+
+    /// <summary>The statistics of a whole collection, read shard by shard; progress is the share of its rows.</summary>
+    /// <exception cref="SaeException">The collection is of another width.</exception>
+    public static StatisticsReport Measure(
+        SparseAutoencoder sae, ActivationCollection collection, IProgress<double>? progress = null, CancellationToken cancellation = default)
+    {
+        using var statistics = new ActivationStatistics(sae);
+        long done = 0;
+        foreach (var shard in collection.Shards)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            using var rows = shard.ReadRows();
+            statistics.Add(rows);
+            done += shard.Rows;
+            progress?.Report((double)done / collection.Rows);
+        }
+
+        return statistics.Report();
     }
 
     /// <summary>The statistics of everything added so far.</summary>
@@ -98,8 +118,8 @@ public sealed class FeatureStatistics : IDisposable
 
     private static double[] Values(Tensor tensor)
     {
-        using var host = tensor.cpu();
-        return host.data<double>().ToArray();
+        using var scope = NewDisposeScope();
+        return tensor.cpu().data<double>().ToArray();
     }
 }
 
