@@ -67,8 +67,8 @@ public sealed class TextEncoderGoldenTests
         using var encoder = PromptEncoder.Load(Goldens.At("model"), Precision.For(ScalarType.BFloat16, CPU));
         var encoding = encoder.Encode(Prompts[0]);
         Assert.Equal(ScalarType.BFloat16, encoding.Hidden.dtype);
-        TensorAssert.RelativelyClose(File.Read("0/prompt_embeds"), encoding.Hidden, 0.02);
-        TensorAssert.RelativelyClose(File.Read("0/text_embeds"), encoding.Pooled, 0.03);
+        TensorAssert.RelativelyClose(File.Read("0/prompt_embeds"), encoding.Hidden, 0.03);
+        TensorAssert.RelativelyClose(File.Read("0/text_embeds"), encoding.Pooled, 0.05);
     }
 
     private static void CheckStates(int prompt, int which, ClipTextStates states)

@@ -10,7 +10,7 @@ namespace SaeUnbox.Diffusion;
 /// <param name="Activation">quick_gelu or gelu.</param>
 /// <param name="NormEpsilon">Epsilon of every layer norm.</param>
 /// <param name="ProjectionSize">Width of the pooled embedding where the model projects it.</param>
-/// <param name="EndId">The end token, whose first place is pooled; 2 means, by an old mistake kept on purpose, the place of the largest id.</param>
+/// <param name="EndId">The end token, whose first place is pooled; 2, in old configurations, means the place of the largest id.</param>
 public sealed record ClipTextConfig(
     int HiddenSize,
     int IntermediateSize,

@@ -67,12 +67,12 @@ public sealed class ClipTextEncoder
 
     private int Check(IReadOnlyList<IReadOnlyList<int>> prompts)
     {
-        if (prompts.Count == 0 || prompts[0].Count == 0) throw new ModelException("There must be a prompt to encode, of at least one token.");
+        if (prompts.Count == 0 || prompts[0].Count == 0) throw new ModelException("There must be a prompt of at least one token.");
         var length = prompts[0].Count;
-        if (prompts.Any(ids => ids.Count != length)) throw new ModelException("The prompts of a batch must have the same number of tokens.");
+        if (prompts.Any(ids => ids.Count != length)) throw new ModelException("The prompts of a batch must have as many tokens each.");
         if (length > Config.MaxPositions)
         {
-            throw new ModelException($"A prompt has {length} tokens and the text encoder only {Config.MaxPositions} positions (max_position_embeddings).");
+            throw new ModelException($"A prompt has {length} tokens, and the text encoder's max_position_embeddings is {Config.MaxPositions}.");
         }
         foreach (var id in prompts.SelectMany(ids => ids).Where(id => id < 0 || id >= Config.VocabularySize))
         {

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Diffusion;
 
-/// <summary>One layer of a CLIP text encoder: causal self-attention and a feed-forward network, each after a norm and added to its input.</summary>
+/// <summary>A layer of a CLIP text encoder: causal self-attention and a feed-forward network, each after a norm and added to its input.</summary>
 internal sealed class ClipTextLayer
 {
     private readonly ClipTextConfig _config;
@@ -41,5 +41,7 @@ internal sealed class ClipTextLayer
     }
 
     // quick_gelu is x * sigmoid(1.702 x), an approximation of gelu (arXiv 1606.08415).
-    private Tensor Activate(Tensor mine) => _config.Activation == "gelu" ? Private.Gelu(mine) : Private.Multiply((mine * 1.702).sigmoid(), mine);
+    private Tensor Activate(Tensor mine) => _config.Activation == "gelu"
+        ? Private.Gelu(mine)
+        : Private.Multiply((mine * 1.702).sigmoid(), mine);
 }

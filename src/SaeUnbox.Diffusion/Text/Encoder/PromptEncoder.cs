@@ -19,7 +19,8 @@ public sealed class PromptEncoder : IDisposable
         Check("tokenizer_2", tokenizers.Second, second.Module.Config);
         if (tokenizers.First.MaxLength != tokenizers.Second.MaxLength)
         {
-            throw new ModelException($"model_max_length of tokenizer ({tokenizers.First.MaxLength}) and tokenizer_2 ({tokenizers.Second.MaxLength}) must be the same.");
+            throw new ModelException("model_max_length of tokenizer and tokenizer_2 must be the same, and is "
+                + $"{tokenizers.First.MaxLength} and {tokenizers.Second.MaxLength}.");
         }
         Tokenizers = tokenizers;
         (_first, _second) = (first, second);
@@ -58,7 +59,8 @@ public sealed class PromptEncoder : IDisposable
     }
 
     /// <summary>The ids of a prompt for both encoders; the first also tells what did not fit.</summary>
-    public (TokenizedPrompt First, TokenizedPrompt Second) Tokenize(string prompt) => (Tokenizers.First.Tokenize(prompt), Tokenizers.Second.Tokenize(prompt));
+    public (TokenizedPrompt First, TokenizedPrompt Second) Tokenize(string prompt) =>
+        (Tokenizers.First.Tokenize(prompt), Tokenizers.Second.Tokenize(prompt));
 
     /// <summary>Encodes a batch of prompts.</summary>
     public TextEncoding Encode(params IReadOnlyList<string> prompts)
@@ -79,7 +81,8 @@ public sealed class PromptEncoder : IDisposable
         _second.Weights.Dispose();
     }
 
-    private static ClipTokenizer Tokenizer(string folder, string name, TextCleaning cleaning) => ClipTokenizer.Load(Path.Combine(folder, name), cleaning);
+    private static ClipTokenizer Tokenizer(string folder, string name, TextCleaning cleaning) =>
+        ClipTokenizer.Load(Path.Combine(folder, name), cleaning);
 
     private static (ClipTextEncoder Module, Weights Weights) Encoder(string folder, string name, Precision precision)
     {
@@ -93,12 +96,14 @@ public sealed class PromptEncoder : IDisposable
     {
         if (tokenizer.VocabularySize > config.VocabularySize)
         {
-            throw new ModelException($"{name} gives ids up to {tokenizer.VocabularySize - 1}, and vocab_size of its text encoder is {config.VocabularySize}.");
+            throw new ModelException(
+                $"{name} gives ids up to {tokenizer.VocabularySize - 1}, and vocab_size of its text encoder is {config.VocabularySize}.");
         }
         if (tokenizer.MaxLength > config.MaxPositions)
         {
             throw new ModelException(
-                $"{name} gives {tokenizer.MaxLength} ids (model_max_length), and max_position_embeddings of its text encoder is {config.MaxPositions}.");
+                $"{name} gives {tokenizer.MaxLength} ids (model_max_length), "
+                + $"and max_position_embeddings of its text encoder is {config.MaxPositions}.");
         }
     }
 }

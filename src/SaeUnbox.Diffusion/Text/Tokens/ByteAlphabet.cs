@@ -9,7 +9,8 @@ namespace SaeUnbox.Diffusion;
 internal static class ByteAlphabet
 {
     private static readonly char[] Characters = BuildCharacters();
-    private static readonly Dictionary<char, byte> Bytes = Enumerable.Range(0, 256).ToDictionary(value => Characters[value], value => (byte)value);
+    private static readonly Dictionary<char, byte> Bytes =
+        Enumerable.Range(0, 256).ToDictionary(value => Characters[value], value => (byte)value);
 
     public static string Encode(string word) => string.Concat(Encoding.UTF8.GetBytes(word).Select(value => Characters[value]));
 

@@ -65,7 +65,8 @@ internal sealed class BytePairs
             var right = pieces[left].Next;
             if (right >= pieces.Length) return;
             var (leftSymbol, rightSymbol) = (pieces[left].Symbol, pieces[right].Symbol);
-            if (_merges.TryGetValue((leftSymbol, rightSymbol), out var merge)) queue.Enqueue((left, leftSymbol, rightSymbol), (merge.Rank, left));
+            if (!_merges.TryGetValue((leftSymbol, rightSymbol), out var merge)) return;
+            queue.Enqueue((left, leftSymbol, rightSymbol), (merge.Rank, left));
         }
     }
 

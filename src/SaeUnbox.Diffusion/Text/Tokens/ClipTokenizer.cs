@@ -32,9 +32,10 @@ public sealed class ClipTokenizer
 
     public int PadId => _files.PadId;
 
-    /// <summary>Reads a folder with vocab.json, merges.txt and, where they exist, tokenizer_config.json and special_tokens_map.json.</summary>
+    /// <summary>Reads a folder: vocab.json, merges.txt and, where they exist, tokenizer_config.json and special_tokens_map.json.</summary>
     /// <exception cref="ModelException">A file is missing or malformed; the message names it.</exception>
-    public static ClipTokenizer Load(string folder, TextCleaning cleaning = TextCleaning.Ftfy) => new(TokenizerFiles.Read(folder), cleaning);
+    public static ClipTokenizer Load(string folder, TextCleaning cleaning = TextCleaning.Ftfy) =>
+        new(TokenizerFiles.Read(folder), cleaning);
 
     /// <summary>A text without special tokens as it is split into words: cleaned and in lower case.</summary>
     public string Clean(string text) => PromptText.Clean(text, Cleaning);

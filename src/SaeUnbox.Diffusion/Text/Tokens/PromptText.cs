@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 
 namespace SaeUnbox.Diffusion;
@@ -36,8 +35,7 @@ internal static class PromptText
         for (int i = 0, length; i < text.Length; i += length)
         {
             var codePoint = CodePoints.At(text, i, out length);
-            var isSpace = codePoint is '\t' or '\n' or '\r' || CharUnicodeInfo.GetUnicodeCategory(codePoint) == UnicodeCategory.SpaceSeparator;
-            if (isSpace) kept.Append(' ');
+            if (codePoint is '\t' or '\n' or '\r' || CodePoints.IsSeparator(codePoint)) kept.Append(' ');
             else if (codePoint == 0xFFFD || CodePoints.IsOther(codePoint)) continue;
             else if (IsIdeograph(codePoint)) kept.Append(' ').AppendCodePoint(codePoint).Append(' ');
             else kept.AppendCodePoint(codePoint);

@@ -11,13 +11,17 @@ internal sealed record SpecialRoles(string Start, string End, string Pad, string
 
     /// <summary>These, less those that a tokenizer_config.json or special_tokens_map.json names otherwise.</summary>
     public SpecialRoles With(JsonConfig config) => new(
-        Read(config, "bos_token", Start), Read(config, "eos_token", End), Read(config, "pad_token", Pad), Read(config, "unk_token", Unknown));
+        Read(config, "bos_token", Start),
+        Read(config, "eos_token", End),
+        Read(config, "pad_token", Pad),
+        Read(config, "unk_token", Unknown));
 
     /// <summary>A token's text, written as a string or as an object with its options.</summary>
     public static string? Content(JsonElement token) => token.ValueKind switch
     {
         JsonValueKind.String => token.GetString(),
-        JsonValueKind.Object when token.TryGetProperty("content", out var content) && content.ValueKind == JsonValueKind.String => content.GetString(),
+        JsonValueKind.Object when token.TryGetProperty("content", out var content) && content.ValueKind == JsonValueKind.String
+            => content.GetString(),
         _ => null,
     };
 

@@ -13,7 +13,11 @@ internal sealed class TokenizerFiles
     private readonly int _unknownId;
 
     private TokenizerFiles(
-        Dictionary<string, int> ids, Dictionary<string, int> special, SpecialRoles roles, IReadOnlyList<(string, string)> merges, int maxLength)
+        Dictionary<string, int> ids,
+        Dictionary<string, int> special,
+        SpecialRoles roles,
+        IReadOnlyList<(string, string)> merges,
+        int maxLength)
     {
         _ids = ids;
         Special = special;
@@ -58,7 +62,9 @@ internal sealed class TokenizerFiles
         var special = AddedTokens(config);
         foreach (var token in roles.All.Where(token => !special.ContainsKey(token)))
         {
-            special[token] = ids.TryGetValue(token, out var id) ? id : throw new ModelException($"{vocabularyPath} lacks the special token {token}.");
+            special[token] = ids.TryGetValue(token, out var id)
+                ? id
+                : throw new ModelException($"{vocabularyPath} lacks the special token {token}.");
         }
 
         var length = config.Number("model_max_length", DefaultLength);

@@ -34,6 +34,9 @@ internal static class CodePoints
     public static bool IsSpace(int codePoint) => codePoint is >= 0x1C and <= 0x1F
         || (codePoint < 0x10000 && char.IsWhiteSpace((char)codePoint));
 
+    /// <summary>Category Zs.</summary>
+    public static bool IsSeparator(int codePoint) => CharUnicodeInfo.GetUnicodeCategory(codePoint) == UnicodeCategory.SpaceSeparator;
+
     /// <summary>Category C: control, format, surrogate, private use and unassigned.</summary>
     public static bool IsOther(int codePoint) => CharUnicodeInfo.GetUnicodeCategory(codePoint)
         is >= UnicodeCategory.Control and <= UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned;
