@@ -56,7 +56,11 @@ public sealed record SaeConfig(
         Require(K >= 1 && K <= Features, "k", K, $"1 to n_dirs_local ({Features})");
         Require(AuxK is null or >= 1 && !(AuxK > Features), "auxk", AuxK, $"null or 1 to n_dirs_local ({Features})");
         Require(DeadStepsThreshold >= 0, "dead_steps_threshold", DeadStepsThreshold, "at least 0");
-        Require(Threshold is null || float.IsFinite(Threshold.Value) && Threshold >= 0, "threshold", Threshold, "null or a number of at least 0");
+        Require(
+            Threshold is null || (float.IsFinite(Threshold.Value) && Threshold >= 0),
+            "threshold",
+            Threshold,
+            "null or a number of at least 0");
         if (PrefixSizes is { } prefixes)
         {
             var previous = 0;

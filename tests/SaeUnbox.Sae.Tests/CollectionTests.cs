@@ -115,6 +115,14 @@ public class CollectionTests
     }
 
     [Fact]
+    public void Writer_FolderThatIsAFile_SaysSo()
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder.At("taken"), "");
+        Assert.Contains("taken", Assert.Throws<SaeException>(() => new CollectionWriter(folder.At("taken"), Sites)).Message);
+    }
+
+    [Fact]
     public void Open_NothingCollected_SaysSo()
     {
         using var folder = new TemporaryFolder();

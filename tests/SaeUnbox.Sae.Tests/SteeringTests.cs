@@ -185,6 +185,24 @@ public class SteeringTests
     }
 
     [Fact]
+    public void Apply_AutoencoderOfAnotherWidth_NamesBothWidths()
+    {
+        using var scope = NewDisposeScope();
+        using var sae = Load(Sites().First().Data);
+        var width = sae.Config.Width;
+        var block = zeros([1, width + 8, 2, 2]);
+        foreach (var edit in new[] { Edits.Add(sae, 0, 1), Edits.Scale(sae, 0, 1), Edits.Reconstruct(sae), Edits.Icon(sae, 0) })
+        {
+            using (edit)
+            {
+                var error = Assert.Throws<SaeException>(() => edit.Apply(block, block));
+                Assert.Contains($"{width} channels", error.Message);
+                Assert.Contains($"{width + 8}", error.Message);
+            }
+        }
+    }
+
+    [Fact]
     public void Make_FeatureOutOfRangeOrNoNumber_IsRefused()
     {
         using var sae = Load(Sites().First().Data);

@@ -55,8 +55,48 @@ public class VariantTrainingTests
         AssertClose(dictionaryGradient - parallel, before[1] - sae.Dictionary, 2e-6, "dictionary");
         AssertClose(preBias.grad!, before[2] - sae.PreBias, 2e-6, "pre_bias");
         AssertClose(latentBias.grad!, before[3] - sae.LatentBias, 2e-6, "latent_bias");
+    }
 
-        static Tensor Leaf(Tensor tensor) => tensor.clone().requires_grad_();
+    [Theory]
+    [InlineData(3, false)]
+    [InlineData(3, true)]
+    [InlineData(Features, false)]
+    [InlineData(Features, true)]
+    public void Step_DeadFeatures_GetTheAuxiliaryLossOfAutomaticDifferentiation(int auxK, bool byTensorOperators)
+    {
+        using var scope = NewDisposeScope();
+        var options = Options with { LearningRate = 1e6, Epsilon = 1e6, Beta1 = 0, Beta2 = 0, AuxK = auxK, AuxKCoefficient = 0.5 };
+        // So few rows that many features stay silent.
+        var x = SyntheticData.Make(12, Width, 24, 1);
+        using var sae = Initialisation.Create(options, x, 3);
+        sae.StatsLastNonzero.fill_(1000);
+        var (encoder, dictionary, preBias, latentBias) = (Leaf(sae.EncoderWeight), Leaf(sae.Dictionary), Leaf(sae.PreBias), Leaf(sae.LatentBias));
+        var preActivations = nn.functional.linear(x - preBias, encoder, latentBias);
+        var codes = preActivations.relu() * Mask(preActivations.detach(), SparsityRule.TopK, options.K);
+        var reconstruction = codes.mm(dictionary) + preBias;
+
+        var dead = sae.StatsLastNonzero.gt(500).logical_and(codes.detach().gt(1e-3).sum([0]).eq(0)).to(ScalarType.Float32);
+        var ofDead = preActivations * dead;
+        var auxiliary = (ofDead.relu() * Mask(ofDead.detach(), SparsityRule.TopK, auxK)).mm(dictionary) + preBias;
+        var target = (x - reconstruction + preBias).detach();
+        var centred = target.mean([0]) - target;
+        var error = auxiliary - target;
+        var auxiliaryLoss = (error * error).mean() / (centred * centred).mean() * options.AuxKCoefficient;
+        var residual = reconstruction - x;
+        ((residual * residual).mean() + auxiliaryLoss).backward();
+
+        var before = new[] { sae.EncoderWeight, sae.Dictionary, sae.PreBias, sae.LatentBias }.Select(tensor => tensor.clone()).ToArray();
+        using var trainer = new SaeTrainer(options, sae, mseScale: 1, byTensorOperators ? new TensorKernels() : new CpuKernels());
+        var report = trainer.Step(x);
+
+        Assert.Equal((long)dead.sum().item<float>(), report.Dead);
+        Assert.InRange(report.Dead, 4, Features - 1);
+        Assert.Equal(auxiliaryLoss.item<float>(), report.Auxiliary, 1e-5);
+        var parallel = (dictionary.grad! * before[1]).sum(1).unsqueeze(1) * before[1];
+        AssertClose(encoder.grad!, before[0] - sae.EncoderWeight, 2e-6, "encoder");
+        AssertClose(dictionary.grad! - parallel, before[1] - sae.Dictionary, 2e-6, "dictionary");
+        AssertClose(preBias.grad!, before[2] - sae.PreBias, 2e-6, "pre_bias");
+        AssertClose(latentBias.grad!, before[3] - sae.LatentBias, 2e-6, "latent_bias");
     }
 
     [Theory]
@@ -143,6 +183,8 @@ public class VariantTrainingTests
     [InlineData(new[] { 20, 8, 48 })]
     public void ToConfig_PrefixesThatDoNotEndWithAll_AreRefused(int[] prefixes) =>
         Assert.Contains("prefix_sizes", Assert.Throws<SaeException>(() => (Options with { PrefixSizes = prefixes }).ToConfig(Width)).Message);
+
+    private static Tensor Leaf(Tensor tensor) => tensor.clone().requires_grad_();
 
     private static SaeTrainer Train(TrainingOptions options, int steps)
     {

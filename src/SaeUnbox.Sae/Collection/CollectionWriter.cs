@@ -30,7 +30,7 @@ public sealed class CollectionWriter : IDisposable
         (_folder, _sites) = (folder, sites);
         _waiting = sites.ToDictionary(site => site, _ => new List<Tensor>());
         foreach (var site in sites)
-            Directory.CreateDirectory(FolderOf(site));
+            Files.CreateFolder(FolderOf(site));
         _written = new DirectoryInfo(folder).EnumerateFiles("*.safetensors", SearchOption.AllDirectories).Sum(file => file.Length);
         NextItem = _shardStart = FirstMissing();
     }
@@ -109,7 +109,8 @@ public sealed class CollectionWriter : IDisposable
         var waiting = _waiting[site];
         if (waiting.Count > 0 && !waiting[0].shape.SequenceEqual(difference.shape))
             throw new SaeException(
-                $"Item {item} at {site} is [{string.Join(", ", difference.shape)}], those before it [{string.Join(", ", waiting[0].shape)}]; one collection holds one size.");
+                $"Item {item} at {site} is [{string.Join(", ", difference.shape)}], those before it "
+                + $"[{string.Join(", ", waiting[0].shape)}]; one collection holds one size.");
         var largest = difference.abs().max().to(ScalarType.Float32).item<float>();
         if (!float.IsFinite(largest) || (_options.DType == ScalarType.Float16 && largest > LargestHalf))
             throw new SaeException($"Item {item} at {site} holds {largest}, which {_options.DType} cannot store.");
@@ -119,7 +120,10 @@ public sealed class CollectionWriter : IDisposable
     private long FirstMissing()
     {
         var done = _sites
-            .Select(site => Directory.EnumerateFiles(FolderOf(site)).Select(ActivationShard.ParseName).OfType<(long First, long End)>().ToHashSet())
+            .Select(site => Directory.EnumerateFiles(FolderOf(site))
+                .Select(ActivationShard.ParseName)
+                .OfType<(long First, long End)>()
+                .ToHashSet())
             .Aggregate((all, next) => [.. all.Intersect(next)]);
         var item = _options.FirstItem;
         while (done.FirstOrDefault(range => range.First == item) is { End: > 0 } range)

@@ -23,7 +23,8 @@ internal sealed record SaeFiles(string Weights, string Config, string Folder)
             throw new SaeException($"{path}: there is no such file or folder.");
         return TryFolder(path)
             ?? TryFolder(Path.Combine(path, "final"))
-            ?? throw new SaeException($"{path}: no sparse autoencoder is here or in final/ ({ConfigName} with {WeightNames[0]} or {WeightNames[1]}).");
+            ?? throw new SaeException(
+                $"{path}: no sparse autoencoder is here or in final/ ({ConfigName} with {WeightNames[0]} or {WeightNames[1]}).");
     }
 
     /// <summary>Whether the folder itself holds an autoencoder.</summary>

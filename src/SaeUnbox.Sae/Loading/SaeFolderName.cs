@@ -30,7 +30,8 @@ public sealed partial record SaeFolderName(HookSite Site, string Rest)
     public static string Of(HookSite site, int k, int features, int? auxK, int batchSize, double learningRate) =>
         string.Create(
             CultureInfo.InvariantCulture,
-            $"{site.ModulePath}_k{k}_hidden{features}_auxk{(auxK is { } count ? count : "None")}_bs{batchSize}_lr{PythonNumber(learningRate)}");
+            $"{site.ModulePath}_k{k}_hidden{features}_auxk{(auxK is { } count ? count : "None")}")
+        + string.Create(CultureInfo.InvariantCulture, $"_bs{batchSize}_lr{PythonNumber(learningRate)}");
 
     // Python writes 0.0001 but 1e-05, .NET 0.0001 but 1E-05.
     private static string PythonNumber(double value) =>

@@ -25,7 +25,8 @@ public sealed class SaeSet : IReadOnlyDictionary<HookSite, SparseAutoencoder>, I
     /// <exception cref="SaeException">No autoencoder was loaded for this site.</exception>
     public SparseAutoencoder this[HookSite site] => TryGetValue(site, out var sae)
         ? sae
-        : throw new SaeException($"There is no sparse autoencoder for {site}; there are {(Count == 0 ? "none" : string.Join(", ", Keys))}.");
+        : throw new SaeException(
+            $"There is no sparse autoencoder for {site}; there are {(Count == 0 ? "none" : "those for " + string.Join(", ", Keys))}.");
 
     /// <summary>
     /// Where the autoencoders under a directory lie. Folders whose name begins with a site count; of one training's
@@ -41,7 +42,8 @@ public sealed class SaeSet : IReadOnlyDictionary<HookSite, SparseAutoencoder>, I
         {
             if (!found.TryAdd(site, folder))
                 throw new SaeException(
-                    $"{directory}: two sparse autoencoders for {site} ({Path.GetFileName(found[site])} and {Path.GetFileName(folder)}); keep one of them there.");
+                    $"{directory}: two sparse autoencoders for {site} ({Path.GetFileName(found[site])} and {Path.GetFileName(folder)}); "
+                    + "keep one of them there.");
         }
 
         return found.Count > 0 ? found : throw new SaeException(
@@ -92,7 +94,11 @@ public sealed class SaeSet : IReadOnlyDictionary<HookSite, SparseAutoencoder>, I
             }
         }
 
-        var options = new EnumerationOptions { RecurseSubdirectories = true, MaxRecursionDepth = 4, AttributesToSkip = FileAttributes.ReparsePoint };
+        // Links are not followed: they may lead in a circle.
+        var options = new EnumerationOptions
+        {
+            RecurseSubdirectories = true, MaxRecursionDepth = 4, AttributesToSkip = FileAttributes.ReparsePoint,
+        };
         foreach (var folder in Directory.EnumerateDirectories(directory, "*", options).Order(StringComparer.Ordinal))
         {
             if (SaeFolderName.TryParse(Path.GetFileName(folder), out var name) && Snapshot(folder) is not null)

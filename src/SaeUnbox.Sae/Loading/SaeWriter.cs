@@ -15,7 +15,7 @@ public static class SaeWriter
     public static void Save(SparseAutoencoder sae, string folder)
     {
         using var scope = NewDisposeScope();
-        Directory.CreateDirectory(folder);
+        Files.CreateFolder(folder);
         TorchFileWriter.Write(Path.Combine(folder, "state_dict.pth"), new Dictionary<string, object?>
         {
             [TensorNames.StateDict] = new Dictionary<string, object?>

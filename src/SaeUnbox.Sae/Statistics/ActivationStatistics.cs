@@ -54,7 +54,10 @@ public sealed class ActivationStatistics : IDisposable
     /// <summary>The statistics of a whole collection, read shard by shard; progress is the share of its rows.</summary>
     /// <exception cref="SaeException">The collection is of another width.</exception>
     public static StatisticsReport Measure(
-        SparseAutoencoder sae, ActivationCollection collection, IProgress<double>? progress = null, CancellationToken cancellation = default)
+        SparseAutoencoder sae,
+        ActivationCollection collection,
+        IProgress<double>? progress = null,
+        CancellationToken cancellation = default)
     {
         using var statistics = new ActivationStatistics(sae);
         long done = 0;

@@ -34,6 +34,8 @@ internal sealed class DeltaEdit : BlockEdit
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
+        if (_delta.shape[1] != output.shape[1])
+            throw new SaeException($"The feature's direction has {_delta.shape[1]} channels, the block has {output.shape[1]}.");
         if (_delta.shape[2] > 1 || _delta.shape[3] > 1)
             RequireGrid(_delta, output);
         var start = _ontoInput ? input : output;
@@ -64,7 +66,8 @@ internal sealed class DeltaEdit : BlockEdit
     // Kept in the block's type, so that every later step only adds.
     private Tensor Like(Tensor start)
     {
-        if (_cast is null || _cast.dtype != start.dtype || _cast.device_type != start.device_type || _cast.device_index != start.device_index)
+        if (_cast is null || _cast.dtype != start.dtype
+            || _cast.device_type != start.device_type || _cast.device_index != start.device_index)
         {
             _cast?.Dispose();
             _cast = _delta.to(start.device).to(start.dtype).alias().DetachFromDisposeScope();

@@ -34,7 +34,9 @@ public static class Initialisation
             zeros([config.Features], dtype: ScalarType.Int64, device: device).DetachFromDisposeScope());
     }
 
-    /// <summary>1 / mean squared distance of the sample's values from their channel's mean: makes losses comparable between sites.</summary>
+    /// <summary>
+    /// 1 / mean squared distance of the sample's values from their channel's mean: makes losses comparable between sites.
+    /// </summary>
     public static double MseScale(Tensor sample)
     {
         using var scope = NewDisposeScope();

@@ -1,4 +1,5 @@
 using System.Globalization;
+using SaeUnbox.Checkpoints;
 
 namespace SaeUnbox.Sae.Training;
 
@@ -17,12 +18,18 @@ public sealed class TrainingLog
         var kept = File.Exists(path)
             ? File.ReadLines(path).Skip(1).TakeWhile(line => StepOf(line) is { } step && step < resumeAt).ToArray()
             : [];
-        File.WriteAllLines(path, [Header, .. kept]);
+        AtomicFile.WriteAllText(path, string.Concat(kept.Prepend(Header).Select(line => line + "\n")));
     }
 
-    public void Add(StepReport report) => File.AppendAllText(_path, string.Create(
-        CultureInfo.InvariantCulture,
-        $"{report.Step},{report.Reconstruction:R},{report.Auxiliary:R},{report.Total:R},{report.ExplainedVariance:R},{report.NormRatio:R},{report.Dead},{report.ActivePerPosition:R},{report.LearningRate:R}\n"));
+    public void Add(StepReport report)
+    {
+        double[] cells =
+        [
+            report.Step, report.Reconstruction, report.Auxiliary, report.Total, report.ExplainedVariance, report.NormRatio, report.Dead,
+            report.ActivePerPosition, report.LearningRate,
+        ];
+        Files.Append(_path, string.Join(',', cells.Select(cell => cell.ToString("R", CultureInfo.InvariantCulture))) + "\n");
+    }
 
     /// <summary>The columns by name.</summary>
     public IReadOnlyDictionary<string, double[]> Read()

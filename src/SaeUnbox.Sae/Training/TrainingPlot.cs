@@ -21,9 +21,10 @@ public static class TrainingPlot
     {
         var svg = new StringBuilder();
         var (width, height) = (2 * (PanelWidth + Margin) + Margin, 2 * (PanelHeight + Margin) + Margin);
-        svg.Append(CultureInfo.InvariantCulture, $"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" font-size=\"12\">\n");
-        svg.Append(CultureInfo.InvariantCulture, $"<rect width=\"{width}\" height=\"{height}\" fill=\"white\"/>\n");
-        svg.Append(CultureInfo.InvariantCulture, $"<text x=\"{Margin}\" y=\"20\" font-size=\"14\">{SecurityElement.Escape(title)}</text>\n");
+        svg.Append("<svg xmlns=\"http://www.w3.org/2000/svg\" font-family=\"sans-serif\" font-size=\"12\" ");
+        svg.Append(CultureInfo.InvariantCulture, $"viewBox=\"0 0 {width} {height}\">\n");
+        svg.Append("<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n");
+        Text(svg, Margin, 20, title);
         for (var i = 0; i < Panels.Length; i++)
         {
             var (column, name) = Panels[i];
@@ -35,17 +36,18 @@ public static class TrainingPlot
 
     private static void Panel(StringBuilder svg, string title, double[] steps, double[] values, int left, int top)
     {
-        svg.Append(CultureInfo.InvariantCulture, $"<rect x=\"{left}\" y=\"{top}\" width=\"{PanelWidth}\" height=\"{PanelHeight}\" fill=\"none\" stroke=\"#bbb\"/>\n");
-        svg.Append(CultureInfo.InvariantCulture, $"<text x=\"{left}\" y=\"{top - 6}\">{title}</text>\n");
+        svg.Append(CultureInfo.InvariantCulture, $"<rect x=\"{left}\" y=\"{top}\" width=\"{PanelWidth}\" height=\"{PanelHeight}\" ");
+        svg.Append("fill=\"none\" stroke=\"#bbb\"/>\n");
+        Text(svg, left, top - 6, title);
         var finite = values.Where(double.IsFinite).ToArray();
         if (finite.Length == 0)
             return;
         var (low, high) = (finite.Min(), finite.Max());
         var (first, last) = (steps[0], steps[^1]);
         var (rise, run) = (high > low ? high - low : 1, last > first ? last - first : 1);
-        svg.Append(CultureInfo.InvariantCulture, $"<text x=\"{left + 4}\" y=\"{top + 14}\" fill=\"#666\">{high:G4}</text>\n");
-        svg.Append(CultureInfo.InvariantCulture, $"<text x=\"{left + 4}\" y=\"{top + PanelHeight - 4}\" fill=\"#666\">{low:G4}</text>\n");
-        svg.Append(CultureInfo.InvariantCulture, $"<text x=\"{left + PanelWidth}\" y=\"{top + PanelHeight + 14}\" text-anchor=\"end\" fill=\"#666\">step {last:F0}</text>\n");
+        Text(svg, left + 4, top + 14, high.ToString("G4", CultureInfo.InvariantCulture));
+        Text(svg, left + 4, top + PanelHeight - 4, low.ToString("G4", CultureInfo.InvariantCulture));
+        Text(svg, left + PanelWidth - 80, top + PanelHeight + 14, string.Create(CultureInfo.InvariantCulture, $"step {last:F0}"));
         svg.Append("<polyline fill=\"none\" stroke=\"#2563eb\" stroke-width=\"1.5\" points=\"");
         foreach (var (step, value) in steps.Zip(values).Where(point => double.IsFinite(point.Second)))
         {
@@ -56,4 +58,7 @@ public static class TrainingPlot
 
         svg.Append("\"/>\n");
     }
+
+    private static void Text(StringBuilder svg, int x, int y, string text) =>
+        svg.Append(CultureInfo.InvariantCulture, $"<text x=\"{x}\" y=\"{y}\" fill=\"#444\">{SecurityElement.Escape(text)}</text>\n");
 }

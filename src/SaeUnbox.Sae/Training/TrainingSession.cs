@@ -65,7 +65,7 @@ public static class TrainingSession
         if (folders.Distinct().Count() < folders.Length)
             throw new SaeException("Two autoencoders of the plan have the same hyper-parameters and so the same folder.");
         foreach (var folder in folders)
-            Directory.CreateDirectory(folder);
+            Files.CreateFolder(folder);
 
         var state = Path.Combine(output, $"{plan.Site.Code}.{StateName}");
         using var run = File.Exists(state) ? Resume(plan, state, device) : Start(plan, collection, device);

@@ -6,8 +6,8 @@ using static TorchSharp.torch;
 namespace SaeUnbox.Sae.Training;
 
 /// <summary>
-/// A training run on disk: weights, moments, counters and options of every trainer in one safetensors file, so that the
-/// run goes on bit for bit. The caller's notes (where it stands in its data) travel with it.
+/// A training run on disk: weights, moments, counters and options of every trainer in one safetensors file, so that on
+/// the CPU the run goes on bit for bit. The caller's notes (where it stands in its data) travel with it.
 /// </summary>
 public static class TrainingState
 {
