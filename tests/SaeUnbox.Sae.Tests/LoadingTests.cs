@@ -97,6 +97,18 @@ public class LoadingTests
         var error = Assert.Throws<SaeException>(() => SaeSet.Find(folder.Path));
         Assert.Contains("k5", error.Message);
         Assert.Contains("k6", error.Message);
+        Assert.EndsWith("k6_hidden9", SaeSet.Find(folder.Path, "k6_hidden9")[HookSite.Middle]);
+        Assert.EndsWith("k6_hidden9", SaeSet.Find(folder.Path, "k6")[HookSite.Middle]);
+        Assert.Contains("k5_hidden9", Assert.Throws<SaeException>(() => SaeSet.Find(folder.Path, "k6_hidden90")).Message);
+    }
+
+    [Fact]
+    public void FindSet_ManySizesOfOneSite_TakesTheDemos()
+    {
+        using var folder = new TemporaryFolder();
+        foreach (var size in new[] { "k10_hidden640", "k10_hidden5120", "k160_hidden5120" })
+            CopyProbe(folder.At($"unet.mid_block.attentions.0_{size}_auxk256_bs4096_lr0.0001", "final"));
+        Assert.Contains("_k10_hidden5120_", SaeSet.Find(folder.Path)[HookSite.Middle]);
     }
 
     [Fact]

@@ -26,6 +26,10 @@ public sealed partial record SaeFolderName(HookSite Site, string Rest)
         return result is not null;
     }
 
+    /// <summary>Whether its hyper-parameters begin with these, such as <c>k10_hidden5120</c>; whole numbers only.</summary>
+    public bool IsVariant(string variant) =>
+        Rest.StartsWith(variant, StringComparison.Ordinal) && (Rest.Length == variant.Length || Rest[variant.Length] == '_');
+
     /// <summary>The reference's name for an autoencoder trained with these numbers.</summary>
     public static string Of(HookSite site, int k, int features, int? auxK, int batchSize, double learningRate) =>
         string.Create(

@@ -8,6 +8,9 @@ namespace SaeUnbox.Sae;
 /// <summary>The sparse autoencoders of a model, at most one a site.</summary>
 public sealed class SaeSet : IReadOnlyDictionary<HookSite, SparseAutoencoder>, IDisposable
 {
+    // What the demo loads of the published collection.
+    private const string Default = "k10_hidden5120";
+
     private readonly SortedDictionary<HookSite, SparseAutoencoder> _saes = [];
 
     public SaeSet(IEnumerable<KeyValuePair<HookSite, SparseAutoencoder>> saes)
@@ -30,33 +33,37 @@ public sealed class SaeSet : IReadOnlyDictionary<HookSite, SparseAutoencoder>, I
 
     /// <summary>
     /// Where the autoencoders under a directory lie. Folders whose name begins with a site count; of one training's
-    /// snapshots <c>final</c> is taken, else the highest step.
+    /// snapshots <c>final</c> is taken, else the highest step. Where a site has several (the published collection holds
+    /// many sizes), the demo's k10_hidden5120 is taken.
     /// </summary>
-    /// <exception cref="SaeException">There is none, or two different ones for one site: name the wanted folder then.</exception>
-    public static IReadOnlyDictionary<HookSite, string> Find(string directory)
+    /// <param name="directory">A folder of autoencoders, or one autoencoder's own.</param>
+    /// <param name="variant">Only folders whose hyper-parameters begin with this, such as <c>k20_hidden5120</c>.</param>
+    /// <exception cref="SaeException">There is none, or it is open which of several is meant.</exception>
+    public static IReadOnlyDictionary<HookSite, string> Find(string directory, string? variant = null)
     {
         if (!Directory.Exists(directory))
             throw new SaeException($"{directory}: there is no such folder of sparse autoencoders.");
-        var found = new SortedDictionary<HookSite, string>();
-        foreach (var (folder, site) in Candidates(Path.GetFullPath(directory)))
+        var found = Candidates(Path.GetFullPath(directory)).ToArray();
+        var wanted = found.Where(candidate => variant is null || candidate.Name.IsVariant(variant)).ToArray();
+        if (wanted.Length == 0)
         {
-            if (!found.TryAdd(site, folder))
-                throw new SaeException(
-                    $"{directory}: two sparse autoencoders for {site} ({Path.GetFileName(found[site])} and {Path.GetFileName(folder)}); "
-                    + "keep one of them there.");
+            throw new SaeException(found.Length > 0
+                ? $"{directory}: no sparse autoencoder here is a {variant}; there are {Names(found)}."
+                : $"{directory}: no sparse autoencoder lies here; expected folders such as unet.mid_block.attentions.0_{Default}…/final.");
         }
 
-        return found.Count > 0 ? found : throw new SaeException(
-            $"{directory}: no sparse autoencoder lies here; expected folders such as unet.mid_block.attentions.0_k10_hidden5120…/final.");
+        return new SortedDictionary<HookSite, string>(wanted
+            .GroupBy(candidate => candidate.Name.Site)
+            .ToDictionary(site => site.Key, site => Choose(directory, site.Key, [.. site]).Folder));
     }
 
-    /// <summary>Loads every autoencoder under a directory, see <see cref="Find"/>.</summary>
-    public static SaeSet Load(string directory, torch.Device? device = null)
+    /// <summary>Loads every autoencoder that <see cref="Find"/> finds.</summary>
+    public static SaeSet Load(string directory, torch.Device? device = null, string? variant = null)
     {
         var saes = new Dictionary<HookSite, SparseAutoencoder>();
         try
         {
-            foreach (var (site, folder) in Find(directory))
+            foreach (var (site, folder) in Find(directory, variant))
                 saes.Add(site, SaeLoader.Load(Snapshot(folder)!, device));
             return new SaeSet(saes);
         }
@@ -82,14 +89,27 @@ public sealed class SaeSet : IReadOnlyDictionary<HookSite, SparseAutoencoder>, I
             sae.Dispose();
     }
 
-    private static IEnumerable<(string Folder, HookSite Site)> Candidates(string directory)
+    private static (string Folder, SaeFolderName Name) Choose(
+        string directory, HookSite site, IReadOnlyList<(string Folder, SaeFolderName Name)> candidates)
+    {
+        if (candidates.Count == 1)
+            return candidates[0];
+        var usual = candidates.Where(candidate => candidate.Name.IsVariant(Default)).ToArray();
+        return usual.Length == 1 ? usual[0] : throw new SaeException(
+            $"{directory}: {candidates.Count} sparse autoencoders for {site} ({Names(candidates)}); say which, or keep one of them there.");
+    }
+
+    private static string Names(IEnumerable<(string Folder, SaeFolderName Name)> candidates) =>
+        string.Join(", ", candidates.Select(candidate => Path.GetFileName(candidate.Folder)));
+
+    private static IEnumerable<(string Folder, SaeFolderName Name)> Candidates(string directory)
     {
         // The directory may itself be one autoencoder, or the final/ of one.
         foreach (var self in new[] { directory, Path.GetDirectoryName(directory) })
         {
             if (self is not null && SaeFolderName.TryParse(Path.GetFileName(self), out var own) && Snapshot(directory) is not null)
             {
-                yield return (directory, own.Site);
+                yield return (directory, own);
                 yield break;
             }
         }
@@ -102,7 +122,7 @@ public sealed class SaeSet : IReadOnlyDictionary<HookSite, SparseAutoencoder>, I
         foreach (var folder in Directory.EnumerateDirectories(directory, "*", options).Order(StringComparer.Ordinal))
         {
             if (SaeFolderName.TryParse(Path.GetFileName(folder), out var name) && Snapshot(folder) is not null)
-                yield return (folder, name.Site);
+                yield return (folder, name);
         }
     }
 
