@@ -1,0 +1,118 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text;
+using System.Text.Json.Nodes;
+using SaeUnbox.Checkpoints;
+using SaeUnbox.Cli.Options;
+using SaeUnbox.Cli.Output;
+using SaeUnbox.Contracts;
+using SaeUnbox.Inference;
+using SaeUnbox.Pictures;
+using TorchSharp;
+
+namespace SaeUnbox.Cli.Commands;
+
+/// <summary><c>explore</c>: which features are active in a picture, and where.</summary>
+internal static class ExploreCommand
+{
+    public static Command Create()
+    {
+        var model = new ModelArguments();
+        var recipe = new RecipeArguments();
+        var output = new Option<string>("--out") { Description = "The folder to write to.", HelpName = "DIR", Required = true };
+        var step = new Option<int?>("--step") { Description = "The denoising step to look at, from 0 (default: the last).", HelpName = "N" };
+        var top = new Option<int>("--top") { Description = "Features listed and drawn for each site (default 10).", HelpName = "N", DefaultValueFactory = _ => 10 };
+        var json = new Option<bool>("--json") { Description = "Print features.json." };
+        var command = new Command("explore", "Make a picture and list, for each site, the features active in it, with heatmaps.");
+        model.AddTo(command);
+        recipe.AddTo(command);
+        foreach (var option in (Option[])[output, step, top, json]) command.Add(option);
+        command.Runs((parsed, cancellation) =>
+        {
+            var folder = parsed.GetRequiredValue(output);
+            if (File.Exists(folder)) throw new CliException($"--out {folder}: that is a file; a folder is expected.");
+            var count = parsed.GetValue(top) is >= 1 and var wanted ? wanted : throw new CliException($"--top {parsed.GetValue(top)}: use 1 or more.");
+            var file = recipe.ReadFile(parsed);
+            var edits = recipe.ReadEdits(parsed);
+            using var loaded = ModelSession.Load(model.Read(parsed, file));
+            if (loaded.Saes.Count == 0) throw new CliException("there are no sparse autoencoders to look through; give a folder of them with --saes.");
+            var made = recipe.Read(parsed, file, edits, loaded, model);
+            var looked = parsed.GetValue(step) ?? made.Steps - 1;
+            if (looked < 0 || looked >= made.Steps) throw new CliException($"--step {looked}: the run has the steps 0 to {made.Steps - 1}.");
+            ModelSession.WarnOfLongPrompt(loaded, made);
+
+            using var runner = new RecipeRunner(loaded);
+            var outcome = Terminal.WithProgress("generating", progress => runner.Run(
+                made, new RunRequest { Read = [.. loaded.Saes.Keys], Progress = (done, all) => progress.Report(new(done, all)) }, cancellation));
+            var maps = outcome.Maps.All.Where(map => map.Step == looked).ToArray();
+            var features = Features(made, maps, count);
+            Write(folder, made, outcome.Picture!, maps, features, count);
+            if (parsed.GetValue(json)) Json.Print(features);
+            else Console.Out.Write(Table(maps, count));
+        });
+        return command;
+    }
+
+    private static void Write(string folder, Recipe recipe, Picture picture, SiteActivations[] maps, JsonObject features, int count)
+    {
+        Directory.CreateDirectory(folder);
+        OutputFile.Write(Path.Combine(folder, "image.png"), PictureFile.Png(picture, recipe));
+        foreach (var map in maps)
+        {
+            var heatmaps = Directory.CreateDirectory(Path.Combine(folder, "heatmaps", map.Site.Code)).FullName;
+            foreach (var feature in map.Top(count))
+            {
+                var drawn = HeatmapOverlay.Draw(picture, map.Map(feature.Feature), map.Rows, map.Columns);
+                OutputFile.Write(Path.Combine(heatmaps, $"{feature.Feature}.png"), Png.Encode(drawn));
+            }
+        }
+        using var scope = torch.NewDisposeScope();
+        SafetensorsWriter.Write(Path.Combine(folder, "activations.safetensors"), Tensors(maps));
+        OutputFile.Write(Path.Combine(folder, "features.json"), Encoding.UTF8.GetBytes(Json.Text(features)));
+    }
+
+    // SITE.indices and SITE.values, [rows, columns, k].
+    private static IEnumerable<KeyValuePair<string, torch.Tensor>> Tensors(SiteActivations[] maps)
+    {
+        foreach (var map in maps)
+        {
+            long[] shape = [map.Rows, map.Columns, map.K];
+            yield return KeyValuePair.Create($"{map.Site}.indices", torch.tensor(map.Indices.ToArray(), shape));
+            yield return KeyValuePair.Create($"{map.Site}.values", torch.tensor(map.Values.ToArray(), shape));
+        }
+    }
+
+    private static JsonObject Features(Recipe recipe, SiteActivations[] maps, int count) => new()
+    {
+        ["recipe"] = JsonNode.Parse(recipe.ToJson()),
+        ["step"] = maps[0].Step,
+        ["sites"] = new JsonObject(maps.Select(map => KeyValuePair.Create(map.Site.Code, (JsonNode?)new JsonObject
+        {
+            ["nickname"] = map.Site.Nickname,
+            ["rows"] = map.Rows,
+            ["columns"] = map.Columns,
+            ["k"] = map.K,
+            ["features"] = new JsonArray([.. map.Top(count).Select(feature => (JsonNode)new JsonObject
+            {
+                ["feature"] = feature.Feature,
+                ["mean"] = feature.Mean,
+                ["max"] = feature.Max,
+                ["share"] = feature.Share,
+                ["heatmap"] = $"heatmaps/{map.Site}/{feature.Feature}.png",
+            })]),
+        }))),
+    };
+
+    private static string Table(SiteActivations[] maps, int count)
+    {
+        var text = new StringBuilder();
+        foreach (var map in maps)
+        {
+            text.AppendLine(CultureInfo.InvariantCulture, $"{map.Site}  {map.Site.Nickname}");
+            text.AppendLine("  feature      mean       max   share");
+            foreach (var feature in map.Top(count))
+                text.AppendLine(CultureInfo.InvariantCulture, $"  {feature.Feature,7} {feature.Mean,9:0.0000} {feature.Max,9:0.0000} {feature.Share,6:0 %}");
+        }
+        return text.ToString();
+    }
+}

@@ -1,0 +1,70 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text;
+using System.Text.Json.Nodes;
+using SaeUnbox.Checkpoints;
+using SaeUnbox.Cli.Output;
+
+namespace SaeUnbox.Cli.Commands;
+
+/// <summary><c>inspect</c>: what a checkpoint or a folder is and holds; no tensor is loaded, nothing in it is run.</summary>
+internal static class InspectCommand
+{
+    public static Command Create()
+    {
+        var path = new Argument<string>("PATH") { Description = "A checkpoint file (safetensors, PyTorch) or a folder." };
+        var all = new Option<bool>("--all") { Description = "List the tensors of a folder's parts, too." };
+        var json = new Option<bool>("--json") { Description = "Print everything as JSON." };
+        var command = new Command("inspect", "Tell what a checkpoint or folder is: kind, keys, shapes, dtypes.") { path, all, json };
+        command.Runs((parsed, _) =>
+        {
+            var found = Inspection.Of(parsed.GetRequiredValue(path));
+            if (parsed.GetValue(json)) Json.Print(Node(found));
+            else Console.Out.Write(Text(found, parsed.GetValue(all)));
+        });
+        return command;
+    }
+
+    private static string Text(Inspection found, bool all)
+    {
+        var text = new StringBuilder();
+        Append(text, found, 0, tensors: true, all);
+        return text.ToString();
+    }
+
+    private static void Append(StringBuilder text, Inspection found, int depth, bool tensors, bool all)
+    {
+        var indent = new string(' ', depth * 2);
+        var name = depth == 0 ? found.Path : Path.GetFileName(found.Path);
+        text.Append(CultureInfo.InvariantCulture, $"{indent}{name}: {found.Title}");
+        if (found.Format is { } format) text.Append(CultureInfo.InvariantCulture, $", {format}");
+        if (found.Parameters > 0) text.Append(CultureInfo.InvariantCulture, $", {found.Parameters:N0} values");
+        if (found.Tensors.Count > 0) text.Append(CultureInfo.InvariantCulture, $" in {found.Tensors.Count} tensors");
+        text.AppendLine();
+        foreach (var (key, value) in found.Facts) text.AppendLine(CultureInfo.InvariantCulture, $"{indent}  {key} = {value}");
+        if (tensors || all)
+            foreach (var tensor in found.Tensors)
+                text.AppendLine(CultureInfo.InvariantCulture, $"{indent}  {tensor.Name}  {tensor.DType} [{string.Join(", ", tensor.Shape)}]{(tensor.Strides is { } strides ? $" strides [{string.Join(", ", strides)}]" : "")}");
+        foreach (var part in found.Parts) Append(text, part, depth + 1, tensors: false, all);
+    }
+
+    private static JsonObject Node(Inspection found) => new()
+    {
+        ["path"] = found.Path,
+        ["kind"] = found.Kind.ToString(),
+        ["title"] = found.Title,
+        ["format"] = found.Format,
+        ["values"] = found.Parameters,
+        ["facts"] = new JsonObject(found.Facts.Select(fact => KeyValuePair.Create(fact.Key, (JsonNode?)fact.Value))),
+        ["tensors"] = new JsonArray([.. found.Tensors.Select(tensor => (JsonNode)new JsonObject
+        {
+            ["name"] = tensor.Name,
+            ["dtype"] = tensor.DType,
+            ["shape"] = Numbers(tensor.Shape),
+            ["strides"] = tensor.Strides is { } strides ? Numbers(strides) : null,
+        })]),
+        ["parts"] = new JsonArray([.. found.Parts.Select(part => (JsonNode)Node(part))]),
+    };
+
+    private static JsonArray Numbers(IReadOnlyList<long> numbers) => new([.. numbers.Select(number => (JsonNode)number)]);
+}

@@ -1,0 +1,78 @@
+using System.Net;
+using System.Text.Json;
+
+namespace SaeUnbox.Cli.Download;
+
+/// <summary>A model hub: lists a repository's files and serves their bytes from any offset.</summary>
+internal sealed class Hub(HttpClient client, Uri host)
+{
+    /// <summary>The files of a repository at a revision.</summary>
+    /// <exception cref="CliException">The repository is not there, or the hub does not answer as one.</exception>
+    public async Task<IReadOnlyList<HubFile>> ListAsync(string repository, string revision, CancellationToken cancellation)
+    {
+        var files = new List<HubFile>();
+        Uri? page = new(host, $"api/models/{repository}/tree/{Uri.EscapeDataString(revision)}?recursive=true");
+        while (page is not null)
+        {
+            using var response = await SendAsync(new HttpRequestMessage(HttpMethod.Get, page), repository, cancellation);
+            try
+            {
+                using var json = JsonDocument.Parse(await response.Content.ReadAsStringAsync(cancellation));
+                files.AddRange(json.RootElement.EnumerateArray().Where(entry => entry.GetProperty("type").GetString() == "file").Select(Read));
+            }
+            catch (Exception error) when (error is JsonException or KeyNotFoundException or InvalidOperationException)
+            {
+                throw new CliException($"{host} does not answer as a model hub: its list of {repository} is not understood.");
+            }
+            page = Next(response);
+        }
+        return files;
+    }
+
+    /// <summary>A file's bytes from an offset on; the answer may begin at 0 all the same, as its status tells.</summary>
+    public Task<HttpResponseMessage> OpenAsync(string repository, string revision, HubFile file, long offset, CancellationToken cancellation)
+    {
+        var path = string.Join('/', file.Path.Split('/').Select(Uri.EscapeDataString));
+        var request = new HttpRequestMessage(HttpMethod.Get, new Uri(host, $"{repository}/resolve/{Uri.EscapeDataString(revision)}/{path}"));
+        if (offset > 0) request.Headers.Range = new(offset, null);
+        return SendAsync(request, $"{repository}/{file.Path}", cancellation);
+    }
+
+    private async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, string what, CancellationToken cancellation)
+    {
+        HttpResponseMessage response;
+        try
+        {
+            response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellation);
+        }
+        catch (HttpRequestException error)
+        {
+            throw new CliException($"{host} cannot be reached ({error.Message}); is --host right?");
+        }
+        if (response.IsSuccessStatusCode) return response;
+        var status = response.StatusCode;
+        response.Dispose();
+        throw new CliException(status switch
+        {
+            HttpStatusCode.NotFound => $"{what} is not on {host}.",
+            HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden => $"{host} does not hand out {what} without a token; set SAEUNBOX_HUB_TOKEN.",
+            HttpStatusCode.TooManyRequests => $"{host} asks to wait: too many requests; try again later, what is there is kept.",
+            _ => $"{host} answered {(int)status} for {what}.",
+        });
+    }
+
+    private static HubFile Read(JsonElement entry) => new(
+        entry.GetProperty("path").GetString()!,
+        entry.GetProperty("size").GetInt64(),
+        entry.TryGetProperty("lfs", out var large) ? large.GetProperty("oid").GetString() : null,
+        entry.GetProperty("oid").GetString()!);
+
+    // Long lists come in pages, the next one named in the Link header.
+    private Uri? Next(HttpResponseMessage response)
+    {
+        if (!response.Headers.TryGetValues("Link", out var links)) return null;
+        var next = links.SelectMany(link => link.Split(',')).FirstOrDefault(link => link.Contains("rel=\"next\"", StringComparison.Ordinal));
+        if (next is null || next.IndexOf('<') is not (>= 0 and var from) || next.IndexOf('>') is not (>= 0 and var to)) return null;
+        return new Uri(host, next[(from + 1)..to]);
+    }
+}

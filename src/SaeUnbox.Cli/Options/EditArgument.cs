@@ -1,0 +1,63 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using SaeUnbox.Contracts;
+
+namespace SaeUnbox.Cli.Options;
+
+/// <summary>An edit as written on the command line: <c>SITE:FEATURE:STRENGTH[:add|scale][@MASK][#FIRST-LAST]</c>, LAST exclusive.</summary>
+internal sealed partial record EditArgument(HookSite Site, int Feature, double Strength, EditMode Mode, string? Mask, int FirstStep, int? LastStep)
+{
+    /// <exception cref="CliException">The text is no edit; the message says which part is wrong.</exception>
+    public static EditArgument Parse(string text)
+    {
+        var rest = text;
+        (int First, int? Last) steps = (0, null);
+        if (Steps().Match(rest) is { Success: true } match)
+        {
+            steps = (Number(text, "first step", match.Groups[1].Value), Number(text, "last step", match.Groups[2].Value));
+            rest = rest[..match.Index];
+        }
+        string? mask = null;
+        if (rest.IndexOf('@') is >= 0 and var at)
+        {
+            mask = rest[(at + 1)..];
+            rest = rest[..at];
+            if (mask.Length == 0) throw Wrong(text, "after @ a mask is expected: a PNG file, a JSON file, or a JSON array of rows");
+        }
+        if (rest.Contains('#')) throw Wrong(text, "after # two steps are expected, such as #0-2");
+        var parts = rest.Split(':');
+        if (parts.Length is < 3 or > 4) throw Wrong(text, "it is written SITE:FEATURE:STRENGTH[:add|scale][@MASK][#FIRST-LAST], such as down.2.1:89:10");
+        if (!HookSite.TryParse(parts[0], out var site)) throw Wrong(text, $"'{parts[0]}' is no site such as down.2.1, mid.0, up.0.0 or up.0.1");
+        var mode = parts.Length < 4 ? EditMode.Add : parts[3] switch
+        {
+            "add" => EditMode.Add,
+            "scale" => EditMode.Scale,
+            _ => throw Wrong(text, $"the mode '{parts[3]}' is neither add nor scale"),
+        };
+        return new EditArgument(site, Number(text, "feature", parts[1]), Strength(text, parts[2]), mode, mask, steps.First, steps.Last);
+    }
+
+    /// <summary>The edit, its mask fitted to the grid of the site.</summary>
+    public FeatureEdit ToEdit(Func<string, HookSite, BrushMask> readMask) => new(Site, Feature, Strength)
+    {
+        Mode = Mode,
+        Mask = Mask is null ? null : readMask(Mask, Site),
+        FirstStep = FirstStep,
+        LastStep = LastStep,
+    };
+
+    private static int Number(string text, string what, string digits) =>
+        int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+            ? number
+            : throw Wrong(text, $"the {what} '{digits}' is no whole number from 0 to {int.MaxValue}");
+
+    private static double Strength(string text, string digits) =>
+        double.TryParse(digits, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number)
+            ? number
+            : throw Wrong(text, $"the strength '{digits}' is no finite number");
+
+    private static CliException Wrong(string text, string why) => new($"--edit {text}: {why}.");
+
+    [GeneratedRegex(@"#([^#\-]*)-([^#\-]*)$", RegexOptions.CultureInvariant)]
+    private static partial Regex Steps();
+}

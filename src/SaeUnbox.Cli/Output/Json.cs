@@ -1,0 +1,15 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace SaeUnbox.Cli.Output;
+
+/// <summary>The <c>--json</c> output: one document on the output stream.</summary>
+internal static class Json
+{
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    public static void Print(JsonNode node) => Console.Out.WriteLine(Text(node));
+
+    public static string Text(JsonNode node) => node.ToJsonString(Indented);
+}

@@ -1,0 +1,16 @@
+using System.CommandLine;
+using SaeUnbox.Cli.Commands;
+using SaeUnbox.Cli.Output;
+
+var root = new RootCommand("Look inside a text-to-image model with sparse autoencoders, and steer it.")
+{
+    GenerateCommand.Create(),
+    ExploreCommand.Create(),
+    IconCommand.Create(),
+    InspectCommand.Create(),
+    TokenizeCommand.Create(),
+    DownloadCommand.Create(),
+    BenchCommand.Create(),
+};
+var parsed = root.Parse(args);
+return Guard.Refuses(parsed) ?? await parsed.InvokeAsync();

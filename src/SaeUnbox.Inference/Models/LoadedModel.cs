@@ -1,0 +1,88 @@
+using SaeUnbox.Contracts;
+using SaeUnbox.Diffusion;
+using SaeUnbox.Sae;
+using TorchSharp;
+
+namespace SaeUnbox.Inference;
+
+/// <summary>A pipeline and its sparse autoencoders, held by one device and used by one thread.</summary>
+public sealed class LoadedModel : IDisposable
+{
+    private const int TurboSteps = 1;
+    private const int BaseSteps = 25;
+    private const double BaseGuidance = 8;
+
+    private LoadedModel(SdxlPipeline pipeline, SaeSet saes, ModelOptions options)
+    {
+        (Pipeline, Saes, Dtype, Vae) = (pipeline, saes, options.Dtype, options.Vae);
+        Info = Describe(pipeline, saes, options.Name ?? NameOf(options.Folder));
+    }
+
+    public SdxlPipeline Pipeline { get; }
+
+    public SaeSet Saes { get; }
+
+    public ModelInfo Info { get; }
+
+    public Dtype Dtype { get; }
+
+    public Vae Vae { get; }
+
+    /// <summary>Loads a model and checks that its autoencoders fit their sites.</summary>
+    /// <exception cref="ModelException">The model's folder or configuration cannot be used.</exception>
+    /// <exception cref="SaeException">An autoencoder is missing, broken, or does not fit its site.</exception>
+    /// <exception cref="Checkpoints.CheckpointException">A weights file is broken or does not fit.</exception>
+    public static LoadedModel Load(ModelOptions options)
+    {
+        torch.set_num_threads(options.Threads ?? Environment.ProcessorCount);
+        if (options.Device.type == DeviceType.CUDA && !torch.cuda.is_available())
+            throw new ModelException($"The device {options.Device} is not there: this libtorch ({torch.__version__}) finds no CUDA; use cpu.");
+        var pipeline = SdxlPipeline.Load(options.Folder, new SdxlPipelineOptions
+        {
+            DType = options.Dtype.ToScalarType(),
+            Device = options.Device,
+            Autoencoder = options.Vae == Vae.Tiny ? AutoencoderChoice.Tiny : AutoencoderChoice.KL,
+            AutoencoderFolder = options.VaeFolder,
+        });
+        SaeSet? saes = null;
+        try
+        {
+            saes = options.SaeFolder is { } folder ? SaeSet.Load(folder, options.Device) : new SaeSet([]);
+            foreach (var (site, sae) in saes) RequireFit(site, sae, pipeline.UNet);
+            return new LoadedModel(pipeline, saes, options);
+        }
+        catch
+        {
+            saes?.Dispose();
+            pipeline.Dispose();
+            throw;
+        }
+    }
+
+    public void Dispose()
+    {
+        Saes.Dispose();
+        Pipeline.Dispose();
+    }
+
+    private static void RequireFit(HookSite site, SparseAutoencoder sae, UNet unet)
+    {
+        var block = unet.SiteOf(site.Code);
+        if (sae.Config.Width != block.Channels)
+            throw new SaeException(
+                $"{sae.Source}: the autoencoder takes vectors of {sae.Config.Width} channels, but {site} of this model has {block.Channels}; it belongs to another model.");
+    }
+
+    private static ModelInfo Describe(SdxlPipeline pipeline, SaeSet saes, string name)
+    {
+        // What a model was distilled for stands nowhere in its folder; a trailing ancestral scheduler is what few-step models ship.
+        var fewSteps = pipeline.Scheduler.Ancestral || pipeline.Scheduler.Spacing == TimestepSpacing.Trailing;
+        var cell = pipeline.Autoencoder.PixelsPerCell;
+        var side = pipeline.UNet.Config.SampleSize * cell;
+        var sites = saes.Select(pair => new SaeInfo(
+            pair.Key, pair.Value.Config.Features, pair.Value.Config.K, pair.Value.Config.Width, pipeline.UNet.SiteOf(pair.Key.Code).Downscale * cell));
+        return new ModelInfo(name, name, fewSteps ? TurboSteps : BaseSteps, fewSteps ? 0 : BaseGuidance, side, side, [.. sites]);
+    }
+
+    private static string NameOf(string folder) => Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)));
+}

@@ -1,0 +1,29 @@
+using SaeUnbox.Contracts;
+using TorchSharp;
+
+namespace SaeUnbox.Inference;
+
+/// <summary>What to load and where.</summary>
+public sealed record ModelOptions
+{
+    /// <summary>An SDXL pipeline folder in diffusers' layout.</summary>
+    public required string Folder { get; init; }
+
+    /// <summary>A folder of sparse autoencoders as published; null: none, and features cannot be read or painted.</summary>
+    public string? SaeFolder { get; init; }
+
+    /// <summary>The name recipes use; null: the folder's own name.</summary>
+    public string? Name { get; init; }
+
+    public Dtype Dtype { get; init; } = Dtype.Fp32;
+
+    public torch.Device Device { get; init; } = torch.CPU;
+
+    public Vae Vae { get; init; } = Vae.Kl;
+
+    /// <summary>A folder of the decoder, where it is not the model's own.</summary>
+    public string? VaeFolder { get; init; }
+
+    /// <summary>CPU threads of one operator; null: one a core.</summary>
+    public int? Threads { get; init; }
+}
