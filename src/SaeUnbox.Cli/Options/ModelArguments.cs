@@ -14,11 +14,12 @@ internal sealed class ModelArguments
     private readonly Option<string> device = new("--device") { Description = "cpu (default), cuda or cuda:N.", DefaultValueFactory = _ => "cpu" };
     private readonly Option<string?> vae = new("--vae") { Description = "Decoder: kl (default) or tiny." };
     private readonly Option<string?> vaeFolder = new("--vae-folder") { Description = "Folder of the decoder, where it is not in the model's folder.", HelpName = "DIR" };
+    private readonly Option<string?> scheduler = new("--scheduler") { Description = "Folder of another scheduler_config.json.", HelpName = "DIR" };
     private readonly Option<int?> threads = new("--threads") { Description = "CPU threads (default: one a core).", HelpName = "N" };
 
     public void AddTo(Command command)
     {
-        foreach (var option in (Option[])[model, saes, dtype, device, vae, vaeFolder, threads]) command.Add(option);
+        foreach (var option in (Option[])[model, saes, dtype, device, vae, vaeFolder, scheduler, threads]) command.Add(option);
     }
 
     /// <summary>The options, those that were left out taken from the recipe where it has them.</summary>
@@ -30,6 +31,7 @@ internal sealed class ModelArguments
         Device = Device(parsed.GetRequiredValue(device)),
         Vae = Vae(parsed) ?? recipe?.Vae ?? Contracts.Vae.Kl,
         VaeFolder = parsed.GetValue(vaeFolder),
+        SchedulerFolder = parsed.GetValue(scheduler),
         Threads = parsed.GetValue(threads) is { } count ? Threads(count) : null,
     };
 

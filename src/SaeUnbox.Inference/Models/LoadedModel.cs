@@ -43,6 +43,7 @@ public sealed class LoadedModel : IDisposable
             Device = options.Device,
             Autoencoder = options.Vae == Vae.Tiny ? AutoencoderChoice.Tiny : AutoencoderChoice.KL,
             AutoencoderFolder = options.VaeFolder,
+            SchedulerFolder = options.SchedulerFolder,
         });
         SaeSet? saes = null;
         try

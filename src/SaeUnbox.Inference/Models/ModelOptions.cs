@@ -24,6 +24,9 @@ public sealed record ModelOptions
     /// <summary>A folder of the decoder, where it is not the model's own.</summary>
     public string? VaeFolder { get; init; }
 
+    /// <summary>A folder of another scheduler_config.json, where it is not the model's own.</summary>
+    public string? SchedulerFolder { get; init; }
+
     /// <summary>CPU threads of one operator; null: one a core.</summary>
     public int? Threads { get; init; }
 }

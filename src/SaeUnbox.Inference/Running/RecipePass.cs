@@ -32,13 +32,15 @@ internal sealed class RecipePass(LoadedModel model, Recipe recipe, RunRequest re
         return latents;
     }
 
+    private bool IsWhole => request.Recorder is { NeedsWholeRun: true };
+
     // No edit acts before this step.
     private int Edited => plan.FirstStep ?? recipe.Steps;
 
     // The last step at or before the first edited one whose latents, and the readings before it, are known.
     private int FirstStep()
     {
-        if (request.Recorder is not null) return 0;
+        if (IsWhole) return 0;
         var known = 0;
         for (var step = 1; step <= Edited && prefix.LatentsBefore(step) is not null; step++)
         {
@@ -69,7 +71,7 @@ internal sealed class RecipePass(LoadedModel model, Recipe recipe, RunRequest re
 
         if (input.Step > Edited) return unet.Forward(input.Sample, input.Timestep, input.Conditioning, cancellation);
         HookSite? start = edits.Count > 0 ? edits[0].Site : null;
-        if (start is not null && request.Recorder is null && TryReadUpstream(input.Step, start) && prefix.State(input.Step, start) is { } state)
+        if (start is not null && !IsWhole && TryReadUpstream(input.Step, start) && prefix.State(input.Step, start) is { } state)
             return unet.Resume(state, cancellation);
 
         // Whatever lies up to the first edited site is the unedited run's, and serves the next recipe.

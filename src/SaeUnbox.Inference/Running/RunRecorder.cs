@@ -9,11 +9,16 @@ namespace SaeUnbox.Inference;
 /// Keeps every tensor of a run for a script to look at: text.hidden [B, 77, D], text.pooled [B, P], noise, step.N.latents,
 /// latents [1, C, h, w], image [1, 3, H, W] from 0 to 1, and of each site SITE.input and SITE.output (after hooks) [steps, B, C, h, w].
 /// </summary>
-/// <param name="sites">Codes of the sites to keep.</param>
+/// <param name="sites">Codes of the sites to keep; where there are any, the run is made whole, from its first step.</param>
 public sealed class RunRecorder(IReadOnlyList<string> sites) : IDisposable
 {
     private readonly Dictionary<string, Tensor> tensors = [];
     private readonly Dictionary<string, List<Tensor>> series = [];
+
+    internal bool NeedsWholeRun => sites.Count > 0;
+
+    /// <summary>What was kept so far; the recorder's own.</summary>
+    public Tensor this[string name] => series.TryGetValue(name, out var steps) ? stack(steps) : tensors[name];
 
     internal void Keep(string name, Tensor tensor) => tensors[name] = Copy(tensor);
 

@@ -12,7 +12,7 @@ public sealed record RunRequest
     /// <summary>False where only activations are wanted: nothing is decoded.</summary>
     public bool Picture { get; init; } = true;
 
-    /// <summary>Gets every tensor of the run; the run is then made whole, from its first step.</summary>
+    /// <summary>Gets the tensors of the run.</summary>
     public RunRecorder? Recorder { get; init; }
 
     /// <summary>Told of every step done: its number from 1, and how many there are.</summary>

@@ -1,0 +1,69 @@
+using System.Text.Json;
+using SaeUnbox.Checkpoints;
+using SaeUnbox.Contracts;
+using SaeUnbox.Testing;
+using TorchSharp;
+
+namespace SaeUnbox.Inference.Tests;
+
+/// <summary>The tiny model of the golden folder, loaded once for each scheduler.</summary>
+public sealed class GoldenModel : IDisposable
+{
+    private readonly Dictionary<string, LoadedModel> loaded = [];
+
+    public LoadedModel For(string run) => Load(Run(run).GetProperty("scheduler").GetString()!);
+
+    public static JsonElement Run(string run) => Goldens.Json("runs", "runs.json").GetProperty(run);
+
+    /// <summary>A golden run's recipe, without edits.</summary>
+    public Recipe Recipe(string run)
+    {
+        var json = Run(run);
+        return new Recipe
+        {
+            Model = For(run).Info.Name,
+            Prompt = json.GetProperty("prompt").GetString()!,
+            NegativePrompt = json.GetProperty("negative_prompt").GetString(),
+            Seed = json.GetProperty("seed").GetInt64(),
+            Steps = json.GetProperty("num_inference_steps").GetInt32(),
+            Guidance = json.GetProperty("guidance_scale").GetDouble(),
+            Width = json.GetProperty("width").GetInt32(),
+            Height = json.GetProperty("height").GetInt32(),
+        };
+    }
+
+    public static torch.Tensor Tensor(string file, string name)
+    {
+        using var checkpoint = Checkpoint.Open(Goldens.At(file.Split('/')));
+        return checkpoint.Read(name);
+    }
+
+    public static bool Has(string file, string name)
+    {
+        using var checkpoint = Checkpoint.Open(Goldens.At(file.Split('/')));
+        return checkpoint.Entries.ContainsKey(name);
+    }
+
+    public static BrushMask Mask(string file, string name)
+    {
+        using var tensor = Tensor(file, name);
+        return BrushMask.FromCells((int)tensor.shape[0], (int)tensor.shape[1], tensor.data<float>().ToArray());
+    }
+
+    public void Dispose()
+    {
+        foreach (var model in loaded.Values) model.Dispose();
+    }
+
+    private LoadedModel Load(string scheduler)
+    {
+        if (!loaded.TryGetValue(scheduler, out var model))
+            loaded[scheduler] = model = LoadedModel.Load(new ModelOptions
+            {
+                Folder = Goldens.At("model"),
+                SaeFolder = Goldens.At("saes"),
+                SchedulerFolder = Goldens.At(scheduler.Split('/')),
+            });
+        return model;
+    }
+}
