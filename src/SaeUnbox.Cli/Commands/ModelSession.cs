@@ -12,7 +12,6 @@ internal static class ModelSession
     /// <summary>Says which words of a prompt the text encoders cannot see.</summary>
     public static void WarnOfLongPrompt(LoadedModel model, Recipe recipe)
     {
-        if (model.Pipeline.PromptEncoder.IgnoredWords(recipe.Prompt) is { Length: > 0 } ignored)
-            Terminal.Note($"saeunbox: the prompt is too long for the text encoders; this is ignored: {(ignored.Length <= 200 ? ignored : ignored[..197] + "...")}");
+        if (model.Pipeline.PromptEncoder.Tokenize(recipe.Prompt).First.Warning is { } warning) Terminal.Note($"saeunbox: {warning}");
     }
 }

@@ -1,0 +1,61 @@
+using System.CommandLine;
+using System.Text;
+using System.Text.Json.Nodes;
+using SaeUnbox.Cli.Output;
+using SaeUnbox.Diffusion;
+
+namespace SaeUnbox.Cli.Commands;
+
+/// <summary><c>tokenize</c>: how the text encoders see a prompt.</summary>
+internal static class TokenizeCommand
+{
+    private static readonly string[] Components = ["tokenizer", "tokenizer_2"];
+
+    public static Command Create()
+    {
+        var text = new Argument<string>("TEXT") { Description = "The prompt." };
+        var model = new Option<string>("--model") { Description = "Folder of an SDXL pipeline, or of one tokenizer.", HelpName = "DIR", Required = true };
+        var plain = new Option<bool>("--no-ftfy") { Description = "Clean the text as the reference does where the package ftfy is not installed." };
+        var json = new Option<bool>("--json") { Description = "Print ids, pieces and lengths as JSON." };
+        var command = new Command("tokenize", "Show the tokens of a prompt.") { text, model, plain, json };
+        command.Runs((parsed, _) =>
+        {
+            var cleaning = parsed.GetValue(plain) ? TextCleaning.Basic : TextCleaning.Ftfy;
+            var prompt = parsed.GetRequiredValue(text);
+            var results = Folders(parsed.GetRequiredValue(model))
+                .Select(folder => (Path.GetFileName(folder), ClipTokenizer.Load(folder, cleaning).Tokenize(prompt)))
+                .ToList();
+            if (parsed.GetValue(json)) Json.Print(Node(results));
+            else Console.Out.Write(Text(results));
+        });
+        return command;
+    }
+
+    private static IEnumerable<string> Folders(string folder)
+    {
+        if (!Directory.Exists(folder)) throw new CliException($"--model {folder}: there is no such folder.");
+        var parts = Components.Select(name => Path.Combine(folder, name)).Where(Directory.Exists).ToArray();
+        return parts.Length > 0 ? parts : [Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder))];
+    }
+
+    private static string Text(IEnumerable<(string Name, TokenizedPrompt Prompt)> results)
+    {
+        var text = new StringBuilder();
+        foreach (var (name, prompt) in results)
+        {
+            text.AppendLine($"{name}: {prompt.Length} tokens with start and end{(prompt.Warning is { } warning ? $"; {warning}" : "")}");
+            text.AppendLine("  " + string.Join(' ', prompt.Pieces));
+            text.AppendLine("  " + string.Join(' ', prompt.Ids));
+        }
+        return text.ToString();
+    }
+
+    private static JsonObject Node(IEnumerable<(string Name, TokenizedPrompt Prompt)> results) => new(results.Select(result =>
+        KeyValuePair.Create(result.Name, (JsonNode?)new JsonObject
+        {
+            ["length"] = result.Prompt.Length,
+            ["ids"] = new JsonArray([.. result.Prompt.Ids.Select(id => (JsonNode)id)]),
+            ["pieces"] = new JsonArray([.. result.Prompt.Pieces.Select(piece => (JsonNode)piece)]),
+            ["ignored"] = result.Prompt.Ignored,
+        })));
+}
