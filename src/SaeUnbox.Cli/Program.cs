@@ -10,7 +10,7 @@ var root = new RootCommand("Look inside a text-to-image model with sparse autoen
     InspectCommand.Create(),
     TokenizeCommand.Create(),
     DownloadCommand.Create(),
-    BenchCommand.Create(),
+
 };
 var parsed = root.Parse(args);
 return Guard.Refuses(parsed) ?? await parsed.InvokeAsync();

@@ -18,7 +18,13 @@ internal sealed class RecipePass(LoadedModel model, Recipe recipe, RunRequest re
     {
         var first = FirstStep();
         TakeReadingsBefore(first);
-        if (first == recipe.Steps) return prefix.LatentsBefore(first)!.alias();
+        var latents = first == recipe.Steps ? prefix.LatentsBefore(first)!.alias() : Denoise(first, cancellation);
+        request.Recorder?.Keep("latents", latents);
+        return latents;
+    }
+
+    private Tensor Denoise(int first, CancellationToken cancellation)
+    {
         var latents = prefix.LatentsBefore(first) ?? prefix.Run.StartLatents();
         KeepLatents(first, latents);
         foreach (var step in prefix.Run.Denoise(first, latents, Predict, cancellation))
@@ -28,7 +34,6 @@ internal sealed class RecipePass(LoadedModel model, Recipe recipe, RunRequest re
             request.Recorder?.Keep($"step.{step.Index}.latents", latents);
             request.Progress?.Invoke(step.Index + 1, recipe.Steps);
         }
-        request.Recorder?.Keep("latents", latents);
         return latents;
     }
 

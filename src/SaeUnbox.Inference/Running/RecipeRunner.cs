@@ -35,7 +35,7 @@ public sealed class RecipeRunner(LoadedModel model, int prefixes = 4) : IDisposa
         var latents = pass.Denoise(cancellation);
         stages.Mark("unet");
         Picture? picture = null;
-        if (request.Picture || request.Recorder is not null)
+        if (request.Picture)
         {
             var image = model.Pipeline.Decode(latents, cancellation);
             request.Recorder?.Keep("image", image);
