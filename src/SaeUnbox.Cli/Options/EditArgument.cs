@@ -34,7 +34,7 @@ internal sealed partial record EditArgument(HookSite Site, int Feature, double S
             "scale" => EditMode.Scale,
             _ => throw Wrong(text, $"the mode '{parts[3]}' is neither add nor scale"),
         };
-        return new EditArgument(site, Number(text, "feature", parts[1]), Strength(text, parts[2]), mode, mask, steps.First, steps.Last);
+        return new EditArgument(site, Number(text, "feature", parts[1]), Real(text, parts[2]), mode, mask, steps.First, steps.Last);
     }
 
     /// <summary>The edit, its mask fitted to the grid of the site.</summary>
@@ -51,7 +51,7 @@ internal sealed partial record EditArgument(HookSite Site, int Feature, double S
             ? number
             : throw Wrong(text, $"the {what} '{digits}' is no whole number from 0 to {int.MaxValue}");
 
-    private static double Strength(string text, string digits) =>
+    private static double Real(string text, string digits) =>
         double.TryParse(digits, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number)
             ? number
             : throw Wrong(text, $"the strength '{digits}' is no finite number");

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
 using System.Runtime.InteropServices;
+using System.Text.RegularExpressions;
 using SaeUnbox.Checkpoints;
 using SaeUnbox.Contracts;
 using SaeUnbox.Diffusion;
@@ -10,7 +11,7 @@ using SaeUnbox.Sae;
 namespace SaeUnbox.Cli.Output;
 
 /// <summary>Runs a command's body; whatever goes wrong becomes one line on the error stream and a non-zero exit.</summary>
-internal static class Guard
+internal static partial class Guard
 {
     private const string DebugVariable = "SAEUNBOX_DEBUG";
 
@@ -19,7 +20,7 @@ internal static class Guard
     {
         if (parsed.Errors.Count == 0 || parsed.Action is not ParseErrorAction) return null;
         var command = parsed.CommandResult.Command;
-        return Report($"{parsed.Errors[0].Message} ({(command is RootCommand ? "saeunbox" : $"saeunbox {command.Name}")} --help shows what can be given)", ExitCode.Failure);
+        return Report($"{Plain(parsed.Errors[0].Message)} ({(command is RootCommand ? "saeunbox" : $"saeunbox {command.Name}")} --help shows what can be given)", ExitCode.Failure);
     }
 
     public static void Runs(this Command command, Func<ParseResult, CancellationToken, Task> body) =>
@@ -56,6 +57,18 @@ internal static class Guard
         ExternalException => $"libtorch failed: {error.Message}",
         _ => $"an unexpected error: {error.GetType().Name}: {error.Message} (set {DebugVariable}=1 for where it happened)",
     };
+
+    // The parser speaks of .NET types; a user of the command line does not.
+    private static string Plain(string message) => TypeName().Replace(message, match => match.Value switch
+    {
+        var name when name.Contains("Int32", StringComparison.Ordinal) => $"a whole number up to {int.MaxValue}",
+        var name when name.Contains("Int64", StringComparison.Ordinal) => $"a whole number up to {long.MaxValue}",
+        var name when name.Contains("Double", StringComparison.Ordinal) => "a number",
+        _ => "a text",
+    }).TrimEnd('.');
+
+    [GeneratedRegex(@"expected type '[^']*'", RegexOptions.CultureInvariant)]
+    private static partial Regex TypeName();
 
     private static int Report(string message, int code)
     {
