@@ -121,6 +121,10 @@ public sealed class WeightsTests : IDisposable
         new RandomWeights(8).Read("fc.weight", other);
         TensorAssert.Same(linear, again);
         Assert.True((linear - other).abs().max().item<float>() > 0.1);
+
+        new RandomWeights(7) { Drawn = 256 }.Read("fc.weight", again);
+        TensorAssert.Same(again[0], again[63]);
+        Assert.InRange(again.std().item<float>(), 0.8 / 16, 1.2 / 16);
     }
 
     [Fact]

@@ -13,8 +13,11 @@ namespace SaeUnbox.Checkpoints;
 /// <param name="absent">Names it shall not have, such as optional parts; none where null.</param>
 public sealed class RandomWeights(long seed, Func<string, bool>? absent = null) : IWeightSource
 {
-    /// <summary>Beyond so many values a tensor repeats its draw: drawing the 2.6 billion of a full U-Net would take half a minute.</summary>
-    private const long Drawn = 1 << 22;
+    /// <summary>
+    /// Values drawn for a tensor before it repeats itself; all of them by default. A benchmark of a full U-Net (2.6 billion values) sets
+    /// less, for drawing takes longer than everything else.
+    /// </summary>
+    public long Drawn { get; init; } = long.MaxValue;
 
     public IEnumerable<string> Names => [];
 
@@ -41,6 +44,6 @@ public sealed class RandomWeights(long seed, Func<string, bool>? absent = null) 
         using var generator = new torch.Generator(mixed & long.MaxValue);
         using var scope = torch.NewDisposeScope();
         var draw = torch.randn([Math.Min(target.numel(), Drawn)], dtype: torch.float32, generator: generator).mul_(spread);
-        Slabs.ForEach(target, Drawn, slab => slab.copy_(draw.narrow(0, 0, slab.numel()).view(slab.shape)));
+        Slabs.ForEach(target, draw.numel(), slab => slab.copy_(draw.narrow(0, 0, slab.numel()).view(slab.shape)));
     }
 }
