@@ -67,7 +67,8 @@ public abstract class Checkpoint : IWeightSource, IDisposable
         var stored = Locate(name);
         var shape = stored.Entry.Shape;
         var strides = StoredTensor.DenseOrder(shape, stored.Strides) is null ? StoredTensor.RowMajor(shape) : stored.Strides;
-        var target = torch.empty_strided(shape, strides, dtype: stored.Entry.DType);
+        // A type that libtorch lacks ends in the reader's error, which names the file.
+        var target = torch.empty_strided(shape, strides, dtype: stored.Entry.Element.ScalarType ?? torch.uint8);
         try
         {
             TensorReader.Read(stored, target);

@@ -62,7 +62,8 @@ internal sealed class ShardedCheckpoint : Checkpoint
 
     /// <summary>A shard lies beside its index, and is no index itself.</summary>
     private static string ShardName(SourceFile index, string? name) =>
-        string.IsNullOrEmpty(name) || name != System.IO.Path.GetFileName(name) || name is "." or ".." || name.EndsWith(".json", StringComparison.OrdinalIgnoreCase)
+        string.IsNullOrEmpty(name) || name != System.IO.Path.GetFileName(name) || name is "." or ".."
+            || name.EndsWith(".json", StringComparison.OrdinalIgnoreCase)
             ? throw index.Broken($"its index names the shard '{name}', which is no file beside it")
             : name;
 }

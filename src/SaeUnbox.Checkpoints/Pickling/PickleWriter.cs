@@ -39,10 +39,14 @@ internal sealed class PickleWriter
             case double number: WriteDouble(number); break;
             case string text: WriteText(text); break;
             case torch.Tensor tensor: WriteTensor(tensor); break;
-            case IEnumerable<KeyValuePair<string, torch.Tensor>> state: WriteDictionary(state.Select(pair => KeyValuePair.Create(pair.Key, (object?)pair.Value)), depth); break;
+            case IEnumerable<KeyValuePair<string, torch.Tensor>> state:
+                WriteDictionary(state.Select(pair => KeyValuePair.Create(pair.Key, (object?)pair.Value)), depth);
+                break;
             case IEnumerable<KeyValuePair<string, object?>> dictionary: WriteDictionary(dictionary, depth); break;
             case IEnumerable list: WriteList(list, depth); break;
-            default: throw new ArgumentException($"A value of type {value.GetType().Name} cannot be saved; tensors, numbers, texts, dictionaries and lists can.");
+            default:
+                throw new ArgumentException(
+                    $"A value of type {value.GetType().Name} cannot be saved; tensors, numbers, texts, dictionaries and lists can.");
         }
     }
 

@@ -39,8 +39,9 @@ internal static class LegacyTorch
             throw file.Broken("its pickle refers to a storage in an unknown way");
         var (kind, key, count) = ((StorageClass)id[1]!, (string)id[2]!, (long)id[4]!);
         if (storages.TryGetValue(key, out var known))
-            return known.Element == kind.Element && known.Count == count ? known : throw file.Broken($"its pickle describes the storage '{key}' in two ways");
-        if (count < 0 || count > file.Length / kind.Element.Bytes) throw file.Broken($"its storage '{key}' of {count} elements does not fit the file");
+            return known.RequireSame(file, kind, count);
+        if (count < 0 || count > file.Length / kind.Element.Bytes)
+            throw file.Broken($"its storage '{key}' of {count} elements does not fit the file");
         return storages[key] = new TorchStorage(key, kind.Element, count);
     }
 
@@ -53,7 +54,8 @@ internal static class LegacyTorch
             if (item is not string key || !left.Remove(key)) throw file.Broken($"its list of storages has '{item}', which no tensor uses");
             var storage = storages[key];
             file.ReadExactly(position, count);
-            if (BinaryPrimitives.ReadInt64LittleEndian(count) != storage.Count) throw file.Broken($"its storage '{key}' has another size than its pickle says");
+            if (BinaryPrimitives.ReadInt64LittleEndian(count) != storage.Count)
+                throw file.Broken($"its storage '{key}' has another size than its pickle says");
             storage.Position = position + count.Length;
             position = storage.Position + storage.Bytes;
         }

@@ -47,15 +47,17 @@ internal sealed class TorchArchive
         var order = new byte[(int)Math.Min(record.Length, 16)];
         file.ReadExactly(record.Position, order);
         record.Verify();
-        if (Encoding.ASCII.GetString(order) != "little") throw file.Broken("its bytes are not in little-endian order; save it again on a little-endian machine");
+        if (Encoding.ASCII.GetString(order) != "little")
+            throw file.Broken("its bytes are not in little-endian order; save it again on a little-endian machine");
     }
 
     /// <summary>("storage", class, key, device, count): the record must be there and hold exactly that many elements.</summary>
     private TorchStorage Storage(object?[] id)
     {
-        if (id is not ["storage", StorageClass kind, string key, string, long count]) throw file.Broken("its pickle refers to a storage in an unknown way");
+        if (id is not ["storage", StorageClass kind, string key, string, long count])
+            throw file.Broken("its pickle refers to a storage in an unknown way");
         if (storages.TryGetValue(key, out var known))
-            return known.Element == kind.Element && known.Count == count ? known : throw file.Broken($"its pickle describes the storage '{key}' in two ways");
+            return known.RequireSame(file, kind, count);
         if (directory.Find($"{folder}/data/{key}") is not { } record || !key.All(char.IsAsciiLetterOrDigit))
             throw file.Broken($"its storage '{key}' is not there");
         if (count < 0 || record.Length % kind.Element.Bytes != 0 || count != record.Length / kind.Element.Bytes)

@@ -67,7 +67,8 @@ internal sealed class TorchGlobals(SourceFile file)
             var count = shape.Aggregate(1L, (product, size) => checked(product * Math.Max(1, size)));
             if (shape.Contains(0)) count = 0;
             if (checked(offset + StoredTensor.ExtentOf(shape, strides)) > capacity)
-                throw file.Broken($"a tensor of shape {Shapes.Text(shape)}, strides {Shapes.Text(strides)} and offset {offset} lies outside its storage of {capacity} elements");
+                throw file.Broken($"a tensor of shape {Shapes.Text(shape)}, strides {Shapes.Text(strides)} and offset {offset} lies outside "
+                    + $"its storage of {capacity} elements");
             if (count > capacity)
                 throw file.Broken($"a tensor of shape {Shapes.Text(shape)} repeats the {capacity} elements of its storage, which is not supported");
             StoredTensor.RowMajor(shape);

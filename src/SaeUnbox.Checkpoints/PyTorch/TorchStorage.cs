@@ -36,6 +36,10 @@ internal sealed class TorchStorage(string key, ElementType element, long count)
     public long Position { get; set; }
 
     public Action? Verify { get; set; }
+
+    /// <summary>A pickle names a storage once for each of its tensors, always in the same words.</summary>
+    public TorchStorage RequireSame(SourceFile file, StorageClass kind, long elements) => element == kind.Element && count == elements
+        ? this : throw file.Broken($"its pickle describes the storage '{key}' in two ways");
 }
 
 /// <summary>A tensor of a PyTorch file: a view of a storage, its bounds checked. Offset and strides count elements.</summary>

@@ -57,7 +57,8 @@ internal sealed class TorchTree(SourceFile file)
         var entry = new TensorEntry(name, tensor.Element, tensor.Shape);
         // Tensors may share a storage, as tied weights do; a small file must not turn into a huge model that way.
         bytes = checked(bytes + entry.Count * tensor.Element.Bytes + name.Length);
-        if (bytes > 2 * file.Length) throw file.Broken($"its tensors share their storages so often that they need more than twice the file's {file.Length} bytes");
+        if (bytes > 2 * file.Length)
+            throw file.Broken($"its tensors share their storages so often that they need more than twice the file's {file.Length} bytes");
         var position = tensor.Storage.Position + tensor.Offset * tensor.Element.Bytes;
         tensors.Add(new StoredTensor(entry, file, position, tensor.Strides, tensor.Storage.Verify));
         return entry;

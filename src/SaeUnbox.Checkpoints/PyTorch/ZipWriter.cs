@@ -25,7 +25,8 @@ internal sealed class ZipWriter(Stream stream)
         var start = stream.Position;
         var hashing = new HashingStream(stream);
         write(hashing);
-        if (stream.Position - start != length) throw new InvalidOperationException($"{stream.Position - start} bytes were written for '{name}' of {length}.");
+        if (stream.Position - start != length)
+            throw new InvalidOperationException($"{stream.Position - start} bytes were written for '{name}' of {length}.");
 
         var crc = hashing.Hash;
         var end = stream.Position;

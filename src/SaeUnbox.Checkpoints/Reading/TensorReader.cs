@@ -14,9 +14,11 @@ internal static class TensorReader
     public static void Read(StoredTensor stored, torch.Tensor target)
     {
         var (entry, file) = (stored.Entry, stored.File);
-        var dtype = entry.DType;
+        var dtype = entry.Element.ScalarType ?? throw new CheckpointException(
+            $"Tensor '{entry.Name}' of '{file.Path}' is of type {entry.Element}, which cannot be read here; convert the file to F32, F16 or BF16.");
         if (!entry.Fits(target.shape))
-            throw new CheckpointException($"Tensor '{entry.Name}' of '{file.Path}' has shape {Shapes.Text(entry.Shape)}, expected {Shapes.Text(target.shape)}.");
+            throw new CheckpointException(
+                $"Tensor '{entry.Name}' of '{file.Path}' has shape {Shapes.Text(entry.Shape)}, expected {Shapes.Text(target.shape)}.");
         if (entry.Element.IsFloatingPoint && !ElementType.Of(target.dtype).IsFloatingPoint)
             throw new CheckpointException($"Tensor '{entry.Name}' of '{file.Path}' holds {entry.Element} values, which {target.dtype} cannot hold.");
         stored.Verify?.Invoke();

@@ -143,7 +143,8 @@ internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IR
             long filled = 0;
             foreach (var (begin, end, name) in places)
             {
-                if (begin != filled) throw file.Broken($"tensor '{name}' begins at byte {begin} of the data where {filled} was due: tensors overlap or leave a hole");
+                if (begin != filled)
+                    throw file.Broken($"tensor '{name}' begins at byte {begin} of the data where {filled} was due: tensors overlap or leave a hole");
                 filled = end;
             }
             if (filled != file.Length - dataStart) throw file.Broken($"it has {file.Length - dataStart - filled} bytes after its last tensor");
