@@ -67,8 +67,7 @@ public abstract class Checkpoint : IWeightSource, IDisposable
         var stored = Locate(name);
         var shape = stored.Entry.Shape;
         var strides = StoredTensor.DenseOrder(shape, stored.Strides) is null ? StoredTensor.RowMajor(shape) : stored.Strides;
-        // A type that libtorch lacks ends in the reader's error, which names the file.
-        var target = torch.empty_strided(shape, strides, dtype: stored.Entry.Element.ScalarType ?? torch.uint8);
+        var target = torch.empty_strided(shape, strides, dtype: TensorReader.TypeOf(stored));
         try
         {
             TensorReader.Read(stored, target);

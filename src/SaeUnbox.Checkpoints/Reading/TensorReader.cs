@@ -14,8 +14,7 @@ internal static class TensorReader
     public static void Read(StoredTensor stored, torch.Tensor target)
     {
         var (entry, file) = (stored.Entry, stored.File);
-        var dtype = entry.Element.ScalarType ?? throw new CheckpointException(
-            $"Tensor '{entry.Name}' of '{file.Path}' is of type {entry.Element}, which cannot be read here; convert the file to F32, F16 or BF16.");
+        var dtype = TypeOf(stored);
         if (!entry.Fits(target.shape))
             throw new CheckpointException(
                 $"Tensor '{entry.Name}' of '{file.Path}' has shape {Shapes.Text(entry.Shape)}, expected {Shapes.Text(target.shape)}.");
@@ -35,6 +34,10 @@ internal static class TensorReader
             ReadScattered(stored, dtype, target);
         }
     }
+
+    /// <exception cref="CheckpointException">libtorch has no such type.</exception>
+    public static torch.ScalarType TypeOf(StoredTensor stored) => stored.Entry.Element.ScalarType ?? throw new CheckpointException(
+        $"Tensor '{stored.Entry.Name}' of '{stored.File.Path}' is of type {stored.Entry.Element}, which cannot be read here; convert the file to F32, F16 or BF16.");
 
     /// <summary>Elements lie one after the other in the view's row-major order.</summary>
     private static void ReadDense(StoredTensor stored, torch.ScalarType dtype, torch.Tensor view)
