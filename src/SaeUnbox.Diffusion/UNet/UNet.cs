@@ -51,10 +51,21 @@ public sealed class UNet
     /// <param name="pooled">Pooled text, [B, P].</param>
     /// <param name="timeIds">Original size, crop and target size of the picture, [B, 6] for SDXL.</param>
     /// <exception cref="ModelException">The shapes do not fit the model or each other.</exception>
-    public UNetConditioning Prepare(Tensor hidden, Tensor pooled, Tensor timeIds)
+    public UNetConditioning Prepare(Tensor hidden, Tensor pooled, Tensor timeIds) => Prepare(_ => hidden, pooled, timeIds, hidden.shape[0]);
+
+    /// <summary>As <see cref="Prepare(Tensor, Tensor, Tensor)"/>, with a text for every transformer of its own (P+, arXiv 2303.09522).</summary>
+    /// <param name="hiddenOf">Hidden states of the text that a transformer reads, [B, T, D].</param>
+    public UNetConditioning Prepare(Func<UNetSite, Tensor> hiddenOf, Tensor pooled, Tensor timeIds) => Prepare(hiddenOf, pooled, timeIds, pooled.shape[0]);
+
+    private UNetConditioning Prepare(Func<UNetSite, Tensor> hiddenOf, Tensor pooled, Tensor timeIds, long batch)
     {
-        var batch = hidden.shape[0];
-        Require(hidden.dim() == 3 && hidden.shape[2] == Config.TextChannels, "The text's hidden states", $"[B, T, {Config.TextChannels}]", hidden);
+        var texts = _stages.OfType<TransformerStage>().Select(stage => (Stage: stage, Hidden: hiddenOf(stage.Site))).ToArray();
+        foreach (var (_, hidden) in texts)
+        {
+            Require(hidden.dim() == 3 && hidden.shape[0] == batch && hidden.shape[2] == Config.TextChannels,
+                "The text's hidden states", $"[B, T, {Config.TextChannels}]", hidden);
+        }
+
         Require(timeIds.dim() == 2 && timeIds.shape[0] == batch, "The time ids", $"[{batch}, N]", timeIds);
         var pooledChannels = Config.AdditionChannels - timeIds.shape[1] * Config.TimeIdChannels;
         Require(pooled.shape.SequenceEqual([batch, pooledChannels]), "The pooled text", $"[{batch}, {pooledChannels}]", pooled);
@@ -62,8 +73,7 @@ public sealed class UNet
         using var scope = NewDisposeScope();
         var times = _timeIdSinusoid.Forward(timeIds.flatten()).reshape(batch, -1);
         var addition = _addEmbedding.Forward(cat([pooled.to_type(_dtype), times.to_type(_dtype)], 1));
-        var text = hidden.to_type(_dtype);
-        return new UNetConditioning(batch, addition, _stages.OfType<TransformerStage>().ToDictionary(s => s.Site.Code, s => s.KeyValues(text)));
+        return new UNetConditioning(batch, addition, texts.ToDictionary(t => t.Stage.Site.Code, t => t.Stage.KeyValues(t.Hidden.to_type(_dtype))));
     }
 
     /// <summary>Predicts from latents, running every stage and the hooks that are set.</summary>

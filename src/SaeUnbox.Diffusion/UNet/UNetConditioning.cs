@@ -4,7 +4,7 @@ namespace SaeUnbox.Diffusion;
 
 /// <summary>
 /// What a prompt gives to every step: the text's keys and values of every cross attention, and the embedding of pooled text and
-/// sizes. Made once by <see cref="UNet.Prepare"/>; states taken with it need it until they are disposed.
+/// sizes. Made once by <see cref="UNet.Prepare(Tensor, Tensor, Tensor)"/>; states taken with it need it until they are disposed.
 /// </summary>
 public sealed class UNetConditioning : IDisposable
 {
