@@ -1,0 +1,28 @@
+namespace SaeUnbox.Mini.Scenes;
+
+/// <summary>Something a brush can paint: a thing (of one colour, where its kind takes colours), a ground, a far layer, a time or a style.</summary>
+/// <param name="Name">E.g. "red house", "pine", "sea", "night", "mosaic".</param>
+/// <param name="Labels">The labels that hold together where it is (see <see cref="SceneLabels"/>).</param>
+/// <param name="Thing">The thing, where it is one.</param>
+/// <param name="Apply">Facts with it in place of what was there; a thing leaves them as they are.</param>
+public sealed record SceneElement(string Name, IReadOnlyList<int> Labels, NamedThing? Thing, Func<SceneFacts, SceneFacts> Apply)
+{
+    public static IReadOnlyList<SceneElement> All { get; } =
+    [
+        .. Enum.GetValues<ThingKind>().SelectMany(OfKind),
+        .. Enum.GetValues<SceneGround>().Select(ground => Backdrop(ground, SceneLabels.Of(ground), facts => facts with { Ground = ground })),
+        .. Enum.GetValues<SceneFar>().Select(far => Backdrop(far, SceneLabels.Of(far), facts => facts with { Far = far })),
+        .. Enum.GetValues<SceneTime>().Select(time => Backdrop(time, SceneLabels.Of(time), facts => facts with { Time = time })),
+        .. Enum.GetValues<SceneStyle>().Skip(1).Select(style => Backdrop(style, SceneLabels.Of(style)!.Value, facts => facts with { Style = style })),
+    ];
+
+    private static IEnumerable<SceneElement> OfKind(ThingKind kind) => kind.TakesColor()
+        ? Enum.GetValues<ThingColor>().Select(color => new SceneElement(
+            $"{Lower(color)} {Lower(kind)}", [SceneLabels.Of(kind), SceneLabels.Of(color)], new(kind, color), facts => facts))
+        : [new SceneElement(Lower(kind), [SceneLabels.Of(kind)], new(kind), facts => facts)];
+
+    private static SceneElement Backdrop<T>(T value, int label, Func<SceneFacts, SceneFacts> apply) where T : struct, Enum =>
+        new(Lower(value), [label], null, apply);
+
+    private static string Lower<T>(T value) where T : struct, Enum => value.ToString().ToLowerInvariant();
+}

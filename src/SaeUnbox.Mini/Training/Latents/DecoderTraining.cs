@@ -1,0 +1,126 @@
+using SaeUnbox.Checkpoints;
+using SaeUnbox.Diffusion;
+using SaeUnbox.Mini.Scenes;
+using static TorchSharp.torch;
+
+namespace SaeUnbox.Mini.Training;
+
+/// <summary>Trains the decoder that makes pictures of latents; the encoder's side is the linear code and stays as it is.</summary>
+internal sealed class DecoderTraining : IDisposable
+{
+    private const int Purpose = 2, HeldOut = 24, HeldOutPurpose = 3;
+    private readonly MiniTrainingOptions _options;
+    private readonly LatentCode _code;
+    private readonly Weights _weights;
+    private readonly AutoencoderTiny _model;
+    private readonly IReadOnlyList<KeyValuePair<string, Tensor>> _trained;
+    private readonly AdamW _optimiser;
+
+    public DecoderTraining(MiniTrainingOptions options, LatentCode code, AutoencoderTinyConfig config)
+    {
+        (_options, _code) = (options, code);
+        _weights = new Weights(new RandomWeights(options.Seed), ScalarType.Float32);
+        _model = new AutoencoderTiny(_weights, config);
+        _weights.Load();
+        _trained = [.. _weights.Tensors.Where(pair => pair.Key.StartsWith("decoder.", StringComparison.Ordinal))];
+        Begin();
+        _optimiser = new AdamW(_trained, options.Decoder.WeightDecay);
+    }
+
+    public AutoencoderTiny Model => _model;
+
+    /// <summary>All weights of the autoencoder by name, for saving.</summary>
+    public IReadOnlyDictionary<string, Tensor> Tensors => _weights.Tensors;
+
+    /// <summary>What a checkpoint holds.</summary>
+    public IEnumerable<KeyValuePair<string, Tensor>> State => _weights.Tensors.Concat(_optimiser.State);
+
+    /// <summary>One step; returns the mean square error of pixels from -1 to 1.</summary>
+    public double Step(int step)
+    {
+        using var scope = NewDisposeScope();
+        var decoder = _options.Decoder;
+        var batch = DecoderBatch.Draw(RandomAt.Place(_options.Seed, Purpose, step), _options, _code);
+        foreach (var (_, tensor) in _trained)
+            tensor.requires_grad_();
+        var error = _model.Decode(batch.Latents) - batch.Pixels;
+        var share = batch.Weights.mean();
+        var square = (error.square() * batch.Weights).mean() / share;
+        var absolute = (error.abs() * batch.Weights).mean() / share;
+        var loss = absolute + decoder.MeanSquareWeight * square + decoder.EdgeWeight * (Edges(error, batch.Weights, 2) + Edges(error, batch.Weights, 3)) / share;
+        loss.backward();
+        var gradients = Gradients.Take(_trained.Select(pair => pair.Value));
+        Gradients.Clip(gradients, decoder.ClipNorm);
+        _optimiser.Step(step, LearningRate.At(step, decoder.Steps, decoder.WarmUp, decoder.LearningRate), gradients);
+        return square.item<float>();
+    }
+
+    /// <summary>Peak signal to noise in decibels of whole pictures decoded from exact latents, on scenes never trained on.</summary>
+    public double HeldOutPsnr()
+    {
+        using var noGrad = no_grad();
+        double sum = 0;
+        for (var i = 0; i < HeldOut; i++)
+        {
+            using var scope = NewDisposeScope();
+            var picture = HeldOutPicture(i);
+            var error = (Decode(picture) - tensor(picture.Rgb).to_type(ScalarType.Float32)) / 255;
+            sum += -10 * Math.Log10(error.square().mean().item<float>());
+        }
+        return sum / HeldOut;
+    }
+
+    /// <summary>Truth above, its code decoded below.</summary>
+    public void SaveSheet(string path)
+    {
+        using var noGrad = no_grad();
+        var sheet = new ContactSheet(_options.PictureSize / 2);
+        var pictures = Enumerable.Range(0, 8).Select(HeldOutPicture).ToArray();
+        foreach (var picture in pictures)
+            sheet.Add(picture.Rgb);
+        foreach (var picture in pictures)
+        {
+            using var scope = NewDisposeScope();
+            sheet.Add(Image(picture));
+        }
+        sheet.Save(path, pictures.Length);
+    }
+
+    public void Dispose()
+    {
+        _optimiser.Dispose();
+        _weights.Dispose();
+    }
+
+    /// <summary>A picture through the code and back: [row, column, colour] flattened, 0 to 255.</summary>
+    private Tensor Decode(ScenePicture picture) => Image(picture).clamp(-1, 1).add(1).mul(127.5).squeeze(0).permute(1, 2, 0).flatten();
+
+    private Tensor Image(ScenePicture picture)
+    {
+        var side = picture.Size / LatentCode.Patch;
+        return _model.Decode(tensor(_code.Encode(picture)).reshape(1, LatentCode.Channels, side, side));
+    }
+
+    private ScenePicture HeldOutPicture(int number) =>
+        SceneRenderer.Render(SceneStream.Draw(RandomAt.Place(_options.Seed, HeldOutPurpose, number), _options.Scenes), _options.PictureSize);
+
+    // He's start for layers before a relu; residual branches and the last layer begin small; the encoder is given, not trained.
+    private void Begin()
+    {
+        using var noGrad = no_grad();
+        using var scope = NewDisposeScope();
+        foreach (var (name, tensor) in _trained.Where(pair => pair.Value.dim() > 1))
+            tensor.mul_(name.Contains(".conv.4.", StringComparison.Ordinal) ? .2 * Math.Sqrt(2) : Math.Sqrt(2));
+        _trained.Last(pair => pair.Value.dim() > 1).Value.mul_(.1);
+        _trained[^1].Value.fill_(.5);
+        foreach (var (name, tensor) in LatentEncoderWeights.Of(_code, _options.Latents.ScalingFactor))
+            _weights.Tensors["encoder.layers." + name].copy_(tensor);
+    }
+
+    private static Tensor Edges(Tensor error, Tensor weights, long dim)
+    {
+        var length = error.shape[dim] - 1;
+        var difference = error.narrow(dim, 1, length) - error.narrow(dim, 0, length);
+        return (difference.abs() * weights.narrow(dim, 1, length) * weights.narrow(dim, 0, length)).mean();
+    }
+}

@@ -1,0 +1,107 @@
+using System.Text.Json;
+using SaeUnbox.Diffusion;
+using SaeUnbox.Mini.Scenes;
+using static TorchSharp.torch;
+
+namespace SaeUnbox.Mini.Training;
+
+/// <summary>
+/// Makes unbox-mini from nothing: the linear code of pictures, the decoder, then U-Net and text encoders together. Every stage goes on
+/// where it was left; run again with the same options and folder after any stop. Only the numbers of steps may change: the learning
+/// rate then falls towards the new end.
+/// </summary>
+public static class MiniTraining
+{
+    private const int CodePurpose = 1;
+
+    /// <param name="options">What to make.</param>
+    /// <param name="directory">States, samples and, under "model", the model in diffusers' layout.</param>
+    /// <param name="progress">Is told how it goes.</param>
+    /// <param name="cancellation">Ends after the step in progress, with the state saved.</param>
+    /// <exception cref="Checkpoints.CheckpointException">A state in the folder is broken or of other options, or cannot be written.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public static void Run(MiniTrainingOptions options, string directory, IMiniTrainingProgress progress, CancellationToken cancellation = default)
+    {
+        var folder = new MiniFolder(directory);
+        var tokenizer = MiniTokenizer.OfGrammar();
+        MiniConfigurations.Write(folder.Model, options, tokenizer.Count, tokenizer.StartId, tokenizer.EndId);
+        tokenizer.Write(Path.Combine(folder.Model, "tokenizer"), MiniTokenizer.FirstPad);
+        tokenizer.Write(Path.Combine(folder.Model, "tokenizer_2"), MiniTokenizer.SecondPad);
+        var code = FindCode(options, folder);
+        TrainDecoder(options, folder, code, progress, cancellation);
+        TrainNetwork(options, folder, code, progress, cancellation);
+    }
+
+    private static LatentCode FindCode(MiniTrainingOptions options, MiniFolder folder)
+    {
+        using var scope = NewDisposeScope();
+        var (mean, components) = (zeros(LatentCode.PatchValues), zeros(LatentCode.PatchValues, LatentCode.Channels));
+        var state = new TrainingState(folder.State("latents"), () => [new("mean", mean), new("components", components)]);
+        var text = Text(options.Seed, options.PictureSize, options.Scenes, options.Latents);
+        if (state.Restore(text) == 0)
+        {
+            var found = LatentCode.Fit(Enumerable.Range(0, options.Latents.Scenes).Select(i =>
+                SceneRenderer.Render(SceneStream.Draw(RandomAt.Place(options.Seed, CodePurpose, i), options.Scenes), options.PictureSize)));
+            mean.copy_(tensor(found.Mean.ToArray()));
+            components.copy_(tensor(found.Components.ToArray()).reshape(LatentCode.PatchValues, LatentCode.Channels));
+            state.Save(1, text);
+        }
+        return new LatentCode(mean.data<float>().ToArray(), components.data<float>().ToArray());
+    }
+
+    private static void TrainDecoder(MiniTrainingOptions options, MiniFolder folder, LatentCode code, IMiniTrainingProgress progress, CancellationToken cancellation)
+    {
+        const string stage = "decoder";
+        set_num_threads(options.Network.Workers);
+        var config = AutoencoderTinyConfig.From(JsonConfig.Load(Path.Combine(folder.Model, "vae", "config.json")));
+        using var training = new DecoderTraining(options, code, config);
+        var state = new TrainingState(folder.State(stage), () => training.State);
+        var text = Text(options.Seed, options.PictureSize, options.Scenes, options.Latents, options.Decoder with { Steps = 0 });
+        new StageRun(stage, options.Decoder.Steps, options.Decoder.CheckpointEvery, options.Decoder.Batch, progress).Run(state.Restore(text),
+            step => [("psnr", Decibels(training.Step(step)))],
+            steps =>
+            {
+                state.Save(steps, text);
+                training.SaveSheet(folder.Sheet(stage, steps));
+                folder.WritePart("vae", training.Tensors);
+                return (state.Path, folder.Sheet(stage, steps));
+            }, cancellation);
+    }
+
+    private static void TrainNetwork(MiniTrainingOptions options, MiniFolder folder, LatentCode code, IMiniTrainingProgress progress, CancellationToken cancellation)
+    {
+        const string stage = "network";
+        set_num_threads(1);
+        var (decoder, weights) = Autoencoder.Load(Path.Combine(folder.Model, "vae"), Precision.For(ScalarType.Float32, CPU));
+        using var _ = weights;
+        using var training = new NetworkTraining(options, folder.Model, code);
+        var evaluation = new NetworkEvaluation(training, options, code, decoder);
+        var state = new TrainingState(folder.State(stage), () => training.State);
+        var text = Text(options with { Decoder = options.Decoder with { Steps = 0 }, Network = options.Network with { Steps = 0 } });
+        var done = state.Restore(text);
+        training.Share();
+        var heldOut = double.NaN;
+        new StageRun(stage, options.Network.Steps, options.Network.CheckpointEvery, options.Network.Batch * options.Network.Workers, progress).Run(done,
+            step =>
+            {
+                var result = training.Step(step);
+                var last = heldOut;
+                heldOut = double.NaN;
+                return [("plain", result.Plain ?? double.NaN), ("swap", result.Swap ?? double.NaN), ("paint", result.Paint ?? double.NaN),
+                    ("labels", result.Labels), ("gradient", result.GradientNorm), ("heldout", last)];
+            },
+            steps =>
+            {
+                state.Save(steps, text);
+                foreach (var part in (string[])["unet", "text_encoder", "text_encoder_2"])
+                    folder.WritePart(part, training.Averaged.TensorsOf(part));
+                heldOut = evaluation.HeldOutError();
+                evaluation.SaveSheet(folder.Sheet(stage, steps));
+                return (state.Path, folder.Sheet(stage, steps));
+            }, cancellation);
+    }
+
+    private static double Decibels(double squareErrorOfTwo) => 10 * Math.Log10(4 / squareErrorOfTwo);
+
+    private static string Text(params object[] options) => JsonSerializer.Serialize(options);
+}

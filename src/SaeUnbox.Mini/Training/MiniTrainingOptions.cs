@@ -1,0 +1,137 @@
+using SaeUnbox.Mini.Scenes;
+
+namespace SaeUnbox.Mini.Training;
+
+/// <summary>Everything that decides what unbox-mini becomes. Equal options give equal models, but for the order of sums.</summary>
+public sealed record MiniTrainingOptions
+{
+    public int Seed { get; init; } = 20221022;
+
+    /// <summary>Side of the pictures in pixels; latents are a quarter of it.</summary>
+    public int PictureSize { get; init; } = 256;
+
+    public SceneMix Scenes { get; init; } = new();
+
+    public LatentOptions Latents { get; init; } = new();
+
+    public DecoderOptions Decoder { get; init; } = new();
+
+    public NetworkOptions Network { get; init; } = new();
+}
+
+/// <summary>The linear code of pictures.</summary>
+public sealed record LatentOptions
+{
+    /// <summary>Scenes from which the principal components are found.</summary>
+    public int Scenes { get; init; } = 400;
+
+    /// <summary>The decoder sees latents divided by this, so that its soft limit at 3 does not bite.</summary>
+    public double ScalingFactor { get; init; } = 3;
+}
+
+/// <summary>The decoder of AutoencoderTiny's form, and how it is trained.</summary>
+public sealed record DecoderOptions
+{
+    public int Width { get; init; } = 24;
+
+    /// <summary>Residual blocks at 1/4, 1/2 and full size.</summary>
+    public IReadOnlyList<int> Blocks { get; init; } = [3, 2, 0];
+
+    public int Steps { get; init; } = 6000;
+
+    public int Batch { get; init; } = 12;
+
+    /// <summary>Side of a training crop in latents.</summary>
+    public int Crop { get; init; } = 16;
+
+    public double LearningRate { get; init; } = 2e-3;
+
+    public int WarmUp { get; init; } = 50;
+
+    public double WeightDecay { get; init; } = 1e-4;
+
+    /// <summary>Standard deviation of the noise on training latents: the U-Net's are not perfect either.</summary>
+    public double LatentNoise { get; init; } = .08;
+
+    public double MeanSquareWeight { get; init; } = 2;
+
+    /// <summary>Weight of the differences between neighbouring pixels: it keeps edges sharp.</summary>
+    public double EdgeWeight { get; init; } = .5;
+
+    public double ClipNorm { get; init; } = 1;
+
+    public int CheckpointEvery { get; init; } = 500;
+}
+
+/// <summary>The U-Net with its text encoders, and how they are trained together.</summary>
+public sealed record NetworkOptions
+{
+    public IReadOnlyList<int> Channels { get; init; } = [16, 48, 128];
+
+    public IReadOnlyList<int> Layers { get; init; } = [1, 1, 2];
+
+    public IReadOnlyList<int> TransformerLayers { get; init; } = [1, 0, 1];
+
+    public IReadOnlyList<int> Heads { get; init; } = [1, 1, 2];
+
+    public int NormGroups { get; init; } = 8;
+
+    public int TimeIdChannels { get; init; } = 32;
+
+    public int TextWidth { get; init; } = 64;
+
+    public int TextLayers { get; init; } = 2;
+
+    public int TextHeads { get; init; } = 2;
+
+    public int Steps { get; init; } = 12000;
+
+    /// <summary>Pictures of one worker in one step.</summary>
+    public int Batch { get; init; } = 8;
+
+    /// <summary>Threads that each work on a batch of their own; their gradients are averaged.</summary>
+    public int Workers { get; init; } = 2;
+
+    /// <summary>Of matrices, by Muon; all else learns at half of it, by AdamW.</summary>
+    public double LearningRate { get; init; } = 4e-3;
+
+    public int WarmUp { get; init; } = 60;
+
+    public double WeightDecay { get; init; } = .01;
+
+    public double ClipNorm { get; init; } = 2;
+
+    /// <summary>The share the averaged weights keep at each step.</summary>
+    public double Averaging { get; init; } = .998;
+
+    public double AbsoluteWeight { get; init; } = .3;
+
+    /// <summary>Weight of the label heads' cross entropy.</summary>
+    public double LabelWeight { get; init; } = 2;
+
+    /// <summary>What the noise's patches are multiplied by at first; it falls to 1 over <see cref="AmplifiedShare"/> of the run.</summary>
+    public double Amplification { get; init; } = 3;
+
+    public double AmplifiedShare { get; init; } = .4;
+
+    /// <summary>Shares of the run after which text is cut, swaps begin and paint steps begin.</summary>
+    public double CutFrom { get; init; } = .04;
+
+    public double SwapFrom { get; init; } = .08;
+
+    public double PaintFrom { get; init; } = .16;
+
+    /// <summary>Shares of swap steps and of paint steps, once they have begun; the rest are plain.</summary>
+    public double SwapShare { get; init; } = .25;
+
+    public double PaintShare { get; init; } = .42;
+
+    /// <summary>Strengths of painted directions in typical norms of the site, drawn evenly on a logarithmic scale.</summary>
+    public double LeastStrength { get; init; } = .7;
+
+    public double GreatestStrength { get; init; } = 5;
+
+    public int CheckpointEvery { get; init; } = 250;
+
+    public int EvaluationPictures { get; init; } = 64;
+}

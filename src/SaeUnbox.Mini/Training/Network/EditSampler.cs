@@ -1,0 +1,96 @@
+using SaeUnbox.Mini.Scenes;
+
+namespace SaeUnbox.Mini.Training;
+
+/// <summary>What a paint step does to one picture.</summary>
+/// <param name="Edit">Where it paints, and the result that would be right.</param>
+/// <param name="Element">Index in <see cref="SceneElement.All"/> of what is painted, or taken away.</param>
+/// <param name="Erases">The element is taken away instead.</param>
+internal sealed record PaintedEdit(SceneEdit Edit, int Element, bool Erases);
+
+/// <summary>Takes one thing of a scene away.</summary>
+internal sealed record RemovalEdit(CellMask Cells, SceneSlot Slot, SceneElement Element) : SceneEdit(Cells)
+{
+    public override IReadOnlyList<int> Labels => Element.Labels;
+
+    public override (Scene Inside, Scene Outside) Truth(Scene scene)
+    {
+        var edited = scene with { Emptied = [.. scene.Emptied, Slot] };
+        return (edited, edited);
+    }
+}
+
+/// <summary>Draws edits at random: things of any size nearly anywhere they can stand, and backdrops over boxes and ellipses.</summary>
+internal static class EditSampler
+{
+    private const double Things = .58, Removals = .12, Rounded = .4, Anywhere = .12;
+    private const int Side = CellMask.Side, HorizonRow = 9;
+    private const float Inset = .1f / Side;
+
+    public static PaintedEdit Draw(Random random, Scene scene)
+    {
+        var choice = random.NextDouble();
+        if (choice < Removals && Removal(random, scene) is { } removal)
+            return removal;
+        return choice < Removals + Things ? Thing(random) : Backdrop(random, scene);
+    }
+
+    private static PaintedEdit Thing(Random random)
+    {
+        // Kinds alike often, whatever the number of their colours.
+        var kinds = Enum.GetValues<ThingKind>();
+        var kind = kinds[random.Next(kinds.Length)];
+        var element = Pick(random, element => element.Thing?.Kind == kind);
+        var named = SceneElement.All[element].Thing!.Value;
+        var (height, width) = (random.Next(3, 7), 0);
+        width = Math.Clamp(height + random.Next(-1, 2), 3, 6);
+        var anywhere = random.NextDouble() < Anywhere;
+        var bottom = anywhere ? random.Next(height, Side + 1) : kind.IsOfSky() ? random.Next(height, Math.Max(HorizonRow, height) + 1) : random.Next(HorizonRow + 2, Side + 1);
+        var (top, left) = (bottom - height, random.Next(0, Side - width + 1));
+        var placed = ThingBounds.Fit(kind, named.Color ?? default,
+            (float)left / Side + Inset, (float)top / Side + Inset, (float)(left + width) / Side - Inset, (float)bottom / Side - Inset);
+        return new(new ThingEdit(Shape(random, top, left, height, width), placed), element, false);
+    }
+
+    private static PaintedEdit Backdrop(Random random, Scene scene)
+    {
+        var u = random.NextDouble();
+        var (first, count, top, height) = u switch
+        {
+            < .34 => (SceneLabels.Of(SceneGround.Grass), 4, random.Next(7, 13), random.Next(3, 9)),
+            < .64 => (SceneLabels.Of(SceneTime.Day), 4, random.Next(-1, 12), random.Next(3, 14)),
+            < .80 => (SceneLabels.Of(SceneFar.Hills), 4, random.Next(3, 7), random.Next(4, 7)),
+            _ => (SceneLabels.Of(SceneStyle.Mosaic)!.Value, 3, random.Next(-1, 12), random.Next(3, 14)),
+        };
+        var label = first + random.Next(count);
+        var element = Pick(random, element => element.Thing is null && element.Labels[0] == label);
+        var (left, width) = (random.Next(-2, 13), random.Next(3, 17));
+        var cells = Shape(random, top, left, height, width);
+        return new(new BackdropEdit(cells, SceneElement.All[element].Apply(scene.Facts), label), element, false);
+    }
+
+    private static PaintedEdit? Removal(Random random, Scene scene)
+    {
+        var placed = SceneLayout.Of(scene.Facts, scene.Noise);
+        if (placed.Count == 0)
+            return null;
+        var (slot, thing) = placed[random.Next(placed.Count)];
+        var bounds = ThingBounds.Of(thing.Kind);
+        var (top, left) = (Cell(thing.Y + bounds.Top * thing.Size, .35f), Cell(thing.X + bounds.Left * thing.Size, .35f));
+        var (bottom, right) = (Cell(thing.Y + bounds.Bottom * thing.Size, .65f), Cell(thing.X + bounds.Right * thing.Size, .65f));
+        var element = Pick(random, candidate => candidate.Thing is { } named && named.Kind == thing.Kind && (named.Color ?? thing.Color) == thing.Color);
+        return new(new RemovalEdit(CellMask.Box(top, left, bottom - top, right - left), slot, SceneElement.All[element]), element, true);
+
+        static int Cell(float share, float rounding) => (int)MathF.Floor(share * Side + rounding);
+    }
+
+    private static CellMask Shape(Random random, int top, int left, int height, int width) => random.NextDouble() < Rounded
+        ? CellMask.Ellipse(top + height / 2.0, left + width / 2.0, height / 2.0, width / 2.0)
+        : CellMask.Box(top, left, height, width);
+
+    private static int Pick(Random random, Func<SceneElement, bool> fits)
+    {
+        var candidates = SceneElement.All.Index().Where(entry => fits(entry.Item)).Select(entry => entry.Index).ToArray();
+        return candidates[random.Next(candidates.Length)];
+    }
+}

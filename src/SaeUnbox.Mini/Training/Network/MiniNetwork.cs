@@ -1,0 +1,86 @@
+using SaeUnbox.Checkpoints;
+using SaeUnbox.Diffusion;
+using static TorchSharp.torch;
+
+namespace SaeUnbox.Mini.Training;
+
+/// <summary>
+/// U-Net, both text encoders and the label heads of training, with weights of their own. The modules are the ones every model runs on,
+/// built from the model folder's configuration files.
+/// </summary>
+internal sealed class MiniNetwork : IDisposable
+{
+    // The largest timestep: sigma of the last training step, and with it the parts of v-prediction.
+    private const double Sigma = 14.614642;
+    private const int Timestep = 999;
+    private static readonly double Signal = 1 / Math.Sqrt(Sigma * Sigma + 1), Noise = Sigma * Signal;
+    private readonly Weights[] _weights;
+    private readonly ClipTextEncoder _text, _text2;
+    private readonly float[] _timeIds;
+
+    public MiniNetwork(string folder, int seed)
+    {
+        var (unet, text, text2, heads) = (Tree(seed), Tree(seed + 1, name => name == "text_projection.weight"), Tree(seed + 2), Tree(seed + 3));
+        _weights = [unet, text, text2, heads];
+        UNet = new UNet(unet, UNetConfig.From(JsonConfig.Load(Path.Combine(folder, "unet", "config.json"))));
+        _text = new ClipTextEncoder(text, ClipTextConfig.From(JsonConfig.Load(Path.Combine(folder, "text_encoder", "config.json"))));
+        _text2 = new ClipTextEncoder(text2, ClipTextConfig.From(JsonConfig.Load(Path.Combine(folder, "text_encoder_2", "config.json"))));
+        Heads = [.. MiniSites.All.Select(site => new LabelHead(heads.At(site), UNet.SiteOf(site).Channels))];
+        foreach (var weights in _weights)
+            weights.Load();
+        Leaves = [.. NamedTensors.Of(unet, "unet."), .. NamedTensors.Of(text, "text_encoder."), .. NamedTensors.Of(text2, "text_encoder_2."),
+            .. NamedTensors.Of(heads, "heads.")];
+        var side = UNet.Config.SampleSize * LatentCode.Patch;
+        _timeIds = [side, side, 0, 0, side, side];
+    }
+
+    public UNet UNet { get; }
+
+    /// <summary>One for each of <see cref="MiniSites.All"/>.</summary>
+    public IReadOnlyList<LabelHead> Heads { get; }
+
+    /// <summary>Every trained tensor under its name.</summary>
+    public IReadOnlyList<KeyValuePair<string, Tensor>> Leaves { get; }
+
+    /// <summary>Weights by name, as a model file holds them: "unet", "text_encoder" or "text_encoder_2".</summary>
+    public IReadOnlyDictionary<string, Tensor> TensorsOf(string part) =>
+        _weights[part switch { "unet" => 0, "text_encoder" => 1, _ => 2 }].Tensors;
+
+    /// <summary>Hidden states of both encoders side by side and the pooled text, of the ids each tokenizer gives.</summary>
+    public TextEncoding Encode(IReadOnlyList<IReadOnlyList<int>> ids, IReadOnlyList<IReadOnlyList<int>> ids2)
+    {
+        using var scope = NewDisposeScope();
+        var (first, second) = (_text.Penultimate(ids), _text2.Forward(ids2));
+        return new(cat([first, second.Penultimate], -1).MoveToOuterDisposeScope(), second.Pooled.MoveToOuterDisposeScope());
+    }
+
+    /// <summary>Clean latents from pure noise in one step.</summary>
+    /// <param name="noise">[B, 4, 64, 64] of unit variance.</param>
+    /// <param name="cutFrom">From this of <see cref="MiniSites.ReadersAfter"/> on, transformers see a text of zeros.</param>
+    public Tensor Predict(Tensor noise, Tensor hidden, Tensor pooled, int cutFrom = int.MaxValue)
+    {
+        using var scope = NewDisposeScope();
+        var silent = zeros_like(hidden);
+        var cut = MiniSites.ReadersAfter.Skip(cutFrom).ToHashSet();
+        var timeIds = tensor(_timeIds).unsqueeze(0).repeat(noise.shape[0], 1);
+        using var conditioning = UNet.Prepare(site => cut.Contains(site.Code) ? silent : hidden, pooled, timeIds);
+        var velocity = UNet.Forward(noise * Noise, tensor(Timestep), conditioning);
+        return (noise * (Sigma * Signal * Signal) - velocity * Noise).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Takes over another network's weights.</summary>
+    public void CopyFrom(MiniNetwork other)
+    {
+        using var noGrad = no_grad();
+        foreach (var (mine, theirs) in Leaves.Zip(other.Leaves))
+            mine.Value.copy_(theirs.Value);
+    }
+
+    public void Dispose()
+    {
+        foreach (var weights in _weights)
+            weights.Dispose();
+    }
+
+    private static Weights Tree(int seed, Func<string, bool>? absent = null) => new(new RandomWeights(seed, absent), ScalarType.Float32);
+}

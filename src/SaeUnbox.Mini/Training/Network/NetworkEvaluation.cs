@@ -1,0 +1,73 @@
+using SaeUnbox.Diffusion;
+using SaeUnbox.Mini.Scenes;
+using static TorchSharp.torch;
+
+namespace SaeUnbox.Mini.Training;
+
+/// <summary>How good the averaged weights are on scenes never trained on, under true noise; and what they draw and paint.</summary>
+internal sealed class NetworkEvaluation(NetworkTraining training, MiniTrainingOptions options, LatentCode code, IAutoencoder decoder)
+{
+    private const int Purpose = 6, SheetPurpose = 7, Batch = 8, SheetRows = 3;
+    private const double Strength = 2.5;
+
+    /// <summary>Elements whose painting the sheet shows, each over its stroke.</summary>
+    private static readonly (string Name, CellMask Cells)[] Painted =
+    [
+        ("sea", CellMask.Box(10, 5, 5, 7)), ("snow", CellMask.Box(10, 5, 5, 7)), ("night", CellMask.Box(0, 4, 9, 8)), ("mosaic", CellMask.Box(4, 4, 8, 8)),
+        ("red house", CellMask.Box(10, 6, 4, 4)), ("snowman", CellMask.Box(10, 6, 4, 4)), ("pine", CellMask.Box(10, 6, 4, 4)), ("yellow balloon", CellMask.Box(2, 6, 4, 4)),
+    ];
+
+    /// <summary>Mean square error of latents of unit variance.</summary>
+    public double HeldOutError()
+    {
+        using var noGrad = no_grad();
+        double sum = 0;
+        for (var first = 0; first < options.Network.EvaluationPictures; first += Batch)
+        {
+            using var scope = NewDisposeScope();
+            var batch = Draw(Purpose, first, Batch);
+            sum += (Predict(batch) - batch.Latents).square().mean().item<float>() * Batch;
+        }
+        return sum / options.Network.EvaluationPictures;
+    }
+
+    /// <summary>Truth above, model below; then a column for each painted element: the picture, and it painted at each of the four sites.</summary>
+    public void SaveSheet(string path)
+    {
+        using var noGrad = no_grad();
+        using var scope = NewDisposeScope();
+        var sheet = new ContactSheet(options.PictureSize / 2);
+        for (var row = 0; row < SheetRows; row++)
+        {
+            var batch = Draw(SheetPurpose, row * Batch, Batch);
+            foreach (var sample in batch.Samples)
+                sheet.Add(SceneRenderer.Render(sample.Scene, options.PictureSize).Rgb);
+            sheet.Add(decoder.Decode(Predict(batch)));
+        }
+        var canvas = Draw(SheetPurpose, 1000, Painted.Length);
+        sheet.Add(decoder.Decode(Predict(canvas)));
+        foreach (var site in Enumerable.Range(0, MiniSites.All.Count))
+            sheet.Add(decoder.Decode(Paint(canvas, site)));
+        sheet.Save(path, Batch);
+    }
+
+    private Tensor Paint(TrainingBatch batch, int site)
+    {
+        var (memory, network) = (training.Memories[site], training.Averaged);
+        var masks = TrainingBatch.Masks(Painted.Select(painted => painted.Cells));
+        var directions = stack(Painted.Select(painted => memory.MeanDirection(SceneElement.All.Index().First(element => element.Item.Name == painted.Name).Index)));
+        var added = directions.unsqueeze(-1).unsqueeze(-1) * masks * (memory.Norm * Strength);
+        using var hook = network.UNet.Hook(MiniSites.All[site], (_, output) => output + added);
+        return Predict(batch);
+    }
+
+    private Tensor Predict(TrainingBatch batch)
+    {
+        var text = training.Averaged.Encode(batch.Ids, batch.Ids2);
+        return training.Averaged.Predict(batch.Noise, text.Hidden, text.Pooled);
+    }
+
+    private TrainingBatch Draw(int purpose, int first, int count) => TrainingBatch.Of(
+        [.. Enumerable.Range(first, count).Select(i => TrainingSample.Draw(RandomAt.Place(options.Seed, purpose, i), options, code, 1))],
+        training.Tokenizer, training.Tokenizer2);
+}

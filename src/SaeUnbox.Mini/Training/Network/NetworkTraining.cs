@@ -1,0 +1,131 @@
+using SaeUnbox.Diffusion;
+using static TorchSharp.torch;
+
+namespace SaeUnbox.Mini.Training;
+
+/// <summary>The losses of one step of all workers; one that no worker practised is null.</summary>
+internal sealed record NetworkStep(double? Plain, double? Swap, double? Paint, double Labels, double GradientNorm);
+
+/// <summary>
+/// Trains U-Net and text encoders together: workers make gradients side by side, their mean moves the weights, and a running average
+/// of the weights is what is kept in the end.
+/// </summary>
+internal sealed class NetworkTraining : IDisposable
+{
+    private const int MemoryPurpose = 5, EarlySteps = 50;
+    private readonly MiniTrainingOptions _options;
+    private readonly NetworkWorker[] _workers;
+    private readonly SiteMemory[] _memories;
+    private readonly AdamW _adam;
+    private readonly Muon _muon;
+    private readonly int[] _byAdam, _byMuon;
+
+    /// <param name="folder">The model folder with configurations and tokenizers.</param>
+    public NetworkTraining(MiniTrainingOptions options, string folder, LatentCode code)
+    {
+        _options = options;
+        Tokenizer = ClipTokenizer.Load(Path.Combine(folder, "tokenizer"));
+        Tokenizer2 = ClipTokenizer.Load(Path.Combine(folder, "tokenizer_2"));
+        _workers = [.. Enumerable.Range(0, options.Network.Workers).Select(i =>
+            new NetworkWorker(i, new MiniNetwork(folder, options.Seed), options, code, Tokenizer, Tokenizer2))];
+        NetworkStart.Apply(Network);
+        Averaged = new MiniNetwork(folder, options.Seed);
+        Averaged.CopyFrom(Network);
+        Share();
+        _memories = [.. MiniSites.All.Select(site => new SiteMemory(site, Network.UNet.SiteOf(site).Channels))];
+        _byMuon = [.. Network.Leaves.Index().Where(leaf => IsMatrix(leaf.Item)).Select(leaf => leaf.Index)];
+        _byAdam = [.. Enumerable.Range(0, Network.Leaves.Count).Except(_byMuon)];
+        _adam = new AdamW([.. _byAdam.Select(i => Network.Leaves[i])], 0);
+        _muon = new Muon([.. _byMuon.Select(i => Network.Leaves[i])], options.Network.WeightDecay, options.Network.Workers);
+    }
+
+    public ClipTokenizer Tokenizer { get; }
+
+    public ClipTokenizer Tokenizer2 { get; }
+
+    /// <summary>The weights in training.</summary>
+    public MiniNetwork Network => _workers[0].Network;
+
+    /// <summary>Their running average.</summary>
+    public MiniNetwork Averaged { get; }
+
+    public IReadOnlyList<SiteMemory> Memories => _memories;
+
+    /// <summary>What a checkpoint holds.</summary>
+    public IEnumerable<KeyValuePair<string, Tensor>> State =>
+    [
+        .. Named("weights.", Network), .. Named("averaged.", Averaged), .. _adam.State, .. _muon.State,
+        .. _memories.SelectMany(memory => memory.State),
+    ];
+
+    public NetworkStep Step(int step)
+    {
+        using var scope = NewDisposeScope();
+        var options = _options.Network;
+        var results = new WorkerStep[_workers.Length];
+        Parallel.For(0, _workers.Length, i => results[i] = _workers[i].Step(step, _memories));
+        var gradients = Average(results);
+        var norm = Gradients.Clip(gradients, options.ClipNorm);
+        var rate = LearningRate.At(step, options.Steps, options.WarmUp, options.LearningRate);
+        _adam.Step(step, rate / 2, [.. _byAdam.Select(i => gradients[i])]);
+        _muon.Step(rate, [.. _byMuon.Select(i => gradients[i])]);
+        Share();
+        UpdateAverage(step);
+        Remember(step, results);
+        foreach (var result in results)
+            result.Dispose();
+        return new(Mean(StepKind.Plain), Mean(StepKind.Swap), Mean(StepKind.Paint), results.Average(result => result.LabelLoss), norm);
+
+        double? Mean(StepKind kind) => results.Where(result => result.Plan.Kind == kind).Select(result => (double?)result.SquareError).Average();
+    }
+
+    /// <summary>Gives every worker the weights of the first: after a step, and after a checkpoint was restored.</summary>
+    public void Share()
+    {
+        foreach (var worker in _workers.Skip(1))
+            worker.Network.CopyFrom(Network);
+    }
+
+    public void Dispose()
+    {
+        foreach (var part in (IEnumerable<IDisposable>)[_adam, _muon, Averaged, .. _memories, .. _workers.Select(worker => worker.Network)])
+            part.Dispose();
+    }
+
+    private static Tensor[] Average(WorkerStep[] results)
+    {
+        using var noGrad = no_grad();
+        var sum = results[0].Gradients;
+        for (var i = 0; i < sum.Length; i++)
+        {
+            foreach (var other in results.Skip(1))
+                sum[i].add_(other.Gradients[i]);
+            sum[i].div_(results.Length);
+        }
+        return sum;
+    }
+
+    private void UpdateAverage(int step)
+    {
+        using var noGrad = no_grad();
+        // The first steps average over all there was.
+        var kept = Math.Min(_options.Network.Averaging, (step + 1.0) / (step + 10));
+        foreach (var (average, current) in Averaged.Leaves.Zip(Network.Leaves))
+            average.Value.mul_(kept).add_(current.Value, 1 - kept);
+    }
+
+    private void Remember(int step, WorkerStep[] results)
+    {
+        foreach (var (number, result) in results.Index())
+            for (var site = 0; site < result.Deltas.Count; site++)
+                _memories[site].Learn(RandomAt.Place(_options.Seed, MemoryPurpose, step, number, site), result.Deltas[site], result.Labels, step < EarlySteps);
+    }
+
+    // Embeddings, the first and the last convolution and the heads do better with a step for each number.
+    private static bool IsMatrix(KeyValuePair<string, Tensor> leaf) => leaf.Value.dim() > 1
+        && !leaf.Key.StartsWith("heads.", StringComparison.Ordinal)
+        && !((string[])["embed", "conv_in", "conv_out"]).Any(part => leaf.Key.Contains(part, StringComparison.Ordinal));
+
+    private static IEnumerable<KeyValuePair<string, Tensor>> Named(string prefix, MiniNetwork network) =>
+        network.Leaves.Select(leaf => KeyValuePair.Create(prefix + leaf.Key, leaf.Value));
+}

@@ -1,0 +1,92 @@
+using SaeUnbox.Diffusion;
+using static TorchSharp.torch;
+
+namespace SaeUnbox.Mini.Training;
+
+/// <summary>What a worker's step gave. The tensors are owned.</summary>
+/// <param name="Gradients">One for each leaf of the network.</param>
+/// <param name="Deltas">Of the sites whose deltas are those of unedited pictures, in order.</param>
+internal sealed record WorkerStep(StepPlan Plan, double SquareError, double LabelLoss, Tensor[] Gradients, IReadOnlyList<Tensor> Deltas,
+    IReadOnlyList<byte[]> Labels) : IDisposable
+{
+    public void Dispose()
+    {
+        foreach (var tensor in Gradients.Concat(Deltas))
+            tensor.Dispose();
+    }
+}
+
+/// <summary>Computes losses and gradients of one batch at a time, on the thread that calls it.</summary>
+internal sealed class NetworkWorker(int number, MiniNetwork network, MiniTrainingOptions options, LatentCode code, ClipTokenizer tokenizer, ClipTokenizer tokenizer2)
+{
+    private const int Purpose = 4;
+
+    public MiniNetwork Network => network;
+
+    /// <param name="memories">Of every site; read, not written.</param>
+    public WorkerStep Step(int step, IReadOnlyList<SiteMemory> memories)
+    {
+        // Each thread has a count of its own; with one, sums have one order and a resumed run goes on bit for bit.
+        set_num_threads(1);
+        using var scope = NewDisposeScope();
+        var random = RandomAt.Place(options.Seed, Purpose, step, number);
+        var plan = StepPlan.Draw(random, step, options.Network);
+        var batch = TrainingBatch.Of(
+            [.. Enumerable.Range(0, options.Network.Batch).Select(_ => TrainingSample.Draw(random, options, code, plan.Amplification))], tokenizer, tokenizer2);
+        var edit = plan.Kind switch
+        {
+            StepKind.Swap => SwapEdit.Draw(random, batch, memories[plan.Site]),
+            StepKind.Paint => PaintEdit.Draw(random, batch, memories[plan.Site], network.Heads[plan.Site], options, code),
+            _ => null,
+        };
+        foreach (var (_, leaf) in network.Leaves)
+            leaf.requires_grad_();
+        var (predicted, deltas) = Forward(batch, plan, edit);
+        var error = predicted - (edit?.Target ?? batch.Latents);
+        var square = error.square();
+        var pictureLoss = square + options.Network.AbsoluteWeight * error.abs();
+        if (edit is not null)
+            pictureLoss = pictureLoss * edit.Weight;
+        var labelLoss = LabelLoss(batch, plan, edit, deltas);
+        (pictureLoss.mean() + options.Network.LabelWeight * labelLoss).backward();
+        var gradients = Gradients.Take(network.Leaves.Select(leaf => leaf.Value));
+        foreach (var (_, leaf) in network.Leaves)
+            leaf.requires_grad_(false);
+        return new(plan, square.mean().item<float>(), labelLoss.item<float>(), [.. gradients.Select(gradient => gradient.DetachFromDisposeScope())],
+            [.. deltas.Take(plan.Site + 1).Select(delta => delta.detach().DetachFromDisposeScope())], [.. batch.Samples.Select(sample => sample.Labels)]);
+    }
+
+    private (Tensor Predicted, IReadOnlyList<Tensor> Deltas) Forward(TrainingBatch batch, StepPlan plan, SiteEdit? edit)
+    {
+        var deltas = new Tensor[MiniSites.All.Count];
+        var hooks = MiniSites.All.Index().Select(site => network.UNet.Hook(site.Item, (input, output) =>
+        {
+            // The walk's own scope ends before the loss is made: the delta outlives it.
+            deltas[site.Index] = (output - input).DetachFromDisposeScope();
+            return edit is not null && site.Index == plan.Site ? input + edit.Change(deltas[site.Index]) : output;
+        })).ToArray();
+        try
+        {
+            var (hidden, pooled) = network.Encode(batch.Ids, batch.Ids2);
+            var predicted = network.Predict(batch.Noise, hidden, plan.PooledIsSilent ? pooled * 0 : pooled, plan.CutFrom);
+            foreach (var delta in deltas)
+                delta.MoveToOtherDisposeScope(predicted);
+            return (predicted, deltas);
+        }
+        finally
+        {
+            foreach (var hook in hooks)
+                hook.Dispose();
+        }
+    }
+
+    // Up to the edited site deltas are those of the scene, behind it those of the right result, where its labels are known.
+    private Tensor LabelLoss(TrainingBatch batch, StepPlan plan, SiteEdit? edit, IReadOnlyList<Tensor> deltas)
+    {
+        var losses = new List<Tensor>();
+        for (var site = 0; site < deltas.Count; site++)
+            if ((site <= plan.Site ? batch.Labels : edit?.Labels) is { } labels)
+                losses.Add(network.Heads[site].Loss(deltas[site], labels));
+        return stack(losses).mean();
+    }
+}

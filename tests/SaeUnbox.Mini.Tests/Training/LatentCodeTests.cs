@@ -1,0 +1,40 @@
+using SaeUnbox.Checkpoints;
+using SaeUnbox.Diffusion;
+using SaeUnbox.Mini.Scenes;
+using SaeUnbox.Mini.Tests.Scenes;
+using SaeUnbox.Mini.Training;
+using static TorchSharp.torch;
+
+namespace SaeUnbox.Mini.Tests.Training;
+
+public sealed class LatentCodeTests
+{
+    [Fact]
+    public void Encode_ScenesItWasMadeOf_HasUnitVarianceAndNoCorrelation()
+    {
+        using var scope = NewDisposeScope();
+        var pictures = Enumerable.Range(0, 6).Select(i => SceneRenderer.Render(Some.Scene(i))).ToArray();
+
+        var latents = stack(pictures.Select(picture => tensor(LatentCode.Fit(pictures).Encode(picture)).reshape(4, -1)), 1).flatten(1);
+
+        var products = latents.matmul(latents.t()) / latents.shape[1];
+        Assert.True(products.allclose(eye(4), atol: 1e-3), string.Join(" ", products.data<float>()));
+    }
+
+    [Fact]
+    public void EncoderWeights_InAnAutoencoderTiny_GiveTheCode()
+    {
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        var (code, picture) = (Tiny.Code(), SceneRenderer.Render(Some.Scene(9)));
+        var folder = Tiny.Folder();
+        MiniConfigurations.Write(folder, Tiny.Options, 10, 1, 2);
+        using var training = new DecoderTraining(Tiny.Options, code, AutoencoderTinyConfig.From(JsonConfig.Load(Path.Combine(folder, "vae", "config.json"))));
+        var image = tensor(picture.Rgb).to_type(ScalarType.Float32).reshape(1, 256, 256, 3).permute(0, 3, 1, 2) / 127.5 - 1;
+
+        var encoded = training.Model.Encode(image);
+
+        Assert.True(encoded.allclose(tensor(code.Encode(picture)).reshape(1, 4, 64, 64), atol: 1e-4));
+        Directory.Delete(folder, true);
+    }
+}

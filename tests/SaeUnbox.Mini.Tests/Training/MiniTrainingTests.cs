@@ -1,0 +1,79 @@
+using SaeUnbox.Checkpoints;
+using SaeUnbox.Diffusion;
+using SaeUnbox.Mini.Training;
+using SaeUnbox.Pictures;
+using static TorchSharp.torch;
+
+namespace SaeUnbox.Mini.Tests.Training;
+
+public sealed class MiniTrainingTests : IDisposable
+{
+    private readonly string _straight = Tiny.Folder(), _broken = Tiny.Folder();
+
+    [Fact]
+    public void Run_StoppedInEveryStageAndResumed_EndsWithTheSameBits()
+    {
+        var recorder = new Recorder();
+        MiniTraining.Run(Tiny.Options, _straight, recorder);
+
+        StopAfter("decoder", 3);
+        StopAfter("network", 2);
+        MiniTraining.Run(Tiny.Options, _broken, new Recorder());
+
+        foreach (var file in (string[])["unet/diffusion_pytorch_model", "text_encoder/model", "text_encoder_2/model", "vae/diffusion_pytorch_model"])
+            Assert.Equal(File.ReadAllBytes(Part(_straight, file)), File.ReadAllBytes(Part(_broken, file)));
+        Assert.Equal(File.ReadAllBytes(State(_straight, "network")), File.ReadAllBytes(State(_broken, "network")));
+        Assert.All(recorder.Sheets, sheet => Assert.Equal(8 * 130 - 2, Png.Decode(File.ReadAllBytes(sheet)).Width));
+        Assert.Contains(recorder.Reports, report => report is { Stage: "network", Step: 4, Steps: 4 } && report.Figures["labels"] > 0);
+
+        OtherOptionsAreRefused();
+        ThePipelineDrawsWhatTheNetworkPredicts();
+    }
+
+    private void OtherOptionsAreRefused()
+    {
+        var other = Tiny.Options with { Network = Tiny.Options.Network with { LearningRate = .1 } };
+
+        Assert.Contains("other options", Assert.Throws<CheckpointException>(() => MiniTraining.Run(other, _broken, new Recorder())).Message);
+    }
+
+    private void ThePipelineDrawsWhatTheNetworkPredicts()
+    {
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        const string prompt = "red houses on snow at night";
+        using var pipeline = SdxlPipeline.Load(Path.Combine(_straight, "model"));
+        var drawn = pipeline.Generate(new ImageRequest { Prompts = [prompt], Seeds = [7], Height = 256, Width = 256 });
+
+        using var network = new MiniNetwork(Path.Combine(_straight, "model"), 1);
+        foreach (var part in (string[])["unet", "text_encoder", "text_encoder_2"])
+        {
+            using var file = Checkpoint.OpenFolder(Path.Combine(_straight, "model", part));
+            Assert.Equal(file.Entries.Keys.Order(), network.TensorsOf(part).Keys.Order());
+            foreach (var (name, tensor) in network.TensorsOf(part))
+                file.Read(name, tensor);
+        }
+        using var generator = new Generator(7);
+        var text = network.Encode([pipeline.PromptEncoder.Tokenize(prompt).First.Ids], [pipeline.PromptEncoder.Tokenize(prompt).Second.Ids]);
+        var predicted = network.Predict(randn([1, 4, 64, 64], generator: generator), text.Hidden, text.Pooled);
+
+        Assert.True(drawn.Latents.allclose(predicted, atol: 2e-4), $"{(drawn.Latents - predicted).abs().max().item<float>()}");
+    }
+
+    private void StopAfter(string stage, int step)
+    {
+        using var cancellation = new CancellationTokenSource();
+        var recorder = new Recorder { OnSaved = (at, steps) => { if (at == stage && steps == step) cancellation.Cancel(); } };
+        Assert.Throws<OperationCanceledException>(() => MiniTraining.Run(Tiny.Options, _broken, recorder, cancellation.Token));
+    }
+
+    private static string Part(string folder, string file) => Path.Combine(folder, "model", file + ".safetensors");
+
+    private static string State(string folder, string stage) => Path.Combine(folder, "states", stage + ".safetensors");
+
+    public void Dispose()
+    {
+        Directory.Delete(_straight, true);
+        Directory.Delete(_broken, true);
+    }
+}
