@@ -10,7 +10,7 @@ internal static class Attention
     public static Tensor Forward(Tensor query, Tensor key, Tensor value, long heads, bool causal = false)
     {
         using var scope = NewDisposeScope();
-        var attended = nn.functional.scaled_dot_product_attention(Split(query, heads), Split(key, heads), Split(value, heads), is_casual: causal);
+        var attended = Products.Attention(Split(query, heads), Split(key, heads), Split(value, heads), causal);
         return attended.transpose(1, 2).flatten(2).MoveToOuterDisposeScope();
     }
 

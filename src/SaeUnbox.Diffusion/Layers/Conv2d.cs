@@ -19,5 +19,5 @@ internal sealed class Conv2d
         _padding = [padding, padding];
     }
 
-    public Tensor Forward(Tensor x) => nn.functional.conv2d(x, _weight, _bias, _stride, _padding);
+    public Tensor Forward(Tensor x) => Products.Conv2d(x, _weight, _bias, _stride, _padding);
 }

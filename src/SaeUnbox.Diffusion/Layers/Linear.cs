@@ -20,6 +20,6 @@ internal sealed class Linear
     {
         using var scope = NewDisposeScope();
         var matrix = _weight.dim() == 2 ? _weight : _weight.flatten(1);
-        return nn.functional.linear(x, matrix, _bias).MoveToOuterDisposeScope();
+        return Products.Linear(x, matrix, _bias).MoveToOuterDisposeScope();
     }
 }

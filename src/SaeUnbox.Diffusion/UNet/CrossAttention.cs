@@ -11,13 +11,13 @@ internal sealed class CrossAttention(Weights weights, long channels, long textCh
     private readonly Linear _out = new(weights.At("to_out.0"), channels, channels);
 
     /// <summary>Key and value side by side, [B, T, 2C], of the text's hidden states [B, T, D].</summary>
-    public Tensor KeyValue(Tensor text) => nn.functional.linear(text, _keyValue);
+    public Tensor KeyValue(Tensor text) => Products.Linear(text, _keyValue);
 
     /// <summary>[B, N, C] to [B, N, C].</summary>
     public Tensor Forward(Tensor rows, Tensor keyValue)
     {
         using var scope = NewDisposeScope();
-        var query = nn.functional.linear(rows, _query);
+        var query = Products.Linear(rows, _query);
         var parts = keyValue.chunk(2, -1);
         return _out.Forward(Attention.Forward(query, parts[0], parts[1], heads)).MoveToOuterDisposeScope();
     }

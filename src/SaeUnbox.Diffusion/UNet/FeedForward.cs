@@ -21,6 +21,6 @@ internal sealed class FeedForward(Weights weights, long channels)
     private Tensor Half(Tensor rows, int index)
     {
         var size = _bias.shape[0] / 2;
-        return nn.functional.linear(rows, _weight.narrow(0, index * size, size), _bias.narrow(0, index * size, size));
+        return Products.Linear(rows, _weight.narrow(0, index * size, size), _bias.narrow(0, index * size, size));
     }
 }

@@ -13,7 +13,7 @@ internal sealed class SelfAttention(Weights weights, long channels, long heads)
     public Tensor Forward(Tensor rows)
     {
         using var scope = NewDisposeScope();
-        var parts = nn.functional.linear(rows, _projections).chunk(3, -1);
+        var parts = Products.Linear(rows, _projections).chunk(3, -1);
         return _out.Forward(Attention.Forward(parts[0], parts[1], parts[2], heads)).MoveToOuterDisposeScope();
     }
 }

@@ -42,7 +42,7 @@ public sealed class ClipTextEncoder
         var last = _finalNorm.Forward(_layers[^1].Forward(penultimate));
         var ends = prompts.Select((ids, row) => (long)row * ids.Count + EndOf(ids)).ToArray();
         var pooled = last.flatten(0, 1).index_select(0, tensor(ends, device: _device));
-        if (_projection is not null) pooled = nn.functional.linear(pooled, _projection);
+        if (_projection is not null) pooled = Products.Linear(pooled, _projection);
         return new ClipTextStates(penultimate.MoveToOuterDisposeScope(), last.MoveToOuterDisposeScope(), pooled.MoveToOuterDisposeScope());
     }
 

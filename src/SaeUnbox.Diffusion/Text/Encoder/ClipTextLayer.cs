@@ -36,7 +36,7 @@ internal sealed class ClipTextLayer
 
     private Tensor Attend(Tensor x)
     {
-        var projected = nn.functional.linear(x, _projections, _projectionBiases).chunk(3, -1);
+        var projected = Products.Linear(x, _projections, _projectionBiases).chunk(3, -1);
         return _output.Forward(Attention.Forward(projected[0], projected[1], projected[2], _config.Heads, causal: true));
     }
 
