@@ -7,15 +7,13 @@ namespace SaeUnbox.Diffusion;
 internal sealed class KLUpBlock
 {
     private readonly ResnetBlock[] _resnets;
-    private readonly Conv2d? _upsampler;
+    private readonly DoublingConv2d? _upsampler;
 
     public KLUpBlock(Weights weights, int inChannels, int outChannels, AutoencoderKLConfig config, bool upsample)
     {
         _resnets = [.. Enumerable.Range(0, config.LayersPerBlock + 1).Select(i => new ResnetBlock(
             weights.At($"resnets.{i}"), i == 0 ? inChannels : outChannels, outChannels, config.NormGroups, eps: 1e-6))];
-        _upsampler = upsample
-            ? new Conv2d(weights.At("upsamplers.0.conv"), outChannels, outChannels, kernel: 3, padding: 1)
-            : null;
+        _upsampler = upsample ? new DoublingConv2d(weights.At("upsamplers.0.conv"), outChannels) : null;
     }
 
     /// <summary>Frees <paramref name="x"/>.</summary>
@@ -27,6 +25,6 @@ internal sealed class KLUpBlock
             x = x.Into(t => resnet.Forward(t));
         }
 
-        return _upsampler is null ? x : x.Into(t => Upsample.Nearest(t, 2)).Into(_upsampler.Forward);
+        return _upsampler is null ? x : x.Into(_upsampler.Forward);
     }
 }
