@@ -10,7 +10,9 @@ var root = new RootCommand("Look inside a text-to-image model with sparse autoen
     InspectCommand.Create(),
     TokenizeCommand.Create(),
     DownloadCommand.Create(),
+    TrainMiniCommand.Create(),
 
 };
 var parsed = root.Parse(args);
-return Guard.Refuses(parsed) ?? await parsed.InvokeAsync();
+// Interrupted training saves its state first.
+return Guard.Refuses(parsed) ?? await parsed.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromMinutes(5) });

@@ -23,6 +23,7 @@ public static class MiniTraining
     public static void Run(MiniTrainingOptions options, string directory, IMiniTrainingProgress progress, CancellationToken cancellation = default)
     {
         var folder = new MiniFolder(directory);
+        MiniTrainingOptionsFile.Write(Path.Combine(directory, "options.json"), options);
         var tokenizer = MiniTokenizer.OfGrammar();
         MiniConfigurations.Write(folder.Model, options, tokenizer.Count, tokenizer.StartId, tokenizer.EndId);
         tokenizer.Write(Path.Combine(folder.Model, "tokenizer"), MiniTokenizer.FirstPad);

@@ -7,7 +7,7 @@ namespace SaeUnbox.Mini.Training;
 /// <summary>How good the averaged weights are on scenes never trained on, under true noise; and what they draw and paint.</summary>
 internal sealed class NetworkEvaluation(NetworkTraining training, MiniTrainingOptions options, LatentCode code, IAutoencoder decoder)
 {
-    private const int Purpose = 6, SheetPurpose = 7, Batch = 8, SheetRows = 3;
+    private const int Purpose = 6, SheetPurpose = 7, Batch = 8, MostRows = 3;
     private const double Strength = 2.5;
 
     /// <summary>Elements whose painting the sheet shows, each over its stroke.</summary>
@@ -37,7 +37,7 @@ internal sealed class NetworkEvaluation(NetworkTraining training, MiniTrainingOp
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
         var sheet = new ContactSheet(options.PictureSize / 2);
-        for (var row = 0; row < SheetRows; row++)
+        for (var row = 0; row < Math.Clamp(options.Network.EvaluationPictures / Batch, 1, MostRows); row++)
         {
             var batch = Draw(SheetPurpose, row * Batch, Batch);
             foreach (var sample in batch.Samples)
