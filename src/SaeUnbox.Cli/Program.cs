@@ -10,8 +10,8 @@ var root = new RootCommand("Look inside a text-to-image model with sparse autoen
     InspectCommand.Create(),
     TokenizeCommand.Create(),
     DownloadCommand.Create(),
+    BenchCommand.Create(),
     TrainMiniCommand.Create(),
-
 };
 var parsed = root.Parse(args);
 // Interrupted training saves its state first.

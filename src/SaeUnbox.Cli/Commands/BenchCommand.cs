@@ -1,0 +1,91 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json.Nodes;
+using SaeUnbox.Cli.Bench;
+using SaeUnbox.Cli.Options;
+using SaeUnbox.Cli.Output;
+using SaeUnbox.Contracts;
+using SaeUnbox.Diffusion;
+using SaeUnbox.Inference;
+using TorchSharp;
+
+namespace SaeUnbox.Cli.Commands;
+
+/// <summary><c>bench</c>: how long each part of a model takes, and how near it comes to a plain matrix product.</summary>
+internal static class BenchCommand
+{
+    private const int DefaultSide = 512;
+
+    public static Command Create()
+    {
+        var model = new Option<string?>("--model") { Description = "Folder of an SDXL pipeline.", HelpName = "DIR" };
+        var architecture = new Option<string?>("--architecture") { Description = "A full-size model with random weights: sdxl-turbo.", HelpName = "NAME" };
+        var dtype = new Option<string>("--dtype") { Description = "Number format: fp32 (default), bf16, fp16.", DefaultValueFactory = _ => "fp32" };
+        var device = new Option<string>("--device") { Description = "cpu (default), cuda or cuda:N.", DefaultValueFactory = _ => "cpu" };
+        var threads = new Option<int?>("--threads") { Description = "CPU threads (default: one a core).", HelpName = "N" };
+        var side = new Option<int>("--size") { Description = "Pixels on a side (default 512).", HelpName = "N", DefaultValueFactory = _ => DefaultSide };
+        var repeats = new Option<int>("--repeats") { Description = "Timed runs of each part (default 3).", HelpName = "N", DefaultValueFactory = _ => 3 };
+        var json = new Option<bool>("--json") { Description = "Print the figures as JSON." };
+        var command = new Command("bench", "Time text encoders, U-Net, resumed edits and decoders beside a matrix product.") { model, architecture, dtype, device, threads, side, repeats, json };
+        command.Runs((parsed, cancellation) =>
+        {
+            var source = (parsed.GetValue(model), parsed.GetValue(architecture)) switch
+            {
+                ({ } folder, null) => ComponentSource.Folder(folder),
+                (null, { } name) => ComponentSource.Architecture(name),
+                _ => throw new CliException("say what to time: either --model DIR or --architecture sdxl-turbo."),
+            };
+            var pixels = parsed.GetValue(side) is >= 64 and <= 4096 and var size && size % 64 == 0 ? size : throw new CliException($"--size {parsed.GetValue(side)}: use a multiple of 64 from 64 to 4096.");
+            var runs = parsed.GetValue(repeats) is >= 1 and <= 1000 and var count ? count : throw new CliException($"--repeats {parsed.GetValue(repeats)}: use 1 to 1000.");
+            torch.set_num_threads(parsed.GetValue(threads) is { } given ? ModelArguments.Threads(given) : Environment.ProcessorCount);
+            var place = ModelArguments.Device(parsed.GetRequiredValue(device));
+            if (place.type == DeviceType.CUDA && !torch.cuda.is_available()) throw new CliException($"--device {place}: this libtorch ({torch.__version__}) finds no CUDA.");
+            var format = Word.Parse<Dtype>("--dtype", parsed.GetValue(dtype))!.Value;
+
+            using var scope = torch.NewDisposeScope();
+            using var mode = torch.no_grad();
+            var precision = Precision.For(format.ToScalarType(), place);
+            using var meter = new Meter(precision, runs);
+            var rows = new List<Measurement>();
+            if (!parsed.GetValue(json)) PrintHead(source.Name, format, precision, pixels);
+            foreach (var row in new ModelBenchmark(source, precision, pixels, meter).Run())
+            {
+                cancellation.ThrowIfCancellationRequested();
+                rows.Add(row);
+                if (!parsed.GetValue(json)) PrintRow(row);
+            }
+            rows.Add(meter.MatrixProduct);
+            if (parsed.GetValue(json)) Json.Print(Report(source.Name, format, precision, pixels, rows));
+            else PrintRow(meter.MatrixProduct);
+        });
+        return command;
+    }
+
+    private static void PrintHead(string name, Dtype format, Precision precision, int pixels)
+    {
+        Console.Out.WriteLine(FormattableString.Invariant($"{name}, {Word.Of(format)}, {precision.Device}, {torch.get_num_threads()} threads, {pixels} x {pixels}, libtorch {torch.__version__}"));
+        Console.Out.WriteLine($"{"part",-24}{"seconds",10}{"GFLOP",10}{"GFLOP/s",10}{"of product",12}");
+    }
+
+    private static void PrintRow(Measurement row) => Console.Out.WriteLine(row.Share is { } share
+        ? string.Create(CultureInfo.InvariantCulture, $"{row.Part,-24}{row.Seconds,10:0.0000}{row.GigaOperations,10:0.0}{row.Rate,10:0.0}{share,12:0 %}")
+        : string.Create(CultureInfo.InvariantCulture, $"{row.Part,-24}{row.Seconds,10:0.0000}"));
+
+    private static JsonObject Report(string name, Dtype format, Precision precision, int pixels, IEnumerable<Measurement> rows) => new()
+    {
+        ["model"] = name,
+        ["dtype"] = Word.Of(format),
+        ["device"] = precision.Device.ToString(),
+        ["threads"] = torch.get_num_threads(),
+        ["size"] = pixels,
+        ["libtorch"] = torch.__version__,
+        ["parts"] = new JsonArray([.. rows.Select(row => (JsonNode)new JsonObject
+        {
+            ["part"] = row.Part,
+            ["seconds"] = row.Seconds,
+            ["gflop"] = row.GigaOperations,
+            ["gflopPerSecond"] = row.Share is null ? null : row.Rate,
+            ["shareOfProduct"] = row.Share,
+        })]),
+    };
+}
