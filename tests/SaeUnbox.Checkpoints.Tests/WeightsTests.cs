@@ -71,6 +71,19 @@ public sealed class WeightsTests : IDisposable
     }
 
     [Fact]
+    public void GetChannelsLast_Kernel_HasTheFilesValuesInAnotherOrder()
+    {
+        var kernel = torch.arange(2 * 3 * 4 * 5, dtype: torch.float32).reshape(2, 3, 4, 5);
+        using var file = Written(("w", kernel));
+        using var weights = new Weights(file, torch.float32);
+        var loaded = weights.GetChannelsLast("w", 2, 3, 4, 5);
+        weights.Load();
+        TensorAssert.Same(kernel, loaded);
+        Assert.True(loaded.permute(0, 2, 3, 1).is_contiguous());
+        Assert.Same(loaded, Assert.Single(weights.Leaves));
+    }
+
+    [Fact]
     public void Find_OptionalTensor_IsNullWhereAbsentAndLoadedWherePresent()
     {
         using var file = Written(("bias", torch.full([2], 3f)), ("position_ids", torch.ones([2])));

@@ -19,10 +19,10 @@ internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, t
 
     public void Ignore(string name) => ignored.Add(name);
 
-    public torch.Tensor Get(string name, torch.ScalarType type, long[] shape)
+    public torch.Tensor Get(string name, torch.ScalarType type, long[] shape, long[]? strides = null)
     {
         if (tensors.TryGetValue(name, out var known)) return Shared(name, known, type, shape);
-        var tensor = Allocate(Check(name, shape), type, shape);
+        var tensor = Allocate(Check(name, shape), type, shape, strides);
         tensors.Add(name, tensor);
         return tensor;
     }
@@ -64,10 +64,11 @@ internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, t
     }
 
     /// <summary>A tensor that will not be filled takes no memory: one element seen at every place.</summary>
-    private torch.Tensor Allocate(bool fits, torch.ScalarType type, long[] shape)
+    private torch.Tensor Allocate(bool fits, torch.ScalarType type, long[] shape, long[]? strides = null)
     {
         torch.Tensor tensor;
-        if (fits) tensor = torch.empty(shape, dtype: type, device: device);
+        if (fits && strides is not null) tensor = torch.empty_strided(shape, strides, dtype: type, device: device);
+        else if (fits) tensor = torch.empty(shape, dtype: type, device: device);
         else
         {
             using var one = torch.empty(1, dtype: type, device: device);

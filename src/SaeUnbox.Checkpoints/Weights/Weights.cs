@@ -42,6 +42,10 @@ public sealed class Weights : IDisposable
     /// <summary>The same of another type than the rest, such as norms kept in float32.</summary>
     public torch.Tensor Get(string name, torch.ScalarType dtype, params long[] shape) => tree.Get(Full(name), dtype, shape);
 
+    /// <summary>A convolution's kernel, [out, in, height, width] in shape and channels last in memory.</summary>
+    public torch.Tensor GetChannelsLast(string name, long outChannels, long inChannels, long height, long width) => tree.Get(
+        Full(name), tree.DType, [outChannels, inChannels, height, width], [height * width * inChannels, 1, width * inChannels, inChannels]);
+
     /// <summary>One tensor of several of the same shape, one after the other on axis 0 (queries, keys and values in one product).</summary>
     public torch.Tensor GetFused(string[] names, params long[] shapeOfEach) => tree.GetFused(Array.ConvertAll(names, Full), tree.DType, shapeOfEach);
 

@@ -1,4 +1,5 @@
 using SaeUnbox.Checkpoints;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Diffusion;
@@ -8,16 +9,38 @@ internal sealed class Conv2d
 {
     private readonly Tensor _weight;
     private readonly Tensor? _bias;
-    private readonly long[] _stride;
-    private readonly long[] _padding;
+    private readonly long _kernel;
+    private readonly long _stride;
+    private readonly long _padding;
 
     public Conv2d(Weights weights, long inChannels, long outChannels, long kernel, long stride = 1, long padding = 0, bool bias = true)
     {
-        _weight = weights.Get("weight", outChannels, inChannels, kernel, kernel);
+        _weight = weights.GetChannelsLast("weight", outChannels, inChannels, kernel, kernel);
         _bias = bias ? weights.Get("bias", outChannels) : null;
-        _stride = [stride, stride];
-        _padding = [padding, padding];
+        (_kernel, _stride, _padding) = (kernel, stride, padding);
     }
 
-    public Tensor Forward(Tensor x) => Products.Conv2d(x, _weight, _bias, _stride, _padding);
+    public Tensor Forward(Tensor x) => WeighsMoreThan(x)
+        ? AsProduct(x)
+        : Products.Conv2d(x, _weight, _bias, [_stride, _stride], [_padding, _padding]);
+
+    // oneDNN brings a kernel into its own order in every call, which takes as long as convolving a picture of so few cells.
+    private bool WeighsMoreThan(Tensor x) => x.device.type == DeviceType.CPU && !is_grad_enabled()
+        && _weight.shape[0] >= 2 * x.shape[0] * Side(x.shape[2]) * Side(x.shape[3]);
+
+    /// <summary>Every cell's neighbourhood as a row, times the kernel as a matrix.</summary>
+    private Tensor AsProduct(Tensor x)
+    {
+        using var scope = NewDisposeScope();
+        var (batch, channels, height, width) = (x.shape[0], x.shape[1], Side(x.shape[2]), Side(x.shape[3]));
+        var cells = nn.functional.pad(x.permute(0, 2, 3, 1), [0, 0, _padding, _padding, _padding, _padding]).contiguous();
+        var (column, row) = (cells.stride(2), cells.stride(1));
+        var neighbourhoods = cells.as_strided(
+            [batch, height, width, _kernel, _kernel, channels], [cells.stride(0), _stride * row, _stride * column, row, column, 1]);
+        var rows = neighbourhoods.reshape(batch, height * width, _kernel * _kernel * channels);
+        var product = Products.Linear(rows, _weight.permute(0, 2, 3, 1).flatten(1), _bias);
+        return ChannelsLast.FromRows(product, height, width).MoveToOuterDisposeScope();
+    }
+
+    private long Side(long side) => (side + 2 * _padding - _kernel) / _stride + 1;
 }
