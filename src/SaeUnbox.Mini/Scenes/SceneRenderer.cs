@@ -25,7 +25,8 @@ public static class SceneRenderer
         for (var i = 0; i < things.Count; i++)
         {
             var thing = things[i];
-            if (!thing.Kind.IsOfSky())
+            // What a brush hangs in the air has nothing under it.
+            if (!thing.Kind.IsOfSky() && thing.Y > Horizon)
                 GroundArt.PaintFooting(pen.At(thing.X, thing.Y, thing.Size, default), facts.Ground, thing.Kind);
             ThingArt.Paint(thingPen.At(thing.X, thing.Y, thing.Size, new(null, (byte)(i + 1))), thing.Kind, thing.Color);
         }

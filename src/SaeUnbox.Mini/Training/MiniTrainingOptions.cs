@@ -37,7 +37,7 @@ public sealed record DecoderOptions
     /// <summary>Residual blocks at 1/4, 1/2 and full size.</summary>
     public IReadOnlyList<int> Blocks { get; init; } = [3, 2, 0];
 
-    public int Steps { get; init; } = 6000;
+    public int Steps { get; init; } = 4000;
 
     public int Batch { get; init; } = 12;
 
@@ -84,7 +84,7 @@ public sealed record NetworkOptions
 
     public int TextHeads { get; init; } = 2;
 
-    public int Steps { get; init; } = 12000;
+    public int Steps { get; init; } = 10000;
 
     /// <summary>Pictures of one worker in one step.</summary>
     public int Batch { get; init; } = 8;

@@ -66,12 +66,12 @@ internal sealed class NetworkTraining : IDisposable
         Parallel.For(0, _workers.Length, i => results[i] = _workers[i].Step(step, _memories));
         var gradients = Average(results);
         var norm = Gradients.Clip(gradients, options.ClipNorm);
-        var rate = LearningRate.At(step, options.Steps, options.WarmUp, options.LearningRate);
-        _adam.Step(step, rate / 2, [.. _byAdam.Select(i => gradients[i])]);
-        _muon.Step(rate, [.. _byMuon.Select(i => gradients[i])]);
-        Share();
-        UpdateAverage(step);
-        Remember(step, results);
+        // One overflow in hours of training must not spoil the weights: such a step is left out.
+        if (double.IsFinite(norm))
+        {
+            Move(step, gradients);
+            Remember(step, results);
+        }
         foreach (var result in results)
             result.Dispose();
         return new(Mean(StepKind.Plain), Mean(StepKind.Swap), Mean(StepKind.Paint), results.Average(result => result.LabelLoss), norm);
@@ -90,6 +90,15 @@ internal sealed class NetworkTraining : IDisposable
     {
         foreach (var part in (IEnumerable<IDisposable>)[_adam, _muon, Averaged, .. _memories, .. _workers.Select(worker => worker.Network)])
             part.Dispose();
+    }
+
+    private void Move(int step, Tensor[] gradients)
+    {
+        var rate = LearningRate.At(step, _options.Network.Steps, _options.Network.WarmUp, _options.Network.LearningRate);
+        _adam.Step(step, rate / 2, [.. _byAdam.Select(i => gradients[i])]);
+        _muon.Step(rate, [.. _byMuon.Select(i => gradients[i])]);
+        Share();
+        UpdateAverage(step);
     }
 
     private static Tensor[] Average(WorkerStep[] results)
