@@ -15,17 +15,20 @@ internal sealed class ModelBenchmark(ComponentSource source, Precision precision
 {
     private const int PromptTokens = 12;
     private const int DefaultCell = 8;
-    private long hidden, pooled, length = 77;
+    private const int SizeConditions = 6;
+    private const long DefaultLength = 77;
+
+    /// <summary>The folders of a pipeline that can be timed.</summary>
+    public static IReadOnlyList<string> Parts { get; } = ["text_encoder", "text_encoder_2", "unet", "vae", "vae_tiny"];
 
     /// <summary>Measurements as they come.</summary>
-    public IEnumerable<Measurement> Run()
+    public IEnumerable<Measurement> Run(IReadOnlyList<string> parts) => Parts.Where(parts.Contains).SelectMany(part => part switch
     {
-        foreach (var encoder in (string[])["text_encoder", "text_encoder_2"])
-            foreach (var row in Text(encoder)) yield return row;
-        foreach (var row in UNet()) yield return row;
-        foreach (var row in Decoder("vae", "decode (kl)")) yield return row;
-        foreach (var row in Decoder("vae_tiny", "decode (tiny)")) yield return row;
-    }
+        "unet" => UNet(),
+        "vae" => Decoder(part, "decode (kl)"),
+        "vae_tiny" => Decoder(part, "decode (tiny)"),
+        _ => Text(part),
+    });
 
     private IEnumerable<Measurement> Text(string part)
     {
@@ -34,7 +37,6 @@ internal sealed class ModelBenchmark(ComponentSource source, Precision precision
         var (encoder, weights) = Load(found.Weights, tree => new ClipTextEncoder(tree, config), out var loading);
         using (weights)
         {
-            (hidden, pooled, length) = (hidden + config.HiddenSize, encoder.PooledSize, config.MaxPositions);
             IReadOnlyList<int> ids = [.. Enumerable.Range(1, PromptTokens), .. Enumerable.Repeat(config.VocabularySize - 1, config.MaxPositions - PromptTokens)];
             yield return loading with { Part = $"load {part}" };
             yield return meter.Time(part, () => encoder.Forward([ids]));
@@ -50,7 +52,8 @@ internal sealed class ModelBenchmark(ComponentSource source, Precision precision
         {
             yield return loading with { Part = "load unet" };
             var (sample, timestep) = (Random(1, config.InChannels, side / DefaultCell, side / DefaultCell), tensor([999f], device: precision.Device));
-            using var conditioning = unet.Prepare(Random(1, length, hidden), Random(1, pooled), tensor([(float)side, side, 0, 0, side, side], device: precision.Device).unsqueeze(0));
+            var pooled = config.AdditionChannels - SizeConditions * config.TimeIdChannels;
+            using var conditioning = unet.Prepare(Random(1, DefaultLength, config.TextChannels), Random(1, pooled), tensor([(float)side, side, 0, 0, side, side], device: precision.Device).unsqueeze(0));
             yield return meter.Time("unet", () => unet.Forward(sample, timestep, conditioning));
             var sites = unet.Sites.Select(site => site.Code).Intersect(HookSite.Named.Select(site => site.Code)).ToArray();
             using var run = unet.Run(sample, timestep, conditioning, sites);

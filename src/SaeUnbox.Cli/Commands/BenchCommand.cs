@@ -25,8 +25,9 @@ internal static class BenchCommand
         var threads = new Option<int?>("--threads") { Description = "CPU threads (default: one a core).", HelpName = "N" };
         var side = new Option<int>("--size") { Description = "Pixels on a side (default 512).", HelpName = "N", DefaultValueFactory = _ => DefaultSide };
         var repeats = new Option<int>("--repeats") { Description = "Timed runs of each part (default 3).", HelpName = "N", DefaultValueFactory = _ => 3 };
+        var parts = new Option<string[]>("--part") { Description = "Only these parts (may be given several times): text_encoder, text_encoder_2, unet, vae, vae_tiny.", HelpName = "NAME" };
         var json = new Option<bool>("--json") { Description = "Print the figures as JSON." };
-        var command = new Command("bench", "Time text encoders, U-Net, resumed edits and decoders beside a matrix product.") { model, architecture, dtype, device, threads, side, repeats, json };
+        var command = new Command("bench", "Time text encoders, U-Net, resumed edits and decoders beside a matrix product.") { model, architecture, dtype, device, threads, side, repeats, parts, json };
         command.Runs((parsed, cancellation) =>
         {
             var source = (parsed.GetValue(model), parsed.GetValue(architecture)) switch
@@ -42,13 +43,17 @@ internal static class BenchCommand
             if (place.type == DeviceType.CUDA && !torch.cuda.is_available()) throw new CliException($"--device {place}: this libtorch ({torch.__version__}) finds no CUDA.");
             var format = Word.Parse<Dtype>("--dtype", parsed.GetValue(dtype))!.Value;
 
+            var wanted = parsed.GetValue(parts) is { Length: > 0 } named ? named : ModelBenchmark.Parts;
+            if (wanted.FirstOrDefault(part => !ModelBenchmark.Parts.Contains(part)) is { } unknown)
+                throw new CliException($"--part {unknown}: use one of {string.Join(", ", ModelBenchmark.Parts)}.");
+
             using var scope = torch.NewDisposeScope();
             using var mode = torch.no_grad();
             var precision = Precision.For(format.ToScalarType(), place);
             using var meter = new Meter(precision, runs);
             var rows = new List<Measurement>();
             if (!parsed.GetValue(json)) PrintHead(source.Name, format, precision, pixels);
-            foreach (var row in new ModelBenchmark(source, precision, pixels, meter).Run())
+            foreach (var row in new ModelBenchmark(source, precision, pixels, meter).Run(wanted))
             {
                 cancellation.ThrowIfCancellationRequested();
                 rows.Add(row);
