@@ -16,7 +16,7 @@ internal static class BenchCommand
 {
     private const int DefaultSide = 512;
 
-    public static Command Create()
+    public static Command Create(Terminal terminal)
     {
         var model = new Option<string?>("--model") { Description = "Folder of an SDXL pipeline.", HelpName = "DIR" };
         var architecture = new Option<string?>("--architecture") { Description = "A full-size model with random weights: sdxl-turbo.", HelpName = "NAME" };
@@ -28,7 +28,7 @@ internal static class BenchCommand
         var parts = new Option<string[]>("--part") { Description = "Only these parts (may be given several times): text_encoder, text_encoder_2, unet, vae, vae_tiny.", HelpName = "NAME" };
         var json = new Option<bool>("--json") { Description = "Print the figures as JSON." };
         var command = new Command("bench", "Time text encoders, U-Net, resumed edits and decoders beside a matrix product.") { model, architecture, dtype, device, threads, side, repeats, parts, json };
-        command.Runs((parsed, cancellation) =>
+        command.Runs(terminal, (parsed, cancellation) =>
         {
             var source = (parsed.GetValue(model), parsed.GetValue(architecture)) switch
             {
@@ -52,27 +52,27 @@ internal static class BenchCommand
             var precision = Precision.For(format.ToScalarType(), place);
             using var meter = new Meter(precision, runs);
             var rows = new List<Measurement>();
-            if (!parsed.GetValue(json)) PrintHead(source.Name, format, precision, pixels);
+            if (!parsed.GetValue(json)) PrintHead(terminal, source.Name, format, precision, pixels);
             foreach (var row in new ModelBenchmark(source, precision, pixels, meter).Run(wanted))
             {
                 cancellation.ThrowIfCancellationRequested();
                 rows.Add(row);
-                if (!parsed.GetValue(json)) PrintRow(row);
+                if (!parsed.GetValue(json)) PrintRow(terminal, row);
             }
             rows.Add(meter.MatrixProduct);
-            if (parsed.GetValue(json)) Json.Print(Report(source.Name, format, precision, pixels, rows));
-            else PrintRow(meter.MatrixProduct);
+            if (parsed.GetValue(json)) terminal.Output.WriteLine(Json.Text(Report(source.Name, format, precision, pixels, rows)));
+            else PrintRow(terminal, meter.MatrixProduct);
         });
         return command;
     }
 
-    private static void PrintHead(string name, Dtype format, Precision precision, int pixels)
+    private static void PrintHead(Terminal terminal, string name, Dtype format, Precision precision, int pixels)
     {
-        Console.Out.WriteLine(FormattableString.Invariant($"{name}, {Word.Of(format)}, {precision.Device}, {torch.get_num_threads()} threads, {pixels} x {pixels}, libtorch {torch.__version__}"));
-        Console.Out.WriteLine($"{"part",-24}{"seconds",10}{"GFLOP",10}{"GFLOP/s",10}{"of product",12}");
+        terminal.Output.WriteLine(FormattableString.Invariant($"{name}, {Word.Of(format)}, {precision.Device}, {torch.get_num_threads()} threads, {pixels} x {pixels}, libtorch {torch.__version__}"));
+        terminal.Output.WriteLine($"{"part",-24}{"seconds",10}{"GFLOP",10}{"GFLOP/s",10}{"of product",12}");
     }
 
-    private static void PrintRow(Measurement row) => Console.Out.WriteLine(row.Share is { } share
+    private static void PrintRow(Terminal terminal, Measurement row) => terminal.Output.WriteLine(row.Share is { } share
         ? string.Create(CultureInfo.InvariantCulture, $"{row.Part,-24}{row.Seconds,10:0.0000}{row.GigaOperations,10:0.0}{row.Rate,10:0.0}{share,12:0 %}")
         : string.Create(CultureInfo.InvariantCulture, $"{row.Part,-24}{row.Seconds,10:0.0000}"));
 

@@ -15,47 +15,41 @@ namespace SaeUnbox.Cli.Commands;
 /// <summary><c>explore</c>: which features are active in a picture, and where.</summary>
 internal static class ExploreCommand
 {
-    public static Command Create()
+    public static Command Create(Terminal terminal)
     {
         var model = new ModelArguments();
         var recipe = new RecipeArguments();
-        var output = new Option<string>("--out") { Description = "The folder to write to.", HelpName = "DIR", Required = true };
+        var output = new Option<string>("--out", "-o") { Description = "The folder to write to: image.png, features.json, heatmaps/SITE/FEATURE.png, activations.safetensors.", HelpName = "DIR", Required = true };
         var step = new Option<int?>("--step") { Description = "The denoising step to look at, from 0 (default: the last).", HelpName = "N" };
-        var top = new Option<int>("--top") { Description = "Features listed and drawn for each site (default 10).", HelpName = "N", DefaultValueFactory = _ => 10 };
+        var top = new Option<int>("--top") { Description = "Features listed and drawn for each site.", HelpName = "N", DefaultValueFactory = _ => 10 };
         var json = new Option<bool>("--json") { Description = "Print features.json." };
         var command = new Command("explore", "Make a picture and list, for each site, the features active in it, with heatmaps.");
         model.AddTo(command);
         recipe.AddTo(command);
         foreach (var option in (Option[])[output, step, top, json]) command.Add(option);
-        command.Runs((parsed, cancellation) =>
+        command.Runs(terminal, (parsed, cancellation) =>
         {
             var folder = parsed.GetRequiredValue(output);
-            if (File.Exists(folder)) throw new CliException($"--out {folder}: that is a file; a folder is expected.");
+            OutputFile.RequireFolder(folder, "--out");
             var count = parsed.GetValue(top) is >= 1 and var wanted ? wanted : throw new CliException($"--top {parsed.GetValue(top)}: use 1 or more.");
-            var file = recipe.ReadFile(parsed);
-            var edits = recipe.ReadEdits(parsed);
-            using var loaded = ModelSession.Load(model.Read(parsed, file));
+            var draft = recipe.ReadDraft(parsed);
+            using var loaded = ModelSession.Load(terminal, model.Read(parsed, draft.File));
             if (loaded.Saes.Count == 0) throw new CliException("there are no sparse autoencoders to look through; give a folder of them with --saes.");
-            var made = recipe.Read(parsed, file, edits, loaded, model);
+            var made = recipe.Read(parsed, draft, loaded, model);
             var looked = parsed.GetValue(step) ?? made.Steps - 1;
             if (looked < 0 || looked >= made.Steps) throw new CliException($"--step {looked}: the run has the steps 0 to {made.Steps - 1}.");
-            ModelSession.WarnOfLongPrompt(loaded, made);
 
-            using var runner = new RecipeRunner(loaded);
-            var outcome = Terminal.WithProgress("generating", progress => runner.Run(
-                made, new RunRequest { Read = [.. loaded.Saes.Keys], Progress = (done, all) => progress.Report(new(done, all)) }, cancellation));
+            var outcome = ModelSession.Run(terminal, loaded, made, new RunRequest { Read = [.. loaded.Saes.Keys] }, cancellation);
             var maps = outcome.Maps.All.Where(map => map.Step == looked).ToArray();
             var features = Features(made, maps, count);
-            Write(folder, made, outcome.Picture!, maps, features, count);
-            if (parsed.GetValue(json)) Json.Print(features);
-            else Console.Out.Write(Table(maps, count));
+            OutputFile.WriteFolder(folder, inside => Write(inside, made, outcome.Picture!, maps, features, count));
+            terminal.Output.Write(parsed.GetValue(json) ? Json.Text(features) + Environment.NewLine : Table(maps, count));
         });
         return command;
     }
 
     private static void Write(string folder, Recipe recipe, Picture picture, SiteActivations[] maps, JsonObject features, int count)
     {
-        Directory.CreateDirectory(folder);
         OutputFile.Write(Path.Combine(folder, "image.png"), PictureFile.Png(picture, recipe));
         foreach (var map in maps)
         {

@@ -10,17 +10,16 @@ namespace SaeUnbox.Cli.Commands;
 /// <summary><c>inspect</c>: what a checkpoint or a folder is and holds; no tensor is loaded, nothing in it is run.</summary>
 internal static class InspectCommand
 {
-    public static Command Create()
+    public static Command Create(Terminal terminal)
     {
         var path = new Argument<string>("PATH") { Description = "A checkpoint file (safetensors, PyTorch) or a folder." };
         var all = new Option<bool>("--all") { Description = "List the tensors of a folder's parts, too." };
         var json = new Option<bool>("--json") { Description = "Print everything as JSON." };
         var command = new Command("inspect", "Tell what a checkpoint or folder is: kind, keys, shapes, dtypes.") { path, all, json };
-        command.Runs((parsed, _) =>
+        command.Runs(terminal, (parsed, _) =>
         {
             var found = Inspection.Of(parsed.GetRequiredValue(path));
-            if (parsed.GetValue(json)) Json.Print(Node(found));
-            else Console.Out.Write(Text(found, parsed.GetValue(all)));
+            terminal.Output.Write(parsed.GetValue(json) ? Json.Text(Node(found)) + Environment.NewLine : Text(found, parsed.GetValue(all)));
         });
         return command;
     }

@@ -7,11 +7,18 @@ namespace SaeUnbox.Cli.Commands;
 /// <summary>What the commands that run a model share.</summary>
 internal static class ModelSession
 {
-    public static LoadedModel Load(ModelOptions options) => Terminal.WithProgress("loading the model", _ => LoadedModel.Load(options));
+    private const int LongestWarning = 300;
 
-    /// <summary>Says which words of a prompt the text encoders cannot see.</summary>
-    public static void WarnOfLongPrompt(LoadedModel model, Recipe recipe)
+    public static LoadedModel Load(Terminal terminal, ModelOptions options) =>
+        terminal.WithProgress("loading the model", _ => LoadedModel.Load(options));
+
+    public static RunOutcome Run(Terminal terminal, LoadedModel model, Recipe recipe, RunRequest request, CancellationToken cancellation)
     {
-        if (model.Pipeline.PromptEncoder.Tokenize(recipe.Prompt).First.Warning is { } warning) Terminal.Note($"saeunbox: {warning}");
+        RecipeFit.Require(recipe, model);
+        // Words that the text encoders cannot see are no error, but nobody should wonder why they did nothing.
+        if (model.Pipeline.PromptEncoder.Tokenize(recipe.Prompt).First.Warning is { } warning) terminal.Note(Line.Quote(warning, LongestWarning));
+        using var runner = new RecipeRunner(model, prefixes: 1);
+        return terminal.WithProgress("generating", progress => runner.Run(
+            recipe, request with { Progress = (done, all) => progress.Report(new(done, all)) }, cancellation));
     }
 }

@@ -11,22 +11,21 @@ internal static class TokenizeCommand
 {
     private static readonly string[] Components = ["tokenizer", "tokenizer_2"];
 
-    public static Command Create()
+    public static Command Create(Terminal terminal)
     {
         var text = new Argument<string>("TEXT") { Description = "The prompt." };
         var model = new Option<string>("--model") { Description = "Folder of an SDXL pipeline, or of one tokenizer.", HelpName = "DIR", Required = true };
         var plain = new Option<bool>("--no-ftfy") { Description = "Clean the text as the reference does where the package ftfy is not installed." };
         var json = new Option<bool>("--json") { Description = "Print ids, pieces and lengths as JSON." };
         var command = new Command("tokenize", "Show the tokens of a prompt.") { text, model, plain, json };
-        command.Runs((parsed, _) =>
+        command.Runs(terminal, (parsed, _) =>
         {
             var cleaning = parsed.GetValue(plain) ? TextCleaning.Basic : TextCleaning.Ftfy;
             var prompt = parsed.GetRequiredValue(text);
             var results = Folders(parsed.GetRequiredValue(model))
                 .Select(folder => (Path.GetFileName(folder), ClipTokenizer.Load(folder, cleaning).Tokenize(prompt)))
                 .ToList();
-            if (parsed.GetValue(json)) Json.Print(Node(results));
-            else Console.Out.Write(Text(results));
+            terminal.Output.Write(parsed.GetValue(json) ? Json.Text(Node(results)) + Environment.NewLine : Text(results));
         });
         return command;
     }

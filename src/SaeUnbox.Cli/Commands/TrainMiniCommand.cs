@@ -8,26 +8,26 @@ namespace SaeUnbox.Cli.Commands;
 /// <summary><c>train-mini</c>: the small model that ships, from nothing; goes on where it was left.</summary>
 internal static class TrainMiniCommand
 {
-    public static Command Create()
+    public static Command Create(Terminal terminal)
     {
         var output = new Option<string>("--out") { Description = "The folder of the run: states, samples, and the model under model.", HelpName = "DIR", Required = true };
         var config = new Option<string?>("--config") { Description = "Options as JSON; what is left out keeps its default (DIR/options.json shows all).", HelpName = "FILE" };
         var seed = new Option<int?>("--seed") { Description = "The seed of all that is random.", HelpName = "N" };
         var steps = new Option<int?>("--steps") { Description = "Steps of the network; may be changed when a run goes on.", HelpName = "N" };
         var command = new Command("train-mini", "Train unbox-mini from nothing. Stop it at any time; the same command goes on.") { output, config, seed, steps };
-        command.Runs((parsed, cancellation) =>
+        command.Runs(terminal, (parsed, cancellation) =>
         {
             var folder = parsed.GetRequiredValue(output);
-            if (File.Exists(folder)) throw new CliException($"--out {folder}: that is a file; a folder is expected.");
+            OutputFile.RequireFolder(folder, "--out");
             var options = parsed.GetValue(config) is { } path ? MiniTrainingOptionsFile.Read(path) : new MiniTrainingOptions();
             if (parsed.GetValue(seed) is { } given) options = options with { Seed = given };
             if (parsed.GetValue(steps) is { } count)
                 options = count >= 1 ? options with { Network = options.Network with { Steps = count } } : throw new CliException($"--steps {count}: use 1 or more.");
             try
             {
-                Terminal.WithProgress("training", progress =>
+                terminal.WithProgress("training", progress =>
                 {
-                    MiniTraining.Run(options, folder, new Reporter(progress), cancellation);
+                    MiniTraining.Run(options, folder, new Reporter(terminal, progress), cancellation);
                     return true;
                 });
             }
@@ -35,13 +35,13 @@ internal static class TrainMiniCommand
             {
                 throw new CliException($"stopped; the state is saved in {folder}, and the same command goes on from it.");
             }
-            Console.Out.WriteLine(Path.Combine(folder, "model"));
+            terminal.Output.WriteLine(Path.Combine(folder, "model"));
         });
         return command;
     }
 
     /// <summary>A bar on a terminal, lines elsewhere.</summary>
-    private sealed class Reporter(IProgress<Advance> bar) : IMiniTrainingProgress
+    private sealed class Reporter(Terminal terminal, IProgress<Advance> bar) : IMiniTrainingProgress
     {
         public void Report(MiniTrainingReport report)
         {
@@ -49,12 +49,12 @@ internal static class TrainMiniCommand
             var line = string.Create(CultureInfo.InvariantCulture,
                 $"{report.Stage} {report.Step}/{report.Steps}: {figures}; {report.ImagesPerSecond:0.0} pictures/s, {report.Left:d\\.hh\\:mm} left");
             bar.Report(new(report.Step, report.Steps, line));
-            if (Console.IsErrorRedirected) Terminal.Note(line);
+            if (!terminal.HasBars) terminal.Note(line);
         }
 
         public void Saved(string stage, int step, string path, string? picture)
         {
-            if (Console.IsErrorRedirected) Terminal.Note($"{stage} {step}: saved {path}, samples in {picture}");
+            if (!terminal.HasBars) terminal.Note($"{stage} {step}: saved {path}, samples in {picture}");
         }
     }
 }

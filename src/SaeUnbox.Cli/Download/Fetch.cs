@@ -11,30 +11,22 @@ namespace SaeUnbox.Cli.Download;
 internal sealed class Fetch(Hub hub, string repository, string revision)
 {
     private const int BufferSize = 1 << 20;
+    private const int MostTries = 10;
     private const string PartSuffix = ".part";
+    private static readonly TimeSpan LongestSilence = TimeSpan.FromMinutes(1);
 
-    /// <summary>Whether the file is there, whole and right.</summary>
-    public static async Task<bool> IsThereAsync(HubFile file, string target, CancellationToken cancellation) =>
-        File.Exists(target) && new FileInfo(target).Length == file.Size && await MatchesAsync(file, target, cancellation);
-
+    /// <summary>Brings the file, where it is not there already, whole and right.</summary>
     /// <param name="file">What to bring.</param>
     /// <param name="target">The file's final path.</param>
     /// <param name="received">Told of the bytes of this file that are here.</param>
     /// <param name="cancellation">What was received so far stays for the next try.</param>
-    /// <exception cref="CliException">The bytes are not those the hub announced; the part is deleted.</exception>
+    /// <exception cref="CliException">The bytes are not those the hub announced; then the part is deleted. Or they broke off; then it stays.</exception>
     public async Task RunAsync(HubFile file, string target, Action<long> received, CancellationToken cancellation)
     {
+        if (Length(target) == file.Size && await MatchesAsync(file, target, cancellation)) return;
         Directory.CreateDirectory(Path.GetDirectoryName(target)!);
         var part = target + PartSuffix;
-        var have = File.Exists(part) ? new FileInfo(part).Length : 0;
-        if (have > file.Size)
-        {
-            File.Delete(part);
-            have = 0;
-        }
-        if (have < file.Size || file.Size == 0) await ReceiveAsync(file, part, have, received, cancellation);
-        if (new FileInfo(part).Length < file.Size)
-            throw new CliException($"{file.Path} broke off after {new FileInfo(part).Length} of {file.Size} bytes; run the command again to go on from there.");
+        await ReceiveAllAsync(file, part, received, cancellation);
         if (!await MatchesAsync(file, part, cancellation))
         {
             File.Delete(part);
@@ -43,32 +35,64 @@ internal sealed class Fetch(Hub hub, string repository, string revision)
         File.Move(part, target, overwrite: true);
     }
 
-    private async Task ReceiveAsync(HubFile file, string part, long have, Action<long> received, CancellationToken cancellation)
+    // A connection that breaks is taken up again at once, as long as each try brings something.
+    private async Task ReceiveAllAsync(HubFile file, string part, Action<long> received, CancellationToken cancellation)
     {
-        using var response = await hub.OpenAsync(repository, revision, file, have, cancellation);
-        if (response.StatusCode != HttpStatusCode.PartialContent) have = 0;
-        await using var output = new FileStream(part, FileMode.OpenOrCreate, FileAccess.Write, FileShare.None, BufferSize);
+        for (var tries = 1; ; tries++)
+        {
+            var before = Length(part) ?? -1;
+            if (before == file.Size) return;
+            await ReceiveAsync(file, part, before > file.Size ? 0 : Math.Max(before, 0), received, cancellation);
+            var have = Length(part) ?? 0;
+            if (have == file.Size) return;
+            if (have <= before || tries == MostTries)
+                throw new CliException($"{file.Path} broke off after {have} of {file.Size} bytes; run the command again to go on from there.");
+        }
+    }
+
+    private async Task ReceiveAsync(HubFile file, string part, long from, Action<long> received, CancellationToken cancellation)
+    {
+        using var response = await hub.OpenAsync(repository, revision, file, from, cancellation);
+        var have = response.StatusCode == HttpStatusCode.PartialContent ? from : 0;
+        if (have > 0 && response.Content.Headers.ContentRange?.From != have)
+            throw new CliException($"{file.Path}: bytes from {have} on were asked for, and the hub sent others; delete {part} and run the command again.");
+        await using var output = new FileStream(part, FileMode.OpenOrCreate, FileAccess.Write, FileShare.Read, bufferSize: 0);
         output.SetLength(have);
         output.Position = have;
-        await using var input = await response.Content.ReadAsStreamAsync(cancellation);
         var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
         try
         {
-            for (int count; (count = await input.ReadAsync(buffer, cancellation)) > 0;)
+            await using var input = await response.Content.ReadAsStreamAsync(cancellation);
+            for (int count; (count = await ReadAsync(input, buffer, cancellation)) > 0;)
             {
                 have += count;
-                if (have > file.Size) throw new CliException($"{file.Path} is longer than the {file.Size} bytes the hub announced.");
+                if (have > file.Size) break;
                 await output.WriteAsync(buffer.AsMemory(0, count), cancellation);
                 received(have);
             }
         }
-        catch (Exception error) when (error is HttpIOException or HttpRequestException)
-        {
-            throw new CliException($"{file.Path} broke off after {have} of {file.Size} bytes; run the command again to go on from there.");
-        }
         finally
         {
             ArrayPool<byte>.Shared.Return(buffer);
+        }
+        if (have <= file.Size) return;
+        await output.DisposeAsync();
+        File.Delete(part);
+        throw new CliException($"{file.Path} is longer than the {file.Size} bytes the hub announced; it was deleted.");
+    }
+
+    // 0 at the end, and where the connection broke or fell silent: what is missing is told from the length.
+    private static async Task<int> ReadAsync(Stream input, byte[] buffer, CancellationToken cancellation)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        patience.CancelAfter(LongestSilence);
+        try
+        {
+            return await input.ReadAsync(buffer, patience.Token);
+        }
+        catch (Exception error) when (error is IOException or HttpRequestException || (error is OperationCanceledException && !cancellation.IsCancellationRequested))
+        {
+            return 0;
         }
     }
 
@@ -84,4 +108,6 @@ internal sealed class Fetch(Hub hub, string repository, string revision)
     }
 
     private static bool Same(string expected, byte[] actual) => expected.Equals(Convert.ToHexString(actual), StringComparison.OrdinalIgnoreCase);
+
+    private static long? Length(string path) => new FileInfo(path) is { Exists: true } file ? file.Length : null;
 }

@@ -6,25 +6,30 @@ namespace SaeUnbox.Cli.Download;
 /// <summary>A model hub: lists a repository's files and serves their bytes from any offset.</summary>
 internal sealed class Hub(HttpClient client, Uri host)
 {
+    private const int LargestPage = 64 << 20;
+    private const int MostPages = 1000;
+
     /// <summary>The files of a repository at a revision.</summary>
     /// <exception cref="CliException">The repository is not there, or the hub does not answer as one.</exception>
     public async Task<IReadOnlyList<HubFile>> ListAsync(string repository, string revision, CancellationToken cancellation)
     {
         var files = new List<HubFile>();
         Uri? page = new(host, $"api/models/{repository}/tree/{Uri.EscapeDataString(revision)}?recursive=true");
-        while (page is not null)
+        for (var pages = 1; page is not null; pages++)
         {
-            using var response = await SendAsync(new HttpRequestMessage(HttpMethod.Get, page), repository, cancellation);
+            if (pages > MostPages) throw NotUnderstood(repository);
+            using var response = await SendAsync(new HttpRequestMessage(HttpMethod.Get, page), $"{repository} ({revision})", cancellation);
             try
             {
-                using var json = JsonDocument.Parse(await response.Content.ReadAsStringAsync(cancellation));
+                await response.Content.LoadIntoBufferAsync(LargestPage, cancellation);
+                using var json = JsonDocument.Parse(await response.Content.ReadAsByteArrayAsync(cancellation));
                 files.AddRange(json.RootElement.EnumerateArray().Where(entry => entry.GetProperty("type").GetString() == "file").Select(Read));
+                page = Next(response);
             }
-            catch (Exception error) when (error is JsonException or KeyNotFoundException or InvalidOperationException)
+            catch (Exception error) when (error is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or HttpRequestException)
             {
-                throw new CliException($"{host} does not answer as a model hub: its list of {repository} is not understood.");
+                throw NotUnderstood(repository);
             }
-            page = Next(response);
         }
         return files;
     }
@@ -61,18 +66,25 @@ internal sealed class Hub(HttpClient client, Uri host)
         });
     }
 
-    private static HubFile Read(JsonElement entry) => new(
-        entry.GetProperty("path").GetString()!,
-        entry.GetProperty("size").GetInt64(),
-        entry.TryGetProperty("lfs", out var large) ? large.GetProperty("oid").GetString() : null,
-        entry.GetProperty("oid").GetString()!);
+    private static HubFile Read(JsonElement entry)
+    {
+        var sha256 = entry.TryGetProperty("lfs", out var large) && large.ValueKind == JsonValueKind.Object ? Text(large, "oid") : null;
+        var file = new HubFile(Text(entry, "path"), entry.GetProperty("size").GetInt64(), sha256, Text(entry, "oid"));
+        return file.Size >= 0 ? file : throw new FormatException();
+    }
 
-    // Long lists come in pages, the next one named in the Link header.
+    private static string Text(JsonElement entry, string name) => entry.GetProperty(name).GetString() ?? throw new FormatException();
+
+    // Long lists come in pages, the next one named in the Link header; only the hub itself is followed, since it may be sent a token.
     private Uri? Next(HttpResponseMessage response)
     {
         if (!response.Headers.TryGetValues("Link", out var links)) return null;
         var next = links.SelectMany(link => link.Split(',')).FirstOrDefault(link => link.Contains("rel=\"next\"", StringComparison.Ordinal));
-        if (next is null || next.IndexOf('<') is not (>= 0 and var from) || next.IndexOf('>') is not (>= 0 and var to)) return null;
-        return new Uri(host, next[(from + 1)..to]);
+        if (next is null) return null;
+        if (next.IndexOf('<') is not (>= 0 and var from) || next.IndexOf('>') is var to && to < from) throw new FormatException();
+        var page = new Uri(host, next[(from + 1)..to]);
+        return page.GetLeftPart(UriPartial.Authority) == host.GetLeftPart(UriPartial.Authority) ? page : throw new FormatException();
     }
+
+    private CliException NotUnderstood(string repository) => new($"{host} does not answer as a model hub: its list of {repository} is not understood.");
 }

@@ -6,37 +6,56 @@ namespace SaeUnbox.Cli.Download;
 /// <param name="Repository">OWNER/NAME on the hub.</param>
 /// <param name="Folder">The folder under the target.</param>
 /// <param name="Patterns">Paths to take; <c>*</c> stands for anything but a slash, <c>**</c> for anything.</param>
-/// <param name="InsteadOf">
-/// Where a file that ends so is there, its plain twin is left out: <c>.fp16.safetensors</c> makes <c>.safetensors</c> superfluous.
-/// </param>
-internal sealed record Selection(string Repository, string Folder, IReadOnlyList<string> Patterns, string? InsteadOf = null)
+/// <param name="Precision">Which twin of weights that are there in float32 and in half precision is taken.</param>
+internal sealed record Selection(string Repository, string Folder, IReadOnlyList<string> Patterns, WeightPrecision Precision = WeightPrecision.Any)
 {
     private const string Weights = ".safetensors";
+    private const string HalfWeights = ".fp16" + Weights;
 
-    /// <summary>SDXL Turbo in half precision: configurations, tokenizers, weights; nothing of other frameworks.</summary>
+    /// <summary>An SDXL pipeline: configurations, tokenizers, weights; nothing of other frameworks.</summary>
     public static Selection Model(string repository, bool half) => new(
-        repository, repository.Split('/')[^1],
+        repository, NameOf(repository),
         ["model_index.json", "*/*.json", "tokenizer*/merges.txt", "*/*" + Weights],
-        half ? ".fp16" + Weights : null);
+        half ? WeightPrecision.Half : WeightPrecision.Full);
 
     /// <summary>The demo's own autoencoders, k 10 and 5120 features, of all four sites.</summary>
-    public static Selection Saes(string repository) => new(repository, repository.Split('/')[^1], ["*_k10_hidden5120_*/final/*"]);
+    public static Selection Saes(string repository) => new(repository, NameOf(repository), ["unet.*_k10_hidden5120_*/final/*"]);
 
-    public static Selection All(string repository) => new(repository, repository.Split('/')[^1], ["**"]);
+    /// <summary>An AutoencoderTiny, under the name by which it is found beside a model.</summary>
+    public static Selection TinyVae(string repository) =>
+        new(repository, "vae_tiny", ["config.json", "diffusion_pytorch_model" + Weights, "diffusion_pytorch_model" + HalfWeights], WeightPrecision.Full);
+
+    public static Selection All(string repository) => new(repository, NameOf(repository), ["**"]);
 
     public IReadOnlyList<HubFile> Choose(IReadOnlyList<HubFile> files)
     {
         var matched = files.Where(file => Patterns.Any(pattern => Matches(pattern, file.Path))).ToList();
-        if (InsteadOf is not { } variant)
-            return [.. matched.Where(file => !file.Path.EndsWith(".fp16" + Weights, StringComparison.Ordinal) || Patterns.Contains("**"))];
-        var plain = matched.Where(file => file.Path.EndsWith(variant, StringComparison.Ordinal)).Select(file => file.Path[..^variant.Length] + Weights).ToHashSet();
-        return [.. matched.Where(file => !plain.Contains(file.Path))];
+        if (Precision == WeightPrecision.Any) return matched;
+        // NAME.safetensors and NAME.fp16.safetensors are twins; one that is alone is taken as it is.
+        var twins = matched.Select(file => file.Path).Where(IsHalf).Select(Plain).Intersect(matched.Select(file => file.Path)).ToHashSet();
+        return [.. matched.Where(file => IsHalf(file.Path)
+            ? Precision == WeightPrecision.Half || !twins.Contains(Plain(file.Path))
+            : Precision == WeightPrecision.Full || !twins.Contains(file.Path))];
     }
 
     // A path that climbs out of the folder is never taken, whatever the hub says.
     public static bool IsSafe(string path) =>
-        path.Length > 0 && !Path.IsPathRooted(path) && !path.Contains('\\') && path.Split('/').All(part => part is not ("" or "." or ".."));
+        path.Length > 0 && !Path.IsPathRooted(path) && !path.Contains('\\') && !path.Any(char.IsControl)
+        && path.Split('/').All(part => part is not ("" or "." or ".."));
+
+    private static bool IsHalf(string path) => path.EndsWith(HalfWeights, StringComparison.Ordinal);
+
+    private static string Plain(string path) => path[..^HalfWeights.Length] + Weights;
+
+    private static string NameOf(string repository) => repository.Split('/')[^1];
 
     private static bool Matches(string pattern, string path) => Regex.IsMatch(
         path, "^" + Regex.Escape(pattern).Replace(@"\*\*", ".*").Replace(@"\*", "[^/]*") + "$", RegexOptions.CultureInvariant | RegexOptions.NonBacktracking);
+}
+
+internal enum WeightPrecision
+{
+    Any,
+    Half,
+    Full,
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using SaeUnbox.Cli.Output;
 using SaeUnbox.Contracts;
 
 namespace SaeUnbox.Cli.Options;
@@ -27,21 +28,21 @@ internal sealed partial record EditArgument(HookSite Site, int Feature, double S
         if (rest.Contains('#')) throw Wrong(text, "after # two steps are expected, such as #0-2");
         var parts = rest.Split(':');
         if (parts.Length is < 3 or > 4) throw Wrong(text, "it is written SITE:FEATURE:STRENGTH[:add|scale][@MASK][#FIRST-LAST], such as down.2.1:89:10");
-        if (!HookSite.TryParse(parts[0], out var site)) throw Wrong(text, $"'{parts[0]}' is no site such as down.2.1, mid.0, up.0.0 or up.0.1");
+        if (!HookSite.TryParse(parts[0], out var site)) throw Wrong(text, $"'{Line.Quote(parts[0])}' is no site such as down.2.1, mid.0, up.0.0 or up.0.1");
         var mode = parts.Length < 4 ? EditMode.Add : parts[3] switch
         {
             "add" => EditMode.Add,
             "scale" => EditMode.Scale,
-            _ => throw Wrong(text, $"the mode '{parts[3]}' is neither add nor scale"),
+            _ => throw Wrong(text, $"the mode '{Line.Quote(parts[3])}' is neither add nor scale"),
         };
         return new EditArgument(site, Number(text, "feature", parts[1]), Real(text, parts[2]), mode, mask, steps.First, steps.Last);
     }
 
-    /// <summary>The edit, its mask fitted to the grid of the site.</summary>
-    public FeatureEdit ToEdit(Func<string, HookSite, BrushMask> readMask) => new(Site, Feature, Strength)
+    /// <param name="mask">What <see cref="Mask"/> stands for on the grid of the site.</param>
+    public FeatureEdit ToEdit(BrushMask? mask) => new(Site, Feature, Strength)
     {
         Mode = Mode,
-        Mask = Mask is null ? null : readMask(Mask, Site),
+        Mask = mask,
         FirstStep = FirstStep,
         LastStep = LastStep,
     };
@@ -49,14 +50,14 @@ internal sealed partial record EditArgument(HookSite Site, int Feature, double S
     private static int Number(string text, string what, string digits) =>
         int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
             ? number
-            : throw Wrong(text, $"the {what} '{digits}' is no whole number from 0 to {int.MaxValue}");
+            : throw Wrong(text, $"the {what} '{Line.Quote(digits)}' is no whole number from 0 to {int.MaxValue}");
 
     private static double Real(string text, string digits) =>
         double.TryParse(digits, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number)
             ? number
-            : throw Wrong(text, $"the strength '{digits}' is no finite number");
+            : throw Wrong(text, $"the strength '{Line.Quote(digits)}' is no finite number");
 
-    private static CliException Wrong(string text, string why) => new($"--edit {text}: {why}.");
+    private static CliException Wrong(string text, string why) => new($"--edit {Line.Quote(text)}: {why}.");
 
     [GeneratedRegex(@"#([^#\-]*)-([^#\-]*)$", RegexOptions.CultureInvariant)]
     private static partial Regex Steps();

@@ -1,3 +1,4 @@
+using SaeUnbox.Cli.Output;
 using SaeUnbox.Contracts;
 using SaeUnbox.Pictures;
 
@@ -17,7 +18,7 @@ internal static class MaskFile
         var mask = text.TrimStart().StartsWith('[') ? Parse(text, text) : ReadFile(text, recipe, grid);
         return mask.Rows == grid.Rows && mask.Columns == grid.Columns
             ? mask
-            : throw new CliException($"the mask {Short(text)} has {mask.Rows} x {mask.Columns} cells, but the site has {grid.Rows} x {grid.Columns}");
+            : throw new CliException($"the mask {Line.Quote(text)} has {mask.Rows} x {mask.Columns} cells, but the site has {grid.Rows} x {grid.Columns} at {recipe.Width} x {recipe.Height} pixels.");
     }
 
     private static BrushMask ReadFile(string path, Recipe recipe, (int Rows, int Columns) grid)
@@ -34,7 +35,7 @@ internal static class MaskFile
             throw new CliException($"the mask {path} cannot be read: {error.Message}");
         }
         if (picture.Width != recipe.Width || picture.Height != recipe.Height)
-            throw new CliException($"the mask {path} is {picture.Width} x {picture.Height} pixels; it must have the image's size, {recipe.Width} x {recipe.Height}");
+            throw new CliException($"the mask {path} is {picture.Width} x {picture.Height} pixels; it must have the image's size, {recipe.Width} x {recipe.Height}.");
         return BrushMask.FromPixels(picture.PaintedPixels(), picture.Width, picture.Height, grid.Rows, grid.Columns);
     }
 
@@ -46,9 +47,7 @@ internal static class MaskFile
         }
         catch (RecipeException error)
         {
-            throw new CliException($"the mask {Short(source)}: {error.Message}");
+            throw new CliException($"the mask {Line.Quote(source)}: {error.Message}");
         }
     }
-
-    private static string Short(string text) => text.Length <= 60 ? text : text[..57] + "...";
 }

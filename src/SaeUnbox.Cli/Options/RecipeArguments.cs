@@ -27,44 +27,49 @@ internal sealed class RecipeArguments
         foreach (var option in (Option[])[recipe, prompt, negative, seed, steps, guidance, width, height, edits, reconstruct, ablate]) command.Add(option);
     }
 
-    /// <summary>The recipe file's recipe, before any model is loaded.</summary>
-    public Recipe? ReadFile(ParseResult parsed)
+    /// <summary>What can be read, and told wrong, without a model, so that nobody waits for one in vain.</summary>
+    public RecipeDraft ReadDraft(ParseResult parsed)
     {
-        if (parsed.GetValue(recipe) is { } path) return RecipeOf(path);
-        return parsed.GetValue(prompt) is not null ? null : throw new CliException("say what to make: --prompt TEXT or --recipe FILE.");
+        var file = parsed.GetValue(recipe) is { } path ? RecipeOf(path) : null;
+        if (file is null && parsed.GetValue(prompt) is null) throw new CliException("say what to make: --prompt TEXT or --recipe FILE.");
+        IEnumerable<SiteIntervention> interventions =
+        [
+            .. Sites("--reconstruct", parsed.GetValue(reconstruct)).Select(site => new SiteIntervention.Reconstruct(site)),
+            .. Sites("--ablate", parsed.GetValue(ablate)).Select(site => new SiteIntervention.Ablate(site)),
+        ];
+        var draft = new RecipeDraft(file, [.. (parsed.GetValue(edits) ?? []).Select(EditArgument.Parse)], [.. interventions]);
+        // Every field but the masks, whose grids only a model knows, and what is left to the model's own settings.
+        var start = file ?? new Recipe { Model = "model", Prompt = "", Steps = RecipeLimits.MaxSteps };
+        Overrule(parsed, start with { Edits = [.. start.Edits, .. draft.Edits.Select(edit => edit.ToEdit(null))] }, draft).EnsureValid();
+        return draft;
     }
-
-    /// <summary>What can be told wrong without a model, so that nobody waits for one in vain.</summary>
-    public IReadOnlyList<EditArgument> ReadEdits(ParseResult parsed) => [.. (parsed.GetValue(edits) ?? []).Select(EditArgument.Parse)];
 
     /// <summary>The whole recipe for a loaded model.</summary>
-    public Recipe Read(ParseResult parsed, Recipe? file, IReadOnlyList<EditArgument> painted, LoadedModel model, ModelArguments arguments)
+    public Recipe Read(ParseResult parsed, RecipeDraft draft, LoadedModel model, ModelArguments arguments)
     {
-        var start = (file ?? model.Info.NewRecipe()) with { Model = model.Info.Name };
-        var made = start with
-        {
-            Prompt = parsed.GetValue(prompt) ?? start.Prompt,
-            NegativePrompt = parsed.GetValue(negative) ?? start.NegativePrompt,
-            Seed = parsed.GetValue(seed) ?? start.Seed,
-            Steps = parsed.GetValue(steps) ?? start.Steps,
-            Guidance = parsed.GetValue(guidance) ?? start.Guidance,
-            Width = parsed.GetValue(width) ?? start.Width,
-            Height = parsed.GetValue(height) ?? start.Height,
-            Dtype = arguments.Dtype(parsed) ?? start.Dtype,
-            Vae = arguments.Vae(parsed) ?? start.Vae,
-            Interventions = [.. start.Interventions, .. Sites("--reconstruct", parsed.GetValue(reconstruct)).Select(site => new SiteIntervention.Reconstruct(site)), .. Sites("--ablate", parsed.GetValue(ablate)).Select(site => new SiteIntervention.Ablate(site))],
-        };
-        var added = painted.Select(edit => edit.ToEdit((mask, site) => MaskFile.Read(mask, made, GridOf(site, made, model))));
-        return (made with { Edits = [.. made.Edits, .. added] }).EnsureValid();
+        var start = (draft.File ?? model.Info.NewRecipe()) with { Model = model.Info.Name };
+        var made = Overrule(parsed, start, draft) with { Dtype = arguments.Dtype(parsed) ?? start.Dtype, Vae = arguments.Vae(parsed) ?? start.Vae };
+        var painted = draft.Edits.Select(edit => edit.ToEdit(edit.Mask is { } mask ? MaskFile.Read(mask, made, GridOf(edit.Site, made, model)) : null));
+        return (made with { Edits = [.. made.Edits, .. painted] }).EnsureValid();
     }
+
+    private Recipe Overrule(ParseResult parsed, Recipe start, RecipeDraft draft) => start with
+    {
+        Prompt = parsed.GetValue(prompt) ?? start.Prompt,
+        NegativePrompt = parsed.GetValue(negative) ?? start.NegativePrompt,
+        Seed = parsed.GetValue(seed) ?? start.Seed,
+        Steps = parsed.GetValue(steps) ?? start.Steps,
+        Guidance = parsed.GetValue(guidance) ?? start.Guidance,
+        Width = parsed.GetValue(width) ?? start.Width,
+        Height = parsed.GetValue(height) ?? start.Height,
+        Interventions = [.. start.Interventions, .. draft.Interventions],
+    };
 
     private static (int Rows, int Columns) GridOf(HookSite site, Recipe recipe, LoadedModel model) => model.Info.Find(site) is { } sae
         ? sae.Grid(recipe.Width, recipe.Height)
         : throw new CliException($"there is no sparse autoencoder for {site}; give a folder that has one with --saes.");
 
-    private static IEnumerable<HookSite> Sites(string option, string[]? codes) => (codes ?? []).Select(code => HookSite.TryParse(code, out var site)
-        ? site
-        : throw new CliException($"{option} {code}: no site such as down.2.1, mid.0, up.0.0 or up.0.1."));
+    private static IEnumerable<HookSite> Sites(string option, string[]? codes) => (codes ?? []).Select(code => SiteArgument.Parse(option, code));
 
     private static Recipe RecipeOf(string path)
     {
@@ -82,3 +87,9 @@ internal sealed class RecipeArguments
         }
     }
 }
+
+/// <summary>A recipe as the words alone tell it.</summary>
+/// <param name="File">The recipe file's recipe.</param>
+/// <param name="Edits">Edits to add to it.</param>
+/// <param name="Interventions">Interventions to add to it.</param>
+internal sealed record RecipeDraft(Recipe? File, IReadOnlyList<EditArgument> Edits, IReadOnlyList<SiteIntervention> Interventions);

@@ -1,3 +1,5 @@
+using SaeUnbox.Cli.Output;
+
 namespace SaeUnbox.Cli.Options;
 
 /// <summary>Options that take one of a few lower-case words.</summary>
@@ -8,7 +10,7 @@ internal static class Word
         if (text is null) return null;
         foreach (var value in Enum.GetValues<T>())
             if (Of(value) == text) return value;
-        throw new CliException($"{option} {text}: use one of {string.Join(", ", Enum.GetValues<T>().Select(Of))}.");
+        throw new CliException($"{option} {Line.Quote(text)}: use one of {string.Join(", ", Enum.GetValues<T>().Select(Of))}.");
     }
 
     public static string Of<T>(T value) where T : struct, Enum => value.ToString().ToLowerInvariant();

@@ -16,14 +16,15 @@ internal static partial class Guard
     private const string DebugVariable = "SAEUNBOX_DEBUG";
 
     /// <summary>The exit code where the words themselves are wrong, reported in one line; null where they can be run.</summary>
-    public static int? Refuses(ParseResult parsed)
+    public static int? Refuses(ParseResult parsed, Terminal terminal)
     {
         if (parsed.Errors.Count == 0 || parsed.Action is not ParseErrorAction) return null;
         var command = parsed.CommandResult.Command;
-        return Report($"{Plain(parsed.Errors[0].Message)} ({(command is RootCommand ? "saeunbox" : $"saeunbox {command.Name}")} --help shows what can be given)", ExitCode.Failure);
+        var name = command is RootCommand ? "saeunbox" : $"saeunbox {command.Name}";
+        return Report(terminal, $"{Plain(parsed.Errors[0].Message)} ({name} --help shows what can be given)", ExitCode.Failure);
     }
 
-    public static void Runs(this Command command, Func<ParseResult, CancellationToken, Task> body) =>
+    public static void Runs(this Command command, Terminal terminal, Func<ParseResult, CancellationToken, Task> body) =>
         command.SetAction(async (parsed, cancellation) =>
         {
             try
@@ -33,21 +34,27 @@ internal static partial class Guard
             }
             catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
             {
-                return Report("interrupted; nothing was written", ExitCode.Interrupted);
+                return Report(terminal, "interrupted", ExitCode.Interrupted);
             }
             catch (Exception error)
             {
-                if (Environment.GetEnvironmentVariable(DebugVariable) is { Length: > 0 }) await Console.Error.WriteLineAsync(error.ToString());
-                return Report(Sentence(error), ExitCode.Failure);
+                if (Environment.GetEnvironmentVariable(DebugVariable) is { Length: > 0 }) terminal.Error.WriteLine(error);
+                return Report(terminal, Sentence(error), ExitCode.Failure);
             }
         });
 
-    public static void Runs(this Command command, Action<ParseResult, CancellationToken> body) =>
-        command.Runs((parsed, cancellation) =>
+    public static void Runs(this Command command, Terminal terminal, Action<ParseResult, CancellationToken> body) =>
+        command.Runs(terminal, (parsed, cancellation) =>
         {
             body(parsed, cancellation);
             return Task.CompletedTask;
         });
+
+    public static int Report(Terminal terminal, string message, int code)
+    {
+        terminal.Note(message);
+        return code;
+    }
 
     private static string Sentence(Exception error) => error switch
     {
@@ -58,8 +65,8 @@ internal static partial class Guard
         _ => $"an unexpected error: {error.GetType().Name}: {error.Message} (set {DebugVariable}=1 for where it happened)",
     };
 
-    // The parser speaks of .NET types; a user of the command line does not.
-    private static string Plain(string message) => TypeName().Replace(message, match => match.Value switch
+    // The parser quotes what it was given at full length, and speaks of .NET types; a user of the command line does not.
+    private static string Plain(string message) => TypeName().Replace(Quoted().Replace(message, match => $"'{Line.Quote(match.Groups[1].Value)}'"), match => match.Value switch
     {
         var name when name.Contains("Int32", StringComparison.Ordinal) => $"a whole number up to {int.MaxValue}",
         var name when name.Contains("Int64", StringComparison.Ordinal) => $"a whole number up to {long.MaxValue}",
@@ -67,12 +74,9 @@ internal static partial class Guard
         _ => "a text",
     }).TrimEnd('.');
 
-    [GeneratedRegex(@"expected type '[^']*'", RegexOptions.CultureInvariant)]
+    [GeneratedRegex("expected type '[^']*'", RegexOptions.CultureInvariant)]
     private static partial Regex TypeName();
 
-    private static int Report(string message, int code)
-    {
-        Console.Error.WriteLine($"saeunbox: {message.ReplaceLineEndings(" ")}");
-        return code;
-    }
+    [GeneratedRegex("'([^']*)'", RegexOptions.CultureInvariant)]
+    private static partial Regex Quoted();
 }

@@ -9,7 +9,5 @@ internal static class Json
 {
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    public static void Print(JsonNode node) => Console.Out.WriteLine(Text(node));
-
     public static string Text(JsonNode node) => node.ToJsonString(Indented);
 }

@@ -2,27 +2,34 @@ using Spectre.Console;
 
 namespace SaeUnbox.Cli.Output;
 
-/// <summary>Progress goes to the error stream, so that the output stream holds nothing but results.</summary>
-internal static class Terminal
+/// <summary>Where a command speaks: results to the output stream, all else (progress, notes, errors) to the error stream.</summary>
+/// <param name="output">Gets results only.</param>
+/// <param name="error">Gets progress, notes and errors.</param>
+/// <param name="bars">Progress bars on the error stream; null where it is no terminal.</param>
+internal sealed class Terminal(TextWriter output, TextWriter error, IAnsiConsole? bars = null)
 {
-    private static readonly IAnsiConsole Errors = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
+    public TextWriter Output => output;
 
-    /// <summary>Runs work under a progress bar; where the error stream is no terminal, the bar is left out.</summary>
-    public static T WithProgress<T>(string title, Func<IProgress<Advance>, T> work) =>
+    public TextWriter Error => error;
+
+    /// <summary>Whether progress is drawn; else a long command says in lines how far it is.</summary>
+    public bool HasBars => bars is not null;
+
+    /// <summary>The streams of this process.</summary>
+    public static Terminal OfProcess() => new(
+        Console.Out, Console.Error, Console.IsErrorRedirected ? null : AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) }));
+
+    /// <summary>One line to the user that is neither a result nor an error.</summary>
+    public void Note(string message) => error.WriteLine($"saeunbox: {Line.Of(message)}");
+
+    /// <summary>Runs work under a progress bar, where there is a terminal to draw it on.</summary>
+    public T WithProgress<T>(string title, Func<IProgress<Advance>, T> work) =>
         WithProgressAsync(title, progress => Task.FromResult(work(progress))).GetAwaiter().GetResult();
 
     /// <inheritdoc cref="WithProgress{T}"/>
-    public static Task WithProgressAsync(string title, Func<IProgress<Advance>, Task> work) =>
-        WithProgressAsync(title, async progress =>
-        {
-            await work(progress);
-            return true;
-        });
-
-    private static Task<T> WithProgressAsync<T>(string title, Func<IProgress<Advance>, Task<T>> work)
-    {
-        if (Console.IsErrorRedirected) return work(new Ignored());
-        return Errors.Progress()
+    public Task<T> WithProgressAsync<T>(string title, Func<IProgress<Advance>, Task<T>> work) => bars is null
+        ? work(new Ignored())
+        : bars.Progress()
             .AutoClear(true)
             .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn(), new SpinnerColumn())
             .StartAsync(context =>
@@ -31,9 +38,6 @@ internal static class Terminal
                 task.IsIndeterminate = true;
                 return work(new Bar(task));
             });
-    }
-
-    public static void Note(string message) => Console.Error.WriteLine(message);
 
     private sealed class Bar(ProgressTask task) : IProgress<Advance>
     {

@@ -85,5 +85,12 @@ public sealed class LoadedModel : IDisposable
         return new ModelInfo(name, name, fewSteps ? TurboSteps : BaseSteps, fewSteps ? 0 : BaseGuidance, side, side, [.. sites]);
     }
 
-    private static string NameOf(string folder) => Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)));
+    // A folder may be called anything; the name in a recipe may not.
+    private static string NameOf(string folder)
+    {
+        var name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)));
+        var kept = string.Concat(name.Select(c => char.IsLetterOrDigit(c) || c is '-' or '_' or '.' or ' ' ? c : '-')).TrimStart('.', ' ');
+        kept = kept[..Math.Min(kept.Length, RecipeLimits.MaxNameLength)].TrimEnd();
+        return kept.Length > 0 ? kept : "model";
+    }
 }

@@ -1,0 +1,44 @@
+using System.CommandLine;
+using SaeUnbox.Cli.Commands;
+using SaeUnbox.Cli.Output;
+
+namespace SaeUnbox.Cli;
+
+/// <summary>The whole command line: what <c>saeunbox</c> does with its words, wherever the output goes.</summary>
+internal static class CommandLine
+{
+    // Interrupted training saves its state first; everything else stops within a stage of its model.
+    private static readonly TimeSpan TimeToStop = TimeSpan.FromMinutes(5);
+
+    // No response files and no bundles: a prompt may begin with @, a strength with a dash.
+    private static readonly ParserConfiguration Words = new() { ResponseFileTokenReplacer = null, EnablePosixBundling = false };
+
+    public static RootCommand Create(Terminal terminal) => new("Look inside a text-to-image model with sparse autoencoders, and steer it.")
+    {
+        GenerateCommand.Create(terminal),
+        ExploreCommand.Create(terminal),
+        IconCommand.Create(terminal),
+        InspectCommand.Create(terminal),
+        TokenizeCommand.Create(terminal),
+        DownloadCommand.Create(terminal),
+        BenchCommand.Create(terminal),
+        TrainMiniCommand.Create(terminal),
+    };
+
+    /// <summary>Runs one command; whatever goes wrong is one line on the error stream.</summary>
+    /// <returns>The exit code.</returns>
+    public static async Task<int> RunAsync(IReadOnlyList<string> words, Terminal terminal, CancellationToken cancellation = default)
+    {
+        try
+        {
+            var parsed = Create(terminal).Parse(words, Words);
+            return Guard.Refuses(parsed, terminal) ?? await parsed.InvokeAsync(
+                new() { Output = terminal.Output, Error = terminal.Error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = TimeToStop },
+                cancellation);
+        }
+        catch (IOException error)
+        {
+            return Guard.Report(terminal, error.Message, ExitCode.Failure);
+        }
+    }
+}
