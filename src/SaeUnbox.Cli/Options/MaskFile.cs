@@ -47,7 +47,7 @@ internal static class MaskFile
         }
         catch (RecipeException error)
         {
-            throw new CliException($"the mask {Line.Quote(source)}: {error.Message}");
+            throw new CliException($"the mask {Line.Quote(source)}: {error.Errors[0].Message}.");
         }
     }
 }

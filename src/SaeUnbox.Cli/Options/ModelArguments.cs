@@ -1,4 +1,5 @@
 using System.CommandLine;
+using SaeUnbox.Cli.Output;
 using SaeUnbox.Contracts;
 using SaeUnbox.Inference;
 using TorchSharp;
@@ -8,30 +9,32 @@ namespace SaeUnbox.Cli.Options;
 /// <summary>Which model, on what, in which numbers.</summary>
 internal sealed class ModelArguments
 {
-    private readonly Option<string> model = new("--model") { Description = "Folder of an SDXL pipeline in diffusers' layout.", HelpName = "DIR", Required = true };
+    private readonly Option<string?> model = new("--model") { Description = "Folder of an SDXL pipeline in diffusers' layout.", HelpName = "DIR", Required = true };
     private readonly Option<string?> saes = new("--saes") { Description = "Folder of sparse autoencoders as published.", HelpName = "DIR" };
-    private readonly Option<string?> dtype = new("--dtype") { Description = "Number format: fp32 (default), bf16, fp16." };
-    private readonly Option<string> device = new("--device") { Description = "cpu (default), cuda or cuda:N.", DefaultValueFactory = _ => "cpu" };
-    private readonly Option<string?> vae = new("--vae") { Description = "Decoder: kl (default) or tiny." };
+    private readonly Option<string?> variant = new("--sae-variant") { Description = "Which of a folder's autoencoders, such as k20_hidden5120 (default: the only ones, or the demo's k10_hidden5120).", HelpName = "NAME" };
+    private readonly Option<string?> dtype = new("--dtype") { Description = "Number format: fp32 (default), bf16, fp16.", HelpName = "FORMAT" };
+    private readonly Option<string> device = new("--device") { Description = "cpu, cuda or cuda:N.", HelpName = "DEVICE", DefaultValueFactory = _ => "cpu" };
+    private readonly Option<string?> vae = new("--vae") { Description = "Decoder: kl (default) or tiny (vae_tiny, in the model's folder or beside it).", HelpName = "KIND" };
     private readonly Option<string?> vaeFolder = new("--vae-folder") { Description = "Folder of the decoder, where it is not in the model's folder.", HelpName = "DIR" };
     private readonly Option<string?> scheduler = new("--scheduler") { Description = "Folder of another scheduler_config.json.", HelpName = "DIR" };
     private readonly Option<int?> threads = new("--threads") { Description = "CPU threads (default: one a core).", HelpName = "N" };
 
     public void AddTo(Command command)
     {
-        foreach (var option in (Option[])[model, saes, dtype, device, vae, vaeFolder, scheduler, threads]) command.Add(option);
+        foreach (var option in (Option[])[model, saes, variant, dtype, device, vae, vaeFolder, scheduler, threads]) command.Add(option);
     }
 
     /// <summary>The options, those that were left out taken from the recipe where it has them.</summary>
     public ModelOptions Read(ParseResult parsed, Recipe? recipe) => new()
     {
-        Folder = parsed.GetRequiredValue(model),
-        SaeFolder = parsed.GetValue(saes),
+        Folder = Folder(parsed, model)!,
+        SaeFolder = Folder(parsed, saes),
+        SaeVariant = parsed.GetValue(variant),
         Dtype = Dtype(parsed) ?? recipe?.Dtype ?? Contracts.Dtype.Fp32,
         Device = Device(parsed.GetRequiredValue(device)),
         Vae = Vae(parsed) ?? recipe?.Vae ?? Contracts.Vae.Kl,
-        VaeFolder = parsed.GetValue(vaeFolder),
-        SchedulerFolder = parsed.GetValue(scheduler),
+        VaeFolder = Folder(parsed, vaeFolder),
+        SchedulerFolder = Folder(parsed, scheduler),
         Threads = parsed.GetValue(threads) is { } count ? Threads(count) : null,
     };
 
@@ -43,13 +46,23 @@ internal sealed class ModelArguments
     {
         try
         {
-            return new torch.Device(text);
+            if (new torch.Device(text) is { type: DeviceType.CPU or DeviceType.CUDA } device) return device;
         }
         catch (ArgumentException)
         {
-            throw new CliException($"--device {text}: no such device; use cpu, cuda or cuda:N.");
+            // As for a device that is known and not served.
         }
+        throw new CliException($"--device {Line.Quote(text)}: no such device; use cpu, cuda or cuda:N.");
     }
 
     public static int Threads(int count) => count is >= 1 and <= 1024 ? count : throw new CliException($"--threads {count}: use 1 to 1024.");
+
+    // Told by the option's name; what the folder must hold, its reader knows.
+    private static string? Folder(ParseResult parsed, Option<string?> option)
+    {
+        if (parsed.GetValue(option) is not { } path) return null;
+        if (path.Length == 0) throw new CliException($"{option.Name}: a folder's name is expected.");
+        if (File.Exists(path)) throw new CliException($"{option.Name} {path}: that is a file; a folder is expected.");
+        return Directory.Exists(path) ? path : throw new CliException($"{option.Name} {Line.Quote(path)}: there is no such folder.");
+    }
 }

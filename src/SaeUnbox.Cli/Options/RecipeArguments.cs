@@ -14,13 +14,13 @@ internal sealed class RecipeArguments
     private readonly Option<string?> prompt = new("--prompt", "-p") { Description = "What the picture shows.", HelpName = "TEXT" };
     private readonly Option<string?> negative = new("--negative") { Description = "What to steer away from, under guidance.", HelpName = "TEXT" };
     private readonly Option<long?> seed = new("--seed") { Description = "Seed of the noise, 0 to 2^63-1 (default 42).", HelpName = "N" };
-    private readonly Option<int?> steps = new("--steps") { Description = "Denoising steps (default: what the model is made for).", HelpName = "N" };
-    private readonly Option<double?> guidance = new("--guidance") { Description = "Guidance scale; up to 1 there is none.", HelpName = "X" };
-    private readonly Option<int?> width = new("--width") { Description = "Pixels, a multiple of 8.", HelpName = "W" };
-    private readonly Option<int?> height = new("--height") { Description = "Pixels, a multiple of 8.", HelpName = "H" };
+    private readonly Option<int?> steps = new("--steps") { Description = "Denoising steps (default: what the model is made for: 1 for a turbo model, else 25).", HelpName = "N" };
+    private readonly Option<double?> guidance = new("--guidance") { Description = "Guidance scale; up to 1 there is none (default: what the model is made for: 0 for a turbo model, else 8).", HelpName = "X" };
+    private readonly Option<int?> width = new("--width") { Description = "Width in pixels, a multiple of 8 (default: what the model is made for).", HelpName = "W" };
+    private readonly Option<int?> height = new("--height") { Description = "Height in pixels, a multiple of 8 (default: what the model is made for).", HelpName = "H" };
     private readonly Option<string[]> edits = new("--edit") { Description = "SITE:FEATURE:STRENGTH[:add|scale][@MASK][#FIRST-LAST]; may be given several times. MASK: a PNG of the image's size, or JSON rows (a file or in place). LAST is exclusive.", HelpName = "EDIT" };
-    private readonly Option<string[]> reconstruct = new("--reconstruct") { Description = "Replace a site's contribution by its autoencoder's reconstruction.", HelpName = "SITE" };
-    private readonly Option<string[]> ablate = new("--ablate") { Description = "Take a site's contribution away.", HelpName = "SITE" };
+    private readonly Option<string[]> reconstruct = new("--reconstruct") { Description = "Replace a site's contribution by its autoencoder's reconstruction; may be given several times.", HelpName = "SITE" };
+    private readonly Option<string[]> ablate = new("--ablate") { Description = "Take a site's contribution away; may be given several times.", HelpName = "SITE" };
 
     public void AddTo(Command command)
     {

@@ -20,8 +20,10 @@ internal static partial class Guard
     {
         if (parsed.Errors.Count == 0 || parsed.Action is not ParseErrorAction) return null;
         var command = parsed.CommandResult.Command;
-        var name = command is RootCommand ? "saeunbox" : $"saeunbox {command.Name}";
-        return Report(terminal, $"{Plain(parsed.Errors[0].Message)} ({name} --help shows what can be given)", ExitCode.Failure);
+        var (name, problem) = command is RootCommand
+            ? ("saeunbox", parsed.UnmatchedTokens is [var unknown, ..] ? $"there is no command '{Line.Quote(unknown)}'" : "say what to do")
+            : ($"saeunbox {command.Name}", Plain(parsed.Errors[0].Message));
+        return Report(terminal, $"{problem} ({name} --help shows what can be given)", ExitCode.Failure);
     }
 
     public static void Runs(this Command command, Terminal terminal, Func<ParseResult, CancellationToken, Task> body) =>

@@ -48,7 +48,7 @@ public sealed class LoadedModel : IDisposable
         SaeSet? saes = null;
         try
         {
-            saes = options.SaeFolder is { } folder ? SaeSet.Load(folder, options.Device) : new SaeSet([]);
+            saes = options.SaeFolder is { } folder ? SaeSet.Load(folder, options.Device, options.SaeVariant) : new SaeSet([]);
             foreach (var (site, sae) in saes) RequireFit(site, sae, pipeline.UNet);
             return new LoadedModel(pipeline, saes, options);
         }

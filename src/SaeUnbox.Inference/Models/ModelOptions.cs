@@ -12,6 +12,9 @@ public sealed record ModelOptions
     /// <summary>A folder of sparse autoencoders as published; null: none, and features cannot be read or painted.</summary>
     public string? SaeFolder { get; init; }
 
+    /// <summary>Which of the folder's autoencoders, where it has several a site, such as <c>k20_hidden5120</c>; null: the demo's.</summary>
+    public string? SaeVariant { get; init; }
+
     /// <summary>The name recipes use; null: the folder's own name.</summary>
     public string? Name { get; init; }
 
