@@ -63,6 +63,7 @@ public sealed class GoldenModel : IDisposable
                 Folder = Goldens.At("model"),
                 SaeFolder = Goldens.At("saes"),
                 SchedulerFolder = Goldens.At(scheduler.Split('/')),
+                Device = TestDevice.Current,
                 Threads = 1,
             });
         return model;

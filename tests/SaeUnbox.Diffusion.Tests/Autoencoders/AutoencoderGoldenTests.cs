@@ -12,10 +12,10 @@ public sealed class AutoencoderGoldenTests
     public void Decode_KL_MakesTheReferenceImage()
     {
         using var scope = NewDisposeScope();
-        var decoded = Load("model", "vae").Decode(File.Read("kl/latents"));
+        var decoded = Load("model", "vae").Decode(File.Read("kl/latents").OnTestDevice());
         TensorAssert.Close(File.Read("kl/decoded"), decoded, 3e-5);
         var bytes = Pixels.ToBytes(Pixels.ToUnit(decoded));
-        var off = (File.Read("kl/image_uint8").to(int32) - bytes.to(int32)).abs();
+        var off = (File.Read("kl/image_uint8").to(int32) - bytes.cpu().to(int32)).abs();
         Assert.True(off.max().item<int>() <= 1);
         Assert.True(off.ne(0).sum().item<long>() <= off.numel() / 50);
     }
@@ -32,7 +32,7 @@ public sealed class AutoencoderGoldenTests
     {
         using var scope = NewDisposeScope();
         var autoencoder = Assert.IsType<AutoencoderKL>(Load("model", "vae"));
-        var image = File.Read("image");
+        var image = File.Read("image").OnTestDevice();
         var (mean, logVariance) = autoencoder.EncodeMoments(image);
         TensorAssert.Close(File.Read("kl/encoded_mean"), mean, 2e-4);
         TensorAssert.Close(File.Read("kl/encoded_logvar"), logVariance, 2e-4);
@@ -45,18 +45,18 @@ public sealed class AutoencoderGoldenTests
         using var scope = NewDisposeScope();
         var autoencoder = Load("vae_tiny");
         Assert.IsType<AutoencoderTiny>(autoencoder);
-        TensorAssert.Close(File.Read("tiny/decoded"), autoencoder.Decode(File.Read("tiny/latents")), 3e-5);
-        TensorAssert.Close(File.Read("tiny/encoded"), autoencoder.Encode(File.Read("image")), 2e-4);
+        TensorAssert.Close(File.Read("tiny/decoded"), autoencoder.Decode(File.Read("tiny/latents").OnTestDevice()), 3e-5);
+        TensorAssert.Close(File.Read("tiny/encoded"), autoencoder.Encode(File.Read("image").OnTestDevice()), 2e-4);
     }
 
     [Fact]
     public void Decode_BFloat16_StaysNearTheReference()
     {
         using var scope = NewDisposeScope();
-        var decoded = Autoencoder.Load(Goldens.At("model", "vae"), Precision.For(ScalarType.BFloat16, CPU)).Module.Decode(File.Read("kl/latents"));
+        var decoded = Autoencoder.Load(Goldens.At("model", "vae"), Precision.For(ScalarType.BFloat16, TestDevice.Current)).Module.Decode(File.Read("kl/latents").OnTestDevice());
         TensorAssert.RelativelyClose(File.Read("kl/decoded"), decoded, 0.03);
     }
 
     private static IAutoencoder Load(params string[] folder) =>
-        Autoencoder.Load(Goldens.At(folder), Precision.For(ScalarType.Float32, CPU)).Module;
+        Autoencoder.Load(Goldens.At(folder), Precision.For(ScalarType.Float32, TestDevice.Current)).Module;
 }

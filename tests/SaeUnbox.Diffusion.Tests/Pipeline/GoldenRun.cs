@@ -46,6 +46,7 @@ internal sealed class GoldenRun : IDisposable
 
     public SdxlPipeline LoadPipeline(SdxlPipelineOptions? options = null) => SdxlPipeline.Load(Goldens.At("model"), (options ?? new()) with
     {
+        Device = TestDevice.Current,
         SchedulerFolder = Goldens.At(_json.GetProperty("scheduler").GetString()!.Split('/')),
     });
 

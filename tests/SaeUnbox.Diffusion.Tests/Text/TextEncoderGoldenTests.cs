@@ -11,7 +11,7 @@ public sealed class TextEncoderGoldenTests
 
     private static readonly Checkpoint File = Checkpoint.Open(Goldens.At("text.safetensors"));
     private static readonly string[] Prompts = [.. Goldens.Json("text.json").GetProperty("prompts").EnumerateArray().Select(p => p.GetString()!)];
-    private static readonly PromptEncoder Encoder = PromptEncoder.Load(Goldens.At("model"), Precision.For(ScalarType.Float32, CPU));
+    private static readonly PromptEncoder Encoder = PromptEncoder.Load(Goldens.At("model"), Precision.For(ScalarType.Float32, TestDevice.Current));
 
     public static TheoryData<int> AllPrompts() => new(Enumerable.Range(0, Prompts.Length));
 
@@ -82,6 +82,6 @@ public sealed class TextEncoderGoldenTests
     {
         using var checkpoint = Checkpoint.OpenFolder(Goldens.At("model", component));
         var config = ClipTextConfig.From(JsonConfig.Load(Goldens.At("model", component, "config.json")));
-        return Precision.For(ScalarType.Float32, CPU).Load(checkpoint, weights => new ClipTextEncoder(weights, config)).Module;
+        return Precision.For(ScalarType.Float32, TestDevice.Current).Load(checkpoint, weights => new ClipTextEncoder(weights, config)).Module;
     }
 }

@@ -15,7 +15,7 @@ public sealed class GoldenUNet : IDisposable
     {
         using var file = Checkpoint.OpenFolder(Goldens.At("model", "unet"));
         Config = UNetConfig.From(JsonConfig.Load(Goldens.At("model", "unet", "config.json")));
-        _weights = new Weights(file, float32);
+        _weights = new Weights(file, float32, TestDevice.Current);
         Model = new UNet(_weights, Config);
         _weights.Load();
         Cases = [.. _recorded.Entries.Keys.Select(name => name.Split('/')[0]).Distinct().Order().Select(name => new GoldenPass(this, name))];
@@ -29,7 +29,7 @@ public sealed class GoldenUNet : IDisposable
 
     internal IReadOnlyList<GoldenPass> Cases { get; }
 
-    internal Tensor Read(string name) => _recorded.Read(name);
+    internal Tensor Read(string name) => _recorded.Read(name).OnTestDevice();
 
     internal bool Has(string name) => _recorded.Entries.ContainsKey(name);
 
