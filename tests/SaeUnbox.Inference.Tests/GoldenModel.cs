@@ -1,8 +1,6 @@
 using System.Text.Json;
-using SaeUnbox.Checkpoints;
 using SaeUnbox.Contracts;
 using SaeUnbox.Testing;
-using TorchSharp;
 
 namespace SaeUnbox.Inference.Tests;
 
@@ -32,22 +30,10 @@ public sealed class GoldenModel : IDisposable
         };
     }
 
-    public static torch.Tensor Tensor(string file, string name)
-    {
-        using var checkpoint = Checkpoint.Open(Goldens.At(file.Split('/')));
-        return checkpoint.Read(name);
-    }
-
-    public static bool Has(string file, string name)
-    {
-        using var checkpoint = Checkpoint.Open(Goldens.At(file.Split('/')));
-        return checkpoint.Entries.ContainsKey(name);
-    }
-
     public static BrushMask Mask(string file, string name)
     {
-        using var tensor = Tensor(file, name);
-        return BrushMask.FromCells((int)tensor.shape[0], (int)tensor.shape[1], tensor.data<float>().ToArray());
+        var (cells, shape) = GoldenTensors.Values<float>(file, name);
+        return BrushMask.FromCells(shape[0], shape[1], cells);
     }
 
     public void Dispose()

@@ -31,14 +31,14 @@ public sealed class RecipeRunnerGoldenTests(GoldenModel model) : IClassFixture<G
         var outcome = runner.Run(recipe, new RunRequest { Recorder = recorder });
 
         var file = $"runs/{run}.safetensors";
-        TensorAssert.Close(GoldenModel.Tensor(file, "noise"), recorder["noise"], 1e-5);
+        TensorAssert.Close(GoldenTensors.Read(file, "noise"), recorder["noise"], 1e-5);
         var tolerance = recipe.Guidance > 1 ? BaseLatents : TurboLatents;
-        TensorAssert.Close(GoldenModel.Tensor(file, "latents"), recorder["latents"], tolerance);
-        var steps = GoldenModel.Tensor(file, "step_latents");
+        TensorAssert.Close(GoldenTensors.Read(file, "latents"), recorder["latents"], tolerance);
+        var steps = GoldenTensors.Read(file, "step_latents");
         for (var step = 0; step < recipe.Steps; step++) TensorAssert.Close(steps[step], recorder[$"step.{step}.latents"][0], tolerance);
         foreach (var site in model.For(run).Saes.Keys)
             foreach (var end in (string[])["input", "output"])
-                TensorAssert.Close(GoldenModel.Tensor(file, $"{site.ModulePath}/{end}").transpose(0, 1), recorder[$"{site}.{end}"], tolerance);
+                TensorAssert.Close(GoldenTensors.Read(file, $"{site.ModulePath}/{end}").transpose(0, 1), recorder[$"{site}.{end}"], tolerance);
 
         var expected = Picture.Decode(File.ReadAllBytes(Goldens.At("runs", $"{run}.png"))).ToRgb().Pixels;
         var differing = Differences(expected, outcome.Picture!.Pixels);
@@ -61,12 +61,12 @@ public sealed class RecipeRunnerGoldenTests(GoldenModel model) : IClassFixture<G
     {
         var site = HookSite.Parse(code);
         using var scope = NewDisposeScope();
-        var expected = GoldenModel.Tensor("saes.safetensors", $"{site}/top10").data<long>().ToArray();
+        var expected = GoldenTensors.Read("saes.safetensors", $"{site}/top10").data<long>().ToArray();
         using var runner = new RecipeRunner(model.For("turbo1"));
         var map = runner.Run(model.Recipe("turbo1"), new RunRequest { Read = [site], Picture = false }).Maps.Find(site)!;
         Assert.Equal(expected, map.Top(expected.Length).Select(feature => (long)feature.Feature));
 
-        var guided = GoldenModel.Tensor("saes.safetensors", $"{site}/base_top10").data<long>().ToArray();
+        var guided = GoldenTensors.Read("saes.safetensors", $"{site}/base_top10").data<long>().ToArray();
         using var baseRunner = new RecipeRunner(model.For("base"));
         var maps = baseRunner.Run(model.Recipe("base"), new RunRequest { Read = [site], Picture = false }).Maps;
         Assert.Equal(guided, maps.Find(site, BaseStepOfTheGoldens)!.Top(guided.Length).Select(feature => (long)feature.Feature));
@@ -81,14 +81,14 @@ public sealed class RecipeRunnerGoldenTests(GoldenModel model) : IClassFixture<G
         using var runner = new RecipeRunner(loaded);
         using var recorder = new RunRecorder([.. loaded.Saes.Keys.Select(site => site.Code)]);
         runner.Run(recipe, new RunRequest { Recorder = recorder, Picture = false });
-        TensorAssert.Close(GoldenModel.Tensor(file, $"{name}/latents"), recorder["latents"], tolerance);
+        TensorAssert.Close(GoldenTensors.Read(file, $"{name}/latents"), recorder["latents"], tolerance);
         foreach (var site in recipe.Edits.Select(edit => edit.Site).Concat(recipe.Interventions.Select(one => one.Site)).Distinct())
         {
             // Without guidance [B, C, h, w] of the one step, under the edit's and the site's name; else [B, steps, C, h, w].
-            if (GoldenModel.Has(file, $"{name}/{site}/block_output"))
-                TensorAssert.Close(GoldenModel.Tensor(file, $"{name}/{site}/block_output"), recorder[$"{site}.output"][0], BlockTolerance);
-            else if (GoldenModel.Has(file, $"{name}/block_output"))
-                TensorAssert.Close(GoldenModel.Tensor(file, $"{name}/block_output").transpose(0, 1), recorder[$"{site}.output"], tolerance);
+            if (GoldenTensors.Has(file, $"{name}/{site}/block_output"))
+                TensorAssert.Close(GoldenTensors.Read(file, $"{name}/{site}/block_output"), recorder[$"{site}.output"][0], BlockTolerance);
+            else if (GoldenTensors.Has(file, $"{name}/block_output"))
+                TensorAssert.Close(GoldenTensors.Read(file, $"{name}/block_output").transpose(0, 1), recorder[$"{site}.output"], tolerance);
         }
     }
 

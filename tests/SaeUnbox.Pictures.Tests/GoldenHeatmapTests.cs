@@ -4,12 +4,12 @@ namespace SaeUnbox.Pictures.Tests;
 
 public class GoldenHeatmapTests
 {
-    private static readonly string[] Maps = ["heatmap", "maps.safetensors"];
+    private const string Maps = "heatmap/maps.safetensors";
 
     [Fact]
     public void Table_OfJet_IsTheOriginalsToTheLastBit()
     {
-        var (expected, shape) = GoldenTensors.Read<double>("jet", Maps);
+        var (expected, shape) = GoldenTensors.Values<double>(Maps, "jet");
 
         Assert.Equal([ColourMap.Size, 4], shape);
         for (var i = 0; i < ColourMap.Size; i++)
@@ -19,7 +19,7 @@ public class GoldenHeatmapTests
     [Fact]
     public void Colour_OfJet_IsTheOriginalsBytes()
     {
-        var (expected, _) = GoldenTensors.Read<byte>("jet_uint8", Maps);
+        var (expected, _) = GoldenTensors.Values<byte>(Maps, "jet_uint8");
 
         for (var i = 0; i < ColourMap.Size; i++)
             Assert.Equal((expected[i * 4], expected[(i * 4) + 1], expected[(i * 4) + 2]), ColourMap.Jet.Colour(i));
@@ -35,7 +35,7 @@ public class GoldenHeatmapTests
             var file = Goldens.At("heatmap", $"{name["map/".Length..]}.png");
             if (!File.Exists(file))
                 continue;
-            var (map, shape) = GoldenTensors.Read<float>(name, Maps);
+            var (map, shape) = GoldenTensors.Values<float>(Maps, name);
             var expected = Picture.Decode(File.ReadAllBytes(file));
 
             var actual = HeatmapOverlay.Draw(image, map, shape[0], shape[1]);

@@ -5,7 +5,7 @@ namespace SaeUnbox.Pictures.Tests;
 
 public class GoldenMaskTests
 {
-    private static readonly string[] Edits = ["edits", "turbo.safetensors"];
+    private const string Edits = "edits/turbo.safetensors";
 
     [Fact]
     public void FromPixels_DrawnMask_GivesTheOriginalsCells()
@@ -14,7 +14,7 @@ public class GoldenMaskTests
         var pixels = drawing.PaintedPixels();
         foreach (var name in GoldenTensors.Names(Edits).Where(name => name.StartsWith("mask/drawn", StringComparison.Ordinal)))
         {
-            var (cells, shape) = GoldenTensors.Read<float>(name, Edits);
+            var (cells, shape) = GoldenTensors.Values<float>(Edits, name);
 
             var mask = BrushMask.FromPixels(pixels, drawing.Width, drawing.Height, shape[0], shape[1]);
 
@@ -27,7 +27,7 @@ public class GoldenMaskTests
     {
         foreach (var name in GoldenTensors.Names(Edits).Where(name => name.StartsWith("mask/", StringComparison.Ordinal)))
         {
-            var (cells, shape) = GoldenTensors.Read<float>(name, Edits);
+            var (cells, shape) = GoldenTensors.Values<float>(Edits, name);
 
             var mask = BrushMask.Parse(BrushMask.FromCells(shape[0], shape[1], cells).ToString());
 

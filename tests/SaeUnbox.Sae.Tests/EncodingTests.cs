@@ -2,7 +2,8 @@ using SaeUnbox.Sae.Maps;
 using SaeUnbox.Sae.Statistics;
 using SaeUnbox.Testing;
 using TorchSharp;
-using static SaeUnbox.Sae.Tests.GoldenTensors;
+using static SaeUnbox.Sae.Tests.GoldenSaes;
+using static SaeUnbox.Testing.GoldenTensors;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Sae.Tests;
@@ -13,20 +14,20 @@ public class EncodingTests
     private const string File = "saes.safetensors";
 
     [Theory]
-    [MemberData(nameof(GoldenTensors.Sites), MemberType = typeof(GoldenTensors))]
+    [MemberData(nameof(GoldenSaes.Sites), MemberType = typeof(GoldenSaes))]
     public void Encode_CachedDifference_GivesReferenceCodes(string site)
     {
         using var scope = NewDisposeScope();
         using var sae = Load(site);
         using var codes = sae.Encode(Read(File, $"{site}/diff"));
         Assert.Equal(Read(File, $"{site}/inds").Integers(), codes.Indices.Integers());
-        AssertClose(Read(File, $"{site}/vals"), codes.Values, Tolerance, "values");
-        AssertClose(Read(File, $"{site}/mean_activation"), codes.MeanActivation(), Tolerance, "means");
-        AssertClose(codes.ToDense().sum(-1), codes.Values.sum(-1), 1e-4, "dense");
+        TensorAssert.Close(Read(File, $"{site}/vals"), codes.Values, Tolerance, "values");
+        TensorAssert.Close(Read(File, $"{site}/mean_activation"), codes.MeanActivation(), Tolerance, "means");
+        TensorAssert.Close(codes.ToDense().sum(-1), codes.Values.sum(-1), 1e-4, "dense");
     }
 
     [Theory]
-    [MemberData(nameof(GoldenTensors.Sites), MemberType = typeof(GoldenTensors))]
+    [MemberData(nameof(GoldenSaes.Sites), MemberType = typeof(GoldenSaes))]
     public void TopFeatures_TurboRun_AreTheReferences(string site)
     {
         using var scope = NewDisposeScope();
@@ -40,20 +41,20 @@ public class EncodingTests
     }
 
     [Theory]
-    [MemberData(nameof(GoldenTensors.Sites), MemberType = typeof(GoldenTensors))]
+    [MemberData(nameof(GoldenSaes.Sites), MemberType = typeof(GoldenSaes))]
     public void Reconstruct_CachedDifference_GivesReferenceAndItsExplainedVariance(string site)
     {
         using var scope = NewDisposeScope();
         using var sae = Load(site);
         var x = Read(File, $"{site}/diff");
         var reconstruction = sae.Reconstruct(x);
-        AssertClose(Read(File, $"{site}/reconstruction"), reconstruction, Tolerance, "reconstruction");
+        TensorAssert.Close(Read(File, $"{site}/reconstruction"), reconstruction, Tolerance, "reconstruction");
         var expected = Goldens.Json("saes.json").GetProperty(site).GetProperty("explained_variance").GetDouble();
         Assert.Equal(expected, ExplainedVariance.PerChannel(reconstruction, x), 1e-5);
     }
 
     [Theory]
-    [MemberData(nameof(GoldenTensors.Sites), MemberType = typeof(GoldenTensors))]
+    [MemberData(nameof(GoldenSaes.Sites), MemberType = typeof(GoldenSaes))]
     public void UpdateLastNonzero_OneForward_CountsAsTheReference(string site)
     {
         using var scope = NewDisposeScope();
@@ -65,7 +66,7 @@ public class EncodingTests
     }
 
     [Theory]
-    [MemberData(nameof(GoldenTensors.Sites), MemberType = typeof(GoldenTensors))]
+    [MemberData(nameof(GoldenSaes.Sites), MemberType = typeof(GoldenSaes))]
     public void Read_GuidedRun_TakesTheConditionalHalf(string site)
     {
         var step = BaseStep();
@@ -97,8 +98,8 @@ public class EncodingTests
         var x = Read(File, "probe/x");
         using var codes = sae.Encode(x);
         Assert.Equal(Read(File, "probe/inds").Integers(), codes.Indices.Integers());
-        AssertClose(Read(File, "probe/latents"), codes.ToDense(), Tolerance, "latents");
-        AssertClose(Read(File, "probe/reconstruction"), sae.Decode(codes), Tolerance, "reconstruction");
+        TensorAssert.Close(Read(File, "probe/latents"), codes.ToDense(), Tolerance, "latents");
+        TensorAssert.Close(Read(File, "probe/reconstruction"), sae.Decode(codes), Tolerance, "reconstruction");
         sae.UpdateLastNonzero(codes);
         Assert.Equal(Read(File, "probe/stats_after").Integers(), sae.StatsLastNonzero.Integers());
     }
@@ -135,6 +136,6 @@ public class EncodingTests
         using var codes = sae.Encode(x);
         var preActivations = sae.PreActivations(x);
         var expected = preActivations * preActivations.gt(threshold).to(ScalarType.Float32);
-        AssertClose(expected, codes.ToDense(), 0, "codes");
+        TensorAssert.Close(expected, codes.ToDense(), 0, "codes");
     }
 }

@@ -2,7 +2,8 @@ using SaeUnbox.Checkpoints;
 using SaeUnbox.Contracts;
 using SaeUnbox.Testing;
 using TorchSharp;
-using static SaeUnbox.Sae.Tests.GoldenTensors;
+using static SaeUnbox.Sae.Tests.GoldenSaes;
+using static SaeUnbox.Testing.GoldenTensors;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Sae.Tests;
@@ -24,7 +25,7 @@ public class LoadingTests
         Close(expected.LatentBias, sae.LatentBias);
         Assert.Equal(expected.StatsLastNonzero.Integers(), sae.StatsLastNonzero.Integers());
 
-        void Close(Tensor a, Tensor b) => AssertClose(a, b, relative * a.abs().max().item<float>());
+        void Close(Tensor a, Tensor b) => TensorAssert.Close(a, b, relative * a.abs().max().item<float>());
     }
 
     [Fact]

@@ -2,7 +2,8 @@ using SaeUnbox.Sae.Kernels;
 using SaeUnbox.Sae.Training;
 using SaeUnbox.Testing;
 using TorchSharp;
-using static SaeUnbox.Sae.Tests.GoldenTensors;
+using static SaeUnbox.Sae.Tests.GoldenSaes;
+using static SaeUnbox.Testing.GoldenTensors;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Sae.Tests;

@@ -5,7 +5,8 @@ using SaeUnbox.Contracts;
 using SaeUnbox.Sae.Steering;
 using SaeUnbox.Testing;
 using TorchSharp;
-using static SaeUnbox.Sae.Tests.GoldenTensors;
+using static SaeUnbox.Sae.Tests.GoldenSaes;
+using static SaeUnbox.Testing.GoldenTensors;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Sae.Tests;
@@ -43,7 +44,7 @@ public class SteeringTests
         using var edit = Edits.Sequence(entry.TryGetProperty("edits", out var several)
             ? several.EnumerateArray().Select(each => TurboEdit(each, "add_feature_on_area_turbo", sae))
             : [TurboEdit(entry, entry.GetProperty("function").GetString()!, sae)]);
-        AssertClose(Read(TurboFile, $"{name}/{site}/block_output"), edit.Apply(input, output), Tolerance, name);
+        TensorAssert.Close(Read(TurboFile, $"{name}/{site}/block_output"), edit.Apply(input, output), Tolerance, name);
     }
 
     [Fact]
@@ -85,7 +86,7 @@ public class SteeringTests
             sae, entry.GetProperty("feature").GetInt32(), entry.GetProperty("strength").GetDouble(), mask, Guidance.Contrast);
         var (input, output) = (Block("base", site, "input").select(1, step), Block("base", site, "output").select(1, step));
         var expected = Read(BaseFile, $"{name}/block_output").select(1, step);
-        AssertClose(expected, edit.Apply(input, output), Tolerance, name);
+        TensorAssert.Close(expected, edit.Apply(input, output), Tolerance, name);
     }
 
     [Fact]
@@ -116,7 +117,7 @@ public class SteeringTests
         using var edit = Edits.Icon(sae, feature, guided: guided);
         var added = sae.Direction(feature).view(1, -1, 1, 1) * (float)entry.GetProperty("value").GetDouble();
         var expected = guided ? cat([input.narrow(0, 0, 1), input.narrow(0, 1, 1) + added], 0) : input + added;
-        AssertClose(expected, edit.Apply(input, output), 1e-4);
+        TensorAssert.Close(expected, edit.Apply(input, output), 1e-4);
     }
 
     [Fact]
@@ -132,7 +133,7 @@ public class SteeringTests
         var added = add.Apply(input, output);
         using var codes = sae.Encode(BlockEdit.Difference(input, added));
         var expected = added - codes.Map(feature).unsqueeze(1) * sae.Direction(feature).view(1, -1, 1, 1);
-        AssertClose(expected, removeAfter.Apply(input, output), 1e-4);
+        TensorAssert.Close(expected, removeAfter.Apply(input, output), 1e-4);
     }
 
     [Fact]
@@ -260,9 +261,9 @@ public class SteeringTests
     }
 
     private static (Tensor Input, Tensor Output) TurboBlock(string site) =>
-        (GoldenTensors.Block("turbo1", site, "input").select(1, 0), GoldenTensors.Block("turbo1", site, "output").select(1, 0));
+        (GoldenSaes.Block("turbo1", site, "input").select(1, 0), GoldenSaes.Block("turbo1", site, "output").select(1, 0));
 
-    private static Tensor Block(string run, string site, string which) => GoldenTensors.Block(run, site, which);
+    private static Tensor Block(string run, string site, string which) => GoldenSaes.Block(run, site, which);
 
     private static bool IsOneBlock(JsonElement entry) => !entry.TryGetProperty("edits", out var edits)
         || edits.EnumerateArray().Select(edit => edit.GetProperty("block").GetString()).Distinct().Count() == 1;

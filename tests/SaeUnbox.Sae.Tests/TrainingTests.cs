@@ -3,7 +3,8 @@ using SaeUnbox.Sae.Kernels;
 using SaeUnbox.Sae.Training;
 using SaeUnbox.Testing;
 using TorchSharp;
-using static SaeUnbox.Sae.Tests.GoldenTensors;
+using static SaeUnbox.Sae.Tests.GoldenSaes;
+using static SaeUnbox.Testing.GoldenTensors;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Sae.Tests;
@@ -44,7 +45,7 @@ public class TrainingTests
             var shares = $"sae{index}/activated_step_{number}";
             if (!Has(File, shares))
                 continue;
-            AssertClose(Read(File, shares), trainer.Firing.LogShares(), 1e-5, shares);
+            TensorAssert.Close(Read(File, shares), trainer.Firing.LogShares(), 1e-5, shares);
             trainer.Firing.Reset();
         }
 
@@ -59,7 +60,7 @@ public class TrainingTests
     public void GeometricMedian_StatsSample_IsTheReferences()
     {
         using var scope = NewDisposeScope();
-        AssertClose(Read(File, "geometric_median"), GeometricMedian.Of(StatsSample()), StateTolerance, "median");
+        TensorAssert.Close(Read(File, "geometric_median"), GeometricMedian.Of(StatsSample()), StateTolerance, "median");
     }
 
     [Fact]
@@ -76,10 +77,10 @@ public class TrainingTests
         using var sae = Initialisation.Create(OptionsOf(0), StatsSample(), 7);
         using var again = Initialisation.Create(OptionsOf(0), StatsSample(), 7);
         var lengths = (sae.Dictionary * sae.Dictionary).sum(1);
-        AssertClose(ones_like(lengths), lengths, 1e-5, "lengths");
+        TensorAssert.Close(ones_like(lengths), lengths, 1e-5, "lengths");
         var encoderLengths = (sae.EncoderWeight * sae.EncoderWeight).sum(1).sqrt().unsqueeze(1);
-        AssertClose(sae.EncoderWeight / encoderLengths, sae.Dictionary, 1e-6, "directions");
-        AssertClose(Read(File, "geometric_median"), sae.PreBias, StateTolerance, "centre");
+        TensorAssert.Close(sae.EncoderWeight / encoderLengths, sae.Dictionary, 1e-6, "directions");
+        TensorAssert.Close(Read(File, "geometric_median"), sae.PreBias, StateTolerance, "centre");
         Assert.Equal(again.EncoderWeight.Floats(), sae.EncoderWeight.Floats());
     }
 
@@ -158,7 +159,7 @@ public class TrainingTests
         void Compare(string name, Tensor actual)
         {
             if (Has(File, prefix + name))
-                AssertClose(Read(File, prefix + name), actual, StateTolerance, prefix + name);
+                TensorAssert.Close(Read(File, prefix + name), actual, StateTolerance, prefix + name);
         }
     }
 }

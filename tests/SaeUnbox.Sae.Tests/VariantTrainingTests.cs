@@ -1,8 +1,10 @@
+using SaeUnbox.Testing;
 using SaeUnbox.Sae.Kernels;
 using SaeUnbox.Sae.Statistics;
 using SaeUnbox.Sae.Training;
 using TorchSharp;
-using static SaeUnbox.Sae.Tests.GoldenTensors;
+using static SaeUnbox.Sae.Tests.GoldenSaes;
+using static SaeUnbox.Testing.GoldenTensors;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Sae.Tests;
@@ -51,10 +53,10 @@ public class VariantTrainingTests
         Assert.Equal(loss.item<float>(), report.Reconstruction, 1e-5);
         var dictionaryGradient = dictionary.grad!;
         var parallel = (dictionaryGradient * before[1]).sum(1).unsqueeze(1) * before[1];
-        AssertClose(encoder.grad!, before[0] - sae.EncoderWeight, 2e-6, "encoder");
-        AssertClose(dictionaryGradient - parallel, before[1] - sae.Dictionary, 2e-6, "dictionary");
-        AssertClose(preBias.grad!, before[2] - sae.PreBias, 2e-6, "pre_bias");
-        AssertClose(latentBias.grad!, before[3] - sae.LatentBias, 2e-6, "latent_bias");
+        TensorAssert.Close(encoder.grad!, before[0] - sae.EncoderWeight, 2e-6, "encoder");
+        TensorAssert.Close(dictionaryGradient - parallel, before[1] - sae.Dictionary, 2e-6, "dictionary");
+        TensorAssert.Close(preBias.grad!, before[2] - sae.PreBias, 2e-6, "pre_bias");
+        TensorAssert.Close(latentBias.grad!, before[3] - sae.LatentBias, 2e-6, "latent_bias");
     }
 
     [Theory]
@@ -93,10 +95,10 @@ public class VariantTrainingTests
         Assert.InRange(report.Dead, 4, Features - 1);
         Assert.Equal(auxiliaryLoss.item<float>(), report.Auxiliary, 1e-5);
         var parallel = (dictionary.grad! * before[1]).sum(1).unsqueeze(1) * before[1];
-        AssertClose(encoder.grad!, before[0] - sae.EncoderWeight, 2e-6, "encoder");
-        AssertClose(dictionary.grad! - parallel, before[1] - sae.Dictionary, 2e-6, "dictionary");
-        AssertClose(preBias.grad!, before[2] - sae.PreBias, 2e-6, "pre_bias");
-        AssertClose(latentBias.grad!, before[3] - sae.LatentBias, 2e-6, "latent_bias");
+        TensorAssert.Close(encoder.grad!, before[0] - sae.EncoderWeight, 2e-6, "encoder");
+        TensorAssert.Close(dictionary.grad! - parallel, before[1] - sae.Dictionary, 2e-6, "dictionary");
+        TensorAssert.Close(preBias.grad!, before[2] - sae.PreBias, 2e-6, "pre_bias");
+        TensorAssert.Close(latentBias.grad!, before[3] - sae.LatentBias, 2e-6, "latent_bias");
     }
 
     [Theory]
@@ -114,9 +116,9 @@ public class VariantTrainingTests
             Assert.Equal(tensors.Step(batch).Total, memory.Step(batch).Total, 1e-5);
         }
 
-        AssertClose(tensors.Sae.EncoderWeight, memory.Sae.EncoderWeight, 1e-5, "encoder");
-        AssertClose(tensors.Sae.Dictionary, memory.Sae.Dictionary, 1e-5, "dictionary");
-        AssertClose(tensors.Sae.PreBias, memory.Sae.PreBias, 1e-5, "pre_bias");
+        TensorAssert.Close(tensors.Sae.EncoderWeight, memory.Sae.EncoderWeight, 1e-5, "encoder");
+        TensorAssert.Close(tensors.Sae.Dictionary, memory.Sae.Dictionary, 1e-5, "dictionary");
+        TensorAssert.Close(tensors.Sae.PreBias, memory.Sae.PreBias, 1e-5, "pre_bias");
     }
 
     [Theory]

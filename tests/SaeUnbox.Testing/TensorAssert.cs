@@ -7,7 +7,7 @@ namespace SaeUnbox.Testing;
 public static class TensorAssert
 {
     /// <summary>Every value within <paramref name="tolerance"/> (absolute) of the expected one; shapes alike, no NaN where none is expected.</summary>
-    public static void Close(torch.Tensor expected, torch.Tensor actual, double tolerance)
+    public static void Close(torch.Tensor expected, torch.Tensor actual, double tolerance, string what = "values")
     {
         SameShape(expected, actual);
         if (expected.numel() == 0) return;
@@ -19,7 +19,7 @@ public static class TensorAssert
         var count = off.sum().item<long>();
         if (count == 0) return;
         var at = off.to(torch.int64).argmax().item<long>();
-        Assert.Fail($"{count} of {expected.numel()} values differ by more than {tolerance:g3} (largest {difference.max().item<double>():g4}); "
+        Assert.Fail($"{what}: {count} of {expected.numel()} differ by more than {tolerance:g3} (largest {difference.max().item<double>():g4}); "
             + $"the first at [{Position(expected.shape, at)}]: expected {left[at].item<double>():g9}, got {right[at].item<double>():g9}.");
     }
 

@@ -50,7 +50,7 @@ internal sealed record Selection(string Repository, string Folder, IReadOnlyList
     private static string NameOf(string repository) => repository.Split('/')[^1];
 
     private static bool Matches(string pattern, string path) => Regex.IsMatch(
-        path, "^" + Regex.Escape(pattern).Replace(@"\*\*", ".*").Replace(@"\*", "[^/]*") + "$", RegexOptions.CultureInvariant | RegexOptions.NonBacktracking);
+        path, "^" + Regex.Escape(pattern).Replace(@"\*\*", ".*").Replace(@"\*", "[^/]*") + @"\z", RegexOptions.CultureInvariant | RegexOptions.Singleline | RegexOptions.NonBacktracking);
 }
 
 internal enum WeightPrecision

@@ -1,0 +1,160 @@
+using SaeUnbox.Testing;
+
+namespace SaeUnbox.Cli.Tests;
+
+/// <summary>Every wrong use is one line that says what is wrong, and leaves no file.</summary>
+public sealed class BadUseTests : IDisposable
+{
+    private readonly TemporaryFolder folder = new();
+
+    /// <summary>Words, where OUT is a folder that must stay empty, FILES one with broken files, GOLDENS the goldens; and what the line must hold.</summary>
+    public static TheoryData<string, string> Uses()
+    {
+        const string Model = "--model GOLDENS/model --threads 1";
+        const string Generate = "generate " + Model + " --saes GOLDENS/saes --prompt x --width 64 --height 64 --out OUT/x.png";
+        const string Bare = "generate --model GOLDENS/model --prompt x --width 64 --height 64 --out OUT/x.png";
+        return new()
+        {
+            { "", "say what to do" },
+            { "paint", "no command 'paint'" },
+            { "generate", "--model" },
+            { "generate --model GOLDENS/model --prompt x", "--out" },
+            { "generate --model GOLDENS/model --out OUT/x.png", "--prompt TEXT or --recipe FILE" },
+            { Generate + " --colour red", "--colour" },
+            { "generate --model OUT/no --prompt x --out OUT/x.png", "OUT/no: there is no such folder" },
+            { "generate --model FILES/empty --prompt x --out OUT/x.png", "FILES/empty: that is a file" },
+            { "generate --model GOLDENS/saes --prompt x --out OUT/x.png", "model_index.json" },
+            { Bare + " --saes OUT/no", "--saes OUT/no" },
+            { Bare + " --saes GOLDENS/model", "no sparse autoencoder" },
+            { Bare + " --vae-folder OUT/no", "--vae-folder OUT/no" },
+            { Bare + " --vae-folder GOLDENS/saes", "config.json" },
+            { Bare + " --scheduler GOLDENS/saes", "scheduler_config.json" },
+            { Bare + " --edit mid.0:1:1", "no sparse autoencoder for mid.0" },
+            { "generate --model GOLDENS/model --prompt x --out OUT", "that is a folder" },
+            { "generate --model GOLDENS/model --prompt x --out OUT/no/x.png", "the folder OUT/no is missing" },
+            { Generate + " --dump OUT/x.png", "--dump OUT/x.png" },
+            { Generate + " --dump OUT/no/x", "the folder OUT/no is missing" },
+            { Generate + " --steps 0", "steps: is 0" },
+            { Generate + " --steps 1001", "steps: is 1001" },
+            { Generate + " --steps 99999999999", "'99999999999' for option '--steps'" },
+            { Generate + " --seed -1", "seed: is -1" },
+            { Generate + " --seed 9223372036854775808", "--seed" },
+            { Generate + " --guidance NaN", "guidance: is NaN" },
+            { Generate + " --guidance many", "'many' for option '--guidance'" },
+            { Bare.Replace("--width 64", "--width 12"), "width: is 12" },
+            { Bare.Replace("--height 64", "--height 100000"), "height: is 100000" },
+            { Generate + " --dtype fp8", "--dtype fp8" },
+            { Generate + " --vae small", "--vae small" },
+            { Generate + " --device toaster", "--device toaster" },
+            { Generate + " --device meta", "--device meta" },
+            { Bare + " --threads 0", "--threads 0" },
+            { Generate + " --edit mid.0:1:NaN", "strength 'NaN'" },
+            { Generate + " --edit mid.0:1:1000", "edits[0].strength" },
+            { Generate + " --edit mid.0:2147483647:1", "edits[0].feature" },
+            { Generate + " --edit down.9.9:0:1", "down.9.9" },
+            { Generate + " --edit mid.0:1:1#0-1000", "edits[0].lastStep" },
+            { Generate + " --edit mid.0:1:1@OUT/no.png", "OUT/no.png is missing" },
+            { Generate + " --edit mid.0:1:1@OUT", "is a folder" },
+            { Generate + " --edit mid.0:1:1@FILES/empty", "FILES/empty" },
+            { Generate + " --edit mid.0:1:1@FILES/cut.png", "FILES/cut.png cannot be read" },
+            { Generate + " --edit mid.0:1:1@FILES/small.png", "it must have the image's size, 64 x 64" },
+            { Generate + " --edit mid.0:1:1@FILES/bytes", "neither a picture nor a text" },
+            { Generate + " --edit mid.0:1:1@FILES/ragged.json", "row 1" },
+            { Generate + " --edit mid.0:1:1@[[1,2]]", "it must lie between 0 and 1" },
+            { Generate + " --edit mid.0:1:1@[[1,", "not valid JSON" },
+            { Generate + " --edit mid.0:1:1@[[1]]", "has 1 x 1 cells" },
+            { Generate + " --ablate mid.0 --ablate mid.0", "mid.0 has an intervention already" },
+            { Generate + " --ablate middle", "--ablate middle" },
+            { Generate + " --ablate down.9.9", "down.9.9" },
+            { Generate + " --reconstruct down.9.9", "down.9.9" },
+            { Generate + " --recipe OUT/no", "OUT/no is missing" },
+            { Generate + " --recipe OUT", "is a folder" },
+            { Generate + " --recipe FILES/empty", "FILES/empty" },
+            { Generate + " --recipe FILES/small.png", "carries no recipe" },
+            { Generate + " --recipe FILES/cut.png", "FILES/cut.png" },
+            { Generate + " --recipe FILES/bytes", "neither a picture nor a text" },
+            { Generate + " --recipe FILES/ragged.json", "FILES/ragged.json" },
+            { Generate + " --prompt LONG", "expects a single argument" },
+            { Generate.Replace("--prompt x", "--prompt LONG"), "prompt: is 100000 characters long" },
+            { "explore " + Model + " --prompt x --out OUT/x", "--saes" },
+            { "explore " + Model + " --saes GOLDENS/saes --prompt x --out FILES/empty", "that is a file" },
+            { "explore " + Model + " --saes GOLDENS/saes --prompt x --out FILES/empty/x", "FILES/empty is a file" },
+            { "explore " + Model + " --saes GOLDENS/saes --prompt x --out OUT/x --top 0", "--top 0" },
+            { "explore " + Model + " --saes GOLDENS/saes --prompt x --out OUT/x --steps 2 --step 2", "--step 2" },
+            { "icon " + Model + " --saes GOLDENS/saes --site middle --feature 0 --out OUT/x.png", "--site middle" },
+            { "icon " + Model + " --saes GOLDENS/saes --site mid.0 --feature -1 --out OUT/x.png", "feature: is -1" },
+            { "icon " + Model + " --saes GOLDENS/saes --site mid.0 --feature 2147483647 --out OUT/x.png", "2147483647" },
+            { "inspect", "PATH" },
+            { "inspect OUT/no", "OUT/no" },
+            { "inspect OUT", "OUT" },
+            { "inspect FILES/empty", "FILES/empty" },
+            { "inspect FILES/bytes", "FILES/bytes" },
+            { "tokenize x", "--model" },
+            { "tokenize x --model OUT/no", "OUT/no" },
+            { "tokenize x --model GOLDENS/saes", "vocab.json" },
+            { "download", "--out" },
+            { "download --out FILES/empty", "that is a file" },
+            { "download --out OUT/x --host hub", "--host hub" },
+            { "download --out OUT/x --repo turbo", "--repo turbo" },
+            { "download --out OUT/x --repo ../..", "--repo ../.." },
+            { "download --out OUT/x --host http://127.0.0.1:1", "cannot be reached" },
+        };
+    }
+
+    [Theory]
+    [MemberData(nameof(Uses))]
+    public async Task Run_WrongUse_SaysWhatInOneLineAndLeavesNothing(string words, string expected)
+    {
+        var files = Directory.CreateDirectory(folder.At("files")).FullName;
+        var output = Directory.CreateDirectory(folder.At("out")).FullName;
+        File.WriteAllBytes(Path.Combine(files, "empty"), []);
+        File.WriteAllBytes(Path.Combine(files, "bytes"), [0xff, 0xfe, 0x00, 0xff]);
+        File.WriteAllText(Path.Combine(files, "ragged.json"), "[[0, 1], [1]]");
+        var picture = Pictures.Png.Encode(new Pictures.Picture(2, 2, 3, new byte[12]));
+        File.WriteAllBytes(Path.Combine(files, "small.png"), picture);
+        File.WriteAllBytes(Path.Combine(files, "cut.png"), picture[..(picture.Length / 2)]);
+        string Fill(string text) => text.Replace("OUT", output).Replace("FILES", files).Replace("GOLDENS", Goldens.Root).Replace("LONG", new string('a', 100_000));
+
+        var line = await Saeunbox.FailAsync([.. words.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(Fill)]);
+
+        Assert.Contains(Fill(expected), line);
+        Assert.True(line.Length < 1500, $"{line.Length} characters");
+        Assert.Empty(Directory.GetFileSystemEntries(output));
+    }
+
+    [Fact]
+    public async Task Generate_DiskFull_SaysSo()
+    {
+        Assert.SkipUnless(File.Exists("/dev/full"), "this system has no /dev/full");
+        var line = await Saeunbox.FailAsync(["generate", .. Saeunbox.GoldenModel, "--prompt", "x", "--width", "64", "--height", "64", "--out", folder.At("x.png"), "--dump", "/dev/full"]);
+        Assert.Contains("the disk is full", line);
+        Assert.Empty(Directory.GetFileSystemEntries(folder.Path));
+    }
+
+    [Fact]
+    public async Task Generate_AutoencoderOfAnotherWidth_NamesFileAndSite()
+    {
+        var target = Directory.CreateDirectory(folder.At("saes", "unet.mid_block.attentions.0_k8_hidden24_probe", "final")).FullName;
+        foreach (var file in Directory.GetFiles(Goldens.At("saes_other", "probe"))) File.Copy(file, Path.Combine(target, Path.GetFileName(file)));
+        var line = await Saeunbox.FailAsync("generate", "--model", Goldens.At("model"), "--saes", folder.At("saes"), "--prompt", "x", "--out", folder.At("x.png"));
+        Assert.Contains("mid.0", line);
+        Assert.False(File.Exists(folder.At("x.png")));
+    }
+
+    [Fact]
+    public async Task Help_OfEveryCommand_NamesItsOptions()
+    {
+        var root = CommandLine.Create(new Output.Terminal(TextWriter.Null, TextWriter.Null));
+        foreach (var command in root.Subcommands)
+        {
+            var use = await Saeunbox.SucceedAsync(command.Name, "--help");
+            Assert.All(command.Options.Where(option => !option.Hidden), option =>
+            {
+                Assert.Contains(option.Name, use.Output);
+                Assert.False(string.IsNullOrWhiteSpace(option.Description), option.Name);
+            });
+        }
+    }
+
+    public void Dispose() => folder.Dispose();
+}

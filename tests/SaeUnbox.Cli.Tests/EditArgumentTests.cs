@@ -1,0 +1,70 @@
+using System.Globalization;
+using FsCheck;
+using FsCheck.Fluent;
+using SaeUnbox.Cli.Options;
+using SaeUnbox.Contracts;
+
+namespace SaeUnbox.Cli.Tests;
+
+public sealed class EditArgumentTests
+{
+    private static readonly Gen<EditArgument> Edits =
+        from site in Gen.Elements(HookSite.Named.Append(HookSite.Parse("down.1.0")))
+        from feature in Gen.Choose(0, int.MaxValue)
+        from strength in ArbMap.Default.GeneratorFor<NormalFloat>()
+        from mode in Gen.Elements(EditMode.Add, EditMode.Scale)
+        from mask in Gen.Elements(null, "mask.png", "a@b:c.json", "no#step.png", "x#1-a.json", "[[0, 1], [0.5, 1]]")
+        from first in Gen.Choose(0, 50)
+        from length in Gen.Choose(0, 50)
+        select new EditArgument(site, feature, strength.Get, mode, mask, length == 0 ? 0 : first, length == 0 ? null : first + length);
+
+    [Fact]
+    public void Parse_WhateverIsWritten_GivesItBack() => Prop.ForAll(Edits.ToArbitrary(), edit =>
+    {
+        Assert.Equal(edit, EditArgument.Parse(Write(edit)));
+    }).QuickCheckThrowOnFailure();
+
+    [Fact]
+    public void Parse_AnyText_GivesAnEditOrOneSentence() => Prop.ForAll<string>(text =>
+    {
+        try
+        {
+            EditArgument.Parse(text ?? "");
+        }
+        catch (CliException error)
+        {
+            Assert.StartsWith("--edit ", error.Message);
+        }
+    }).QuickCheckThrowOnFailure();
+
+    [Fact]
+    public void Parse_WithoutMode_Adds() => Assert.Equal(EditMode.Add, EditArgument.Parse("mid.0:1:2").Mode);
+
+    [Theory]
+    [InlineData("", "SITE:FEATURE:STRENGTH")]
+    [InlineData("down.2.1", "SITE:FEATURE:STRENGTH")]
+    [InlineData("down.2.1:1:1:add:1", "SITE:FEATURE:STRENGTH")]
+    [InlineData("up.0:1:1", "'up.0' is no site")]
+    [InlineData("mid.0:-1:1", "the feature '-1'")]
+    [InlineData("mid.0:1.5:1", "the feature '1.5'")]
+    [InlineData("mid.0:99999999999:1", "the feature '99999999999'")]
+    [InlineData("mid.0:1:NaN", "the strength 'NaN'")]
+    [InlineData("mid.0:1:1e400", "the strength '1e400'")]
+    [InlineData("mid.0:1:", "the strength ''")]
+    [InlineData("mid.0:1:1:multiply", "the mode 'multiply'")]
+    [InlineData("mid.0:1:1@", "after @ a mask")]
+    [InlineData("mid.0:1:1@#0-1", "after @ a mask")]
+    [InlineData("mid.0:1:1#", "after # two steps")]
+    [InlineData("mid.0:1:1#1", "after # two steps")]
+    [InlineData("mid.0:1:1#a-1", "the first step 'a'")]
+    [InlineData("mid.0:1:1#0-", "the last step ''")]
+    public void Parse_MalformedPart_IsNamed(string text, string expected) =>
+        Assert.Contains(expected, Assert.Throws<CliException>(() => EditArgument.Parse(text)).Message);
+
+    private static string Write(EditArgument edit)
+    {
+        var steps = edit.LastStep is { } last ? $"#{edit.FirstStep}-{last}" : "";
+        var mask = edit.Mask is { } name ? $"@{name}" : "";
+        return string.Create(CultureInfo.InvariantCulture, $"{edit.Site}:{edit.Feature}:{edit.Strength:R}:{(edit.Mode == EditMode.Add ? "add" : "scale")}{mask}{steps}");
+    }
+}

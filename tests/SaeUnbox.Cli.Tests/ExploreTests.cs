@@ -1,0 +1,60 @@
+using SaeUnbox.Checkpoints;
+using SaeUnbox.Contracts;
+using SaeUnbox.Pictures;
+using SaeUnbox.Testing;
+using TorchSharp;
+
+namespace SaeUnbox.Cli.Tests;
+
+public sealed class ExploreTests : IDisposable
+{
+    private readonly TemporaryFolder folder = new();
+
+    [Fact]
+    public async Task Explore_GoldenRun_WritesTheReferencesTopFeaturesAndAllFiles()
+    {
+        // The run whose top features the goldens give: one step, no guidance.
+        var run = GoldenUse.Runs.First(name => GoldenUse.Number(name, "num_inference_steps") == 1);
+        var expected = GoldenUse.Sites.ToDictionary(site => site, site => GoldenTensors.Read("saes.safetensors", $"{site}/top10").data<long>().ToArray());
+        var count = expected.Values.First().Length;
+        var use = await Saeunbox.SucceedAsync(["explore", .. GoldenUse.Words(run), "--top", $"{count}", "--out", folder.At("x"), "--json"]);
+
+        Assert.Equal(use.Output.TrimEnd(), File.ReadAllText(folder.At("x", "features.json")).TrimEnd());
+        var image = Picture.Decode(File.ReadAllBytes(folder.At("x", "image.png")));
+        var files = new List<string> { "image.png", "features.json", "activations.safetensors" };
+        using var activations = Checkpoint.Open(folder.At("x", "activations.safetensors"));
+        foreach (var (site, top) in expected)
+        {
+            var listed = use.Json.GetProperty("sites").GetProperty(site.Code);
+            Assert.Equal(top, listed.GetProperty("features").EnumerateArray().Select(feature => feature.GetProperty("feature").GetInt64()));
+            foreach (var feature in listed.GetProperty("features").EnumerateArray())
+            {
+                Assert.True(feature.GetProperty("mean").GetDouble() <= feature.GetProperty("max").GetDouble());
+                Assert.InRange(feature.GetProperty("share").GetDouble(), 0, 1);
+                var heatmap = feature.GetProperty("heatmap").GetString()!;
+                files.Add(heatmap);
+                var drawn = Picture.Decode(File.ReadAllBytes(folder.At("x", heatmap)));
+                Assert.Equal((image.Width, image.Height), (drawn.Width, drawn.Height));
+            }
+            long[] shape = [listed.GetProperty("rows").GetInt64(), listed.GetProperty("columns").GetInt64(), listed.GetProperty("k").GetInt64()];
+            Assert.Equal(shape, activations.Entries[$"{site}.indices"].Shape);
+            Assert.Equal(shape, activations.Entries[$"{site}.values"].Shape);
+        }
+        Assert.Equal(
+            files.Order(StringComparer.Ordinal),
+            Directory.GetFiles(folder.At("x"), "*", SearchOption.AllDirectories).Select(path => Path.GetRelativePath(folder.At("x"), path)).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public async Task Icon_GoldenFeature_CarriesItsRecipe()
+    {
+        var site = GoldenUse.Sites[0];
+        var use = await Saeunbox.SucceedAsync(["icon", .. Saeunbox.GoldenModel, "--vae", "tiny", "--site", site.Code, "--feature", "1", "--out", folder.At("x.png"), "--json"]);
+        var recipe = Recipe.FromJson(Png.FindText(File.ReadAllBytes(folder.At("x.png")), Recipe.PngKeyword)!);
+        Assert.Equal("", recipe.Prompt);
+        Assert.Equal(new SiteIntervention.Icon(site, 1), Assert.Single(recipe.Interventions));
+        Assert.Equal(recipe, Recipe.FromJson(use.Json.GetProperty("recipe").GetRawText()));
+    }
+
+    public void Dispose() => folder.Dispose();
+}
