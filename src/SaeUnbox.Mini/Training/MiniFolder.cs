@@ -18,6 +18,15 @@ internal sealed class MiniFolder
     /// <summary>What SdxlPipeline.Load opens.</summary>
     public string Model => Path.Combine(_root, "model");
 
+    /// <summary>What <c>--saes</c> takes.</summary>
+    public string Autoencoders => Path.Combine(_root, "saes");
+
+    /// <summary>What the sites did in drawn pictures.</summary>
+    public string Activations => Path.Combine(_root, "states", "activations");
+
+    /// <summary>States and logs of the autoencoders' training.</summary>
+    public string AutoencoderStates => Path.Combine(_root, "states", "autoencoders");
+
     public string State(string stage) => Path.Combine(_root, "states", stage + ".safetensors");
 
     public string Sheet(string stage, int step) => Path.Combine(_root, "samples", $"{stage}-{step:d6}.png");

@@ -6,16 +6,17 @@ using static TorchSharp.torch;
 namespace SaeUnbox.Mini.Training;
 
 /// <summary>
-/// Makes unbox-mini from nothing: the linear code of pictures, the decoder, then U-Net and text encoders together. Every stage goes on
-/// where it was left; run again with the same options and folder after any stop. Only the numbers of steps may change: the learning
-/// rate then falls towards the new end.
+/// Makes unbox-mini from nothing: the linear code of pictures, the decoder, U-Net and text encoders together, and the sparse
+/// autoencoders of its four sites. Every stage goes on where it was left; run again with the same options and folder after any stop.
+/// Only the numbers of steps may change, the learning rate then falling towards the new end, and what concerns the autoencoders alone,
+/// which are then made anew.
 /// </summary>
 public static class MiniTraining
 {
     private const int CodePurpose = 1;
 
     /// <param name="options">What to make.</param>
-    /// <param name="directory">States, samples and, under "model", the model in diffusers' layout.</param>
+    /// <param name="directory">States, samples, the model in diffusers' layout under "model", the autoencoders in the reference's under "saes".</param>
     /// <param name="progress">Is told how it goes.</param>
     /// <param name="cancellation">Ends after the step in progress, with the state saved.</param>
     /// <exception cref="Checkpoints.CheckpointException">A state in the folder is broken or of other options, or cannot be written.</exception>
@@ -31,6 +32,7 @@ public static class MiniTraining
         var code = FindCode(options, folder);
         TrainDecoder(options, folder, code, progress, cancellation);
         TrainNetwork(options, folder, code, progress, cancellation);
+        AutoencoderTraining.Run(options, folder, progress, cancellation);
     }
 
     private static LatentCode FindCode(MiniTrainingOptions options, MiniFolder folder)
@@ -78,7 +80,11 @@ public static class MiniTraining
         using var training = new NetworkTraining(options, folder.Model, code);
         var evaluation = new NetworkEvaluation(training, options, code, decoder);
         var state = new TrainingState(folder.State(stage), () => training.State);
-        var text = Text(options with { Decoder = options.Decoder with { Steps = 0 }, Network = options.Network with { Steps = 0 } });
+        var text = Text(new
+        {
+            options.Seed, options.PictureSize, options.Scenes, options.Latents,
+            Decoder = options.Decoder with { Steps = 0 }, Network = options.Network with { Steps = 0 },
+        });
         var done = state.Restore(text);
         training.Share();
         var heldOut = double.NaN;

@@ -17,6 +17,8 @@ public sealed record MiniTrainingOptions
     public DecoderOptions Decoder { get; init; } = new();
 
     public NetworkOptions Network { get; init; } = new();
+
+    public AutoencoderOptions Autoencoders { get; init; } = new();
 }
 
 /// <summary>The linear code of pictures.</summary>
@@ -134,4 +136,28 @@ public sealed record NetworkOptions
     public int CheckpointEvery { get; init; } = 250;
 
     public int EvaluationPictures { get; init; } = 64;
+}
+
+/// <summary>The sparse autoencoders of the four sites, and what they learn from.</summary>
+public sealed record AutoencoderOptions
+{
+    /// <summary>Pictures whose activations are collected: 256 vectors each at every site.</summary>
+    public int Pictures { get; init; } = 800;
+
+    public int Features { get; init; } = 512;
+
+    public int K { get; init; } = 8;
+
+    public int AuxK { get; init; } = 64;
+
+    public long Steps { get; init; } = 1500;
+
+    public int Batch { get; init; } = 2048;
+
+    public double LearningRate { get; init; } = 2e-3;
+
+    public int WarmUp { get; init; } = 50;
+
+    /// <summary>A feature silent for so many vectors is dead, and the auxiliary loss wakes it.</summary>
+    public long DeadAfterVectors { get; init; } = 200_000;
 }

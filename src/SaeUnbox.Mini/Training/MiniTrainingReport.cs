@@ -1,7 +1,7 @@
 namespace SaeUnbox.Mini.Training;
 
 /// <summary>Where training stands.</summary>
-/// <param name="Stage">"latents", "decoder", "network".</param>
+/// <param name="Stage">"decoder", "network", "activations", then "autoencoder" and its site.</param>
 /// <param name="Step">Steps done of the stage.</param>
 /// <param name="Steps">Steps of the stage.</param>
 /// <param name="Figures">Named figures: losses and the like, averaged over the last steps.</param>

@@ -11,8 +11,11 @@ public static class SaeWriter
     /// Writes a folder in the reference's layout: <c>config.json</c>, <c>state_dict.pth</c> (the decoder column-major), and
     /// <c>mean.pt</c>, <c>std.pt</c> where they are known.
     /// </summary>
+    /// <param name="sae">What is written.</param>
+    /// <param name="folder">Made where it is missing.</param>
+    /// <param name="dtype">Of the weights: Float16 takes half the room; readers make float32 of it.</param>
     /// <exception cref="CheckpointException">A file cannot be written.</exception>
-    public static void Save(SparseAutoencoder sae, string folder)
+    public static void Save(SparseAutoencoder sae, string folder, ScalarType dtype = ScalarType.Float32)
     {
         using var scope = NewDisposeScope();
         Files.CreateFolder(folder);
@@ -20,11 +23,11 @@ public static class SaeWriter
         {
             [TensorNames.StateDict] = new Dictionary<string, object?>
             {
-                [TensorNames.PreBias] = sae.PreBias.cpu(),
-                [TensorNames.LatentBias] = sae.LatentBias.cpu(),
+                [TensorNames.PreBias] = sae.PreBias.cpu().to(dtype),
+                [TensorNames.LatentBias] = sae.LatentBias.cpu().to(dtype),
                 [TensorNames.StatsLastNonzero] = sae.StatsLastNonzero.cpu(),
-                [TensorNames.EncoderWeight] = sae.EncoderWeight.cpu(),
-                [TensorNames.DecoderWeight] = sae.Dictionary.cpu().t(),
+                [TensorNames.EncoderWeight] = sae.EncoderWeight.cpu().to(dtype),
+                [TensorNames.DecoderWeight] = sae.Dictionary.cpu().to(dtype).t(),
             },
         });
         AtomicFile.WriteAllText(Path.Combine(folder, "config.json"), sae.Config.ToJson());

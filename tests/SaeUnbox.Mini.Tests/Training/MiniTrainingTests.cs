@@ -1,7 +1,10 @@
 using SaeUnbox.Checkpoints;
 using SaeUnbox.Diffusion;
+using SaeUnbox.Mini.Evaluation;
 using SaeUnbox.Mini.Training;
 using SaeUnbox.Pictures;
+using SaeUnbox.Sae;
+using SaeUnbox.Sae.Steering;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Tests.Training;
@@ -16,18 +19,41 @@ public sealed class MiniTrainingTests : IDisposable
         var recorder = new Recorder();
         MiniTraining.Run(Tiny.Options, _straight, recorder);
 
-        StopAfter("decoder", 3);
+        StopAfter("decoder", 2);
         StopAfter("network", 2);
+        StopAfter("activations", 3);
         MiniTraining.Run(Tiny.Options, _broken, new Recorder());
 
         foreach (var file in (string[])["unet/diffusion_pytorch_model", "text_encoder/model", "text_encoder_2/model", "vae/diffusion_pytorch_model"])
             Assert.Equal(File.ReadAllBytes(Part(_straight, file)), File.ReadAllBytes(Part(_broken, file)));
         Assert.Equal(File.ReadAllBytes(State(_straight, "network")), File.ReadAllBytes(State(_broken, "network")));
-        Assert.All(recorder.Sheets, sheet => Assert.Equal(8 * 130 - 2, Png.Decode(File.ReadAllBytes(sheet)).Width));
+        Assert.All(recorder.Sheets, sheet => Assert.Equal((sheet.Contains("decoder", StringComparison.Ordinal) ? 8 : 2) * 130 - 2, Png.Decode(File.ReadAllBytes(sheet)).Width));
         Assert.Contains(recorder.Reports, report => report is { Stage: "network", Step: 4, Steps: 4 } && report.Figures["labels"] > 0);
 
         OtherOptionsAreRefused();
         ThePipelineDrawsWhatTheNetworkPredicts();
+        EverySiteHasAnAutoencoderThatPaints(recorder);
+    }
+
+    private void EverySiteHasAnAutoencoderThatPaints(Recorder recorder)
+    {
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        using var saes = SaeSet.Load(Path.Combine(_straight, "saes"));
+        using var again = SaeSet.Load(Path.Combine(_broken, "saes"));
+        using var model = new MiniModel(Path.Combine(_straight, "model"));
+        using var run = model.Run([CaptionedScene.Draw(new Random(1), Tiny.Options.Scenes)]);
+
+        Assert.Equal(MiniModel.Sites.Order(), saes.Keys.Order());
+        foreach (var (site, sae) in saes)
+        {
+            Assert.Equal((Tiny.Options.Autoencoders.Features, Tiny.Options.Autoencoders.K), (sae.Config.Features, sae.Config.K));
+            Assert.True(sae.Dictionary.allclose(again[site].Dictionary, 0, 0) && sae.Scale!.Mean.SequenceEqual(again[site].Scale!.Mean), $"{site} differs after a resumption");
+            var strongest = Enumerable.Range(0, sae.Config.Features).MaxBy(sae.MeanOf);
+            using var edit = Edits.Add(sae, strongest, 10);
+            Assert.False(run.Edited(site, edit).allclose(run.Latents, atol: 1e-4), $"painting at {site} changes nothing");
+            Assert.Contains(recorder.Reports, report => report.Stage == $"autoencoder {site.Code}" && report.Step == Tiny.Options.Autoencoders.Steps);
+        }
     }
 
     private void OtherOptionsAreRefused()

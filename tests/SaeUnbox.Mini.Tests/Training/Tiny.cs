@@ -8,12 +8,13 @@ internal static class Tiny
     public static MiniTrainingOptions Options { get; } = new()
     {
         Latents = new LatentOptions { Scenes = 6 },
-        Decoder = new DecoderOptions { Width = 6, Blocks = [1, 0, 0], Steps = 6, Batch = 2, Crop = 8, CheckpointEvery = 3 },
+        Decoder = new DecoderOptions { Width = 6, Blocks = [1, 0, 0], Steps = 4, Batch = 2, Crop = 8, CheckpointEvery = 2 },
         Network = new NetworkOptions
         {
             Channels = [8, 8, 16], Layers = [1, 1, 2], Heads = [1, 1, 2], NormGroups = 4, TimeIdChannels = 4, TextWidth = 8, Steps = 4, Batch = 1,
-            Workers = 2, CutFrom = 0, SwapFrom = 0, PaintFrom = 0, CheckpointEvery = 2, EvaluationPictures = 8,
+            Workers = 2, CutFrom = 0, SwapFrom = 0, PaintFrom = 0, CheckpointEvery = 2, EvaluationPictures = 2,
         },
+        Autoencoders = new AutoencoderOptions { Pictures = 3, Features = 24, K = 3, AuxK = 4, Steps = 6, Batch = 64, WarmUp = 2 },
     };
 
     public static string Folder() => Directory.CreateTempSubdirectory("mini-").FullName;
@@ -34,7 +35,8 @@ internal sealed class Recorder : IMiniTrainingProgress
 
     public void Saved(string stage, int step, string path, string? picture)
     {
-        Sheets.Add(picture!);
+        if (picture is not null)
+            Sheets.Add(picture);
         OnSaved(stage, step);
     }
 }

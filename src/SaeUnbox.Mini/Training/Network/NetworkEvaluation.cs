@@ -7,8 +7,9 @@ namespace SaeUnbox.Mini.Training;
 /// <summary>How good the averaged weights are on scenes never trained on, under true noise; and what they draw and paint.</summary>
 internal sealed class NetworkEvaluation(NetworkTraining training, MiniTrainingOptions options, LatentCode code, IAutoencoder decoder)
 {
-    private const int Purpose = 6, SheetPurpose = 7, Batch = 8, MostRows = 3;
+    private const int Purpose = 6, SheetPurpose = 7, MostColumns = 8, MostRows = 3;
     private const double Strength = 2.5;
+    private readonly int _columns = Math.Min(MostColumns, options.Network.EvaluationPictures);
 
     /// <summary>Elements whose painting the sheet shows, each over its stroke.</summary>
     private static readonly (string Name, CellMask Cells)[] Painted =
@@ -22,11 +23,11 @@ internal sealed class NetworkEvaluation(NetworkTraining training, MiniTrainingOp
     {
         using var noGrad = no_grad();
         double sum = 0;
-        for (var first = 0; first < options.Network.EvaluationPictures; first += Batch)
+        for (var first = 0; first < options.Network.EvaluationPictures; first += _columns)
         {
             using var scope = NewDisposeScope();
-            var batch = Draw(Purpose, first, Batch);
-            sum += (Predict(batch) - batch.Latents).square().mean().item<float>() * Batch;
+            var batch = Draw(Purpose, first, _columns);
+            sum += (Predict(batch) - batch.Latents).square().mean().item<float>() * _columns;
         }
         return sum / options.Network.EvaluationPictures;
     }
@@ -37,25 +38,25 @@ internal sealed class NetworkEvaluation(NetworkTraining training, MiniTrainingOp
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
         var sheet = new ContactSheet(options.PictureSize / 2);
-        for (var row = 0; row < Math.Clamp(options.Network.EvaluationPictures / Batch, 1, MostRows); row++)
+        for (var row = 0; row < Math.Clamp(options.Network.EvaluationPictures / _columns, 1, MostRows); row++)
         {
-            var batch = Draw(SheetPurpose, row * Batch, Batch);
+            var batch = Draw(SheetPurpose, row * _columns, _columns);
             foreach (var sample in batch.Samples)
                 sheet.Add(SceneRenderer.Render(sample.Scene, options.PictureSize).Rgb);
             sheet.Add(decoder.Decode(Predict(batch)));
         }
-        var canvas = Draw(SheetPurpose, 1000, Painted.Length);
+        var canvas = Draw(SheetPurpose, 1000, _columns);
         sheet.Add(decoder.Decode(Predict(canvas)));
         foreach (var site in Enumerable.Range(0, MiniSites.All.Count))
             sheet.Add(decoder.Decode(Paint(canvas, site)));
-        sheet.Save(path, Batch);
+        sheet.Save(path, _columns);
     }
 
     private Tensor Paint(TrainingBatch batch, int site)
     {
-        var (memory, network) = (training.Memories[site], training.Averaged);
-        var masks = TrainingBatch.Masks(Painted.Select(painted => painted.Cells));
-        var directions = stack(Painted.Select(painted => memory.MeanDirection(SceneElement.All.Index().First(element => element.Item.Name == painted.Name).Index)));
+        var (memory, network, painted) = (training.Memories[site], training.Averaged, Painted.Take(_columns).ToArray());
+        var masks = TrainingBatch.Masks(painted.Select(one => one.Cells));
+        var directions = stack(painted.Select(one => memory.MeanDirection(SceneElement.All.Index().First(element => element.Item.Name == one.Name).Index)));
         var added = directions.unsqueeze(-1).unsqueeze(-1) * masks * (memory.Norm * Strength);
         using var hook = network.UNet.Hook(MiniSites.All[site], (_, output) => output + added);
         return Predict(batch);

@@ -1,0 +1,21 @@
+using SaeUnbox.Diffusion;
+using SaeUnbox.Mini.Scenes;
+
+namespace SaeUnbox.Mini.Evaluation;
+
+/// <summary>A caption and a seed, as a user gives them, and the scene that they mean.</summary>
+internal sealed record CaptionedScene(Scene Scene, string Caption, long Seed)
+{
+    private static readonly long[] NoiseShape = [1, 4, 64, 64];
+
+    public static CaptionedScene Draw(Random random, SceneMix mix) => Draw(random, SceneSampler.Draw(random, mix));
+
+    /// <summary>A caption of the given facts, and a seed.</summary>
+    public static CaptionedScene Draw(Random random, SceneFacts facts)
+    {
+        var seed = random.Next();
+        using var generator = Noise.GeneratorOf(seed);
+        using var noise = Noise.Draw(generator, NoiseShape);
+        return new(new Scene(facts, NoisePatches.Of(noise.data<float>().ToArray())), CaptionGrammar.Compose(facts, random), seed);
+    }
+}

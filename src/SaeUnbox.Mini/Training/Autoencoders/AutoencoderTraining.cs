@@ -1,0 +1,89 @@
+using System.Text.Json;
+using SaeUnbox.Checkpoints;
+using SaeUnbox.Contracts;
+using SaeUnbox.Mini.Evaluation;
+using SaeUnbox.Mini.Scenes;
+using SaeUnbox.Sae;
+using SaeUnbox.Sae.Collection;
+using SaeUnbox.Sae.Statistics;
+using SaeUnbox.Sae.Training;
+using static TorchSharp.torch;
+
+namespace SaeUnbox.Mini.Training;
+
+/// <summary>
+/// The last stages: a sparse autoencoder of every site of the finished model, with its features' mean and standard deviation, in the
+/// reference's layout and in float16, as the model's own weights are.
+/// </summary>
+internal static class AutoencoderTraining
+{
+    private const int ReportEvery = 10;
+
+    public static void Run(MiniTrainingOptions options, MiniFolder folder, IMiniTrainingProgress progress, CancellationToken cancellation)
+    {
+        set_num_threads(options.Network.Workers);
+        DropOthers(options, folder);
+        ActivationSampling.Run(options, folder, progress, cancellation);
+        foreach (var site in MiniModel.Sites)
+            Train(site, options, folder, progress, cancellation);
+    }
+
+    private static void Train(HookSite site, MiniTrainingOptions options, MiniFolder folder, IMiniTrainingProgress progress, CancellationToken cancellation)
+    {
+        var plan = Plan(site, options);
+        var target = Path.Combine(folder.Autoencoders, TrainingSession.NameOf(site, plan.Autoencoders[0]), "final");
+        // The last file that is written.
+        if (File.Exists(Path.Combine(target, "std.pt")))
+            return;
+        var collection = ActivationCollection.Open(folder.Activations, site);
+        var trained = TrainingSession.Run(plan, collection, folder.AutoencoderStates, progress: new Reporter(site, plan, progress), cancellation: cancellation)[0];
+        using (var sae = SaeLoader.Load(trained))
+            SaeWriter.Save(sae, target, ScalarType.Float16);
+        // Of the rounded weights, which are what is used.
+        using var rounded = SaeLoader.Load(target);
+        SaeWriter.SaveScale(ActivationStatistics.Measure(rounded, collection, cancellation: cancellation).Scale, target);
+        progress.Saved($"autoencoder {site.Code}", (int)plan.Steps, target, null);
+    }
+
+    private static TrainingPlan Plan(HookSite site, MiniTrainingOptions options)
+    {
+        var wanted = options.Autoencoders;
+        return new(site, [new TrainingOptions
+        {
+            Features = wanted.Features, K = wanted.K, AuxK = wanted.AuxK, BatchSize = wanted.Batch, LearningRate = wanted.LearningRate,
+            WarmUpSteps = wanted.WarmUp, DeadAfterVectors = wanted.DeadAfterVectors,
+        }], wanted.Steps) { Seed = (ulong)options.Seed };
+    }
+
+    // Activations and autoencoders belong to one model: those of a shorter training, or of other options, are made anew.
+    private static void DropOthers(MiniTrainingOptions options, MiniFolder folder)
+    {
+        Directory.CreateDirectory(folder.AutoencoderStates);
+        var (note, text) = (Path.Combine(folder.AutoencoderStates, "options.json"), JsonSerializer.Serialize(options));
+        if (File.Exists(note) && File.ReadAllText(note) == text)
+            return;
+        foreach (var part in (string[])[folder.Activations, folder.AutoencoderStates, folder.Autoencoders])
+            if (Directory.Exists(part))
+                Directory.Delete(part, true);
+        Directory.CreateDirectory(folder.AutoencoderStates);
+        AtomicFile.WriteAllText(note, text);
+    }
+
+    private sealed class Reporter(HookSite site, TrainingPlan plan, IMiniTrainingProgress progress) : IProgress<TrainingProgress>
+    {
+        private StageClock? _clock;
+
+        public void Report(TrainingProgress value)
+        {
+            var step = (int)value.StepsDone;
+            _clock ??= new StageClock($"autoencoder {site.Code}", (int)value.Steps, progress, step - 1);
+            if (step % ReportEvery != 0 && step != value.Steps)
+                return;
+            var report = value.Reports[0];
+            _clock.Report(step, (double)plan.Autoencoders[0].BatchSize / (CellMask.Side * CellMask.Side), new Dictionary<string, double>
+            {
+                ["loss"] = report.Total, ["explained"] = report.ExplainedVariance, ["dead"] = report.Dead,
+            });
+        }
+    }
+}
