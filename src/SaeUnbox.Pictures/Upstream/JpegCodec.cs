@@ -19,8 +19,9 @@ internal static class JpegCodec
             image.CopyPixelDataTo(pixels);
             return new(image.Width, image.Height, 3, pixels);
         }
-        catch (ImageFormatException error)
+        catch (Exception error) when (error is not PictureException)
         {
+            // Broken files are an ImageFormatException, a NotSupportedException, or an index or a memory limit out of bounds.
             throw new PictureException("the JPEG cannot be read", error);
         }
     }
