@@ -23,6 +23,9 @@ internal static class CommandLine
         DownloadCommand.Create(terminal),
         BenchCommand.Create(terminal),
         TrainMiniCommand.Create(terminal),
+        CollectCommand.Create(terminal),
+        TrainSaeCommand.Create(terminal),
+        StatisticsCommand.Create(terminal),
     };
 
     /// <summary>Runs one command; whatever goes wrong is one line on the error stream.</summary>

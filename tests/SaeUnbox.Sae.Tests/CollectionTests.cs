@@ -73,6 +73,37 @@ public class CollectionTests
     }
 
     [Fact]
+    public void Add_ShardsOfAnotherDivision_AreJumpedAndNeverOverlapped()
+    {
+        using var scope = NewDisposeScope();
+        using var folder = new TemporaryFolder();
+        Collect(folder.Path, items: 2, perShard: 3, first: 4);
+        var asked = new List<long>();
+        using (var writer = new CollectionWriter(folder.Path, Sites, new CollectionOptions { ItemsPerShard = 3 }))
+        {
+            for (; writer.NextItem < 8; writer.Add(writer.NextItem, Items(writer.NextItem)))
+                asked.Add(writer.NextItem);
+            writer.Complete();
+        }
+
+        Assert.Equal([0L, 1, 2, 3, 6, 7], asked);
+        var shards = ActivationCollection.Open(folder.Path, Sites[0]).Shards;
+        Assert.Equal([(0L, 3L), (3, 4), (4, 6), (6, 8)], shards.Select(shard => (shard.First, shard.End)));
+    }
+
+    [Fact]
+    public void Add_RemainsOfAKilledRun_AreReplaced()
+    {
+        using var scope = NewDisposeScope();
+        using var folder = new TemporaryFolder();
+        Collect(folder.Path, items: 1, perShard: 2);
+        File.Delete(Directory.EnumerateFiles(folder.At(Sites[1].Code)).Single());
+        Collect(folder.Path, items: 2, perShard: 2);
+        foreach (var site in Sites)
+            Assert.Equal((0L, 2L), ActivationCollection.Open(folder.Path, site).Shards.Select(shard => (shard.First, shard.End)).Single());
+    }
+
+    [Fact]
     public void Add_BudgetSpent_StopsWithWholeShards()
     {
         using var scope = NewDisposeScope();

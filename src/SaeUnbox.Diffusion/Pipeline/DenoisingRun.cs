@@ -29,6 +29,17 @@ public sealed class DenoisingRun : IDisposable
     /// <summary>The latents before the first step, [B, C, h, w]; the caller's.</summary>
     public Tensor StartLatents() => StartNoise * Scheduler.Schedule.InitialNoiseSigma;
 
+    /// <summary>What the U-Net is asked in a step that begins with these latents; its tensors are the caller's.</summary>
+    public DenoisingInput InputOf(int step, Tensor latents)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var scaled = Scheduler.ScaleInput(latents, step);
+        var sample = Request.IsGuided ? cat([scaled, scaled], 0) : scaled.alias();
+        var timestep = tensor([Scheduler.Schedule.Timesteps[step]], device: sample.device);
+        return new DenoisingInput(step, sample.MoveToOuterDisposeScope(), timestep.MoveToOuterDisposeScope(), Conditioning);
+    }
+
     /// <summary>Makes the steps one by one as they are enumerated.</summary>
     /// <param name="firstStep">The step to begin with.</param>
     /// <param name="latents">The latents before that step (<see cref="DenoisingStep.Before"/> of another pass); null only for step 0.</param>
@@ -70,15 +81,12 @@ public sealed class DenoisingRun : IDisposable
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var timestep = Scheduler.Schedule.Timesteps[index];
-        var scaled = Scheduler.ScaleInput(latents, index);
-        var sample = Request.IsGuided ? cat([scaled, scaled], 0) : scaled;
-        var predicted = predict(new DenoisingInput(index, sample, tensor([timestep], device: sample.device), Conditioning), cancellation);
+        var predicted = predict(InputOf(index, latents), cancellation);
         var output = Request.IsGuided ? Guide(predicted) : predicted;
         var (after, denoised) = Scheduler.Step(output, index, latents, Scheduler.DrawsNoise ? _noise[index + 1] : null);
         return new DenoisingStep(
             index,
-            timestep,
+            Scheduler.Schedule.Timesteps[index],
             Scheduler.Schedule.Sigmas[index],
             latents,
             output.MoveToOuterDisposeScope(),

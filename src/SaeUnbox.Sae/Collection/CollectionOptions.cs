@@ -11,7 +11,7 @@ public sealed record CollectionOptions
     /// <summary>Type of the stored numbers: Float16, BFloat16 or Float32.</summary>
     public torch.ScalarType DType { get; init; } = torch.ScalarType.Float16;
 
-    /// <summary>Most bytes the whole folder may take; null: no bound.</summary>
+    /// <summary>Most bytes the whole folder may take (workers side by side: a shard of each more); null: no bound.</summary>
     public long? DiskBudget { get; init; }
 
     /// <summary>The first item of this worker; workers of one folder take ranges that do not overlap.</summary>

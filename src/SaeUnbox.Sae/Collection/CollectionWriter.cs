@@ -8,7 +8,7 @@ namespace SaeUnbox.Sae.Collection;
 /// <summary>
 /// Writes activations of several sites into shards, <c>FOLDER/SITE/items-FIRST-END.safetensors</c>. Files appear whole or
 /// not at all, and a range of items counts as done when every site has it, so a killed run goes on at
-/// <see cref="NextItem"/>.
+/// <see cref="NextItem"/>. Ranges never overlap, whichever workers made them.
 /// </summary>
 public sealed class CollectionWriter : IDisposable
 {
@@ -18,6 +18,7 @@ public sealed class CollectionWriter : IDisposable
     private readonly IReadOnlyList<HookSite> _sites;
     private readonly CollectionOptions _options;
     private readonly Dictionary<HookSite, List<Tensor>> _waiting;
+    private readonly Dictionary<long, long> _done;
     private long _written;
     private long _shardStart;
 
@@ -31,11 +32,12 @@ public sealed class CollectionWriter : IDisposable
         _waiting = sites.ToDictionary(site => site, _ => new List<Tensor>());
         foreach (var site in sites)
             Files.CreateFolder(FolderOf(site));
-        _written = new DirectoryInfo(folder).EnumerateFiles("*.safetensors", SearchOption.AllDirectories).Sum(file => file.Length);
-        NextItem = _shardStart = FirstMissing();
+        _written = BytesInFolder();
+        _done = Done();
+        NextItem = _shardStart = FirstMissing(_options.FirstItem);
     }
 
-    /// <summary>The item wanted next; on a fresh start the first, else the one behind the last complete shard.</summary>
+    /// <summary>The item wanted next: the first that no complete shard holds. It jumps where shards are there already.</summary>
     public long NextItem { get; private set; }
 
     /// <summary>Bytes in the folder.</summary>
@@ -61,11 +63,11 @@ public sealed class CollectionWriter : IDisposable
         }
 
         NextItem++;
-        if (NextItem - _shardStart >= _options.ItemsPerShard)
+        if (NextItem - _shardStart >= _options.ItemsPerShard || _done.ContainsKey(NextItem))
             Flush();
     }
 
-    /// <summary>Writes what is waiting; call once at the end.</summary>
+    /// <summary>Writes what is waiting; call at the end, or where a run is stopped.</summary>
     public void Complete()
     {
         if (NextItem > _shardStart)
@@ -78,7 +80,8 @@ public sealed class CollectionWriter : IDisposable
     private void Flush()
     {
         var size = _waiting.Values.Sum(list => list.Sum(tensor => tensor.numel() * tensor.element_size()));
-        if (_options.DiskBudget is { } budget && _written + size > budget)
+        // Other workers write to the folder, too.
+        if (_options.DiskBudget is { } budget && (_written = BytesInFolder()) + size > budget)
         {
             IsFull = true;
             NextItem = _shardStart;
@@ -95,9 +98,11 @@ public sealed class CollectionWriter : IDisposable
                 [new(ActivationShard.TensorName, stack([.. _waiting[site]]))],
                 new Dictionary<string, string> { ["site"] = site.Code });
             _written += new FileInfo(path).Length;
+            RemoveRemains(site, path);
         }
 
-        _shardStart = NextItem;
+        _done[_shardStart] = NextItem;
+        NextItem = _shardStart = FirstMissing(NextItem);
         Clear();
     }
 
@@ -117,19 +122,39 @@ public sealed class CollectionWriter : IDisposable
         return difference.cpu().to(_options.DType).clone().DetachFromDisposeScope();
     }
 
-    private long FirstMissing()
+    // A run killed between two sites may have left this range under another length at the first of them.
+    private void RemoveRemains(HookSite site, string written)
     {
-        var done = _sites
-            .Select(site => Directory.EnumerateFiles(FolderOf(site))
-                .Select(ActivationShard.ParseName)
-                .OfType<(long First, long End)>()
-                .ToHashSet())
-            .Aggregate((all, next) => [.. all.Intersect(next)]);
-        var item = _options.FirstItem;
-        while (done.FirstOrDefault(range => range.First == item) is { End: > 0 } range)
-            item = range.End;
+        foreach (var path in Directory.EnumerateFiles(FolderOf(site)).Where(path => path != written).ToArray())
+        {
+            if (ActivationShard.ParseName(path) is { } range && range.First < NextItem && range.End > _shardStart)
+                File.Delete(path);
+        }
+    }
+
+    // First item to end, of the ranges that every site has.
+    private Dictionary<long, long> Done() => _sites
+        .Select(site => Directory.EnumerateFiles(FolderOf(site))
+            .Select(ActivationShard.ParseName)
+            .OfType<(long First, long End)>()
+            .ToHashSet())
+        .Aggregate((all, next) => [.. all.Intersect(next)])
+        .GroupBy(range => range.First)
+        .ToDictionary(group => group.Key, group => group.Max(range => range.End));
+
+    private long FirstMissing(long item)
+    {
+        foreach (var (first, end) in _done.OrderBy(range => range.Key))
+        {
+            if (first <= item && item < end)
+                item = end;
+        }
+
         return item;
     }
+
+    private long BytesInFolder() =>
+        new DirectoryInfo(_folder).EnumerateFiles("*.safetensors", SearchOption.AllDirectories).Sum(file => file.Length);
 
     private string FolderOf(HookSite site) => Path.Combine(_folder, site.Code);
 

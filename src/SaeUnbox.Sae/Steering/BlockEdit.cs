@@ -23,7 +23,7 @@ public abstract class BlockEdit : IDisposable
     }
 
     /// <summary>output - input, channels last in float32: [batch, h, w, d].</summary>
-    internal static Tensor Difference(Tensor input, Tensor output) =>
+    public static Tensor Difference(Tensor input, Tensor output) =>
         (output.to(ScalarType.Float32) - input.to(ScalarType.Float32)).permute(0, 2, 3, 1);
 
     /// <summary>[..., h, w, d] float32 as the block has it: [batch, d, h, w] in its dtype.</summary>
