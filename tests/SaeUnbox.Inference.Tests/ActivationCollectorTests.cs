@@ -31,7 +31,7 @@ public sealed class ActivationCollectorTests(GoldenModel model) : IClassFixture<
         foreach (var site in loaded.Saes.Keys)
         {
             var file = $"runs/{run}.safetensors";
-            var added = GoldenModel.Tensor(file, $"{site.ModulePath}/output") - GoldenModel.Tensor(file, $"{site.ModulePath}/input");
+            var added = GoldenTensors.Read(file, $"{site.ModulePath}/output") - GoldenTensors.Read(file, $"{site.ModulePath}/input");
             var expected = added[added.shape[0] - 1].permute(0, 2, 3, 1); // the conditional half is the last of the batch
             TensorAssert.Close(expected.reshape(-1, expected.shape[^1]), Rows(folder.Path, site), recipe.Guidance > 1 ? Guided : Unguided);
         }

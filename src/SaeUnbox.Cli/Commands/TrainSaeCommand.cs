@@ -61,9 +61,10 @@ internal sealed class TrainSaeCommand
         OutputFile.RequireFolder(folder, "--out");
         if (parsed.GetValue(steps) is not null && parsed.GetValue(epochs) is not null) throw new CliException("say either --steps or --epochs.");
         var autoencoders = Autoencoders(parsed);
-        foreach (var options in autoencoders) options.Validate();
         var named = (parsed.GetValue(sites) ?? []).Select(code => SiteArgument.Parse("--site", code)).Distinct().ToArray();
         var collections = (named.Length > 0 ? named : CollectedSites.Of(from)).Select(site => (Site: site, Data: ActivationCollection.Open(from, site))).ToArray();
+        foreach (var (_, collection) in collections)
+            foreach (var options in autoencoders) options.ToConfig(collection.Width); // tells what is wrong before any work
         var device = compute.Apply(parsed);
 
         var rows = new JsonArray();

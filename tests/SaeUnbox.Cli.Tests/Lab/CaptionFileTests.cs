@@ -1,0 +1,89 @@
+using System.Text;
+using SaeUnbox.Cli.Options;
+using SaeUnbox.Inference;
+using SaeUnbox.Testing;
+
+namespace SaeUnbox.Cli.Tests.Lab;
+
+public sealed class CaptionFileTests : IDisposable
+{
+    private readonly TemporaryFolder folder = new();
+
+    [Theory]
+    [InlineData("a.txt", "\uFEFFa cat\r\n\n  a \"dog\", ü \n")]
+    [InlineData("a.jsonl", "\"a cat\"\n\n{\"text\": \"a \\\"dog\\\", ü\", \"width\": 3}\n")]
+    [InlineData("a.jsonl", "{\"caption\": \"a cat\"}\r\n{\"prompt\": \"a \\\"dog\\\", \\u00fc\"}")]
+    [InlineData("a.csv", "url,caption\nx,a cat\n,\"a \"\"dog\"\", ü\"\n")]
+    [InlineData("a.csv", "Caption\r\na cat\r\n\r\n\"a \"\"dog\"\", ü\"")]
+    public void Read_EveryFormat_GivesCaptionsAndTheSeedsBehindTheFirst(string name, string text) =>
+        Assert.Equal([new Caption("a cat", 7), new Caption("a \"dog\", ü", 8)], CaptionFile.Read(Write(name, text), 7, int.MaxValue));
+
+    [Theory]
+    [InlineData("a.jsonl", "{\"text\": \"a\", \"seed\": 5}\n{\"text\": \"b\"}")]
+    [InlineData("a.csv", "seed,text\n5,a\n,b")]
+    public void Read_SeedsOfTheirOwn_AreTaken(string name, string text) =>
+        Assert.Equal([new Caption("a", 5), new Caption("b", 101)], CaptionFile.Read(Write(name, text), 100, int.MaxValue));
+
+    [Fact]
+    public void Read_LineEndInsideQuotes_BelongsToTheCaption() =>
+        Assert.Equal("a\nb, c", Assert.Single(CaptionFile.Read(Write("a.csv", "text\n\"a\nb, c\"\n"), 0, 10)).Text);
+
+    [Fact]
+    public void Read_Limit_LooksAtNothingBehindIt() =>
+        Assert.Equal(2, CaptionFile.Read(Write("a.txt", "a\nb\nc\n"u8.ToArray(), [0xff, 0xfe, (byte)'\n']), 0, 2).Count);
+
+    [Fact]
+    public void Read_LinesLongerThanABuffer_AreWhole()
+    {
+        var long1 = new string('ü', 9_000);
+        var text = string.Concat(Enumerable.Repeat(long1 + "\n", 20));
+        Assert.All(CaptionFile.Read(Write("a.txt", text), 0, 100), caption => Assert.Equal(long1, caption.Text));
+    }
+
+    [Theory]
+    [InlineData("a.txt", "", "holds no captions")]
+    [InlineData("a.txt", " \n\n", "holds no captions")]
+    [InlineData("a.csv", "url,title\nx,y", "line 1: the first line must name the columns")]
+    [InlineData("a.csv", "text\n\"a\nb", "line 2: a quote is not closed")]
+    [InlineData("a.csv", "text\n\"a\" b", "line 2: text follows a closing quote")]
+    [InlineData("a.csv", "seed,text\n5", "line 2: 1 cells")]
+    [InlineData("a.csv", "seed,text\n-5,a", "line 2: the seed")]
+    [InlineData("a.jsonl", "\"a\"\n{\"text\": ", "line 2: no valid JSON")]
+    [InlineData("a.jsonl", "{\"title\": \"a\"}", "line 1: a JSON string")]
+    [InlineData("a.jsonl", "{\"text\": \"a\", \"seed\": 1.5}", "line 1: the seed")]
+    public void Read_WhatCannotBeUsed_NamesTheLine(string name, string text, string expected) =>
+        Assert.Contains(expected, Refused(Write(name, text)));
+
+    [Fact]
+    public void Read_BrokenUtf8_NamesTheLine() =>
+        Assert.Contains("line 2: no valid UTF-8", Refused(Write("a.txt", "good\n"u8.ToArray(), [(byte)'a', 0xc3, (byte)'\n'])));
+
+    [Fact]
+    public void Read_NoLineEnds_IsRefusedBeforeItIsInMemory()
+    {
+        var path = folder.At("huge.txt");
+        using (var file = File.Create(path)) file.SetLength(1L << 30); // holds nothing but zeros, and takes no room on the disk
+        var before = GC.GetTotalAllocatedBytes();
+        Assert.Contains("line 1: longer than", Refused(path));
+        Assert.InRange(GC.GetTotalAllocatedBytes() - before, 0, 50L << 20);
+    }
+
+    [Fact]
+    public void Read_NoFile_SaysSo()
+    {
+        Assert.Contains("is missing", Refused(folder.At("no.txt")));
+        Assert.Contains("is a folder", Refused(folder.Path));
+    }
+
+    public void Dispose() => folder.Dispose();
+
+    private static string Refused(string path) => Assert.Throws<CliException>(() => CaptionFile.Read(path, 0, int.MaxValue)).Message;
+
+    private string Write(string name, string text) => Write(name, Encoding.UTF8.GetBytes(text));
+
+    private string Write(string name, params byte[][] parts)
+    {
+        File.WriteAllBytes(folder.At(name), [.. parts.SelectMany(part => part)]);
+        return folder.At(name);
+    }
+}
