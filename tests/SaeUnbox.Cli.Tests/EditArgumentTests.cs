@@ -40,6 +40,14 @@ public sealed class EditArgumentTests
     [Fact]
     public void Parse_WithoutMode_Adds() => Assert.Equal(EditMode.Add, EditArgument.Parse("mid.0:1:2").Mode);
 
+    [Fact]
+    public void Parse_FileNameWithHashes_KeepsThemAndTakesTheSteps()
+    {
+        var edit = EditArgument.Parse("mid.0:1:2@x#1-a.json#3-4");
+        Assert.Equal(("x#1-a.json", 3, 4), (edit.Mask, edit.FirstStep, edit.LastStep));
+        Assert.Equal("x#1-a.json", EditArgument.Parse("mid.0:1:2@x#1-a.json").Mask);
+    }
+
     [Theory]
     [InlineData("", "SITE:FEATURE:STRENGTH")]
     [InlineData("down.2.1", "SITE:FEATURE:STRENGTH")]

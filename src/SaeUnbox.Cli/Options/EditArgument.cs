@@ -13,7 +13,7 @@ internal sealed partial record EditArgument(HookSite Site, int Feature, double S
     {
         var rest = text;
         (int First, int? Last) steps = (0, null);
-        if (Steps().Match(rest) is { Success: true } match)
+        if (Steps().Match(rest) is { Success: true } match && !IsPartOfAFileName(text, match))
         {
             steps = (Number(text, "first step", match.Groups[1].Value), Number(text, "last step", match.Groups[2].Value));
             rest = rest[..match.Index];
@@ -46,6 +46,11 @@ internal sealed partial record EditArgument(HookSite Site, int Feature, double S
         FirstStep = FirstStep,
         LastStep = LastStep,
     };
+
+    // A mask's file may hold a # of its own; only whole numbers behind it make it steps.
+    private static bool IsPartOfAFileName(string text, Match steps) =>
+        text.IndexOf('@') is >= 0 and var at && at < steps.Index
+        && !steps.Groups.Values.Skip(1).All(step => step.Length > 0 && step.Value.All(char.IsAsciiDigit));
 
     private static int Number(string text, string what, string digits) =>
         int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
