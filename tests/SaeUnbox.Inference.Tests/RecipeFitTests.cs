@@ -41,10 +41,10 @@ public sealed class RecipeFitTests(GoldenModel model) : IClassFixture<GoldenMode
     public void Load_WrongFolders_NameWhatIsWrong()
     {
         using var folder = new TemporaryFolder();
-        Assert.Contains(folder.Path, Assert.Throws<ModelException>(() => LoadedModel.Load(new ModelOptions { Folder = folder.Path })).Message);
-        Assert.Contains(folder.At("no"), Assert.Throws<ModelException>(() => LoadedModel.Load(new ModelOptions { Folder = folder.At("no") })).Message);
+        Assert.Contains(folder.Path, Assert.Throws<ModelException>(() => LoadedModel.Load(new ModelOptions { Threads = 1, Folder = folder.Path })).Message);
+        Assert.Contains(folder.At("no"), Assert.Throws<ModelException>(() => LoadedModel.Load(new ModelOptions { Threads = 1, Folder = folder.At("no") })).Message);
         Assert.Contains(folder.Path, Assert.Throws<SaeException>(() =>
-            LoadedModel.Load(new ModelOptions { Folder = Goldens.At("model"), SaeFolder = folder.Path })).Message);
+            LoadedModel.Load(new ModelOptions { Threads = 1, Folder = Goldens.At("model"), SaeFolder = folder.Path })).Message);
     }
 
     [Fact]
@@ -54,7 +54,7 @@ public sealed class RecipeFitTests(GoldenModel model) : IClassFixture<GoldenMode
         using var folder = new TemporaryFolder();
         var target = Directory.CreateDirectory(folder.At("unet.mid_block.attentions.0_k8_hidden24_probe", "final")).FullName;
         foreach (var file in Directory.GetFiles(Goldens.At("saes_other", "probe"))) File.Copy(file, Path.Combine(target, Path.GetFileName(file)));
-        var error = Assert.Throws<SaeException>(() => LoadedModel.Load(new ModelOptions { Folder = Goldens.At("model"), SaeFolder = folder.Path }));
+        var error = Assert.Throws<SaeException>(() => LoadedModel.Load(new ModelOptions { Threads = 1, Folder = Goldens.At("model"), SaeFolder = folder.Path }));
         Assert.Contains("mid.0", error.Message);
     }
 }

@@ -71,11 +71,12 @@ internal sealed class TrainSaeCommand
         foreach (var (site, collection) in collections)
         {
             var plan = Plan(parsed, site, autoencoders, collection);
-            terminal.Note($"{site}: {collection.Rows} vectors of {collection.Width} channels, {plan.Steps} steps, at most about {ByteSize.Of(plan.PeakBytes(collection.Width))} of memory");
+            terminal.Note($"{site}: {collection.Rows} vectors of {collection.Width} channels, {plan.Steps} steps");
             foreach (var path in Train(terminal, plan, collection, folder, device, cancellation))
             {
                 var report = Measure(terminal, path, collection, device, cancellation);
                 SaeWriter.SaveScale(report.Scale, Path.Combine(path, "final"));
+                terminal.Note($"{Path.GetFileName(path)}: done; this process took {ByteSize.Of(PeakBytes())} of memory at most");
                 rows.Add(Row(site, path, report));
                 if (!parsed.GetValue(json)) terminal.Output.WriteLine(Figures(path, report));
             }
@@ -141,6 +142,12 @@ internal sealed class TrainSaeCommand
                    select shared with { Features = size, K = active, PrefixSizes = inner is null ? null : [.. inner.Where(part => part < size).Distinct().Order(), size] }];
     }
 
+    private static long PeakBytes()
+    {
+        using var process = System.Diagnostics.Process.GetCurrentProcess();
+        return process.PeakWorkingSet64;
+    }
+
     private static long AtLeast(long least, string option, long number) =>
         number >= least ? number : throw new CliException($"{option} {number}: use {least} or more.");
 
@@ -157,6 +164,7 @@ internal sealed class TrainSaeCommand
         ["explainedVariancePooled"] = report.ExplainedVariancePooled,
         ["dead"] = report.Dead,
         ["features"] = report.Frequency.Count,
+        ["peakBytes"] = PeakBytes(),
     };
 
     private sealed class Told(HookSite site, LongWork work) : IProgress<TrainingProgress>

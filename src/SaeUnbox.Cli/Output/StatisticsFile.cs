@@ -1,3 +1,4 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using SaeUnbox.Contracts;
 using SaeUnbox.Sae;
@@ -13,7 +14,7 @@ internal static class StatisticsFile
     public static void Write(
         Stream stream, IReadOnlyList<(HookSite Site, SparseAutoencoder Sae, StatisticsReport Report)> measured, int neighbours, CancellationToken cancellation)
     {
-        using var json = new Utf8JsonWriter(stream);
+        using var json = new Utf8JsonWriter(stream, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
         json.WriteStartObject();
         json.WriteString("format", Format);
         json.WriteStartObject("formulas");

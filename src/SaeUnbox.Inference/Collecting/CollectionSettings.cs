@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using SaeUnbox.Checkpoints;
 using SaeUnbox.Contracts;
 using SaeUnbox.Sae;
@@ -16,7 +17,11 @@ public sealed record CollectionSettings(string Model, Dtype Dtype, int Steps, do
 {
     private const string FileName = "collection.json";
 
-    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { WriteIndented = true };
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) 
+    {
+        WriteIndented = true,
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
+    };
 
     /// <summary>Reads a collection's settings; null where the folder has none.</summary>
     /// <exception cref="SaeException">The file is broken.</exception>

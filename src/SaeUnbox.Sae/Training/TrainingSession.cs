@@ -26,18 +26,6 @@ public sealed record TrainingPlan(HookSite Site, IReadOnlyList<TrainingOptions> 
     /// <summary>Vectors mixed in memory at once.</summary>
     public long WindowRows { get; init; } = 1 << 17;
 
-    /// <summary>
-    /// Most memory of the tensors, in bytes, for vectors of this width: weights with two moments, pre-activations of one trainer
-    /// with their sorted copy, and the window while it is mixed. An estimate of what libtorch itself adds is not in it.
-    /// </summary>
-    public long PeakBytes(int width)
-    {
-        const int size = sizeof(float);
-        var weights = Autoencoders.Sum(options => 3L * size * (2L * options.Features * width + options.Features + width));
-        var step = Autoencoders.Max(options => 2L * size * options.BatchSize * options.Features + 6L * size * options.BatchSize * width);
-        return weights + step + 2 * size * (WindowRows + Math.Max(SampleRows - WindowRows, 0)) * width;
-    }
-
     internal int BatchSize
     {
         get
