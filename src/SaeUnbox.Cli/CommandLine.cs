@@ -26,6 +26,7 @@ internal static class CommandLine
         CollectCommand.Create(terminal),
         TrainSaeCommand.Create(terminal),
         StatisticsCommand.Create(terminal),
+        EvaluateMiniCommand.Create(terminal),
     };
 
     /// <summary>Runs one command; whatever goes wrong is one line on the error stream.</summary>

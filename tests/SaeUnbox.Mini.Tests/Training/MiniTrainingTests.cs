@@ -33,6 +33,24 @@ public sealed class MiniTrainingTests : IDisposable
         OtherOptionsAreRefused();
         ThePipelineDrawsWhatTheNetworkPredicts();
         EverySiteHasAnAutoencoderThatPaints(recorder);
+        AnEvaluationIsTheSameTwice();
+    }
+
+    private void AnEvaluationIsTheSameTwice()
+    {
+        // Nothing is learned in four steps: what is measured is that every figure can be, and that few elements are painted.
+        var options = new MiniEvaluationOptions { Pictures = 2, Scenes = 2, LeastCorrelation = .3 };
+        var (first, second) = (Measure(), Measure());
+
+        Assert.Equal(first.Pictures, second.Pictures);
+        Assert.Equal(first.Steering, second.Steering);
+        Assert.True(first.Pictures.LatentError is > 0 and < 20 && first.Pictures.Psnr < first.Pictures.AutoencoderPsnr + 20, $"{first.Pictures}");
+        Assert.Superset(new HashSet<string> { "time", "ground", "far", "style" }, first.Obedience.Select(figures => figures.Attribute).ToHashSet());
+        Assert.All(first.Obedience, figures => Assert.InRange(figures.Obeyed, 0, 1));
+        Assert.Equal(MiniModel.Sites.Select(site => site.Code), first.Sites.Select(figures => figures.Site));
+        Assert.All(first.Steering, figures => Assert.True(figures is { Painted: >= 0 and <= 1, PaintedOutside: >= 0 } && figures.Correlation >= options.LeastCorrelation, $"{figures}"));
+
+        MiniEvaluationReport Measure() => MiniEvaluation.Run(Path.Combine(_straight, "model"), Path.Combine(_straight, "saes"), options);
     }
 
     private void EverySiteHasAnAutoencoderThatPaints(Recorder recorder)

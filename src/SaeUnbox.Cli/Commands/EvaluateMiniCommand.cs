@@ -1,0 +1,72 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using SaeUnbox.Cli.Output;
+using SaeUnbox.Mini.Evaluation;
+
+namespace SaeUnbox.Cli.Commands;
+
+/// <summary><c>evaluate-mini</c>: what a trained unbox-mini can do, in figures.</summary>
+internal static class EvaluateMiniCommand
+{
+    private static readonly JsonSerializerOptions Format = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
+
+    public static Command Create(Terminal terminal)
+    {
+        var defaults = new MiniEvaluationOptions();
+        var model = new Option<string>("--model") { Description = "The model's folder.", HelpName = "DIR", Required = true };
+        var saes = new Option<string>("--saes") { Description = "The folder of its sparse autoencoders.", HelpName = "DIR", Required = true };
+        var pictures = new Option<int>("--pictures") { Description = "Held-out captions and seeds.", HelpName = "N", DefaultValueFactory = _ => defaults.Pictures };
+        var scenes = new Option<int>("--scenes") { Description = "Scenes into which each element is painted, and out of which it is taken.", HelpName = "N", DefaultValueFactory = _ => defaults.Scenes };
+        var strength = new Option<double>("--strength") { Description = "Strength of painting, 5 to 15.", HelpName = "X", DefaultValueFactory = _ => defaults.Strength };
+        var seed = new Option<int>("--seed") { Description = "The seed of all that is random.", HelpName = "N", DefaultValueFactory = _ => defaults.Seed };
+        var json = new Option<bool>("--json") { Description = "Print everything as JSON." };
+        var command = new Command("evaluate-mini", "Measure a trained unbox-mini: pictures, obedience, autoencoders, steering.") { model, saes, pictures, scenes, strength, seed, json };
+        command.Runs(terminal, (parsed, cancellation) =>
+        {
+            var options = new MiniEvaluationOptions
+            {
+                Pictures = AtLeastOne("--pictures", parsed.GetValue(pictures)), Scenes = AtLeastOne("--scenes", parsed.GetValue(scenes)),
+                Seed = parsed.GetValue(seed), Strength = parsed.GetValue(strength) is var x and >= 5 and <= 15 ? x : throw new CliException("--strength: use 5 to 15."),
+            };
+            var report = terminal.WithProgress("evaluating", bar => MiniEvaluation.Run(parsed.GetRequiredValue(model), parsed.GetRequiredValue(saes), options, new Reporter(terminal, bar), cancellation));
+            terminal.Output.Write(parsed.GetValue(json) ? JsonSerializer.Serialize(report, Format) + Environment.NewLine : Text(report));
+        });
+        return command;
+    }
+
+    private static int AtLeastOne(string option, int value) => value >= 1 ? value : throw new CliException($"{option} {value}: use 1 or more.");
+
+    private static string Text(MiniEvaluationReport report)
+    {
+        var text = new StringBuilder();
+        Line($"pictures   latent error {report.Pictures.LatentError:0.0000}, PSNR {report.Pictures.Psnr:0.00} dB (truth through the autoencoder: {report.Pictures.AutoencoderPsnr:0.00} dB)");
+        foreach (var figures in report.Obedience)
+            Line($"obedience  {figures.Attribute,-8} {figures.Obeyed,6:P1} of {figures.Asked} (probe: right on truth {figures.ProbeOnTruth:P1}, on other scenes {figures.ProbeOnOthers:P1})");
+        foreach (var figures in report.Sites)
+            Line($"site       {figures.Site,-8} explained variance {figures.ExplainedVariance:0.000} (per channel {figures.ExplainedVariancePerChannel:0.000}), dead {figures.DeadShare:P1}");
+        foreach (var figures in report.Steering)
+            Line($"steering   {figures.Element,-9} {figures.Site,-8} feature {figures.Feature,4} (r {figures.Correlation:0.00}): painted {figures.Painted,6:P0} (before {figures.Before:P0}, outside/inside {figures.PaintedOutside:0.000}), removed {figures.Removed,6:P0} of {figures.Present} (outside/inside {figures.RemovedOutside:0.000})");
+        return text.ToString();
+
+        void Line(FormattableString line) => text.AppendLine(line.ToString(CultureInfo.InvariantCulture));
+    }
+
+    /// <summary>A bar on a terminal, lines now and then elsewhere.</summary>
+    private sealed class Reporter(Terminal terminal, IProgress<Advance> bar) : IProgress<MiniEvaluationProgress>
+    {
+        private int _tenth = -1;
+        private string _stage = "";
+
+        public void Report(MiniEvaluationProgress value)
+        {
+            bar.Report(new(value.Done, value.Total, value.Stage));
+            var tenth = 10 * value.Done / value.Total;
+            if (terminal.HasBars || (tenth, value.Stage) == (_tenth, _stage))
+                return;
+            (_tenth, _stage) = (tenth, value.Stage);
+            terminal.Note($"{value.Stage} {value.Done}/{value.Total}");
+        }
+    }
+}

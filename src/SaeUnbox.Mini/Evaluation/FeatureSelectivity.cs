@@ -1,0 +1,52 @@
+using SaeUnbox.Mini.Scenes;
+using SaeUnbox.Sae;
+using static TorchSharp.torch;
+
+namespace SaeUnbox.Mini.Evaluation;
+
+/// <summary>How the features' maps go with the renderer's labels: Pearson's correlation over cells.</summary>
+internal sealed class FeatureSelectivity : IDisposable
+{
+    private readonly Tensor _features, _featureSquares, _labels, _products;
+    private long _cells;
+
+    public FeatureSelectivity(int features)
+    {
+        (_features, _featureSquares, _labels) = (Zeros(features), Zeros(features), Zeros(SceneLabels.Count));
+        _products = Zeros(features, SceneLabels.Count);
+
+        static Tensor Zeros(params long[] shape) => zeros(shape, ScalarType.Float64).DetachFromDisposeScope();
+    }
+
+    /// <param name="codes">Of [B, 16, 16, d].</param>
+    /// <param name="labels">Of each picture, as <see cref="SceneLabels.Of(ScenePicture)"/> gives them.</param>
+    public void Add(SparseCodes codes, IReadOnlyList<byte[]> labels)
+    {
+        using var scope = NewDisposeScope();
+        var z = codes.ToDense().reshape(-1, codes.Features);
+        var l = stack(labels.Select(one => tensor(one).to_type(ScalarType.Float32).reshape(SceneLabels.Count, -1).t())).reshape(-1, SceneLabels.Count);
+        _cells += z.shape[0];
+        _features.add_(z.sum([0L]).to_type(ScalarType.Float64));
+        _featureSquares.add_(z.square().sum([0L]).to_type(ScalarType.Float64));
+        _labels.add_(l.sum([0L]).to_type(ScalarType.Float64));
+        _products.add_(z.t().matmul(l).to_type(ScalarType.Float64));
+    }
+
+    /// <summary>The feature that goes best with each label.</summary>
+    public IReadOnlyList<(int Feature, double Correlation)> Best()
+    {
+        using var scope = NewDisposeScope();
+        var (features, labels) = (_features / _cells, _labels / _cells);
+        var covariances = _products / _cells - features.unsqueeze(1) * labels;
+        var spread = ((_featureSquares / _cells - features.square()).unsqueeze(1) * (labels - labels.square())).clamp_min(1e-24).sqrt();
+        var correlations = (covariances / spread).t().contiguous();
+        var (best, which) = correlations.topk(1, 1);
+        return [.. which.data<long>().ToArray().Zip(best.data<double>().ToArray(), (feature, correlation) => ((int)feature, correlation))];
+    }
+
+    public void Dispose()
+    {
+        foreach (var sums in (Tensor[])[_features, _featureSquares, _labels, _products])
+            sums.Dispose();
+    }
+}

@@ -1,0 +1,36 @@
+using SaeUnbox.Sae;
+using static TorchSharp.torch;
+
+namespace SaeUnbox.Mini.Evaluation;
+
+/// <summary>Measures a trained unbox-mini on captions and seeds it never saw. Equal options give equal figures.</summary>
+public static class MiniEvaluation
+{
+    /// <param name="model">The model folder.</param>
+    /// <param name="autoencoders">The folder of its four autoencoders.</param>
+    /// <exception cref="SaeException">A site has no autoencoder.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public static MiniEvaluationReport Run(string model, string autoencoders, MiniEvaluationOptions options,
+        IProgress<MiniEvaluationProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.Pictures, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.Scenes, 1);
+        using var noGrad = no_grad();
+        using var loaded = new MiniModel(model);
+        using var saes = SaeSet.Load(autoencoders);
+        using var pictures = new PictureEvaluation(loaded, saes, options);
+        pictures.Run(done => progress?.Report(new("pictures", done, options.Pictures)), cancellation);
+        var best = pictures.BestFeatures;
+        var steering = new SteeringEvaluation(loaded, saes, options);
+        var figures = new List<SteeringFigures>();
+        foreach (var (i, element) in SteeringElement.All.Index())
+        {
+            var features = MiniModel.Sites.Zip(best, (site, features) => (Site: site, features[element.Label].Feature, features[element.Label].Correlation))
+                .Where(feature => feature.Correlation >= options.LeastCorrelation).ToArray();
+            if (features.Length > 0)
+                figures.AddRange(steering.Run(element, features, cancellation));
+            progress?.Report(new("steering", i + 1, SteeringElement.All.Count));
+        }
+        return new(options, pictures.Pictures, pictures.Obedience, pictures.Sites, figures);
+    }
+}

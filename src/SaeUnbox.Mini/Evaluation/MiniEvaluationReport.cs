@@ -1,0 +1,53 @@
+namespace SaeUnbox.Mini.Evaluation;
+
+/// <summary>How much is evaluated, and how.</summary>
+public sealed record MiniEvaluationOptions
+{
+    public int Seed { get; init; } = 1;
+
+    /// <summary>Held-out captions and seeds.</summary>
+    public int Pictures { get; init; } = 500;
+
+    /// <summary>Unrelated scenes for each painted element, and scenes it is taken out of.</summary>
+    public int Scenes { get; init; } = 100;
+
+    /// <summary>Of painting, in means of the feature.</summary>
+    public double Strength { get; init; } = 8;
+
+    /// <summary>The least correlation with a label at which a feature counts as selective.</summary>
+    public double LeastCorrelation { get; init; } = .4;
+}
+
+/// <summary>What unbox-mini can do, in figures.</summary>
+/// <param name="Pictures">How near its pictures are to the truth.</param>
+/// <param name="Obedience">By kind of attribute: time, ground, far, style, thing, color.</param>
+/// <param name="Sites">The autoencoder of each site.</param>
+/// <param name="Steering">Every element at every site where a feature is selective for it.</param>
+public sealed record MiniEvaluationReport(MiniEvaluationOptions Options, PictureFigures Pictures, IReadOnlyList<ObedienceFigures> Obedience,
+    IReadOnlyList<SiteFigures> Sites, IReadOnlyList<SteeringFigures> Steering);
+
+/// <param name="LatentError">Mean square error of latents of unit variance.</param>
+/// <param name="Psnr">Mean over pictures of the peak signal to noise against the rendered truth, in decibels.</param>
+/// <param name="AutoencoderPsnr">The same of truth through the autoencoder: the best there could be.</param>
+public sealed record PictureFigures(double LatentError, double Psnr, double AutoencoderPsnr);
+
+/// <param name="Asked">How often the probe was asked.</param>
+/// <param name="Obeyed">Share in which it finds in the model's picture what caption and noise call for.</param>
+/// <param name="ProbeOnTruth">Share in which it finds it in the true rendering, seen through the autoencoder.</param>
+/// <param name="ProbeOnOthers">Share in which it finds another answer, drawn at random, in the rendering of that.</param>
+public sealed record ObedienceFigures(string Attribute, int Asked, double Obeyed, double ProbeOnTruth, double ProbeOnOthers);
+
+public sealed record SiteFigures(string Site, double ExplainedVariance, double ExplainedVariancePerChannel, double DeadShare);
+
+/// <param name="Correlation">Of the feature's map with the element's label.</param>
+/// <param name="Painted">Share in which the element appears where it was painted.</param>
+/// <param name="Before">The same before painting: what the probe takes for it by mistake.</param>
+/// <param name="PaintedOutside">Mean change of pixels outside the stroke, over that inside.</param>
+/// <param name="Present">Scenes in which the element was there to take out.</param>
+/// <param name="Removed">Share of those in which it is gone; null where there were none.</param>
+/// <param name="RemovedOutside">As <paramref name="PaintedOutside"/>, of taking out.</param>
+public sealed record SteeringFigures(string Element, string Site, int Feature, double Correlation, double Painted, double Before, double PaintedOutside,
+    int Present, double? Removed, double RemovedOutside);
+
+/// <summary>How far an evaluation is.</summary>
+public readonly record struct MiniEvaluationProgress(string Stage, int Done, int Total);

@@ -1,0 +1,123 @@
+using SaeUnbox.Mini.Scenes;
+using SaeUnbox.Mini.Training;
+using SaeUnbox.Sae;
+using SaeUnbox.Sae.Statistics;
+using static TorchSharp.torch;
+
+namespace SaeUnbox.Mini.Evaluation;
+
+/// <summary>Held-out pictures: how near to the truth, how obedient, and what the autoencoders make of them.</summary>
+internal sealed class PictureEvaluation(MiniModel model, SaeSet saes, MiniEvaluationOptions options) : IDisposable
+{
+    private const int Purpose = 20, Batch = 8, MostThings = 3;
+    private readonly ActivationStatistics[] _statistics = [.. MiniModel.Sites.Select(site => new ActivationStatistics(saes[site]))];
+    private readonly FeatureSelectivity[] _selectivity = [.. MiniModel.Sites.Select(site => new FeatureSelectivity(saes[site].Config.Features))];
+    private readonly List<(string Attribute, bool Obeyed, bool OnTruth, bool OnOther)> _answers = [];
+    private readonly List<double> _errors = [], _psnr = [], _ceiling = [];
+
+    public PictureFigures Pictures => new(_errors.Average(), _psnr.Average(), _ceiling.Average());
+
+    public IReadOnlyList<ObedienceFigures> Obedience =>
+    [
+        .. _answers.GroupBy(answer => answer.Attribute).Select(group => new ObedienceFigures(group.Key, group.Count(),
+            Share(group, answer => answer.Obeyed), Share(group, answer => answer.OnTruth), Share(group, answer => answer.OnOther))),
+    ];
+
+    public IReadOnlyList<SiteFigures> Sites => [.. MiniModel.Sites.Zip(_statistics, (site, statistics) =>
+    {
+        var report = statistics.Report();
+        return new SiteFigures(site.Code, report.ExplainedVariancePooled, report.ExplainedVariancePerChannel, (double)report.Dead / saes[site].Config.Features);
+    })];
+
+    /// <summary>By site, then by label.</summary>
+    public IReadOnlyList<IReadOnlyList<(int Feature, double Correlation)>> BestFeatures => [.. _selectivity.Select(site => site.Best())];
+
+    public void Run(Action<int> progress, CancellationToken cancellation)
+    {
+        for (var first = 0; first < options.Pictures; first += Batch)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            Evaluate(first, Math.Min(Batch, options.Pictures - first));
+            progress(Math.Min(first + Batch, options.Pictures));
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (var part in (IEnumerable<IDisposable>)[.. _statistics, .. _selectivity])
+            part.Dispose();
+    }
+
+    private void Evaluate(int first, int count)
+    {
+        using var scope = NewDisposeScope();
+        CaptionedScene[] scenes = [.. Enumerable.Range(first, count).Select(i => CaptionedScene.Draw(RandomAt.Place(options.Seed, Purpose, i), new SceneMix()))];
+        ScenePicture[] truths = [.. scenes.Select(scene => SceneRenderer.Render(scene.Scene, model.PictureSize))];
+        using var run = model.Run(scenes);
+        var truth = PictureBytes.ToTensor(truths);
+        var latents = model.Autoencoder.Encode(truth);
+        var (drawn, seen) = (model.Autoencoder.Decode(run.Latents), model.Autoencoder.Decode(latents));
+        _errors.AddRange((run.Latents - latents).square().mean([1L, 2, 3]).data<float>().ToArray().Select(error => (double)error));
+        _psnr.AddRange(PictureBytes.Psnr(drawn, truth));
+        _ceiling.AddRange(PictureBytes.Psnr(seen, truth));
+        Ask(first, scenes, PictureBytes.ForProbe(drawn), PictureBytes.ForProbe(seen));
+        var labels = truths.Select(SceneLabels.Of).ToArray();
+        foreach (var (i, site) in MiniModel.Sites.Index())
+        {
+            using var inner = NewDisposeScope();
+            var difference = run.Difference(site);
+            _statistics[i].Add(difference);
+            using var codes = saes[site].Encode(difference);
+            _selectivity[i].Add(codes, labels);
+        }
+    }
+
+    private void Ask(int first, CaptionedScene[] scenes, byte[][] drawn, byte[][] seen)
+    {
+        var asked = scenes.Index().SelectMany(scene => Questions(scene.Item.Scene, RandomAt.Place(options.Seed, Purpose + 1, first + scene.Index))
+            .Select(question => (Picture: scene.Index, Question: question))).ToArray();
+        // Another answer to each question, drawn as it would be: a probe that always said the right one must fail here.
+        var others = asked.Select((entry, i) =>
+        {
+            var wrong = entry.Question.Answers.Where(answer => answer.Name != entry.Question.Right).ToArray();
+            return wrong[RandomAt.Place(options.Seed, Purpose + 2, first, i).Next(wrong.Length)];
+        }).ToArray();
+        var pictures = others.Chunk(Batch).SelectMany(chunk =>
+        {
+            using var scope = NewDisposeScope();
+            var rendered = PictureBytes.ToTensor([.. chunk.Select(other => SceneRenderer.Render(other.Scene, model.PictureSize))]);
+            return PictureBytes.ForProbe(model.Autoencoder.Decode(model.Autoencoder.Encode(rendered)));
+        }).ToArray();
+        var answers = new (string, bool, bool, bool)[asked.Length];
+        Parallel.For(0, asked.Length, i =>
+        {
+            var (picture, question) = asked[i];
+            var probe = new SceneProbe(question.Answers, SceneQuestions.Everywhere);
+            answers[i] = (question.Attribute, probe.Ask(drawn[picture]) == question.Right, probe.Ask(seen[picture]) == question.Right,
+                probe.Ask(pictures[i]) == others[i].Name);
+        });
+        _answers.AddRange(answers);
+    }
+
+    private static IEnumerable<(string Attribute, string Right, IReadOnlyList<ProbeAnswer> Answers)> Questions(Scene scene, Random random)
+    {
+        var facts = scene.Facts;
+        foreach (var (group, right) in new[]
+        {
+            ("time", SceneQuestions.Name(facts.Time)), ("ground", SceneQuestions.Name(facts.Ground)),
+            ("far", SceneQuestions.Name(facts.Far)), ("style", SceneQuestions.Name(facts.Style)),
+        })
+            yield return (group, right, SceneQuestions.Backdrops(scene, group));
+        NamedThing[] named = [.. facts.Things ?? [], .. facts.SkyThings ?? []];
+        var placed = SceneLayout.Of(facts, scene.Noise).Where(entry => named.Any(thing => thing.Kind == entry.Value.Kind)).ToArray();
+        random.Shuffle(placed);
+        foreach (var (slot, thing) in placed.Take(MostThings))
+        {
+            yield return ("thing", SceneQuestions.Name(thing.Kind), SceneQuestions.Things(scene, slot));
+            if (named.Any(one => one.Kind == thing.Kind && one.Color is not null))
+                yield return ("color", SceneQuestions.Name(thing.Color), SceneQuestions.Colors(scene, slot, thing.Kind));
+        }
+    }
+
+    private static double Share<T>(IEnumerable<T> items, Func<T, bool> holds) => items.Average(item => holds(item) ? 1.0 : 0);
+}

@@ -1,0 +1,54 @@
+using SaeUnbox.Mini.Scenes;
+
+namespace SaeUnbox.Mini.Evaluation;
+
+/// <summary>A possible answer, and a scene that would be it. Several scenes may stand for one answer.</summary>
+internal sealed record ProbeAnswer(string Name, Scene Scene);
+
+/// <summary>
+/// Tells which of several scenes a picture shows, in some cells: the one whose rendering is nearest by squares of differences. Where
+/// all renderings agree a difference counts for all of them alike, so only what is in question decides.
+/// </summary>
+internal sealed class SceneProbe
+{
+    /// <summary>Side in pixels of what is compared.</summary>
+    public const int Size = 128;
+
+    private readonly IReadOnlyList<ProbeAnswer> _answers;
+    private readonly byte[][] _pictures;
+    private readonly CellMask _cells;
+
+    public SceneProbe(IReadOnlyList<ProbeAnswer> answers, CellMask cells)
+    {
+        (_answers, _cells) = (answers, cells);
+        _pictures = [.. answers.Select(answer => SceneRenderer.Render(answer.Scene, Size).Rgb)];
+    }
+
+    public IReadOnlyList<ProbeAnswer> Answers => _answers;
+
+    /// <summary>The answer for a picture, [row, column, colour] of <see cref="Size"/>.</summary>
+    public string Ask(ReadOnlySpan<byte> picture)
+    {
+        var (nearest, least) = (0, long.MaxValue);
+        for (var i = 0; i < _pictures.Length; i++)
+            if (Distance(picture, _pictures[i]) is var distance && distance < least)
+                (nearest, least) = (i, distance);
+        return _answers[nearest].Name;
+    }
+
+    private long Distance(ReadOnlySpan<byte> picture, ReadOnlySpan<byte> rendering)
+    {
+        const int run = Size / CellMask.Side * 3;
+        long sum = 0;
+        for (var row = 0; row < Size; row++)
+            for (var column = 0; column < CellMask.Side; column++)
+            {
+                if (!_cells[row * CellMask.Side / Size, column])
+                    continue;
+                var start = row * Size * 3 + column * run;
+                for (var i = start; i < start + run; i++)
+                    sum += (picture[i] - rendering[i]) * (picture[i] - rendering[i]);
+            }
+        return sum;
+    }
+}

@@ -1,0 +1,88 @@
+using SaeUnbox.Mini.Scenes;
+
+namespace SaeUnbox.Mini.Evaluation;
+
+/// <summary>An element of scenes that can be painted and asked for: a kind of thing, a ground, a far layer, a time or a style.</summary>
+/// <param name="Label">Its label.</param>
+/// <param name="Group">"thing", "ground", "far", "time" or "style".</param>
+/// <param name="Name">As the probe answers.</param>
+internal sealed record SteeringElement(int Label, string Group, string Name)
+{
+    /// <summary>Every label but colours, which are nothing without a thing.</summary>
+    public static IReadOnlyList<SteeringElement> All { get; } =
+    [
+        .. SceneLabels.Names.Index().Select(label => (label.Index, Parts: label.Item.Split(':')))
+            .Where(label => label.Parts[0] != "color").Select(label => new SteeringElement(label.Index, label.Parts[0], label.Parts[1])),
+    ];
+
+    /// <summary>The kind, where it is a thing.</summary>
+    public ThingKind? Kind => Group == "thing" ? Enum.Parse<ThingKind>(Name, ignoreCase: true) : null;
+}
+
+/// <summary>A captioned scene, the cells that are painted in it, and the answers among which the probe chooses there.</summary>
+internal sealed record SteeringScene(CaptionedScene Captioned, CellMask Cells, IReadOnlyList<ProbeAnswer> Answers)
+{
+    private const int Box = 4, Side = CellMask.Side;
+
+    /// <summary>A scene without the element, and a box of 4x4 cells where it could be.</summary>
+    public static SteeringScene Unrelated(Random random, SteeringElement element)
+    {
+        SceneFacts facts;
+        CaptionedScene captioned;
+        do
+        {
+            facts = SceneSampler.Draw(random, new SceneMix());
+            captioned = CaptionedScene.Draw(random, facts);
+        }
+        while (Holds(captioned.Scene, element));
+        return InBox(random, captioned, element);
+    }
+
+    /// <summary>A scene with the element, and cells where it is; null where the noise left no room for it.</summary>
+    public static SteeringScene? With(Random random, SteeringElement element)
+    {
+        var facts = SceneSampler.Draw(random, new SceneMix());
+        if (element.Kind is not { } kind)
+            return InBox(random, CaptionedScene.Draw(random, Set(facts, element)), element);
+        facts = kind.IsOfSky() ? facts with { SkyThings = [new(kind)] } : facts with { Things = [new(kind)], Plural = true };
+        var captioned = CaptionedScene.Draw(random, facts);
+        var placed = SceneLayout.Of(facts, captioned.Scene.Noise).Where(entry => entry.Value.Kind == kind).ToArray();
+        if (placed.Length == 0)
+            return null;
+        var (slot, thing) = placed[random.Next(placed.Length)];
+        return new(captioned, CellsOf(thing), SceneQuestions.Things(captioned.Scene, slot));
+    }
+
+    private static SteeringScene InBox(Random random, CaptionedScene captioned, SteeringElement element)
+    {
+        var (top, left) = (element.Group switch
+        {
+            "thing" => element.Kind!.Value.IsOfSky() ? random.Next(0, 6) : random.Next(8, 13),
+            "ground" => random.Next(10, 13),
+            "far" => 5,
+            "time" => random.Next(0, 5),
+            _ => random.Next(0, 13),
+        }, random.Next(0, Side - Box + 1));
+        var answers = element.Kind is { } kind
+            ? SceneQuestions.ThingsInBox(captioned.Scene, kind.IsOfSky(), top, left, Box)
+            : SceneQuestions.Backdrops(captioned.Scene, element.Group);
+        return new(captioned, CellMask.Box(top, left, Box, Box), answers);
+    }
+
+    private static bool Holds(Scene scene, SteeringElement element) => element.Kind is { } kind
+        ? scene.Things().Any(thing => thing.Kind == kind)
+        : Set(scene.Facts, element) == scene.Facts;
+
+    private static SceneFacts Set(SceneFacts facts, SteeringElement element) =>
+        SceneElement.All.Single(one => one.Thing is null && one.Labels[0] == element.Label).Apply(facts);
+
+    private static CellMask CellsOf(PlacedThing thing)
+    {
+        var bounds = ThingBounds.Of(thing.Kind);
+        var (top, left) = (Cell(thing.Y + bounds.Top * thing.Size, 0), Cell(thing.X + bounds.Left * thing.Size, 0));
+        var (bottom, right) = (Cell(thing.Y + bounds.Bottom * thing.Size, .999f), Cell(thing.X + bounds.Right * thing.Size, .999f));
+        return CellMask.Box(top, left, bottom - top, right - left);
+
+        static int Cell(float share, float rounding) => (int)MathF.Floor(share * Side + rounding);
+    }
+}

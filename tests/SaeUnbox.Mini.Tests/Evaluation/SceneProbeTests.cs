@@ -1,0 +1,77 @@
+using SaeUnbox.Mini.Evaluation;
+using SaeUnbox.Mini.Scenes;
+
+namespace SaeUnbox.Mini.Tests.Evaluation;
+
+public sealed class SceneProbeTests
+{
+    [Theory]
+    [InlineData("time")]
+    [InlineData("ground")]
+    [InlineData("far")]
+    [InlineData("style")]
+    public void Ask_EveryBackdropDrawnLargerAndDarker_NamesIt(string group)
+    {
+        var probe = new SceneProbe(SceneQuestions.Backdrops(Scene(3), group), SceneQuestions.Everywhere);
+
+        Assert.All(probe.Answers, answer => Assert.Equal(answer.Name, probe.Ask(Shrunk(SceneRenderer.Render(answer.Scene)))));
+    }
+
+    [Fact]
+    public void Ask_EveryThingInEveryColor_NamesTheKind()
+    {
+        var scene = Scene(5);
+        var slot = new SceneSlot(3, 1);
+        var things = new SceneProbe(SceneQuestions.Things(scene, slot), SceneQuestions.Everywhere);
+        var colors = new SceneProbe(SceneQuestions.Colors(scene, slot, ThingKind.House), SceneQuestions.Everywhere);
+
+        Assert.Equal(1 + 5 * 4 + 5, things.Answers.Count);
+        Assert.All(things.Answers, answer => Assert.Equal(answer.Name, things.Ask(Shrunk(SceneRenderer.Render(answer.Scene)))));
+        Assert.All(colors.Answers, answer => Assert.Equal(answer.Name, colors.Ask(Shrunk(SceneRenderer.Render(answer.Scene)))));
+    }
+
+    [Fact]
+    public void Ask_OtherCellsChanged_IsNotMoved()
+    {
+        var scene = Scene(7);
+        var probe = new SceneProbe(SceneQuestions.Backdrops(scene, "ground"), CellMask.Box(10, 0, 4, 4));
+        var picture = Shrunk(SceneRenderer.Render(scene));
+        for (var row = 0; row < SceneProbe.Size / 2; row++)
+            picture.AsSpan(row * SceneProbe.Size * 3, SceneProbe.Size * 3).Fill(255);
+
+        Assert.Equal(SceneQuestions.Name(scene.Facts.Ground), probe.Ask(picture));
+    }
+
+    [Fact]
+    public void Unrelated_And_With_ForEveryElement_LackItAndHoldIt()
+    {
+        Assert.Equal(4 + 4 + 4 + 3 + 13, SteeringElement.All.Count);
+        foreach (var element in SteeringElement.All)
+        {
+            var (without, with) = (SteeringScene.Unrelated(new Random(1), element), Enumerable.Range(0, 20).Select(i => SteeringScene.With(new Random(i), element)).OfType<SteeringScene>().First());
+
+            Assert.Equal(16, without.Cells.Count);
+            Assert.Contains(without.Answers, answer => answer.Name == element.Name);
+            Assert.DoesNotContain((byte)1, Labels(without, element));
+            Assert.Equal(element.Name, new SceneProbe(with.Answers, with.Cells).Ask(SceneRenderer.Render(with.Captioned.Scene, SceneProbe.Size).Rgb));
+        }
+
+        static byte[] Labels(SteeringScene scene, SteeringElement element) =>
+            SceneLabels.Of(SceneRenderer.Render(scene.Captioned.Scene, SceneProbe.Size)).AsSpan(element.Label * 256, 256).ToArray();
+    }
+
+    private static Scene Scene(int seed) => CaptionedScene.Draw(new Random(seed), new SceneMix()).Scene;
+
+    // Halved, and a little darker than drawn: the nearest answer must still be the right one.
+    private static byte[] Shrunk(ScenePicture picture)
+    {
+        var small = new byte[SceneProbe.Size * SceneProbe.Size * 3];
+        for (var i = 0; i < small.Length; i++)
+        {
+            var (row, column, color) = (i / 3 / SceneProbe.Size, i / 3 % SceneProbe.Size, i % 3);
+            var at = (2 * row * picture.Size + 2 * column) * 3 + color;
+            small[i] = (byte)((picture.Rgb[at] + picture.Rgb[at + 3] + picture.Rgb[at + picture.Size * 3] + picture.Rgb[at + picture.Size * 3 + 3]) / 4 * .95);
+        }
+        return small;
+    }
+}
