@@ -10,7 +10,7 @@ internal static class TrainMiniCommand
 {
     public static Command Create(Terminal terminal)
     {
-        var output = new Option<string>("--out") { Description = "The folder of the run: states, samples, and the model under model.", HelpName = "DIR", Required = true };
+        var output = new Option<string>("--out") { Description = "The folder of the run: states, samples, the model under model, its autoencoders under saes.", HelpName = "DIR", Required = true };
         var config = new Option<string?>("--config") { Description = "Options as JSON; what is left out keeps its default (DIR/options.json shows all).", HelpName = "FILE" };
         var seed = new Option<int?>("--seed") { Description = "The seed of all that is random.", HelpName = "N" };
         var steps = new Option<int?>("--steps") { Description = "Steps of the network; may be changed when a run goes on.", HelpName = "N" };
@@ -54,7 +54,7 @@ internal static class TrainMiniCommand
 
         public void Saved(string stage, int step, string path, string? picture)
         {
-            if (!terminal.HasBars) terminal.Note($"{stage} {step}: saved {path}, samples in {picture}");
+            if (!terminal.HasBars) terminal.Note($"{stage} {step}: saved {path}{(picture is null ? "" : $", samples in {picture}")}");
         }
     }
 }
