@@ -86,7 +86,7 @@ public sealed class PipelineTests
         using var pipeline = golden.LoadPipeline();
         var request = golden.Request with { Steps = 1, Guidance = 0, Seeds = [1, 1, 2] };
         var latents = pipeline.Generate(request).Latents;
-        TensorAssert.Same(latents[0], latents[1]);
+        TensorAssert.Close(latents[0], latents[1], golden.LatentsTolerance); // kernels may sum the last rows of a batch in another order
         Assert.True((latents[0] - latents[2]).abs().max().item<float>() > 0.1);
     }
 
