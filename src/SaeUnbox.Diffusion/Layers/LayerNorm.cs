@@ -9,5 +9,5 @@ internal sealed class LayerNorm(Weights weights, long features, double eps = 1e-
     private readonly Tensor _weight = weights.Get("weight", features);
     private readonly Tensor _bias = weights.Get("bias", features);
 
-    public Tensor Forward(Tensor x) => nn.functional.layer_norm(x, [features], _weight, _bias, eps);
+    public Tensor Forward(Tensor x) => nn.functional.layer_norm(x.to_type(_weight.dtype), [features], _weight, _bias, eps);
 }

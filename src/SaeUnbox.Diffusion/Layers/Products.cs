@@ -9,13 +9,13 @@ internal static class Products
     public static Tensor Linear(Tensor x, Tensor weight, Tensor? bias = null)
     {
         if (OperationCount.Current is { } count) count.Add(2 * x.numel() * weight.shape[0]);
-        return nn.functional.linear(x, weight, bias);
+        return nn.functional.linear(MixedPrecision.Of(x), MixedPrecision.Of(weight), bias is null ? null : MixedPrecision.Of(bias));
     }
 
     /// <summary>[B, in, H, W] by [out, in, k, k].</summary>
     public static Tensor Conv2d(Tensor x, Tensor weight, Tensor? bias, long[] stride, long[] padding)
     {
-        var y = nn.functional.conv2d(x, weight, bias, stride, padding);
+        var y = nn.functional.conv2d(MixedPrecision.Of(x), MixedPrecision.Of(weight), bias is null ? null : MixedPrecision.Of(bias), stride, padding);
         if (OperationCount.Current is { } count) count.Add(2 * y.numel() * (weight.numel() / weight.shape[0]));
         return y;
     }
@@ -24,6 +24,6 @@ internal static class Products
     public static Tensor Attention(Tensor query, Tensor key, Tensor value, bool causal)
     {
         if (OperationCount.Current is { } count) count.Add(4 * query.numel() * key.shape[2]);
-        return nn.functional.scaled_dot_product_attention(query, key, value, is_casual: causal);
+        return nn.functional.scaled_dot_product_attention(MixedPrecision.Of(query), MixedPrecision.Of(key), MixedPrecision.Of(value), is_casual: causal);
     }
 }

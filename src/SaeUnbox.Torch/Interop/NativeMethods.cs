@@ -8,6 +8,8 @@ internal static unsafe partial class NativeMethods
 {
     private const string Library = "saeunbox_torch";
 
+    static NativeMethods() => BlasKernels.Choose();
+
     [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int shim_operator(string name, string overload, out IntPtr handle);
 

@@ -43,6 +43,7 @@ internal sealed class DecoderTraining : IDisposable
         var batch = DecoderBatch.Draw(RandomAt.Place(_options.Seed, Purpose, step), _options, _code);
         foreach (var (_, tensor) in _trained)
             tensor.requires_grad_();
+        using var mixed = new MixedPrecision(ScalarType.BFloat16);
         var error = _model.Decode(batch.Latents) - batch.Pixels;
         var share = batch.Weights.mean();
         var square = (error.square() * batch.Weights).mean() / share;

@@ -62,11 +62,12 @@ internal sealed class NetworkWorker(int number, MiniNetwork network, MiniTrainin
         var hooks = MiniSites.All.Index().Select(site => network.UNet.Hook(site.Item, (input, output) =>
         {
             // The walk's own scope ends before the loss is made: the delta outlives it.
-            deltas[site.Index] = (output - input).DetachFromDisposeScope();
-            return edit is not null && site.Index == plan.Site ? input + edit.Change(deltas[site.Index]) : output;
+            deltas[site.Index] = (output - input).to_type(ScalarType.Float32).DetachFromDisposeScope();
+            return edit is not null && site.Index == plan.Site ? (input + edit.Change(deltas[site.Index])).to_type(output.dtype) : output;
         })).ToArray();
         try
         {
+            using var mixed = new MixedPrecision(ScalarType.BFloat16);
             var (hidden, pooled) = network.Encode(batch.Ids, batch.Ids2);
             var predicted = network.Predict(batch.Noise, hidden, plan.PooledIsSilent ? pooled * 0 : pooled, plan.CutFrom);
             foreach (var delta in deltas)

@@ -48,43 +48,19 @@ internal sealed class Muon : IDisposable
             momentum.Dispose();
     }
 
-    /// <summary>The nearest matrix with singular values about 1.</summary>
+    /// <summary>The nearest matrix with singular values about 1, roughly: bfloat16 is enough for a direction.</summary>
     internal static Tensor Orthogonal(Tensor matrix)
     {
         using var scope = NewDisposeScope();
         var turned = matrix.shape[0] > matrix.shape[1];
-        var x = turned ? matrix.t() : matrix;
-        x = x / (x.norm() + 1e-7);
-        x = x.shape[1] > 2 * x.shape[0] ? ByGram(x) : Directly(x);
-        return (turned ? x.t() : x).contiguous().MoveToOuterDisposeScope();
-    }
-
-    internal static Tensor Directly(Tensor x)
-    {
+        var x = (turned ? matrix.t() : matrix) / (matrix.norm() + 1e-7);
+        x = x.to_type(ScalarType.BFloat16);
         for (var i = 0; i < Iterations; i++)
         {
             var a = x.matmul(x.t());
             x = 3.4445 * x + (-4.7750 * a + 2.0315 * a.matmul(a)).matmul(x);
         }
-        return x;
-    }
-
-    /// <summary>
-    /// The same for a wide matrix: each iteration multiplies x by a polynomial b of a = x x^T, and the next a is b a b, so all but the
-    /// first and the last product are of the small square.
-    /// </summary>
-    internal static Tensor ByGram(Tensor x)
-    {
-        var (a, unit) = (x.matmul(x.t()), eye(x.shape[0]));
-        Tensor? product = null;
-        for (var i = 0; i < Iterations; i++)
-        {
-            var b = 3.4445 * unit - 4.7750 * a + 2.0315 * a.matmul(a);
-            product = product is null ? b : b.matmul(product);
-            if (i + 1 < Iterations)
-                a = b.matmul(a).matmul(b);
-        }
-        return product!.matmul(x);
+        return (turned ? x.t() : x).to_type(matrix.dtype).contiguous().MoveToOuterDisposeScope();
     }
 
     private static int[][] ShareOut(IReadOnlyList<KeyValuePair<string, Tensor>> parameters, int threads)
