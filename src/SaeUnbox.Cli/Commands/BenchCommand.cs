@@ -26,10 +26,24 @@ internal static class BenchCommand
         var side = new Option<int>("--size") { Description = "Pixels on a side (default 512).", HelpName = "N", DefaultValueFactory = _ => DefaultSide };
         var repeats = new Option<int>("--repeats") { Description = "Timed runs of each part (default 3).", HelpName = "N", DefaultValueFactory = _ => 3 };
         var parts = new Option<string[]>("--part") { Description = "Only these parts (may be given several times): text_encoder, text_encoder_2, unet, vae, vae_tiny.", HelpName = "NAME" };
+        var runs = new Option<int?>("--runs") { Description = "Time whole runs and painted edits instead, N of each: median and 95th percentile. Without --model: of the model that ships.", HelpName = "N" };
+        var saes = new Option<string?>("--saes") { Description = "Folder of sparse autoencoders, for --runs.", HelpName = "DIR" };
         var json = new Option<bool>("--json") { Description = "Print the figures as JSON." };
-        var command = new Command("bench", "Time text encoders, U-Net, resumed edits and decoders beside a matrix product.") { model, architecture, dtype, device, threads, side, repeats, parts, json };
+        var command = new Command("bench", "Time text encoders, U-Net, resumed edits and decoders beside a matrix product.") { model, architecture, dtype, device, threads, side, repeats, parts, runs, saes, json };
         command.Runs(terminal, (parsed, cancellation) =>
         {
+            if (parsed.GetValue(runs) is { } wantedRuns)
+            {
+                TimeRuns(terminal, new ModelOptions
+                {
+                    Folder = parsed.GetValue(model) ?? EmbeddedModel.ModelFolder,
+                    SaeFolder = parsed.GetValue(saes) ?? (parsed.GetValue(model) is null ? EmbeddedModel.SaeFolder : null),
+                    Device = ModelArguments.Device(parsed.GetRequiredValue(device)),
+                    Dtype = Word.Parse<Dtype>("--dtype", parsed.GetValue(dtype))!.Value,
+                    Threads = parsed.GetValue(threads) is { } own ? ModelArguments.Threads(own) : null,
+                }, wantedRuns is >= 1 and <= 100_000 ? wantedRuns : throw new CliException($"--runs {wantedRuns}: use 1 to 100000."), parsed.GetValue(json), cancellation);
+                return;
+            }
             var source = (parsed.GetValue(model), parsed.GetValue(architecture)) switch
             {
                 ({ } folder, null) => ComponentSource.Folder(folder),
@@ -37,7 +51,7 @@ internal static class BenchCommand
                 _ => throw new CliException("say what to time: either --model DIR or --architecture sdxl-turbo."),
             };
             var pixels = parsed.GetValue(side) is >= 64 and <= 4096 and var size && size % 64 == 0 ? size : throw new CliException($"--size {parsed.GetValue(side)}: use a multiple of 64 from 64 to 4096.");
-            var runs = parsed.GetValue(repeats) is >= 1 and <= 1000 and var count ? count : throw new CliException($"--repeats {parsed.GetValue(repeats)}: use 1 to 1000.");
+            var times = parsed.GetValue(repeats) is >= 1 and <= 1000 and var count ? count : throw new CliException($"--repeats {parsed.GetValue(repeats)}: use 1 to 1000.");
             torch.set_num_threads(parsed.GetValue(threads) is { } given ? ModelArguments.Threads(given) : Environment.ProcessorCount);
             var place = ModelArguments.Device(parsed.GetRequiredValue(device));
             if (place.type == DeviceType.CUDA && !torch.cuda.is_available()) throw new CliException($"--device {place}: this libtorch ({torch.__version__}) finds no CUDA.");
@@ -50,7 +64,7 @@ internal static class BenchCommand
             using var scope = torch.NewDisposeScope();
             using var mode = torch.no_grad();
             var precision = Precision.For(format.ToScalarType(), place);
-            using var meter = new Meter(precision, runs);
+            using var meter = new Meter(precision, times);
             var rows = new List<Measurement>();
             if (!parsed.GetValue(json)) PrintHead(terminal, source.Name, format, precision, pixels);
             foreach (var row in new ModelBenchmark(source, precision, pixels, meter).Run(wanted))
@@ -64,6 +78,19 @@ internal static class BenchCommand
             else PrintRow(terminal, meter.MatrixProduct);
         });
         return command;
+    }
+
+    private static void TimeRuns(Terminal terminal, ModelOptions options, int repeats, bool json, CancellationToken cancellation)
+    {
+        using var model = ModelSession.Load(terminal, options);
+        var rows = new JsonArray();
+        if (!json) terminal.Output.WriteLine($"{"milliseconds",-24}{"p50",10}{"p95",10}");
+        foreach (var row in new RecipeBenchmark(model, repeats).Run(cancellation))
+        {
+            rows.Add(new JsonObject { ["what"] = row.What, ["p50"] = row.Median, ["p95"] = row.P95 });
+            if (!json) terminal.Output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{row.What,-24}{row.Median,10:0.0}{row.P95,10:0.0}"));
+        }
+        if (json) terminal.Output.WriteLine(Json.Text(new JsonObject { ["model"] = model.Info.Name, ["runs"] = repeats, ["milliseconds"] = rows }));
     }
 
     private static void PrintHead(Terminal terminal, string name, Dtype format, Precision precision, int pixels)

@@ -9,7 +9,7 @@ namespace SaeUnbox.Cli.Options;
 /// <summary>Which model, on what, in which numbers.</summary>
 internal sealed class ModelArguments
 {
-    private readonly Option<string?> model = new("--model") { Description = "Folder of an SDXL pipeline in diffusers' layout.", HelpName = "DIR", Required = true };
+    private readonly Option<string?> model = new("--model") { Description = "Folder of an SDXL pipeline in diffusers' layout (default: the model that ships, unbox-mini, with its autoencoders).", HelpName = "DIR" };
     private readonly Option<string?> saes = new("--saes") { Description = "Folder of sparse autoencoders as published.", HelpName = "DIR" };
     private readonly Option<string?> variant = new("--sae-variant") { Description = "Which of a folder's autoencoders, such as k20_hidden5120 (default: the only ones, or the demo's k10_hidden5120).", HelpName = "NAME" };
     private readonly Option<string?> dtype = new("--dtype") { Description = "Number format: fp32 (default), bf16, fp16.", HelpName = "FORMAT" };
@@ -27,8 +27,9 @@ internal sealed class ModelArguments
     /// <summary>The options, those that were left out taken from the recipe where it has them.</summary>
     public ModelOptions Read(ParseResult parsed, Recipe? recipe) => new()
     {
-        Folder = Folder(parsed, model)!,
-        SaeFolder = Folder(parsed, saes),
+        Folder = Folder(parsed, model) ?? EmbeddedModel.ModelFolder,
+        SaeFolder = Folder(parsed, saes) ?? (parsed.GetValue(model) is null ? EmbeddedModel.SaeFolder : null),
+        Name = parsed.GetValue(model) is null ? EmbeddedModel.Name : null,
         SaeVariant = parsed.GetValue(variant),
         Dtype = Dtype(parsed) ?? recipe?.Dtype ?? Contracts.Dtype.Fp32,
         Device = Device(parsed.GetRequiredValue(device)),
