@@ -11,6 +11,9 @@ public sealed record GenerationJob(Guid Id, Recipe Recipe)
     /// </summary>
     public string? Canvas { get; init; }
 
+    /// <summary>Who asks; jobs without a canvas take turns between those who ask.</summary>
+    public string? Client { get; init; }
+
     /// <summary>The picture's format; null where only activations are wanted.</summary>
     public PictureFormat? Picture { get; init; } = PictureFormat.Png;
 

@@ -1,0 +1,139 @@
+using Microsoft.Extensions.Logging;
+using SaeUnbox.Checkpoints;
+using SaeUnbox.Contracts;
+using SaeUnbox.Diffusion;
+using SaeUnbox.Sae;
+
+namespace SaeUnbox.Inference;
+
+/// <summary>How far a host is.</summary>
+public enum HostState { Loading, Ready, Failed }
+
+/// <summary>
+/// The one synchronous thread of a device: it loads the device's models, takes jobs for them one by one, and frees them in the end. No
+/// tensor is seen by any other thread.
+/// </summary>
+internal sealed partial class ModelHost : IDisposable
+{
+    private readonly string _device;
+    private readonly IReadOnlyList<ServedModel> _wanted;
+    private readonly InProcessQueue _queue;
+    private readonly ILogger _logger;
+    private readonly Thread _thread;
+    private readonly TaskCompletionSource _loaded = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Dictionary<string, JobRunner> _runners = [];
+
+    public ModelHost(string device, IReadOnlyList<ServedModel> models, InProcessQueue queue, ILogger logger)
+    {
+        (_device, _wanted, _queue, _logger) = (device, models, queue, logger);
+        _thread = new Thread(Live) { IsBackground = true, Name = $"models on {device}" };
+    }
+
+    public HostState State { get; private set; } = HostState.Loading;
+
+    /// <summary>Why it failed, in one sentence.</summary>
+    public string? Failure { get; private set; }
+
+    /// <summary>What it holds, once ready: the model and, where it has one, the statistics of its features.</summary>
+    public IReadOnlyList<HostedModel> Models { get; private set; } = [];
+
+    /// <summary>Ends when the models are loaded, or could not be.</summary>
+    public Task Loaded => _loaded.Task;
+
+    public void Start() => _thread.Start();
+
+    /// <summary>Waits for the thread to end; its queue must have been closed.</summary>
+    public void Dispose()
+    {
+        if (_thread.IsAlive)
+            _thread.Join();
+    }
+
+    private void Live()
+    {
+        try
+        {
+            Load();
+            while (_queue.Take(_runners.Keys) is { } record)
+                Do(record);
+        }
+        catch (Exception exception)
+        {
+            (State, Failure) = (HostState.Failed, exception.Message);
+            Log.Stopped(_logger, exception, _device);
+        }
+        finally
+        {
+            _loaded.TrySetResult();
+            foreach (var model in Models)
+                model.Dispose();
+        }
+    }
+
+    private void Load()
+    {
+        var models = new List<HostedModel>();
+        try
+        {
+            foreach (var wanted in _wanted)
+            {
+                var model = new HostedModel(LoadedModel.Load(wanted.ToModelOptions()), wanted);
+                models.Add(model);
+                _runners.Add(model.Info.Name, model.Runner);
+                Log.Loaded(_logger, model.Info.Name, wanted.Folder, _device);
+            }
+            (Models, State) = (models, HostState.Ready);
+        }
+        catch (Exception exception) when (exception is ModelException or SaeException or CheckpointException or ArgumentException)
+        {
+            Models = models;
+            (State, Failure) = (HostState.Failed, exception.Message);
+            Log.NotLoaded(_logger, _device, exception.Message);
+        }
+        finally
+        {
+            _queue.ModelsKnown();
+            _loaded.TrySetResult();
+        }
+    }
+
+    private void Do(JobRecord record)
+    {
+        var job = record.Job;
+        try
+        {
+            record.Report(new GenerationProgress.Running(job.Id, 0, job.Recipe.Steps));
+            var result = _runners[job.Recipe.Model].Run(job, (step, steps) => record.Report(new GenerationProgress.Running(job.Id, step, steps)), record.Cancellation.Token);
+            _queue.Completed(record, result);
+        }
+        catch (OperationCanceledException)
+        {
+            _queue.Ended(record, new GenerationProgress.Cancelled(job.Id));
+        }
+        catch (Exception exception) when (exception is RecipeException or ModelException or SaeException)
+        {
+            _queue.Ended(record, new GenerationProgress.Failed(job.Id, exception.Message));
+        }
+        catch (Exception exception)
+        {
+            // One job's misfortune is not the next one's.
+            Log.JobBroke(_logger, exception, job.Id);
+            _queue.Ended(record, new GenerationProgress.Failed(job.Id, "The picture could not be made; the server's log tells more."));
+        }
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(1, LogLevel.Information, "Model {Model} of {Folder} is loaded on {Device}")]
+        public static partial void Loaded(ILogger logger, string model, string folder, string device);
+
+        [LoggerMessage(2, LogLevel.Error, "The models of {Device} are not served: {Reason}")]
+        public static partial void NotLoaded(ILogger logger, string device, string reason);
+
+        [LoggerMessage(3, LogLevel.Critical, "The thread of {Device} ended")]
+        public static partial void Stopped(ILogger logger, Exception exception, string device);
+
+        [LoggerMessage(4, LogLevel.Error, "Job {Job} broke")]
+        public static partial void JobBroke(ILogger logger, Exception exception, Guid job);
+    }
+}

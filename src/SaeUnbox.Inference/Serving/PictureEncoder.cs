@@ -1,0 +1,19 @@
+using System.IO.Compression;
+using SaeUnbox.Contracts;
+using SaeUnbox.Pictures;
+
+namespace SaeUnbox.Inference;
+
+/// <summary>From pixels to the bytes a job asked for.</summary>
+internal static class PictureEncoder
+{
+    private const int Quality = 92;
+
+    /// <summary>A PNG carries its recipe; a frame of a live canvas is written as fast as can be, since it is looked at once.</summary>
+    public static byte[] Encode(Picture picture, PictureFormat format, Recipe recipe, bool isLive) => format switch
+    {
+        PictureFormat.Jpeg => Jpeg.Encode(picture, Quality),
+        _ => Png.Encode(picture, isLive ? null : new Dictionary<string, string> { [Recipe.PngKeyword] = recipe.ToJson() },
+            isLive ? CompressionLevel.Fastest : CompressionLevel.Optimal),
+    };
+}

@@ -1,0 +1,75 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using SaeUnbox.Contracts;
+
+namespace SaeUnbox.Inference;
+
+/// <summary>Starts a host for each device at the process's start, and drains the queue at its end.</summary>
+internal sealed class ServingHost : IHostedService, IServingState, IDisposable
+{
+    private readonly InProcessQueue _queue;
+    private readonly ModelHost[] _hosts;
+
+    public ServingHost(IOptions<ServingOptions> options, InProcessQueue queue, ILogger<ModelHost> logger)
+    {
+        _queue = queue;
+        IEnumerable<ServedModel> models = options.Value.Models is { Count: > 0 } given ? given : [ServedModel.Embedded];
+        _hosts = [.. models.GroupBy(model => model.Device).Select(group => new ModelHost(group.Key, [.. group], queue, logger))];
+        queue.Check = RequireFit;
+    }
+
+    public bool IsReady => _hosts.All(host => host.State == HostState.Ready) && !IsStopping;
+
+    public bool IsStopping { get; private set; }
+
+    public string? Failure => _hosts.Select(host => host.Failure).FirstOrDefault(failure => failure is not null);
+
+    public Task Loaded => Task.WhenAll(_hosts.Select(host => host.Loaded));
+
+    internal IEnumerable<HostedModel> Models => _hosts.SelectMany(host => host.Models);
+
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        foreach (var host in _hosts)
+            host.Start();
+        return Task.CompletedTask;
+    }
+
+    public Task StopAsync(CancellationToken cancellationToken)
+    {
+        IsStopping = true;
+        return _queue.DrainAsync(cancellationToken);
+    }
+
+    public void Dispose()
+    {
+        foreach (var host in _hosts)
+            host.Dispose();
+    }
+
+    private void RequireFit(GenerationJob job)
+    {
+        // While models load, jobs for any of them may wait.
+        if (_hosts.Any(host => host.State == HostState.Loading))
+            return;
+        var model = Models.FirstOrDefault(model => model.Info.Name == job.Recipe.Model)
+            ?? throw new RecipeException("model", $"there is no model '{job.Recipe.Model}' here; there are {string.Join(", ", Models.Select(known => known.Info.Name))}");
+        model.Runner.RequireFit(job);
+    }
+}
+
+/// <summary>Whether pictures can be made.</summary>
+public interface IServingState
+{
+    /// <summary>All models are loaded, and the process is not about to stop.</summary>
+    bool IsReady { get; }
+
+    bool IsStopping { get; }
+
+    /// <summary>Why a model could not be loaded; null where all is well.</summary>
+    string? Failure { get; }
+
+    /// <summary>Ends when loading has, well or not.</summary>
+    Task Loaded { get; }
+}
