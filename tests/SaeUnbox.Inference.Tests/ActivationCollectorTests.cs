@@ -45,7 +45,8 @@ public sealed class ActivationCollectorTests(GoldenModel model) : IClassFixture<
         var request = Request(model.Recipe("base"), Captions(3)) with { Steps = 2 };
         ActivationCollector.Run(model.For("base"), request, folder.At("alone"));
         ActivationCollector.Run(model.For("base"), request with { Pictures = 2 }, folder.At("together"));
-        foreach (var site in Two) TensorAssert.Close(Rows(folder.At("alone"), site), Rows(folder.At("together"), site), 1e-3);
+        // Larger products round otherwise, which two guided steps amplify; a picture's rows taken for another's are off by three quarters.
+        foreach (var site in Two) TensorAssert.RelativelyClose(Rows(folder.At("alone"), site), Rows(folder.At("together"), site), 1e-3);
     }
 
     [Fact]

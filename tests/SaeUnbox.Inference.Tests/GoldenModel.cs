@@ -9,7 +9,11 @@ public sealed class GoldenModel : IDisposable
 {
     private readonly Dictionary<string, LoadedModel> loaded = [];
 
-    public LoadedModel For(string run) => Load(Run(run).GetProperty("scheduler").GetString()!);
+    public LoadedModel For(string run)
+    {
+        if (!loaded.TryGetValue(Scheduler(run), out var model)) loaded[Scheduler(run)] = model = LoadedModel.Load(Options(run));
+        return model;
+    }
 
     public static JsonElement Run(string run) => Goldens.Json("runs", "runs.json").GetProperty(run);
 
@@ -41,17 +45,15 @@ public sealed class GoldenModel : IDisposable
         foreach (var model in loaded.Values) model.Dispose();
     }
 
-    private LoadedModel Load(string scheduler)
+    /// <summary>The golden model with a run's scheduler, on one thread.</summary>
+    public static ModelOptions Options(string run) => new()
     {
-        if (!loaded.TryGetValue(scheduler, out var model))
-            loaded[scheduler] = model = LoadedModel.Load(new ModelOptions
-            {
-                Folder = Goldens.At("model"),
-                SaeFolder = Goldens.At("saes"),
-                SchedulerFolder = Goldens.At(scheduler.Split('/')),
-                Device = TestDevice.Current,
-                Threads = 1,
-            });
-        return model;
-    }
+        Folder = Goldens.At("model"),
+        SaeFolder = Goldens.At("saes"),
+        SchedulerFolder = Goldens.At(Scheduler(run).Split('/')),
+        Device = TestDevice.Current,
+        Threads = 1,
+    };
+
+    private static string Scheduler(string run) => Run(run).GetProperty("scheduler").GetString()!;
 }

@@ -23,6 +23,7 @@ public static class ActivationCollector
         CancellationToken cancellation = default)
     {
         request.Validate();
+        model.UseThreads();
         foreach (var site in request.Sites) model.Pipeline.UNet.SiteOf(site.Code);
         var (first, end) = (request.Share.First * (long)request.Steps, request.Share.End * (long)request.Steps);
         using var writer = new CollectionWriter(folder, request.Sites, request.Storage with { FirstItem = first });

@@ -15,6 +15,7 @@ public sealed class LoadedModel : IDisposable
     private LoadedModel(SdxlPipeline pipeline, SaeSet saes, ModelOptions options)
     {
         (Pipeline, Saes, Dtype, Vae) = (pipeline, saes, options.Dtype, options.Vae);
+        Threads = options.Threads ?? Environment.ProcessorCount;
         Info = Describe(pipeline, saes, options.Name ?? NameOf(options.Folder));
     }
 
@@ -27,6 +28,9 @@ public sealed class LoadedModel : IDisposable
     public Dtype Dtype { get; }
 
     public Vae Vae { get; }
+
+    /// <summary>CPU threads of one operator; another number gives other last digits.</summary>
+    public int Threads { get; }
 
     /// <summary>Loads a model and checks that its autoencoders fit their sites.</summary>
     /// <exception cref="ModelException">The model's folder or configuration cannot be used.</exception>
@@ -58,6 +62,12 @@ public sealed class LoadedModel : IDisposable
             pipeline.Dispose();
             throw;
         }
+    }
+
+    /// <summary>Gives the calling thread the model's number of threads, whichever thread loaded it.</summary>
+    internal void UseThreads()
+    {
+        if (torch.get_num_threads() != Threads) torch.set_num_threads(Threads);
     }
 
     public void Dispose()

@@ -25,6 +25,7 @@ public sealed class RecipeRunner(LoadedModel model, int prefixes = 4) : IDisposa
     {
         RecipeFit.Require(recipe, model);
         request ??= new();
+        model.UseThreads();
         using var scope = NewDisposeScope();
         using var mode = no_grad();
         using var plan = new SteeringPlan(recipe, model.Saes);

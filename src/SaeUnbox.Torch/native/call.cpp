@@ -1,5 +1,6 @@
 // Operators by name: the dispatcher's boxed calling convention, with the schema's defaults for arguments left out.
 #include "shim.h"
+#include "turn.h"
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/core/ivalue.h>
 
@@ -79,7 +80,10 @@ SHIM_API int32_t shim_call(void* handle, const Argument* arguments, int32_t leng
       TORCH_CHECK(fallback, "argument ", parameters[i].name(), " is missing");
       stack.push_back(*fallback);
     }
-    op.callBoxed(stack);
+    {
+      Turn turn;
+      op.callBoxed(stack);
+    }
     std::vector<at::Tensor> tensors;
     for (const auto& value : stack) collect(value, tensors);
     TORCH_CHECK(static_cast<int32_t>(tensors.size()) <= capacity, "returned ", tensors.size(), " tensors, expected at most ", capacity);

@@ -1,12 +1,12 @@
 // Everything that is not a tensor: the last error, threads, modes, generators, CUDA.
 #include "shim.h"
+#include "turn.h"
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <c10/core/GradMode.h>
 #include <c10/core/InferenceMode.h>
 #include <torch/version.h>
-#include <dlfcn.h>
 #include <mutex>
 #include <string>
 
@@ -22,14 +22,7 @@ int32_t fail(const char* message) noexcept {
 SHIM_API const char* shim_last_error() { return last_error.c_str(); }
 SHIM_API const char* shim_version() { return TORCH_VERSION; }
 
-// libtorch tells OpenMP and MKL of it, but not an OpenBLAS with threads of its own, which would take every core for each caller.
-SHIM_API void shim_set_num_threads(int32_t threads) {
-  using Setter = void (*)(int);
-  static const auto set_blas_threads = reinterpret_cast<Setter>(dlsym(RTLD_DEFAULT, "openblas_set_num_threads"));
-  at::set_num_threads(threads);
-  if (set_blas_threads != nullptr) set_blas_threads(threads);
-}
-
+SHIM_API void shim_set_num_threads(int32_t threads) { set_own_num_threads(threads); }
 SHIM_API int32_t shim_get_num_threads() { return at::get_num_threads(); }
 SHIM_API void shim_set_num_interop_threads(int32_t threads) { at::set_num_interop_threads(threads); }
 SHIM_API int32_t shim_get_num_interop_threads() { return at::get_num_interop_threads(); }

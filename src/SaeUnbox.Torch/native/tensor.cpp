@@ -1,5 +1,6 @@
 // A tensor's life, description and memory, and the backward pass.
 #include "shim.h"
+#include "turn.h"
 #include <torch/csrc/autograd/autograd.h>
 #include <cstring>
 
@@ -63,6 +64,7 @@ SHIM_API int32_t shim_backward(void* tensor, void* gradient, int32_t retain_grap
   return guarded([&] {
     std::vector<at::Tensor> gradients;
     if (gradient) gradients.push_back(tensor_of(gradient));
+    Turn turn;
     torch::autograd::backward({tensor_of(tensor)}, gradients, retain_graph != 0, create_graph != 0);
   });
 }
@@ -75,6 +77,7 @@ SHIM_API int32_t shim_autograd_grad(void* const* outputs, int32_t output_count, 
     for (int32_t i = 0; i < output_count; i++) from.push_back(tensor_of(outputs[i]));
     for (int32_t i = 0; i < input_count; i++) to.push_back(tensor_of(inputs[i]));
     if (grad_outputs) for (int32_t i = 0; i < output_count; i++) seeds.push_back(tensor_of(grad_outputs[i]));
+    Turn turn;
     auto gradients = torch::autograd::grad(from, to, seeds, retain_graph != 0, create_graph != 0, allow_unused != 0);
     for (int32_t i = 0; i < input_count; i++) results[i] = gradients[i].defined() ? handle_of(gradients[i]) : nullptr;
   });
