@@ -1,25 +1,29 @@
+using System.Text.RegularExpressions;
 using SaeUnbox.Cli.Output;
 using SaeUnbox.Contracts;
 using SaeUnbox.Pictures;
 
 namespace SaeUnbox.Cli.Options;
 
-/// <summary>A mask given as a picture of the image's size, as a file of JSON rows, or as JSON rows in place.</summary>
-internal static class MaskFile
+/// <summary>A mask given as a picture of the image's size, as a file of JSON rows, as JSON rows in place, or in the text form of recipes.</summary>
+internal static partial class MaskFile
 {
     private const long LargestFile = 64 << 20;
 
-    /// <param name="text">A path, or JSON that begins with <c>[</c>.</param>
+    /// <param name="text">A path, JSON that begins with <c>[</c>, or text such as <c>8x8/1:BAA</c>.</param>
     /// <param name="recipe">Gives the image's size.</param>
     /// <param name="grid">Rows and columns of the site.</param>
     /// <exception cref="CliException">The mask cannot be read or has the wrong size.</exception>
     public static BrushMask Read(string text, Recipe recipe, (int Rows, int Columns) grid)
     {
-        var mask = text.TrimStart().StartsWith('[') ? Parse(text, text) : ReadFile(text, recipe, grid);
+        var mask = text.TrimStart().StartsWith('[') || TextForm().IsMatch(text) ? Parse(text, text) : ReadFile(text, recipe, grid);
         return mask.Rows == grid.Rows && mask.Columns == grid.Columns
             ? mask
             : throw new CliException($"the mask {Line.Quote(text)} has {mask.Rows} x {mask.Columns} cells, but the site has {grid.Rows} x {grid.Columns} at {recipe.Width} x {recipe.Height} pixels.");
     }
+
+    [GeneratedRegex(@"^\d+x\d+/(\d+|f32):[A-Za-z0-9_-]*$")]
+    private static partial Regex TextForm();
 
     private static BrushMask ReadFile(string path, Recipe recipe, (int Rows, int Columns) grid)
     {

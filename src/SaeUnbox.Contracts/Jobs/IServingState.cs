@@ -1,0 +1,16 @@
+namespace SaeUnbox.Contracts;
+
+/// <summary>Whether pictures can be made.</summary>
+public interface IServingState
+{
+    /// <summary>All models are loaded, and the process is not about to stop.</summary>
+    bool IsReady { get; }
+
+    bool IsStopping { get; }
+
+    /// <summary>Why a model could not be loaded; null where all is well.</summary>
+    string? Failure { get; }
+
+    /// <summary>Ends when loading has, well or not.</summary>
+    Task Loaded { get; }
+}

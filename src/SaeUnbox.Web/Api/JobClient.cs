@@ -1,0 +1,40 @@
+using SaeUnbox.Contracts;
+using SaeUnbox.Web.Canvases;
+
+namespace SaeUnbox.Web.Api;
+
+/// <summary>Runs one job and waits for it; a caller that goes away cancels it.</summary>
+internal sealed class JobClient(IGenerationQueue queue, ClientLimits limits)
+{
+    /// <exception cref="RecipeException">The recipe is not valid, or does not fit its model.</exception>
+    /// <exception cref="QueueFullException">There is no room for it now.</exception>
+    /// <exception cref="TooManyRequestsException">The client asks for too much.</exception>
+    /// <exception cref="JobFailedException">It could not be made.</exception>
+    public Task<GenerationResult> RunAsync(GenerationJob job, HttpContext context, CancellationToken cancellation) => RunAsync(job, ClientKey.Of(context), cancellation);
+
+    /// <param name="client">Whom limits count for.</param>
+    public async Task<GenerationResult> RunAsync(GenerationJob job, string client, CancellationToken cancellation)
+    {
+        limits.Take(client, 1);
+        job = job with { Client = client };
+        await queue.SubmitAsync(job, cancellation);
+        try
+        {
+            await foreach (var progress in queue.WatchAsync(job.Id, cancellation))
+                switch (progress)
+                {
+                    case GenerationProgress.Completed done: return done.Result;
+                    case GenerationProgress.Failed failed: throw new JobFailedException(failed.Message);
+                    case { IsFinal: true }: throw new JobFailedException("The job was cancelled.");
+                }
+        }
+        catch (OperationCanceledException)
+        {
+            await queue.CancelAsync(job.Id, CancellationToken.None);
+            throw;
+        }
+        throw new JobFailedException("The job ended without a word.");
+    }
+}
+
+internal sealed class JobFailedException(string message) : Exception(message);

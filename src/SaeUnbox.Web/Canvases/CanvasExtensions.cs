@@ -1,0 +1,35 @@
+
+namespace SaeUnbox.Web.Canvases;
+
+internal static class CanvasExtensions
+{
+    private const int LargestMessage = 256 << 10;
+
+    public static void AddCanvases(this IServiceCollection services, IConfiguration configuration)
+    {
+        services.AddOptions<CanvasOptions>().Bind(configuration.GetSection(CanvasOptions.Section)).ValidateDataAnnotations().ValidateOnStart();
+        services.AddSingleton<ClientLimits>();
+        services.AddSingleton<CanvasRegistry>();
+        services.AddSingleton<CanvasRelay>();
+        services.AddSignalR(options => options.MaximumReceiveMessageSize = LargestMessage).AddMessagePackProtocol();
+    }
+
+    public static void MapCanvases(this WebApplication app)
+    {
+        // A browser sends along where a page came from; pages of other sites are not served here.
+        app.UseWhen(context => context.Request.Path.StartsWithSegments(PaintHub.Address), branch => branch.Use(async (context, next) =>
+        {
+            if (context.Request.Headers.Origin is [{ Length: > 0 } origin] && !IsOwn(origin, context.Request))
+            {
+                context.Response.StatusCode = StatusCodes.Status403Forbidden;
+                await context.Response.WriteAsync("This hub serves its own pages, and programs without an Origin.");
+                return;
+            }
+            await next(context);
+        }));
+        app.MapHub<PaintHub>(PaintHub.Address);
+    }
+
+    private static bool IsOwn(string origin, HttpRequest request) =>
+        Uri.TryCreate(origin, UriKind.Absolute, out var uri) && string.Equals(uri.Authority, request.Host.Value, StringComparison.OrdinalIgnoreCase);
+}

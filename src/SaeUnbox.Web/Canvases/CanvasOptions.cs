@@ -1,0 +1,29 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace SaeUnbox.Web.Canvases;
+
+/// <summary>Bounds of what visitors may do: the section "SaeUnbox:Canvases".</summary>
+internal sealed class CanvasOptions
+{
+    public const string Section = "SaeUnbox:Canvases";
+
+    /// <summary>Pictures a client may ask for in a second, over a while.</summary>
+    [Range(1, 10_000)]
+    public int RequestsPerSecond { get; set; } = 40;
+
+    /// <summary>Pictures a client may ask for at once.</summary>
+    [Range(1, 100_000)]
+    public int Burst { get; set; } = 120;
+
+    /// <summary>How long a canvas nobody looks at is kept, so that a page that lost its connection finds it again.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00")]
+    public TimeSpan Keep { get; set; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>Most canvases that are kept.</summary>
+    [Range(1, 1_000_000)]
+    public int Most { get; set; } = 5000;
+
+    /// <summary>Longest prompt a visitor may send, in characters.</summary>
+    [Range(1, 10_000)]
+    public int PromptLength { get; set; } = 1000;
+}

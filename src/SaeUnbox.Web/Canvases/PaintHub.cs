@@ -1,0 +1,87 @@
+using Microsoft.AspNetCore.SignalR;
+using Microsoft.Extensions.Options;
+using SaeUnbox.Contracts;
+
+namespace SaeUnbox.Web.Canvases;
+
+/// <summary>The door for brushes and scripts: strokes go in while the pointer moves, pictures come out. Version 1 of docs/hub.md.</summary>
+internal sealed class PaintHub(CanvasRegistry canvases, IModelCatalogue catalogue, IOptions<CanvasOptions> options, CanvasRelay relay) : Hub<IPaintClient>
+{
+    public const string Address = "/hubs/paint";
+    private const string Key = "canvas";
+
+    /// <summary>Opens a canvas: one that is there, or a new one of a recipe, or of the default model's own settings.</summary>
+    public CanvasState Open(string? canvas, string? recipe)
+    {
+        var session = canvas is { Length: > 0 } ? canvases.Find(canvas) : null;
+        session ??= canvases.Create(ClientKey.Of(Context.GetHttpContext()), Guarded(() => Read(recipe)));
+        Leave();
+        Context.Items[Key] = relay.Watch(session, Context.ConnectionId);
+        return new(session.Id, session.Version, session.Recipe.ToJson());
+    }
+
+    /// <summary>Another recipe for the open canvas; returns its version, whose picture follows.</summary>
+    public long SetRecipe(string recipe) => Guarded(() =>
+    {
+        var next = Read(recipe);
+        return Session.Change(_ => next);
+    });
+
+    /// <summary>A stroke: the whole mask of one edit, in the text form of docs/recipe.md, or "" for everywhere.</summary>
+    /// <param name="edit">Index of the edit.</param>
+    /// <param name="mask">The mask's text.</param>
+    /// <param name="isLast">The pointer is up: the stroke is one to come back to.</param>
+    public long Paint(int edit, string mask, bool isLast) => Guarded(() =>
+    {
+        BrushMask? painted = mask.Length == 0 ? null : BrushMask.Parse(mask);
+        return Session.Change(recipe => edit >= 0 && edit < recipe.Edits.Count
+            ? recipe with { Edits = [.. recipe.Edits.Select((one, i) => i == edit ? one with { Mask = painted } : one)] }
+            : throw new RecipeException("edit", $"is {edit}, but the recipe has {recipe.Edits.Count} edits"), !isLast);
+    });
+
+    /// <summary>Makes the picture of the recipe as it is.</summary>
+    public void Refresh() => Guarded(() =>
+    {
+        Session.Refresh();
+        return 0;
+    });
+
+    /// <summary>Cancels what waits and runs for the open canvas.</summary>
+    public void Cancel() => Session.Cancel();
+
+    public override Task OnDisconnectedAsync(Exception? exception)
+    {
+        Leave();
+        return base.OnDisconnectedAsync(exception);
+    }
+
+    private CanvasSession Session => Context.Items.TryGetValue(Key, out var watch) && watch is CanvasRelay.Watcher { Session: var session }
+        ? session
+        : throw new HubException("No canvas is open on this connection; call Open first.");
+
+    private void Leave()
+    {
+        if (Context.Items.Remove(Key, out var watch) && watch is CanvasRelay.Watcher watcher)
+            watcher.Dispose();
+    }
+
+    private Recipe Read(string? json)
+    {
+        var model = catalogue.Models.FirstOrDefault() ?? throw new HubException("The model is still loading; try again in a moment.");
+        var recipe = json is { Length: > 0 } ? Recipe.FromJson(json, model.NewRecipe()) : model.NewRecipe();
+        return recipe.Prompt.Length <= options.Value.PromptLength ? recipe
+            : throw new RecipeException("prompt", $"has {recipe.Prompt.Length} characters; at most {options.Value.PromptLength} are taken here");
+    }
+
+    private static T Guarded<T>(Func<T> work)
+    {
+        try
+        {
+            return work();
+        }
+        catch (Exception exception) when (exception is RecipeException or TooManyRequestsException or QueueFullException)
+        {
+            throw new HubException(exception.Message);
+        }
+    }
+}

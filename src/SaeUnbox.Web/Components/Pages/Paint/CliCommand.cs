@@ -1,0 +1,40 @@
+using System.Globalization;
+using SaeUnbox.Contracts;
+
+namespace SaeUnbox.Web.Components.Pages.Paint;
+
+/// <summary>A recipe as a command of saeunbox, quoted for a POSIX shell.</summary>
+internal static class CliCommand
+{
+    public static string Of(Recipe recipe)
+    {
+        var words = new List<string> { "saeunbox", "generate", "--prompt", Quote(recipe.Prompt), "--seed", Text(recipe.Seed), "--steps", Text(recipe.Steps) };
+        if (recipe.Guidance > 0)
+            words.AddRange(["--guidance", Text(recipe.Guidance)]);
+        if (recipe.NegativePrompt is { } negative)
+            words.AddRange(["--negative", Quote(negative)]);
+        words.AddRange(["--width", Text(recipe.Width), "--height", Text(recipe.Height)]);
+        foreach (var edit in recipe.Edits.Where(edit => edit.Enabled))
+            words.AddRange(["--edit", Quote(Edit(edit, recipe.Steps))]);
+        foreach (var intervention in recipe.Interventions)
+            if (intervention is SiteIntervention.Ablate or SiteIntervention.Reconstruct)
+                words.AddRange([intervention is SiteIntervention.Ablate ? "--ablate" : "--reconstruct", intervention.Site.Code]);
+        return string.Join(' ', [.. words, "--out", "picture.png"]);
+    }
+
+    private static string Edit(FeatureEdit edit, int steps)
+    {
+        var text = $"{edit.Site}:{edit.Feature}:{Text(edit.Strength)}";
+        if (edit.Mode == EditMode.Scale)
+            text += ":scale";
+        if (edit.Mask is { } mask)
+            text += $"@{mask}";
+        if (edit.FirstStep > 0 || edit.LastStep is not null)
+                text += $"#{edit.FirstStep}-{edit.LastStep ?? steps}";
+        return text;
+    }
+
+    private static string Text(IFormattable number) => number.ToString(null, CultureInfo.InvariantCulture);
+
+    private static string Quote(string text) => $"'{text.Replace("'", "'\\''", StringComparison.Ordinal)}'";
+}

@@ -1,0 +1,185 @@
+using System.Security.Cryptography;
+using Microsoft.JSInterop;
+using SaeUnbox.Contracts;
+using SaeUnbox.Web.Canvases;
+
+namespace SaeUnbox.Web.Components.Pages.Paint;
+
+/// <summary>What the controls do to the recipe.</summary>
+public sealed partial class Paint
+{
+    private const double FirstStrength = 10;
+
+    private void Attempt(Action change)
+    {
+        try
+        {
+            change();
+        }
+        catch (Exception exception) when (exception is RecipeException or TooManyRequestsException or QueueFullException)
+        {
+            _isBusy = false;
+            Tell(exception.Message, isBad: true);
+        }
+    }
+
+    private void Change(Func<Recipe, Recipe> change, bool isPassing = false) => Attempt(() => _canvas?.Change(change, isPassing));
+
+    private void Generate(string prompt)
+    {
+        (_isBusy, _notice) = (true, null);
+        Change(recipe => recipe with { Prompt = prompt, Seed = _isSeedLocked ? recipe.Seed : RandomNumberGenerator.GetInt32(int.MaxValue) });
+    }
+
+    private void ApplySettings(Recipe next)
+    {
+        _isBusy = true;
+        Change(recipe => next with { Edits = recipe.Edits });
+    }
+
+    private async Task AddEdit(FeatureCard card)
+    {
+        var blank = Model?.Find(card.Site) is { } sae && sae.Grid(Recipe.Width, Recipe.Height) is var (rows, columns) ? BrushMask.FromCells(rows, columns, new float[rows * columns]) : null;
+        Change(recipe => recipe with { Edits = [.. recipe.Edits, new FeatureEdit(card.Site, card.Feature, FirstStrength) { Mask = blank }] });
+        _notice = null;
+        await SelectAsync(Recipe.Edits.Count - 1);
+    }
+
+    private void ChangeEdit((int Index, FeatureEdit Edit, bool IsPassing) change) =>
+        Change(recipe => recipe with { Edits = [.. recipe.Edits.Select((edit, i) => i == change.Index ? change.Edit with { Mask = edit.Mask } : edit)] }, change.IsPassing);
+
+    private async Task RemoveEdit(int index)
+    {
+        _solo = null;
+        Change(recipe => recipe with { Edits = [.. recipe.Edits.Where((_, i) => i != index)] });
+        await SelectAsync(Math.Min(_selected, Recipe.Edits.Count - 1));
+    }
+
+    private async Task MoveEdit((int From, int To) move)
+    {
+        if (move.To < 0 || move.To >= Recipe.Edits.Count)
+            return;
+        _solo = null;
+        Change(recipe =>
+        {
+            var edits = recipe.Edits.ToList();
+            var moved = edits[move.From];
+            edits.RemoveAt(move.From);
+            edits.Insert(move.To, moved);
+            return recipe with { Edits = [.. edits] };
+        });
+        await SelectAsync(move.To);
+    }
+
+    private async Task DuplicateEdit(int index)
+    {
+        Change(recipe => recipe with { Edits = [.. recipe.Edits.Take(index + 1), .. recipe.Edits.Skip(index)] });
+        await SelectAsync(index + 1);
+    }
+
+    private void SetSolo(int index)
+    {
+        _solo = _solo == index ? null : index;
+        Change(recipe => recipe with { Edits = [.. recipe.Edits.Select((edit, i) => edit with { Enabled = _solo is null || i == _solo })] });
+    }
+
+    private void SetMask(int index, string mask) => Attempt(() =>
+    {
+        var painted = BrushMask.Parse(mask);
+        _canvas?.Change(recipe => recipe with { Edits = [.. recipe.Edits.Select((edit, i) => i == index ? edit with { Mask = painted } : edit)] });
+    });
+
+    private void Restore(int entry)
+    {
+        _current = entry;
+        _isBusy = true;
+        Change(_ => _history[entry].Recipe);
+    }
+
+    private async Task SelectAsync(int index)
+    {
+        _selected = index;
+        await ShowLayerAsync();
+        StateHasChanged();
+    }
+
+    private async Task SetBrushAsync(BrushState brush)
+    {
+        _brush = brush;
+        if (_surface is not null)
+            await _surface.InvokeVoidAsync("setBrush", brush.Size, brush.Hardness, brush.Tool == Tool.Eraser);
+    }
+
+    /// <summary>The brush changed its own size by a key.</summary>
+    [JSInvokable]
+    public void BrushSized(int size)
+    {
+        _brush = _brush with { Size = size };
+        StateHasChanged();
+    }
+
+    /// <summary>A key asked for a step back or forth.</summary>
+    [JSInvokable]
+    public void Step(bool forth)
+    {
+        if (forth)
+            _canvas?.Redo();
+        else
+            _canvas?.Undo();
+    }
+
+    private async Task FillAsync(Fill fill)
+    {
+        if (_surface is not null)
+            await _surface.InvokeVoidAsync("fill", fill.ToString().ToLowerInvariant());
+    }
+
+    private async Task ShowLayerAsync()
+    {
+        if (_surface is null)
+            return;
+        var grid = SelectedEdit is { } edit ? Model?.Find(edit.Site)?.Grid(Recipe.Width, Recipe.Height) : null;
+        await _surface.InvokeVoidAsync("showLayer", new
+        {
+            Index = grid is null ? -1 : _selected, Rows = grid?.Rows ?? 0, Columns = grid?.Columns ?? 0, Site = SelectedEdit?.Site.Code ?? "",
+            Mask = SelectedEdit?.Mask?.ToString(), Link = Recipe.ToLink(), Json = Recipe.ToJson(),
+            Masks = Recipe.Edits.Where(one => one.Enabled).Select(one => one.Mask?.ToString()).ToArray(),
+        });
+    }
+
+    private async Task SetViewAsync(View view)
+    {
+        _view = _view == view ? View.Picture : view;
+        if (_surface is not null)
+            await _surface.InvokeVoidAsync("setView", _view.ToString().ToLowerInvariant());
+    }
+
+    private async Task ZoomAsync(int step)
+    {
+        if (_surface is not null)
+            await _surface.InvokeVoidAsync("zoom", step);
+    }
+
+    private async Task SaveAsync()
+    {
+        if (_surface is not null)
+            await _surface.InvokeVoidAsync("save", Recipe.ToJson());
+    }
+
+    private async Task ShowIconAsync(int index)
+    {
+        var edit = Recipe.Edits[index];
+        var title = $"{Atlas?.Find(edit.Site, edit.Feature)?.Name ?? "feature"} {edit.Site} #{edit.Feature}";
+        _icon = new(title, null);
+        var recipe = Recipe with { Prompt = "", Edits = [], Interventions = [new SiteIntervention.Icon(edit.Site, edit.Feature)] };
+        try
+        {
+            _icon = new(title, await _surface!.InvokeAsync<string>("pictureOf", recipe.ToJson()));
+        }
+        catch (JSException exception)
+        {
+            _icon = null;
+            Tell(exception.Message, isBad: true);
+        }
+    }
+}

@@ -1,0 +1,197 @@
+using Microsoft.AspNetCore.Components;
+using Microsoft.JSInterop;
+using SaeUnbox.Contracts;
+using SaeUnbox.Web.Canvases;
+
+namespace SaeUnbox.Web.Components.Pages.Paint;
+
+/// <summary>
+/// The studio. The recipe lives in the canvas session on the server; this page changes it by its controls, the brush (Paint.razor.js) by
+/// the hub, and pictures reach the brush's canvas past Blazor.
+/// </summary>
+public sealed partial class Paint
+{
+    private const int MostActive = 12, MostHistory = 24;
+    private readonly List<HistoryEntry> _history = [];
+    private ElementReference _root;
+    private IJSObjectReference? _module;
+    private IJSObjectReference? _surface;
+    private DotNetObjectReference<Paint>? _self;
+    private CanvasSession? _canvas;
+    private BrushState _brush = new();
+    private int _selected, _current = -1;
+    private int? _solo;
+    private (int Row, int Column)? _cell;
+    private IReadOnlyList<ActiveHere> _active = [];
+    private Notice? _notice;
+    private IconOf? _icon;
+    private View _view;
+    private string _outside = "";
+    private bool _isBusy, _hasPicture, _isSeedLocked = true;
+
+    private enum View { Picture, Slider, Difference }
+
+    [SupplyParameterFromQuery(Name = "layer")]
+    private string? Layer { get; set; }
+
+    private ModelInfo? Model => Catalogue.Models.Count > 0 ? Catalogue.Find(Recipe.Model) ?? Catalogue.Models[0] : null;
+
+    private IFeatureAtlas? Atlas => Model is { } model ? Catalogue.AtlasOf(model.Name) : null;
+
+    private Recipe Recipe => _canvas?.Recipe ?? Catalogue.Models.FirstOrDefault()?.NewRecipe(Examples.FirstPrompt(Catalogue)) ?? new Recipe { Model = "none", Prompt = "", Width = 256, Height = 256 };
+
+    private FeatureEdit? SelectedEdit => _selected >= 0 && _selected < Recipe.Edits.Count ? Recipe.Edits[_selected] : null;
+
+    private string? TagOfSelected => SelectedEdit is { } edit ? FormattableString.Invariant($"{edit.Site} #{edit.Feature} {Atlas?.Find(edit.Site, edit.Feature)?.Name} {edit.Strength:+0.#;−0.#;0}") : null;
+
+    protected override async Task OnAfterRenderAsync(bool firstRender)
+    {
+        if (!firstRender)
+            return;
+        await Serving.Loaded;
+        StateHasChanged();
+        if (Model is null)
+            return;
+        _self = DotNetObjectReference.Create(this);
+        _module = await Script.InvokeAsync<IJSObjectReference>("import", "./Components/Pages/Paint/Paint.razor.js");
+        _surface = await _module.InvokeAsync<IJSObjectReference>("create", _root, _self);
+        var found = await _surface.InvokeAsync<FoundState>("find");
+        var (start, note) = StartingRecipe.Choose(found.Link, found.Draft, Layer, Catalogue);
+        var opened = await _surface.InvokeAsync<string>("open", start.ToJson());
+        _canvas = Canvases.Find(opened);
+        if (_canvas is null)
+            return;
+        _canvas.Updated += Follow;
+        if (note is not null)
+            Tell(note, isBad: true);
+        if (found.PendingMask is { } mask && found.PendingEdit < Recipe.Edits.Count)
+            SetMask(found.PendingEdit, mask);
+        else
+            Attempt(() => _canvas.Refresh());
+        await SelectAsync(Math.Max(0, Recipe.Edits.Count - 1));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_canvas is not null)
+            _canvas.Updated -= Follow;
+        try
+        {
+            if (_surface is not null)
+                await _surface.InvokeVoidAsync("close");
+        }
+        catch (JSDisconnectedException)
+        {
+            // The tab is gone, and its canvas with it.
+        }
+        _self?.Dispose();
+    }
+
+    /// <summary>The brush's canvas shows a picture that will stay for now.</summary>
+    [JSInvokable]
+    public void Settled(long version, string thumbnail, double? outside)
+    {
+        _outside = outside is { } share ? FormattableString.Invariant($"{share:0.0 %} of the change lies outside the masks") : "";
+        if (_canvas is { } canvas && canvas.Version == version && (_history.Count == 0 || _history[^1].Recipe != canvas.Recipe))
+        {
+            _history.Add(new(canvas.Recipe, thumbnail));
+            if (_history.Count > MostHistory)
+                _history.RemoveAt(0);
+            _current = _history.Count - 1;
+        }
+        StateHasChanged();
+    }
+
+    /// <summary>The pointer rests on a part of the picture, from 0 to 1 from the left and from the top; null where it left.</summary>
+    [JSInvokable]
+    public void Hover(double? x, double? y)
+    {
+        _cell = x is { } left && y is { } top ? ((int)(top * 1000), (int)(left * 1000)) : null;
+        ReadActive();
+        StateHasChanged();
+    }
+
+    /// <summary>A picture of ours was dropped on the page: its recipe.</summary>
+    [JSInvokable]
+    public void Dropped(string? json)
+    {
+        if (json is null)
+        {
+            Tell("That picture carries no recipe. Drop a PNG that was saved here.", isBad: true);
+            StateHasChanged();
+            return;
+        }
+        Attempt(() =>
+        {
+            var restored = Recipe.RestoreJson(json, Model!.NewRecipe());
+            _canvas!.Change(_ => restored.Recipe with { Model = Catalogue.Find(restored.Recipe.Model) is null ? Model.Name : restored.Recipe.Model });
+            Tell(restored.Dropped.Count == 0 ? "The picture's recipe is on the canvas." : StartingRecipe.Describe(restored.Dropped), restored.Dropped.Count > 0);
+        });
+        StateHasChanged();
+    }
+
+    /// <summary>Something went wrong in the browser's part, in one sentence.</summary>
+    [JSInvokable]
+    public void Trouble(string message)
+    {
+        Tell(message, isBad: true);
+        StateHasChanged();
+    }
+
+    private void Follow(CanvasUpdate update) => InvokeAsync(async () =>
+    {
+        switch (update)
+        {
+            case CanvasUpdate.Changed { IsStroke: false } change:
+                _selected = Math.Clamp(_selected, 0, Math.Max(0, change.Recipe.Edits.Count - 1));
+                await ShowLayerAsync();
+                break;
+            case CanvasUpdate.Changed:
+                return;
+            case CanvasUpdate.Frame frame:
+                (_isBusy, _hasPicture) = (false, true);
+                if (frame.Result.Maps.All.Count > 0)
+                    ReadActive();
+                else
+                    return;
+                break;
+            case CanvasUpdate.Rejected rejected:
+                _isBusy = false;
+                Tell(rejected.Message, isBad: true);
+                break;
+            case CanvasUpdate.Status { Progress: GenerationProgress.Waiting { Position: > 0 } waiting }:
+                _isBusy = true;
+                Tell(waiting.Expected is { } wait
+                    ? FormattableString.Invariant($"Waiting: {waiting.Position} ahead, about {Math.Max(1, wait.TotalSeconds):0} s.")
+                    : FormattableString.Invariant($"Waiting: {waiting.Position} ahead."));
+                break;
+            default:
+                return;
+        }
+        StateHasChanged();
+    });
+
+    private void ReadActive()
+    {
+        if (_canvas?.Newest?.Result.Maps is not { All.Count: > 0 } maps || Atlas is not { } atlas)
+            return;
+        _active =
+        [
+            .. maps.All.SelectMany(map => (_cell is { } cell
+                    ? map.Under(cell.Row * map.Rows / 1000, cell.Column * map.Columns / 1000).Select(found => (found.Feature, Value: (double)found.Value))
+                    : map.Top(MostActive).Select(found => (found.Feature, Value: found.Mean)))
+                .Select(found => (Card: atlas.Find(map.Site, found.Feature), found.Value)))
+                .Where(found => found.Card is { IsDead: false }).Select(found => new ActiveHere(found.Card!, found.Value, found.Value / Math.Max(found.Card!.Statistics.Mean, 1e-6)))
+                .OrderByDescending(found => found.Relative).Take(MostActive),
+        ];
+    }
+
+    private void Tell(string text, bool isBad = false) => _notice = new(text, isBad);
+
+    private sealed record Notice(string Text, bool IsBad);
+
+    private sealed record IconOf(string Title, string? Source);
+
+    /// <summary>What the browser kept: a link in the address, a draft, and a stroke that never reached the server.</summary>
+    private sealed record FoundState(string? Link, string? Draft, int PendingEdit, string? PendingMask);
+}

@@ -1,0 +1,16 @@
+using SaeUnbox.Contracts;
+
+namespace SaeUnbox.Web.Components.Shared;
+
+/// <summary>What the sites do, in a word.</summary>
+public static class SiteNames
+{
+    public static string Of(HookSite site) => site switch
+    {
+        _ when site == HookSite.Composition => "composition",
+        _ when site == HookSite.Middle => "middle",
+        _ when site == HookSite.Details => "details",
+        _ when site == HookSite.Style => "style",
+        _ => site.Code,
+    };
+}

@@ -1,0 +1,30 @@
+using SaeUnbox.Inference;
+using SaeUnbox.Web.Api;
+using SaeUnbox.Web.Canvases;
+using SaeUnbox.Web.Components;
+using SaeUnbox.Web.Hosting;
+using SaeUnbox.Web.Sharing;
+
+var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
+builder.AddCommandLineModel(args);
+builder.AddStructuredLogs();
+builder.AddWebDefaults();
+builder.Services.AddSaeUnboxInference(builder.Configuration);
+builder.Services.AddCanvases(builder.Configuration);
+builder.Services.AddSharing(builder.Configuration);
+builder.Services.AddPublicApi();
+builder.Services.AddRazorComponents().AddInteractiveServerComponents();
+
+var app = builder.Build();
+app.UseWebDefaults();
+app.MapStaticAssets();
+app.MapBlazorScript();
+app.MapHealth();
+app.MapCanvases();
+app.MapSharing();
+app.MapPublicApi();
+app.MapRazorComponents<App>().AddInteractiveServerRenderMode();
+await app.RunAsync();
+
+/// <summary>Named so that tests can host the program.</summary>
+public partial class Program;

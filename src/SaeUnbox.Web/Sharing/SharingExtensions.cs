@@ -1,0 +1,72 @@
+using System.Net;
+using Microsoft.Data.Sqlite;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Options;
+using SaeUnbox.Contracts;
+using SaeUnbox.Web.Api;
+
+namespace SaeUnbox.Web.Sharing;
+
+internal static class SharingExtensions
+{
+    public static void AddSharing(this IServiceCollection services, IConfiguration configuration)
+    {
+        services.AddOptions<ShareOptions>().Bind(configuration.GetSection(ShareOptions.Section)).ValidateDataAnnotations().ValidateOnStart();
+        services.AddDbContextFactory<ShareContext>((provider, options) =>
+            options.UseSqlite(new SqliteConnectionStringBuilder { DataSource = provider.GetRequiredService<IOptions<ShareOptions>>().Value.File }.ConnectionString));
+        services.AddSingleton<IShareStore, ShareStore>();
+    }
+
+    /// <summary>/s/ID: a card for those who unfold links, then the studio with the recipe on the canvas.</summary>
+    public static void MapSharing(this WebApplication app)
+    {
+        var file = app.Services.GetRequiredService<IOptions<ShareOptions>>().Value.File;
+        if (Path.GetDirectoryName(Path.GetFullPath(file)) is { } folder)
+            Directory.CreateDirectory(folder);
+        using (var context = app.Services.GetRequiredService<IDbContextFactory<ShareContext>>().CreateDbContext())
+            context.Database.EnsureCreated();
+        app.MapGet("/s/{id}", CardAsync).ExcludeFromDescription();
+        app.MapGet("/s/{id}/card.jpg", PictureAsync).ExcludeFromDescription();
+    }
+
+    private static async Task<IResult> CardAsync(string id, IShareStore shares, HttpRequest request, CancellationToken cancellation)
+    {
+        if (await shares.FindAsync(id, cancellation) is not { } recipe)
+            return TypedResults.NotFound();
+        var site = $"{request.Scheme}://{request.Host}";
+        var title = WebUtility.HtmlEncode(recipe.Prompt.Length > 0 ? recipe.Prompt : "A picture");
+        var text = recipe.Edits.Count == 0 ? "Made with SaeUnbox." : $"Steered with {recipe.Edits.Count} painted feature{(recipe.Edits.Count == 1 ? "" : "s")} in SaeUnbox.";
+        return TypedResults.Content($"""
+            <!DOCTYPE html>
+            <html lang="en">
+            <head>
+                <meta charset="utf-8">
+                <title>{title} · SaeUnbox</title>
+                <meta name="description" content="{text}">
+                <meta property="og:type" content="website">
+                <meta property="og:title" content="{title}">
+                <meta property="og:description" content="{text}">
+                <meta property="og:url" content="{site}/s/{id}">
+                <meta property="og:image" content="{site}/s/{id}/card.jpg">
+                <meta property="og:image:width" content="{recipe.Width}">
+                <meta property="og:image:height" content="{recipe.Height}">
+                <meta name="twitter:card" content="summary_large_image">
+                <meta http-equiv="refresh" content="0; url=/#r={recipe.ToLink()}">
+            </head>
+            <body><a href="/#r={recipe.ToLink()}">Open the picture in the studio</a></body>
+            </html>
+            """, "text/html; charset=utf-8");
+    }
+
+    private static async Task<IResult> PictureAsync(string id, IShareStore shares, JobClient jobs, HttpContext context, CancellationToken cancellation)
+    {
+        if (await shares.FindPictureAsync(id, cancellation) is { } kept)
+            return TypedResults.Bytes(kept, "image/jpeg");
+        if (await shares.FindAsync(id, cancellation) is not { } recipe)
+            return TypedResults.NotFound();
+        var result = await jobs.RunAsync(new GenerationJob(Guid.NewGuid(), recipe) { Picture = PictureFormat.Jpeg }, context, cancellation);
+        var picture = result.Picture.ToArray();
+        await shares.SavePictureAsync(id, picture, cancellation);
+        return TypedResults.Bytes(picture, "image/jpeg");
+    }
+}

@@ -1,0 +1,76 @@
+// Masks of cells and their text form, ROWSxCOLUMNS/SCALE:DATA, as docs/recipe.md tells. In the browser a cell is a whole number, 0 to 255.
+
+export function blank(rows, columns) {
+    return { rows, columns, cells: new Uint8Array(rows * columns) };
+}
+
+export function write(mask) {
+    const bytes = [];
+    const { cells } = mask;
+    const binary = cells.every(cell => cell === 0 || cell === 255);
+    for (let start = 0; start < cells.length;) {
+        let end = start + 1;
+        while (end < cells.length && cells[end] === cells[start]) end++;
+        number(bytes, end - start);
+        number(bytes, binary ? cells[start] / 255 : cells[start]);
+        start = end;
+    }
+    const text = btoa(String.fromCharCode(...bytes)).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
+    return `${mask.rows}x${mask.columns}/${binary ? 1 : 255}:${text}`;
+}
+
+export function read(text, rows, columns) {
+    if (!text) return { ...blank(rows, columns), cells: new Uint8Array(rows * columns).fill(255) };
+    const [, height, width, scale, data] = /^(\d+)x(\d+)\/(\d+|f32):(.*)$/.exec(text);
+    const mask = blank(+height, +width);
+    const bytes = Uint8Array.from(atob(data.replaceAll('-', '+').replaceAll('_', '/')), c => c.charCodeAt(0));
+    const view = new DataView(bytes.buffer);
+    for (let at = 0, cell = 0; at < bytes.length;) {
+        let run, value;
+        [run, at] = taken(bytes, at);
+        if (scale === 'f32') {
+            value = view.getFloat32(at, true);
+            at += 4;
+        } else {
+            [value, at] = taken(bytes, at);
+            value /= +scale;
+        }
+        mask.cells.fill(Math.round(value * 255), cell, cell += run);
+    }
+    return mask;
+}
+
+function number(bytes, value) {
+    for (; value > 127; value >>>= 7) bytes.push((value & 127) | 128);
+    bytes.push(value);
+}
+
+function taken(bytes, at) {
+    let value = 0;
+    for (let shift = 0; ; shift += 7) {
+        const byte = bytes[at++];
+        value |= (byte & 127) << shift;
+        if (byte < 128) return [value, at];
+    }
+}
+
+/** Paints a disc into the mask; returns whether a cell changed. Coordinates and radius are in cells. */
+export function disc(mask, x, y, radius, hardness, erase) {
+    let changed = false;
+    // A disc smaller than a cell still paints the cell it lies in.
+    const reach = Math.max(radius, 0.5);
+    const soft = Math.max(0.35, reach * (1 - hardness));
+    for (let row = Math.max(0, Math.floor(y - reach - 1)); row <= Math.min(mask.rows - 1, Math.ceil(y + reach)); row++) {
+        for (let column = Math.max(0, Math.floor(x - reach - 1)); column <= Math.min(mask.columns - 1, Math.ceil(x + reach)); column++) {
+            const distance = Math.hypot(column + 0.5 - x, row + 0.5 - y);
+            const inside = Math.min(1, Math.max(0, (reach + 0.25 - distance) / soft));
+            if (inside <= 0) continue;
+            const at = row * mask.columns + column;
+            const wanted = Math.round(255 * inside);
+            const next = erase ? Math.min(mask.cells[at], 255 - wanted) : Math.max(mask.cells[at], wanted);
+            changed ||= next !== mask.cells[at];
+            mask.cells[at] = next;
+        }
+    }
+    return changed;
+}

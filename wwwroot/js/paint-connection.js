@@ -1,0 +1,75 @@
+// The brush's way to the server: SignalR with MessagePack. The newest stroke is what counts, so at most one call is under way, and
+// what was painted meanwhile goes next. After a lost connection the canvas is opened again and the newest stroke is sent again.
+
+async function library() {
+    if (!globalThis.signalR) await import('/lib/signalr/signalr.min.js');
+    if (!globalThis.signalR.protocols?.msgpack) await import('/lib/signalr/signalr-protocol-msgpack.min.js');
+    return globalThis.signalR;
+}
+
+export async function connect({ onFrame, onChanged, onStatus, onRejected, onTrouble }) {
+    const signalR = await library();
+    const hub = new signalR.HubConnectionBuilder()
+        .withUrl('/hubs/paint', { transport: signalR.HttpTransportType.WebSockets, skipNegotiation: true })
+        .withHubProtocol(new signalR.protocols.msgpack.MessagePackHubProtocol())
+        .withAutomaticReconnect({ nextRetryDelayInMilliseconds: retry => Math.min(4000, 150 * 2 ** retry.previousRetryCount) })
+        .configureLogging(signalR.LogLevel.Error)
+        .build();
+    let canvas = '', recipe = '', waiting = null, underway = false, newest = -1;
+    hub.on('Frame', frame => {
+        // The server sends no picture older than the one before; a reordered one is still not shown.
+        if (frame.Version <= newest) return;
+        newest = frame.Version;
+        onFrame(frame);
+    });
+    hub.on('Changed', change => {
+        recipe = change.Recipe;
+        onChanged(change);
+    });
+    hub.on('Status', onStatus);
+    hub.on('Rejected', onRejected);
+    hub.onreconnected(async () => {
+        newest = -1;
+        await open(recipe);
+        await flush();
+    });
+
+    async function open(json) {
+        recipe = json;
+        const state = await hub.invoke('Open', canvas, json);
+        canvas = state.Canvas;
+        return canvas;
+    }
+
+    async function flush() {
+        if (underway || !waiting || hub.state !== signalR.HubConnectionState.Connected) return;
+        underway = true;
+        const stroke = waiting;
+        waiting = null;
+        try {
+            await hub.invoke('Paint', stroke.edit, stroke.mask, stroke.isLast);
+            if (stroke.isLast) stroke.done?.();
+        } catch (error) {
+            if (hub.state === signalR.HubConnectionState.Connected) onTrouble(plain(error));
+            else waiting ??= stroke;
+        } finally {
+            underway = false;
+        }
+        await flush();
+    }
+
+    await hub.start();
+    return {
+        open,
+        stop: () => hub.stop(),
+        /** Hands over a stroke; a stroke's end is never replaced by anything but a newer end. */
+        paint(edit, mask, isLast, done) {
+            waiting = { edit, mask, isLast, done };
+            return flush();
+        },
+        refresh: () => hub.invoke('Refresh'),
+        cancel: () => hub.invoke('Cancel'),
+    };
+}
+
+const plain = error => String(error?.message ?? error).replace(/^.*HubException: /, '');
