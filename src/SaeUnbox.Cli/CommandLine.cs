@@ -7,9 +7,6 @@ namespace SaeUnbox.Cli;
 /// <summary>The whole command line: what <c>saeunbox</c> does with its words, wherever the output goes.</summary>
 internal static class CommandLine
 {
-    // Interrupted training saves its state first; everything else stops within a stage of its model.
-    private static readonly TimeSpan TimeToStop = TimeSpan.FromMinutes(5);
-
     // No response files and no bundles: a prompt may begin with @, a strength with a dash.
     private static readonly ParserConfiguration Words = new() { ResponseFileTokenReplacer = null, EnablePosixBundling = false };
 
@@ -37,7 +34,7 @@ internal static class CommandLine
         {
             var parsed = Create(terminal).Parse(words, Words);
             return Guard.Refuses(parsed, terminal) ?? await parsed.InvokeAsync(
-                new() { Output = terminal.Output, Error = terminal.Error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = TimeToStop },
+                new() { Output = terminal.Output, Error = terminal.Error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null },
                 cancellation);
         }
         catch (IOException error)

@@ -1,4 +1,6 @@
 using SaeUnbox.Cli;
 using SaeUnbox.Cli.Output;
 
-return await CommandLine.RunAsync(args, Terminal.OfProcess());
+using var signals = new TerminationSignals();
+var code = await CommandLine.RunAsync(args, Terminal.OfProcess(), signals.Cancellation);
+return code == ExitCode.Interrupted ? signals.ExitCode ?? code : code;

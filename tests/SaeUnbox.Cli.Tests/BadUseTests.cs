@@ -17,7 +17,7 @@ public sealed class BadUseTests : IDisposable
         {
             { "", "say what to do" },
             { "paint", "no command 'paint'" },
-            { "generate", "--model" },
+            { "generate", "--out" },
             { "generate --model GOLDENS/model --prompt x", "--out" },
             { "generate --model GOLDENS/model --out OUT/x.png", "--prompt TEXT or --recipe FILE" },
             { Generate + " --colour red", "--colour" },

@@ -33,7 +33,8 @@ internal static class TrainMiniCommand
             }
             catch (OperationCanceledException)
             {
-                throw new CliException($"stopped; the state is saved in {folder}, and the same command goes on from it.");
+                terminal.Note($"the state is saved in {folder}; the same command goes on from it.");
+                throw;
             }
             terminal.Output.WriteLine(Path.Combine(folder, "model"));
         });
@@ -47,7 +48,7 @@ internal static class TrainMiniCommand
         {
             var figures = string.Join(", ", report.Figures.Select(figure => string.Create(CultureInfo.InvariantCulture, $"{figure.Key} {figure.Value:0.0000}")));
             var line = string.Create(CultureInfo.InvariantCulture,
-                $"{report.Stage} {report.Step}/{report.Steps}: {figures}; {report.ImagesPerSecond:0.0} pictures/s, {report.Left:d\\.hh\\:mm} left");
+                $"{report.Stage} {report.Step}/{report.Steps}: {figures}; {report.ImagesPerSecond:0.0} pictures/s, {Remaining.Text(report.Left)}");
             bar.Report(new(report.Step, report.Steps, line));
             if (!terminal.HasBars) terminal.Note(line);
         }

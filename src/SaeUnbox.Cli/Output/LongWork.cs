@@ -31,6 +31,6 @@ internal sealed class LongWork(Terminal terminal, IProgress<Advance> bar)
     {
         if (done <= first) return "";
         var left = Stopwatch.GetElapsedTime(start) * ((total - done) / (done - first!.Value));
-        return FormattableString.Invariant($", {(int)left.TotalHours}:{left:mm\\:ss} left");
+        return $", {Remaining.Text(left)}";
     }
 }

@@ -31,7 +31,7 @@ internal sealed class Terminal(TextWriter output, TextWriter error, IAnsiConsole
         ? work(new Ignored())
         : bars.Progress()
             .AutoClear(true)
-            .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn(), new SpinnerColumn())
+            .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new Remaining.Column(), new SpinnerColumn())
             .StartAsync(context =>
             {
                 var task = context.AddTask(Markup.Escape(title), maxValue: 1);

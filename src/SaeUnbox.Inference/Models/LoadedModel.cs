@@ -65,10 +65,7 @@ public sealed class LoadedModel : IDisposable
     }
 
     /// <summary>Gives the calling thread the model's number of threads, whichever thread loaded it.</summary>
-    internal void UseThreads()
-    {
-        if (torch.get_num_threads() != Threads) torch.set_num_threads(Threads);
-    }
+    internal void UseThreads() => torch.set_num_threads(Threads);
 
     public void Dispose()
     {

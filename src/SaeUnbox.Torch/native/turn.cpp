@@ -50,7 +50,8 @@ Turn::Turn() {
 Turn::~Turn() { leave(); }
 
 void set_own_num_threads(int32_t threads) {
-  at::get_num_threads(); // a thread's first question gives it the number that was set last, by whomever: ask before setting
+  // A thread's first question gives it the number that was set last, by whomever: ask before setting.
+  if (at::get_num_threads() == threads) return;
   enter(threads, [] { return inside == 0; });
   at::set_num_threads(threads);
   leave();
