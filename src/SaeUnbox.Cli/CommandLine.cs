@@ -23,6 +23,7 @@ internal static class CommandLine
         CollectCommand.Create(terminal),
         TrainSaeCommand.Create(terminal),
         StatisticsCommand.Create(terminal),
+        AtlasCommand.Create(terminal),
         EvaluateMiniCommand.Create(terminal),
     };
 

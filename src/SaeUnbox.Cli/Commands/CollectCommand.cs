@@ -5,7 +5,6 @@ using SaeUnbox.Cli.Options;
 using SaeUnbox.Cli.Output;
 using SaeUnbox.Contracts;
 using SaeUnbox.Inference;
-using SaeUnbox.Mini.Scenes;
 using SaeUnbox.Sae.Collection;
 
 namespace SaeUnbox.Cli.Commands;
@@ -14,15 +13,12 @@ namespace SaeUnbox.Cli.Commands;
 internal sealed class CollectCommand
 {
     private readonly ModelArguments model = new();
-    private readonly Option<string?> captions = new("--captions") { Description = "Captions: .txt (one a line), .jsonl or .csv (caption, text or prompt; seed where there is one).", HelpName = "FILE" };
-    private readonly Option<int?> grammar = new("--mini-captions") { Description = "So many captions of the mini model's scenes in place of a file.", HelpName = "N" };
+    private readonly CaptionArguments captions = new();
     private readonly Option<string[]> sites = new("--site") { Description = "A site, such as down.2.1; may be given several times (default: those of --saes, else the demo's four).", HelpName = "SITE" };
     private readonly Option<string> output = new("--out", "-o") { Description = "The folder to fill: SITE/items-FIRST-END.safetensors. The same command goes on where it was left.", HelpName = "DIR", Required = true };
     private readonly Option<int?> steps = new("--steps") { Description = "Denoising steps; each gives an item (default: what the model is made for).", HelpName = "N" };
     private readonly Option<double?> guidance = new("--guidance") { Description = "Guidance scale; the conditional half is kept.", HelpName = "X" };
     private readonly Option<string?> size = new("--size") { Description = "Pixels: a side, or WIDTHxHEIGHT.", HelpName = "SIZE" };
-    private readonly Option<long> seed = new("--seed") { Description = "Seed of the first caption; the next has the next.", HelpName = "N", DefaultValueFactory = _ => 42 };
-    private readonly Option<int?> limit = new("--limit") { Description = "Most captions; may grow when a run goes on.", HelpName = "N" };
     private readonly Option<string?> budget = new("--budget") { Description = "Most the folder may take, such as 20GB; then it stops.", HelpName = "SIZE" };
     private readonly Option<string?> workers = new("--workers") { Description = "This process's share, such as 1/4; the others fill the same folder.", HelpName = "I/N" };
     private readonly Option<int> pictures = new("--batch") { Description = "Pictures computed together; more than 1 pays on a GPU.", HelpName = "N", DefaultValueFactory = _ => 1 };
@@ -35,8 +31,9 @@ internal sealed class CollectCommand
         var options = new CollectCommand();
         var command = new Command("collect", "Run a model on captions and store what blocks add to their input. Stop it at any time; the same command goes on.");
         options.model.AddTo(command);
-        foreach (var option in (Option[])[options.captions, options.grammar, options.sites, options.output, options.steps, options.guidance, options.size, options.seed,
-            options.limit, options.budget, options.workers, options.pictures, options.shard, options.store, options.json]) command.Add(option);
+        options.captions.AddTo(command);
+        foreach (var option in (Option[])[options.sites, options.output, options.steps, options.guidance, options.size,
+            options.budget, options.workers, options.pictures, options.shard, options.store, options.json]) command.Add(option);
         command.Runs(terminal, (parsed, cancellation) => options.Run(terminal, parsed, cancellation));
         return command;
     }
@@ -49,7 +46,7 @@ internal sealed class CollectCommand
         var draft = new CollectionRequest
         {
             Sites = named,
-            Captions = Captions(parsed),
+            Captions = captions.Read(parsed),
             Pictures = AtLeastOne("--batch", parsed.GetValue(pictures)),
             Storage = new CollectionOptions
             {
@@ -89,24 +86,6 @@ internal sealed class CollectCommand
         {
             terminal.Note($"what was collected is in {folder}; the same command goes on from it.");
             throw;
-        }
-    }
-
-    private IReadOnlyList<Caption> Captions(ParseResult parsed)
-    {
-        var first = parsed.GetValue(seed) is >= 0 and var number ? number : throw new CliException($"--seed {parsed.GetValue(seed)}: use 0 or more.");
-        var most = parsed.GetValue(limit) is { } some ? AtLeastOne("--limit", some) : int.MaxValue;
-        switch (parsed.GetValue(captions), parsed.GetValue(grammar))
-        {
-            case ({ } path, null):
-                return CaptionFile.Read(path, first, most);
-            case (null, { } count):
-                var random = new Random(unchecked((int)first));
-                var mix = new SceneMix();
-                return [.. Enumerable.Range(0, Math.Min(AtLeastOne("--mini-captions", count), most))
-                    .Select(index => new Caption(CaptionGrammar.Compose(SceneSampler.Draw(random, mix), random), CaptionFile.SeedOf(first, index)))];
-            default:
-                throw new CliException("say which captions: either --captions FILE or --mini-captions N.");
         }
     }
 

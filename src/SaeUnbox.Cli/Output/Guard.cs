@@ -1,3 +1,4 @@
+using SaeUnbox.Atlas;
 using System.CommandLine;
 using System.CommandLine.Invocation;
 using System.Runtime.InteropServices;
@@ -60,7 +61,7 @@ internal static partial class Guard
 
     private static string Sentence(Exception error) => error switch
     {
-        CliException or ModelException or CheckpointException or SaeException or RecipeException or PictureException => error.Message,
+        CliException or ModelException or CheckpointException or SaeException or RecipeException or PictureException or AtlasException => error.Message,
         IOException or UnauthorizedAccessException or HttpRequestException => error.Message,
         OutOfMemoryException => "there is not enough memory for this; try a smaller picture, bf16, or fewer other programs",
         ExternalException => $"libtorch failed: {error.Message}",

@@ -1,0 +1,152 @@
+using System.Globalization;
+using Microsoft.Data.Sqlite;
+using SaeUnbox.Atlas.Storing;
+using SaeUnbox.Contracts;
+
+namespace SaeUnbox.Atlas.Reading;
+
+/// <summary>
+/// Reads an atlas. The cards of all features are held in memory; pictures, neighbours and searches are asked of the file, which is opened
+/// to read only. Safe for many threads.
+/// </summary>
+public sealed class AtlasReader : IFeatureAtlas
+{
+    /// <summary>The file's name in an atlas folder.</summary>
+    public const string FileName = "atlas.sqlite";
+
+    private const int MostSimilar = 24;
+    private readonly string _path, _connection;
+    private readonly Dictionary<HookSite, FeatureCard[]> _cards = [];
+    private readonly Dictionary<HookSite, float[]> _strongest = [];
+    private readonly Dictionary<HookSite, IReadOnlyList<FeaturePlace>> _places = [];
+
+    private AtlasReader(string path)
+    {
+        _path = path;
+        _connection = new SqliteConnectionStringBuilder { DataSource = path, Mode = SqliteOpenMode.ReadOnly }.ConnectionString;
+    }
+
+    public IReadOnlyList<HookSite> Sites { get; private set; } = [];
+
+    public IReadOnlyList<Suggestion> Suggestions { get; private set; } = [];
+
+    /// <summary>The model it was made of.</summary>
+    public string Model { get; private set; } = "";
+
+    /// <param name="folder">Holds <see cref="FileName"/>.</param>
+    /// <exception cref="AtlasException">There is no atlas, or it is broken.</exception>
+    public static AtlasReader Open(string folder)
+    {
+        var path = Path.Combine(folder, FileName);
+        if (!File.Exists(path))
+            throw new AtlasException($"'{folder}' holds no {FileName}.");
+        try
+        {
+            var reader = new AtlasReader(path);
+            reader.Load();
+            return reader;
+        }
+        catch (Exception exception) when (exception is SqliteException or InvalidCastException or FormatException or RecipeException or ArgumentException or InvalidOperationException or OverflowException)
+        {
+            throw new AtlasException($"The atlas '{path}' is broken: {exception.Message}", exception);
+        }
+    }
+
+    public FeatureCard? Find(HookSite site, int feature) => _cards.TryGetValue(site, out var cards) && feature >= 0 && feature < cards.Length ? cards[feature] : null;
+
+    public FeatureHits Search(FeatureQuery query)
+    {
+        var text = query.Text?.Trim() ?? "";
+        var hits = text.Length == 0 ? All(query).Select(card => new FeatureHit(card, null))
+            : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out _) ? All(query).Where(card => card.Feature.ToString(CultureInfo.InvariantCulture).StartsWith(text, StringComparison.Ordinal)).Select(card => new FeatureHit(card, null))
+            : Matches(query, text);
+        var sorted = Sort(hits, query.Sort, text.Length > 0).ToArray();
+        return new(sorted.Length, [.. sorted.Skip(Math.Max(0, query.Offset)).Take(Math.Clamp(query.Limit, 1, FeatureQuery.MaxLimit))]);
+    }
+
+    public IReadOnlyList<TopPicture> TopPictures(HookSite site, int feature) =>
+        Rows("SELECT t.image, i.caption, i.seed, t.mean, t.heat FROM tops t JOIN images i ON i.id = t.image WHERE t.site = $1 AND t.feature = $2 ORDER BY t.rank",
+            row => new TopPicture($"images/{row.GetInt64(0)}.jpg", row.GetString(1), row.IsDBNull(2) ? null : row.GetInt64(2), row.GetDouble(3), row.IsDBNull(4) ? null : BrushMask.Parse(row.GetString(4))),
+            site.Code, feature);
+
+    public IReadOnlyList<SimilarFeature> Similar(HookSite site, int feature) =>
+        [.. Rows("SELECT other_site, other, cosine FROM similar WHERE site = $1 AND feature = $2 ORDER BY cosine DESC LIMIT $3",
+            row => (Site: HookSite.Parse(row.GetString(0)), Feature: row.GetInt32(1), Cosine: row.GetDouble(2)), site.Code, feature, MostSimilar)
+            .Select(other => (Card: Find(other.Site, other.Feature), other.Cosine)).Where(other => other.Card is not null).Select(other => new SimilarFeature(other.Card!, other.Cosine))];
+
+    public IReadOnlyList<FeaturePlace> Map(HookSite site) => _places.GetValueOrDefault(site) ?? [];
+
+    public AtlasPicture? Picture(string name) => Rows("SELECT media_type, bytes FROM pictures WHERE name = $1", row => new AtlasPicture(row.GetString(0), row.GetFieldValue<byte[]>(1)), name).FirstOrDefault();
+
+    private IEnumerable<FeatureCard> All(FeatureQuery query) =>
+        Sites.Where(site => query.Site is null || query.Site == site).SelectMany(site => _cards[site]).Where(card => query.Dead || !card.IsDead);
+
+    // Each word may be the beginning of one that is there; quotes make them plain words, whatever they hold.
+    private IEnumerable<FeatureHit> Matches(FeatureQuery query, string text)
+    {
+        var words = text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Select(word => $"\"{word.Replace("\"", "\"\"", StringComparison.Ordinal)}\"*");
+        return Rows("SELECT site, feature, snippet(search, -1, '', '', '…', 12) FROM search WHERE search MATCH $1 ORDER BY bm25(search, 0, 0, 8, 4, 1) LIMIT 5000",
+                row => (Site: HookSite.Parse(row.GetString(0)), Feature: row.GetInt32(1), Match: row.GetString(2)), string.Join(' ', words))
+            .Where(hit => query.Site is null || hit.Site == query.Site)
+            .Select(hit => (Card: Find(hit.Site, hit.Feature), hit.Match)).Where(hit => hit.Card is not null).Select(hit => new FeatureHit(hit.Card!, hit.Match));
+    }
+
+    private IEnumerable<FeatureHit> Sort(IEnumerable<FeatureHit> hits, FeatureSort sort, bool hasText) => (sort, hasText) switch
+    {
+        (FeatureSort.Relevance, true) => hits,
+        (FeatureSort.Number, _) => hits.OrderBy(hit => hit.Card.Feature).ThenBy(hit => hit.Card.Site),
+        (FeatureSort.Mean, _) => hits.OrderByDescending(hit => hit.Card.Statistics.Mean),
+        (FeatureSort.Max, _) => hits.OrderByDescending(hit => _strongest[hit.Card.Site][hit.Card.Feature]),
+        _ => hits.OrderByDescending(hit => hit.Card.Statistics.Frequency),
+    };
+
+    private void Load()
+    {
+        using (var connection = new SqliteConnection(_connection))
+        {
+            connection.Open();
+            AtlasSchema.Check(connection, _path);
+        }
+        var meta = Rows("SELECT key, value FROM meta", row => (Key: row.GetString(0), Value: row.GetString(1))).ToDictionary(row => row.Key, row => row.Value);
+        Model = meta.GetValueOrDefault("model", "");
+        foreach (var group in Rows("SELECT site, feature, mean, std, frequency, strongest, name, words, tile, x, y FROM features ORDER BY site, feature", Row).GroupBy(row => row.Site))
+        {
+            var rows = group.ToArray();
+            if (rows.Index().Any(row => row.Item.Statistics.Feature != row.Index))
+                throw new AtlasException($"The atlas '{_path}' is broken: features of {group.Key} are missing.");
+            var sheet = meta.TryGetValue($"sprite:{group.Key}", out var text) ? [.. text.Split(' ').Select(int.Parse)] : Array.Empty<int>();
+            _cards[group.Key] = [.. rows.Select(row => new FeatureCard(row.Statistics, row.Name, [.. row.Words], Tile(row.Tile, group.Key, sheet)))];
+            _strongest[group.Key] = [.. rows.Select(row => row.Strongest)];
+            _places[group.Key] = [.. rows.Where(row => row.Place is not null).Select(row => row.Place!.Value)];
+        }
+        Sites = [.. _cards.Keys.Order()];
+        Suggestions = Rows("SELECT title, recipe FROM suggestions ORDER BY position", row => new Suggestion(row.GetString(0), Recipe.FromJson(row.GetString(1))));
+    }
+
+    private static (HookSite Site, FeatureStatistics Statistics, float Strongest, string? Name, string[] Words, int? Tile, FeaturePlace? Place) Row(SqliteDataReader row)
+    {
+        var (site, feature) = (HookSite.Parse(row.GetString(0)), row.GetInt32(1));
+        return (site, new(site, feature, row.GetDouble(2), row.GetDouble(3), row.GetDouble(4)), row.GetFloat(5), row.IsDBNull(6) ? null : row.GetString(6),
+            row.GetString(7).Split('\n', StringSplitOptions.RemoveEmptyEntries), row.IsDBNull(8) ? null : row.GetInt32(8),
+            row.IsDBNull(9) ? null : new FeaturePlace(feature, row.GetFloat(9), row.GetFloat(10)));
+    }
+
+    private static SpriteTile? Tile(int? tile, HookSite site, int[] sheet) => tile is { } number && sheet is [var size, var columns, var width, var height] && columns > 0
+        ? new($"sprites/{site}.jpg", number % columns * size, number / columns * size, size, width, height)
+        : null;
+
+    private List<T> Rows<T>(string sql, Func<SqliteDataReader, T> read, params object[] values)
+    {
+        using var connection = new SqliteConnection(_connection);
+        connection.Open();
+        using var command = connection.CreateCommand();
+        command.CommandText = sql;
+        foreach (var (i, value) in values.Index())
+            command.Parameters.AddWithValue($"${i + 1}", value);
+        using var reader = command.ExecuteReader();
+        var rows = new List<T>();
+        while (reader.Read())
+            rows.Add(read(reader));
+        return rows;
+    }
+}

@@ -1,0 +1,60 @@
+using System.CommandLine;
+using SaeUnbox.Atlas.Reading;
+using SaeUnbox.Cli.Options;
+using SaeUnbox.Cli.Output;
+using SaeUnbox.Contracts;
+using SaeUnbox.Inference;
+
+namespace SaeUnbox.Cli.Commands;
+
+/// <summary><c>atlas</c>: what each feature of a model is about: its strongest pictures, words, neighbours, statistics.</summary>
+internal sealed class AtlasCommand
+{
+    private readonly ModelArguments model = new();
+    private readonly CaptionArguments captions = new();
+    private readonly Option<string> output = new("--out", "-o") { Description = "The atlas's folder. The same command goes on where it was left.", HelpName = "DIR", Required = true };
+    private readonly Option<int> top = new("--top") { Description = "Pictures kept for a feature.", HelpName = "N", DefaultValueFactory = _ => 8 };
+    private readonly Option<int> side = new("--picture") { Description = "Longer side of a kept picture in pixels.", HelpName = "N", DefaultValueFactory = _ => 160 };
+    private readonly Option<string?> names = new("--names") { Description = "Names that are known: JSON of sites, each an object of feature numbers and names.", HelpName = "FILE" };
+    private readonly Option<string?> suggestions = new("--suggestions") { Description = "What to try: a JSON array of objects with title and recipe.", HelpName = "FILE" };
+    private readonly Option<string?> import = new("--import") { Description = "Take a published atlas's pictures, SITE/FEATURE.jpg, in place of captions.", HelpName = "DIR" };
+
+    public static Command Create(Terminal terminal)
+    {
+        var options = new AtlasCommand();
+        var command = new Command("atlas", "Make the atlas of a model's features, which the page and the API read. Stop it at any time; the same command goes on.");
+        options.model.AddTo(command);
+        options.captions.AddTo(command);
+        foreach (var option in (Option[])[options.output, options.top, options.side, options.names, options.suggestions, options.import]) command.Add(option);
+        command.Runs(terminal, (parsed, cancellation) => options.Run(terminal, parsed, cancellation));
+        return command;
+    }
+
+    private void Run(Terminal terminal, ParseResult parsed, CancellationToken cancellation)
+    {
+        var folder = parsed.GetRequiredValue(output);
+        OutputFile.RequireFolder(folder, "--out");
+        var imported = parsed.GetValue(import);
+        var request = new AtlasRequest
+        {
+            Captions = imported is null ? captions.Read(parsed) : [],
+            TopPictures = Between("--top", parsed.GetValue(top), 1, 100),
+            PictureSide = Between("--picture", parsed.GetValue(side), 32, 1024),
+            Names = parsed.GetValue(names) is { } namesFile ? AtlasFiles.Names(namesFile) : new Dictionary<(HookSite, int), string>(),
+            Suggestions = parsed.GetValue(suggestions) is { } tries ? AtlasFiles.Suggestions(tries) : [],
+        };
+        using var loaded = ModelSession.Load(terminal, model.Read(parsed, null));
+        if (loaded.Saes.Count == 0) throw new CliException("an atlas is of features: name a folder of sparse autoencoders with --saes.");
+        terminal.WithProgress("making the atlas", bar =>
+        {
+            var work = new LongWork(terminal, bar);
+            if (imported is null) AtlasBuilder.Run(loaded, request, folder, done => work.Report(done, request.Captions.Count, () => "running captions"), cancellation);
+            else AtlasImport.Run(loaded, request, imported, folder, (done, all) => work.Report(done, all, () => "taking pictures"), cancellation);
+            return true;
+        });
+        terminal.Output.WriteLine(Path.Combine(folder, AtlasReader.FileName));
+    }
+
+    private static int Between(string option, int number, int least, int most) =>
+        number >= least && number <= most ? number : throw new CliException($"{option} {number}: use {least} to {most}.");
+}

@@ -1,0 +1,40 @@
+using System.CommandLine;
+using SaeUnbox.Inference;
+using SaeUnbox.Mini.Scenes;
+
+namespace SaeUnbox.Cli.Options;
+
+/// <summary>Which captions a model is run on.</summary>
+internal sealed class CaptionArguments
+{
+    private readonly Option<string?> captions = new("--captions") { Description = "Captions: .txt (one a line), .jsonl or .csv (caption, text or prompt; seed where there is one).", HelpName = "FILE" };
+    private readonly Option<int?> grammar = new("--mini-captions") { Description = "So many captions of the mini model's scenes in place of a file.", HelpName = "N" };
+    private readonly Option<long> seed = new("--seed") { Description = "Seed of the first caption; the next has the next.", HelpName = "N", DefaultValueFactory = _ => 42 };
+    private readonly Option<int?> limit = new("--limit") { Description = "Most captions; may grow when a run goes on.", HelpName = "N" };
+
+    public void AddTo(Command command)
+    {
+        foreach (var option in (Option[])[captions, grammar, seed, limit]) command.Add(option);
+    }
+
+    /// <exception cref="CliException">Not one source of captions is named, or it cannot be used.</exception>
+    public IReadOnlyList<Caption> Read(ParseResult parsed)
+    {
+        var first = parsed.GetValue(seed) is >= 0 and var number ? number : throw new CliException($"--seed {parsed.GetValue(seed)}: use 0 or more.");
+        var most = parsed.GetValue(limit) is { } some ? AtLeastOne("--limit", some) : int.MaxValue;
+        switch (parsed.GetValue(captions), parsed.GetValue(grammar))
+        {
+            case ({ } path, null):
+                return CaptionFile.Read(path, first, most);
+            case (null, { } count):
+                var random = new Random(unchecked((int)first));
+                var mix = new SceneMix();
+                return [.. Enumerable.Range(0, Math.Min(AtLeastOne("--mini-captions", count), most))
+                    .Select(index => new Caption(CaptionGrammar.Compose(SceneSampler.Draw(random, mix), random), CaptionFile.SeedOf(first, index)))];
+            default:
+                throw new CliException("say which captions: either --captions FILE or --mini-captions N.");
+        }
+    }
+
+    private static int AtLeastOne(string option, int number) => number >= 1 ? number : throw new CliException($"{option} {number}: use 1 or more.");
+}
