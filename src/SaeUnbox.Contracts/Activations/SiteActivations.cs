@@ -43,6 +43,9 @@ public sealed class SiteActivations
     /// <summary>Features kept per cell.</summary>
     public int K { get; }
 
+    /// <summary>Share of what the block added that the features explain, by the reference's formula; null where it was not measured.</summary>
+    public double? ExplainedVariance { get; init; }
+
     /// <summary>Feature indices, rows x columns x k.</summary>
     public ReadOnlySpan<int> Indices => _indices;
 

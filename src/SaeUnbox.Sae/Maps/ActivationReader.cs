@@ -30,6 +30,9 @@ public static class ActivationReader
             (int)output.shape[3],
             codes.Features,
             codes.Indices.to(ScalarType.Int32).cpu().data<int>().ToArray(),
-            codes.Values.cpu().data<float>().ToArray());
+            codes.Values.cpu().data<float>().ToArray())
+        {
+            ExplainedVariance = Statistics.ExplainedVariance.PerChannel(sae.Decode(codes), difference),
+        };
     }
 }

@@ -92,10 +92,11 @@ public sealed record Exploration(IReadOnlyList<SiteReading> Sites);
 /// <param name="Indices">rows x columns x k feature numbers, cell by cell from the upper left.</param>
 /// <param name="Values">Their activations; 0 where fewer were active.</param>
 /// <param name="Top">The strongest over the grid.</param>
-public sealed record SiteReading(HookSite Site, int Step, int Rows, int Columns, int K, int[] Indices, float[] Values, IReadOnlyList<ActiveFeature> Top)
+/// <param name="ExplainedVariance">Share of what the block added that the features explain.</param>
+public sealed record SiteReading(HookSite Site, int Step, int Rows, int Columns, int K, int[] Indices, float[] Values, IReadOnlyList<ActiveFeature> Top, double? ExplainedVariance)
 {
     private const int MostTop = 10;
 
     public static SiteReading Of(SiteActivations map) =>
-        new(map.Site, map.Step, map.Rows, map.Columns, map.K, map.Indices.ToArray(), map.Values.ToArray(), map.Top(MostTop));
+        new(map.Site, map.Step, map.Rows, map.Columns, map.K, map.Indices.ToArray(), map.Values.ToArray(), map.Top(MostTop), map.ExplainedVariance);
 }

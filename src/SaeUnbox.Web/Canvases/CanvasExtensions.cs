@@ -1,3 +1,5 @@
+using Microsoft.AspNetCore.Components.Server.Circuits;
+
 
 namespace SaeUnbox.Web.Canvases;
 
@@ -11,6 +13,9 @@ internal static class CanvasExtensions
         services.AddSingleton<ClientLimits>();
         services.AddSingleton<CanvasRegistry>();
         services.AddSingleton<CanvasRelay>();
+        services.AddHttpContextAccessor();
+        services.AddScoped<Visitor>();
+        services.AddScoped<CircuitHandler>(provider => provider.GetRequiredService<Visitor>());
         services.AddSignalR(options => options.MaximumReceiveMessageSize = LargestMessage).AddMessagePackProtocol();
     }
 
