@@ -22,6 +22,7 @@ need g++ g++
 need make make
 need cmake cmake
 need ca-certificates
+need curl curl
 if [ -n "${SAEUNBOX_LIBTORCH:-}" ]; then
   [ -f "$SAEUNBOX_LIBTORCH/share/cmake/Torch/TorchConfig.cmake" ] ||
     fail "SAEUNBOX_LIBTORCH names '$SAEUNBOX_LIBTORCH', which holds no share/cmake/Torch/TorchConfig.cmake; name the unpacked folder called libtorch"

@@ -23,7 +23,7 @@ app.MapHealth();
 app.MapCanvases();
 app.MapSharing();
 app.MapPublicApi();
-app.MapRazorComponents<App>().AddInteractiveServerRenderMode();
+app.MapRazorComponents<App>().AddInteractiveServerRenderMode(options => options.ContentSecurityFrameAncestorsPolicy = null); // the policy of every answer has it
 await app.RunAsync();
 
 /// <summary>Named so that tests can host the program.</summary>

@@ -10,16 +10,18 @@ internal static class FeatureApi
     {
         api.MapGet("/models", (IModelCatalogue catalogue) => catalogue.Models).WithSummary("The models that are served, the default first.");
         var features = api.MapGroup("/models/{model}");
-        features.MapGet("/features", Results<Ok<FeatureHits>, ProblemHttpResult> (string model, IModelCatalogue catalogue, string? text, string? site, FeatureSort sort = FeatureSort.Relevance, bool dead = false, int offset = 0, int limit = 60) =>
+        features.MapGet("/features", Results<Ok<FeatureHits>, ProblemHttpResult> (string model, IModelCatalogue catalogue, string? text, string? site, string sort = "relevance", bool dead = false, int offset = 0, int limit = 60) =>
         {
             if (AtlasOf(catalogue, model) is not { } atlas)
                 return NoModel(model);
             HookSite? wanted = null;
             if (site is not null && !HookSite.TryParse(site, out wanted))
                 return TypedResults.Problem($"'{site}' is no site such as down.2.1.", statusCode: 400);
+            if (!Enum.TryParse<FeatureSort>(sort, ignoreCase: true, out var order) || !Enum.IsDefined(order))
+                return TypedResults.Problem($"'{sort}' is no order; use {string.Join(", ", Enum.GetNames<FeatureSort>()).ToLowerInvariant()}.", statusCode: 400);
             if (text?.Length > FeatureQuery.MaxTextLength || offset < 0 || limit is < 1 or > FeatureQuery.MaxLimit)
                 return TypedResults.Problem($"Use a text of at most {FeatureQuery.MaxTextLength} characters, an offset from 0 and a limit from 1 to {FeatureQuery.MaxLimit}.", statusCode: 400);
-            return TypedResults.Ok(atlas.Search(new FeatureQuery { Text = text, Site = wanted, Sort = sort, Dead = dead, Offset = offset, Limit = limit }));
+            return TypedResults.Ok(atlas.Search(new FeatureQuery { Text = text, Site = wanted, Sort = order, Dead = dead, Offset = offset, Limit = limit }));
         }).WithSummary("Features by words, number and site.");
         features.MapGet("/features/{site}/{feature:int}", Results<Ok<FeatureDetails>, ProblemHttpResult> (string model, string site, int feature, IModelCatalogue catalogue) =>
             AtlasOf(catalogue, model) is not { } atlas ? NoModel(model)

@@ -1,0 +1,182 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Net.Http.Json;
+using System.Text;
+using System.Text.Json;
+using SaeUnbox.Contracts;
+using SaeUnbox.Pictures;
+
+namespace SaeUnbox.Web.Tests;
+
+[Collection(nameof(Studio))]
+public sealed class ApiTests(Studio studio)
+{
+    [Fact]
+    public async Task Generate_TheSameRecipeTwice_GivesTheSameBytesWithTheRecipeInside()
+    {
+        var first = await BytesAsync(await PostAsync("generate", """{"prompt":"a pine tree on snow","seed":7}"""));
+        var second = await BytesAsync(await PostAsync("generate", """{"prompt":"a pine tree on snow","seed":7}"""));
+
+        Assert.Equal(first, second);
+        var recipe = Recipe.FromJson(Png.FindText(first, Recipe.PngKeyword)!);
+        Assert.Equal(("a pine tree on snow", 7), (recipe.Prompt, recipe.Seed));
+        Assert.Equal(recipe.Width, Picture.Decode(first).Width);
+    }
+
+    [Theory]
+    [InlineData("image/jpeg", "image/jpeg")]
+    [InlineData("image/png;q=0.5, image/jpeg", "image/jpeg")]
+    [InlineData("*/*", "image/png")]
+    public async Task Generate_ByAccept_GivesThatFormat(string accept, string type)
+    {
+        var answer = await PostAsync("generate", """{"prompt":"a boat at sea"}""", accept);
+
+        Assert.Equal(type, answer.Content.Headers.ContentType!.MediaType);
+        Assert.Equal(type == "image/jpeg", Jpeg.IsJpeg(await BytesAsync(answer)));
+    }
+
+    [Fact]
+    public async Task Generate_WrongFields_NamesThemAll()
+    {
+        var answer = await PostAsync("generate", """{"prompt":"a","seed":-1,"edits":[{"site":"down.2.1","feature":0,"strength":99}]}""");
+
+        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+        Assert.Equal("application/problem+json", answer.Content.Headers.ContentType!.MediaType);
+        var problem = (await answer.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("errors");
+        Assert.Equal(["edits[0].strength", "seed"], problem.EnumerateObject().Select(error => error.Name).Order());
+    }
+
+    [Theory]
+    [InlineData("""{"prompt":"a","model":"elsewhere"}""", "elsewhere")]
+    [InlineData("not json", "JSON")]
+    [InlineData("""{"prompt":"a","edits":[{"site":"down.2.1","feature":999999,"strength":1}]}""", "999999")]
+    public async Task Generate_WhatCannotBeMade_SaysWhy(string body, string word)
+    {
+        var answer = await PostAsync("generate", body);
+
+        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+        Assert.Contains(word, (await answer.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("detail").GetString());
+    }
+
+    [Fact]
+    public async Task Generate_APromptTooLong_IsRefused()
+    {
+        var answer = await PostAsync("generate", $$"""{"prompt":"{{new string('a', 5000)}}"}""");
+
+        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+    }
+
+    [Fact]
+    public async Task Explore_ARecipe_GivesEverySitesCells()
+    {
+        var answer = await (await PostAsync("explore", """{"prompt":"a house"}""")).Content.ReadFromJsonAsync<JsonElement>();
+
+        var model = (await ModelAsync()).GetProperty("sites");
+        Assert.Equal(model.EnumerateArray().Select(site => site.GetProperty("site").GetString()), answer.GetProperty("sites").EnumerateArray().Select(site => site.GetProperty("site").GetString()));
+        foreach (var site in answer.GetProperty("sites").EnumerateArray())
+            Assert.Equal(site.GetProperty("rows").GetInt32() * site.GetProperty("columns").GetInt32() * site.GetProperty("k").GetInt32(), site.GetProperty("indices").GetArrayLength());
+    }
+
+    [Fact]
+    public async Task Features_BySiteAndNumber_AreFound()
+    {
+        var name = (await ModelAsync()).GetProperty("name").GetString();
+        var hits = await studio.Client.GetFromJsonAsync<JsonElement>($"/api/v1/models/{name}/features?site=mid.0&sort=number&limit=5&dead=true");
+        Assert.Equal([0, 1, 2, 3, 4], hits.GetProperty("hits").EnumerateArray().Select(hit => hit.GetProperty("card").GetProperty("feature").GetInt32()));
+
+        var one = await studio.Client.GetFromJsonAsync<JsonElement>($"/api/v1/models/{name}/features/mid.0/3");
+        Assert.Equal("mid.0", one.GetProperty("card").GetProperty("site").GetString());
+    }
+
+    [Theory]
+    [InlineData("/api/v1/models/elsewhere/features")]
+    [InlineData("/api/v1/models/default/features/mid.0/9999999")]
+    [InlineData("/api/v1/models/default/pictures/../../appsettings.json")]
+    [InlineData("/api/v1/models/default/pictures/%2e%2e%2f%2e%2e%2fatlas.sqlite")]
+    [InlineData("/api/v1/recipes/nothing")]
+    [InlineData("/s/AAAAAAAAAAAAAAAAAAAAAA")]
+    public async Task Get_WhatIsNotThere_IsNotFound(string address) => Assert.Equal(HttpStatusCode.NotFound, (await studio.Client.GetAsync(address)).StatusCode);
+
+    [Fact]
+    public async Task Recipes_SavedAndAskedFor_AreTheSame()
+    {
+        var saved = await PostAsync("recipes", """{"prompt":"a cat <b>&\" on sand"}""");
+        Assert.Equal(HttpStatusCode.Created, saved.StatusCode);
+        var address = (await saved.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("address").GetString()!;
+
+        var recipe = Recipe.FromJson(await studio.Client.GetStringAsync($"/api/v1/recipes/{address[3..]}"));
+        Assert.Equal("a cat <b>&\" on sand", recipe.Prompt);
+
+        // The card names the prompt, as text, and has a picture.
+        var card = await studio.Client.GetStringAsync(address);
+        Assert.Contains("og:image", card);
+        Assert.Contains("a cat &lt;b&gt;&amp;&quot; on sand", card);
+        Assert.Contains($"/#r={recipe.ToLink()}", card);
+        Assert.True(Jpeg.IsJpeg(await studio.Client.GetByteArrayAsync($"{address}/card.jpg")));
+    }
+
+    [Fact]
+    public async Task Recipes_SavedTwice_HaveOneAddress()
+    {
+        var first = await (await PostAsync("recipes", """{"prompt":"a tree"}""")).Content.ReadAsStringAsync();
+        var second = await (await PostAsync("recipes", """{"prompt":"a tree"}""")).Content.ReadAsStringAsync();
+
+        Assert.Equal(first, second);
+    }
+
+    [Fact]
+    public async Task OpenApi_Document_NamesEveryDoor()
+    {
+        var document = await studio.Client.GetFromJsonAsync<JsonElement>("/openapi/v1.json");
+
+        var paths = document.GetProperty("paths").EnumerateObject().Select(path => path.Name).ToArray();
+        foreach (var path in new[] { "/api/v1/generate", "/api/v1/explore", "/api/v1/recipes", "/api/v1/models", "/api/v1/models/{model}/features" })
+            Assert.Contains(path, paths);
+    }
+
+    [Fact]
+    public async Task EveryPage_Headers_AreStrict()
+    {
+        foreach (var page in new[] { "/", "/explore", "/features", "/guide", "/nowhere" })
+        {
+            var answer = await studio.Client.GetAsync(page);
+            var policy = answer.Headers.GetValues("Content-Security-Policy").Single();
+            Assert.DoesNotContain("unsafe-eval", policy);
+            Assert.Contains("script-src 'self';", policy);
+            Assert.Equal("nosniff", answer.Headers.GetValues("X-Content-Type-Options").Single());
+            Assert.False(answer.Headers.Contains("Server"));
+        }
+    }
+
+    [Fact]
+    public async Task Health_OfAReadyStudio_IsGood()
+    {
+        Assert.Equal("alive\n", await studio.Client.GetStringAsync("/healthz"));
+        Assert.Equal("ready\n", await studio.Client.GetStringAsync("/readyz"));
+    }
+
+    [Fact]
+    public async Task Logs_OfAJob_HoldItsTimingsAndNotItsPrompt()
+    {
+        await PostAsync("generate", """{"prompt":"a secret garden of words"}""");
+
+        Assert.Contains("unet=", studio.Said);
+        Assert.DoesNotContain("secret garden", studio.Said);
+    }
+
+    private async Task<JsonElement> ModelAsync() => (await studio.Client.GetFromJsonAsync<JsonElement>("/api/v1/models"))[0];
+
+    private async Task<HttpResponseMessage> PostAsync(string door, string body, string accept = "*/*")
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, $"/api/v1/{door}") { Content = new StringContent(body, Encoding.UTF8, "application/json") };
+        foreach (var type in accept.Split(','))
+            request.Headers.Accept.Add(MediaTypeWithQualityHeaderValue.Parse(type));
+        return await studio.Client.SendAsync(request);
+    }
+
+    private static async Task<byte[]> BytesAsync(HttpResponseMessage answer)
+    {
+        Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
+        return await answer.Content.ReadAsByteArrayAsync();
+    }
+}

@@ -1,0 +1,97 @@
+using Microsoft.Playwright;
+
+namespace SaeUnbox.Web.Tests;
+
+/// <summary>A Chromium of the system, and what a person does with the studio in it.</summary>
+public sealed class Browser : IAsyncLifetime
+{
+    public const float Patience = 120_000;
+
+    private static readonly string[] Flags =
+    [
+        "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    ];
+
+    private IPlaywright _playwright = null!;
+    private IBrowser _browser = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        _playwright = await Playwright.CreateAsync();
+        _browser = await _playwright.Chromium.LaunchAsync(new() { ExecutablePath = Environment.GetEnvironmentVariable("SAEUNBOX_CHROMIUM") ?? "/usr/bin/chromium", Args = Flags });
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _browser.DisposeAsync();
+        _playwright.Dispose();
+    }
+
+    /// <summary>A page in a window of its own, with nothing remembered.</summary>
+    internal async Task<IPage> OpenAsync(Studio studio, string address = "/", int width = 1440, int height = 900, bool dark = true, bool touch = false)
+    {
+        var context = await _browser.NewContextAsync(new()
+        {
+            BaseURL = studio.Address.ToString(), ViewportSize = new() { Width = width, Height = height }, HasTouch = touch,
+            ColorScheme = dark ? ColorScheme.Dark : ColorScheme.Light, ReducedMotion = ReducedMotion.Reduce,
+        });
+        context.SetDefaultTimeout(Patience);
+        var page = await context.NewPageAsync();
+        await page.GotoAsync(address);
+        return page;
+    }
+}
+
+internal static class StudioPage
+{
+    /// <summary>Waits until a picture is shown and nothing is under way.</summary>
+    public static async Task PictureAsync(this IPage page)
+    {
+        await page.WaitForFunctionAsync("() => document.querySelector('.frame') && !document.querySelector('.frame[data-empty]')");
+        await page.WaitForFunctionAsync("() => !document.querySelector('.progress:not(.idle)')");
+    }
+
+    /// <summary>Waits until what is on the canvas has settled into the history.</summary>
+    public static Task HistoryAsync(this IPage page, int entries) =>
+        page.WaitForFunctionAsync("count => document.querySelectorAll('.history li').length >= count", entries);
+
+    /// <summary>The picture's pixels, 4 bytes each.</summary>
+    public static async Task<byte[]> PixelsAsync(this IPage page) => Convert.FromBase64String(await page.EvaluateAsync<string>("""
+        () => {
+            const canvas = document.querySelector('canvas.picture');
+            const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+            let text = '';
+            for (let i = 0; i < data.length; i += 4096) text += String.fromCharCode(...data.subarray(i, i + 4096));
+            return btoa(text);
+        }
+        """));
+
+    /// <summary>Mean change of a part of the picture between two readings, 0 to 255.</summary>
+    public static double Change(byte[] before, byte[] after, Func<double, double, bool> isIn)
+    {
+        var side = (int)Math.Sqrt(before.Length / 4);
+        double sum = 0;
+        var count = 0;
+        for (var i = 0; i < before.Length; i += 4)
+        {
+            if (!isIn((i / 4 % side + .5) / side, (i / 4 / side + .5) / side))
+                continue;
+            sum += Math.Abs(before[i] - after[i]) + Math.Abs(before[i + 1] - after[i + 1]) + Math.Abs(before[i + 2] - after[i + 2]);
+            count += 3;
+        }
+        return sum / count;
+    }
+
+    /// <summary>Drags the mouse over the picture, in shares of its size.</summary>
+    public static async Task StrokeAsync(this IPage page, params (double X, double Y)[] places)
+    {
+        var box = (await page.Locator(".overlay").BoundingBoxAsync())!;
+        for (var i = 0; i < places.Length; i++)
+        {
+            await page.Mouse.MoveAsync((float)(box.X + places[i].X * box.Width), (float)(box.Y + places[i].Y * box.Height), new() { Steps = i == 0 ? 1 : 8 });
+            if (i == 0)
+                await page.Mouse.DownAsync();
+        }
+        await page.Mouse.UpAsync();
+    }
+}

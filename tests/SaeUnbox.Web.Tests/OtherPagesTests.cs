@@ -1,0 +1,105 @@
+using System.Text.Json;
+using Microsoft.Playwright;
+
+namespace SaeUnbox.Web.Tests;
+
+[Collection(nameof(Studio))]
+public sealed class OtherPagesTests(Studio studio, Browser browser) : IClassFixture<Browser>
+{
+    public static TheoryData<string, bool, int> EveryPage
+    {
+        get
+        {
+            var data = new TheoryData<string, bool, int>();
+            foreach (var page in new[] { "/", "/explore", "/features", "/features/mid.0/1", "/guide", "/nowhere" })
+                foreach (var dark in new[] { true, false })
+                    data.Add(page, dark, dark ? 1440 : 390);
+            return data;
+        }
+    }
+
+    [Theory, MemberData(nameof(EveryPage))]
+    public async Task Page_ByAxe_HasNoViolationOfLevelAOrAA(string address, bool dark, int width)
+    {
+        var page = await browser.OpenAsync(studio, address, width, 900, dark);
+        if (address is "/" or "/explore")
+            await page.PictureAsync();
+        await page.WaitForLoadStateAsync(LoadState.NetworkIdle);
+        // Through the debugger: the page's own policy lets no foreign script in.
+        await page.EvaluateAsync(await File.ReadAllTextAsync(Path.Combine(AppContext.BaseDirectory, "axe.min.js")));
+        var found = await page.EvaluateAsync<JsonElement>("""
+            async () => (await axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] })).violations
+                .map(one => `${one.id}: ${one.nodes.map(node => node.html.slice(0, 160)).join(' | ')}`)
+            """);
+
+        Assert.Equal([], found.EnumerateArray().Select(one => one.GetString()));
+        Assert.True(await page.EvaluateAsync<bool>("() => document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways");
+    }
+
+    [Fact]
+    public async Task Explore_Hovering_RanksTheFeaturesUnderTheCursorWithoutTheServer()
+    {
+        var page = await browser.OpenAsync(studio, "/explore");
+        await page.PictureAsync();
+        var box = (await page.Locator(".overlay").BoundingBoxAsync())!;
+        await page.Context.SetOfflineAsync(true);
+
+        await page.Mouse.MoveAsync(box.X + box.Width * .5f, box.Y + box.Height * .1f);
+        await page.WaitForFunctionAsync("() => document.querySelectorAll('[data-under] .row').length > 0");
+        var above = await page.Locator("[data-under]").TextContentAsync();
+        await page.Mouse.MoveAsync(box.X + box.Width * .5f, box.Y + box.Height * .9f);
+
+        Assert.NotEqual(above, await page.Locator("[data-under]").TextContentAsync());
+        var shares = await page.EvaluateAsync<double[]>("() => [...document.querySelectorAll('[data-under] meter')].map(one => one.value)");
+        Assert.Equal(shares.OrderDescending(), shares);
+    }
+
+    [Fact]
+    public async Task Explore_AFeaturesArea_GoesToTheBrushAsAMask()
+    {
+        var page = await browser.OpenAsync(studio, "/explore");
+        await page.PictureAsync();
+        await page.GetByRole(AriaRole.Button, new() { Name = "… with its area as mask" }).ClickAsync();
+        await page.WaitForFunctionAsync("() => document.querySelectorAll('.layer').length === 1");
+        await page.PictureAsync();
+
+        Assert.EndsWith("/", page.Url);
+    }
+
+    [Fact]
+    public async Task Explore_AblatingASite_ChangesThePicture()
+    {
+        var page = await browser.OpenAsync(studio, "/explore");
+        await page.PictureAsync();
+        var before = await page.PixelsAsync();
+
+        await page.GetByRole(AriaRole.Button, new() { Name = "Ablate composition" }).ClickAsync();
+        await page.WaitForFunctionAsync("() => document.querySelector('.tools [aria-pressed=true]')");
+        await page.PictureAsync();
+
+        Assert.NotEqual(before, await page.PixelsAsync());
+    }
+
+    [Fact]
+    public async Task Features_ANumber_LeadsToItsPageAndFromThereToTheBrush()
+    {
+        var page = await browser.OpenAsync(studio, "/features");
+        await page.Locator(".gallery li").First.WaitForAsync();
+        await page.GetByRole(AriaRole.Searchbox).FillAsync("12");
+        await page.WaitForFunctionAsync("() => [...document.querySelectorAll('.gallery .mono')].every(one => one.textContent.startsWith('#12'))");
+        await page.Locator(".gallery a").First.ClickAsync();
+        await page.GetByRole(AriaRole.Link, new() { Name = "Paint with this" }).ClickAsync();
+        await page.WaitForFunctionAsync("() => document.querySelectorAll('.layer').length === 1");
+
+        Assert.Contains("#12", await page.Locator(".layer").TextContentAsync());
+    }
+
+    [Fact]
+    public async Task FeaturePage_StrengthStrip_ShowsEveryStrength()
+    {
+        var page = await browser.OpenAsync(studio, "/features/up.0.1/1");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Show strengths and icon" }).ClickAsync();
+
+        await page.WaitForFunctionAsync("() => document.querySelectorAll('.strip img').length === 8");
+    }
+}

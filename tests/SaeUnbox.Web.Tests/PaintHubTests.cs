@@ -1,0 +1,102 @@
+using System.Net.WebSockets;
+using System.Text.Json;
+using SaeUnbox.Contracts;
+
+namespace SaeUnbox.Web.Tests;
+
+[Collection(nameof(Studio))]
+public sealed class PaintHubTests(Studio studio)
+{
+    [Fact]
+    public async Task Paint_AStroke_GivesAFrameOfItsVersion()
+    {
+        await using var hub = await HubClient.ConnectAsync(studio.Address);
+        var (recipe, mask) = await WithLayerAsync(hub);
+        var version = (await hub.InvokeAsync("SetRecipe", recipe)).GetInt64();
+        var before = await hub.HearAsync("Frame", frame => frame.GetProperty("version").GetInt64() >= version);
+
+        var painted = (await hub.InvokeAsync("Paint", 0, mask, true)).GetInt64();
+        var after = await hub.HearAsync("Frame", frame => frame.GetProperty("version").GetInt64() >= painted);
+
+        Assert.True(painted > version);
+        Assert.Equal("image/jpeg", after.GetProperty("mediaType").GetString());
+        Assert.NotEqual(before.GetProperty("picture").GetString(), after.GetProperty("picture").GetString());
+    }
+
+    [Fact]
+    public async Task Paint_ManyStrokesAtOnce_ShowsOnlyRisingVersionsAndTheLast()
+    {
+        await using var hub = await HubClient.ConnectAsync(studio.Address);
+        var (recipe, mask) = await WithLayerAsync(hub);
+        await hub.InvokeAsync("SetRecipe", recipe);
+        var last = 0L;
+        for (var i = 0; i < 15; i++)
+            last = (await hub.InvokeAsync("Paint", 0, i % 2 == 0 ? mask : "", i == 14)).GetInt64();
+
+        var seen = new List<long>();
+        while (seen.Count == 0 || seen[^1] < last)
+            seen.Add((await hub.HearAsync("Frame")).GetProperty("version").GetInt64());
+
+        Assert.Equal(seen.Order(), seen);
+        Assert.Equal(seen.Distinct(), seen);
+        Assert.Equal(last, seen[^1]);
+    }
+
+    [Fact]
+    public async Task Open_AKnownCanvas_FindsItAgain()
+    {
+        string canvas;
+        await using (var first = await HubClient.ConnectAsync(studio.Address))
+        {
+            canvas = (await first.InvokeAsync("Open", null, """{"prompt":"a palm tree"}""")).GetProperty("canvas").GetString()!;
+            await first.InvokeAsync("SetRecipe", """{"prompt":"a palm tree on sand"}""");
+        }
+        await using var second = await HubClient.ConnectAsync(studio.Address);
+
+        var state = await second.InvokeAsync("Open", canvas, "");
+
+        Assert.Equal(canvas, state.GetProperty("canvas").GetString());
+        Assert.Equal("a palm tree on sand", Recipe.FromJson(state.GetProperty("recipe").GetString()!).Prompt);
+    }
+
+    [Fact]
+    public async Task Call_WhatCannotBe_AnswersInOneSentence()
+    {
+        await using var hub = await HubClient.ConnectAsync(studio.Address);
+        await FailsAsync("Open first", "Paint", 0, "", true);
+        await hub.InvokeAsync("Open", null, "");
+        await FailsAsync("edit", "Paint", 3, "", true);
+        await FailsAsync("strength", "SetRecipe", """{"prompt":"a","edits":[{"site":"mid.0","feature":0,"strength":"much"}]}""");
+        await FailsAsync("mask", "Paint", 0, "8x8/1:***", true);
+
+        async Task FailsAsync(string word, string method, params object?[] arguments) =>
+            Assert.Contains(word, (await Assert.ThrowsAsync<InvalidOperationException>(() => hub.InvokeAsync(method, arguments))).Message, StringComparison.OrdinalIgnoreCase);
+    }
+
+    [Fact]
+    public async Task Connect_FromAnotherSite_IsRefused()
+    {
+        await Assert.ThrowsAsync<WebSocketException>(() => HubClient.ConnectAsync(studio.Address, "https://elsewhere.example"));
+        await using var own = await HubClient.ConnectAsync(studio.Address, $"http://{studio.Address.Authority}");
+    }
+
+    [Fact]
+    public async Task Send_AMessageTooLarge_ClosesTheConnection()
+    {
+        await using var hub = await HubClient.ConnectAsync(studio.Address);
+        await hub.SendAsync(JsonSerializer.Serialize(new { type = 1, target = "SetRecipe", arguments = new[] { new string('a', 1 << 20) } }));
+
+        Assert.True(await hub.IsClosedAsync());
+    }
+
+    private static async Task<(string Recipe, string Mask)> WithLayerAsync(HubClient hub)
+    {
+        var state = await hub.InvokeAsync("Open", null, """{"prompt":"a house in a meadow"}""");
+        var recipe = Recipe.FromJson(state.GetProperty("recipe").GetString()!);
+        var side = recipe.Width / 16 >= 16 ? 16 : 8;
+        var cells = new float[side * side];
+        cells.AsSpan(0, cells.Length / 2).Fill(1);
+        return ((recipe with { Edits = [new FeatureEdit(HookSite.Composition, 1, 20) { Mode = EditMode.Add, Mask = BrushMask.FromCells(side, side, new float[side * side]) }] }).ToJson(),
+            BrushMask.FromCells(side, side, cells).ToString());
+    }
+}

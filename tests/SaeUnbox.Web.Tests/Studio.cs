@@ -1,0 +1,102 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using SaeUnbox.Testing;
+
+namespace SaeUnbox.Web.Tests;
+
+/// <summary>The program as it is run, on a port of its own and the model that ships.</summary>
+public sealed class Studio : IAsyncLifetime
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
+    private readonly TemporaryFolder _folder = new();
+    private readonly StringBuilder _said = new();
+    private Process? _process;
+
+    public Uri Address { get; private set; } = null!;
+
+    public HttpClient Client { get; private set; } = null!;
+
+    /// <summary>What the program wrote so far.</summary>
+    public string Said { get { lock (_said) return _said.ToString(); } }
+
+    public async ValueTask InitializeAsync()
+    {
+        Address = new($"http://localhost:{FreePort()}");
+        Client = new() { BaseAddress = Address, Timeout = Patience };
+        await StartAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync();
+        Client.Dispose();
+        _folder.Dispose();
+    }
+
+    /// <summary>Starts it, on the same port as before, and waits until it is ready.</summary>
+    public async Task StartAsync()
+    {
+        var program = Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../../SaeUnbox.Web", Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory)), "SaeUnbox.Web.dll"));
+        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (var word in new[] { program, "--urls", Address.ToString(), $"--SaeUnbox:Sharing:File={_folder.At("shares.db")}", "--SaeUnbox:Canvases:Burst=2000", "--SaeUnbox:Canvases:RequestsPerSecond=2000" })
+            start.ArgumentList.Add(word);
+        _process = Process.Start(start)!;
+        _process.OutputDataReceived += (_, line) => Keep(line.Data);
+        _process.ErrorDataReceived += (_, line) => Keep(line.Data);
+        _process.BeginOutputReadLine();
+        _process.BeginErrorReadLine();
+        var clock = Stopwatch.StartNew();
+        while (await StateAsync() != "ready\n")
+        {
+            Assert.False(_process.HasExited, $"the studio ended:\n{Said}");
+            Assert.True(clock.Elapsed < Patience, $"the studio is not ready:\n{Said}");
+            await Task.Delay(100);
+        }
+    }
+
+    /// <summary>Asks it to end, as a service manager does; returns its exit code.</summary>
+    public async Task<int> StopAsync()
+    {
+        if (_process is null)
+            return 0;
+        Process.Start("kill", ["-TERM", $"{_process.Id}"]).WaitForExit();
+        using var patience = new CancellationTokenSource(Patience);
+        await _process.WaitForExitAsync(patience.Token);
+        var code = _process.ExitCode;
+        _process.Dispose();
+        _process = null;
+        return code;
+    }
+
+    private async Task<string> StateAsync()
+    {
+        try
+        {
+            return await (await Client.GetAsync("/readyz")).Content.ReadAsStringAsync();
+        }
+        catch (HttpRequestException)
+        {
+            return "";
+        }
+    }
+
+    private void Keep(string? line)
+    {
+        if (line is not null)
+            lock (_said)
+                _said.AppendLine(line);
+    }
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+}
+
+/// <summary>Tests that share one running studio.</summary>
+[CollectionDefinition(nameof(Studio))]
+public sealed class StudioCollection : ICollectionFixture<Studio>;
