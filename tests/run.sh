@@ -14,7 +14,7 @@ word=${1:-}
 configuration=${CONFIGURATION:-Release}
 limit=${SAEUNBOX_TEST_TIMEOUT:-1800} # seconds a test program may take
 
-deploy/setup.sh
+SAEUNBOX_TESTS=1 deploy/setup.sh
 
 projects=()
 for project in tests/*.Tests/*.csproj; do
