@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using SaeUnbox.Checkpoints;
 using SaeUnbox.Cli.Output;
 using SaeUnbox.Mini.Evaluation;
 
@@ -21,8 +22,10 @@ internal static class EvaluateMiniCommand
         var scenes = new Option<int>("--scenes") { Description = "Scenes into which each element is painted, and out of which it is taken.", HelpName = "N", DefaultValueFactory = _ => defaults.Scenes };
         var strength = new Option<double>("--strength") { Description = "Strength of painting, 5 to 15.", HelpName = "X", DefaultValueFactory = _ => defaults.Strength };
         var seed = new Option<int>("--seed") { Description = "The seed of all that is random.", HelpName = "N", DefaultValueFactory = _ => defaults.Seed };
+        var names = new Option<string?>("--names") { Description = "Also write the features' names, for saeunbox atlas.", HelpName = "FILE" };
+        var suggestions = new Option<string?>("--suggestions") { Description = "Also write what is worth trying, by these figures, for saeunbox atlas.", HelpName = "FILE" };
         var json = new Option<bool>("--json") { Description = "Print everything as JSON." };
-        var command = new Command("evaluate-mini", "Measure a trained unbox-mini: pictures, obedience, autoencoders, steering.") { model, saes, pictures, scenes, strength, seed, json };
+        var command = new Command("evaluate-mini", "Measure a trained unbox-mini: pictures, obedience, autoencoders, steering.") { model, saes, pictures, scenes, strength, seed, names, suggestions, json };
         command.Runs(terminal, (parsed, cancellation) =>
         {
             var options = new MiniEvaluationOptions
@@ -31,6 +34,8 @@ internal static class EvaluateMiniCommand
                 Seed = parsed.GetValue(seed), Strength = parsed.GetValue(strength) is var x and >= 5 and <= 15 ? x : throw new CliException("--strength: use 5 to 15."),
             };
             var report = terminal.WithProgress("evaluating", bar => MiniEvaluation.Run(parsed.GetRequiredValue(model), parsed.GetRequiredValue(saes), options, new Reporter(terminal, bar), cancellation));
+            if (parsed.GetValue(names) is { } namesFile) AtomicFile.WriteAllText(namesFile, JsonSerializer.Serialize(report.Names, Format) + "\n");
+            if (parsed.GetValue(suggestions) is { } triesFile) AtomicFile.WriteAllText(triesFile, MiniSuggestions.Of(report) + "\n");
             terminal.Output.Write(parsed.GetValue(json) ? JsonSerializer.Serialize(report, Format) + Environment.NewLine : Text(report));
         });
         return command;

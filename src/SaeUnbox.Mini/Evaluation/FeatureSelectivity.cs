@@ -33,15 +33,26 @@ internal sealed class FeatureSelectivity : IDisposable
     }
 
     /// <summary>The feature that goes best with each label.</summary>
-    public IReadOnlyList<(int Feature, double Correlation)> Best()
+    public IReadOnlyList<(int Feature, double Correlation)> Best() => Largest(Correlations().t().contiguous());
+
+    /// <summary>The label that goes best with each feature.</summary>
+    public IReadOnlyList<(int Label, double Correlation)> BestLabels() => Largest(Correlations());
+
+    private static (int, double)[] Largest(Tensor rows)
+    {
+        using var scope = NewDisposeScope();
+        var (best, which) = rows.topk(1, 1);
+        return [.. which.data<long>().ToArray().Zip(best.data<double>().ToArray(), (index, correlation) => ((int)index, correlation))];
+    }
+
+    /// <summary>[features, labels].</summary>
+    private Tensor Correlations()
     {
         using var scope = NewDisposeScope();
         var (features, labels) = (_features / _cells, _labels / _cells);
         var covariances = _products / _cells - features.unsqueeze(1) * labels;
         var spread = ((_featureSquares / _cells - features.square()).unsqueeze(1) * (labels - labels.square())).clamp_min(1e-24).sqrt();
-        var correlations = (covariances / spread).t().contiguous();
-        var (best, which) = correlations.topk(1, 1);
-        return [.. which.data<long>().ToArray().Zip(best.data<double>().ToArray(), (feature, correlation) => ((int)feature, correlation))];
+        return (covariances / spread).MoveToOuterDisposeScope();
     }
 
     public void Dispose()

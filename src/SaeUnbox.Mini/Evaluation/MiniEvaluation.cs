@@ -31,6 +31,6 @@ public static class MiniEvaluation
                 figures.AddRange(steering.Run(element, features, cancellation));
             progress?.Report(new("steering", i + 1, SteeringElement.All.Count));
         }
-        return new(options, pictures.Pictures, pictures.Obedience, pictures.Sites, figures);
+        return new(options, pictures.Pictures, pictures.Obedience, pictures.Sites, figures) { Names = FeatureNames.Of(pictures.BestLabels, options.LeastNamed) };
     }
 }

@@ -16,6 +16,9 @@ public sealed record MiniEvaluationOptions
 
     /// <summary>The least correlation with a label at which a feature counts as selective.</summary>
     public double LeastCorrelation { get; init; } = .4;
+
+    /// <summary>The least correlation with a label at which a feature has its name.</summary>
+    public double LeastNamed { get; init; } = .25;
 }
 
 /// <summary>What unbox-mini can do, in figures.</summary>
@@ -24,7 +27,11 @@ public sealed record MiniEvaluationOptions
 /// <param name="Sites">The autoencoder of each site.</param>
 /// <param name="Steering">Every element at every site where a feature is selective for it.</param>
 public sealed record MiniEvaluationReport(MiniEvaluationOptions Options, PictureFigures Pictures, IReadOnlyList<ObedienceFigures> Obedience,
-    IReadOnlyList<SiteFigures> Sites, IReadOnlyList<SteeringFigures> Steering);
+    IReadOnlyList<SiteFigures> Sites, IReadOnlyList<SteeringFigures> Steering)
+{
+    /// <summary>Names of features after the labels they go with: by site, by feature's number. The atlas command takes them.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyDictionary<string, string>> Names { get; init; } = new Dictionary<string, IReadOnlyDictionary<string, string>>();
+}
 
 /// <param name="LatentError">Mean square error of latents of unit variance.</param>
 /// <param name="Psnr">Mean over pictures of the peak signal to noise against the rendered truth, in decibels.</param>

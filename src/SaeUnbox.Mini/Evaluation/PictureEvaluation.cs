@@ -32,6 +32,9 @@ internal sealed class PictureEvaluation(MiniModel model, SaeSet saes, MiniEvalua
     /// <summary>By site, then by label.</summary>
     public IReadOnlyList<IReadOnlyList<(int Feature, double Correlation)>> BestFeatures => [.. _selectivity.Select(site => site.Best())];
 
+    /// <summary>By site, then by feature.</summary>
+    public IReadOnlyList<IReadOnlyList<(int Label, double Correlation)>> BestLabels => [.. _selectivity.Select(site => site.BestLabels())];
+
     public void Run(Action<int> progress, CancellationToken cancellation)
     {
         for (var first = 0; first < options.Pictures; first += Batch)

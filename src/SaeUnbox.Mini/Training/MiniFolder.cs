@@ -31,6 +31,20 @@ internal sealed class MiniFolder
 
     public string Sheet(string stage, int step) => Path.Combine(_root, "samples", $"{stage}-{step:d6}.png");
 
+    /// <summary>Keeps other trainings out of the folder until disposed.</summary>
+    /// <exception cref="CheckpointException">One is under way in it.</exception>
+    public IDisposable Lock()
+    {
+        try
+        {
+            return new FileStream(Path.Combine(_root, "states", "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose);
+        }
+        catch (IOException exception)
+        {
+            throw new CheckpointException($"Another training is under way in '{_root}'; wait for it, or choose another folder.", exception);
+        }
+    }
+
     /// <summary>Writes a part's weights in float16.</summary>
     public void WritePart(string part, IReadOnlyDictionary<string, Tensor> tensors)
     {

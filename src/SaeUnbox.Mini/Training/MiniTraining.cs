@@ -19,11 +19,13 @@ public static class MiniTraining
     /// <param name="directory">States, samples, the model in diffusers' layout under "model", the autoencoders in the reference's under "saes".</param>
     /// <param name="progress">Is told how it goes.</param>
     /// <param name="cancellation">Ends after the step in progress, with the state saved.</param>
-    /// <exception cref="Checkpoints.CheckpointException">A state in the folder is broken or of other options, or cannot be written.</exception>
+    /// <exception cref="Checkpoints.CheckpointException">A state in the folder is broken or of other options, or cannot be written, or another
+    /// training is under way in it.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static void Run(MiniTrainingOptions options, string directory, IMiniTrainingProgress progress, CancellationToken cancellation = default)
     {
         var folder = new MiniFolder(directory);
+        using var alone = folder.Lock();
         MiniTrainingOptionsFile.Write(Path.Combine(directory, "options.json"), options);
         var tokenizer = MiniTokenizer.OfGrammar();
         MiniConfigurations.Write(folder.Model, options, tokenizer.Count, tokenizer.StartId, tokenizer.EndId);

@@ -36,6 +36,14 @@ public sealed class MiniTrainingTests : IDisposable
         AnEvaluationIsTheSameTwice();
     }
 
+    [Fact]
+    public void Run_WhereAnotherTrains_IsRefused()
+    {
+        using var other = new MiniFolder(_straight).Lock();
+
+        Assert.Contains(_straight, Assert.Throws<CheckpointException>(() => MiniTraining.Run(Tiny.Options, _straight, new Recorder())).Message);
+    }
+
     private void AnEvaluationIsTheSameTwice()
     {
         // Nothing is learned in four steps: what is measured is that every figure can be, and that few elements are painted.
