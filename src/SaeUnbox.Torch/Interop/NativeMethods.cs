@@ -8,7 +8,7 @@ internal static unsafe partial class NativeMethods
 {
     private const string Library = "saeunbox_torch";
 
-    static NativeMethods() => BlasKernels.Choose();
+    static NativeMethods() => NativeEnvironment.Prepare();
 
     [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int shim_operator(string name, string overload, out IntPtr handle);

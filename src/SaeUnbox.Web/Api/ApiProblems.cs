@@ -29,7 +29,7 @@ internal static class ApiProblems
         }
         catch (JobFailedException exception)
         {
-            return TypedResults.Problem(exception.Message, statusCode: StatusCodes.Status500InternalServerError, title: "The picture could not be made.");
+            return TypedResults.Problem(exception.Message, statusCode: StatusCodes.Status503ServiceUnavailable, title: "The picture could not be made.");
         }
     }
 

@@ -67,7 +67,7 @@ internal static class PublicApi
     {
         using var reader = new StreamReader(new LimitedStream(context.Request.Body, MostPictureBytes));
         var json = await reader.ReadToEndAsync(cancellation);
-        var model = catalogue.Models.FirstOrDefault() ?? throw new QueueFullException(TimeSpan.FromSeconds(5));
+        var model = catalogue.Models.FirstOrDefault() ?? throw new JobFailedException(context.RequestServices.GetRequiredService<IServingState>().Failure ?? "The model is still loading; try again in a moment.");
         var recipe = Recipe.FromJson(json, model.NewRecipe());
         return recipe.Prompt.Length <= options.PromptLength ? recipe
             : throw new RecipeException("prompt", $"has {recipe.Prompt.Length} characters; at most {options.PromptLength} are taken here");
