@@ -45,9 +45,6 @@ public static partial class torch
 
             public static Tensor gelu(Tensor x, bool inplace) => inplace ? x.gelu_() : x.gelu();
 
-            public static Tensor gelu(Tensor x, GELU.Approximate approximate, bool inplace = false) =>
-                inplace ? Aten.gelu_.CallInPlace(x, approximate.ToString()) : Aten.gelu.Call(x, approximate.ToString());
-
             public static Tensor sigmoid(Tensor x) => x.sigmoid();
 
             public static Tensor softmax(Tensor input, long dim, ScalarType? dtype = null) => input.softmax(dim, dtype);

@@ -7,14 +7,3 @@ public class Parameter : torch.Tensor
     public Parameter(torch.Tensor data, bool requires_grad = true)
         : base(data.requires_grad_(requires_grad).MoveHandle(), register: false) => data.OwningDisposeScope?.Replace(data, this);
 }
-
-/// <summary>Names of the field's library that hold no state here.</summary>
-public static class GELU
-{
-    /// <summary>Which formula of the GELU.</summary>
-    public enum Approximate
-    {
-        none,
-        tanh,
-    }
-}

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using TorchSharp.Interop;
 
 namespace TorchSharp;
@@ -7,6 +8,7 @@ public static partial class torch
     public partial class Tensor
     {
         /// <summary>One step into the first dimensions, a view; or sets it.</summary>
+        [IndexerName("TensorItems")]
         public Tensor this[params long[] indices]
         {
             get => indices.Aggregate(this, (tensor, index) => tensor.select(0, index));
@@ -14,6 +16,7 @@ public static partial class torch
         }
 
         /// <summary>Slices, single indices, ellipsis, new axes; a view unless a tensor is among them.</summary>
+        [IndexerName("TensorItems")]
         public Tensor this[params TensorIndex[] indices]
         {
             get => index(indices);
