@@ -9,6 +9,7 @@ namespace SaeUnbox.Cli.Bench;
 /// Times work next to a matrix product of the same type, run by run: shared machines speed up and slow down, a ratio of
 /// neighbours hardly moves.
 /// </summary>
+/// <remarks>On processor time, work of one thread is timed whatever else the machine does; waiting threads would count as idle.</remarks>
 internal sealed class Meter : IDisposable
 {
     private const long Side = 2048;
@@ -16,11 +17,13 @@ internal sealed class Meter : IDisposable
 
     private readonly Device device;
     private readonly int repeats;
+    private readonly Func<TimeSpan> clock;
     private readonly Tensor left, right;
     private readonly List<double> products = [];
 
-    public Meter(Precision precision, int repeats)
+    public Meter(Precision precision, int repeats, bool onProcessorTime = false)
     {
+        clock = onProcessorTime ? () => Environment.CpuUsage.TotalTime : () => Stopwatch.GetElapsedTime(0);
         (device, this.repeats) = (precision.Device, repeats);
         using var generator = new Generator(1);
         left = randn([Side, Side], generator: generator).to(precision.Arithmetic, device).DetachFromDisposeScope();
@@ -76,10 +79,10 @@ internal sealed class Meter : IDisposable
     {
         using var scope = NewDisposeScope();
         using var mode = no_grad();
-        var start = Stopwatch.GetTimestamp();
+        var start = clock();
         work();
         if (device.type == DeviceType.CUDA) cuda.synchronize(device);
-        return Stopwatch.GetElapsedTime(start).TotalSeconds;
+        return (clock() - start).TotalSeconds;
     }
 
     private static double Median(IReadOnlyCollection<double> values) => values.Order().ElementAt(values.Count / 2);

@@ -28,8 +28,9 @@ internal static class BenchCommand
         var parts = new Option<string[]>("--part") { Description = "Only these parts (may be given several times): text_encoder, text_encoder_2, unet, vae, vae_tiny.", HelpName = "NAME" };
         var runs = new Option<int?>("--runs") { Description = "Time whole runs and painted edits instead, N of each: median and 95th percentile. Without --model: of the model that ships.", HelpName = "N" };
         var saes = new Option<string?>("--saes") { Description = "Folder of sparse autoencoders, for --runs.", HelpName = "DIR" };
+        var processor = new Option<bool>("--processor-time") { Description = "Count the processor's time, not the clock's: for a machine that is busy otherwise, with --threads 1." };
         var json = new Option<bool>("--json") { Description = "Print the figures as JSON." };
-        var command = new Command("bench", "Time text encoders, U-Net, resumed edits and decoders beside a matrix product.") { model, architecture, dtype, device, threads, side, repeats, parts, runs, saes, json };
+        var command = new Command("bench", "Time text encoders, U-Net, resumed edits and decoders beside a matrix product.") { model, architecture, dtype, device, threads, side, repeats, parts, runs, saes, processor, json };
         command.Runs(terminal, (parsed, cancellation) =>
         {
             if (parsed.GetValue(runs) is { } wantedRuns)
@@ -52,6 +53,8 @@ internal static class BenchCommand
             };
             var pixels = parsed.GetValue(side) is >= 64 and <= 4096 and var size && size % 64 == 0 ? size : throw new CliException($"--size {parsed.GetValue(side)}: use a multiple of 64 from 64 to 4096.");
             var times = parsed.GetValue(repeats) is >= 1 and <= 1000 and var count ? count : throw new CliException($"--repeats {parsed.GetValue(repeats)}: use 1 to 1000.");
+            var onProcessorTime = parsed.GetValue(processor);
+            if (onProcessorTime && parsed.GetValue(threads) != 1) throw new CliException("--processor-time counts the work of one thread: add --threads 1.");
             torch.set_num_threads(parsed.GetValue(threads) is { } given ? ModelArguments.Threads(given) : Environment.ProcessorCount);
             var place = ModelArguments.Device(parsed.GetRequiredValue(device));
             if (place.type == DeviceType.CUDA && !torch.cuda.is_available()) throw new CliException($"--device {place}: this libtorch ({torch.__version__}) finds no CUDA.");
@@ -64,9 +67,9 @@ internal static class BenchCommand
             using var scope = torch.NewDisposeScope();
             using var mode = torch.no_grad();
             var precision = Precision.For(format.ToScalarType(), place);
-            using var meter = new Meter(precision, times);
+            using var meter = new Meter(precision, times, onProcessorTime);
             var rows = new List<Measurement>();
-            if (!parsed.GetValue(json)) PrintHead(terminal, source.Name, format, precision, pixels);
+            if (!parsed.GetValue(json)) PrintHead(terminal, source.Name, format, precision, pixels, onProcessorTime);
             foreach (var row in new ModelBenchmark(source, precision, pixels, meter).Run(wanted))
             {
                 cancellation.ThrowIfCancellationRequested();
@@ -74,7 +77,7 @@ internal static class BenchCommand
                 if (!parsed.GetValue(json)) PrintRow(terminal, row);
             }
             rows.Add(meter.MatrixProduct);
-            if (parsed.GetValue(json)) terminal.Output.WriteLine(Json.Text(Report(source.Name, format, precision, pixels, rows)));
+            if (parsed.GetValue(json)) terminal.Output.WriteLine(Json.Text(Report(source.Name, format, precision, pixels, onProcessorTime, rows)));
             else PrintRow(terminal, meter.MatrixProduct);
         });
         return command;
@@ -93,9 +96,9 @@ internal static class BenchCommand
         if (json) terminal.Output.WriteLine(Json.Text(new JsonObject { ["model"] = model.Info.Name, ["runs"] = repeats, ["milliseconds"] = rows }));
     }
 
-    private static void PrintHead(Terminal terminal, string name, Dtype format, Precision precision, int pixels)
+    private static void PrintHead(Terminal terminal, string name, Dtype format, Precision precision, int pixels, bool onProcessorTime)
     {
-        terminal.Output.WriteLine(FormattableString.Invariant($"{name}, {Word.Of(format)}, {precision.Device}, {torch.get_num_threads()} threads, {pixels} x {pixels}, libtorch {torch.__version__}"));
+        terminal.Output.WriteLine(FormattableString.Invariant($"{name}, {Word.Of(format)}, {precision.Device}, {torch.get_num_threads()} threads{(onProcessorTime ? " (processor time)" : "")}, {pixels} x {pixels}, libtorch {torch.__version__}"));
         terminal.Output.WriteLine($"{"part",-24}{"seconds",10}{"GFLOP",10}{"GFLOP/s",10}{"of product",12}");
     }
 
@@ -103,12 +106,13 @@ internal static class BenchCommand
         ? string.Create(CultureInfo.InvariantCulture, $"{row.Part,-24}{row.Seconds,10:0.0000}{row.GigaOperations,10:0.0}{row.Rate,10:0.0}{share,12:0 %}")
         : string.Create(CultureInfo.InvariantCulture, $"{row.Part,-24}{row.Seconds,10:0.0000}"));
 
-    private static JsonObject Report(string name, Dtype format, Precision precision, int pixels, IEnumerable<Measurement> rows) => new()
+    private static JsonObject Report(string name, Dtype format, Precision precision, int pixels, bool onProcessorTime, IEnumerable<Measurement> rows) => new()
     {
         ["model"] = name,
         ["dtype"] = Word.Of(format),
         ["device"] = precision.Device.ToString(),
         ["threads"] = torch.get_num_threads(),
+        ["clock"] = onProcessorTime ? "processor" : "wall",
         ["size"] = pixels,
         ["libtorch"] = torch.__version__,
         ["parts"] = new JsonArray([.. rows.Select(row => (JsonNode)new JsonObject

@@ -1,13 +1,21 @@
 using SaeUnbox.Checkpoints;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Diffusion;
 
-/// <summary>Normalises the last dimension, then scales and shifts it.</summary>
+/// <summary>Normalises the last dimension, then scales and shifts it; on a CPU in float32, whose kernel is six times as fast as bfloat16's.</summary>
 internal sealed class LayerNorm(Weights weights, long features, double eps = 1e-5)
 {
-    private readonly Tensor _weight = weights.Get("weight", features);
-    private readonly Tensor _bias = weights.Get("bias", features);
+    private readonly ScalarType _result = weights.DType;
+    private readonly Tensor _weight = weights.Get("weight", Arithmetic(weights), features);
+    private readonly Tensor _bias = weights.Get("bias", Arithmetic(weights), features);
 
-    public Tensor Forward(Tensor x) => nn.functional.layer_norm(x.to_type(_weight.dtype), [features], _weight, _bias, eps);
+    public Tensor Forward(Tensor x)
+    {
+        using var scope = NewDisposeScope();
+        return nn.functional.layer_norm(x.to_type(_weight.dtype), [features], _weight, _bias, eps).to_type(_result).MoveToOuterDisposeScope();
+    }
+
+    private static ScalarType Arithmetic(Weights weights) => weights.Device.type == DeviceType.CPU ? ScalarType.Float32 : weights.DType;
 }
