@@ -38,6 +38,7 @@ public sealed class Browser : IAsyncLifetime
         context.SetDefaultTimeout(Patience);
         var page = await context.NewPageAsync();
         await page.GotoAsync(address);
+        await page.WaitForSelectorAsync("main[data-live]");
         return page;
     }
 }

@@ -90,7 +90,7 @@ public sealed class PaintPageTests(Studio studio, Browser browser) : IClassFixtu
         await PickAsync(page);
         await page.StrokeAsync((.3, .6), (.7, .9));
         await page.HistoryAsync(3);
-        var link = await page.EvaluateAsync<string>("() => localStorage.getItem('saeunbox.draft')");
+        var link = Recipe.FromJson(await page.EvaluateAsync<string>("() => localStorage.getItem('saeunbox.draft')")).ToLink();
 
         var other = await browser.OpenAsync(studio, $"/#r={link}");
         await other.PictureAsync();

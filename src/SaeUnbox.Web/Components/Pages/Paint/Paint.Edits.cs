@@ -142,7 +142,7 @@ public sealed partial class Paint
         await _surface.InvokeVoidAsync("showLayer", new
         {
             Index = grid is null ? -1 : _selected, Rows = grid?.Rows ?? 0, Columns = grid?.Columns ?? 0, Site = SelectedEdit?.Site.Code ?? "",
-            Mask = SelectedEdit?.Mask?.ToString(), Link = Recipe.ToLink(), Json = Recipe.ToJson(),
+            Mask = SelectedEdit?.Mask?.ToString(), Json = Recipe.ToJson(),
             Masks = Recipe.Edits.Where(one => one.Enabled).Select(one => one.Mask?.ToString()).ToArray(),
         });
     }

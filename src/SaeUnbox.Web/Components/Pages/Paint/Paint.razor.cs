@@ -65,7 +65,10 @@ public sealed partial class Paint
         if (note is not null)
             Tell(note, isBad: true);
         if (found.PendingMask is { } mask && found.PendingEdit < Recipe.Edits.Count)
+        {
             SetMask(found.PendingEdit, mask);
+            await _surface.InvokeVoidAsync("forget");
+        }
         else
             Attempt(() => _canvas.Refresh());
         await SelectAsync(Math.Max(0, Recipe.Edits.Count - 1));

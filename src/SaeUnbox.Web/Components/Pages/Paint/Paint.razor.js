@@ -60,7 +60,7 @@ class Surface {
         const fresh = layer.index !== this.layer.index || !this.drawing;
         this.layer = layer;
         if (layer.index >= 0 && fresh) this.mask = masks.read(layer.mask, layer.rows, layer.columns);
-        store(keys.draft, layer.link);
+        store(keys.draft, layer.json);
         this.recipe = layer.json;
         this.overlay.dataset.site = layer.site;
         this.drawOverlay();
@@ -194,9 +194,14 @@ class Surface {
         return change.map(value => value < .02 ? 0 : value);
     }
 
+    // The draft follows the server's recipe, even where this page's circuit is gone and only the brush came back.
     changed(change) {
-        if (!change.IsStroke) return;
-        this.frame.dataset.live = 'true';
+        if (!change.IsStroke) store(keys.draft, change.Recipe);
+    }
+
+    /** The kept stroke is on the server now. */
+    forget() {
+        localStorage.removeItem(keys.pending);
     }
 
     status(status) {

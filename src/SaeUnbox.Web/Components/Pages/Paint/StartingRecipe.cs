@@ -15,11 +15,12 @@ internal static class StartingRecipe
     public static string Describe(IReadOnlyList<RecipeError> dropped) =>
         $"Not all of this recipe could be kept: {string.Join("; ", dropped.Select(error => $"{error.Field} {error.Message}"))}.";
 
-    private static (Recipe, string?) Read(string link, Recipe start, bool isLink)
+    private static (Recipe, string?) Read(string text, Recipe start, bool isLink)
     {
         try
         {
-            var restored = Recipe.RestoreLink(link, start with { Edits = [] });
+            var blank = start with { Edits = [] };
+            var restored = isLink ? Recipe.RestoreLink(text, blank) : Recipe.RestoreJson(text, blank);
             var recipe = restored.Recipe.Model == start.Model ? restored.Recipe : Fit(restored.Recipe, start);
             var note = restored.Dropped.Count > 0 ? Describe(restored.Dropped)
                 : recipe != restored.Recipe ? $"This recipe was made with the model {restored.Recipe.Model}; its prompt is kept, its features are not, since they belong to that model." : null;
