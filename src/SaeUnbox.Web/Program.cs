@@ -15,16 +15,17 @@ builder.Services.AddSharing(builder.Configuration);
 builder.Services.AddPublicApi();
 builder.Services.AddRazorComponents().AddInteractiveServerComponents();
 
-var app = builder.Build();
-app.UseWebDefaults();
-app.MapStaticAssets();
-app.MapBlazorScript();
-app.MapHealth();
-app.MapCanvases();
-app.MapSharing();
-app.MapPublicApi();
-app.MapRazorComponents<App>().AddInteractiveServerRenderMode(options => options.ContentSecurityFrameAncestorsPolicy = null); // the policy of every answer has it
-await app.RunAsync();
+return await builder.Build().RunAsync(app =>
+{
+    app.UseWebDefaults();
+    app.MapStaticAssets();
+    app.MapBlazorScript();
+    app.MapHealth();
+    app.MapCanvases();
+    app.MapSharing();
+    app.MapPublicApi();
+    app.MapRazorComponents<App>().AddInteractiveServerRenderMode(options => options.ContentSecurityFrameAncestorsPolicy = null); // the policy of every answer has it
+});
 
 /// <summary>Named so that tests can host the program.</summary>
 public partial class Program;

@@ -36,7 +36,7 @@ export async function connect({ onFrame, onChanged, onStatus, onRejected, onTrou
 
     async function open(json) {
         recipe = json;
-        const state = await hub.invoke('Open', canvas, json);
+        const state = await hub.invoke('Open', canvas, json).catch(error => { throw new Error(plain(error)); });
         canvas = state.Canvas;
         return canvas;
     }

@@ -164,6 +164,16 @@ internal sealed partial class InProcessQueue(IOptions<ServingOptions> options, T
         }
     }
 
+    /// <summary>Lets the hosts go: there will be no more jobs for them.</summary>
+    internal void Close()
+    {
+        lock (_work)
+        {
+            _isClosed = true;
+            Monitor.PulseAll(_work);
+        }
+    }
+
     private void End(JobRecord record, GenerationProgress last)
     {
         record.Report(last);

@@ -44,6 +44,8 @@ internal sealed class ServingHost : IHostedService, IServingState, IDisposable
 
     public void Dispose()
     {
+        // Where the program failed to start, nobody stopped it before.
+        _queue.Close();
         foreach (var host in _hosts)
             host.Dispose();
     }

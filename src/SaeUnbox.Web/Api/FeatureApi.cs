@@ -1,49 +1,73 @@
-using Microsoft.AspNetCore.Http.HttpResults;
+using System.ComponentModel;
 using SaeUnbox.Contracts;
+using SaeUnbox.Web.Canvases;
 
 namespace SaeUnbox.Web.Api;
 
 /// <summary>Models and their features.</summary>
 internal static class FeatureApi
 {
+    /// <summary>Stands for the first model, so that pages need not wait for its name.</summary>
+    private const string Default = "default";
+
     public static void Map(RouteGroupBuilder api)
     {
-        api.MapGet("/models", (IModelCatalogue catalogue) => catalogue.Models).WithSummary("The models that are served, the default first.");
-        var features = api.MapGroup("/models/{model}");
-        features.MapGet("/features", Results<Ok<FeatureHits>, ProblemHttpResult> (string model, IModelCatalogue catalogue, string? text, string? site, string sort = "relevance", bool dead = false, int offset = 0, int limit = 60) =>
+        var models = api.MapGroup("/models").WithTags("Models and features").AddEndpointFilter(async (context, next) =>
         {
-            if (AtlasOf(catalogue, model) is not { } atlas)
-                return NoModel(model);
-            HookSite? wanted = null;
-            if (site is not null && !HookSite.TryParse(site, out wanted))
-                return TypedResults.Problem($"'{site}' is no site such as down.2.1.", statusCode: 400);
-            if (!Enum.TryParse<FeatureSort>(sort, ignoreCase: true, out var order) || !Enum.IsDefined(order))
-                return TypedResults.Problem($"'{sort}' is no order; use {string.Join(", ", Enum.GetNames<FeatureSort>()).ToLowerInvariant()}.", statusCode: 400);
-            if (text?.Length > FeatureQuery.MaxTextLength || offset < 0 || limit is < 1 or > FeatureQuery.MaxLimit)
-                return TypedResults.Problem($"Use a text of at most {FeatureQuery.MaxTextLength} characters, an offset from 0 and a limit from 1 to {FeatureQuery.MaxLimit}.", statusCode: 400);
-            return TypedResults.Ok(atlas.Search(new FeatureQuery { Text = text, Site = wanted, Sort = order, Dead = dead, Offset = offset, Limit = limit }));
-        }).WithSummary("Features by words, number and site.");
-        features.MapGet("/features/{site}/{feature:int}", Results<Ok<FeatureDetails>, ProblemHttpResult> (string model, string site, int feature, IModelCatalogue catalogue) =>
-            AtlasOf(catalogue, model) is not { } atlas ? NoModel(model)
-            : HookSite.TryParse(site, out var parsed) && atlas.Find(parsed, feature) is { } card
-                ? TypedResults.Ok(new FeatureDetails(card, atlas.TopPictures(parsed, feature), atlas.Similar(parsed, feature)))
-                : TypedResults.Problem($"The model {model} has no feature {feature} at {site}.", statusCode: 404)).WithSummary("One feature, with its pictures and neighbours.");
-        features.MapGet("/map/{site}", Results<Ok<IReadOnlyList<FeaturePlace>>, ProblemHttpResult> (string model, string site, IModelCatalogue catalogue) =>
-            AtlasOf(catalogue, model) is { } atlas && HookSite.TryParse(site, out var parsed) ? TypedResults.Ok(atlas.Map(parsed)) : NoModel(model)).WithSummary("A plane on which like features lie near each other.");
-        features.MapGet("/pictures/{**name}", Results<FileContentHttpResult, ProblemHttpResult> (string model, string name, IModelCatalogue catalogue, HttpResponse response) =>
-        {
-            if (AtlasOf(catalogue, model)?.Picture(name) is not { } picture)
-                return TypedResults.Problem("There is no such picture.", statusCode: 404);
-            response.Headers.CacheControl = "public, max-age=86400";
-            return TypedResults.Bytes(picture.Bytes.ToArray(), picture.MediaType);
-        }).WithSummary("A picture of the atlas.");
+            context.HttpContext.RequestServices.GetRequiredService<ClientLimits>().AdmitReading(ClientKey.Of(context.HttpContext));
+            return await next(context);
+        });
+        models.MapGet("", (IModelCatalogue catalogue) => catalogue.Models).WithSummary("The models that are served, the default first");
+        models.MapGet("/{model}/features", Search).WithSummary("Features by words, number and site").Produces<FeatureHits>().ProducesValidationProblem().ProducesProblem(404);
+        models.MapGet("/{model}/features/{site}/{feature:int}", Find).WithSummary("One feature, with its strongest pictures and its neighbours").Produces<FeatureDetails>().ProducesProblem(404);
+        models.MapGet("/{model}/map/{site}", Plane).WithSummary("A plane on which like features lie near each other").Produces<IReadOnlyList<FeaturePlace>>().ProducesProblem(404);
+        models.MapGet("/{model}/pictures/{**name}", Picture).WithSummary("A picture of the atlas").Produces<PictureFile>(200, "image/jpeg", "image/png").ProducesProblem(404);
     }
 
-    // "default" stands for the first, so that pages need not wait for its name.
+    private static IResult Search(IModelCatalogue catalogue, [Description("Its name, or 'default'")] string model,
+        [Description("Words of names and captions, or a feature's number")] string? text, [Description("Only this site, such as down.2.1")] string? site,
+        [Description("relevance, number, frequency, mean or max")] string sort = "relevance", [Description("Also features that were never seen active")] bool dead = false,
+        [Description("Hits to leave out at the start")] int offset = 0, [Description("Most hits, 1 to 500")] int limit = 60)
+    {
+        var errors = new Dictionary<string, string[]>();
+        HookSite? wanted = null;
+        if (site is not null && !HookSite.TryParse(site, out wanted))
+            errors["site"] = [$"'{site}' is no site such as down.2.1"];
+        if (!Enum.TryParse<FeatureSort>(sort, ignoreCase: true, out var order) || !Enum.IsDefined(order))
+            errors["sort"] = [$"'{sort}' is no order; use {string.Join(", ", Enum.GetNames<FeatureSort>()).ToLowerInvariant()}"];
+        if (text?.Length > FeatureQuery.MaxTextLength)
+            errors["text"] = [$"has {text.Length} characters; use at most {FeatureQuery.MaxTextLength}"];
+        if (offset < 0)
+            errors["offset"] = [$"is {offset}; use 0 or more"];
+        if (limit is < 1 or > FeatureQuery.MaxLimit)
+            errors["limit"] = [$"is {limit}; use 1 to {FeatureQuery.MaxLimit}"];
+        if (errors.Count > 0)
+            return TypedResults.ValidationProblem(errors, detail: string.Join("; ", errors.Select(error => $"{error.Key}: {error.Value[0]}")), title: "The search cannot be done.");
+        return AtlasOf(catalogue, model) is { } atlas
+            ? TypedResults.Ok(atlas.Search(new FeatureQuery { Text = text, Site = wanted, Sort = order, Dead = dead, Offset = offset, Limit = limit }))
+            : NotFound($"There is no model '{model}' here.");
+    }
+
+    private static IResult Find(IModelCatalogue catalogue, [Description("Its name, or 'default'")] string model, [Description("Such as down.2.1")] string site, int feature) =>
+        HookSite.TryParse(site, out var parsed) && AtlasOf(catalogue, model) is { } atlas && atlas.Find(parsed, feature) is { } card
+            ? TypedResults.Ok(new FeatureDetails(card, atlas.TopPictures(parsed, feature), atlas.Similar(parsed, feature)))
+            : NotFound($"There is no feature {feature} at '{site}' of a model '{model}' here.");
+
+    private static IResult Plane(IModelCatalogue catalogue, [Description("Its name, or 'default'")] string model, [Description("Such as down.2.1")] string site) =>
+        HookSite.TryParse(site, out var parsed) && AtlasOf(catalogue, model) is { } atlas && atlas.Sites.Contains(parsed)
+            ? TypedResults.Ok(atlas.Map(parsed))
+            : NotFound($"There is no site '{site}' of a model '{model}' here.");
+
+    private static IResult Picture(IModelCatalogue catalogue, [Description("Its name, or 'default'")] string model, [Description("As features name it")] string name, HttpResponse response)
+    {
+        if (AtlasOf(catalogue, model)?.Picture(name) is not { } picture)
+            return NotFound("There is no such picture.");
+        response.Headers.CacheControl = "public, max-age=86400";
+        return TypedResults.Bytes(picture.Bytes.ToArray(), picture.MediaType);
+    }
+
     private static IFeatureAtlas? AtlasOf(IModelCatalogue catalogue, string model) =>
-        catalogue.AtlasOf(model == "default" && catalogue.Models.Count > 0 ? catalogue.Models[0].Name : model);
+        catalogue.AtlasOf(model == Default && catalogue.Models.Count > 0 ? catalogue.Models[0].Name : model);
 
-    private static ProblemHttpResult NoModel(string model) => TypedResults.Problem($"There is no model '{model}', or it has no such site.", statusCode: 404);
+    private static IResult NotFound(string message) => TypedResults.Problem(message, statusCode: StatusCodes.Status404NotFound);
 }
-
-public sealed record FeatureDetails(FeatureCard Card, IReadOnlyList<TopPicture> TopPictures, IReadOnlyList<SimilarFeature> Similar);

@@ -6,16 +6,16 @@ namespace SaeUnbox.Web.Api;
 /// <summary>Runs one job and waits for it; a caller that goes away cancels it.</summary>
 internal sealed class JobClient(IGenerationQueue queue, ClientLimits limits)
 {
+    /// <param name="job">What to run.</param>
+    /// <param name="client">Whom limits count for.</param>
+    /// <param name="cancellation">The caller is gone.</param>
     /// <exception cref="RecipeException">The recipe is not valid, or does not fit its model.</exception>
     /// <exception cref="QueueFullException">There is no room for it now.</exception>
     /// <exception cref="TooManyRequestsException">The client asks for too much.</exception>
     /// <exception cref="JobFailedException">It could not be made.</exception>
-    public Task<GenerationResult> RunAsync(GenerationJob job, HttpContext context, CancellationToken cancellation) => RunAsync(job, ClientKey.Of(context), cancellation);
-
-    /// <param name="client">Whom limits count for.</param>
     public async Task<GenerationResult> RunAsync(GenerationJob job, string client, CancellationToken cancellation)
     {
-        limits.Take(client, 1);
+        limits.Admit(client, job.Recipe);
         job = job with { Client = client };
         await queue.SubmitAsync(job, cancellation);
         try

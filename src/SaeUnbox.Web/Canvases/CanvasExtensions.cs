@@ -1,5 +1,5 @@
 using Microsoft.AspNetCore.Components.Server.Circuits;
-
+using SaeUnbox.Web.Hosting;
 
 namespace SaeUnbox.Web.Canvases;
 
@@ -9,7 +9,7 @@ internal static class CanvasExtensions
 
     public static void AddCanvases(this IServiceCollection services, IConfiguration configuration)
     {
-        services.AddOptions<CanvasOptions>().Bind(configuration.GetSection(CanvasOptions.Section)).ValidateDataAnnotations().ValidateOnStart();
+        services.AddAnnotatedOptions<CanvasOptions>(configuration, CanvasOptions.Section);
         services.AddSingleton<ClientLimits>();
         services.AddSingleton<CanvasRegistry>();
         services.AddSingleton<CanvasRelay>();

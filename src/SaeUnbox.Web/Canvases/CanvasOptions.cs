@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using SaeUnbox.Contracts;
 
 namespace SaeUnbox.Web.Canvases;
 
@@ -15,6 +16,14 @@ internal sealed class CanvasOptions
     [Range(1, 100_000)]
     public int Burst { get; set; } = 120;
 
+    /// <summary>Searches, features and kept recipes a client may ask for in a second, over a while.</summary>
+    [Range(1, 10_000)]
+    public int ReadingsPerSecond { get; set; } = 100;
+
+    /// <summary>The same, at once.</summary>
+    [Range(1, 100_000)]
+    public int ReadingBurst { get; set; } = 400;
+
     /// <summary>How long a canvas nobody looks at is kept, so that a page that lost its connection finds it again.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00")]
     public TimeSpan Keep { get; set; } = TimeSpan.FromMinutes(10);
@@ -23,7 +32,19 @@ internal sealed class CanvasOptions
     [Range(1, 1_000_000)]
     public int Most { get; set; } = 5000;
 
+    /// <summary>Most canvases of one client; behind one address there may be many people.</summary>
+    [Range(1, 1_000_000)]
+    public int MostPerClient { get; set; } = 200;
+
     /// <summary>Longest prompt a visitor may send, in characters.</summary>
     [Range(1, 10_000)]
     public int PromptLength { get; set; } = 1000;
+
+    /// <summary>Most denoising steps a visitor may ask for.</summary>
+    [Range(1, RecipeLimits.MaxSteps)]
+    public int Steps { get; set; } = 100;
+
+    /// <summary>Most pixels a visitor's picture may have.</summary>
+    [Range(64, RecipeLimits.MaxSide * RecipeLimits.MaxSide)]
+    public int Pixels { get; set; } = 2048 * 2048;
 }

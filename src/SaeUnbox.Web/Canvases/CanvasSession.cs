@@ -41,14 +41,14 @@ internal sealed class CanvasSession(string id, string client, Recipe recipe, IGe
     /// <param name="change">From the recipe as it is to what it becomes.</param>
     /// <param name="isStroke">The change is on its way, as while a brush moves: not yet one to come back to.</param>
     /// <returns>The new version.</returns>
-    /// <exception cref="RecipeException">The new recipe is not valid; nothing was changed.</exception>
+    /// <exception cref="RecipeException">The new recipe is not valid, or more than a visitor may ask for; nothing was changed.</exception>
     /// <exception cref="TooManyRequestsException">The client asks for too much; nothing was changed.</exception>
     public long Change(Func<Recipe, Recipe> change, bool isStroke = false)
     {
-        limits.Take(client, 1);
         lock (_lock)
         {
             var next = change(_recipe).EnsureValid();
+            limits.Admit(client, next);
             if (!isStroke && next != _committed)
             {
                 _past.AddLast(_committed);
@@ -62,24 +62,29 @@ internal sealed class CanvasSession(string id, string client, Recipe recipe, IGe
     }
 
     /// <summary>Back to what it was before the last change that was no passing one.</summary>
+    /// <exception cref="TooManyRequestsException">The client asks for too much; nothing was changed.</exception>
     public void Undo()
     {
         lock (_lock)
         {
             if (_past.Last is not { } last)
                 return;
+            limits.Admit(client, last.Value);
             _past.RemoveLast();
             _future.Push(_committed);
             Become(_committed = last.Value, false);
         }
     }
 
+    /// <exception cref="TooManyRequestsException">The client asks for too much; nothing was changed.</exception>
     public void Redo()
     {
         lock (_lock)
         {
-            if (!_future.TryPop(out var next))
+            if (!_future.TryPeek(out var next))
                 return;
+            limits.Admit(client, next);
+            _future.Pop();
             _past.AddLast(_committed);
             Become(_committed = next, false);
         }
@@ -88,9 +93,11 @@ internal sealed class CanvasSession(string id, string client, Recipe recipe, IGe
     /// <summary>Makes the picture of the recipe as it is, though nothing changed.</summary>
     public void Refresh()
     {
-        limits.Take(client, 1);
         lock (_lock)
+        {
+            limits.Admit(client, _recipe);
             Become(_recipe, false);
+        }
     }
 
     /// <summary>Cancels what waits and runs.</summary>

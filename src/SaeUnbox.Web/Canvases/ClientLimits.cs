@@ -1,26 +1,55 @@
 using System.Threading.RateLimiting;
 using Microsoft.Extensions.Options;
+using SaeUnbox.Contracts;
 
 namespace SaeUnbox.Web.Canvases;
 
 /// <summary>How much one client may ask for, whatever door it comes through: the page, the hub or the API.</summary>
 internal sealed class ClientLimits(IOptions<CanvasOptions> options) : IDisposable
 {
-    private readonly PartitionedRateLimiter<string> _limiter = PartitionedRateLimiter.Create<string, string>(client => RateLimitPartition.GetTokenBucketLimiter(client, _ => new()
-    {
-        TokenLimit = options.Value.Burst, TokensPerPeriod = Math.Max(1, options.Value.RequestsPerSecond / 4), ReplenishmentPeriod = TimeSpan.FromMilliseconds(250),
-        QueueLimit = 0, AutoReplenishment = true,
-    }));
+    private const int RefillsPerSecond = 4;
+    private readonly PartitionedRateLimiter<string> _pictures = Buckets(options.Value.RequestsPerSecond, options.Value.Burst);
+    private readonly PartitionedRateLimiter<string> _readings = Buckets(options.Value.ReadingsPerSecond, options.Value.ReadingBurst);
 
+    /// <summary>Lets one recipe in, to be made or kept.</summary>
+    /// <exception cref="RecipeException">It asks for more than a visitor may have at once.</exception>
     /// <exception cref="TooManyRequestsException">The client has used up what it may ask for now.</exception>
-    public void Take(string client, int requests)
+    public void Admit(string client, Recipe recipe)
     {
-        using var lease = _limiter.AttemptAcquire(client, requests);
+        var most = options.Value;
+        if (recipe.Prompt.Length > most.PromptLength)
+            throw new RecipeException("prompt", $"has {recipe.Prompt.Length} characters; at most {most.PromptLength} are taken here");
+        if (recipe.NegativePrompt?.Length > most.PromptLength)
+            throw new RecipeException("negativePrompt", $"has {recipe.NegativePrompt.Length} characters; at most {most.PromptLength} are taken here");
+        if (recipe.Steps > most.Steps)
+            throw new RecipeException("steps", $"is {recipe.Steps}; at most {most.Steps} are made here");
+        if ((long)recipe.Width * recipe.Height > most.Pixels)
+            throw new RecipeException("width", $"times height is {(long)recipe.Width * recipe.Height} pixels; at most {most.Pixels} are made here");
+        Take(_pictures, client);
+    }
+
+    /// <summary>Lets one reading of what is there already in: a search, a feature, a kept recipe.</summary>
+    /// <exception cref="TooManyRequestsException">The client has used up what it may ask for now.</exception>
+    public void AdmitReading(string client) => Take(_readings, client);
+
+    public void Dispose()
+    {
+        _pictures.Dispose();
+        _readings.Dispose();
+    }
+
+    private static void Take(PartitionedRateLimiter<string> limiter, string client)
+    {
+        using var lease = limiter.AttemptAcquire(client);
         if (!lease.IsAcquired)
             throw new TooManyRequestsException(lease.TryGetMetadata(MetadataName.RetryAfter, out var after) ? after : TimeSpan.FromSeconds(1));
     }
 
-    public void Dispose() => _limiter.Dispose();
+    private static PartitionedRateLimiter<string> Buckets(int perSecond, int burst) => PartitionedRateLimiter.Create<string, string>(client => RateLimitPartition.GetTokenBucketLimiter(client, _ => new()
+    {
+        TokenLimit = burst, TokensPerPeriod = Math.Max(1, perSecond / RefillsPerSecond), ReplenishmentPeriod = TimeSpan.FromSeconds(Math.Max(1.0 / RefillsPerSecond, 1.0 / perSecond)),
+        QueueLimit = 0, AutoReplenishment = true,
+    }));
 }
 
 /// <summary>A client asks for more than its share.</summary>

@@ -1,11 +1,10 @@
 using Microsoft.AspNetCore.SignalR;
-using Microsoft.Extensions.Options;
 using SaeUnbox.Contracts;
 
 namespace SaeUnbox.Web.Canvases;
 
 /// <summary>The door for brushes and scripts: strokes go in while the pointer moves, pictures come out. Version 1 of docs/hub.md.</summary>
-internal sealed class PaintHub(CanvasRegistry canvases, IModelCatalogue catalogue, IOptions<CanvasOptions> options, CanvasRelay relay) : Hub<IPaintClient>
+internal sealed class PaintHub(CanvasRegistry canvases, IModelCatalogue catalogue, CanvasRelay relay) : Hub<IPaintClient>
 {
     public const string Address = "/hubs/paint";
     private const string Key = "canvas";
@@ -14,7 +13,7 @@ internal sealed class PaintHub(CanvasRegistry canvases, IModelCatalogue catalogu
     public CanvasState Open(string? canvas, string? recipe)
     {
         var session = canvas is { Length: > 0 } ? canvases.Find(canvas) : null;
-        session ??= canvases.Create(ClientKey.Of(Context.GetHttpContext()), Guarded(() => Read(recipe)));
+        session ??= Guarded(() => canvases.Create(ClientKey.Of(Context.GetHttpContext()), Read(recipe)));
         Leave();
         Context.Items[Key] = relay.Watch(session, Context.ConnectionId);
         return new(session.Id, session.Version, session.Recipe.ToJson());
@@ -68,9 +67,7 @@ internal sealed class PaintHub(CanvasRegistry canvases, IModelCatalogue catalogu
     private Recipe Read(string? json)
     {
         var model = catalogue.Models.FirstOrDefault() ?? throw new HubException("The model is still loading; try again in a moment.");
-        var recipe = json is { Length: > 0 } ? Recipe.FromJson(json, model.NewRecipe()) : model.NewRecipe();
-        return recipe.Prompt.Length <= options.Value.PromptLength ? recipe
-            : throw new RecipeException("prompt", $"has {recipe.Prompt.Length} characters; at most {options.Value.PromptLength} are taken here");
+        return json is { Length: > 0 } ? Recipe.FromJson(json, model.NewRecipe()) : model.NewRecipe();
     }
 
     private static T Guarded<T>(Func<T> work)

@@ -17,7 +17,11 @@ internal static class BlazorScript
     {
         var script = Read(Path.Combine(AppContext.BaseDirectory, File));
         var tag = new EntityTagHeaderValue($"\"{Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(script))[..16]}\"");
-        app.MapGet(Address, () => TypedResults.Bytes(script, "text/javascript", entityTag: tag)).ExcludeFromDescription();
+        app.MapMethods(Address, [HttpMethods.Get, HttpMethods.Head], (HttpResponse response) =>
+        {
+            response.Headers.CacheControl = "no-cache"; // kept, and asked about: the address says nothing of the version
+            return TypedResults.Bytes(script, "text/javascript", entityTag: tag);
+        }).ExcludeFromDescription();
     }
 
     private static byte[] Read(string path)

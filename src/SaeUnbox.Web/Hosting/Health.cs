@@ -1,5 +1,4 @@
 using Microsoft.AspNetCore.Http.HttpResults;
-using SaeUnbox.Contracts;
 
 namespace SaeUnbox.Web.Hosting;
 
@@ -9,8 +8,8 @@ internal static class Health
     public static void MapHealth(this WebApplication app)
     {
         app.MapGet("/healthz", () => TypedResults.Text("alive\n")).ExcludeFromDescription();
-        app.MapGet("/readyz", ContentHttpResult (IServingState state) => state.IsReady
+        app.MapGet("/readyz", ContentHttpResult (ReadinessFirst readiness) => readiness.IsReady
             ? TypedResults.Text("ready\n")
-            : TypedResults.Text(state.Failure ?? (state.IsStopping ? "stopping\n" : "loading\n"), statusCode: StatusCodes.Status503ServiceUnavailable)).ExcludeFromDescription();
+            : TypedResults.Text($"{readiness.Reason}\n", statusCode: StatusCodes.Status503ServiceUnavailable)).ExcludeFromDescription();
     }
 }

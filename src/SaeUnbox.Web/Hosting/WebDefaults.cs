@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.HttpOverrides;
+using Microsoft.Extensions.Options;
 
 namespace SaeUnbox.Web.Hosting;
 
@@ -9,6 +10,11 @@ internal static class WebDefaults
     private const string ContentPolicy = "default-src 'self'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; img-src 'self' data: blob:; "
         + "connect-src 'self'; font-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'";
 
+    private const int LargestBody = 8 << 20;
+
+    // Beyond the delay and the queue's own time of grace.
+    private static readonly TimeSpan TimeToStop = TimeSpan.FromSeconds(40);
+
     public static void AddWebDefaults(this WebApplicationBuilder builder)
     {
         // As built, pages' own files lie where they were made; a published program has them beside it.
@@ -17,29 +23,40 @@ internal static class WebDefaults
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxRequestBodySize = 8 << 20;
+            kestrel.Limits.MaxRequestBodySize = LargestBody;
         });
-        builder.Services.AddProblemDetails();
-        builder.Services.AddAntiforgery();
-        builder.Services.AddResponseCompression(options => options.EnableForHttps = true);
-        builder.Services.AddHsts(options => options.MaxAge = TimeSpan.FromDays(180));
-        builder.Services.Configure<ForwardedHeadersOptions>(options =>
+        var services = builder.Services;
+        services.AddAnnotatedOptions<HostingOptions>(builder.Configuration, HostingOptions.Section);
+        services.AddSingleton<ReadinessFirst>();
+        services.AddHostedService(provider => provider.GetRequiredService<ReadinessFirst>());
+        services.AddOptions<HostOptions>().Configure<IOptions<HostingOptions>>((host, hosting) => host.ShutdownTimeout = hosting.Value.ReadinessDelay + TimeToStop);
+        services.AddProblems();
+        services.AddAntiforgery();
+        services.AddResponseCompression(options => options.EnableForHttps = true);
+        services.AddHsts(options => options.MaxAge = TimeSpan.FromDays(180));
+        services.AddOptions<ForwardedHeadersOptions>().Configure<IOptions<HostingOptions>>((headers, hosting) =>
         {
-            options.ForwardedHeaders = ForwardedHeaders.XForwardedFor | ForwardedHeaders.XForwardedProto | ForwardedHeaders.XForwardedHost;
-            foreach (var proxy in builder.Configuration.GetSection("SaeUnbox:TrustedProxies").Get<string[]>() ?? [])
-                options.KnownIPNetworks.Add(System.Net.IPNetwork.Parse(proxy));
+            headers.ForwardedHeaders = ForwardedHeaders.XForwardedFor | ForwardedHeaders.XForwardedProto | ForwardedHeaders.XForwardedHost;
+            foreach (var proxy in hosting.Value.TrustedProxies)
+                headers.KnownIPNetworks.Add(System.Net.IPNetwork.Parse(proxy));
         });
     }
 
     public static void UseWebDefaults(this WebApplication app)
     {
         app.UseForwardedHeaders();
-        app.UseExceptionHandler("/error", createScopeForErrors: true);
-        app.UseStatusCodePagesWithReExecute("/not-found");
+        app.UseSecurityHeaders();
+        app.UseProblems();
         if (!app.Environment.IsDevelopment())
             app.UseHsts();
         app.UseResponseCompression();
-        app.Use((context, next) =>
+        app.UseAntiforgery();
+    }
+
+    private static void UseSecurityHeaders(this WebApplication app) => app.Use((context, next) =>
+    {
+        // Set last of all: an error's answer starts with empty headers.
+        context.Response.OnStarting(() =>
         {
             var headers = context.Response.Headers;
             headers.ContentSecurityPolicy = ContentPolicy;
@@ -47,8 +64,8 @@ internal static class WebDefaults
             headers["Referrer-Policy"] = "same-origin";
             headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=()";
             headers["Cross-Origin-Opener-Policy"] = "same-origin";
-            return next(context);
+            return Task.CompletedTask;
         });
-        app.UseAntiforgery();
-    }
+        return next(context);
+    });
 }

@@ -4,6 +4,8 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
 using SaeUnbox.Contracts;
 using SaeUnbox.Web.Api;
+using SaeUnbox.Web.Canvases;
+using SaeUnbox.Web.Hosting;
 
 namespace SaeUnbox.Web.Sharing;
 
@@ -11,7 +13,7 @@ internal static class SharingExtensions
 {
     public static void AddSharing(this IServiceCollection services, IConfiguration configuration)
     {
-        services.AddOptions<ShareOptions>().Bind(configuration.GetSection(ShareOptions.Section)).ValidateDataAnnotations().ValidateOnStart();
+        services.AddAnnotatedOptions<ShareOptions>(configuration, ShareOptions.Section);
         services.AddDbContextFactory<ShareContext>((provider, options) =>
             options.UseSqlite(new SqliteConnectionStringBuilder { DataSource = provider.GetRequiredService<IOptions<ShareOptions>>().Value.File }.ConnectionString));
         services.AddSingleton<IShareStore, ShareStore>();
@@ -20,13 +22,25 @@ internal static class SharingExtensions
     /// <summary>/s/ID: a card for those who unfold links, then the studio with the recipe on the canvas.</summary>
     public static void MapSharing(this WebApplication app)
     {
-        var file = app.Services.GetRequiredService<IOptions<ShareOptions>>().Value.File;
-        if (Path.GetDirectoryName(Path.GetFullPath(file)) is { } folder)
-            Directory.CreateDirectory(folder);
-        using (var context = app.Services.GetRequiredService<IDbContextFactory<ShareContext>>().CreateDbContext())
-            context.Database.EnsureCreated();
+        Prepare(app.Services);
         app.MapGet("/s/{id}", CardAsync).ExcludeFromDescription();
-        app.MapGet("/s/{id}/card.jpg", PictureAsync).ExcludeFromDescription();
+        app.MapGet("/s/{id}/card.jpg", PictureAsync).AddEndpointFilter(ApiProblems.Filter).ExcludeFromDescription();
+    }
+
+    /// <summary>Makes the file, or brings one of an older version up to date.</summary>
+    private static void Prepare(IServiceProvider services)
+    {
+        var file = Path.GetFullPath(services.GetRequiredService<IOptions<ShareOptions>>().Value.File);
+        try
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+            using var context = services.GetRequiredService<IDbContextFactory<ShareContext>>().CreateDbContext();
+            context.Database.Migrate();
+        }
+        catch (Exception exception) when (exception is SqliteException or UnauthorizedAccessException or IOException)
+        {
+            throw new IOException($"The file of shared recipes, {file}, cannot be used ({exception.Message}); name another by SaeUnbox:Sharing:File, or delete it.", exception);
+        }
     }
 
     private static async Task<IResult> CardAsync(string id, IShareStore shares, HttpRequest request, CancellationToken cancellation)
@@ -64,7 +78,7 @@ internal static class SharingExtensions
             return TypedResults.Bytes(kept, "image/jpeg");
         if (await shares.FindAsync(id, cancellation) is not { } recipe)
             return TypedResults.NotFound();
-        var result = await jobs.RunAsync(new GenerationJob(Guid.NewGuid(), recipe) { Picture = PictureFormat.Jpeg }, context, cancellation);
+        var result = await jobs.RunAsync(new GenerationJob(Guid.NewGuid(), recipe) { Picture = PictureFormat.Jpeg }, ClientKey.Of(context), cancellation);
         var picture = result.Picture.ToArray();
         await shares.SavePictureAsync(id, picture, cancellation);
         return TypedResults.Bytes(picture, "image/jpeg");

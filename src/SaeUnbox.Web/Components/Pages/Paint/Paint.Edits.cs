@@ -120,13 +120,13 @@ public sealed partial class Paint
 
     /// <summary>A key asked for a step back or forth.</summary>
     [JSInvokable]
-    public void Step(bool forth)
+    public void Step(bool forth) => Attempt(() =>
     {
         if (forth)
             _canvas?.Redo();
         else
             _canvas?.Undo();
-    }
+    });
 
     private async Task FillAsync(Fill fill)
     {

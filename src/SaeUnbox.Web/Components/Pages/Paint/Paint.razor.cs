@@ -57,8 +57,16 @@ public sealed partial class Paint
         _surface = await _module.InvokeAsync<IJSObjectReference>("create", _root, _self);
         var found = await _surface.InvokeAsync<FoundState>("find");
         var (start, note) = StartingRecipe.Choose(found.Link, found.Draft, Layer, Catalogue);
-        var opened = await _surface.InvokeAsync<string>("open", start.ToJson());
-        _canvas = Canvases.Find(opened);
+        try
+        {
+            _canvas = Canvases.Find(await _surface.InvokeAsync<string>("open", start.ToJson()));
+        }
+        catch (JSException exception)
+        {
+            // More than a visitor may ask for, as a link of another place may be; the first line is the hub's.
+            note = $"This recipe cannot be used here: {exception.Message.Split('\n')[0]}.";
+            _canvas = Canvases.Find(await _surface.InvokeAsync<string>("open", Examples.First(Catalogue).ToJson()));
+        }
         if (_canvas is null)
             return;
         _canvas.Updated += Follow;

@@ -38,7 +38,7 @@ class Surface {
     }
 
     async open(recipe) {
-        this.connection = await connect({
+        this.connection ??= await connect({
             onFrame: frame => this.show(frame),
             onChanged: change => this.changed(change),
             onStatus: status => this.status(status),
