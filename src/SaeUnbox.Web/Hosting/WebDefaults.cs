@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.AspNetCore.HttpOverrides;
 using Microsoft.Extensions.Options;
 
@@ -29,7 +30,9 @@ internal static class WebDefaults
         services.AddAnnotatedOptions<HostingOptions>(builder.Configuration, HostingOptions.Section);
         services.AddSingleton<ReadinessFirst>();
         services.AddHostedService(provider => provider.GetRequiredService<ReadinessFirst>());
-        services.AddOptions<HostOptions>().Configure<IOptions<HostingOptions>>((host, hosting) => host.ShutdownTimeout = hosting.Value.ReadinessDelay + TimeToStop);
+        // Read as it stands: the host wants it before anything is checked.
+        var delay = TimeSpan.TryParse(builder.Configuration[$"{HostingOptions.Section}:{nameof(HostingOptions.ReadinessDelay)}"], CultureInfo.InvariantCulture, out var given) ? given : TimeSpan.Zero;
+        services.Configure<HostOptions>(host => host.ShutdownTimeout = delay + TimeToStop);
         services.AddProblems();
         services.AddAntiforgery();
         services.AddResponseCompression(options => options.EnableForHttps = true);
