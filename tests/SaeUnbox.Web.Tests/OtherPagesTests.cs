@@ -11,7 +11,7 @@ public sealed class OtherPagesTests(Studio studio, Browser browser) : IClassFixt
         get
         {
             var data = new TheoryData<string, bool, int>();
-            foreach (var page in new[] { "/", "/explore", "/features", "/features/mid.0/1", "/guide", "/nowhere" })
+            foreach (var page in new[] { "/", "/explore", "/features", "/features/mid.0/1", "/guide", "/api", "/nowhere" })
                 foreach (var dark in new[] { true, false })
                     data.Add(page, dark, dark ? 1440 : 390);
             return data;

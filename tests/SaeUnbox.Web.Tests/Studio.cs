@@ -9,9 +9,10 @@ namespace SaeUnbox.Web.Tests;
 /// <summary>The program as it is run, on a port of its own and the model that ships.</summary>
 public sealed class Studio : IAsyncLifetime
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
+    internal static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
     private readonly TemporaryFolder _folder = new();
     private readonly StringBuilder _said = new();
+    private string[] _options = ["--SaeUnbox:Canvases:Burst=2000", "--SaeUnbox:Canvases:RequestsPerSecond=2000"];
     private Process? _process;
 
     public Uri Address { get; private set; } = null!;
@@ -20,6 +21,21 @@ public sealed class Studio : IAsyncLifetime
 
     /// <summary>What the program wrote so far.</summary>
     public string Said { get { lock (_said) return _said.ToString(); } }
+
+    /// <summary>A studio with settings of its own, ready.</summary>
+    internal static async Task<Studio> OfAsync(params string[] options)
+    {
+        var studio = new Studio { _options = options };
+        await studio.InitializeAsync();
+        return studio;
+    }
+
+    /// <summary>The program with these words.</summary>
+    internal static ProcessStartInfo Command(IEnumerable<string> options)
+    {
+        var program = Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../../SaeUnbox.Web", Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory)), "SaeUnbox.Web.dll"));
+        return new ProcessStartInfo("dotnet", [program, .. options]) { RedirectStandardOutput = true, RedirectStandardError = true };
+    }
 
     public async ValueTask InitializeAsync()
     {
@@ -38,11 +54,7 @@ public sealed class Studio : IAsyncLifetime
     /// <summary>Starts it, on the same port as before, and waits until it is ready.</summary>
     public async Task StartAsync()
     {
-        var program = Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../../SaeUnbox.Web", Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory)), "SaeUnbox.Web.dll"));
-        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (var word in new[] { program, "--urls", Address.ToString(), $"--SaeUnbox:Sharing:File={_folder.At("shares.db")}", "--SaeUnbox:Canvases:Burst=2000", "--SaeUnbox:Canvases:RequestsPerSecond=2000" })
-            start.ArgumentList.Add(word);
-        _process = Process.Start(start)!;
+        _process = Process.Start(Command(["--urls", Address.ToString(), $"--SaeUnbox:Sharing:File={_folder.At("shares.db")}", .. _options]))!;
         _process.OutputDataReceived += (_, line) => Keep(line.Data);
         _process.ErrorDataReceived += (_, line) => Keep(line.Data);
         _process.BeginOutputReadLine();

@@ -1,0 +1,71 @@
+using Bunit;
+using SaeUnbox.Contracts;
+using SaeUnbox.Web.Components.Pages.Paint;
+
+namespace SaeUnbox.Web.Tests.Components;
+
+public sealed class FeaturePickerTests : BunitContext
+{
+    private readonly List<FeatureCard> _picked = [];
+
+    public FeaturePickerTests() => JSInterop.Mode = JSRuntimeMode.Loose;
+
+    [Fact]
+    public void Search_AWord_ListsWhatMatches()
+    {
+        var picker = Picker();
+        picker.Find("input[type=search]").Input("snow");
+
+        picker.WaitForAssertion(() => Assert.Equal(["snow field", "snow light"], Names(picker)));
+        Assert.Equal("2 features", picker.Find("[role=status]").TextContent);
+    }
+
+    [Fact]
+    public void Search_WhatNothingMatches_SaysWhatToTry()
+    {
+        var picker = Picker();
+        picker.Find("input[type=search]").Input("tractor");
+
+        picker.WaitForAssertion(() => Assert.StartsWith("No feature matches", picker.Find("[role=status]").TextContent));
+    }
+
+    [Fact]
+    public void Site_Pressed_ShowsItsFeaturesAloneAndAgainAll()
+    {
+        var picker = Picker();
+        picker.Find(".sites [data-site='up.0.0']").Click();
+        picker.WaitForAssertion(() => Assert.Equal(["red flower"], Names(picker)));
+
+        picker.Find(".sites [data-site='up.0.0']").Click();
+
+        picker.WaitForAssertion(() => Assert.Empty(picker.FindAll("[role=status]")));
+    }
+
+    [Fact]
+    public void Pick_AFeature_TellsAndRemembersIt()
+    {
+        var picker = Picker(new ActiveHere(ListAtlas.OfThree.Find(HookSite.Details, 7)!, 2.5, 1.5));
+        picker.Find(".row .pick").Click();
+
+        Assert.Equal("red flower", Assert.Single(_picked).Name);
+        picker.WaitForAssertion(() => Assert.Equal(["red flower", "red flower"], Names(picker)));
+    }
+
+    [Fact]
+    public void Keep_AFeatureFarDownItsDictionary_ListsItAmongTheKept()
+    {
+        JSInterop.Setup<string?>("saeunbox.recall", "favourites").SetResult("up.0.1:700 nonsense mid.0:1");
+        var picker = Picker();
+        picker.FindAll(".sites button")[^1].Click();
+        picker.WaitForAssertion(() => Assert.Equal(["snow light"], Names(picker)));
+
+        picker.Find(".row [aria-pressed='true']").Click();
+
+        Assert.Equal("nonsense mid.0:1", JSInterop.VerifyInvoke("saeunbox.remember").Arguments[1]);
+    }
+
+    private IRenderedComponent<FeaturePicker> Picker(params ActiveHere[] active) =>
+        Render<FeaturePicker>(picker => picker.Add(one => one.Atlas, ListAtlas.OfThree).Add(one => one.Active, active).Add(one => one.OnPick, _picked.Add));
+
+    private static IEnumerable<string> Names(IRenderedComponent<FeaturePicker> picker) => picker.FindAll(".row strong").Select(name => name.TextContent);
+}

@@ -1,0 +1,97 @@
+using Bunit;
+using SaeUnbox.Contracts;
+using SaeUnbox.Web.Components.Pages.Paint;
+
+namespace SaeUnbox.Web.Tests.Components;
+
+public sealed class LayerStackTests : BunitContext
+{
+    private static readonly FeatureEdit[] Two = [new(HookSite.Composition, 3, 10), new(HookSite.Style, 700, -5) { Enabled = false }];
+    private readonly List<(int Index, FeatureEdit Edit, bool IsPassing)> _changes = [];
+    private readonly List<(int From, int To)> _moves = [];
+
+    [Fact]
+    public void Render_NoEdits_SaysHowToBegin() => Assert.Contains("Choose one at the right", Stack([]).Find(".empty").TextContent);
+
+    [Fact]
+    public void Render_Edits_NamesThemAndMarksWhatIsOff()
+    {
+        var layers = Stack(Two).FindAll(".layer");
+
+        Assert.Equal(["snow field", "snow light"], layers.Select(layer => layer.QuerySelector("strong")!.TextContent));
+        Assert.Equal([null, "true"], layers.Select(layer => layer.GetAttribute("data-off")));
+        Assert.Equal(["down.2.1", "up.0.1"], layers.Select(layer => layer.GetAttribute("data-site")));
+    }
+
+    [Fact]
+    public void Strength_WhileItSlides_IsPassingAndThenStays()
+    {
+        var slider = Stack(Two).Find("input[type=range]");
+        slider.Input("12.5");
+        slider.Change("13");
+
+        Assert.Equal([(12.5, true), (13.0, false)], _changes.Select(change => (change.Edit.Strength, change.IsPassing)));
+    }
+
+    [Theory]
+    [InlineData("99", 40)]
+    [InlineData("-1000", -40)]
+    [InlineData("much", 10)]
+    [InlineData("", 10)]
+    public void Strength_AsANumberThatCannotBe_IsBroughtWithinItsBounds(string written, double strength)
+    {
+        Stack(Two).Find("input[type=number]").Change(written);
+
+        Assert.Equal(strength, Assert.Single(_changes).Edit.Strength);
+    }
+
+    [Fact]
+    public void Eye_Clicked_SwitchesThatLayer()
+    {
+        Stack(Two).FindAll(".corner")[1].Click();
+
+        Assert.Equal((1, Two[1] with { Enabled = true }, false), Assert.Single(_changes));
+    }
+
+    [Fact]
+    public void Mode_Chosen_ChangesTheSelectedLayer()
+    {
+        Stack(Two, selected: 1).Find("select").Change("Scale");
+
+        Assert.Equal((1, EditMode.Scale), (_changes[0].Index, _changes[0].Edit.Mode));
+    }
+
+    [Fact]
+    public void Steps_OfAModelOfOneStep_AreNotShown()
+    {
+        Assert.DoesNotContain("from step", Stack(Two).Markup);
+        var steps = Stack(Two, steps: 4);
+        steps.FindAll("input[type=number]").Single(input => input.GetAttribute("max") == "3").Change("2");
+
+        Assert.Equal(2, Assert.Single(_changes).Edit.FirstStep);
+    }
+
+    [Fact]
+    public void Move_AtTheEnds_IsNotOffered()
+    {
+        var first = Stack(Two);
+        Assert.True(first.Find("[aria-label='Move up']").HasAttribute("disabled"));
+        first.Find("[aria-label='Move down']").Click();
+
+        Assert.Equal([(0, 1)], _moves);
+    }
+
+    [Fact]
+    public void Drag_OntoAnotherLayer_MovesIt()
+    {
+        var stack = Stack(Two);
+        stack.FindAll(".layer")[1].DragStart();
+        stack.FindAll(".layer")[0].Drop();
+
+        Assert.Equal([(1, 0)], _moves);
+    }
+
+    private IRenderedComponent<LayerStack> Stack(FeatureEdit[] edits, int selected = 0, int steps = 1) => Render<LayerStack>(stack => stack
+        .Add(one => one.Edits, edits).Add(one => one.Atlas, ListAtlas.OfThree).Add(one => one.Selected, selected).Add(one => one.Steps, steps)
+        .Add(one => one.OnChange, _changes.Add).Add(one => one.OnMove, _moves.Add));
+}

@@ -1,0 +1,31 @@
+using SaeUnbox.Contracts;
+
+namespace SaeUnbox.Web.Tests.Components;
+
+/// <summary>An atlas of a few features with names.</summary>
+internal sealed class ListAtlas(params (HookSite Site, int Feature, string Name)[] features) : IFeatureAtlas
+{
+    private readonly FeatureCard[] _cards = [.. features.Select(one => new FeatureCard(new FeatureStatistics(one.Site, one.Feature, 1, 0), one.Name, [], null))];
+
+    public static ListAtlas OfThree { get; } = new((HookSite.Composition, 3, "snow field"), (HookSite.Details, 7, "red flower"), (HookSite.Style, 700, "snow light"));
+
+    public IReadOnlyList<HookSite> Sites => [.. _cards.Select(card => card.Site).Distinct()];
+
+    public IReadOnlyList<Suggestion> Suggestions => [];
+
+    public FeatureHits Search(FeatureQuery query)
+    {
+        var hits = _cards.Where(card => (query.Site is null || card.Site == query.Site) && card.Name!.Contains(query.Text ?? "", StringComparison.Ordinal)).ToArray();
+        return new(hits.Length, [.. hits.Select(card => new FeatureHit(card, null))]);
+    }
+
+    public FeatureCard? Find(HookSite site, int feature) => Array.Find(_cards, card => card.Site == site && card.Feature == feature);
+
+    public IReadOnlyList<TopPicture> TopPictures(HookSite site, int feature) => [];
+
+    public IReadOnlyList<SimilarFeature> Similar(HookSite site, int feature) => [];
+
+    public IReadOnlyList<FeaturePlace> Map(HookSite site) => [];
+
+    public AtlasPicture? Picture(string name) => null;
+}

@@ -1,0 +1,61 @@
+using Bunit;
+using SaeUnbox.Contracts;
+using SaeUnbox.Web.Components.Pages.Paint;
+
+namespace SaeUnbox.Web.Tests.Components;
+
+public sealed class PromptBarTests : BunitContext
+{
+    private static readonly Recipe House = new() { Model = "mini", Prompt = "a house", Seed = 7 };
+    private readonly List<string> _generated = [];
+    private readonly List<Recipe> _settings = [];
+
+    [Fact]
+    public void Submit_WhatWasWritten_IsGenerated()
+    {
+        var bar = Bar(House);
+        bar.Find("#prompt").Input("a boat");
+        bar.Find("form").Submit();
+
+        Assert.Equal(["a boat"], _generated);
+    }
+
+    [Fact]
+    public void Prompt_BeingWritten_StaysUntilTheRecipeGetsAnother()
+    {
+        var bar = Bar(House);
+        bar.Find("#prompt").Input("a boat");
+        bar.Render(one => one.Add(bar => bar.Recipe, House with { Seed = 8 }));
+        Assert.Equal("a boat", bar.Find("#prompt").GetAttribute("value"));
+
+        bar.Render(one => one.Add(bar => bar.Recipe, House with { Prompt = "a cat" }));
+        Assert.Equal("a cat", bar.Find("#prompt").GetAttribute("value"));
+    }
+
+    [Theory]
+    [InlineData("12", 12L)]
+    [InlineData("-3", null)]
+    [InlineData("a number", null)]
+    [InlineData("99999999999999999999", null)]
+    public void Seed_Written_IsTakenWhereItIsOne(string written, long? seed)
+    {
+        Bar(House).Find("#seed").Change(written);
+
+        Assert.Equal(seed is null ? [] : [House with { Seed = seed.Value }], _settings);
+    }
+
+    [Fact]
+    public void Steps_OfAModelOfManySteps_StayWithinBounds()
+    {
+        Assert.Empty(Bar(House).FindAll(".mini"));
+        Bar(House with { Steps = 25, Guidance = 5 }).Find(".mini input").Change("5000");
+
+        Assert.Equal(100, Assert.Single(_settings).Steps);
+    }
+
+    [Fact]
+    public void Generate_WhileNothingIsReady_CannotBePressed() => Assert.True(Bar(House, isReady: false).Find("[type=submit]").HasAttribute("disabled"));
+
+    private IRenderedComponent<PromptBar> Bar(Recipe recipe, bool isReady = true) => Render<PromptBar>(bar => bar
+        .Add(one => one.Recipe, recipe).Add(one => one.IsReady, isReady).Add(one => one.OnGenerate, _generated.Add).Add(one => one.OnSettings, _settings.Add));
+}

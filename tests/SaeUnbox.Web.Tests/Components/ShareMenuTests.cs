@@ -1,0 +1,76 @@
+using Bunit;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+using SaeUnbox.Contracts;
+using SaeUnbox.Web.Canvases;
+using SaeUnbox.Web.Components.Pages.Paint;
+using SaeUnbox.Web.Sharing;
+
+namespace SaeUnbox.Web.Tests.Components;
+
+public sealed class ShareMenuTests : BunitContext
+{
+    private static readonly Recipe House = new() { Model = "mini", Prompt = "a house" };
+    private readonly List<string> _notices = [];
+    private readonly CanvasOptions _limits = new();
+
+    public ShareMenuTests()
+    {
+        Services.AddSingleton<IShareStore>(new OneShare());
+        Services.AddSingleton<IHttpContextAccessor>(new HttpContextAccessor());
+        Services.AddSingleton(_ => new ClientLimits(Options.Create(_limits)));
+        Services.AddScoped<Visitor>();
+    }
+
+    [Theory]
+    [InlineData("Copy a short link", "http://localhost/s/0123456789012345678901")]
+    [InlineData("Copy the recipe as JSON", """{"version":1,"model":"mini","prompt":"a house","seed":42,"steps":1,"guidance":0,"width":512,"height":512}""")]
+    [InlineData("Copy as a command", "saeunbox generate --prompt 'a house' --seed 42 --steps 1 --width 512 --height 512 --out picture.png")]
+    public void Item_Chosen_CopiesIt(string item, string text)
+    {
+        JSInterop.Setup<bool>("saeunbox.copy", _ => true).SetResult(true);
+        Choose(item);
+
+        Assert.Equal(text, JSInterop.VerifyInvoke("saeunbox.copy").Arguments[0]);
+        Assert.Contains("copied", Assert.Single(_notices));
+    }
+
+    [Fact]
+    public void Copy_RefusedByTheBrowser_ShowsTheText()
+    {
+        JSInterop.Setup<bool>("saeunbox.copy", _ => true).SetResult(false);
+        Choose("Copy a short link");
+
+        Assert.Contains("http://localhost/s/0123456789012345678901", Assert.Single(_notices));
+    }
+
+    [Fact]
+    public void ShortLink_AskedForTooOften_SaysWhenToTryAgain()
+    {
+        JSInterop.Setup<bool>("saeunbox.copy", _ => true).SetResult(true);
+        (_limits.Burst, _limits.RequestsPerSecond) = (1, 1);
+        Choose("Copy a short link");
+        Choose("Copy a short link");
+
+        Assert.Contains("try again", _notices[^1]);
+    }
+
+    private void Choose(string item)
+    {
+        var menu = Render<ShareMenu>(menu => menu.Add(one => one.Recipe, House).Add(one => one.IsReady, true).Add(one => one.OnNotice, _notices.Add));
+        menu.Find("[aria-expanded]").Click();
+        menu.FindAll("[role=menuitem]").Single(one => one.TextContent == item).Click();
+    }
+
+    private sealed class OneShare : IShareStore
+    {
+        public Task<string> SaveAsync(Recipe recipe, CancellationToken cancellation = default) => Task.FromResult("0123456789012345678901");
+
+        public Task<Recipe?> FindAsync(string id, CancellationToken cancellation = default) => Task.FromResult<Recipe?>(null);
+
+        public Task<byte[]?> FindPictureAsync(string id, CancellationToken cancellation = default) => Task.FromResult<byte[]?>(null);
+
+        public Task SavePictureAsync(string id, byte[] picture, CancellationToken cancellation = default) => Task.CompletedTask;
+    }
+}

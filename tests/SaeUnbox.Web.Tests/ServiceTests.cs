@@ -1,0 +1,115 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Http.Json;
+using System.Net.Sockets;
+using System.Text.Json;
+using SaeUnbox.Testing;
+
+namespace SaeUnbox.Web.Tests;
+
+/// <summary>How the program starts, stops, and holds visitors to its limits.</summary>
+public sealed class ServiceTests
+{
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Generate_TooOften_Is429ForThatClientAlone()
+    {
+        await using var studio = await Studio.OfAsync("--SaeUnbox:Canvases:Burst=2", "--SaeUnbox:Canvases:RequestsPerSecond=1");
+        HttpResponseMessage last = null!;
+        for (var i = 0; i < 20 && last?.IsSuccessStatusCode != false; i++)
+            last = await GenerateAsync(studio, """{"prompt":"a tree"}""", "203.0.113.1");
+
+        Assert.Equal(HttpStatusCode.TooManyRequests, last.StatusCode);
+        Assert.True(last.Headers.RetryAfter!.Delta >= TimeSpan.FromSeconds(1));
+        Assert.Equal("application/problem+json", last.Content.Headers.ContentType!.MediaType);
+        Assert.Equal(HttpStatusCode.OK, (await GenerateAsync(studio, """{"prompt":"a tree"}""", "203.0.113.2")).StatusCode);
+
+        await using var hub = await HubClient.ConnectAsync(studio.Address);
+        await hub.InvokeAsync("Open", null, "");
+        var refused = await Assert.ThrowsAsync<InvalidOperationException>(async () =>
+        {
+            for (var i = 0; i < 50; i++)
+                await hub.InvokeAsync("Refresh");
+        });
+        Assert.Contains("try again", refused.Message);
+    }
+
+    [Fact]
+    public async Task Search_TooOften_Is429()
+    {
+        await using var studio = await Studio.OfAsync("--SaeUnbox:Canvases:ReadingBurst=3", "--SaeUnbox:Canvases:ReadingsPerSecond=1");
+        var answers = new List<HttpStatusCode>();
+        for (var i = 0; i < 8; i++)
+            answers.Add((await studio.Client.GetAsync("/api/v1/models", Cancelled)).StatusCode);
+
+        Assert.Equal(HttpStatusCode.OK, answers[0]);
+        Assert.Contains(HttpStatusCode.TooManyRequests, answers);
+    }
+
+    [Fact]
+    public async Task Terminate_WhileAJobRuns_SaysNotReadyAndLetsItEnd()
+    {
+        await using var studio = await Studio.OfAsync("--SaeUnbox:ReadinessDelay=00:00:05");
+        await using var watcher = await HubClient.ConnectAsync(studio.Address);
+        await watcher.InvokeAsync("Open", null, """{"prompt":"a house","steps":100}""");
+        // The queue works on one job at a time: once this canvas has begun, the request waits behind it.
+        await watcher.InvokeAsync("Refresh");
+        await watcher.HearAsync("Status", status => status.GetProperty("state").GetString() == "running");
+        var job = GenerateAsync(studio, """{"prompt":"a boat at sea","steps":20}""", "203.0.113.1");
+        var stop = studio.StopAsync();
+
+        string ready;
+        while ((ready = await ReadinessAsync(studio)) == "ready\n")
+            await Task.Delay(20, Cancelled);
+        Assert.Equal("stopping\n", ready);
+        Assert.Equal(HttpStatusCode.OK, (await job).StatusCode);
+        Assert.Equal(0, await stop);
+    }
+
+    [Fact]
+    public async Task Start_WithMistakes_NamesThemAllAndEnds()
+    {
+        var (code, said) = await RunAsync("--SaeUnbox:QueueLimit=0", "--SaeUnbox:Canvases:Burst=0", "--SaeUnbox:Sharing:File=", "--SaeUnbox:TrustedProxies:0=everyone", "--model", "/nowhere");
+
+        Assert.Equal(1, code);
+        foreach (var key in new[] { "QueueLimit", "Canvases:Burst", "Sharing:File", "TrustedProxies", "/nowhere" })
+            Assert.Contains(said.Split('\n'), line => line.StartsWith("saeunbox: ", StringComparison.Ordinal) && line.Contains(key, StringComparison.Ordinal));
+        Assert.DoesNotContain("   at ", said);
+    }
+
+    [Fact]
+    public async Task Start_AtAnAddressThatIsTaken_SaysSoAndEnds()
+    {
+        using var taken = new TcpListener(IPAddress.Loopback, 0);
+        taken.Start();
+
+        var (code, said) = await RunAsync("--urls", $"http://127.0.0.1:{((IPEndPoint)taken.LocalEndpoint).Port}");
+
+        Assert.Equal(1, code);
+        Assert.Contains("saeunbox: Failed to bind", said);
+    }
+
+    private static async Task<(int Code, string Said)> RunAsync(params string[] options)
+    {
+        using var folder = new TemporaryFolder();
+        using var process = Process.Start(Studio.Command([$"--SaeUnbox:Sharing:File={folder.At("shares.db")}", .. options]))!;
+        var said = await Task.WhenAll(process.StandardOutput.ReadToEndAsync(Cancelled), process.StandardError.ReadToEndAsync(Cancelled)).WaitAsync(Studio.Patience, Cancelled);
+        await process.WaitForExitAsync(Cancelled);
+        return (process.ExitCode, string.Concat(said));
+    }
+
+    // As a proxy on this machine would pass it on.
+    private static async Task<HttpResponseMessage> GenerateAsync(Studio studio, string recipe, string client)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/generate") { Content = JsonContent.Create(JsonSerializer.Deserialize<JsonElement>(recipe)) };
+        request.Headers.Add("X-Forwarded-For", client);
+        return await studio.Client.SendAsync(request, Cancelled);
+    }
+
+    private static async Task<string> ReadinessAsync(Studio studio)
+    {
+        using var answer = await studio.Client.GetAsync("/readyz", Cancelled);
+        return await answer.Content.ReadAsStringAsync(Cancelled);
+    }
+}

@@ -1,0 +1,120 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Options;
+using SaeUnbox.Contracts;
+using SaeUnbox.Testing;
+using SaeUnbox.Web.Sharing;
+
+namespace SaeUnbox.Web.Tests.Sharing;
+
+public sealed class ShareStoreTests : IAsyncLifetime
+{
+    private static readonly Recipe House = new() { Model = "mini", Prompt = "a house" };
+    private readonly TemporaryFolder _folder = new();
+    private readonly Clock _clock = new();
+    private readonly ShareOptions _options = new() { Keep = TimeSpan.FromDays(30) };
+    private readonly Contexts _contexts;
+    private readonly ShareStore _store;
+
+    public ShareStoreTests()
+    {
+        _contexts = new(new DbContextOptionsBuilder<ShareContext>().UseSqlite($"Data Source={_folder.At("shares.db")};Pooling=False").Options);
+        _store = new(_contexts, Options.Create(_options), _clock);
+    }
+
+    public async ValueTask InitializeAsync()
+    {
+        await using var context = _contexts.CreateDbContext();
+        await context.Database.MigrateAsync();
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        _folder.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    [Fact]
+    public async Task Migrations_Applied_GiveTheModelAsItIs()
+    {
+        await using var context = _contexts.CreateDbContext();
+
+        Assert.False(context.Database.HasPendingModelChanges());
+        Assert.Empty(await context.Database.GetPendingMigrationsAsync());
+    }
+
+    [Fact]
+    public async Task Save_ARecipe_GivesAnIdNobodyCanGuess()
+    {
+        var ids = new[] { await _store.SaveAsync(House), await _store.SaveAsync(House with { Seed = 1 }) };
+
+        Assert.All(ids, id => Assert.Matches("^[A-Za-z0-9_-]{22}$", id));
+        Assert.NotEqual(ids[0], ids[1]);
+        Assert.Equal(House, await _store.FindAsync(ids[0]));
+        Assert.Equal(ids[0], await _store.SaveAsync(House));
+    }
+
+    [Fact]
+    public async Task Find_ALinkThatNobodyOpenedForLong_FindsNothing()
+    {
+        var id = await _store.SaveAsync(House);
+        _clock.Now += TimeSpan.FromDays(31);
+
+        Assert.Null(await _store.FindAsync(id));
+    }
+
+    [Fact]
+    public async Task Find_ALinkThatIsOpenedNowAndThen_IsKept()
+    {
+        var id = await _store.SaveAsync(House);
+        for (var month = 0; month < 3; month++)
+        {
+            _clock.Now += TimeSpan.FromDays(25);
+            Assert.Equal(House, await _store.FindAsync(id));
+        }
+    }
+
+    [Fact]
+    public async Task Save_TheRecipeOfAForgottenLink_GivesANewOne()
+    {
+        var old = await _store.SaveAsync(House);
+        _clock.Now += TimeSpan.FromDays(31);
+
+        var id = await _store.SaveAsync(House);
+
+        Assert.NotEqual(old, id);
+        Assert.Equal(House, await _store.FindAsync(id));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("' or 1=1 --")]
+    [InlineData("../../../../etc/passwd")]
+    [InlineData("AAAAAAAAAAAAAAAAAAAAAA")]
+    public async Task Find_WhatIsNoId_FindsNothing(string id)
+    {
+        await _store.SaveAsync(House);
+
+        Assert.Null(await _store.FindAsync(id));
+        Assert.Null(await _store.FindPictureAsync(id));
+    }
+
+    [Fact]
+    public async Task Save_TheSameRecipeManyTimesAtOnce_GivesOneId()
+    {
+        var ids = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(() => _store.SaveAsync(House))));
+
+        Assert.Single(ids.Distinct());
+    }
+
+    private sealed class Clock : TimeProvider
+    {
+        public DateTimeOffset Now { get; set; } = new(2030, 1, 1, 0, 0, 0, TimeSpan.Zero);
+
+        public override DateTimeOffset GetUtcNow() => Now;
+    }
+
+    private sealed class Contexts(DbContextOptions<ShareContext> options) : IDbContextFactory<ShareContext>
+    {
+        public ShareContext CreateDbContext() => new(options);
+    }
+}
