@@ -14,7 +14,8 @@ internal static class TrainMiniCommand
         var config = new Option<string?>("--config") { Description = "Options as JSON; what is left out keeps its default (DIR/options.json shows all).", HelpName = "FILE" };
         var seed = new Option<int?>("--seed") { Description = "The seed of all that is random.", HelpName = "N" };
         var steps = new Option<int?>("--steps") { Description = "Steps of the network; may be changed when a run goes on.", HelpName = "N" };
-        var command = new Command("train-mini", "Train unbox-mini from nothing. Stop it at any time; the same command goes on.") { output, config, seed, steps };
+        var from = new Option<string?>("--from") { Description = "Begin with the model and the autoencoders in this folder (of a run, or unbox-mini beside the program) instead of random weights.", HelpName = "DIR" };
+        var command = new Command("train-mini", "Train unbox-mini from nothing. Stop it at any time; the same command goes on.") { output, config, seed, steps, from };
         command.Runs(terminal, (parsed, cancellation) =>
         {
             var folder = parsed.GetRequiredValue(output);
@@ -27,7 +28,7 @@ internal static class TrainMiniCommand
             {
                 terminal.WithProgress("training", progress =>
                 {
-                    MiniTraining.Run(options, folder, new Reporter(terminal, progress), cancellation);
+                    MiniTraining.Run(options, folder, new Reporter(terminal, progress), parsed.GetValue(from), cancellation);
                     return true;
                 });
             }

@@ -4,27 +4,28 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Evaluation;
 
-/// <summary>How the features' maps go with the renderer's labels: Pearson's correlation over cells.</summary>
+/// <summary>How the features' maps go with maps of labels, or of what else holds in some cells: Pearson's correlation over cells.</summary>
 internal sealed class FeatureSelectivity : IDisposable
 {
     private readonly Tensor _features, _featureSquares, _labels, _products;
     private long _cells;
 
-    public FeatureSelectivity(int features)
+    public FeatureSelectivity(int features, int labels)
     {
-        (_features, _featureSquares, _labels) = (Zeros(features), Zeros(features), Zeros(SceneLabels.Count));
-        _products = Zeros(features, SceneLabels.Count);
+        (_features, _featureSquares, _labels) = (Zeros(features), Zeros(features), Zeros(labels));
+        _products = Zeros(features, labels);
 
         static Tensor Zeros(params long[] shape) => zeros(shape, ScalarType.Float64).DetachFromDisposeScope();
     }
 
     /// <param name="codes">Of [B, 16, 16, d].</param>
-    /// <param name="labels">Of each picture, as <see cref="SceneLabels.Of(ScenePicture)"/> gives them.</param>
+    /// <param name="labels">Of each picture [labels, 16, 16], 0 or 1, as <see cref="SceneLabels.Of(ScenePicture)"/> gives them.</param>
     public void Add(SparseCodes codes, IReadOnlyList<byte[]> labels)
     {
         using var scope = NewDisposeScope();
         var z = codes.ToDense().reshape(-1, codes.Features);
-        var l = stack(labels.Select(one => tensor(one).to_type(ScalarType.Float32).reshape(SceneLabels.Count, -1).t())).reshape(-1, SceneLabels.Count);
+        var count = _labels.shape[0];
+        var l = stack(labels.Select(one => tensor(one).to_type(ScalarType.Float32).reshape(count, -1).t())).reshape(-1, count);
         _cells += z.shape[0];
         _features.add_(z.sum([0L]).to_type(ScalarType.Float64));
         _featureSquares.add_(z.square().sum([0L]).to_type(ScalarType.Float64));

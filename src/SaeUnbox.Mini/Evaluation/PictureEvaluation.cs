@@ -11,7 +11,7 @@ internal sealed class PictureEvaluation(MiniModel model, SaeSet saes, MiniEvalua
 {
     private const int Purpose = 20, Batch = 8, MostThings = 3;
     private readonly ActivationStatistics[] _statistics = [.. MiniModel.Sites.Select(site => new ActivationStatistics(saes[site]))];
-    private readonly FeatureSelectivity[] _selectivity = [.. MiniModel.Sites.Select(site => new FeatureSelectivity(saes[site].Config.Features))];
+    private readonly FeatureSelectivity[] _selectivity = [.. MiniModel.Sites.Select(site => new FeatureSelectivity(saes[site].Config.Features, SceneLabels.Count))];
     private readonly List<(string Attribute, bool Obeyed, bool OnTruth, bool OnOther)> _answers = [];
     private readonly List<double> _errors = [], _psnr = [], _ceiling = [];
 

@@ -16,6 +16,31 @@ public sealed record SceneElement(string Name, IReadOnlyList<int> Labels, NamedT
         .. Enum.GetValues<SceneStyle>().Skip(1).Select(style => Backdrop(style, SceneLabels.Of(style)!.Value, facts => facts with { Style = style })),
     ];
 
+    /// <summary>Where each of <see cref="All"/> is, [element, row, column], from the labels [label, row, column] of a picture.</summary>
+    public static byte[] MapsOf(byte[] labels)
+    {
+        const int cells = CellMask.Side * CellMask.Side;
+        var maps = new byte[All.Count * cells];
+        for (var i = 0; i < maps.Length; i++)
+            maps[i] = All[i / cells].Labels.All(label => labels[label * cells + i % cells] == 1) ? (byte)1 : (byte)0;
+        return maps;
+    }
+
+    /// <summary>Facts of a scene from which this backdrop is taken away: what a caption need not name takes its place. Null for the farthest hills and for things.</summary>
+    public SceneFacts? Without(SceneFacts facts)
+    {
+        var rest = Labels[0] switch
+        {
+            var time when time == SceneLabels.Of(SceneTime.Day) => facts with { Time = SceneTime.Night },
+            var time when time < SceneLabels.Of(SceneGround.Grass) => facts with { Time = SceneTime.Day },
+            var ground when ground == SceneLabels.Of(SceneGround.Grass) => facts with { Ground = SceneGround.Sand },
+            var ground when ground < SceneLabels.Of(SceneFar.Hills) => facts with { Ground = SceneGround.Grass },
+            var far when far < SceneLabels.Of(SceneStyle.Mosaic) => facts with { Far = SceneFar.Hills },
+            _ => facts with { Style = SceneStyle.Plain },
+        };
+        return Thing is null && rest != facts ? rest : null;
+    }
+
     private static IEnumerable<SceneElement> OfKind(ThingKind kind) => kind.TakesColor()
         ? Enum.GetValues<ThingColor>().Select(color => new SceneElement(
             $"{Lower(color)} {Lower(kind)}", [SceneLabels.Of(kind), SceneLabels.Of(color)], new(kind, color), facts => facts))

@@ -8,9 +8,15 @@ internal sealed class MiniFolder
 {
     private readonly string _root;
 
-    public MiniFolder(string root)
+    public MiniFolder(string root) : this(root, true)
+    {
+    }
+
+    private MiniFolder(string root, bool creates)
     {
         _root = root;
+        if (!creates)
+            return;
         foreach (var part in (string[])["states", "samples", "model"])
             Directory.CreateDirectory(Path.Combine(root, part));
     }
@@ -20,6 +26,14 @@ internal sealed class MiniFolder
 
     /// <summary>What <c>--saes</c> takes.</summary>
     public string Autoencoders => Path.Combine(_root, "saes");
+
+    /// <summary>The label heads of training, which a further training goes on from.</summary>
+    public string Heads => Path.Combine(_root, "heads.safetensors");
+
+    /// <summary>The model that training began with; null where it begins with random weights.</summary>
+    public MiniFolder? Start => Directory.Exists(StartPath) ? new MiniFolder(StartPath, false) : null;
+
+    private string StartPath => Path.Combine(_root, "states", "start");
 
     /// <summary>What the sites did in drawn pictures.</summary>
     public string Activations => Path.Combine(_root, "states", "activations");
@@ -43,6 +57,43 @@ internal sealed class MiniFolder
         {
             throw new CheckpointException($"Another training is under way in '{_root}'; wait for it, or choose another folder.", exception);
         }
+    }
+
+    /// <summary>Keeps a copy of the model to begin with, so that a stopped run goes on the same whatever becomes of the original.</summary>
+    /// <param name="from">A folder of such a run, or of the model that ships: with model and saes.</param>
+    /// <exception cref="CheckpointException">The folder holds no model and autoencoders, or the run began with random weights.</exception>
+    public void TakeStart(string from)
+    {
+        if (Start is not null)
+            return;
+        var source = new MiniFolder(from, false);
+        foreach (var part in (string[])[source.Model, source.Autoencoders])
+            if (!Directory.Exists(part))
+                throw new CheckpointException($"'{from}' holds no folder '{Path.GetFileName(part)}': a training goes on from a folder with a model and its autoencoders.");
+        if (Directory.EnumerateFiles(Path.Combine(_root, "states"), "*.safetensors").Any())
+            throw new CheckpointException($"The training in '{_root}' has begun with random weights; to go on from '{from}', give another folder.");
+        var aside = StartPath + ".part";
+        if (Directory.Exists(aside))
+            Directory.Delete(aside, true);
+        foreach (var file in Files(source.Model).Concat(Files(source.Autoencoders)).Concat(File.Exists(source.Heads) ? [source.Heads] : []))
+        {
+            var target = Path.Combine(aside, Path.GetRelativePath(from, file));
+            Directory.CreateDirectory(Path.GetDirectoryName(target)!);
+            File.Copy(file, target);
+        }
+        Directory.Move(aside, StartPath);
+
+        static IEnumerable<string> Files(string folder) => Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories);
+    }
+
+    /// <summary>Reads a part's weights, converted to the tensors' type.</summary>
+    /// <exception cref="CheckpointException">A tensor is missing or of another shape.</exception>
+    public void ReadPart(string part, IReadOnlyDictionary<string, Tensor> tensors)
+    {
+        using var noGrad = no_grad();
+        using var checkpoint = Checkpoint.OpenFolder(Path.Combine(Model, part));
+        foreach (var (name, tensor) in tensors)
+            checkpoint.Read(name, tensor);
     }
 
     /// <summary>Writes a part's weights in float16.</summary>

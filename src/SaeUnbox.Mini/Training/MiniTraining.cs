@@ -1,4 +1,5 @@
 using System.Text.Json;
+using SaeUnbox.Checkpoints;
 using SaeUnbox.Diffusion;
 using SaeUnbox.Mini.Scenes;
 using static TorchSharp.torch;
@@ -17,15 +18,19 @@ public static class MiniTraining
 
     /// <param name="options">What to make.</param>
     /// <param name="directory">States, samples, the model in diffusers' layout under "model", the autoencoders in the reference's under "saes".</param>
+    /// <param name="from">The folder of a trained model with its autoencoders to go on from; null begins with random weights. Only the first call
+    /// of a run needs it.</param>
     /// <param name="progress">Is told how it goes.</param>
     /// <param name="cancellation">Ends after the step in progress, with the state saved.</param>
     /// <exception cref="Checkpoints.CheckpointException">A state in the folder is broken or of other options, or cannot be written, or another
     /// training is under way in it.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
-    public static void Run(MiniTrainingOptions options, string directory, IMiniTrainingProgress progress, CancellationToken cancellation = default)
+    public static void Run(MiniTrainingOptions options, string directory, IMiniTrainingProgress progress, string? from = null, CancellationToken cancellation = default)
     {
         var folder = new MiniFolder(directory);
         using var alone = folder.Lock();
+        if (from is not null)
+            folder.TakeStart(from);
         MiniTrainingOptionsFile.Write(Path.Combine(directory, "options.json"), options);
         var tokenizer = MiniTokenizer.OfGrammar();
         MiniConfigurations.Write(folder.Model, options, tokenizer.Count, tokenizer.StartId, tokenizer.EndId);
@@ -60,6 +65,11 @@ public static class MiniTraining
         set_num_threads(options.Network.Workers);
         var config = AutoencoderTinyConfig.From(JsonConfig.Load(Path.Combine(folder.Model, "vae", "config.json")));
         using var training = new DecoderTraining(options, code, config);
+        if (folder.Start is { } start)
+        {
+            start.ReadPart("vae", training.Tensors);
+            folder.WritePart("vae", training.Tensors);
+        }
         var state = new TrainingState(folder.State(stage), () => training.State);
         var text = Text(options.Seed, options.PictureSize, options.Scenes, options.Latents, options.Decoder with { Steps = 0 });
         new StageRun(stage, options.Decoder.Steps, options.Decoder.CheckpointEvery, options.Decoder.Batch, progress).Run(state.Restore(text),
@@ -79,7 +89,7 @@ public static class MiniTraining
         set_num_threads(1);
         var (decoder, weights) = Autoencoder.Load(Path.Combine(folder.Model, "vae"), Precision.For(ScalarType.Float32, CPU));
         using var _ = weights;
-        using var training = new NetworkTraining(options, folder.Model, code);
+        using var training = new NetworkTraining(options, folder.Model, code, folder.Start);
         var evaluation = new NetworkEvaluation(training, options, code, decoder);
         var state = new TrainingState(folder.State(stage), () => training.State);
         var text = Text(new
@@ -104,6 +114,7 @@ public static class MiniTraining
                 state.Save(steps, text);
                 foreach (var part in (string[])["unet", "text_encoder", "text_encoder_2"])
                     folder.WritePart(part, training.Averaged.TensorsOf(part));
+                SafetensorsWriter.Write(folder.Heads, training.Averaged.TensorsOf("heads"));
                 heldOut = evaluation.HeldOutError();
                 evaluation.SaveSheet(folder.Sheet(stage, steps));
                 return (state.Path, folder.Sheet(stage, steps));

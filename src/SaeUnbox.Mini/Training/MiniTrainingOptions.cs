@@ -133,6 +133,9 @@ public sealed record NetworkOptions
 
     public double GreatestStrength { get; init; } = 5;
 
+    /// <summary>Which training this is of those that went on from one another: each sees scenes of its own.</summary>
+    public int Round { get; init; }
+
     public int CheckpointEvery { get; init; } = 250;
 
     public int EvaluationPictures { get; init; } = 64;

@@ -66,6 +66,23 @@ public sealed class SaeTrainer : IDisposable
         return new SaeTrainer(options, Initialisation.Create(options, sample, seed), mseScale);
     }
 
+    /// <summary>A trainer that goes on from a trained autoencoder, which it owns, on vectors like the sample's.</summary>
+    /// <exception cref="SaeException">The autoencoder's form is not that of the options.</exception>
+    public static SaeTrainer GoOn(TrainingOptions options, SparseAutoencoder sae, Tensor sample)
+    {
+        var wanted = options.ToConfig((int)sample.shape[1]);
+        if ((sae.Config.Features, sae.Config.Width) != (wanted.Features, wanted.Width))
+        {
+            var message = $"The autoencoder to go on from has {sae.Config.Features} features of width {sae.Config.Width}, wanted are {wanted.Features} of {wanted.Width}.";
+            sae.Dispose();
+            throw new SaeException(message);
+        }
+        sae.Config = wanted;
+        // Who is dead is found anew.
+        sae.StatsLastNonzero.zero_();
+        return new SaeTrainer(options, sae, Initialisation.MseScale(sample));
+    }
+
     /// <summary>One step on a batch [rows, d].</summary>
     public StepReport Step(Tensor batch)
     {

@@ -26,6 +26,9 @@ public sealed record TrainingPlan(HookSite Site, IReadOnlyList<TrainingOptions> 
     /// <summary>Vectors mixed in memory at once.</summary>
     public long WindowRows { get; init; } = 1 << 17;
 
+    /// <summary>Trained autoencoders to go on from, one for each, as their loader takes them; null begins with random weights.</summary>
+    public IReadOnlyList<string>? From { get; init; }
+
     internal int BatchSize
     {
         get
@@ -119,7 +122,9 @@ public static class TrainingSession
     {
         using var drawn = collection.Sample(plan.SampleRows, plan.Seed);
         using var sample = device is null ? drawn.alias() : drawn.to(device);
-        return new TrainingRun([.. plan.Autoencoders.Select((options, i) => SaeTrainer.Start(options, sample, plan.Seed + (ulong)i))]);
+        return new TrainingRun([.. plan.Autoencoders.Select((options, i) => plan.From is { } from
+            ? SaeTrainer.GoOn(options, SaeLoader.Load(from[i], device), sample)
+            : SaeTrainer.Start(options, sample, plan.Seed + (ulong)i))]);
     }
 
     private static TrainingRun Resume(TrainingPlan plan, string state, torch.Device? device)
@@ -133,5 +138,5 @@ public static class TrainingSession
 
     // What must not change between a run and its resumption; the number of steps may grow.
     private static string Fingerprint(TrainingPlan plan) => System.Text.Json.JsonSerializer.Serialize(
-        new { plan.Site.Code, plan.Autoencoders, plan.Seed, plan.SampleRows, plan.WindowRows });
+        new { plan.Site.Code, plan.Autoencoders, plan.Seed, plan.SampleRows, plan.WindowRows, GoesOn = plan.From is not null });
 }

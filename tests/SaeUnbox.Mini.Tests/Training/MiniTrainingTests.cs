@@ -34,6 +34,7 @@ public sealed class MiniTrainingTests : IDisposable
         ThePipelineDrawsWhatTheNetworkPredicts();
         EverySiteHasAnAutoencoderThatPaints(recorder);
         AnEvaluationIsTheSameTwice();
+        AFurtherRoundGoesOnFromIt();
     }
 
     [Fact]
@@ -42,6 +43,39 @@ public sealed class MiniTrainingTests : IDisposable
         using var other = new MiniFolder(_straight).Lock();
 
         Assert.Contains(_straight, Assert.Throws<CheckpointException>(() => MiniTraining.Run(Tiny.Options, _straight, new Recorder())).Message);
+    }
+
+    private void AFurtherRoundGoesOnFromIt()
+    {
+        // Too small a rate to move anything: what is kept is what it began with, and every feature is still itself.
+        var still = Tiny.Options with
+        {
+            Decoder = Tiny.Options.Decoder with { Steps = 0 },
+            Network = Tiny.Options.Network with { LearningRate = 1e-9, Round = 1 },
+            Autoencoders = Tiny.Options.Autoencoders with { LearningRate = 1e-9 },
+        };
+        var further = Tiny.Folder();
+        try
+        {
+            MiniTraining.Run(still, further, new Recorder(), _straight);
+
+            using var scope = NewDisposeScope();
+            foreach (var part in (string[])["unet", "text_encoder", "text_encoder_2", "vae"])
+            {
+                using var before = Checkpoint.OpenFolder(Path.Combine(_straight, "model", part));
+                using var after = Checkpoint.OpenFolder(Path.Combine(further, "model", part));
+                Assert.All(before.Entries.Keys, name => Assert.True(after.Read(name).allclose(before.Read(name), 1e-3, 1e-5), $"{part}: {name}"));
+            }
+            using var first = SaeSet.Load(Path.Combine(_straight, "saes"));
+            using var second = SaeSet.Load(Path.Combine(further, "saes"));
+            Assert.All(first, pair => Assert.True(second[pair.Key].Dictionary.allclose(pair.Value.Dictionary, 0, 1e-3), $"{pair.Key}"));
+            Assert.Contains("random weights", Assert.Throws<CheckpointException>(() => MiniTraining.Run(Tiny.Options, _straight, new Recorder(), further)).Message);
+            Assert.Contains("no folder 'model'", Assert.Throws<CheckpointException>(() => MiniTraining.Run(Tiny.Options, Tiny.Folder(), new Recorder(), Path.GetTempPath())).Message);
+        }
+        finally
+        {
+            Directory.Delete(further, true);
+        }
     }
 
     private void AnEvaluationIsTheSameTwice()
@@ -116,7 +150,7 @@ public sealed class MiniTrainingTests : IDisposable
     {
         using var cancellation = new CancellationTokenSource();
         var recorder = new Recorder { OnSaved = (at, steps) => { if (at == stage && steps == step) cancellation.Cancel(); } };
-        Assert.Throws<OperationCanceledException>(() => MiniTraining.Run(Tiny.Options, _broken, recorder, cancellation.Token));
+        Assert.Throws<OperationCanceledException>(() => MiniTraining.Run(Tiny.Options, _broken, recorder, cancellation: cancellation.Token));
     }
 
     private static string Part(string folder, string file) => Path.Combine(folder, "model", file + ".safetensors");

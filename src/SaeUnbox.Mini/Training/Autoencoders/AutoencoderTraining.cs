@@ -31,6 +31,8 @@ internal static class AutoencoderTraining
     private static void Train(HookSite site, MiniTrainingOptions options, MiniFolder folder, IMiniTrainingProgress progress, CancellationToken cancellation)
     {
         var plan = Plan(site, options);
+        if (folder.Start is { } start)
+            plan = plan with { From = [SaeSet.Find(start.Autoencoders)[site]] };
         var target = Path.Combine(folder.Autoencoders, TrainingSession.NameOf(site, plan.Autoencoders[0]), "final");
         // The last file that is written.
         if (File.Exists(Path.Combine(target, "std.pt")))

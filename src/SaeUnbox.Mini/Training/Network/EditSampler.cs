@@ -23,7 +23,7 @@ internal sealed record RemovalEdit(CellMask Cells, SceneSlot Slot, SceneElement 
 /// <summary>Draws edits at random: things of any size nearly anywhere they can stand, and backdrops over boxes and ellipses.</summary>
 internal static class EditSampler
 {
-    private const double Things = .58, Removals = .12, Rounded = .4, Anywhere = .12;
+    private const double Things = .58, Removals = .12, BackdropRemovals = .2, Rounded = .4, Anywhere = .12;
     private const int Side = CellMask.Side, HorizonRow = 9;
     private const float Inset = .1f / Side;
 
@@ -54,6 +54,7 @@ internal static class EditSampler
 
     private static PaintedEdit Backdrop(Random random, Scene scene)
     {
+        var erases = random.NextDouble() < BackdropRemovals;
         var u = random.NextDouble();
         var (first, count, top, height) = u switch
         {
@@ -66,6 +67,10 @@ internal static class EditSampler
         var element = Pick(random, element => element.Thing is null && element.Labels[0] == label);
         var (left, width) = (random.Next(-2, 13), random.Next(3, 17));
         var cells = Shape(random, top, left, height, width);
+        // Every fourth label of a group is there: taken out, what the caption says nothing of takes its place.
+        if (erases && SceneElement.All.Index().FirstOrDefault(one => one.Item.Thing is null && first <= one.Item.Labels[0] && one.Item.Labels[0] < first + count
+            && one.Item.Apply(scene.Facts) == scene.Facts) is { Item: { } present } there && present.Without(scene.Facts) is { } rest)
+            return new(new BackdropEdit(cells, rest, present.Labels[0]), there.Index, true);
         return new(new BackdropEdit(cells, SceneElement.All[element].Apply(scene.Facts), label), element, false);
     }
 

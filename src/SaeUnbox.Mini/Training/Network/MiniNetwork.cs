@@ -42,9 +42,9 @@ internal sealed class MiniNetwork : IDisposable
     /// <summary>Every trained tensor under its name.</summary>
     public IReadOnlyList<KeyValuePair<string, Tensor>> Leaves { get; }
 
-    /// <summary>Weights by name, as a model file holds them: "unet", "text_encoder" or "text_encoder_2".</summary>
+    /// <summary>Weights by name, as a model file holds them: "unet", "text_encoder" or "text_encoder_2"; and "heads".</summary>
     public IReadOnlyDictionary<string, Tensor> TensorsOf(string part) =>
-        _weights[part switch { "unet" => 0, "text_encoder" => 1, _ => 2 }].Tensors;
+        _weights[part switch { "unet" => 0, "text_encoder" => 1, "text_encoder_2" => 2, _ => 3 }].Tensors;
 
     /// <summary>Hidden states of both encoders side by side and the pooled text, of the ids each tokenizer gives.</summary>
     public TextEncoding Encode(IReadOnlyList<IReadOnlyList<int>> ids, IReadOnlyList<IReadOnlyList<int>> ids2)

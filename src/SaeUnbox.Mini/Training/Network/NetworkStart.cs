@@ -1,3 +1,4 @@
+using SaeUnbox.Checkpoints;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Training;
@@ -20,6 +21,19 @@ internal static class NetworkStart
             Carry(unet, name[..^".weight".Length], kernel => kernel.narrow(0, 1, 2).narrow(1, 1, 2).fill_(.5));
         foreach (var name in unet.Keys.Where(name => name.StartsWith("down_blocks", StringComparison.Ordinal) && name.EndsWith("conv_shortcut.weight", StringComparison.Ordinal)))
             Carry(unet, name[..^".weight".Length], kernel => kernel[0, 0].fill_(1));
+    }
+
+    /// <summary>The weights of a trained model; its label heads where the folder holds them.</summary>
+    public static void Take(MiniNetwork network, MiniFolder start)
+    {
+        using var noGrad = no_grad();
+        foreach (var part in (string[])["unet", "text_encoder", "text_encoder_2"])
+            start.ReadPart(part, network.TensorsOf(part));
+        if (!File.Exists(start.Heads))
+            return;
+        using var heads = Checkpoint.Open(start.Heads);
+        foreach (var (name, tensor) in network.TensorsOf("heads"))
+            heads.Read(name, tensor);
     }
 
     private static void Carry(IReadOnlyDictionary<string, Tensor> weights, string convolution, Action<Tensor> setKernel)

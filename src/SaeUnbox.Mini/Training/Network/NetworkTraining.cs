@@ -21,18 +21,24 @@ internal sealed class NetworkTraining : IDisposable
     private readonly int[] _byAdam, _byMuon;
 
     /// <param name="folder">The model folder with configurations and tokenizers.</param>
-    public NetworkTraining(MiniTrainingOptions options, string folder, LatentCode code)
+    /// <param name="start">The trained model to go on from, whose features are then painted too; null begins with random weights.</param>
+    public NetworkTraining(MiniTrainingOptions options, string folder, LatentCode code, MiniFolder? start = null)
     {
         _options = options;
         Tokenizer = ClipTokenizer.Load(Path.Combine(folder, "tokenizer"));
         Tokenizer2 = ClipTokenizer.Load(Path.Combine(folder, "tokenizer_2"));
         _workers = [.. Enumerable.Range(0, options.Network.Workers).Select(i =>
             new NetworkWorker(i, new MiniNetwork(folder, options.Seed), options, code, Tokenizer, Tokenizer2))];
-        NetworkStart.Apply(Network);
+        if (start is null)
+            NetworkStart.Apply(Network);
+        else
+            NetworkStart.Take(Network, start);
         Averaged = new MiniNetwork(folder, options.Seed);
         Averaged.CopyFrom(Network);
         Share();
-        _memories = [.. MiniSites.All.Select(site => new SiteMemory(site, Network.UNet.SiteOf(site).Channels))];
+        var features = start is null ? null : FeatureDirections.Of(start, options);
+        _memories = [.. MiniSites.All.Index().Select(site =>
+            new SiteMemory(site.Item, Network.UNet.SiteOf(site.Item).Channels, features?[site.Index] ?? FeatureDirections.None))];
         _byMuon = [.. Network.Leaves.Index().Where(leaf => IsMatrix(leaf.Item)).Select(leaf => leaf.Index)];
         _byAdam = [.. Enumerable.Range(0, Network.Leaves.Count).Except(_byMuon)];
         _adam = new AdamW([.. _byAdam.Select(i => Network.Leaves[i])], 0);

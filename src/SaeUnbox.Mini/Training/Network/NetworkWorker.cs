@@ -29,7 +29,7 @@ internal sealed class NetworkWorker(int number, MiniNetwork network, MiniTrainin
         // Each thread has a count of its own; with one, sums have one order and a resumed run goes on bit for bit.
         set_num_threads(1);
         using var scope = NewDisposeScope();
-        var random = RandomAt.Place(options.Seed, Purpose, step, number);
+        var random = RandomAt.Place(options.Seed, Purpose, step, number + options.Network.Round * options.Network.Workers);
         var plan = StepPlan.Draw(random, step, options.Network);
         var batch = TrainingBatch.Of(
             [.. Enumerable.Range(0, options.Network.Batch).Select(_ => TrainingSample.Draw(random, options, code, plan.Amplification))], tokenizer, tokenizer2);

@@ -11,10 +11,11 @@ internal sealed class SiteMemory : IDisposable
 {
     private const int Examples = 32;
     private readonly string _site;
+    private readonly FeatureDirections _features;
 
-    public SiteMemory(string site, long channels)
+    public SiteMemory(string site, long channels, FeatureDirections features)
     {
-        _site = site;
+        (_site, _features) = (site, features);
         Mean = zeros(channels).DetachFromDisposeScope();
         Norm = ones(1).DetachFromDisposeScope();
         Bank = zeros([SceneElement.All.Count, Examples, channels]).DetachFromDisposeScope();
@@ -61,10 +62,12 @@ internal sealed class SiteMemory : IDisposable
 
     /// <summary>
     /// A direction of unit length for an element: that of the label head, the mean of the examples, or a single example, so that
-    /// whatever a dictionary may find of an element stands for the whole of it.
+    /// whatever a dictionary may find of an element stands for the whole of it; where a dictionary is known, often that of a feature.
     /// </summary>
     public Tensor Direction(Random random, int element, Tensor head)
     {
+        if (_features.Draw(random, element) is { } feature)
+            return feature;
         using var scope = NewDisposeScope();
         var known = (int)Math.Min(Examples, Counts[element].item<long>());
         var choice = random.NextDouble();
@@ -86,6 +89,7 @@ internal sealed class SiteMemory : IDisposable
     {
         foreach (var (_, tensor) in State)
             tensor.Dispose();
+        _features.Dispose();
     }
 
     private static Tensor Unit(Tensor direction) => direction / (direction.norm() + 1e-6);

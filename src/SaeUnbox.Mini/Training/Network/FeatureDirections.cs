@@ -1,0 +1,59 @@
+using SaeUnbox.Mini.Evaluation;
+using SaeUnbox.Mini.Scenes;
+using SaeUnbox.Sae;
+using static TorchSharp.torch;
+
+namespace SaeUnbox.Mini.Training;
+
+/// <summary>
+/// Directions of a trained dictionary's features that go with scene elements. A training that goes on from a trained model paints them
+/// too: a feature may stand for a part of a thing, and the U-Net learns that the part means the whole.
+/// </summary>
+internal sealed class FeatureDirections(IReadOnlyDictionary<int, Tensor[]> ofElements) : IDisposable
+{
+    private const int Purpose = 9, Pictures = 240, Batch = 8, MostOfElement = 3;
+    private const double LeastCorrelation = .2, Share = .6;
+
+    /// <summary>Of no dictionary.</summary>
+    public static FeatureDirections None { get; } = new(new Dictionary<int, Tensor[]>());
+
+    /// <summary>One for each of <see cref="MiniSites.All"/>.</summary>
+    /// <param name="start">The folder of the trained model with its autoencoders.</param>
+    public static IReadOnlyList<FeatureDirections> Of(MiniFolder start, MiniTrainingOptions options)
+    {
+        using var noGrad = no_grad();
+        using var saes = SaeSet.Load(start.Autoencoders);
+        using var model = new MiniModel(start.Model);
+        var selectivity = MiniModel.Sites.Select(site => new FeatureSelectivity(saes[site].Config.Features, SceneElement.All.Count)).ToArray();
+        for (var first = 0; first < Pictures; first += Batch)
+        {
+            using var scope = NewDisposeScope();
+            CaptionedScene[] scenes = [.. Enumerable.Range(first, Batch).Select(i => CaptionedScene.Draw(RandomAt.Place(options.Seed, Purpose, i), options.Scenes))];
+            var maps = scenes.Select(scene => SceneElement.MapsOf(SceneLabels.Of(SceneRenderer.Render(scene.Scene, options.PictureSize)))).ToArray();
+            using var run = model.Run(scenes);
+            foreach (var (i, site) in MiniModel.Sites.Index())
+                selectivity[i].Add(saes[site].Encode(run.Difference(site)), maps);
+        }
+        return [.. MiniModel.Sites.Select((site, i) => Choose(selectivity[i], saes[site]))];
+    }
+
+    /// <summary>A direction of unit length, the drawer's own; null where no feature goes with the element, and else sometimes.</summary>
+    public Tensor? Draw(Random random, int element) =>
+        ofElements.GetValueOrDefault(element) is { } directions && random.NextDouble() < Share ? directions[random.Next(directions.Length)].clone() : null;
+
+    public void Dispose()
+    {
+        foreach (var direction in ofElements.Values.SelectMany(directions => directions))
+            direction.Dispose();
+    }
+
+    // A feature means one element: that with which it goes best.
+    private static FeatureDirections Choose(FeatureSelectivity selectivity, SparseAutoencoder sae)
+    {
+        using var _ = selectivity;
+        using var scope = NewDisposeScope();
+        return new(selectivity.BestLabels().Index().Where(feature => feature.Item.Correlation >= LeastCorrelation).GroupBy(feature => feature.Item.Label)
+            .ToDictionary(features => features.Key, features => features.OrderByDescending(feature => feature.Item.Correlation).Take(MostOfElement)
+                .Select(feature => sae.Direction(feature.Index).clone().DetachFromDisposeScope()).ToArray()));
+    }
+}
