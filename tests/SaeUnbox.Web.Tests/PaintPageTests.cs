@@ -139,10 +139,13 @@ public sealed class PaintPageTests(Studio studio, Browser browser) : IClassFixtu
         await page.StrokeAsync((.3, .9), (.7, .9));
 
         await studio.StartAsync();
-        await page.WaitForFunctionAsync("() => localStorage.getItem('saeunbox.pending') === null && document.querySelector('.layer')");
-        await page.PictureAsync();
-        await page.HistoryAsync(1);
+        await page.WaitForFunctionAsync("() => localStorage.getItem('saeunbox.pending') === null");
+        // The page was loaded anew: its history begins again.
+        await page.WaitForFunctionAsync("() => document.querySelector('.layer') && document.querySelectorAll('.history li').length === 1");
 
+        var mask = Recipe.FromJson(await page.EvaluateAsync<string>("() => localStorage.getItem('saeunbox.draft')")).Edits.Single().Mask!;
+        Assert.True(mask.Cells[(int)(.6 * mask.Rows) * mask.Columns + mask.Columns / 2] > .5f, "the stroke before the restart is lost");
+        Assert.True(mask.Cells[(int)(.9 * mask.Rows) * mask.Columns + mask.Columns / 2] > .5f, "the stroke in between is lost");
         Assert.NotEqual(before, await page.PixelsAsync());
     }
 

@@ -48,7 +48,6 @@ export async function connect({ onFrame, onChanged, onStatus, onRejected, onTrou
         waiting = null;
         try {
             await hub.invoke('Paint', stroke.edit, stroke.mask, stroke.isLast);
-            if (stroke.isLast) stroke.done?.();
         } catch (error) {
             if (hub.state === signalR.HubConnectionState.Connected) onTrouble(plain(error));
             else waiting ??= stroke;
@@ -63,8 +62,8 @@ export async function connect({ onFrame, onChanged, onStatus, onRejected, onTrou
         open,
         stop: () => hub.stop(),
         /** Hands over a stroke; a stroke's end is never replaced by anything but a newer end. */
-        paint(edit, mask, isLast, done) {
-            waiting = { edit, mask, isLast, done };
+        paint(edit, mask, isLast) {
+            waiting = { edit, mask, isLast };
             return flush();
         },
         refresh: () => hub.invoke('Refresh'),

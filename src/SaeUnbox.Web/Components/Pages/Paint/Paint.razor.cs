@@ -73,12 +73,12 @@ public sealed partial class Paint
         if (note is not null)
             Tell(note, isBad: true);
         if (found.PendingMask is { } mask && found.PendingEdit < Recipe.Edits.Count)
-        {
             SetMask(found.PendingEdit, mask);
-            await _surface.InvokeVoidAsync("forget");
-        }
         else
+        {
+            await _surface.InvokeVoidAsync("forget");
             Attempt(() => _canvas.Refresh());
+        }
         await SelectAsync(Math.Max(0, Recipe.Edits.Count - 1));
     }
 

@@ -32,8 +32,7 @@ class Surface {
     /** What this browser kept. */
     find() {
         const link = /[#&]r=([\w-]+)/.exec(location.hash)?.[1];
-        const pending = stored(keys.pending);
-        const stroke = !link && pending ? JSON.parse(pending) : null;
+        const stroke = link ? null : pending();
         return { link, draft: stored(keys.draft), pendingEdit: stroke?.edit ?? -1, pendingMask: stroke?.mask };
     }
 
@@ -194,12 +193,16 @@ class Surface {
         return change.map(value => value < .02 ? 0 : value);
     }
 
-    // The draft follows the server's recipe, even where this page's circuit is gone and only the brush came back.
+    // The draft follows the server's recipe, even where this page's circuit is gone and only the brush came back. A stroke is kept beside it
+    // until the draft holds it: the page may be loaded anew at any moment between.
     changed(change) {
-        if (!change.IsStroke) store(keys.draft, change.Recipe);
+        if (change.IsStroke) return;
+        store(keys.draft, change.Recipe);
+        const kept = pending();
+        if (kept && JSON.parse(change.Recipe).edits?.[kept.edit]?.mask === kept.mask) localStorage.removeItem(keys.pending);
     }
 
-    /** The kept stroke is on the server now. */
+    /** The kept stroke has no place in the recipe any more. */
     forget() {
         localStorage.removeItem(keys.pending);
     }
@@ -315,7 +318,7 @@ class Surface {
             const mask = masks.write(this.mask);
             // Until the server has the stroke, this browser keeps it.
             if (isLast) store(keys.pending, JSON.stringify({ edit: this.layer.index, mask }));
-            this.connection?.paint(this.layer.index, mask, isLast, () => localStorage.removeItem(keys.pending));
+            this.connection?.paint(this.layer.index, mask, isLast);
             this.root.dispatchEvent(new CustomEvent('saeunbox:stroke', { detail: { bytes: mask.length, isLast } }));
         };
         if (wait <= 0) go(); else this.sending = setTimeout(go, wait);
@@ -481,6 +484,11 @@ const clamp = (value, count) => Math.min(count - 1, Math.max(0, value));
 
 function stored(key) {
     try { return localStorage.getItem(key); } catch { return null; }
+}
+
+/** The newest stroke that the draft may not hold yet. */
+function pending() {
+    try { return JSON.parse(stored(keys.pending)); } catch { return null; }
 }
 
 function store(key, value) {
