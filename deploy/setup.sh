@@ -32,6 +32,7 @@ else
   need libtorch-dev
   need libopenblas0 # without it Debian's libtorch multiplies matrices with a slow reference BLAS
 fi
+need libwebp7 # pictures as WebP
 # The page is tested in a browser, with a font of its own.
 if [ -n "${SAEUNBOX_TESTS:-}" ]; then
   need chromium

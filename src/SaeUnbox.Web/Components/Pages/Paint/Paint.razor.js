@@ -3,7 +3,7 @@ import * as masks from '/js/masks.js';
 import { connect } from '/js/paint-connection.js';
 import { recipeOf } from '/js/png-text.js';
 
-const throttle = 64;
+const throttle = 40;
 const keys = { draft: 'saeunbox.draft', pending: 'saeunbox.pending' };
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
 
@@ -42,6 +42,7 @@ class Surface {
             onChanged: change => this.changed(change),
             onStatus: status => this.status(status),
             onRejected: () => { },
+            onPainted: (stroke, version) => this.root.dispatchEvent(new CustomEvent('saeunbox:painted', { detail: { version, at: stroke.at } })),
             onTrouble: message => this.page.invokeMethodAsync('Trouble', message),
         });
         if (location.hash) history.replaceState(null, '', location.pathname + location.search);
@@ -306,7 +307,9 @@ class Surface {
             changed = masks.disc(this.mask, (from.x + (to.x - from.x) * share) * columns, (from.y + (to.y - from.y) * share) * rows, radius, this.brush.hardness, this.brush.erase) || changed;
         }
         this.last = to;
-        if (changed) this.send(false);
+        if (!changed) return;
+        this.changedAt ??= performance.now();
+        this.send(false);
     }
 
     send(isLast) {
@@ -318,8 +321,8 @@ class Surface {
             const mask = masks.write(this.mask);
             // Until the server has the stroke, this browser keeps it.
             if (isLast) store(keys.pending, JSON.stringify({ edit: this.layer.index, mask }));
-            this.connection?.paint(this.layer.index, mask, isLast);
-            this.root.dispatchEvent(new CustomEvent('saeunbox:stroke', { detail: { bytes: mask.length, isLast } }));
+            this.connection?.paint({ edit: this.layer.index, mask, isLast, at: this.changedAt ?? this.sent });
+            this.changedAt = null;
         };
         if (wait <= 0) go(); else this.sending = setTimeout(go, wait);
     }
