@@ -108,6 +108,9 @@ public sealed record NetworkOptions
 
     public double AbsoluteWeight { get; init; } = .3;
 
+    /// <summary>Weight of latents under a thing: things are small, and blur where they count no more than the sky.</summary>
+    public double ThingWeight { get; init; } = 3;
+
     /// <summary>Weight of the label heads' cross entropy.</summary>
     public double LabelWeight { get; init; } = 2;
 
