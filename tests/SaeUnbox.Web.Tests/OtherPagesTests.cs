@@ -99,7 +99,7 @@ public sealed class OtherPagesTests(Studio studio, Browser browser) : IClassFixt
     {
         var page = await browser.OpenAsync(studio, "/features");
         await page.Locator(".gallery li").First.WaitForAsync();
-        await page.WaitForFunctionAsync("() => getComputedStyle(document.querySelector('.gallery .row')).gridTemplateColumns.split(' ').length > 6");
+        await page.WaitForFunctionAsync("() => document.querySelector('.gallery .row').children.length > 6 && document.querySelector('.gallery .row').children.length === getComputedStyle(document.querySelector('.gallery .row')).gridTemplateColumns.split(' ').length");
         var total = int.Parse((await page.Locator(".page [role=status]").First.TextContentAsync())!.Split(' ')[0], System.Globalization.CultureInfo.InvariantCulture);
         var first = await page.Locator(".gallery .mono").First.TextContentAsync();
         Assert.InRange(await page.Locator(".gallery li").CountAsync(), 8, total / 4);

@@ -6,8 +6,6 @@ export function measure(gallery, page) {
         const [least, gap, text] = ['--least', '--gap', '--text-height'].map(name => parseFloat(style.getPropertyValue(name)));
         const columns = Math.max(1, Math.floor((gallery.clientWidth + gap) / (least + gap)));
         const row = Math.round((gallery.clientWidth - (columns - 1) * gap) / columns + text);
-        gallery.style.setProperty('--columns', columns);
-        gallery.style.setProperty('--row', `${row}px`);
         if (told === (told = `${columns} ${row + gap}`)) return;
         page.invokeMethodAsync('Measured', columns, row + gap);
     };
