@@ -1,3 +1,4 @@
+using SaeUnbox.Mini.Evaluation;
 using SaeUnbox.Mini.Scenes;
 
 namespace SaeUnbox.Mini.Training;
@@ -19,6 +20,24 @@ public sealed record MiniTrainingOptions
     public NetworkOptions Network { get; init; } = new();
 
     public AutoencoderOptions Autoencoders { get; init; } = new();
+
+    public MiniEvaluationOptions Evaluation { get; init; } = new();
+
+    public MiniAtlasOptions Atlas { get; init; } = new();
+}
+
+/// <summary>What the atlas shows.</summary>
+public sealed record MiniAtlasOptions
+{
+    /// <summary>Captions that are run; of each feature's pictures the strongest are kept.</summary>
+    public int Captions { get; init; } = 500;
+
+    public int Seed { get; init; } = 5000;
+
+    public int TopPictures { get; init; } = 3;
+
+    /// <summary>Side of a kept picture in pixels.</summary>
+    public int PictureSide { get; init; } = 120;
 }
 
 /// <summary>The linear code of pictures.</summary>
