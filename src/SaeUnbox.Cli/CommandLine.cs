@@ -26,6 +26,7 @@ internal static class CommandLine
         AtlasCommand.Create(terminal),
         EvaluateMiniCommand.Create(terminal),
         SimulateCommand.Create(terminal),
+        HealthCommand.Create(terminal),
     };
 
     /// <summary>Runs one command; whatever goes wrong is one line on the error stream.</summary>
