@@ -243,6 +243,20 @@ public sealed class PaintPageTests(Studio studio, Browser browser) : IClassFixtu
         Assert.True(await page.EvaluateAsync<bool>("() => document.documentElement.scrollWidth <= innerWidth"));
     }
 
+    [Fact]
+    public async Task Clicks_InOneCircuit_AreHeldToTheSameLimit()
+    {
+        await using var strict = await Studio.OfAsync("--SaeUnbox:Canvases:Burst=6", "--SaeUnbox:Canvases:RequestsPerSecond=1");
+        var page = await browser.OpenAsync(strict);
+        await page.PictureAsync();
+
+        // Nothing of it passes by the hub or the API: the clicks come in by the page's own circuit.
+        await page.EvaluateAsync("() => { const button = document.querySelector('[aria-label=\"Another seed\"]'); for (let i = 0; i < 20; i++) button.click(); }");
+
+        await page.GetByRole(AriaRole.Alert).Filter(new() { HasText = "too much at once" }).WaitForAsync();
+        Assert.Contains("try again in", await page.GetByRole(AriaRole.Alert).TextContentAsync());
+    }
+
     private async Task<IPage> OpenAsync()
     {
         var page = await browser.OpenAsync(studio);
