@@ -10,7 +10,7 @@ internal sealed partial class InProcessQueue(IOptions<ServingOptions> options, T
     private readonly object _work = new();
     private readonly JobBoard _board = new();
     private readonly Dictionary<Guid, JobRecord> _records = [];
-    private readonly FinishedJobs _finished = new(options.Value, clock);
+    private readonly FinishedJobs _finished = new(options.Value.KeepResults, options.Value.KeepBytes, clock);
     private readonly ServiceTime _serviceTime = new();
     private bool _isClosed, _isDraining;
     private int _running;
