@@ -57,7 +57,16 @@ public sealed class Broker : IAsyncLifetime
     }
 
     /// <summary>Ends it as a power cut would.</summary>
-    public void Kill()
+    public async Task KillAsync()
+    {
+        // This version writes down what it must know of a new queue only when the next one is made, or after some seconds; so one is made that nobody needs.
+        await using (var connection = await ConnectAsync())
+        await using (var channel = await connection.CreateChannelAsync())
+            await channel.QueueDeclareAsync($"last-{Guid.NewGuid():n}", durable: true, exclusive: false, autoDelete: false, new Dictionary<string, object?> { ["x-queue-type"] = "quorum" });
+        Kill();
+    }
+
+    private void Kill()
     {
         _process?.Kill(entireProcessTree: true);
         _process?.WaitForExit();

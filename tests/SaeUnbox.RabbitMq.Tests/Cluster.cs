@@ -58,6 +58,7 @@ internal sealed class Cluster(Broker broker) : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        TestContext.Current.TestOutputHelper?.WriteLine(Said.ToString());
         foreach (var process in _processes)
         {
             process.Kill();
@@ -108,6 +109,14 @@ internal static class HostExtensions
 
     public static async Task<GenerationProgress> LastAsync(this IHost host, Guid job) => (await host.ReportsAsync(job))[^1];
 
+    /// <summary>Waits until a node has heard of so many workers.</summary>
+    public static async Task WorkersAsync(this IHost host, int count)
+    {
+        using var patience = new CancellationTokenSource(Broker.Patience);
+        while (host.Services.GetRequiredService<IWorkerDirectory>().Workers.Count < count)
+            await Task.Delay(20, patience.Token);
+    }
+
     /// <summary>Waits until a job is running.</summary>
     public static async Task RunningAsync(this IHost host, Guid job)
     {
@@ -138,7 +147,7 @@ internal sealed class LogLines : ILoggerProvider, ILogger
     public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
     {
         lock (_lines)
-            _lines.Add($"{logLevel} {formatter(state, exception)} {exception}");
+            _lines.Add($"{DateTime.Now:HH:mm:ss.fff} {logLevel} {formatter(state, exception)} {exception}");
     }
 
     public void Dispose()

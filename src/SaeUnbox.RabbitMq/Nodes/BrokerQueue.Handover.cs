@@ -99,13 +99,15 @@ internal sealed partial class BrokerQueue
             {
                 await RequireModelAsync(model).ConfigureAwait(false);
                 await session.DeclareModelAsync(model).ConfigureAwait(false);
-                if (Preferred(job.Job) is not { } worker || !await TryPublishAsync(session, _topology.Private(worker, model), job, message).ConfigureAwait(false))
-                    await PublishAsync(session, job.Job.Canvas is null ? _topology.Batch(model) : _topology.Live(model), job, message).ConfigureAwait(false);
-                return;
-            }
-            catch (PublishException)
-            {
-                throw new QueueFullException(ExpectedWait(model, options.Value.QueueLimit / 4) ?? TimeSpan.FromSeconds(1));
+                if (Preferred(job.Job) is { } worker && await TryPublishAsync(session, _topology.Private(worker, model), job, message).ConfigureAwait(false))
+                    return;
+                var queue = job.Job.Canvas is null ? _topology.Batch(model) : _topology.Live(model);
+                if (await TryPublishAsync(session, queue, job, message).ConfigureAwait(false))
+                    return;
+                // It may be full; it may also be about to come back, behind a broker that has just been started.
+                if (await session.CountAsync(queue).ConfigureAwait(false) >= options.Value.QueueLimit)
+                    throw new QueueFullException(ExpectedWait(model, Math.Max(1, options.Value.QueueLimit / 4)) ?? TimeSpan.FromSeconds(1));
+                await Task.Delay(BetweenTries, clock, session.Lost).ConfigureAwait(false);
             }
             catch (Exception exception) when (BrokerConnection.IsLoss(exception) || exception is OperationCanceledException)
             {
@@ -116,9 +118,11 @@ internal sealed partial class BrokerQueue
 
     private async Task<bool> TryPublishAsync(NodeSession session, string queue, NodeJob job, byte[] message)
     {
+        lock (_work)
+            job.WaitsIn = queue;
         try
         {
-            await PublishAsync(session, queue, job, message).ConfigureAwait(false);
+            await session.PublishAsync(queue, message).ConfigureAwait(false);
             return true;
         }
         catch (PublishException)
@@ -127,25 +131,21 @@ internal sealed partial class BrokerQueue
         }
     }
 
-    private async Task PublishAsync(NodeSession session, string queue, NodeJob job, byte[] message)
-    {
-        lock (_work)
-            job.WaitsIn = queue;
-        await session.PublishAsync(queue, message).ConfigureAwait(false);
-    }
-
     private async Task<NodeSession> ConnectedAsync(TimeSpan patience)
     {
+        const string unreachable = "the workers cannot be reached for now";
+        if (patience <= TimeSpan.Zero)
+            throw new QueueFullException(RetryAfter, unreachable);
         Task<NodeSession> connected;
         lock (_work)
             connected = _session.Task;
         try
         {
-            return await connected.WaitAsync(patience > TimeSpan.Zero ? patience : TimeSpan.Zero, clock).ConfigureAwait(false);
+            return await connected.WaitAsync(patience, clock).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {
-            throw new QueueFullException(RetryAfter, "the workers cannot be reached for now");
+            throw new QueueFullException(RetryAfter, unreachable);
         }
     }
 

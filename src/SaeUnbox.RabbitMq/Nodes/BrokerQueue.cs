@@ -7,7 +7,7 @@ namespace SaeUnbox.RabbitMq;
 /// <summary>The queue of a web node: jobs go out through the broker, reports come home.</summary>
 internal sealed partial class BrokerQueue(IOptions<RabbitMqOptions> options, WorkerDirectory directory, TimeProvider clock, ILogger<BrokerQueue> logger) : IGenerationQueue
 {
-    private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(5), Margin = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(5), Margin = TimeSpan.FromSeconds(15), BetweenTries = TimeSpan.FromMilliseconds(100);
     private readonly Lock _work = new();
     private readonly Topology _topology = new(options.Value);
     private readonly Dictionary<Guid, NodeJob> _jobs = [];
