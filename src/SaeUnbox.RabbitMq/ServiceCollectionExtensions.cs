@@ -9,7 +9,7 @@ namespace SaeUnbox.RabbitMq;
 
 public static class ServiceCollectionExtensions
 {
-    /// <summary>A web node: <see cref="IGenerationQueue"/> over the broker, and <see cref="IWorkerDirectory"/>.</summary>
+    /// <summary>A web node: <see cref="IGenerationQueue"/> over the broker, <see cref="IWorkerDirectory"/>, and its <see cref="ServingParts">part</see> of the state.</summary>
     public static IServiceCollection AddRabbitMqNode(this IServiceCollection services, IConfiguration configuration)
     {
         services.AddRabbitMqOptions(configuration);
@@ -20,16 +20,18 @@ public static class ServiceCollectionExtensions
         services.AddSingleton(provider => new NodeService(provider.GetRequiredService<BrokerQueue>(), provider.GetRequiredService<WorkerDirectory>(), provider.GetRequiredService<IOptions<RabbitMqOptions>>(),
             Connection(provider), Clock(provider), provider.GetRequiredService<ILogger<NodeService>>()));
         services.AddHostedService(provider => provider.GetRequiredService<NodeService>());
+        services.AddKeyedSingleton<IServingState>(ServingParts.Key, (provider, _) => provider.GetRequiredService<NodeService>());
         return services;
     }
 
-    /// <summary>A worker: every <see cref="IJobExecutor"/> that is registered takes jobs from the broker.</summary>
+    /// <summary>A worker: each of the registered list of <see cref="IJobExecutor"/>s takes jobs from the broker.</summary>
     public static IServiceCollection AddRabbitMqWorker(this IServiceCollection services, IConfiguration configuration)
     {
         services.AddRabbitMqOptions(configuration);
-        services.AddSingleton(provider => new WorkerService(provider.GetServices<IJobExecutor>(), provider.GetRequiredService<IOptions<RabbitMqOptions>>(),
+        services.AddSingleton(provider => new WorkerService(provider.GetRequiredService<IReadOnlyList<IJobExecutor>>(), provider.GetRequiredService<IOptions<RabbitMqOptions>>(),
             Connection(provider), Clock(provider), provider.GetRequiredService<ILogger<WorkerService>>()));
         services.AddHostedService(provider => provider.GetRequiredService<WorkerService>());
+        services.AddKeyedSingleton<IServingState>(ServingParts.Key, (provider, _) => provider.GetRequiredService<WorkerService>());
         return services;
     }
 

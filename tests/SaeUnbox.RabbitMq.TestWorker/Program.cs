@@ -6,6 +6,6 @@ using SaeUnbox.RabbitMq.TestWorker;
 
 // A worker process that a test can kill: settings come as --SaeUnbox:RabbitMq:Uri=... and so on.
 var builder = Host.CreateApplicationBuilder(args);
-builder.Services.AddSingleton<IJobExecutor>(new TestExecutor());
+builder.Services.AddSingleton<IReadOnlyList<IJobExecutor>>([new TestExecutor()]);
 builder.Services.AddRabbitMqWorker(builder.Configuration);
 await builder.Build().RunAsync();

@@ -38,7 +38,7 @@ internal sealed class Cluster(Broker broker) : IAsyncDisposable
     /// <summary>A worker in this process.</summary>
     public Task<IHost> WorkerAsync(IJobExecutor executor, string name = "worker") => StartAsync(name, (services, settings) =>
     {
-        services.AddSingleton(executor);
+        services.AddSingleton<IReadOnlyList<IJobExecutor>>([executor]);
         services.AddRabbitMqWorker(settings);
     });
 

@@ -13,5 +13,8 @@ internal sealed class JobRecord(GenerationJob job, long accepted) : JobReports(j
     /// <summary>Time stamp of its start.</summary>
     public long Started { get; set; }
 
+    /// <summary>What broke under it, where the job itself was not at fault.</summary>
+    public Exception? Fault { get; set; }
+
     public CancellationTokenSource Cancellation { get; } = new();
 }

@@ -144,7 +144,7 @@ internal sealed partial class BrokerQueue(IOptions<RabbitMqOptions> options, Wor
     {
         var wait = clock.GetElapsedTime(job.Accepted) - result.Timings.Aggregate(TimeSpan.Zero, (sum, stage) => sum + stage.Duration);
         Log.Completed(logger, job.Id, result.Recipe.Model, job.Job.Canvas is not null, wait.TotalMilliseconds);
-        return result with { Timings = [new("wait", wait > TimeSpan.Zero ? wait : TimeSpan.Zero), .. result.Timings] };
+        return result with { Timings = [new(StageTiming.Wait, wait > TimeSpan.Zero ? wait : TimeSpan.Zero), .. result.Timings] };
     }
 
     private NodeJob? Find(Guid id) => _out.GetValueOrDefault(id) ?? _jobs.GetValueOrDefault(id);

@@ -4,18 +4,23 @@ using Microsoft.Extensions.Options;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Events;
 using RabbitMQ.Client.Exceptions;
+using SaeUnbox.Contracts;
 
 namespace SaeUnbox.RabbitMq;
 
 /// <summary>A web node's side of the broker: listens to answers and workers, and gives the queue its way out.</summary>
-internal sealed partial class NodeService(BrokerQueue queue, WorkerDirectory directory, IOptions<RabbitMqOptions> options, BrokerConnection broker, TimeProvider clock, ILogger<NodeService> logger) : BackgroundService
+internal sealed partial class NodeService(BrokerQueue queue, WorkerDirectory directory, IOptions<RabbitMqOptions> options, BrokerConnection broker, TimeProvider clock, ILogger<NodeService> logger) : BackgroundService, IServingState
 {
     private const ushort AnswersAtOnce = 32;
     private static readonly TimeSpan BetweenTendings = TimeSpan.FromSeconds(1);
     private readonly Topology _topology = new(options.Value);
 
-    /// <summary>Why it cannot reach the broker; null where it can.</summary>
+    /// <summary>The broker can be reached, and some worker is there.</summary>
+    public bool IsReady => Failure is null && directory.Workers.Count > 0 && !IsStopping;
+
     public string? Failure => broker.Failure;
+
+    public Task Loaded => directory.AnyAsync(Timeout.InfiniteTimeSpan);
 
     public bool IsStopping { get; private set; }
 

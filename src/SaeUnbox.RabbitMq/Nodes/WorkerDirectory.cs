@@ -47,7 +47,8 @@ internal sealed class WorkerDirectory(TimeSpan keep, TimeProvider clock) : IWork
                 changed = _changed.Task;
             if (Workers.Count > 0)
                 return true;
-            if (patience - clock.GetElapsedTime(start) is not { Ticks: > 0 } left)
+            var left = patience == Timeout.InfiniteTimeSpan ? patience : patience - clock.GetElapsedTime(start);
+            if (left <= TimeSpan.Zero && left != Timeout.InfiniteTimeSpan)
                 return false;
             await changed.WaitAsync(left, clock, cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             cancellation.ThrowIfCancellationRequested();

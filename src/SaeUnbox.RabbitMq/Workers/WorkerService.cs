@@ -8,7 +8,7 @@ using SaeUnbox.Contracts;
 namespace SaeUnbox.RabbitMq;
 
 /// <summary>A worker process: its devices take jobs from the broker, once their models are loaded.</summary>
-internal sealed class WorkerService(IEnumerable<IJobExecutor> executors, IOptions<RabbitMqOptions> options, BrokerConnection broker, TimeProvider clock, ILogger<WorkerService> logger) : BackgroundService
+internal sealed class WorkerService(IReadOnlyList<IJobExecutor> executors, IOptions<RabbitMqOptions> options, BrokerConnection broker, TimeProvider clock, ILogger<WorkerService> logger) : BackgroundService, IServingState
 {
     private readonly Topology _topology = new(options.Value);
     private readonly ControlTable _control = new(options.Value.LiveTimeToLive, clock);
@@ -16,8 +16,19 @@ internal sealed class WorkerService(IEnumerable<IJobExecutor> executors, IOption
     private readonly SemaphoreSlim _announce = new(0);
     private IReadOnlyList<DeviceWorker> _devices = [];
 
-    /// <summary>Why it cannot take jobs; null where it can.</summary>
+    public bool IsReady => Failure is null && !IsStopping;
+
+    public bool IsStopping { get; private set; }
+
     public string? Failure => broker.Failure;
+
+    public Task Loaded => Task.CompletedTask;
+
+    public override Task StopAsync(CancellationToken cancellationToken)
+    {
+        IsStopping = true;
+        return base.StopAsync(cancellationToken);
+    }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
