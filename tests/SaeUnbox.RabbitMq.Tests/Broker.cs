@@ -103,7 +103,7 @@ public sealed class Broker : IAsyncLifetime
         return start;
     }
 
-    private static int FreePort()
+    internal static int FreePort()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();

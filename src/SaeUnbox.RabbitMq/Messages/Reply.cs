@@ -36,7 +36,7 @@ internal sealed record Reply(GenerationProgress Progress, string Worker, Guid? B
         {
             return head.ToReply(bytes[(4 + length)..]);
         }
-        catch (ArgumentException exception)
+        catch (Exception exception) when (exception is ArgumentException or OverflowException)
         {
             throw new MessageException($"the reply cannot be read: {exception.Message}", exception);
         }
