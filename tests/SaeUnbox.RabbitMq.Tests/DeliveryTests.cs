@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text;
 using Microsoft.Extensions.Hosting;
 using RabbitMQ.Client;
@@ -70,6 +71,27 @@ public sealed class DeliveryTests(Broker broker)
         await cluster.WorkerAsync(executor, "heir");
 
         doomed.Kill();
+
+        Assert.IsType<GenerationProgress.Completed>(await node.LastAsync(job.Id));
+        Assert.Equal(job.Id, Assert.Single(executor.Begun).Id);
+    }
+
+    [Fact]
+    public async Task Freeze_AWorkerInTheMiddleOfAJob_AnotherDoesIt()
+    {
+        await using var cluster = new Cluster(broker);
+        var node = await cluster.NodeAsync();
+        var frozen = cluster.WorkerProcess("frozen");
+        await node.WorkersAsync(1);
+        var job = Jobs.Live("work 2000");
+        await node.Queue().SubmitAsync(job);
+        await node.RunningAsync(job.Id);
+        var executor = new TestExecutor();
+        await cluster.WorkerAsync(executor, "heir");
+
+        // Its connection stays, as that of a machine whose cable was pulled; only its heartbeats are missed.
+        using (var stop = Process.Start("kill", ["-STOP", $"{frozen.Id}"]))
+            await stop.WaitForExitAsync();
 
         Assert.IsType<GenerationProgress.Completed>(await node.LastAsync(job.Id));
         Assert.Equal(job.Id, Assert.Single(executor.Begun).Id);

@@ -14,7 +14,7 @@ internal sealed partial class BrokerConnection(IOptions<RabbitMqOptions> options
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(200), LongestPause = TimeSpan.FromSeconds(3), Patience = TimeSpan.FromSeconds(10);
 
     // Two missed beats and the broker gives a silent worker's job to another.
-    private static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(4);
 
     /// <summary>Why there is no connection, in one sentence; null while there is one.</summary>
     public string? Failure { get; private set; } = "the broker has not answered yet";
