@@ -25,6 +25,7 @@ internal static class CommandLine
         StatisticsCommand.Create(terminal),
         AtlasCommand.Create(terminal),
         EvaluateMiniCommand.Create(terminal),
+        BrokerCommand.Create(terminal),
     };
 
     /// <summary>Runs one command; whatever goes wrong is one line on the error stream.</summary>

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using RabbitMQ.Client;
 using SaeUnbox.Contracts;
@@ -134,6 +135,24 @@ public sealed class DeliveryTests(Broker broker)
 
         var result = Assert.IsType<GenerationProgress.Completed>(await OnceKnownAsync(again, job.Id)).Result;
         Assert.Equal(job.Recipe, result.Recipe);
+    }
+
+    [Fact]
+    public async Task Start_ASecondWebNodeOfOneName_IsNotReadyAndTakesNoAnswers()
+    {
+        await using var cluster = new Cluster(broker);
+        var node = await cluster.NodeAsync();
+        await cluster.WorkerAsync(new TestExecutor());
+        await node.WorkersAsync(1);
+        var second = await cluster.NodeAsync();
+
+        for (var i = 0; i < 10; i++)
+        {
+            var job = Jobs.Batch("a");
+            await node.Queue().SubmitAsync(job);
+            Assert.IsType<GenerationProgress.Completed>(await node.LastAsync(job.Id));
+        }
+        Assert.Contains("another web node is called 'web'", second.Services.GetRequiredKeyedService<IServingState>(ServingParts.Key).Failure);
     }
 
     [Fact]

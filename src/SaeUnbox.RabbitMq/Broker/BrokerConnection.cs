@@ -16,8 +16,10 @@ internal sealed partial class BrokerConnection(IOptions<RabbitMqOptions> options
     // Two missed beats and the broker gives a silent worker's job to another.
     private static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(4);
 
-    /// <summary>Why there is no connection, in one sentence; null while there is one.</summary>
-    public string? Failure { get; private set; } = "the broker has not answered yet";
+    public bool IsConnected { get; private set; }
+
+    /// <summary>Why there is no connection, in one sentence; null while there is one, and before the first try has ended.</summary>
+    public string? Failure { get; private set; }
 
     /// <summary>Uses a connection for as long as it lasts, then the next.</summary>
     /// <param name="name">Shown in the broker's list of connections.</param>
@@ -37,7 +39,7 @@ internal sealed partial class BrokerConnection(IOptions<RabbitMqOptions> options
             {
                 await using var connection = await factory.CreateConnectionAsync(name, stopping).ConfigureAwait(false);
                 var session = new BrokerSession(connection);
-                (Failure, pause) = (null, FirstPause);
+                (IsConnected, Failure, pause) = (true, null, FirstPause);
                 Log.Connected(logger, name);
                 try
                 {
@@ -45,13 +47,16 @@ internal sealed partial class BrokerConnection(IOptions<RabbitMqOptions> options
                 }
                 finally
                 {
+                    IsConnected = false;
                     session.Lose("it was let go");
                 }
-                Failure = session.Reason;
+                Failure = $"The broker cannot be used: {session.Reason}";
             }
-            catch (Exception exception) when (IsLoss(exception) || exception is OperationCanceledException)
+            catch (Exception exception)
             {
-                Failure = Innermost(exception);
+                Failure = $"The broker cannot be used: {Innermost(exception)}";
+                if (!stopping.IsCancellationRequested && !IsLoss(exception) && exception is not OperationCanceledException)
+                    Log.Broke(logger, exception, name);
             }
             if (stopping.IsCancellationRequested)
                 return;
@@ -63,11 +68,11 @@ internal sealed partial class BrokerConnection(IOptions<RabbitMqOptions> options
 
     /// <summary>Whether this is what a broken connection, or a broker that is away, looks like.</summary>
     public static bool IsLoss(Exception exception) =>
-        exception is BrokerUnreachableException or OperationInterruptedException or AlreadyClosedException or IOException or TopologyException or TimeoutException or ObjectDisposedException;
+        exception is BrokerUnreachableException or OperationInterruptedException or PublishException or IOException or TopologyException or TimeoutException or ObjectDisposedException;
 
-    private static string Innermost(Exception exception)
+    internal static string Innermost(Exception exception)
     {
-        while (exception.InnerException is { } inner)
+        while (exception is not TopologyException && exception.InnerException is { } inner)
             exception = inner;
         return exception.Message;
     }
@@ -77,7 +82,10 @@ internal sealed partial class BrokerConnection(IOptions<RabbitMqOptions> options
         [LoggerMessage(30, LogLevel.Information, "{Name} is connected to the broker")]
         public static partial void Connected(ILogger logger, string name);
 
-        [LoggerMessage(31, LogLevel.Warning, "{Name} has no connection to the broker: {Reason}")]
+        [LoggerMessage(31, LogLevel.Warning, "{Name} begins anew: {Reason}")]
         public static partial void Lost(ILogger logger, string name, string reason);
+
+        [LoggerMessage(32, LogLevel.Error, "{Name} broke")]
+        public static partial void Broke(ILogger logger, Exception exception, string name);
     }
 }

@@ -17,12 +17,17 @@ internal sealed record DeadLetter(byte[] Body, string Reason)
     public static DeadLetter Of(ReadOnlyMemory<byte> body, IReadOnlyBasicProperties properties) => new(body.ToArray(), ReasonOf(properties.Headers));
 
     /// <summary>The report for those who asked; null where the message does not tell who that is.</summary>
-    public (string ReplyTo, Reply Reply)? ToReply()
+    public (string ReplyTo, Reply Reply)? ToReply() =>
+        TryReadJob() is { } job ? (job.ReplyTo, new Reply(new GenerationProgress.Failed(job.Job, $"The picture could not be made: {Reason}."), "")) : null;
+
+    public DeadJob ToDeadJob() => TryReadJob() is { } job ? new(job.Job, job.Recipe.Model, Reason) : new(null, null, Reason);
+
+    /// <summary>The job; null where the message is none.</summary>
+    public JobMessage? TryReadJob()
     {
         try
         {
-            var job = Wire.Read<JobMessage>(Body);
-            return (job.ReplyTo, new Reply(new GenerationProgress.Failed(job.Job, $"The picture could not be made: {Reason}."), ""));
+            return Wire.Read<JobMessage>(Body);
         }
         catch (MessageException)
         {

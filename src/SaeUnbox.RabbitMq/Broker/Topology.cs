@@ -35,6 +35,20 @@ internal sealed class Topology(RabbitMqOptions options)
 
     public string Replies(string node) => $"{options.Prefix}.replies.{node}";
 
+    /// <summary>Makes sure that no other node of this kind has the name: of two web nodes each would get every other answer of both.</summary>
+    public async Task ClaimNameAsync(IChannel channel, string kind, string node, CancellationToken cancellation)
+    {
+        try
+        {
+            // Of one connection alone, and gone with it.
+            await channel.QueueDeclareAsync($"{options.Prefix}.name.{kind}.{node}", durable: false, exclusive: true, autoDelete: true, cancellationToken: cancellation);
+        }
+        catch (OperationInterruptedException exception) when (exception.ShutdownReason?.ReplyCode == Constants.ResourceLocked)
+        {
+            throw new TopologyException($"another {kind} node is called '{node}'; give each a NodeName of its own", exception);
+        }
+    }
+
     /// <summary>What all have in common.</summary>
     public async Task DeclareSharedAsync(IChannel channel, CancellationToken cancellation)
     {

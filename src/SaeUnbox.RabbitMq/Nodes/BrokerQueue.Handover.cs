@@ -122,7 +122,7 @@ internal sealed partial class BrokerQueue
             job.WaitsIn = queue;
         try
         {
-            await session.PublishAsync(queue, message).ConfigureAwait(false);
+            await session.PublishAsync(queue, message, options.Value.SubmitTimeout).ConfigureAwait(false);
             return true;
         }
         catch (PublishException)

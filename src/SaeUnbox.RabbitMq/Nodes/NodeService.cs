@@ -16,7 +16,7 @@ internal sealed partial class NodeService(BrokerQueue queue, WorkerDirectory dir
     private readonly Topology _topology = new(options.Value);
 
     /// <summary>The broker can be reached, and some worker is there.</summary>
-    public bool IsReady => Failure is null && directory.Workers.Count > 0 && !IsStopping;
+    public bool IsReady => broker.IsConnected && directory.Workers.Count > 0 && !IsStopping;
 
     public string? Failure => broker.Failure;
 
@@ -37,6 +37,7 @@ internal sealed partial class NodeService(BrokerQueue queue, WorkerDirectory dir
     {
         var publisher = await session.OpenAsync(confirms: true);
         var teller = await session.OpenAsync();
+        await _topology.ClaimNameAsync(teller, "web", options.Value.Node, session.Lost);
         await _topology.DeclareSharedAsync(teller, session.Lost);
         await _topology.DeclareRepliesAsync(teller, options.Value.Node, session.Lost);
         var node = new NodeSession(session, publisher, teller, _topology);
@@ -119,7 +120,18 @@ internal sealed partial class NodeService(BrokerQueue queue, WorkerDirectory dir
     private static async Task ConsumeAsync(IChannel channel, string from, Func<BasicDeliverEventArgs, Task> handle, BrokerSession session)
     {
         var consumer = new AsyncEventingBasicConsumer(channel);
-        consumer.ReceivedAsync += (_, message) => handle(message);
+        consumer.ReceivedAsync += async (_, message) =>
+        {
+            try
+            {
+                await handle(message);
+            }
+            catch (Exception exception)
+            {
+                // What was not acknowledged comes again on the next connection.
+                session.Lose(exception.Message);
+            }
+        };
         await channel.BasicConsumeAsync(from, autoAck: false, consumer, session.Lost);
     }
 

@@ -11,7 +11,8 @@ internal sealed class NodeSession(BrokerSession session, IChannel publisher, ICh
     public CancellationToken Lost => session.Lost;
 
     /// <summary>Hands a job to a queue; ends when the broker has it safe.</summary>
-    public async Task PublishAsync(string queue, ReadOnlyMemory<byte> message) => await publisher.PublishAsync("", queue, message, Lost).ConfigureAwait(false);
+    /// <exception cref="TimeoutException">The broker said nothing for so long; it may have it or not.</exception>
+    public Task PublishAsync(string queue, ReadOnlyMemory<byte> message, TimeSpan patience) => publisher.PublishAsync("", queue, message, Lost).AsTask().WaitAsync(patience);
 
     public async Task DeclareModelAsync(string model)
     {

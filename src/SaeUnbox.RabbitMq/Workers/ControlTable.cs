@@ -3,7 +3,7 @@ namespace SaeUnbox.RabbitMq;
 /// <summary>What this worker was told of superseded and cancelled jobs, for as long as such jobs may wait.</summary>
 internal sealed class ControlTable(TimeSpan keep, TimeProvider clock)
 {
-    private const int Most = 10_000;
+    private const int Most = 4096;
     private readonly Lock _lock = new();
     private readonly Dictionary<string, JobMessage> _newest = [];
     private readonly HashSet<Guid> _cancelled = [];

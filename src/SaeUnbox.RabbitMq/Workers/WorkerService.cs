@@ -16,7 +16,7 @@ internal sealed class WorkerService(IReadOnlyList<IJobExecutor> executors, IOpti
     private readonly SemaphoreSlim _announce = new(0);
     private IReadOnlyList<DeviceWorker> _devices = [];
 
-    public bool IsReady => Failure is null && !IsStopping;
+    public bool IsReady => broker.IsConnected && !IsStopping;
 
     public bool IsStopping { get; private set; }
 
@@ -54,6 +54,7 @@ internal sealed class WorkerService(IReadOnlyList<IJobExecutor> executors, IOpti
     private async Task ServeAsync(BrokerSession session, CancellationToken stopping, CancellationToken abort)
     {
         var channel = await session.OpenAsync();
+        await _topology.ClaimNameAsync(channel, "worker", options.Value.Node, session.Lost);
         await _topology.DeclareSharedAsync(channel, session.Lost);
         var ears = await session.OpenAsync();
         await ListenAsync(ears, session);
