@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Hosting;
 using SaeUnbox.Contracts;
 using SaeUnbox.RabbitMq.TestWorker;
 
@@ -43,6 +44,40 @@ public sealed class FairnessTests(Broker broker)
         foreach (var job in live.Append(batch))
             Assert.IsType<GenerationProgress.Completed>(await node.LastAsync(job.Id));
         Assert.InRange(executor.Begun.FindIndex(job => job.Id == batch.Id), 1, 10);
+    }
+
+    [Fact]
+    public async Task Submit_OneGreedyCanvasAmongModestOnes_TakesNoMoreTurnsThanEach()
+    {
+        await using var cluster = new Cluster(broker);
+        IHost[] nodes = [await cluster.NodeAsync("web1"), await cluster.NodeAsync("web2")];
+        var executor = new TestExecutor();
+        await cluster.WorkerAsync(executor);
+        foreach (var node in nodes)
+            await node.WorkersAsync(1);
+        using var ending = new CancellationTokenSource();
+        // It paints as fast as it can, whatever comes of it.
+        var greedy = Task.Run(async () =>
+        {
+            for (; !ending.IsCancellationRequested; await Task.Delay(5))
+                await nodes[0].Queue().SubmitAsync(Jobs.Live("work 20", "greedy"));
+        });
+
+        await Task.WhenAll(Enumerable.Range(0, 10).Select(async i =>
+        {
+            for (var turn = 0; turn < 5; turn++)
+            {
+                var job = Jobs.Live("work 20", $"modest{i}");
+                await nodes[i % 2].Queue().SubmitAsync(job);
+                Assert.IsType<GenerationProgress.Completed>(await nodes[i % 2].LastAsync(job.Id));
+            }
+        }));
+        var taken = executor.Begun.Count(job => job.Canvas == "greedy");
+        await ending.CancelAsync();
+        await greedy;
+
+        // Each modest one had five turns.
+        Assert.InRange(taken, 1, 10);
     }
 
     [Fact]

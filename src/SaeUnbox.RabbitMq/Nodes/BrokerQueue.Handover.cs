@@ -99,10 +99,12 @@ internal sealed partial class BrokerQueue
             {
                 await RequireModelAsync(model).ConfigureAwait(false);
                 await session.DeclareModelAsync(model).ConfigureAwait(false);
-                if (Preferred(job.Job) is { } worker && await TryPublishAsync(session, _topology.Private(worker, model), job, message).ConfigureAwait(false))
-                    return;
                 var queue = job.Job.Canvas is null ? _topology.Batch(model) : _topology.Live(model);
-                if (await TryPublishAsync(session, queue, job, message).ConfigureAwait(false))
+                lock (_work)
+                    job.WaitsIn = queue;
+                if (Preferred(job.Job) is { } worker && await TryPublishAsync(session, _topology.Private(worker, model), message).ConfigureAwait(false))
+                    return;
+                if (await TryPublishAsync(session, queue, message).ConfigureAwait(false))
                     return;
                 // It may be full; it may also be about to come back, behind a broker that has just been started.
                 if (await session.CountAsync(queue).ConfigureAwait(false) >= options.Value.QueueLimit)
@@ -116,10 +118,8 @@ internal sealed partial class BrokerQueue
         }
     }
 
-    private async Task<bool> TryPublishAsync(NodeSession session, string queue, NodeJob job, byte[] message)
+    private async Task<bool> TryPublishAsync(NodeSession session, string queue, byte[] message)
     {
-        lock (_work)
-            job.WaitsIn = queue;
         try
         {
             await session.PublishAsync(queue, message, options.Value.SubmitTimeout).ConfigureAwait(false);

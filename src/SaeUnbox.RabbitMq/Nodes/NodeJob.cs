@@ -15,6 +15,6 @@ internal sealed class NodeJob(GenerationJob job, long sequence, long accepted) :
     /// <summary>Time stamp of when it was last heard of.</summary>
     public long LastSign { get; set; } = accepted;
 
-    /// <summary>The queue it waits in; null while it is not published, and once a worker has it.</summary>
+    /// <summary>The queue for all workers that it waits in, or will, where its own worker does not take it; null while it is not published, and once a worker has it.</summary>
     public string? WaitsIn { get; set; }
 }
