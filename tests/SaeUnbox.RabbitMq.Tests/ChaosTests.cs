@@ -12,7 +12,7 @@ public sealed class ChaosTests(Broker broker)
     private const int AtOnce = 40, Workers = 3;
 
     // tests/soak.sh asks for more.
-    private static int Count => int.Parse(Environment.GetEnvironmentVariable("SAEUNBOX_SOAK_JOBS") ?? "300", CultureInfo.InvariantCulture);
+    private static int Count => int.Parse(Environment.GetEnvironmentVariable("SAEUNBOX_SOAK_JOBS") ?? "200", CultureInfo.InvariantCulture);
 
     [Fact]
     public async Task Submit_WhileWorkersAndTheBrokerAreKilled_EveryJobIsAnsweredOnce()

@@ -39,6 +39,18 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Run_AsBothInOne_MakesPictures()
+    {
+        var program = Start("all");
+        await UntilAsync(program, HttpStatusCode.OK, "/readyz");
+        using var answer = await program.PostAsJsonAsync("/api/v1/generate", new { prompt = "a boat" });
+
+        Assert.Equal("image/png", answer.Content.Headers.ContentType?.MediaType);
+        await TerminateAsync(_processes[0]);
+        Assert.Equal(0, _processes[0].ExitCode);
+    }
+
+    [Fact]
     public async Task Run_WithMistakes_NamesThemAllAndNotThePassword()
     {
         Start("worker", "--SaeUnbox:RabbitMq:Uri=http://guest:hushhush@host/", "--SaeUnbox:RabbitMq:Prefix=a b", "--SaeUnbox:RabbitMq:QueueLimit=0", "--SaeUnbox:RabbitMq:AffinityWait=01:00:00");

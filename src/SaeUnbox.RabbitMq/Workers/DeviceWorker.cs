@@ -68,12 +68,12 @@ internal sealed partial class DeviceWorker(
         }
         catch (MessageException exception)
         {
-            await BuryAsync(delivery, exception.Message, channel, session);
+            await BuryAsync(delivery, delivery.Body, exception.Message, channel, session);
             return;
         }
+        var answers = new Answers(name, channel, recent, clock, session, logger);
         try
         {
-            var answers = new Answers(name, channel, recent, clock, session, logger);
             if (!await TryDoAsync(job, answers, abort))
             {
                 await delivery.ReturnAsync(session.Lost);
@@ -82,17 +82,20 @@ internal sealed partial class DeviceWorker(
             await answers.ConfirmedAsync();
             await delivery.AckAsync(session.Lost);
         }
-        catch (Exception exception) when (exception is not OperationCanceledException && !BrokerConnection.IsLoss(exception))
+        catch (DeviceException broken)
         {
-            Log.Broke(logger, exception, job.Job, delivery.Tries + 1);
+            Log.Broke(logger, broken.InnerException, broken.Job.Job, delivery.Tries + 1);
+            await answers.ConfirmedAsync();
+            var body = Wire.Write(broken.Job);
             if (delivery.Tries + 1 >= Topology.Tries)
-                await BuryAsync(delivery, $"{Topology.Tries} tries failed, the last with {exception.GetType().Name}: {exception.Message}", channel, session);
+                await BuryAsync(delivery, body, $"{Topology.Tries} tries failed, the last with {broken.InnerException!.GetType().Name}: {broken.InnerException.Message}", channel, session);
             else
-                await TryLaterAsync(delivery, delivery.Lane == Lane.Batch ? topology.Batch(job.Recipe.Model) : topology.Live(job.Recipe.Model), channel, session);
+                await TryLaterAsync(delivery, body, delivery.Lane == Lane.Batch ? topology.Batch(job.Recipe.Model) : topology.Live(job.Recipe.Model), channel, session);
         }
     }
 
     /// <summary>Does a job, or the one that takes its place; false where it is to be given back.</summary>
+    /// <exception cref="DeviceException">The device broke under it.</exception>
     private async Task<bool> TryDoAsync(JobMessage job, Answers answers, CancellationToken abort)
     {
         var isHeir = false;
@@ -145,6 +148,10 @@ internal sealed partial class DeviceWorker(
         {
             return new GenerationProgress.Cancelled(job.Job);
         }
+        catch (Exception exception)
+        {
+            throw new DeviceException(job, exception);
+        }
         finally
         {
             _running = null;
@@ -162,11 +169,11 @@ internal sealed partial class DeviceWorker(
     }
 
     // A copy at the queue's end: what comes behind it does not wait for its next try.
-    private async Task TryLaterAsync(Delivery delivery, string queue, IChannel channel, BrokerSession session)
+    private async Task TryLaterAsync(Delivery delivery, byte[] body, string queue, IChannel channel, BrokerSession session)
     {
         try
         {
-            await channel.PublishAsync("", queue, delivery.Body, session.Lost, new() { [Delivery.TriesHeader] = delivery.Tries + 1 });
+            await channel.PublishAsync("", queue, body, session.Lost, new() { [Delivery.TriesHeader] = delivery.Tries + 1 });
             await delivery.AckAsync(session.Lost);
         }
         catch (PublishException)
@@ -175,17 +182,17 @@ internal sealed partial class DeviceWorker(
         }
     }
 
-    private async Task BuryAsync(Delivery delivery, string reason, IChannel channel, BrokerSession session)
+    private async Task BuryAsync(Delivery delivery, byte[] body, string reason, IChannel channel, BrokerSession session)
     {
         Log.Buried(logger, reason);
-        await channel.PublishAsync(topology.Dead, "", delivery.Body, session.Lost, new() { [DeadLetter.ReasonHeader] = reason, [DeadLetter.WorkerHeader] = name });
+        await channel.PublishAsync(topology.Dead, "", body, session.Lost, new() { [DeadLetter.ReasonHeader] = reason, [DeadLetter.WorkerHeader] = name });
         await delivery.AckAsync(session.Lost);
     }
 
     private static partial class Log
     {
         [LoggerMessage(40, LogLevel.Error, "Job {Job} broke, try {Try}")]
-        public static partial void Broke(ILogger logger, Exception exception, Guid job, int @try);
+        public static partial void Broke(ILogger logger, Exception? exception, Guid job, int @try);
 
         [LoggerMessage(41, LogLevel.Error, "A job is set aside: {Reason}")]
         public static partial void Buried(ILogger logger, string reason);

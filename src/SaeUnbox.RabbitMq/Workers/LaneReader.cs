@@ -38,6 +38,7 @@ internal sealed class LaneReader
     /// <summary>The next job; waits for one.</summary>
     public async Task<Delivery> TakeAsync(CancellationToken cancellation)
     {
+        cancellation.ThrowIfCancellationRequested();
         var delivery = await TakeHeldAsync() ?? await PullAsync(cancellation) ?? await WaitAsync(cancellation);
         _order.Took(delivery.Lane);
         return delivery;

@@ -8,6 +8,12 @@ internal enum Ending
     Cancelled,
 }
 
+/// <summary>A device broke under a job.</summary>
+internal sealed class DeviceException(JobMessage job, Exception inner) : Exception(inner.Message, inner)
+{
+    public JobMessage Job => job;
+}
+
 /// <summary>The job in hand, and the means to end it.</summary>
 internal sealed class RunningJob(JobMessage job, bool canBeSuperseded, CancellationToken abort) : IDisposable
 {
