@@ -104,6 +104,26 @@ public sealed class FairnessTests(Broker broker)
     }
 
     [Fact]
+    public async Task Submit_MoreThanAClientsShare_IsRefusedAndLeavesRoomForOthers()
+    {
+        await using var cluster = new Cluster(broker).With("QueueLimit", 20);
+        var node = await cluster.NodeAsync();
+        await cluster.WorkerAsync(new TestExecutor());
+        var running = Jobs.Live("work 30000");
+        await node.Queue().SubmitAsync(running);
+        await node.RunningAsync(running.Id);
+        for (var i = 0; i < 5; i++)
+            await node.Queue().SubmitAsync(Jobs.Batch("a") with { Client = "greedy" });
+
+        var refused = await Assert.ThrowsAsync<QueueFullException>(async () => await node.Queue().SubmitAsync(Jobs.Batch("a") with { Client = "greedy" }));
+        Assert.Contains("enough of your jobs", refused.Message);
+        var modest = Jobs.Batch("a") with { Client = "modest" };
+        await node.Queue().SubmitAsync(modest);
+        await node.Queue().CancelAsync(running.Id);
+        Assert.IsType<GenerationProgress.Completed>(await node.LastAsync(modest.Id));
+    }
+
+    [Fact]
     public async Task Submit_AModelThatNoWorkerHolds_IsRefusedWithThoseThereAre()
     {
         await using var cluster = new Cluster(broker);

@@ -19,6 +19,9 @@ internal sealed partial class BrokerQueue(IOptions<RabbitMqOptions> options, Wor
     private long _sequence;
     private bool _isDraining;
 
+    // Of the batch queue, so that one who asks for much leaves room for others.
+    private int ShareOfClient => Math.Max(1, options.Value.QueueLimit / 4);
+
     public ValueTask SubmitAsync(GenerationJob job, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
@@ -30,6 +33,8 @@ internal sealed partial class BrokerQueue(IOptions<RabbitMqOptions> options, Wor
                 return ValueTask.CompletedTask;
             if (_isDraining)
                 throw new QueueFullException(RetryAfter, "this server is about to stop");
+            if (job.Canvas is null && job.Client is { } client && _out.Values.Count(other => other.Job.Canvas is null && other.Job.Client == client) >= ShareOfClient)
+                throw new QueueFullException(ExpectedWait(job.Recipe.Model, 1) ?? RetryAfter, "enough of your jobs wait already");
             accepted = _jobs[job.Id] = new(job, NextSequence(), clock.GetTimestamp());
             if (job.Canvas is { } canvas && _slots.Add(canvas, job.Id, out var replaced) is { } ahead)
             {
