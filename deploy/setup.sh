@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what building and running SaeUnbox needs on Debian 12, and only what is missing. Safe to run again.
 #   SAEUNBOX_TESTS=1       also what the tests need: a browser, and servers that they start on loopback
+  need rabbitmq-server
 #   SAEUNBOX_LIBTORCH=DIR  an unpacked libtorch (CPU or CUDA, 1.13 or later) to be used instead of Debian's libtorch-dev
 set -euo pipefail
 
@@ -38,6 +39,7 @@ if [ -n "${SAEUNBOX_TESTS:-}" ]; then
   need chromium
   need fonts-dejavu-core
   need postgresql
+  need rabbitmq-server
 fi
 # The .NET SDK needs ICU; the number in the package's name depends on the release.
 if ! compgen -G '/usr/lib/*/libicuuc.so.*' >/dev/null; then

@@ -28,6 +28,7 @@ internal static class CommandLine
         EvaluateMiniCommand.Create(terminal),
         SimulateCommand.Create(terminal),
         HealthCommand.Create(terminal),
+        BrokerCommand.Create(terminal),
     };
 
     /// <summary>Runs one command; whatever goes wrong is one line on the error stream.</summary>

@@ -1,4 +1,3 @@
-using SaeUnbox.Inference;
 using SaeUnbox.Web.Api;
 using SaeUnbox.Web.Canvases;
 using SaeUnbox.Web.Components;
@@ -9,18 +8,23 @@ var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = ar
 builder.AddCommandLineModel(args);
 builder.AddStructuredLogs();
 builder.AddWebDefaults();
-builder.Services.AddSaeUnboxInference(builder.Configuration);
-builder.Services.AddCanvases(builder.Configuration);
-builder.Services.AddSharing(builder.Configuration);
-builder.Services.AddPublicApi();
-builder.Services.AddRazorComponents().AddInteractiveServerComponents();
+var hasPage = builder.AddServing() != Role.Worker;
+if (hasPage)
+{
+    builder.Services.AddCanvases(builder.Configuration);
+    builder.Services.AddSharing(builder.Configuration);
+    builder.Services.AddPublicApi();
+    builder.Services.AddRazorComponents().AddInteractiveServerComponents();
+}
 
 return await builder.Build().RunAsync(app =>
 {
     app.UseWebDefaults();
+    app.MapHealth();
+    if (!hasPage)
+        return;
     app.MapStaticAssets();
     app.MapBlazorScript();
-    app.MapHealth();
     app.MapCanvases();
     app.MapSharing();
     app.MapPublicApi();

@@ -17,6 +17,10 @@ public sealed class BadUseTests : IDisposable
         {
             { "", "say what to do" },
             { "paint", "no command 'paint'" },
+            { "broker", "SaeUnbox__RabbitMq__Uri" },
+            { "broker --uri amqp://a:b@127.0.0.1:1/ --requeue some", "--requeue some" },
+            { "broker --uri http://a:b@127.0.0.1:1/", "no address of a broker" },
+            { "broker --uri amqp://a:b@127.0.0.1:1/", "Connection refused" },
             { "generate", "--out" },
             { "generate --model GOLDENS/model --prompt x", "--out" },
             { "generate --model GOLDENS/model --out OUT/x.png", "--prompt TEXT or --recipe FILE" },

@@ -11,4 +11,8 @@ public sealed record GenerationResult(
 
 /// <param name="Stage">Such as wait, text, unet, decode, encode.</param>
 /// <param name="Duration">Time spent in it.</param>
-public sealed record StageTiming(string Stage, TimeSpan Duration);
+public sealed record StageTiming(string Stage, TimeSpan Duration)
+{
+    /// <summary>The stage before all others: nothing was done yet.</summary>
+    public const string Wait = "wait";
+}

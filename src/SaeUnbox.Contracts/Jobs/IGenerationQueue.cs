@@ -20,8 +20,10 @@ public interface IGenerationQueue
 }
 
 /// <summary>The queue takes no more jobs for now.</summary>
-public sealed class QueueFullException(TimeSpan retryAfter)
-    : Exception(FormattableString.Invariant($"the queue is full; try again in {Math.Ceiling(retryAfter.TotalSeconds)} s"))
+/// <param name="retryAfter">When to try again.</param>
+/// <param name="because">Why, where it is not that too many jobs wait.</param>
+public sealed class QueueFullException(TimeSpan retryAfter, string? because = null)
+    : Exception(FormattableString.Invariant($"{because ?? "the queue is full"}; try again in {Math.Ceiling(retryAfter.TotalSeconds)} s"))
 {
     public TimeSpan RetryAfter { get; } = retryAfter;
 }

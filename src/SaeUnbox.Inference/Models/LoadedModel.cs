@@ -93,7 +93,7 @@ public sealed class LoadedModel : IDisposable
     }
 
     // A folder may be called anything; the name in a recipe may not.
-    private static string NameOf(string folder)
+    internal static string NameOf(string folder)
     {
         var name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)));
         var kept = string.Concat(name.Select(c => char.IsLetterOrDigit(c) || c is '-' or '_' or '.' or ' ' ? c : '-')).TrimStart('.', ' ');

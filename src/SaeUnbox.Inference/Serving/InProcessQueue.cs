@@ -10,7 +10,7 @@ internal sealed partial class InProcessQueue(IOptions<ServingOptions> options, T
     private readonly object _work = new();
     private readonly JobBoard _board = new();
     private readonly Dictionary<Guid, JobRecord> _records = [];
-    private readonly FinishedJobs _finished = new(options.Value, clock);
+    private readonly FinishedJobs _finished = new(options.Value.KeepResults, options.Value.KeepBytes, clock);
     private readonly ServiceTime _serviceTime = new();
     private bool _isClosed, _isDraining;
     private int _running;
@@ -88,7 +88,7 @@ internal sealed partial class InProcessQueue(IOptions<ServingOptions> options, T
     internal void Completed(JobRecord record, GenerationResult result)
     {
         var waited = clock.GetElapsedTime(record.Accepted, record.Started);
-        IReadOnlyList<StageTiming> timings = [new("wait", waited), .. result.Timings];
+        IReadOnlyList<StageTiming> timings = [new(StageTiming.Wait, waited), .. result.Timings];
         var total = clock.GetElapsedTime(record.Started);
         Log.Completed(logger, record.Job.Id, record.Job.Recipe.Model, record.Job.Canvas is not null, record.Job.Recipe.Edits.Count,
             waited.TotalMilliseconds, total.TotalMilliseconds, string.Join(' ', result.Timings.Select(stage => FormattableString.Invariant($"{stage.Stage}={stage.Duration.TotalMilliseconds:0.0}"))));
@@ -109,6 +109,20 @@ internal sealed partial class InProcessQueue(IOptions<ServingOptions> options, T
                 Log.Ended(logger, record.Job.Id, last.GetType().Name, (last as GenerationProgress.Failed)?.Message);
             Monitor.PulseAll(_work);
         }
+    }
+
+    /// <summary>The device, not the job, was at fault.</summary>
+    internal void Broke(JobRecord record, Exception fault)
+    {
+        record.Fault = fault;
+        Ended(record, new GenerationProgress.Failed(record.Job.Id, "The picture could not be made; the server's log tells more."));
+    }
+
+    /// <summary>What broke under a job that failed; null where the job itself was at fault.</summary>
+    internal Exception? FaultOf(Guid jobId)
+    {
+        lock (_work)
+            return _records.GetValueOrDefault(jobId)?.Fault;
     }
 
     /// <summary>Models have been loaded, or could not be: what waits for them can be taken, and what no model here can do ends.</summary>

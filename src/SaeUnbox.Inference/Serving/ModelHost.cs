@@ -29,6 +29,8 @@ internal sealed partial class ModelHost : IDisposable
         _thread = new Thread(Live) { IsBackground = true, Name = $"models on {device}" };
     }
 
+    public string Device => _device;
+
     public HostState State { get; private set; } = HostState.Loading;
 
     /// <summary>Why it failed, in one sentence.</summary>
@@ -118,7 +120,7 @@ internal sealed partial class ModelHost : IDisposable
         {
             // One job's misfortune is not the next one's.
             Log.JobBroke(_logger, exception, job.Id);
-            _queue.Ended(record, new GenerationProgress.Failed(job.Id, "The picture could not be made; the server's log tells more."));
+            _queue.Broke(record, exception);
         }
     }
 

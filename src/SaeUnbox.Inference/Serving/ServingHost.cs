@@ -27,6 +27,9 @@ internal sealed class ServingHost : IHostedService, IServingState, IDisposable
 
     public Task Loaded => Task.WhenAll(_hosts.Select(host => host.Loaded));
 
+    /// <summary>Its devices, for workers.</summary>
+    internal IReadOnlyList<IJobExecutor> Devices => [.. _hosts.Select(host => new DeviceExecutor(host, _queue))];
+
     internal IEnumerable<HostedModel> Models => _hosts.SelectMany(host => host.Models);
 
     public Task StartAsync(CancellationToken cancellationToken)

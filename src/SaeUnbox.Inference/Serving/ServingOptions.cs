@@ -64,7 +64,8 @@ public sealed class ServedModel
 }
 
 /// <summary>Lists every mistake at once.</summary>
-internal sealed class ServingOptionsValidator : IValidateOptions<ServingOptions>
+/// <param name="needsModels">False where models need no folder: others hold them.</param>
+internal sealed class ServingOptionsValidator(bool needsModels = true) : IValidateOptions<ServingOptions>
 {
     private const int MostWaiting = 100_000;
 
@@ -74,7 +75,7 @@ internal sealed class ServingOptionsValidator : IValidateOptions<ServingOptions>
         return mistakes.Length == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(mistakes);
     }
 
-    private static IEnumerable<string> Mistakes(ServingOptions options)
+    private IEnumerable<string> Mistakes(ServingOptions options)
     {
         const string section = ServingOptions.Section;
         if (options.QueueLimit is < 1 or > MostWaiting)
@@ -88,7 +89,7 @@ internal sealed class ServingOptionsValidator : IValidateOptions<ServingOptions>
         foreach (var (i, model) in options.Models.Index())
         {
             var path = $"{section}:Models:{i}";
-            if (!Directory.Exists(model.Folder))
+            if (!Directory.Exists(model.Folder) && (needsModels || model.Folder.Length > 0))
                 yield return $"{path}:Folder '{model.Folder}' is no folder; name an SDXL pipeline in diffusers' layout.";
             foreach (var (key, folder) in new[] { ("SaeFolder", model.SaeFolder), ("AtlasFolder", model.AtlasFolder), ("VaeFolder", model.VaeFolder) })
                 if (folder is not null && !Directory.Exists(folder))

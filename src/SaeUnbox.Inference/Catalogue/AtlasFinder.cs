@@ -1,0 +1,43 @@
+using Microsoft.Extensions.Logging;
+using SaeUnbox.Atlas;
+using SaeUnbox.Atlas.Reading;
+using SaeUnbox.Contracts;
+
+namespace SaeUnbox.Inference;
+
+/// <summary>Finds what is known of a model's features.</summary>
+internal static partial class AtlasFinder
+{
+    /// <param name="model">The model.</param>
+    /// <param name="wanted">Its folders.</param>
+    /// <param name="statistics">What there is without an atlas.</param>
+    /// <param name="logger">Told why an atlas is not used.</param>
+    public static IFeatureAtlas Open(ModelInfo model, ServedModel wanted, IReadOnlyList<FeatureStatistics> statistics, ILogger logger)
+    {
+        var folders = wanted.AtlasFolder is { } given ? [given] : new[] { wanted.SaeFolder, Path.GetDirectoryName(wanted.SaeFolder), wanted.Folder }
+            .Where(folder => folder is { Length: > 0 }).Select(folder => Path.Combine(folder!, "atlas"));
+        if (folders.FirstOrDefault(folder => File.Exists(Path.Combine(folder, AtlasReader.FileName))) is not { } found)
+            return new StatisticsAtlas(statistics);
+        try
+        {
+            var atlas = AtlasReader.Open(found);
+            if (model.Sites.All(sae => atlas.Find(sae.Site, sae.Features - 1) is not null && atlas.Find(sae.Site, sae.Features) is null))
+                return atlas;
+            Log.OfAnother(logger, found, model.Name);
+        }
+        catch (AtlasException exception)
+        {
+            Log.Unusable(logger, exception.Message);
+        }
+        return new StatisticsAtlas(statistics);
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(20, LogLevel.Warning, "The atlas {Folder} is not of the autoencoders of {Model}; it is not used")]
+        public static partial void OfAnother(ILogger logger, string folder, string model);
+
+        [LoggerMessage(21, LogLevel.Warning, "{Reason} It is not used")]
+        public static partial void Unusable(ILogger logger, string reason);
+    }
+}

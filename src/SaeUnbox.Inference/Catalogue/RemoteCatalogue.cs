@@ -1,0 +1,35 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using SaeUnbox.Contracts;
+
+namespace SaeUnbox.Inference;
+
+/// <summary>The models that workers hold, those of the configuration first; what is known of their features lies on this machine.</summary>
+internal sealed class RemoteCatalogue(IWorkerDirectory workers, IOptions<ServingOptions> options, ILogger<RemoteCatalogue> logger) : IModelCatalogue
+{
+    private readonly ConcurrentDictionary<ModelInfo, IFeatureAtlas> _atlases = new(ByName.Instance);
+    private readonly ServedModel[] _wanted = options.Value.Models is { Count: > 0 } given ? [.. given] : [ServedModel.Embedded];
+
+    public IReadOnlyList<ModelInfo> Models => [.. workers.Models.OrderBy(model => Array.FindIndex(_wanted, wanted => NameOf(wanted) == model.Name) is var place && place < 0 ? int.MaxValue : place)];
+
+    public IFeatureAtlas? AtlasOf(string model) => workers.Models.FirstOrDefault(known => known.Name == model) is { } info ? _atlases.GetOrAdd(info, Open) : null;
+
+    private IFeatureAtlas Open(ModelInfo model)
+    {
+        // Without an atlas only the features' numbers are known here: their statistics lie with the worker.
+        var numbers = model.Sites.SelectMany(sae => Enumerable.Range(0, sae.Features).Select(feature => new FeatureStatistics(sae.Site, feature, 0, 0))).ToArray();
+        return AtlasFinder.Open(model, Array.Find(_wanted, wanted => NameOf(wanted) == model.Name) ?? new(), numbers, logger);
+    }
+
+    private static string NameOf(ServedModel model) => model.Name ?? LoadedModel.NameOf(model.Folder);
+
+    private sealed class ByName : IEqualityComparer<ModelInfo>
+    {
+        public static ByName Instance { get; } = new();
+
+        public bool Equals(ModelInfo? x, ModelInfo? y) => x?.Name == y?.Name;
+
+        public int GetHashCode(ModelInfo model) => model.Name.GetHashCode(StringComparison.Ordinal);
+    }
+}

@@ -1,0 +1,200 @@
+using Microsoft.Extensions.Logging;
+using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
+using SaeUnbox.Contracts;
+
+namespace SaeUnbox.RabbitMq;
+
+/// <summary>
+/// Does jobs on one device, one after the other. A job is acknowledged once the broker has its answer; until then the broker would give it
+/// to another worker.
+/// </summary>
+internal sealed partial class DeviceWorker(
+    string name, IJobExecutor executor, IReadOnlyList<ModelInfo> models, RabbitMqOptions options, Topology topology, ControlTable control, RecentAnswers recent, TimeProvider clock, ILogger logger)
+{
+    private readonly ServiceTime _serviceTime = new();
+    private RunningJob? _running;
+
+    public WorkerInfo Info => new(name, executor.Device, models, _running?.Job.Job, _serviceTime.Average);
+
+    /// <summary>Works until the connection is lost, or until it is told to stop and the job in hand has ended.</summary>
+    /// <param name="session">The connection.</param>
+    /// <param name="stopping">No further job is begun.</param>
+    /// <param name="abort">The job in hand is given back.</param>
+    public async Task ServeAsync(BrokerSession session, CancellationToken stopping, CancellationToken abort)
+    {
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(stopping, session.Lost);
+        var channel = await session.OpenAsync(confirms: true);
+        foreach (var model in models)
+        {
+            await topology.DeclareModelAsync(channel, model.Name, session.Lost);
+            if (options.AffinityWait > TimeSpan.Zero)
+                await topology.DeclarePrivateAsync(channel, name, model.Name, session.Lost);
+        }
+        var lanes = await LaneReader.OpenAsync(session, Queues());
+        control.Told += OnTold;
+        try
+        {
+            while (true)
+                await DoAsync(await lanes.TakeAsync(ending.Token), channel, session, abort);
+        }
+        catch (OperationCanceledException) when (stopping.IsCancellationRequested && !session.Lost.IsCancellationRequested)
+        {
+            await lanes.ReturnHeldAsync(session.Lost);
+        }
+        finally
+        {
+            control.Told -= OnTold;
+        }
+    }
+
+    private IEnumerable<(Lane, string)> Queues()
+    {
+        foreach (var model in models)
+        {
+            if (options.AffinityWait > TimeSpan.Zero)
+                yield return (Lane.Private, topology.Private(name, model.Name));
+            yield return (Lane.Live, topology.Live(model.Name));
+            yield return (Lane.Batch, topology.Batch(model.Name));
+        }
+    }
+
+    private async Task DoAsync(Delivery delivery, IChannel channel, BrokerSession session, CancellationToken abort)
+    {
+        JobMessage job;
+        try
+        {
+            job = Wire.Read<JobMessage>(delivery.Body);
+        }
+        catch (MessageException exception)
+        {
+            await BuryAsync(delivery, delivery.Body, exception.Message, channel, session);
+            return;
+        }
+        var answers = new Answers(name, channel, recent, clock, session, logger);
+        try
+        {
+            if (!await TryDoAsync(job, answers, abort))
+            {
+                await delivery.ReturnAsync(session.Lost);
+                return;
+            }
+            await answers.ConfirmedAsync();
+            await delivery.AckAsync(session.Lost);
+        }
+        catch (DeviceException broken)
+        {
+            Log.Broke(logger, broken.InnerException, broken.Job.Job, delivery.Tries + 1);
+            await answers.ConfirmedAsync();
+            var body = Wire.Write(broken.Job);
+            if (delivery.Tries + 1 >= Topology.Tries)
+                await BuryAsync(delivery, body, $"{Topology.Tries} tries failed, the last with {broken.InnerException!.GetType().Name}: {broken.InnerException.Message}", channel, session);
+            else
+                await TryLaterAsync(delivery, body, delivery.Lane == Lane.Batch ? topology.Batch(job.Recipe.Model) : topology.Live(job.Recipe.Model), channel, session);
+        }
+    }
+
+    /// <summary>Does a job, or the one that takes its place; false where it is to be given back.</summary>
+    /// <exception cref="DeviceException">The device broke under it.</exception>
+    private async Task<bool> TryDoAsync(JobMessage job, Answers answers, CancellationToken abort)
+    {
+        var isHeir = false;
+        while (true)
+        {
+            if (control.NewerThan(job) is { } newer)
+            {
+                answers.Superseded(job, newer);
+                (job, isHeir) = (newer, true);
+                continue;
+            }
+            if (recent.Find(job.Job) is { } known)
+            {
+                answers.Again(job, known);
+                return true;
+            }
+            // An heir runs to its end, so that a canvas that is painted on all the time gets pictures all the time.
+            using var running = new RunningJob(job, canBeSuperseded: !isHeir, abort);
+            var last = await RunAsync(running, answers);
+            if (last is GenerationProgress.Cancelled && running.Ending != Ending.Cancelled)
+            {
+                if (running.Ending != Ending.Superseded)
+                    return false;
+                continue;
+            }
+            answers.Last(job, last);
+            return true;
+        }
+    }
+
+    private async Task<GenerationProgress> RunAsync(RunningJob running, Answers answers)
+    {
+        var job = running.Job;
+        var start = clock.GetTimestamp();
+        // Known to those who tell before it is asked what they told.
+        _running = running;
+        try
+        {
+            if (control.IsCancelled(job.Job))
+                running.End(Ending.Cancelled);
+            if (running.Token.IsCancellationRequested)
+                return new GenerationProgress.Cancelled(job.Job);
+            answers.Report(job, new GenerationProgress.Running(job.Job, 0, job.Recipe.Steps));
+            var last = await executor.RunAsync(job.ToJob(), progress => answers.Report(job, progress), running.Token);
+            if (last is GenerationProgress.Completed)
+                _serviceTime.Add(clock.GetElapsedTime(start));
+            return last;
+        }
+        catch (OperationCanceledException) when (running.Token.IsCancellationRequested)
+        {
+            return new GenerationProgress.Cancelled(job.Job);
+        }
+        catch (Exception exception)
+        {
+            throw new DeviceException(job, exception);
+        }
+        finally
+        {
+            _running = null;
+        }
+    }
+
+    private void OnTold(ControlMessage message)
+    {
+        if (_running is not { } running)
+            return;
+        if (message.Cancelled == running.Job.Job)
+            running.End(Ending.Cancelled);
+        else if (running.CanBeSuperseded && control.NewerThan(running.Job) is not null)
+            running.End(Ending.Superseded);
+    }
+
+    // A copy at the queue's end: what comes behind it does not wait for its next try.
+    private async Task TryLaterAsync(Delivery delivery, byte[] body, string queue, IChannel channel, BrokerSession session)
+    {
+        try
+        {
+            await channel.PublishAsync("", queue, body, session.Lost, new() { [Delivery.TriesHeader] = delivery.Tries + 1 });
+            await delivery.AckAsync(session.Lost);
+        }
+        catch (PublishException)
+        {
+            await delivery.ReturnAsync(session.Lost);
+        }
+    }
+
+    private async Task BuryAsync(Delivery delivery, byte[] body, string reason, IChannel channel, BrokerSession session)
+    {
+        Log.Buried(logger, reason);
+        await channel.PublishAsync(topology.Dead, "", body, session.Lost, new() { [DeadLetter.ReasonHeader] = reason, [DeadLetter.WorkerHeader] = name });
+        await delivery.AckAsync(session.Lost);
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(40, LogLevel.Error, "Job {Job} broke, try {Try}")]
+        public static partial void Broke(ILogger logger, Exception? exception, Guid job, int @try);
+
+        [LoggerMessage(41, LogLevel.Error, "A job is set aside: {Reason}")]
+        public static partial void Buried(ILogger logger, string reason);
+    }
+}

@@ -1,0 +1,103 @@
+using SaeUnbox.Contracts;
+using SaeUnbox.RabbitMq.TestWorker;
+
+namespace SaeUnbox.RabbitMq.Tests;
+
+public sealed class LatestWinsTests(Broker broker)
+{
+    [Fact]
+    public async Task Submit_NewerJobsOfAWaitingCanvas_OnlyTheNewestIsBegun()
+    {
+        await using var cluster = new Cluster(broker);
+        var node = await cluster.NodeAsync();
+        var executor = new TestExecutor();
+        await cluster.WorkerAsync(executor);
+        var ahead = Jobs.Live("work 1500");
+        await node.Queue().SubmitAsync(ahead);
+        await node.RunningAsync(ahead.Id);
+
+        var (first, second, third) = (Jobs.Live("a", "c"), Jobs.Live("b", "c"), Jobs.Live("c", "c"));
+        foreach (var job in new[] { first, second, third })
+            await node.Queue().SubmitAsync(job);
+
+        Assert.IsType<GenerationProgress.Completed>(await node.LastAsync(third.Id));
+        Assert.IsType<GenerationProgress.Superseded>(await node.LastAsync(first.Id));
+        Assert.IsType<GenerationProgress.Superseded>(await node.LastAsync(second.Id));
+        Assert.Equal([ahead.Id, third.Id], executor.Begun.Select(job => job.Id));
+    }
+
+    [Fact]
+    public async Task Submit_ANewerJobOfARunningCanvas_EndsTheOlderBetweenStagesButNotTwiceInARow()
+    {
+        await using var cluster = new Cluster(broker);
+        var node = await cluster.NodeAsync();
+        var executor = new TestExecutor();
+        await cluster.WorkerAsync(executor);
+        var (first, second, third) = (Jobs.Live("work 30000", "c"), Jobs.Live("work 1000", "c"), Jobs.Live("work 10", "c"));
+
+        await node.Queue().SubmitAsync(first);
+        await node.RunningAsync(first.Id);
+        await node.Queue().SubmitAsync(second);
+        await node.RunningAsync(second.Id);
+        await node.Queue().SubmitAsync(third);
+
+        Assert.IsType<GenerationProgress.Completed>(await node.LastAsync(third.Id));
+        Assert.IsType<GenerationProgress.Completed>(await node.LastAsync(second.Id));
+        Assert.IsType<GenerationProgress.Superseded>(await node.LastAsync(first.Id));
+    }
+
+    [Fact]
+    public async Task Cancel_WaitingAndRunningJobs_EndsThemAndFreesTheCanvas()
+    {
+        await using var cluster = new Cluster(broker);
+        var node = await cluster.NodeAsync();
+        var executor = new TestExecutor();
+        await cluster.WorkerAsync(executor);
+        var (running, waiting, next) = (Jobs.Live("work 30000", "c"), Jobs.Batch("a"), Jobs.Live("b", "c"));
+        await node.Queue().SubmitAsync(running);
+        await node.RunningAsync(running.Id);
+        await node.Queue().SubmitAsync(waiting);
+
+        await node.Queue().CancelAsync(waiting.Id);
+        await node.Queue().CancelAsync(running.Id);
+        await node.Queue().SubmitAsync(next);
+
+        Assert.IsType<GenerationProgress.Cancelled>(await node.LastAsync(running.Id));
+        Assert.IsType<GenerationProgress.Cancelled>(await node.LastAsync(waiting.Id));
+        Assert.IsType<GenerationProgress.Completed>(await node.LastAsync(next.Id));
+        var behind = Jobs.Batch("c");
+        await node.Queue().SubmitAsync(behind);
+        await node.LastAsync(behind.Id);
+        Assert.DoesNotContain(waiting.Id, executor.Begun.Select(job => job.Id));
+    }
+
+    [Fact]
+    public async Task Submit_OfOneCanvas_StaysWithOneWorkerUnlessItIsBusy()
+    {
+        await using var cluster = new Cluster(broker);
+        var node = await cluster.NodeAsync();
+        TestExecutor[] executors = [new(), new()];
+        foreach (var (i, executor) in executors.Index())
+            await cluster.WorkerAsync(executor, $"worker{i}");
+        for (var i = 0; i < 6; i++)
+        {
+            var job = Jobs.Live("a", "c");
+            await node.Queue().SubmitAsync(job);
+            Assert.IsType<GenerationProgress.Completed>(await node.LastAsync(job.Id));
+        }
+        var favourite = Assert.Single(executors, executor => executor.Begun.Count > 0);
+        Assert.Equal(6, favourite.Begun.Count);
+
+        // Now it is busy with another canvas, that it alone knows.
+        var other = Jobs.Live("work 30000", "c");
+        await node.Queue().SubmitAsync(other);
+        await node.RunningAsync(other.Id);
+        // The canvas has one in flight, so a second node asks for it.
+        var elsewhere = await cluster.NodeAsync("web2");
+        var job2 = Jobs.Live("b", "c2");
+        await elsewhere.Queue().SubmitAsync(job2);
+        Assert.IsType<GenerationProgress.Completed>(await elsewhere.LastAsync(job2.Id));
+        Assert.Contains(job2.Id, executors.Single(executor => executor != favourite).Begun.Select(job => job.Id));
+        await node.Queue().CancelAsync(other.Id);
+    }
+}

@@ -1,0 +1,130 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Http.Json;
+using System.Text;
+using SaeUnbox.Testing;
+
+namespace SaeUnbox.RabbitMq.Tests;
+
+/// <summary>The program itself in its roles, with the model that ships.</summary>
+public sealed class ProgramTests(Broker broker) : IAsyncDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+    private readonly string _prefix = $"test-{Guid.NewGuid():n}";
+    private readonly List<Process> _processes = [];
+
+    [Fact]
+    public async Task Run_AsPageAndWorker_ThePageMakesPicturesWithTheWorkersModel()
+    {
+        var page = Start("web", "--SaeUnbox:RabbitMq:NodeName=page");
+        await UntilAsync(page, HttpStatusCode.OK, "/healthz");
+        // Nobody is there yet to make pictures.
+        await UntilAsync(page, HttpStatusCode.ServiceUnavailable, "/readyz");
+
+        var worker = Start("worker", "--SaeUnbox:RabbitMq:NodeName=worker");
+        await UntilAsync(worker, HttpStatusCode.OK, "/readyz");
+        await UntilAsync(page, HttpStatusCode.OK, "/readyz");
+        using var answer = await page.PostAsJsonAsync("/api/v1/generate", new { prompt = "a red house by a lake" });
+
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        Assert.Equal("image/png", answer.Content.Headers.ContentType?.MediaType);
+        Assert.Contains("a red house by a lake", Encoding.Latin1.GetString(await answer.Content.ReadAsByteArrayAsync()));
+        // A worker has no page; the page knows the atlas of the worker's model.
+        Assert.Equal(HttpStatusCode.NotFound, (await worker.GetAsync("/api/v1/models")).StatusCode);
+        Assert.Contains("\"name\"", await page.GetStringAsync("/api/v1/models/unbox-mini/features?q=house"));
+
+        await TerminateAsync(_processes[1]);
+        Assert.Equal(0, _processes[1].ExitCode);
+        await UntilAsync(page, HttpStatusCode.ServiceUnavailable, "/readyz");
+    }
+
+    [Fact]
+    public async Task Run_AsBothInOne_MakesPictures()
+    {
+        var program = Start("all");
+        await UntilAsync(program, HttpStatusCode.OK, "/readyz");
+        using var answer = await program.PostAsJsonAsync("/api/v1/generate", new { prompt = "a boat" });
+
+        Assert.Equal("image/png", answer.Content.Headers.ContentType?.MediaType);
+        await TerminateAsync(_processes[0]);
+        Assert.Equal(0, _processes[0].ExitCode);
+    }
+
+    [Fact]
+    public async Task Run_WithMistakes_NamesThemAllAndNotThePassword()
+    {
+        Start("worker", "--SaeUnbox:RabbitMq:Uri=http://guest:hushhush@host/", "--SaeUnbox:RabbitMq:Prefix=a b", "--SaeUnbox:RabbitMq:QueueLimit=0", "--SaeUnbox:RabbitMq:AffinityWait=01:00:00");
+        var said = await _processes[0].StandardError.ReadToEndAsync();
+        await _processes[0].WaitForExitAsync();
+
+        Assert.Equal(1, _processes[0].ExitCode);
+        foreach (var key in new[] { "Uri", "Prefix", "QueueLimit", "AffinityWait" })
+            Assert.Contains($"saeunbox: SaeUnbox:RabbitMq:{key} ", said);
+        Assert.DoesNotContain("hushhush", said);
+    }
+
+    [Theory]
+    [InlineData("--SaeUnbox:Queue=Kafka", "--SaeUnbox:Role=cook", "'Kafka'", "'cook'")]
+    [InlineData("--SaeUnbox:Queue=InProcess", "--SaeUnbox:Role=web", "needs SaeUnbox:Queue=RabbitMq", "use all")]
+    public async Task Run_InARoleThatThereIsNot_SaysWhichThereAre(string queue, string role, string first, string second)
+    {
+        Start("all", queue, role);
+        var said = await _processes[0].StandardError.ReadToEndAsync();
+        await _processes[0].WaitForExitAsync();
+
+        Assert.Equal(1, _processes[0].ExitCode);
+        Assert.Contains(first, said);
+        Assert.Contains(second, said);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var process in _processes)
+        {
+            process.Kill();
+            await process.WaitForExitAsync();
+            process.Dispose();
+        }
+        _folder.Dispose();
+    }
+
+    private HttpClient Start(string role, params string[] options)
+    {
+        var program = Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../../SaeUnbox.Web", Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory)), "SaeUnbox.Web.dll"));
+        var address = $"http://localhost:{Broker.FreePort()}";
+        var process = Process.Start(new ProcessStartInfo("dotnet",
+        [
+            program, "--urls", address, "--SaeUnbox:Queue=RabbitMq", $"--SaeUnbox:Role={role}", $"--SaeUnbox:RabbitMq:Uri={broker.Uri}", $"--SaeUnbox:RabbitMq:Prefix={_prefix}",
+            "--SaeUnbox:RabbitMq:AnnounceEvery=00:00:00.5", $"--SaeUnbox:Sharing:File={_folder.At("shared.db")}", .. options,
+        ]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        process.BeginOutputReadLine();
+        _processes.Add(process);
+        return new() { BaseAddress = new(address), Timeout = Broker.Patience };
+    }
+
+    private static async Task UntilAsync(HttpClient program, HttpStatusCode status, string path)
+    {
+        using var patience = new CancellationTokenSource(Broker.Patience);
+        while (true)
+        {
+            try
+            {
+                if ((await program.GetAsync(path, patience.Token)).StatusCode == status)
+                    return;
+            }
+            catch (HttpRequestException)
+            {
+                // Not up yet.
+            }
+            await Task.Delay(100, patience.Token);
+        }
+    }
+
+    private static async Task TerminateAsync(Process process)
+    {
+        using var kill = Process.Start("kill", ["-TERM", $"{process.Id}"]);
+        await kill.WaitForExitAsync();
+        using var patience = new CancellationTokenSource(Broker.Patience);
+        await process.WaitForExitAsync(patience.Token);
+    }
+}
