@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what building and running SaeUnbox needs on Debian 12, and only what is missing. Safe to run again.
-#   SAEUNBOX_TESTS=1       also what the tests need: a browser, a broker
+#   SAEUNBOX_TESTS=1       also what the tests need: a browser, and servers that they start on loopback
 #   SAEUNBOX_LIBTORCH=DIR  an unpacked libtorch (CPU or CUDA, 1.13 or later) to be used instead of Debian's libtorch-dev
 set -euo pipefail
 
@@ -32,10 +32,12 @@ else
   need libtorch-dev
   need libopenblas0 # without it Debian's libtorch multiplies matrices with a slow reference BLAS
 fi
-# The page is tested in a browser, with a font of its own; the queue between machines with its broker.
+need libwebp7 # pictures as WebP
+# The page is tested in a browser, with a font of its own; the queue and the stores on servers of their own.
 if [ -n "${SAEUNBOX_TESTS:-}" ]; then
   need chromium
   need fonts-dejavu-core
+  need postgresql
   need rabbitmq-server
 fi
 # The .NET SDK needs ICU; the number in the package's name depends on the release.

@@ -24,8 +24,11 @@ internal static class CommandLine
         TrainSaeCommand.Create(terminal),
         StatisticsCommand.Create(terminal),
         AtlasCommand.Create(terminal),
+        EvaluateCommand.Create(terminal),
         EvaluateMiniCommand.Create(terminal),
         BrokerCommand.Create(terminal),
+        SimulateCommand.Create(terminal),
+        HealthCommand.Create(terminal),
     };
 
     /// <summary>Runs one command; whatever goes wrong is one line on the error stream.</summary>

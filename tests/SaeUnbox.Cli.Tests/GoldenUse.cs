@@ -31,7 +31,7 @@ internal static class GoldenUse
     }
 
     /// <summary>What another correct implementation may differ by in the latents of a run.</summary>
-    public static double Tolerance(string run) => Run(run).GetProperty("guidance_scale").GetDouble() > 1 ? 4e-2 : 1e-2;
+    public static Limit Tolerance(string run) => Limit.Latents(Run(run).GetProperty("guidance_scale").GetDouble() > 1);
 
     /// <summary>The sites that have an autoencoder.</summary>
     public static IReadOnlyList<HookSite> Sites { get; } =

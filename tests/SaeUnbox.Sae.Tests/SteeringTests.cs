@@ -13,8 +13,6 @@ namespace SaeUnbox.Sae.Tests;
 
 public class SteeringTests
 {
-    // Blocks of the runs, as the goldens' README bounds them.
-    private const double Tolerance = 3.5e-3;
     private const string TurboFile = "edits/turbo.safetensors";
     private const string BaseFile = "edits/base.safetensors";
 
@@ -44,7 +42,7 @@ public class SteeringTests
         using var edit = Edits.Sequence(entry.TryGetProperty("edits", out var several)
             ? several.EnumerateArray().Select(each => TurboEdit(each, "add_feature_on_area_turbo", sae))
             : [TurboEdit(entry, entry.GetProperty("function").GetString()!, sae)]);
-        TensorAssert.Close(Read(TurboFile, $"{name}/{site}/block_output"), edit.Apply(input, output), Tolerance, name);
+        TensorAssert.Close(Read(TurboFile, $"{name}/{site}/block_output"), edit.Apply(input, output), Limit.Block, name);
     }
 
     [Fact]
@@ -86,7 +84,7 @@ public class SteeringTests
             sae, entry.GetProperty("feature").GetInt32(), entry.GetProperty("strength").GetDouble(), mask, Guidance.Contrast);
         var (input, output) = (Block("base", site, "input").select(1, step), Block("base", site, "output").select(1, step));
         var expected = Read(BaseFile, $"{name}/block_output").select(1, step);
-        TensorAssert.Close(expected, edit.Apply(input, output), Tolerance, name);
+        TensorAssert.Close(expected, edit.Apply(input, output), Limit.Block, name);
     }
 
     [Fact]

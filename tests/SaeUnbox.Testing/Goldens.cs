@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 
 namespace SaeUnbox.Testing;
 
@@ -19,6 +21,10 @@ public static class Goldens
         using var document = JsonDocument.Parse(File.ReadAllBytes(At(parts)));
         return document.RootElement.Clone();
     }
+
+    /// <summary>The step of the base run that the results of its activations are of; only the folder's description says it.</summary>
+    public static int BaseStep { get; } = int.Parse(
+        Regex.Match(File.ReadAllText(At("README.md")), @"base run .*timestep=(\d+)").Groups[1].Value, CultureInfo.InvariantCulture);
 
     private static string Find()
     {

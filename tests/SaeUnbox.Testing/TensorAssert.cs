@@ -23,6 +23,9 @@ public static class TensorAssert
             + $"the first at [{Position(expected.shape, at)}]: expected {left[at].item<double>():g9}, got {right[at].item<double>():g9}.");
     }
 
+    /// <summary>Every value as near as the limit has it for values of the expected size.</summary>
+    public static void Close(torch.Tensor expected, torch.Tensor actual, Limit limit, string what = "values") => Close(expected, actual, limit.For(expected), what);
+
     /// <summary>The same shape and, bit for bit as numbers, the same values.</summary>
     public static void Same(torch.Tensor expected, torch.Tensor actual) => Close(expected, actual, 0);
 

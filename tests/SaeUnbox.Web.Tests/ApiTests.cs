@@ -26,13 +26,17 @@ public sealed class ApiTests(Studio studio)
     [Theory]
     [InlineData("image/jpeg", "image/jpeg")]
     [InlineData("image/png;q=0.5, image/jpeg", "image/jpeg")]
+    [InlineData("image/webp, image/jpeg;q=0.8", "image/webp")]
+    [InlineData("image/avif,image/webp,image/*;q=0.8", "image/webp")]
     [InlineData("*/*", "image/png")]
     public async Task Generate_ByAccept_GivesThatFormat(string accept, string type)
     {
         var answer = await PostAsync("generate", """{"prompt":"a boat at sea"}""", accept);
 
         Assert.Equal(type, answer.Content.Headers.ContentType!.MediaType);
-        Assert.Equal(type == "image/jpeg", Jpeg.IsJpeg(await BytesAsync(answer)));
+        var bytes = await BytesAsync(answer);
+        Assert.Equal(type == "image/jpeg", Jpeg.IsJpeg(bytes));
+        Assert.Equal(type == "image/webp", bytes.AsSpan(0, 4).SequenceEqual("RIFF"u8) && bytes.AsSpan(8, 4).SequenceEqual("WEBP"u8));
     }
 
     [Fact]

@@ -28,7 +28,7 @@ public sealed class Browser : IAsyncLifetime
     }
 
     /// <summary>A page in a window of its own, with nothing remembered.</summary>
-    internal async Task<IPage> OpenAsync(Studio studio, string address = "/", int width = 1440, int height = 900, bool dark = true, bool touch = false)
+    internal async Task<IPage> OpenAsync(Studio studio, string address = "/", int width = 1440, int height = 900, bool dark = true, bool touch = false, bool waitsForPage = true)
     {
         var context = await _browser.NewContextAsync(new()
         {
@@ -38,7 +38,8 @@ public sealed class Browser : IAsyncLifetime
         context.SetDefaultTimeout(Patience);
         var page = await context.NewPageAsync();
         await page.GotoAsync(address);
-        await page.WaitForSelectorAsync("main[data-live]");
+        if (waitsForPage)
+            await page.WaitForSelectorAsync("main[data-live]");
         return page;
     }
 }

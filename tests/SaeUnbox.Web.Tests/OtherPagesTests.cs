@@ -95,6 +95,22 @@ public sealed class OtherPagesTests(Studio studio, Browser browser) : IClassFixt
     }
 
     [Fact]
+    public async Task Features_ScrolledToTheEnd_HoldsOnlyWhatIsInSight()
+    {
+        var page = await browser.OpenAsync(studio, "/features");
+        await page.Locator(".gallery li").First.WaitForAsync();
+        await page.WaitForFunctionAsync("() => document.querySelector('.gallery .row').children.length > 6 && document.querySelector('.gallery .row').children.length === getComputedStyle(document.querySelector('.gallery .row')).gridTemplateColumns.split(' ').length");
+        var total = int.Parse((await page.Locator(".page [role=status]").First.TextContentAsync())!.Split(' ')[0], System.Globalization.CultureInfo.InvariantCulture);
+        var first = await page.Locator(".gallery .mono").First.TextContentAsync();
+        Assert.InRange(await page.Locator(".gallery li").CountAsync(), 8, total / 4);
+
+        await page.EvaluateAsync("() => { const room = document.querySelector('main'); room.scrollTop = room.scrollHeight; scrollTo(0, document.body.scrollHeight); }");
+        await page.WaitForFunctionAsync("first => { const tiles = [...document.querySelectorAll('.gallery .mono')]; return tiles.length > 0 && tiles[0].textContent !== first; }", first);
+
+        Assert.InRange(await page.Locator(".gallery li").CountAsync(), 8, total / 4);
+    }
+
+    [Fact]
     public async Task FeaturePage_StrengthStrip_ShowsEveryStrength()
     {
         var page = await browser.OpenAsync(studio, "/features/up.0.1/1");

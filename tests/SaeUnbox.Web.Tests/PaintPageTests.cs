@@ -139,10 +139,13 @@ public sealed class PaintPageTests(Studio studio, Browser browser) : IClassFixtu
         await page.StrokeAsync((.3, .9), (.7, .9));
 
         await studio.StartAsync();
-        await page.WaitForFunctionAsync("() => localStorage.getItem('saeunbox.pending') === null && document.querySelector('.layer')");
-        await page.PictureAsync();
-        await page.HistoryAsync(1);
+        await page.WaitForFunctionAsync("() => localStorage.getItem('saeunbox.pending') === null");
+        // The page was loaded anew: its history begins again.
+        await page.WaitForFunctionAsync("() => document.querySelector('.layer') && document.querySelectorAll('.history li').length === 1");
 
+        var mask = Recipe.FromJson(await page.EvaluateAsync<string>("() => localStorage.getItem('saeunbox.draft')")).Edits.Single().Mask!;
+        Assert.True(mask.Cells[(int)(.6 * mask.Rows) * mask.Columns + mask.Columns / 2] > .5f, "the stroke before the restart is lost");
+        Assert.True(mask.Cells[(int)(.9 * mask.Rows) * mask.Columns + mask.Columns / 2] > .5f, "the stroke in between is lost");
         Assert.NotEqual(before, await page.PixelsAsync());
     }
 
@@ -238,6 +241,20 @@ public sealed class PaintPageTests(Studio studio, Browser browser) : IClassFixtu
         Assert.Equal(top, await page.EvaluateAsync<double>("() => scrollY"));
         Assert.NotEqual(before, await page.PixelsAsync());
         Assert.True(await page.EvaluateAsync<bool>("() => document.documentElement.scrollWidth <= innerWidth"));
+    }
+
+    [Fact]
+    public async Task Clicks_InOneCircuit_AreHeldToTheSameLimit()
+    {
+        await using var strict = await Studio.OfAsync("--SaeUnbox:Canvases:Burst=6", "--SaeUnbox:Canvases:RequestsPerSecond=1");
+        var page = await browser.OpenAsync(strict);
+        await page.PictureAsync();
+
+        // Nothing of it passes by the hub or the API: the clicks come in by the page's own circuit.
+        await page.EvaluateAsync("() => { const button = document.querySelector('[aria-label=\"Another seed\"]'); for (let i = 0; i < 20; i++) button.click(); }");
+
+        await page.GetByRole(AriaRole.Alert).Filter(new() { HasText = "too much at once" }).WaitForAsync();
+        Assert.Contains("try again in", await page.GetByRole(AriaRole.Alert).TextContentAsync());
     }
 
     private async Task<IPage> OpenAsync()

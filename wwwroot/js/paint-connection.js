@@ -7,7 +7,7 @@ async function library() {
     return globalThis.signalR;
 }
 
-export async function connect({ onFrame, onChanged, onStatus, onRejected, onTrouble }) {
+export async function connect({ onFrame, onChanged, onStatus, onRejected, onPainted, onTrouble }) {
     const signalR = await library();
     const hub = new signalR.HubConnectionBuilder()
         .withUrl('/hubs/paint', { transport: signalR.HttpTransportType.WebSockets, skipNegotiation: true })
@@ -47,8 +47,7 @@ export async function connect({ onFrame, onChanged, onStatus, onRejected, onTrou
         const stroke = waiting;
         waiting = null;
         try {
-            await hub.invoke('Paint', stroke.edit, stroke.mask, stroke.isLast);
-            if (stroke.isLast) stroke.done?.();
+            onPainted(stroke, await hub.invoke('Paint', stroke.edit, stroke.mask, stroke.isLast));
         } catch (error) {
             if (hub.state === signalR.HubConnectionState.Connected) onTrouble(plain(error));
             else waiting ??= stroke;
@@ -62,9 +61,9 @@ export async function connect({ onFrame, onChanged, onStatus, onRejected, onTrou
     return {
         open,
         stop: () => hub.stop(),
-        /** Hands over a stroke; a stroke's end is never replaced by anything but a newer end. */
-        paint(edit, mask, isLast, done) {
-            waiting = { edit, mask, isLast, done };
+        /** Hands over a stroke, { edit, mask, isLast }; what waits is replaced by what is newer. */
+        paint(stroke) {
+            waiting = stroke;
             return flush();
         },
         refresh: () => hub.invoke('Refresh'),

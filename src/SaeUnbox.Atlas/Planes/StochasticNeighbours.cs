@@ -1,5 +1,9 @@
 namespace SaeUnbox.Atlas.Planes;
 
+/// <summary>
+/// Places points on a plane so that neighbours stay neighbours: exact t-SNE (van der Maaten and Hinton, JMLR 9, 2008), all pairs; for dictionaries
+/// of some thousand features. Equal distances give equal places.
+/// </summary>
 public static class StochasticNeighbours
 {
     private const int Iterations = 350, Exaggerated = 90;
@@ -111,6 +115,5 @@ public static class StochasticNeighbours
         var ys = y.Where((_, i) => i % 2 == 1).ToArray();
         var (left, wide, top, high) = (xs.Min(), Math.Max(xs.Max() - xs.Min(), 1e-12), ys.Min(), Math.Max(ys.Max() - ys.Min(), 1e-12));
         return [.. xs.Zip(ys, (x, z) => ((float)((x - left) / wide), (float)((z - top) / high)))];
-// / Math.Max(xs.Max() - xs.Min(), 1e-12)), (float)((z - ys.Min()) / Math.Max(ys.Max() - ys.Min(), 1e-12))))];
     }
 }

@@ -46,9 +46,9 @@ public sealed class AtlasReader : IFeatureAtlas
             reader.Load();
             return reader;
         }
-        catch (Exception exception) when (exception is SqliteException or InvalidCastException or FormatException or RecipeException or ArgumentException or InvalidOperationException or OverflowException)
+        catch (Exception exception) when (IsOfABrokenFile(exception))
         {
-            throw new AtlasException($"The atlas '{path}' is broken: {exception.Message}", exception);
+            throw Broken(path, exception);
         }
     }
 
@@ -56,7 +56,7 @@ public sealed class AtlasReader : IFeatureAtlas
 
     public FeatureHits Search(FeatureQuery query)
     {
-        var text = query.Text?.Trim() ?? "";
+        var text = string.Concat((query.Text ?? "").Select(c => char.IsControl(c) ? ' ' : c)).Trim();
         var hits = text.Length == 0 ? All(query).Select(card => new FeatureHit(card, null))
             : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out _) ? All(query).Where(card => card.Feature.ToString(CultureInfo.InvariantCulture).StartsWith(text, StringComparison.Ordinal)).Select(card => new FeatureHit(card, null))
             : Matches(query, text);
@@ -137,16 +137,28 @@ public sealed class AtlasReader : IFeatureAtlas
 
     private List<T> Rows<T>(string sql, Func<SqliteDataReader, T> read, params object[] values)
     {
-        using var connection = new SqliteConnection(_connection);
-        connection.Open();
-        using var command = connection.CreateCommand();
-        command.CommandText = sql;
-        foreach (var (i, value) in values.Index())
-            command.Parameters.AddWithValue($"${i + 1}", value);
-        using var reader = command.ExecuteReader();
-        var rows = new List<T>();
-        while (reader.Read())
-            rows.Add(read(reader));
-        return rows;
+        try
+        {
+            using var connection = new SqliteConnection(_connection);
+            connection.Open();
+            using var command = connection.CreateCommand();
+            command.CommandText = sql;
+            foreach (var (i, value) in values.Index())
+                command.Parameters.AddWithValue($"${i + 1}", value);
+            using var reader = command.ExecuteReader();
+            var rows = new List<T>();
+            while (reader.Read())
+                rows.Add(read(reader));
+            return rows;
+        }
+        catch (Exception exception) when (IsOfABrokenFile(exception))
+        {
+            throw Broken(_path, exception);
+        }
     }
+
+    private static bool IsOfABrokenFile(Exception exception) =>
+        exception is SqliteException or InvalidCastException or FormatException or RecipeException or ArgumentException or InvalidOperationException or OverflowException;
+
+    private static AtlasException Broken(string path, Exception exception) => new($"The atlas '{path}' is broken: {exception.Message}", exception);
 }

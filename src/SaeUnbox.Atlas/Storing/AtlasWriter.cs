@@ -29,7 +29,8 @@ public static class AtlasWriter
         }
         finally
         {
-            File.Delete(aside);
+            if (File.Exists(aside))
+                File.Delete(aside);
         }
     }
 

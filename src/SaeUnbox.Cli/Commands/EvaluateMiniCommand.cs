@@ -1,8 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text;
-using System.Text.Json;
-using SaeUnbox.Checkpoints;
 using SaeUnbox.Cli.Output;
 using SaeUnbox.Mini.Evaluation;
 
@@ -11,8 +9,6 @@ namespace SaeUnbox.Cli.Commands;
 /// <summary><c>evaluate-mini</c>: what a trained unbox-mini can do, in figures.</summary>
 internal static class EvaluateMiniCommand
 {
-    private static readonly JsonSerializerOptions Format = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
-
     public static Command Create(Terminal terminal)
     {
         var defaults = new MiniEvaluationOptions();
@@ -33,10 +29,10 @@ internal static class EvaluateMiniCommand
                 Pictures = AtLeastOne("--pictures", parsed.GetValue(pictures)), Scenes = AtLeastOne("--scenes", parsed.GetValue(scenes)),
                 Seed = parsed.GetValue(seed), Strength = parsed.GetValue(strength) is var x and >= 5 and <= 15 ? x : throw new CliException("--strength: use 5 to 15."),
             };
-            var report = terminal.WithProgress("evaluating", bar => MiniEvaluation.Run(parsed.GetRequiredValue(model), parsed.GetRequiredValue(saes), options, new Reporter(terminal, bar), cancellation));
-            if (parsed.GetValue(names) is { } namesFile) AtomicFile.WriteAllText(namesFile, JsonSerializer.Serialize(report.Names, Format) + "\n");
-            if (parsed.GetValue(suggestions) is { } triesFile) AtomicFile.WriteAllText(triesFile, MiniSuggestions.Of(report) + "\n");
-            terminal.Output.Write(parsed.GetValue(json) ? JsonSerializer.Serialize(report, Format) + Environment.NewLine : Text(report));
+            var report = terminal.WithProgress("evaluating", bar => MiniEvaluation.Run(parsed.GetRequiredValue(model), parsed.GetRequiredValue(saes), options, new EvaluationReporter(terminal, bar), cancellation));
+            if (parsed.GetValue(names) is { } namesFile) MiniFindings.WriteNames(report, namesFile);
+            if (parsed.GetValue(suggestions) is { } triesFile) MiniFindings.WriteSuggestions(report, triesFile);
+            terminal.Output.Write(parsed.GetValue(json) ? MiniFindings.ToJson(report) + Environment.NewLine : Text(report));
         });
         return command;
     }
@@ -56,22 +52,5 @@ internal static class EvaluateMiniCommand
         return text.ToString();
 
         void Line(FormattableString line) => text.AppendLine(line.ToString(CultureInfo.InvariantCulture));
-    }
-
-    /// <summary>A bar on a terminal, lines now and then elsewhere.</summary>
-    private sealed class Reporter(Terminal terminal, IProgress<Advance> bar) : IProgress<MiniEvaluationProgress>
-    {
-        private int _tenth = -1;
-        private string _stage = "";
-
-        public void Report(MiniEvaluationProgress value)
-        {
-            bar.Report(new(value.Done, value.Total, value.Stage));
-            var tenth = 10 * value.Done / value.Total;
-            if (terminal.HasBars || (tenth, value.Stage) == (_tenth, _stage))
-                return;
-            (_tenth, _stage) = (tenth, value.Stage);
-            terminal.Note($"{value.Stage} {value.Done}/{value.Total}");
-        }
     }
 }

@@ -10,12 +10,12 @@ internal static class TrainMiniCommand
 {
     public static Command Create(Terminal terminal)
     {
-        var output = new Option<string>("--out") { Description = "The folder of the run: states, samples, the model under model, its autoencoders under saes.", HelpName = "DIR", Required = true };
+        var output = new Option<string>("--out") { Description = "The folder of the run: states, samples, the model under model, its autoencoders under saes, figures.json and the atlas.", HelpName = "DIR", Required = true };
         var config = new Option<string?>("--config") { Description = "Options as JSON; what is left out keeps its default (DIR/options.json shows all).", HelpName = "FILE" };
         var seed = new Option<int?>("--seed") { Description = "The seed of all that is random.", HelpName = "N" };
         var steps = new Option<int?>("--steps") { Description = "Steps of the network; may be changed when a run goes on.", HelpName = "N" };
         var from = new Option<string?>("--from") { Description = "Begin with the model and the autoencoders in this folder (of a run, or unbox-mini beside the program) instead of random weights.", HelpName = "DIR" };
-        var command = new Command("train-mini", "Train unbox-mini from nothing. Stop it at any time; the same command goes on.") { output, config, seed, steps, from };
+        var command = new Command("train-mini", "Train unbox-mini from nothing, measure it, and make its atlas. Stop it at any time; the same command goes on.") { output, config, seed, steps, from };
         command.Runs(terminal, (parsed, cancellation) =>
         {
             var folder = parsed.GetRequiredValue(output);
@@ -29,6 +29,7 @@ internal static class TrainMiniCommand
                 terminal.WithProgress("training", progress =>
                 {
                     MiniTraining.Run(options, folder, new Reporter(terminal, progress), parsed.GetValue(from), cancellation);
+                    MiniFindings.Make(folder, options, terminal, progress, cancellation);
                     return true;
                 });
             }

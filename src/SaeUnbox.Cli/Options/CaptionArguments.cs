@@ -27,13 +27,18 @@ internal sealed class CaptionArguments
             case ({ } path, null):
                 return CaptionFile.Read(path, first, most);
             case (null, { } count):
-                var random = new Random(unchecked((int)first));
-                var mix = new SceneMix();
-                return [.. Enumerable.Range(0, Math.Min(AtLeastOne("--mini-captions", count), most))
-                    .Select(index => new Caption(CaptionGrammar.Compose(SceneSampler.Draw(random, mix), random), CaptionFile.SeedOf(first, index)))];
+                return OfGrammar(Math.Min(AtLeastOne("--mini-captions", count), most), first);
             default:
                 throw new CliException("say which captions: either --captions FILE or --mini-captions N.");
         }
+    }
+
+    /// <summary>Captions of the mini model's scenes, and a seed for each.</summary>
+    public static IReadOnlyList<Caption> OfGrammar(int count, long seed)
+    {
+        var random = new Random(unchecked((int)seed));
+        var mix = new SceneMix();
+        return [.. Enumerable.Range(0, count).Select(index => new Caption(CaptionGrammar.Compose(SceneSampler.Draw(random, mix), random), CaptionFile.SeedOf(seed, index)))];
     }
 
     private static int AtLeastOne(string option, int number) => number >= 1 ? number : throw new CliException($"{option} {number}: use 1 or more.");

@@ -25,4 +25,5 @@ public enum PictureFormat
 {
     Png,
     Jpeg,
+    WebP,
 }

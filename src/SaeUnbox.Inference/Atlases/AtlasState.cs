@@ -69,7 +69,8 @@ internal sealed class AtlasState
             for (var left = reader.ReadInt32(); left > 0; left--)
             {
                 var (caption, width, height, length) = (reader.ReadInt32(), reader.ReadInt32(), reader.ReadInt32(), reader.ReadInt32());
-                Pictures[caption] = (width, height, reader.ReadBytes(length));
+                var jpeg = reader.ReadBytes((int)Math.Min(length, reader.BaseStream.Length));
+                Pictures[caption] = jpeg.Length == length ? (width, height, jpeg) : throw new EndOfStreamException();
             }
             Done = done;
         }

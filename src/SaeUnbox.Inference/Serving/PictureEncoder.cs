@@ -13,6 +13,7 @@ internal static class PictureEncoder
     public static byte[] Encode(Picture picture, PictureFormat format, Recipe recipe, bool isLive) => format switch
     {
         PictureFormat.Jpeg => Jpeg.Encode(picture, Quality),
+        PictureFormat.WebP => WebP.Encode(picture, Quality),
         _ => Png.Encode(picture, isLive ? null : new Dictionary<string, string> { [Recipe.PngKeyword] = recipe.ToJson() },
             isLive ? CompressionLevel.Fastest : CompressionLevel.Optimal),
     };

@@ -45,21 +45,6 @@ internal static class SceneQuestions
             scene with { Emptied = [.. scene.Emptied, slot], Added = [SceneLayout.Place(new(kind, color), scene.Noise, slot)] })),
     ];
 
-    /// <summary>Every kind in every colour as large as a box of cells lets it be, and nothing.</summary>
-    public static IReadOnlyList<ProbeAnswer> ThingsInBox(Scene scene, bool ofSky, int top, int left, int side)
-    {
-        const float inset = .1f;
-        return
-        [
-            new(Nothing, scene),
-            .. KindsOf(ofSky).SelectMany(kind => ColorsOf(kind).Select(color => new ProbeAnswer(Name(kind), scene with
-            {
-                Added = [ThingBounds.Fit(kind, color, (left + inset) / CellMask.Side, (top + inset) / CellMask.Side,
-                    (left + side - inset) / CellMask.Side, (top + side - inset) / CellMask.Side)],
-            }))),
-        ];
-    }
-
     public static string Name<T>(T value) where T : struct, Enum => value.ToString().ToLowerInvariant();
 
     private static IReadOnlyList<ThingKind> KindsOf(bool ofSky) => ofSky ? ThingKinds.OfSky : ThingKinds.OfGround;

@@ -50,23 +50,31 @@ internal sealed record SteeringScene(CaptionedScene Captioned, CellMask Cells, I
         if (placed.Length == 0)
             return null;
         var (slot, thing) = placed[random.Next(placed.Length)];
-        return new(captioned, CellsOf(thing), SceneQuestions.Things(captioned.Scene, slot));
+        var (top, left, height, width) = CellsOf(thing);
+        return new(captioned, CellMask.Box(top, left, height, width), SceneQuestions.Things(captioned.Scene, slot));
     }
 
     private static SteeringScene InBox(Random random, CaptionedScene captioned, SteeringElement element)
     {
+        if (element.Kind is { } kind)
+            return InSlot(random, captioned, kind);
         var (top, left) = (element.Group switch
         {
-            "thing" => element.Kind!.Value.IsOfSky() ? random.Next(0, 6) : random.Next(8, 13),
             "ground" => random.Next(10, 13),
             "far" => 5,
             "time" => random.Next(0, 5),
             _ => random.Next(0, 13),
         }, random.Next(0, Side - Box + 1));
-        var answers = element.Kind is { } kind
-            ? SceneQuestions.ThingsInBox(captioned.Scene, kind.IsOfSky(), top, left, Box)
-            : SceneQuestions.Backdrops(captioned.Scene, element.Group);
-        return new(captioned, CellMask.Box(top, left, Box, Box), answers);
+        return new(captioned, CellMask.Box(top, left, Box, Box), SceneQuestions.Backdrops(captioned.Scene, element.Group));
+    }
+
+    // 4x4 cells where a thing can stand, whatever stands there before.
+    private static SteeringScene InSlot(Random random, CaptionedScene captioned, ThingKind kind)
+    {
+        var slot = new SceneSlot(random.Next(2) + (kind.IsOfSky() ? 0 : 2), random.Next(4));
+        var (top, left, height, width) = CellsOf(SceneLayout.Place(new(kind), captioned.Scene.Noise, slot));
+        var (row, column) = (slot.IsOfSky ? top + (height - Box) / 2 : top + height - Box, left + (width - Box) / 2);
+        return new(captioned, CellMask.Box(Math.Clamp(row, 0, Side - Box), Math.Clamp(column, 0, Side - Box), Box, Box), SceneQuestions.Things(captioned.Scene, slot));
     }
 
     private static bool Holds(Scene scene, SteeringElement element) => element.Kind is { } kind
@@ -76,12 +84,12 @@ internal sealed record SteeringScene(CaptionedScene Captioned, CellMask Cells, I
     private static SceneFacts Set(SceneFacts facts, SteeringElement element) =>
         SceneElement.All.Single(one => one.Thing is null && one.Labels[0] == element.Label).Apply(facts);
 
-    private static CellMask CellsOf(PlacedThing thing)
+    private static (int Top, int Left, int Height, int Width) CellsOf(PlacedThing thing)
     {
         var bounds = ThingBounds.Of(thing.Kind);
         var (top, left) = (Cell(thing.Y + bounds.Top * thing.Size, 0), Cell(thing.X + bounds.Left * thing.Size, 0));
         var (bottom, right) = (Cell(thing.Y + bounds.Bottom * thing.Size, .999f), Cell(thing.X + bounds.Right * thing.Size, .999f));
-        return CellMask.Box(top, left, bottom - top, right - left);
+        return (top, left, bottom - top, right - left);
 
         static int Cell(float share, float rounding) => (int)MathF.Floor(share * Side + rounding);
     }

@@ -26,6 +26,19 @@ public sealed record ThingEdit(CellMask Cells, PlacedThing Thing) : SceneEdit(Ce
     }
 }
 
+/// <summary>One thing where things stand: it takes the place of what the scene has there, in the size that belongs to the place.</summary>
+public sealed record SlotEdit(CellMask Cells, SceneSlot Slot, PlacedThing Thing) : SceneEdit(Cells)
+{
+    public override IReadOnlyList<int> Labels =>
+        Thing.Kind.TakesColor() ? [SceneLabels.Of(Thing.Kind), SceneLabels.Of(Thing.Color)] : [SceneLabels.Of(Thing.Kind)];
+
+    public override (Scene Inside, Scene Outside) Truth(Scene scene)
+    {
+        var edited = scene with { Emptied = [.. scene.Emptied, Slot], Added = [.. scene.Added, Thing] };
+        return (edited, edited);
+    }
+}
+
 /// <summary>Another time, ground, far layer or style inside the stroke.</summary>
 public sealed record BackdropEdit(CellMask Cells, SceneFacts Facts, int Label) : SceneEdit(Cells)
 {

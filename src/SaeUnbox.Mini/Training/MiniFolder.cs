@@ -27,6 +27,10 @@ internal sealed class MiniFolder
     /// <summary>What <c>--saes</c> takes.</summary>
     public string Autoencoders => Path.Combine(_root, "saes");
 
+    public string Figures => Path.Combine(_root, MiniFiles.Figures);
+
+    public string Atlas => Path.Combine(_root, MiniFiles.Atlas);
+
     /// <summary>The label heads of training, which a further training goes on from.</summary>
     public string Heads => Path.Combine(_root, "heads.safetensors");
 

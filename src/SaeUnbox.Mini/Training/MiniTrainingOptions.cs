@@ -1,3 +1,4 @@
+using SaeUnbox.Mini.Evaluation;
 using SaeUnbox.Mini.Scenes;
 
 namespace SaeUnbox.Mini.Training;
@@ -19,6 +20,24 @@ public sealed record MiniTrainingOptions
     public NetworkOptions Network { get; init; } = new();
 
     public AutoencoderOptions Autoencoders { get; init; } = new();
+
+    public MiniEvaluationOptions Evaluation { get; init; } = new();
+
+    public MiniAtlasOptions Atlas { get; init; } = new();
+}
+
+/// <summary>What the atlas shows.</summary>
+public sealed record MiniAtlasOptions
+{
+    /// <summary>Captions that are run; of each feature's pictures the strongest are kept.</summary>
+    public int Captions { get; init; } = 500;
+
+    public int Seed { get; init; } = 5000;
+
+    public int TopPictures { get; init; } = 3;
+
+    /// <summary>Side of a kept picture in pixels.</summary>
+    public int PictureSide { get; init; } = 120;
 }
 
 /// <summary>The linear code of pictures.</summary>
@@ -107,6 +126,9 @@ public sealed record NetworkOptions
     public double Averaging { get; init; } = .998;
 
     public double AbsoluteWeight { get; init; } = .3;
+
+    /// <summary>Weight of latents under a thing: things are small, and blur where they count no more than the sky.</summary>
+    public double ThingWeight { get; init; } = 3;
 
     /// <summary>Weight of the label heads' cross entropy.</summary>
     public double LabelWeight { get; init; } = 2;

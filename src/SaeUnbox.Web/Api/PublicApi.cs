@@ -9,7 +9,7 @@ namespace SaeUnbox.Web.Api;
 internal static class PublicApi
 {
     private const int MostBytes = 4 << 20;
-    private const string Json = "application/json", Png = "image/png", Jpeg = "image/jpeg";
+    private const string Json = "application/json", Png = "image/png", Jpeg = "image/jpeg", WebP = "image/webp";
 
     public static void AddPublicApi(this IServiceCollection services)
     {
@@ -23,8 +23,8 @@ internal static class PublicApi
         var api = app.MapGroup("/api/v1").AddEndpointFilter(ApiProblems.Filter).DisableAntiforgery().ProducesProblem(429);
         var pictures = api.MapGroup("").WithTags("Pictures");
         pictures.MapPost("/generate", GenerateAsync).WithSummary("The picture of a recipe")
-            .WithDescription("A PNG with the recipe inside, or a JPEG, by Accept. Fields that the recipe leaves out are the model's own. The header Server-Timing tells how long each stage took.")
-            .Accepts<Recipe>(Json).Produces<PictureFile>(200, Png, Jpeg).ProducesValidationProblem().ProducesProblem(503);
+            .WithDescription("A PNG with the recipe inside, a JPEG or a WebP, by Accept. Fields that the recipe leaves out are the model's own. The header Server-Timing tells how long each stage took.")
+            .Accepts<Recipe>(Json).Produces<PictureFile>(200, Png, Jpeg, WebP).ProducesValidationProblem().ProducesProblem(503);
         pictures.MapPost("/explore", ExploreAsync).WithSummary("What is active in a recipe's picture")
             .WithDescription("For every site and cell the features that are active, and how strongly; no picture is made.")
             .Accepts<Recipe>(Json).Produces<Exploration>().ProducesValidationProblem().ProducesProblem(503);
@@ -41,7 +41,7 @@ internal static class PublicApi
         var result = await jobs.RunAsync(new GenerationJob(Guid.NewGuid(), recipe) { Picture = format }, ClientKey.Of(context), cancellation);
         context.Response.Headers["Server-Timing"] = string.Join(", ", result.Timings.Select(stage => FormattableString.Invariant($"{stage.Stage};dur={stage.Duration.TotalMilliseconds:0.0}")));
         context.Response.Headers.Vary = HeaderNames.Accept;
-        return TypedResults.Bytes(result.Picture.ToArray(), format == PictureFormat.Jpeg ? Jpeg : Png);
+        return TypedResults.Bytes(result.Picture.ToArray(), format switch { PictureFormat.Jpeg => Jpeg, PictureFormat.WebP => WebP, _ => Png });
     }
 
     private static async Task<IResult> ExploreAsync(HttpContext context, JobClient jobs, IModelCatalogue catalogue, CancellationToken cancellation)
@@ -78,10 +78,13 @@ internal static class PublicApi
         return Recipe.FromJson(json, model.NewRecipe());
     }
 
+    // The type that is wanted most; of types wanted alike the first, which for "*/*" is the one that holds the recipe.
     private static PictureFormat Wanted(HttpRequest request)
     {
         var accepted = request.GetTypedHeaders().Accept;
+        (string Type, PictureFormat Format)[] all = [(Png, PictureFormat.Png), (Jpeg, PictureFormat.Jpeg), (WebP, PictureFormat.WebP)];
+        return all.MaxBy(one => Quality(one.Type)).Format;
+
         double Quality(string type) => accepted.Where(one => one.MatchesMediaType(type)).Select(one => one.Quality ?? 1).DefaultIfEmpty(0).Max();
-        return Quality(Jpeg) > Quality(Png) ? PictureFormat.Jpeg : PictureFormat.Png;
     }
 }

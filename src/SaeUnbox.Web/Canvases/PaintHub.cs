@@ -4,14 +4,18 @@ using SaeUnbox.Contracts;
 namespace SaeUnbox.Web.Canvases;
 
 /// <summary>The door for brushes and scripts: strokes go in while the pointer moves, pictures come out. Version 1 of docs/hub.md.</summary>
-internal sealed class PaintHub(CanvasRegistry canvases, IModelCatalogue catalogue, CanvasRelay relay) : Hub<IPaintClient>
+internal sealed class PaintHub(CanvasRegistry canvases, IModelCatalogue catalogue, IServingState serving, CanvasRelay relay) : Hub<IPaintClient>
 {
     public const string Address = "/hubs/paint";
     private const string Key = "canvas";
 
-    /// <summary>Opens a canvas: one that is there, or a new one of a recipe, or of the default model's own settings.</summary>
-    public CanvasState Open(string? canvas, string? recipe)
+    /// <summary>
+    /// Opens a canvas: one that is there, or a new one of a recipe, or of the default model's own settings. Waits until models are loaded:
+    /// a page comes back while the program starts.
+    /// </summary>
+    public async Task<CanvasState> Open(string? canvas, string? recipe)
     {
+        await serving.Loaded.WaitAsync(Context.ConnectionAborted);
         var session = canvas is { Length: > 0 } ? canvases.Find(canvas) : null;
         session ??= Guarded(() => canvases.Create(ClientKey.Of(Context.GetHttpContext()), Read(recipe)));
         Leave();
@@ -66,7 +70,7 @@ internal sealed class PaintHub(CanvasRegistry canvases, IModelCatalogue catalogu
 
     private Recipe Read(string? json)
     {
-        var model = catalogue.Models.FirstOrDefault() ?? throw new HubException("The model is still loading; try again in a moment.");
+        var model = catalogue.Models.FirstOrDefault() ?? throw new HubException(serving.Failure ?? "No model is loaded.");
         return json is { Length: > 0 } ? Recipe.FromJson(json, model.NewRecipe()) : model.NewRecipe();
     }
 

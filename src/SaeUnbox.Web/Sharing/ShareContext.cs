@@ -2,9 +2,17 @@ using Microsoft.EntityFrameworkCore;
 
 namespace SaeUnbox.Web.Sharing;
 
-/// <summary>The store of shared recipes.</summary>
-internal sealed class ShareContext(DbContextOptions<ShareContext> options) : DbContext(options)
+/// <summary>The store of shared recipes, in SQLite as it stands.</summary>
+internal class ShareContext : DbContext
 {
+    public ShareContext(DbContextOptions<ShareContext> options) : base(options)
+    {
+    }
+
+    protected ShareContext(DbContextOptions options) : base(options)
+    {
+    }
+
     public DbSet<SharedRecipe> Recipes => Set<SharedRecipe>();
 
     protected override void OnModelCreating(ModelBuilder modelBuilder) => modelBuilder.Entity<SharedRecipe>(recipe =>

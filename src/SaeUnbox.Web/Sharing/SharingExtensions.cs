@@ -6,6 +6,7 @@ using SaeUnbox.Contracts;
 using SaeUnbox.Web.Api;
 using SaeUnbox.Web.Canvases;
 using SaeUnbox.Web.Hosting;
+using SaeUnbox.Web.Sharing.Postgres;
 
 namespace SaeUnbox.Web.Sharing;
 
@@ -14,34 +15,33 @@ internal static class SharingExtensions
     public static void AddSharing(this IServiceCollection services, IConfiguration configuration)
     {
         services.AddAnnotatedOptions<ShareOptions>(configuration, ShareOptions.Section);
-        services.AddDbContextFactory<ShareContext>((provider, options) =>
-            options.UseSqlite(new SqliteConnectionStringBuilder { DataSource = provider.GetRequiredService<IOptions<ShareOptions>>().Value.File }.ConnectionString));
+        services.Configure<ShareOptions>(options =>
+        {
+            if (configuration[ShareOptions.StoreKey] is { Length: > 0 } store)
+                options.Store = Enum.TryParse<ShareStoreKind>(store, ignoreCase: true, out var kind) && Enum.IsDefined(kind) ? kind
+                    : throw new OptionsValidationException(ShareOptions.StoreKey, typeof(ShareOptions), [$"{ShareOptions.StoreKey} is '{store}'; use Sqlite or Postgres."]);
+        });
+        if (string.Equals(configuration[ShareOptions.StoreKey], nameof(ShareStoreKind.Postgres), StringComparison.OrdinalIgnoreCase))
+        {
+            services.AddDbContextFactory<PostgresShareContext>((provider, options) => options.UseNpgsql(Options(provider).Connection));
+            services.AddSingleton<IDbContextFactory<ShareContext>, PostgresShareContexts>();
+        }
+        else
+            services.AddDbContextFactory<ShareContext>((provider, options) =>
+                options.UseSqlite(new SqliteConnectionStringBuilder { DataSource = Options(provider).File }.ConnectionString));
+        services.AddSingleton<ShareDatabase>();
         services.AddSingleton<IShareStore, ShareStore>();
     }
 
     /// <summary>/s/ID: a card for those who unfold links, then the studio with the recipe on the canvas.</summary>
     public static void MapSharing(this WebApplication app)
     {
-        Prepare(app.Services);
+        app.Services.GetRequiredService<ShareDatabase>().Prepare();
         app.MapGet("/s/{id}", CardAsync).ExcludeFromDescription();
         app.MapGet("/s/{id}/card.jpg", PictureAsync).AddEndpointFilter(ApiProblems.Filter).ExcludeFromDescription();
     }
 
-    /// <summary>Makes the file, or brings one of an older version up to date.</summary>
-    private static void Prepare(IServiceProvider services)
-    {
-        var file = Path.GetFullPath(services.GetRequiredService<IOptions<ShareOptions>>().Value.File);
-        try
-        {
-            Directory.CreateDirectory(Path.GetDirectoryName(file)!);
-            using var context = services.GetRequiredService<IDbContextFactory<ShareContext>>().CreateDbContext();
-            context.Database.Migrate();
-        }
-        catch (Exception exception) when (exception is SqliteException or UnauthorizedAccessException or IOException)
-        {
-            throw new IOException($"The file of shared recipes, {file}, cannot be used ({exception.Message}); name another by SaeUnbox:Sharing:File, or delete it.", exception);
-        }
-    }
+    private static ShareOptions Options(IServiceProvider services) => services.GetRequiredService<IOptions<ShareOptions>>().Value;
 
     private static async Task<IResult> CardAsync(string id, IShareStore shares, HttpRequest request, CancellationToken cancellation)
     {

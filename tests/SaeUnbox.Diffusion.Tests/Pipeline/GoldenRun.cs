@@ -42,7 +42,7 @@ internal sealed class GoldenRun : IDisposable
     };
 
     /// <summary>What another correct implementation may differ by in the final latents.</summary>
-    public double LatentsTolerance => Request.IsGuided ? 4e-2 : 1e-2;
+    public Limit LatentsTolerance => Limit.Latents(Request.IsGuided);
 
     public SdxlPipeline LoadPipeline(SdxlPipelineOptions? options = null) => SdxlPipeline.Load(Goldens.At("model"), (options ?? new()) with
     {

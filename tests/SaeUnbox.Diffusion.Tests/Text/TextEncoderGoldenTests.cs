@@ -7,8 +7,6 @@ namespace SaeUnbox.Diffusion.Tests;
 
 public sealed class TextEncoderGoldenTests
 {
-    private const double Tolerance = 3e-5;
-
     private static readonly Checkpoint File = Checkpoint.Open(Goldens.At("text.safetensors"));
     private static readonly string[] Prompts = [.. Goldens.Json("text.json").GetProperty("prompts").EnumerateArray().Select(p => p.GetString()!)];
     private static readonly PromptEncoder Encoder = PromptEncoder.Load(Goldens.At("model"), Precision.For(ScalarType.Float32, TestDevice.Current));
@@ -45,10 +43,10 @@ public sealed class TextEncoderGoldenTests
         Assert.Equal([Prompts.Length, Encoder.PooledSize], encoding.Pooled.shape);
         for (var i = 0; i < Prompts.Length; i++)
         {
-            TensorAssert.Close(cat([File.Read($"{i}/hidden_1"), File.Read($"{i}/hidden_2")], -1), encoding.Hidden.narrow(0, i, 1), Tolerance);
-            TensorAssert.Close(File.Read($"{i}/text_embeds"), encoding.Pooled.narrow(0, i, 1), Tolerance);
+            TensorAssert.Close(cat([File.Read($"{i}/hidden_1"), File.Read($"{i}/hidden_2")], -1), encoding.Hidden.narrow(0, i, 1), Limit.TextStates);
+            TensorAssert.Close(File.Read($"{i}/text_embeds"), encoding.Pooled.narrow(0, i, 1), Limit.TextPooled);
         }
-        TensorAssert.Close(File.Read("0/prompt_embeds"), encoding.Hidden.narrow(0, 0, 1), Tolerance);
+        TensorAssert.Close(File.Read("0/prompt_embeds"), encoding.Hidden.narrow(0, 0, 1), Limit.TextStates);
     }
 
     [Fact]
@@ -56,8 +54,8 @@ public sealed class TextEncoderGoldenTests
     {
         using var scope = NewDisposeScope();
         var encoding = Encoder.Encode("");
-        TensorAssert.Close(File.Read("negative_empty_string/negative_prompt_embeds"), encoding.Hidden, Tolerance);
-        TensorAssert.Close(File.Read("negative_empty_string/negative_pooled"), encoding.Pooled, Tolerance);
+        TensorAssert.Close(File.Read("negative_empty_string/negative_prompt_embeds"), encoding.Hidden, Limit.TextStates);
+        TensorAssert.Close(File.Read("negative_empty_string/negative_pooled"), encoding.Pooled, Limit.TextPooled);
     }
 
     [Fact]
@@ -73,9 +71,9 @@ public sealed class TextEncoderGoldenTests
 
     private static void CheckStates(int prompt, int which, ClipTextStates states)
     {
-        TensorAssert.Close(File.Read($"{prompt}/hidden_{which}"), states.Penultimate, Tolerance);
-        if (File.Entries.ContainsKey($"{prompt}/last_{which}")) TensorAssert.Close(File.Read($"{prompt}/last_{which}"), states.Last, Tolerance);
-        if (which == 2) TensorAssert.Close(File.Read($"{prompt}/text_embeds"), states.Pooled, Tolerance);
+        TensorAssert.Close(File.Read($"{prompt}/hidden_{which}"), states.Penultimate, Limit.TextStates);
+        if (File.Entries.ContainsKey($"{prompt}/last_{which}")) TensorAssert.Close(File.Read($"{prompt}/last_{which}"), states.Last, Limit.TextStates);
+        if (which == 2) TensorAssert.Close(File.Read($"{prompt}/text_embeds"), states.Pooled, Limit.TextPooled);
     }
 
     private static ClipTextEncoder Load(string component)

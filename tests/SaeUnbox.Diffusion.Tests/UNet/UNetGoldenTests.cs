@@ -5,9 +5,6 @@ namespace SaeUnbox.Diffusion.Tests.UNets;
 
 public sealed class UNetGoldenTests(GoldenUNet golden) : IClassFixture<GoldenUNet>
 {
-    private const double OutputLimit = 6e-4;
-    private const double SiteLimit = 3.5e-3;
-
     [Fact]
     public void Forward_RecordedPass_GivesRecordedOutput()
     {
@@ -16,7 +13,7 @@ public sealed class UNetGoldenTests(GoldenUNet golden) : IClassFixture<GoldenUNe
         {
             using var scope = NewDisposeScope();
             using var mode = inference_mode();
-            TensorAssert.Close(pass["output"], pass.Forward(), OutputLimit);
+            TensorAssert.Close(pass["output"], pass.Forward(), Limit.UNetOutput);
         }
     }
 
@@ -29,12 +26,12 @@ public sealed class UNetGoldenTests(GoldenUNet golden) : IClassFixture<GoldenUNe
             using var mode = inference_mode();
             Assert.NotEmpty(pass.Sites);
             using var run = pass.Run([.. pass.Sites.Select(s => s.Code)]);
-            TensorAssert.Close(pass["output"], run.Output!, OutputLimit);
+            TensorAssert.Close(pass["output"], run.Output!, Limit.UNetOutput);
             foreach (var site in pass.Sites)
             {
                 var state = run.States[site.Code];
-                TensorAssert.Close(pass[$"{site.ModulePath}/input"], state.Input, SiteLimit);
-                TensorAssert.Close(pass[$"{site.ModulePath}/output"], state.Output, SiteLimit);
+                TensorAssert.Close(pass[$"{site.ModulePath}/input"], state.Input, Limit.Block);
+                TensorAssert.Close(pass[$"{site.ModulePath}/output"], state.Output, Limit.Block);
             }
         }
     }
@@ -51,7 +48,7 @@ public sealed class UNetGoldenTests(GoldenUNet golden) : IClassFixture<GoldenUNe
                 without = pass.Forward();
             }
 
-            TensorAssert.Close(without, pass.Forward(), OutputLimit);
+            TensorAssert.Close(without, pass.Forward(), Limit.UNetOutput);
         }
     }
 

@@ -1,4 +1,5 @@
 using Bunit;
+using Microsoft.Extensions.DependencyInjection;
 using SaeUnbox.Contracts;
 using SaeUnbox.Web.Components.Pages.Paint;
 
@@ -7,8 +8,28 @@ namespace SaeUnbox.Web.Tests.Components;
 public sealed class PromptBarTests : BunitContext
 {
     private static readonly Recipe House = new() { Model = "mini", Prompt = "a house", Seed = 7 };
+    private readonly HandClock _clock = new();
     private readonly List<string> _generated = [];
     private readonly List<Recipe> _settings = [];
+
+    public PromptBarTests() => Services.AddSingleton<TimeProvider>(_clock);
+
+    [Fact]
+    public void Busy_ForASecond_OffersToStop()
+    {
+        var stopped = 0;
+        var bar = Bar(House);
+        bar.Render(one => one.Add(bar => bar.IsBusy, true).Add(bar => bar.OnStop, () => stopped++));
+        Assert.DoesNotContain("Stop", bar.Markup);
+
+        _clock.Advance(TimeSpan.FromSeconds(1.1));
+        bar.WaitForAssertion(() => Assert.Contains("Stop", bar.Markup));
+        bar.FindAll("button").Single(button => button.TextContent == "Stop").Click();
+        Assert.Equal(1, stopped);
+
+        bar.Render(one => one.Add(bar => bar.IsBusy, false));
+        Assert.DoesNotContain("Stop", bar.Markup);
+    }
 
     [Fact]
     public void Submit_WhatWasWritten_IsGenerated()

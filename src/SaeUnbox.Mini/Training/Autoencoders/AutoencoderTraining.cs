@@ -61,12 +61,13 @@ internal static class AutoencoderTraining
     private static void DropOthers(MiniTrainingOptions options, MiniFolder folder)
     {
         Directory.CreateDirectory(folder.AutoencoderStates);
-        var (note, text) = (Path.Combine(folder.AutoencoderStates, "options.json"), JsonSerializer.Serialize(options));
+        var (note, text) = (Path.Combine(folder.AutoencoderStates, "options.json"), JsonSerializer.Serialize(options with { Evaluation = new(), Atlas = new() }));
         if (File.Exists(note) && File.ReadAllText(note) == text)
             return;
-        foreach (var part in (string[])[folder.Activations, folder.AutoencoderStates, folder.Autoencoders])
+        foreach (var part in (string[])[folder.Activations, folder.AutoencoderStates, folder.Autoencoders, folder.Atlas])
             if (Directory.Exists(part))
                 Directory.Delete(part, true);
+        File.Delete(folder.Figures);
         Directory.CreateDirectory(folder.AutoencoderStates);
         AtomicFile.WriteAllText(note, text);
     }

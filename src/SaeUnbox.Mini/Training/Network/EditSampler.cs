@@ -23,7 +23,7 @@ internal sealed record RemovalEdit(CellMask Cells, SceneSlot Slot, SceneElement 
 /// <summary>Draws edits at random: things of any size nearly anywhere they can stand, and backdrops over boxes and ellipses.</summary>
 internal static class EditSampler
 {
-    private const double Things = .58, Removals = .12, BackdropRemovals = .2, Rounded = .4, Anywhere = .12;
+    private const double Things = .58, Removals = .12, BackdropRemovals = .2, Rounded = .4, Floating = .12, InSlots = .75;
     private const int Side = CellMask.Side, HorizonRow = 9;
     private const float Inset = .1f / Side;
 
@@ -32,19 +32,26 @@ internal static class EditSampler
         var choice = random.NextDouble();
         if (choice < Removals && Removal(random, scene) is { } removal)
             return removal;
-        return choice < Removals + Things ? Thing(random) : Backdrop(random, scene);
+        return choice >= Removals + Things ? Backdrop(random, scene) : random.NextDouble() < InSlots ? InSlot(random, scene) : Anywhere(random);
     }
 
-    private static PaintedEdit Thing(Random random)
+    // Where the U-Net draws things anyway: the stroke needs to say no more than which.
+    private static PaintedEdit InSlot(Random random, Scene scene)
     {
-        // Kinds alike often, whatever the number of their colours.
-        var kinds = Enum.GetValues<ThingKind>();
-        var kind = kinds[random.Next(kinds.Length)];
-        var element = Pick(random, element => element.Thing?.Kind == kind);
-        var named = SceneElement.All[element].Thing!.Value;
+        var (kind, element, named) = AnyThing(random);
+        var slot = new SceneSlot(random.Next(2) + (kind.IsOfSky() ? 0 : 2), random.Next(4));
+        var placed = SceneLayout.Place(named, scene.Noise, slot);
+        var (top, left, height, width) = Around(placed);
+        var (up, aside) = (random.Next(-1, 2), random.Next(-1, 2));
+        return new(new SlotEdit(Shape(random, top - Math.Max(0, up), left - Math.Max(0, aside), height + Math.Abs(up), width + Math.Abs(aside)), slot, placed), element, false);
+    }
+
+    private static PaintedEdit Anywhere(Random random)
+    {
+        var (kind, element, named) = AnyThing(random);
         var (height, width) = (random.Next(3, 7), 0);
         width = Math.Clamp(height + random.Next(-1, 2), 3, 6);
-        var anywhere = random.NextDouble() < Anywhere;
+        var anywhere = random.NextDouble() < Floating;
         var bottom = anywhere ? random.Next(height, Side + 1) : kind.IsOfSky() ? random.Next(height, Math.Max(HorizonRow, height) + 1) : random.Next(HorizonRow + 2, Side + 1);
         var (top, left) = (bottom - height, random.Next(0, Side - width + 1));
         var placed = ThingBounds.Fit(kind, named.Color ?? default,
@@ -80,11 +87,26 @@ internal static class EditSampler
         if (placed.Count == 0)
             return null;
         var (slot, thing) = placed[random.Next(placed.Count)];
+        var (top, left, height, width) = Around(thing);
+        var element = Pick(random, candidate => candidate.Thing is { } named && named.Kind == thing.Kind && (named.Color ?? thing.Color) == thing.Color);
+        return new(new RemovalEdit(CellMask.Box(top, left, height, width), slot, SceneElement.All[element]), element, true);
+    }
+
+    // Kinds alike often, whatever the number of their colours.
+    private static (ThingKind Kind, int Element, NamedThing Named) AnyThing(Random random)
+    {
+        var kinds = Enum.GetValues<ThingKind>();
+        var kind = kinds[random.Next(kinds.Length)];
+        var element = Pick(random, element => element.Thing?.Kind == kind);
+        return (kind, element, SceneElement.All[element].Thing!.Value);
+    }
+
+    // The cells of which a thing fills the better part.
+    private static (int Top, int Left, int Height, int Width) Around(PlacedThing thing)
+    {
         var bounds = ThingBounds.Of(thing.Kind);
         var (top, left) = (Cell(thing.Y + bounds.Top * thing.Size, .35f), Cell(thing.X + bounds.Left * thing.Size, .35f));
-        var (bottom, right) = (Cell(thing.Y + bounds.Bottom * thing.Size, .65f), Cell(thing.X + bounds.Right * thing.Size, .65f));
-        var element = Pick(random, candidate => candidate.Thing is { } named && named.Kind == thing.Kind && (named.Color ?? thing.Color) == thing.Color);
-        return new(new RemovalEdit(CellMask.Box(top, left, bottom - top, right - left), slot, SceneElement.All[element]), element, true);
+        return (top, left, Cell(thing.Y + bounds.Bottom * thing.Size, .65f) - top, Cell(thing.X + bounds.Right * thing.Size, .65f) - left);
 
         static int Cell(float share, float rounding) => (int)MathF.Floor(share * Side + rounding);
     }

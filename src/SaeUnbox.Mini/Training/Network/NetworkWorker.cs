@@ -1,4 +1,5 @@
 using SaeUnbox.Diffusion;
+using SaeUnbox.Mini.Scenes;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Training;
@@ -47,6 +48,9 @@ internal sealed class NetworkWorker(int number, MiniNetwork network, MiniTrainin
         var pictureLoss = square + options.Network.AbsoluteWeight * error.abs();
         if (edit is not null)
             pictureLoss = pictureLoss * edit.Weight;
+        // Of painted steps what is right, of swapped ones nothing is known cell by cell.
+        if ((edit is null ? batch.Labels : edit.Labels) is { } shown)
+            pictureLoss = pictureLoss * (1 + (options.Network.ThingWeight - 1) * Regions.Enlarge(Regions.OfThings(shown), batch.Latents.shape[2] / CellMask.Side));
         var labelLoss = LabelLoss(batch, plan, edit, deltas);
         (pictureLoss.mean() + options.Network.LabelWeight * labelLoss).backward();
         var gradients = Gradients.Take(network.Leaves.Select(leaf => leaf.Value));

@@ -1,3 +1,4 @@
+using SaeUnbox.Mini.Scenes;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -13,6 +14,9 @@ internal static class Regions
         return nn.functional.interpolate(masks, [masks.shape[2] * factor, masks.shape[3] * factor], mode: InterpolationMode.Nearest)
             .MoveToOuterDisposeScope();
     }
+
+    /// <summary>Cells in which a thing shows, [B, 1, 16, 16], of labels [B, labels, 16, 16].</summary>
+    public static Tensor OfThings(Tensor labels) => labels.narrow(1, SceneLabels.Of(default(ThingKind)), Enum.GetValues<ThingKind>().Length).amax(1).unsqueeze(1);
 
     /// <summary>1 within <paramref name="reach"/> latents of the mask's border, on both sides of it.</summary>
     public static Tensor Edge(Tensor mask, long reach)

@@ -27,6 +27,7 @@ public sealed partial class Paint
     private IconOf? _icon;
     private View _view;
     private string _outside = "";
+    private double? _done;
     private bool _isBusy, _hasPicture, _isSeedLocked = true;
 
     private enum View { Picture, Slider, Difference }
@@ -73,12 +74,12 @@ public sealed partial class Paint
         if (note is not null)
             Tell(note, isBad: true);
         if (found.PendingMask is { } mask && found.PendingEdit < Recipe.Edits.Count)
-        {
             SetMask(found.PendingEdit, mask);
-            await _surface.InvokeVoidAsync("forget");
-        }
         else
+        {
+            await _surface.InvokeVoidAsync("forget");
             Attempt(() => _canvas.Refresh());
+        }
         await SelectAsync(Math.Max(0, Recipe.Edits.Count - 1));
     }
 
@@ -160,11 +161,20 @@ public sealed partial class Paint
             case CanvasUpdate.Changed:
                 return;
             case CanvasUpdate.Frame frame:
-                (_isBusy, _hasPicture) = (false, true);
+                (_isBusy, _done, _hasPicture) = (false, null, true);
+                if (_notice is { IsOfQueue: true })
+                    _notice = null;
                 if (frame.Result.Maps.All.Count > 0)
                     ReadActive();
                 else
                     return;
+                break;
+            case CanvasUpdate.Status { Progress: GenerationProgress.Running { Steps: > 1 } running }:
+                (_isBusy, _done) = (true, (double)running.Step / running.Steps);
+                break;
+            case CanvasUpdate.Status { Progress: GenerationProgress.Cancelled }:
+                _isBusy = false;
+                Tell("Stopped.");
                 break;
             case CanvasUpdate.Rejected rejected:
                 _isBusy = false;
@@ -172,9 +182,9 @@ public sealed partial class Paint
                 break;
             case CanvasUpdate.Status { Progress: GenerationProgress.Waiting { Position: > 0 } waiting }:
                 _isBusy = true;
-                Tell(waiting.Expected is { } wait
+                _notice = new(waiting.Expected is { } wait
                     ? FormattableString.Invariant($"Waiting: {waiting.Position} ahead, about {Math.Max(1, wait.TotalSeconds):0} s.")
-                    : FormattableString.Invariant($"Waiting: {waiting.Position} ahead."));
+                    : FormattableString.Invariant($"Waiting: {waiting.Position} ahead."), false, IsOfQueue: true);
                 break;
             default:
                 return;
@@ -199,7 +209,7 @@ public sealed partial class Paint
 
     private void Tell(string text, bool isBad = false) => _notice = new(text, isBad);
 
-    private sealed record Notice(string Text, bool IsBad);
+    private sealed record Notice(string Text, bool IsBad, bool IsOfQueue = false);
 
     private sealed record IconOf(string Title, string? Source);
 

@@ -3,7 +3,7 @@ import * as masks from '/js/masks.js';
 import { connect } from '/js/paint-connection.js';
 import { recipeOf } from '/js/png-text.js';
 
-const throttle = 64;
+const throttle = 40;
 const keys = { draft: 'saeunbox.draft', pending: 'saeunbox.pending' };
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
 
@@ -32,8 +32,7 @@ class Surface {
     /** What this browser kept. */
     find() {
         const link = /[#&]r=([\w-]+)/.exec(location.hash)?.[1];
-        const pending = stored(keys.pending);
-        const stroke = !link && pending ? JSON.parse(pending) : null;
+        const stroke = link ? null : pending();
         return { link, draft: stored(keys.draft), pendingEdit: stroke?.edit ?? -1, pendingMask: stroke?.mask };
     }
 
@@ -43,6 +42,7 @@ class Surface {
             onChanged: change => this.changed(change),
             onStatus: status => this.status(status),
             onRejected: () => { },
+            onPainted: (stroke, version) => this.root.dispatchEvent(new CustomEvent('saeunbox:painted', { detail: { version, at: stroke.at } })),
             onTrouble: message => this.page.invokeMethodAsync('Trouble', message),
         });
         if (location.hash) history.replaceState(null, '', location.pathname + location.search);
@@ -194,12 +194,16 @@ class Surface {
         return change.map(value => value < .02 ? 0 : value);
     }
 
-    // The draft follows the server's recipe, even where this page's circuit is gone and only the brush came back.
+    // The draft follows the server's recipe, even where this page's circuit is gone and only the brush came back. A stroke is kept beside it
+    // until the draft holds it: the page may be loaded anew at any moment between.
     changed(change) {
-        if (!change.IsStroke) store(keys.draft, change.Recipe);
+        if (change.IsStroke) return;
+        store(keys.draft, change.Recipe);
+        const kept = pending();
+        if (kept && JSON.parse(change.Recipe).edits?.[kept.edit]?.mask === kept.mask) localStorage.removeItem(keys.pending);
     }
 
-    /** The kept stroke is on the server now. */
+    /** The kept stroke has no place in the recipe any more. */
     forget() {
         localStorage.removeItem(keys.pending);
     }
@@ -303,7 +307,9 @@ class Surface {
             changed = masks.disc(this.mask, (from.x + (to.x - from.x) * share) * columns, (from.y + (to.y - from.y) * share) * rows, radius, this.brush.hardness, this.brush.erase) || changed;
         }
         this.last = to;
-        if (changed) this.send(false);
+        if (!changed) return;
+        this.changedAt ??= performance.now();
+        this.send(false);
     }
 
     send(isLast) {
@@ -315,8 +321,8 @@ class Surface {
             const mask = masks.write(this.mask);
             // Until the server has the stroke, this browser keeps it.
             if (isLast) store(keys.pending, JSON.stringify({ edit: this.layer.index, mask }));
-            this.connection?.paint(this.layer.index, mask, isLast, () => localStorage.removeItem(keys.pending));
-            this.root.dispatchEvent(new CustomEvent('saeunbox:stroke', { detail: { bytes: mask.length, isLast } }));
+            this.connection?.paint({ edit: this.layer.index, mask, isLast, at: this.changedAt ?? this.sent });
+            this.changedAt = null;
         };
         if (wait <= 0) go(); else this.sending = setTimeout(go, wait);
     }
@@ -481,6 +487,11 @@ const clamp = (value, count) => Math.min(count - 1, Math.max(0, value));
 
 function stored(key) {
     try { return localStorage.getItem(key); } catch { return null; }
+}
+
+/** The newest stroke that the draft may not hold yet. */
+function pending() {
+    try { return JSON.parse(stored(keys.pending)); } catch { return null; }
 }
 
 function store(key, value) {

@@ -1,0 +1,37 @@
+using System.CommandLine;
+using SaeUnbox.Cli.Output;
+
+namespace SaeUnbox.Cli.Commands;
+
+/// <summary><c>health</c>: whether a node answers; for containers, which hold no other client.</summary>
+internal static class HealthCommand
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+
+    public static Command Create(Terminal terminal)
+    {
+        var address = new Argument<string>("URL") { Description = "Such as http://localhost:8080/readyz." };
+        var command = new Command("health", "Ask a node whether it is well: exit status 0 where the address answers with success.") { address };
+        command.Runs(terminal, (parsed, cancellation) =>
+        {
+            var text = parsed.GetRequiredValue(address);
+            if (!Uri.TryCreate(text, UriKind.Absolute, out var uri) || uri.Scheme is not ("http" or "https")) throw new CliException($"{Line.Quote(text)} is no address such as http://localhost:8080/readyz.");
+            using var client = new HttpClient { Timeout = Patience };
+            try
+            {
+                using var answer = client.Send(new HttpRequestMessage(HttpMethod.Get, uri), cancellation);
+                if (!answer.IsSuccessStatusCode) throw new CliException($"{uri} answers {(int)answer.StatusCode}.");
+                terminal.Output.WriteLine($"{uri} answers {(int)answer.StatusCode}");
+            }
+            catch (HttpRequestException exception)
+            {
+                throw new CliException($"{uri} does not answer: {exception.Message}");
+            }
+            catch (TaskCanceledException) when (!cancellation.IsCancellationRequested)
+            {
+                throw new CliException($"{uri} does not answer within {Patience.TotalSeconds:0} s.");
+            }
+        });
+        return command;
+    }
+}

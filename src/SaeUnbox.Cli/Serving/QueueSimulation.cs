@@ -1,0 +1,147 @@
+namespace SaeUnbox.Cli.Serving;
+
+/// <summary>
+/// The queue's rules, played through event by event without any model: of a canvas one job waits and one runs, a newer stroke takes the place
+/// of the one that waits, canvases have their turn in the order in which they came.
+/// </summary>
+internal sealed class QueueSimulation
+{
+    private const double Z95 = 1.6448536269514722; // of the standard normal distribution
+
+    private enum Happening { Begin, Stroke, Pause, Done }
+
+    private readonly PaintingLoad _load;
+    private readonly Random _random;
+    private readonly PriorityQueue<(Happening What, Canvas Canvas), (double Time, long Order)> _events = new();
+    private readonly LinkedList<Canvas> _waiting = [];
+    private readonly List<double> _latencies = [];
+    private double _now, _busy, _painted;
+    private long _order;
+    private int _free, _pictures;
+
+    private QueueSimulation(PaintingLoad load, int seed) => (_load, _random, _free) = (load, new Random(seed), load.Workers);
+
+    /// <summary>Equal loads and seeds give equal figures.</summary>
+    public static ServingFigures Run(PaintingLoad load, int seed = 1) => new QueueSimulation(load, seed).Run();
+
+    /// <summary>The most canvases with which the 95th percentile stays within the target; 0 where one is too many.</summary>
+    public static int Most(PaintingLoad load, double targetP95, int limit = 1 << 16)
+    {
+        if (!Fits(1))
+            return 0;
+        var (fits, fails) = (1, 2);
+        while (fails <= limit && Fits(fails))
+            (fits, fails) = (fails, fails * 2);
+        while (fails - fits > 1)
+            (fits, fails) = (fits + fails) / 2 is var middle && Fits(middle) ? (middle, fails) : (fits, middle);
+        return fits;
+
+        bool Fits(int canvases) => Run(load with { Canvases = canvases }).P95 <= targetP95;
+    }
+
+    private ServingFigures Run()
+    {
+        // They do not all begin at once.
+        for (var i = 0; i < _load.Canvases; i++)
+            At(_random.NextDouble() * (_load.StrokeEvery + _load.Pausing + _load.Service), Happening.Begin, new Canvas());
+        while (_events.TryDequeue(out var next, out var when) && when.Time <= _load.Duration)
+        {
+            _now = when.Time;
+            Happens(next.What, next.Canvas);
+        }
+        var seconds = _load.Duration / 1000;
+        return ServingFigures.Of(_load.Canvases, _latencies, _pictures, seconds, _painted / 1000, _busy / (_load.Duration * _load.Workers));
+    }
+
+    private void Happens(Happening what, Canvas canvas)
+    {
+        switch (what)
+        {
+            case Happening.Begin:
+                var length = _load.Pausing > 0 ? Exponential(_load.Painting) : double.PositiveInfinity;
+                canvas.Until = _now + length;
+                _painted += Math.Min(length, _load.Duration - _now);
+                if (double.IsFinite(length))
+                    At(canvas.Until, Happening.Pause, canvas);
+                Stroke(canvas);
+                break;
+            case Happening.Stroke when _now < canvas.Until:
+                Stroke(canvas);
+                break;
+            case Happening.Pause:
+                At(_now + Exponential(_load.Pausing), Happening.Begin, canvas);
+                break;
+            case Happening.Done:
+                Done(canvas);
+                break;
+        }
+    }
+
+    private void Stroke(Canvas canvas)
+    {
+        canvas.Unseen.Add(_now);
+        if (!canvas.Waits)
+        {
+            canvas.Waits = true;
+            _waiting.AddLast(canvas);
+        }
+        if (_load.StrokeEvery > 0)
+            At(_now + _load.StrokeEvery, Happening.Stroke, canvas);
+        Start();
+    }
+
+    private void Done(Canvas canvas)
+    {
+        _free++;
+        _pictures++;
+        _latencies.AddRange(canvas.Running.Select(stroke => _now + _load.Overhead - stroke));
+        canvas.Running.Clear();
+        canvas.Runs = false;
+        if (_load.StrokeEvery <= 0 && _now < canvas.Until)
+            At(_now + _load.Overhead, Happening.Stroke, canvas);
+        Start();
+    }
+
+    private void Start()
+    {
+        for (var node = _waiting.First; node is not null && _free > 0;)
+        {
+            var (canvas, next) = (node.Value, node.Next);
+            if (!canvas.Runs)
+            {
+                _waiting.Remove(node);
+                (canvas.Waits, canvas.Runs) = (false, true);
+                (canvas.Running, canvas.Unseen) = (canvas.Unseen, canvas.Running);
+                _free--;
+                var service = Service();
+                _busy += Math.Min(service, _load.Duration - _now);
+                At(_now + service, Happening.Done, canvas);
+            }
+            node = next;
+        }
+    }
+
+    private void At(double time, Happening what, Canvas canvas) => _events.Enqueue((what, canvas), (time, _order++));
+
+    private double Service() => _load.Service * Math.Exp(Math.Log(_load.ServiceP95 / _load.Service) / Z95 * Normal());
+
+    private double Exponential(double mean) => -mean * Math.Log(1 - _random.NextDouble());
+
+    // Box and Muller.
+    private double Normal() => Math.Sqrt(-2 * Math.Log(1 - _random.NextDouble())) * Math.Cos(2 * Math.PI * _random.NextDouble());
+
+    private sealed class Canvas
+    {
+        /// <summary>Times of strokes without a job yet, and of those that the running job holds.</summary>
+        public List<double> Unseen { get; set; } = [];
+
+        public List<double> Running { get; set; } = [];
+
+        public bool Waits { get; set; }
+
+        public bool Runs { get; set; }
+
+        /// <summary>When the painting ends.</summary>
+        public double Until { get; set; }
+    }
+}

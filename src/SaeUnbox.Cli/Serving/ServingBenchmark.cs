@@ -1,0 +1,62 @@
+using System.Diagnostics;
+using SaeUnbox.Contracts;
+
+namespace SaeUnbox.Cli.Serving;
+
+/// <summary>
+/// Canvases that are painted on through a queue: each hands over the next stroke as soon as the picture of the last one is there. The canvases
+/// have a seed each, so that each has a cached run of its own.
+/// </summary>
+internal sealed class ServingBenchmark(IGenerationQueue queue, ModelInfo model)
+{
+    private const int WarmUp = 3;
+    private const string Prompt = "a red house and a pine tree on snow at sunset, mountains behind";
+
+    public async Task<ServingFigures> RunAsync(int canvases, TimeSpan time, CancellationToken cancellation)
+    {
+        for (var number = 0; number < WarmUp; number++)
+            await MakeAsync(Job(0, number), cancellation);
+        var clock = Stopwatch.StartNew();
+        var painters = await Task.WhenAll(Enumerable.Range(0, canvases).Select(canvas => PaintAsync(canvas, clock, time, cancellation)));
+        var seconds = clock.Elapsed.TotalSeconds;
+        List<double> latencies = [.. painters.SelectMany(painter => painter.Latencies)];
+        return ServingFigures.Of(canvases, latencies, latencies.Count, seconds, seconds * canvases, painters.Sum(painter => painter.Device) / seconds / 1000);
+    }
+
+    private async Task<(List<double> Latencies, double Device)> PaintAsync(int canvas, Stopwatch clock, TimeSpan time, CancellationToken cancellation)
+    {
+        var (latencies, device) = (new List<double>(), 0.0);
+        for (var number = 0; clock.Elapsed < time; number++)
+        {
+            var start = Stopwatch.GetTimestamp();
+            var result = await MakeAsync(Job(canvas, number), cancellation);
+            latencies.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+            device += result.Timings.Where(stage => stage.Stage != "wait").Sum(stage => stage.Duration.TotalMilliseconds);
+        }
+        return (latencies, device);
+    }
+
+    private async Task<GenerationResult> MakeAsync(GenerationJob job, CancellationToken cancellation)
+    {
+        await queue.SubmitAsync(job, cancellation);
+        await foreach (var progress in queue.WatchAsync(job.Id, cancellation))
+            switch (progress)
+            {
+                case GenerationProgress.Completed done: return done.Result;
+                case GenerationProgress.Failed failed: throw new CliException(failed.Message);
+            }
+        throw new CliException("the queue gave no picture; is it being stopped?");
+    }
+
+    // A box that wanders, at the strength people begin with.
+    private GenerationJob Job(int canvas, int number)
+    {
+        var sae = model.Sites[canvas % model.Sites.Count];
+        var (rows, columns) = sae.Grid(model.Width, model.Height);
+        var cells = new float[rows * columns];
+        for (var row = 0; row < rows / 2; row++)
+            cells.AsSpan((row * columns) + (number % (columns / 2)), columns / 2).Fill(1);
+        var edit = new FeatureEdit(sae.Site, (canvas * 31) % sae.Features, 5) { Mode = EditMode.Scale, Mask = BrushMask.FromCells(rows, columns, cells) };
+        return new(Guid.NewGuid(), model.NewRecipe(Prompt) with { Seed = canvas, Edits = [edit] }) { Canvas = $"bench-{canvas}", Client = $"bench-{canvas}", Picture = PictureFormat.Jpeg };
+    }
+}

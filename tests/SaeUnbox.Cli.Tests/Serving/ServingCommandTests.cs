@@ -1,0 +1,37 @@
+namespace SaeUnbox.Cli.Tests.Serving;
+
+public sealed class ServingCommandTests
+{
+    [Fact]
+    public async Task Simulate_AsJson_HasALineForEachNumberAndTheMost()
+    {
+        var use = await Saeunbox.SucceedAsync("simulate", "--service", "30", "--canvases", "1,4", "--seconds", "20", "--target", "100", "--json");
+
+        Assert.Equal([1, 4], use.Json.GetProperty("figures").EnumerateArray().Select(line => line.GetProperty("canvases").GetInt32()));
+        Assert.True(use.Json.GetProperty("most").GetInt32() >= 1);
+    }
+
+    [Theory]
+    [InlineData("--service 0", "--service 0")]
+    [InlineData("--service 50 --service-p95 40", "--service-p95 40")]
+    [InlineData("--workers 0", "--workers 0")]
+    [InlineData("--canvases 1,x", "1,x")]
+    [InlineData("--canvases 1000000", "1000000")]
+    [InlineData("--target -1", "--target -1")]
+    [InlineData("--seconds -2", "--seconds -2")]
+    public async Task Simulate_OfWhatCannotBe_NamesTheWord(string words, string named) =>
+        Assert.Contains(named, await Saeunbox.FailAsync(["simulate", .. words.Split(' ')]));
+
+    [Fact]
+    public async Task Bench_Serving_CountsPicturesOfEveryCanvas()
+    {
+        var use = await Saeunbox.SucceedAsync(["bench", "--serving", .. Saeunbox.GoldenModel, "--canvases", "1,3", "--seconds", "0.2", "--json"]);
+
+        Assert.Equal([1, 3], use.Json.EnumerateArray().Select(line => line.GetProperty("canvases").GetInt32()));
+        Assert.All(use.Json.EnumerateArray(), line => Assert.True(line.GetProperty("jobsPerSecond").GetDouble() > 0 && line.GetProperty("p95").GetDouble() >= line.GetProperty("p50").GetDouble()));
+    }
+
+    [Fact]
+    public async Task Bench_ServingWhatIsNoModel_SaysSo() =>
+        Assert.Contains("no model folder", await Saeunbox.FailAsync("bench", "--serving", "--model", Path.GetTempPath()));
+}

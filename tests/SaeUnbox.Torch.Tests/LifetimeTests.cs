@@ -1,0 +1,91 @@
+using System.Runtime.CompilerServices;
+using static TorchSharp.torch;
+
+namespace TorchSharp.Tests;
+
+public class LifetimeTests
+{
+    [Fact]
+    public void Dispose_Twice_DoesNothingTheSecondTime()
+    {
+        var tensor = ones(3);
+        var view = tensor.view(3, 1);
+        tensor.Dispose();
+        tensor.Dispose();
+
+        Assert.True(tensor.IsInvalid);
+        Assert.Equal(3, view.sum().item<float>()); // a view has a handle of its own on the memory
+        view.Dispose();
+    }
+
+    [Fact]
+    public void Operation_OnADisposedTensor_ThrowsAndNothingElse()
+    {
+        var tensor = ones(3);
+        tensor.Dispose();
+
+        Assert.Throws<ObjectDisposedException>(() => tensor.sum());
+        Assert.Throws<ObjectDisposedException>(() => ones(3).add_(tensor));
+        Assert.Throws<ObjectDisposedException>(() => tensor.shape);
+    }
+
+    [Fact]
+    public void Generator_DisposedTwice_ThenRefuses()
+    {
+        var generator = new Generator(1);
+        generator.Dispose();
+        generator.Dispose();
+
+        Assert.Throws<ObjectDisposedException>(() => randn([2], generator: generator));
+    }
+
+    [Fact]
+    public void Finalizer_OfForgottenTensors_FreesThemAndLeavesViewsWhole()
+    {
+        var forgotten = Forget(200, out var views);
+        for (var round = 0; round < 10 && forgotten.Any(reference => reference.IsAlive); round++)
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+        }
+
+        Assert.DoesNotContain(forgotten, reference => reference.IsAlive);
+        Assert.All(views, view => Assert.Equal(1024, view.sum().item<float>()));
+    }
+
+    [Fact]
+    public void Dispose_WhileOtherThreadsUseIt_NeverPullsMemoryAway()
+    {
+        for (var round = 0; round < 50; round++)
+        {
+            var tensor = ones(4096);
+            Parallel.For(0, 8, i =>
+            {
+                if (i == 3)
+                {
+                    tensor.Dispose();
+                    return;
+                }
+                try
+                {
+                    using var sum = tensor.sum();
+                    Assert.Equal(4096, sum.item<float>());
+                }
+                catch (ObjectDisposedException)
+                {
+                    // It came too late.
+                }
+            });
+            Assert.True(tensor.IsInvalid);
+        }
+    }
+
+    // In a method of its own: no local keeps them alive.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static WeakReference[] Forget(int count, out Tensor[] views)
+    {
+        var made = Enumerable.Range(0, count).Select(_ => ones(1024)).ToArray();
+        views = [.. made.Select(tensor => tensor.view(32, 32))];
+        return [.. made.Select(tensor => new WeakReference(tensor))];
+    }
+}

@@ -1,0 +1,67 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using Npgsql;
+using SaeUnbox.Testing;
+
+namespace SaeUnbox.Web.Tests.Sharing;
+
+/// <summary>Debian's PostgreSQL with a data folder of its own, on loopback, for as long as tests use it.</summary>
+public sealed class PostgresServer : IAsyncLifetime
+{
+    private const string Owner = "postgres";
+    private readonly TemporaryFolder _folder = new();
+    private int _port;
+
+    /// <summary>A connection to a new, empty database.</summary>
+    public string NewDatabase()
+    {
+        var name = $"test_{Guid.NewGuid():N}";
+        using var connection = new NpgsqlConnection(Connection("postgres"));
+        connection.Open();
+        using var command = new NpgsqlCommand($"create database {name}", connection);
+        command.ExecuteNonQuery();
+        return Connection(name);
+    }
+
+    public async ValueTask InitializeAsync()
+    {
+        _port = FreePort();
+        // PostgreSQL does not run as root; its own user must reach the folder.
+        if (Environment.UserName == "root")
+            await RunAsync("chown", Owner, _folder.Path);
+        await PostgresAsync("initdb", "-D", _folder.At("data"), "-U", Owner, "-A", "trust", "--no-sync");
+        await PostgresAsync("pg_ctl", "-D", _folder.At("data"), "-l", _folder.At("log"), "-w", "-o",
+            $"-p {_port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={_folder.Path} -c fsync=off", "start");
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        NpgsqlConnection.ClearAllPools();
+        await PostgresAsync("pg_ctl", "-D", _folder.At("data"), "-m", "immediate", "stop");
+        _folder.Dispose();
+    }
+
+    private string Connection(string database) => $"Host=127.0.0.1;Port={_port};Database={database};Username={Owner};Password=not-asked-for";
+
+    private static Task PostgresAsync(string program, params string[] words)
+    {
+        var path = Directory.EnumerateDirectories("/usr/lib/postgresql").Order().Select(version => Path.Combine(version, "bin", program)).Last(File.Exists);
+        return Environment.UserName == "root" ? RunAsync("runuser", ["-u", Owner, "--", path, .. words]) : RunAsync(path, words);
+    }
+
+    private static async Task RunAsync(string program, params string[] words)
+    {
+        // Without pipes: the server that is started would keep them open.
+        using var process = Process.Start(new ProcessStartInfo("sh", ["-c", "\"$@\" > /dev/null 2>&1", "sh", program, .. words]) { WorkingDirectory = "/" })!;
+        await process.WaitForExitAsync();
+        Assert.True(process.ExitCode == 0, $"{program} {string.Join(' ', words)}: exit {process.ExitCode}");
+    }
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+}
