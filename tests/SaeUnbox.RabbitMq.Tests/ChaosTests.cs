@@ -29,12 +29,14 @@ public sealed class ChaosTests(Broker broker)
         var kills = KillAsync(cluster, workers, random, ending.Token);
         var shown = new ConcurrentDictionary<Guid, int>();
         var start = Stopwatch.GetTimestamp();
+        var refused = 0;
 
         await Parallel.ForEachAsync(Enumerable.Range(0, Count), new ParallelOptions { MaxDegreeOfParallelism = AtOnce }, async (i, _) =>
         {
             var node = nodes[i % nodes.Length];
             var job = i % 2 == 0 ? Jobs.Live("work 20") : Jobs.Batch("work 20");
-            await node.Queue().SubmitAsync(job, CancellationToken.None);
+            while (!await TrySubmitAsync(node, job))
+                Interlocked.Increment(ref refused);
             await foreach (var progress in node.Queue().WatchAsync(job.Id, CancellationToken.None))
                 if (progress.IsFinal)
                 {
@@ -49,7 +51,22 @@ public sealed class ChaosTests(Broker broker)
         Assert.Equal(Count, shown.Count);
         Assert.All(shown.Values, times => Assert.Equal(1, times));
         Assert.True(killedWorkers > 0 && killedBrokers > 0, "it was over before anything was killed");
-        TestContext.Current.TestOutputHelper?.WriteLine($"seed {seed}: {Count} jobs, {killedWorkers} workers and {killedBrokers} brokers killed, {Stopwatch.GetElapsedTime(start)}");
+        TestContext.Current.TestOutputHelper?.WriteLine($"seed {seed}: {Count} jobs, {killedWorkers} workers and {killedBrokers} brokers killed, {refused} times told to come back, {Stopwatch.GetElapsedTime(start)}");
+    }
+
+    // While no worker is there a job is refused, and its owner comes back with it.
+    private static async Task<bool> TrySubmitAsync(IHost node, GenerationJob job)
+    {
+        try
+        {
+            await node.Queue().SubmitAsync(job, CancellationToken.None);
+            return true;
+        }
+        catch (QueueFullException)
+        {
+            await Task.Delay(500);
+            return false;
+        }
     }
 
     private async Task<(int Workers, int Brokers)> KillAsync(Cluster cluster, Process[] workers, Random random, CancellationToken ending)

@@ -156,6 +156,22 @@ public sealed class DeliveryTests(Broker broker)
     }
 
     [Fact]
+    public async Task Start_AWorkerWithOtherSettings_SaysSoAndTakesNoJob()
+    {
+        await using var cluster = new Cluster(broker);
+        var node = await cluster.NodeAsync();
+        await cluster.WorkerAsync(new TestExecutor(), "worker1");
+        await node.WorkersAsync(1);
+        var worker = await cluster.With("QueueLimit", 7).WorkerAsync(new TestExecutor(), "worker2");
+        var state = worker.Services.GetRequiredKeyedService<IServingState>(ServingParts.Key);
+
+        using var patience = new CancellationTokenSource(Broker.Patience);
+        while (state.Failure?.Contains("was made with other settings") != true)
+            await Task.Delay(20, patience.Token);
+        Assert.False(state.IsReady);
+    }
+
+    [Fact]
     public async Task Stop_AWorkerWithAJobInHand_EndsTheJobAndLeavesTheNext()
     {
         await using var cluster = new Cluster(broker);

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Hosting;
 using SaeUnbox.Contracts;
 using SaeUnbox.RabbitMq.TestWorker;
 
@@ -74,30 +75,37 @@ public sealed class LatestWinsTests(Broker broker)
     [Fact]
     public async Task Submit_OfOneCanvas_StaysWithOneWorkerUnlessItIsBusy()
     {
-        await using var cluster = new Cluster(broker);
+        await using var cluster = new Cluster(broker).With("AffinityWait", TimeSpan.FromSeconds(3));
         var node = await cluster.NodeAsync();
         TestExecutor[] executors = [new(), new()];
         foreach (var (i, executor) in executors.Index())
             await cluster.WorkerAsync(executor, $"worker{i}");
+        await node.WorkersAsync(2);
         for (var i = 0; i < 6; i++)
-        {
-            var job = Jobs.Live("a", "c");
-            await node.Queue().SubmitAsync(job);
-            Assert.IsType<GenerationProgress.Completed>(await node.LastAsync(job.Id));
-        }
+            await DoAsync(node, Jobs.Live("a", "c"));
         var favourite = Assert.Single(executors, executor => executor.Begun.Count > 0);
         Assert.Equal(6, favourite.Begun.Count);
 
-        // Now it is busy with another canvas, that it alone knows.
-        var other = Jobs.Live("work 30000", "c");
-        await node.Queue().SubmitAsync(other);
-        await node.RunningAsync(other.Id);
-        // The canvas has one in flight, so a second node asks for it.
-        var elsewhere = await cluster.NodeAsync("web2");
-        var job2 = Jobs.Live("b", "c2");
-        await elsewhere.Queue().SubmitAsync(job2);
-        Assert.IsType<GenerationProgress.Completed>(await elsewhere.LastAsync(job2.Id));
-        Assert.Contains(job2.Id, executors.Single(executor => executor != favourite).Begun.Select(job => job.Id));
-        await node.Queue().CancelAsync(other.Id);
+        // Another canvas of the same worker, and then that worker is busy.
+        var other = 0;
+        do
+            await DoAsync(node, Jobs.Live("a", $"other{++other}"));
+        while (favourite.Begun[^1].Canvas != $"other{other}");
+        var busy = Jobs.Live("work 60000", "c");
+        await node.Queue().SubmitAsync(busy);
+        await node.RunningAsync(busy.Id);
+        Assert.Equal(busy.Id, favourite.Begun[^1].Id);
+
+        var job = Jobs.Live("b", $"other{other}");
+        await DoAsync(node, job);
+
+        Assert.Equal(job.Id, executors.Single(executor => executor != favourite).Begun[^1].Id);
+        await node.Queue().CancelAsync(busy.Id);
+    }
+
+    private static async Task DoAsync(IHost node, GenerationJob job)
+    {
+        await node.Queue().SubmitAsync(job);
+        Assert.IsType<GenerationProgress.Completed>(await node.LastAsync(job.Id));
     }
 }

@@ -16,9 +16,10 @@ internal sealed partial class BrokerConnection(IOptions<RabbitMqOptions> options
     // Two missed beats and the broker gives a silent worker's job to another.
     private static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(4);
 
-    public bool IsConnected { get; private set; }
+    /// <summary>There is a connection, and all that is to stand on it does.</summary>
+    public bool IsUp { get; private set; }
 
-    /// <summary>Why there is no connection, in one sentence; null while there is one, and before the first try has ended.</summary>
+    /// <summary>Why there is no connection, in one sentence; null while all is well, and before the first try has ended.</summary>
     public string? Failure { get; private set; }
 
     /// <summary>Uses a connection for as long as it lasts, then the next.</summary>
@@ -38,8 +39,7 @@ internal sealed partial class BrokerConnection(IOptions<RabbitMqOptions> options
             try
             {
                 await using var connection = await factory.CreateConnectionAsync(name, stopping).ConfigureAwait(false);
-                var session = new BrokerSession(connection);
-                (IsConnected, Failure, pause) = (true, null, FirstPause);
+                var session = new BrokerSession(connection, () => (IsUp, Failure, pause) = (true, null, FirstPause));
                 Log.Connected(logger, name);
                 try
                 {
@@ -47,7 +47,7 @@ internal sealed partial class BrokerConnection(IOptions<RabbitMqOptions> options
                 }
                 finally
                 {
-                    IsConnected = false;
+                    IsUp = false;
                     session.Lose("it was let go");
                 }
                 Failure = $"The broker cannot be used: {session.Reason}";

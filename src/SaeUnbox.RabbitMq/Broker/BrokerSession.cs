@@ -11,9 +11,13 @@ internal sealed class BrokerSession
     private readonly CancellationTokenSource _lost = new();
     private readonly IConnection _connection;
 
-    public BrokerSession(IConnection connection)
+    private readonly Action _up;
+
+    /// <param name="connection">The connection.</param>
+    /// <param name="up">Told when all stands.</param>
+    public BrokerSession(IConnection connection, Action up)
     {
-        _connection = connection;
+        (_connection, _up) = (connection, up);
         connection.ConnectionShutdownAsync += LoseAsync;
     }
 
@@ -29,6 +33,9 @@ internal sealed class BrokerSession
         channel.ChannelShutdownAsync += LoseAsync;
         return channel;
     }
+
+    /// <summary>All that is to stand on it does.</summary>
+    public void Up() => _up();
 
     public void Lose(string reason)
     {

@@ -151,8 +151,8 @@ internal sealed partial class BrokerQueue
 
     private async Task RequireModelAsync(string model)
     {
-        // A node that has just started hears of the workers in a moment.
-        if (!await directory.AnyAsync(options.Value.AnnounceEvery).ConfigureAwait(false))
+        // A node that has just started, or has found its broker again, hears of the workers in a moment.
+        if (!await directory.AnyAsync(3 * options.Value.AnnounceEvery).ConfigureAwait(false))
             throw new QueueFullException(RetryAfter, "there is no worker for now");
         if (directory.Models is var models && models.All(known => known.Name != model))
             throw new RecipeException("model", $"there is no model '{model}' here; there are {string.Join(", ", models.Select(known => known.Name))}");

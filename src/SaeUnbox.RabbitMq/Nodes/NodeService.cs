@@ -16,7 +16,7 @@ internal sealed partial class NodeService(BrokerQueue queue, WorkerDirectory dir
     private readonly Topology _topology = new(options.Value);
 
     /// <summary>The broker can be reached, and some worker is there.</summary>
-    public bool IsReady => broker.IsConnected && directory.Workers.Count > 0 && !IsStopping;
+    public bool IsReady => broker.IsUp && directory.Workers.Count > 0 && !IsStopping;
 
     public string? Failure => broker.Failure;
 
@@ -46,6 +46,7 @@ internal sealed partial class NodeService(BrokerQueue queue, WorkerDirectory dir
         await HearOfDeadAsync(session, publisher);
         node.Tell(new() { WhoIsThere = true });
         queue.Connected(node);
+        session.Up();
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(stopping, session.Lost);
         try
         {

@@ -33,6 +33,7 @@ internal sealed partial class DeviceWorker(
         }
         var lanes = await LaneReader.OpenAsync(session, Queues());
         control.Told += OnTold;
+        session.Up();
         try
         {
             while (true)

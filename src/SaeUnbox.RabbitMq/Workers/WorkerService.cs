@@ -16,7 +16,7 @@ internal sealed class WorkerService(IReadOnlyList<IJobExecutor> executors, IOpti
     private readonly SemaphoreSlim _announce = new(0);
     private IReadOnlyList<DeviceWorker> _devices = [];
 
-    public bool IsReady => broker.IsConnected && !IsStopping;
+    public bool IsReady => broker.IsUp && !IsStopping;
 
     public bool IsStopping { get; private set; }
 
