@@ -16,18 +16,19 @@ internal static class EvaluateMiniCommand
         var saes = new Option<string>("--saes") { Description = "The folder of its sparse autoencoders.", HelpName = "DIR", Required = true };
         var pictures = new Option<int>("--pictures") { Description = "Held-out captions and seeds.", HelpName = "N", DefaultValueFactory = _ => defaults.Pictures };
         var scenes = new Option<int>("--scenes") { Description = "Scenes into which each element is painted, and out of which it is taken.", HelpName = "N", DefaultValueFactory = _ => defaults.Scenes };
+        var elements = new Option<string[]>("--element") { Description = "Paint and take out only this, such as snow; may be given several times.", HelpName = "NAME" };
         var strength = new Option<double>("--strength") { Description = "Strength of painting, 5 to 15.", HelpName = "X", DefaultValueFactory = _ => defaults.Strength };
         var seed = new Option<int>("--seed") { Description = "The seed of all that is random.", HelpName = "N", DefaultValueFactory = _ => defaults.Seed };
         var names = new Option<string?>("--names") { Description = "Also write the features' names, for saeunbox atlas.", HelpName = "FILE" };
         var suggestions = new Option<string?>("--suggestions") { Description = "Also write what is worth trying, by these figures, for saeunbox atlas.", HelpName = "FILE" };
         var json = new Option<bool>("--json") { Description = "Print everything as JSON." };
-        var command = new Command("evaluate-mini", "Measure a trained unbox-mini: pictures, obedience, autoencoders, steering.") { model, saes, pictures, scenes, strength, seed, names, suggestions, json };
+        var command = new Command("evaluate-mini", "Measure a trained unbox-mini: pictures, obedience, autoencoders, steering.") { model, saes, pictures, scenes, elements, strength, seed, names, suggestions, json };
         command.Runs(terminal, (parsed, cancellation) =>
         {
             var options = new MiniEvaluationOptions
             {
                 Pictures = AtLeastOne("--pictures", parsed.GetValue(pictures)), Scenes = AtLeastOne("--scenes", parsed.GetValue(scenes)),
-                Seed = parsed.GetValue(seed), Strength = parsed.GetValue(strength) is var x and >= 5 and <= 15 ? x : throw new CliException("--strength: use 5 to 15."),
+                Elements = parsed.GetValue(elements) is { Length: > 0 } named ? named : null, Seed = parsed.GetValue(seed), Strength = parsed.GetValue(strength) is var x and >= 5 and <= 15 ? x : throw new CliException("--strength: use 5 to 15."),
             };
             var report = terminal.WithProgress("evaluating", bar => MiniEvaluation.Run(parsed.GetRequiredValue(model), parsed.GetRequiredValue(saes), options, new EvaluationReporter(terminal, bar), cancellation));
             if (parsed.GetValue(names) is { } namesFile) MiniFindings.WriteNames(report, namesFile);

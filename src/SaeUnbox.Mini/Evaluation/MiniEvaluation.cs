@@ -23,13 +23,14 @@ public static class MiniEvaluation
         var best = pictures.BestFeatures;
         var steering = new SteeringEvaluation(loaded, saes, options);
         var figures = new List<SteeringFigures>();
-        foreach (var (i, element) in SteeringElement.All.Index())
+        var elements = SteeringElement.All.Where(element => options.Elements?.Contains(element.Name) ?? true).ToArray();
+        foreach (var (i, element) in elements.Index())
         {
             var features = MiniModel.Sites.Zip(best, (site, features) => (Site: site, features[element.Label].Feature, features[element.Label].Correlation))
                 .Where(feature => feature.Correlation >= options.LeastCorrelation).ToArray();
             if (features.Length > 0)
                 figures.AddRange(steering.Run(element, features, cancellation));
-            progress?.Report(new("steering", i + 1, SteeringElement.All.Count));
+            progress?.Report(new("steering", i + 1, elements.Length));
         }
         return new(options, pictures.Pictures, pictures.Obedience, pictures.Sites, figures) { Names = FeatureNames.Of(pictures.BestLabels, options.LeastNamed) };
     }

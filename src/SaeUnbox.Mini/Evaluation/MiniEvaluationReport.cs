@@ -11,6 +11,9 @@ public sealed record MiniEvaluationOptions
     /// <summary>Unrelated scenes for each painted element, and scenes it is taken out of.</summary>
     public int Scenes { get; init; } = 100;
 
+    /// <summary>Elements that are painted and taken out, such as "snow"; null for all.</summary>
+    public IReadOnlyList<string>? Elements { get; init; }
+
     /// <summary>Of painting, in means of the feature.</summary>
     public double Strength { get; init; } = 8;
 

@@ -30,14 +30,14 @@ public sealed record MiniTrainingOptions
 public sealed record MiniAtlasOptions
 {
     /// <summary>Captions that are run; of each feature's pictures the strongest are kept.</summary>
-    public int Captions { get; init; } = 500;
+    public int Captions { get; init; } = 440;
 
     public int Seed { get; init; } = 5000;
 
     public int TopPictures { get; init; } = 3;
 
     /// <summary>Side of a kept picture in pixels.</summary>
-    public int PictureSide { get; init; } = 120;
+    public int PictureSide { get; init; } = 108;
 }
 
 /// <summary>The linear code of pictures.</summary>
