@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The long versions of tests that tests/run.sh runs short: many jobs while workers and the broker are killed at random.
-#   tests/soak.sh            10,000 jobs, about a quarter of an hour
+#   tests/soak.sh            10,000 jobs, about twenty minutes
 #   tests/soak.sh 2000       as many as that
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

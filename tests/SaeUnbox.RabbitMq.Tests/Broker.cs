@@ -50,7 +50,7 @@ public sealed class Broker : IAsyncLifetime
         var start = Stopwatch.GetTimestamp();
         while (!await AnswersAsync())
         {
-            if (_process.HasExited || Stopwatch.GetElapsedTime(start) > Patience)
+            if (_process.HasExited || Stopwatch.GetElapsedTime(start) > 5 * Patience)
                 throw new InvalidOperationException($"The broker did not start; its log says:\n{string.Join('\n', Directory.GetFiles(_folder.Path, "*.log", SearchOption.AllDirectories).Select(File.ReadAllText))}");
             await Task.Delay(100);
         }

@@ -3,6 +3,7 @@ using System.Text;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
 using SaeUnbox.Contracts;
 using SaeUnbox.RabbitMq.TestWorker;
 
@@ -248,7 +249,18 @@ public sealed class DeliveryTests(Broker broker)
         await using var connection = await broker.ConnectAsync();
         await using var channel = await connection.CreateChannelAsync(new(true, true));
         await cluster.Topology.DeclareModelAsync(channel, TestExecutor.Model, default);
-        await channel.PublishAsync("", cluster.Topology.Batch(TestExecutor.Model), message, default);
+        using var patience = new CancellationTokenSource(Broker.Patience);
+        while (true)
+            try
+            {
+                await channel.PublishAsync("", cluster.Topology.Batch(TestExecutor.Model), message, patience.Token);
+                return;
+            }
+            catch (PublishException)
+            {
+                // A queue that was made a moment ago may not take anything yet.
+                await Task.Delay(50, patience.Token);
+            }
     }
 
     private async Task<DeadLetter> DeadAsync(Cluster cluster)

@@ -52,6 +52,10 @@ internal sealed partial class BrokerQueue
             await CancelAsync(job.Id, CancellationToken.None).ConfigureAwait(false);
             throw;
         }
+        catch (QueueFullException) when (job.Newest is GenerationProgress.Completed)
+        {
+            // Only the broker's confirm never came.
+        }
         catch
         {
             // It never was accepted.
