@@ -24,6 +24,7 @@ internal static class CommandLine
         TrainSaeCommand.Create(terminal),
         StatisticsCommand.Create(terminal),
         AtlasCommand.Create(terminal),
+        SearchCommand.Create(terminal),
         EvaluateCommand.Create(terminal),
         EvaluateMiniCommand.Create(terminal),
         SimulateCommand.Create(terminal),

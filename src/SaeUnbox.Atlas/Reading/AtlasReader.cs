@@ -14,11 +14,12 @@ public sealed class AtlasReader : IFeatureAtlas
     /// <summary>The file's name in an atlas folder.</summary>
     public const string FileName = "atlas.sqlite";
 
-    private const int MostSimilar = 24;
+    private const int MostSimilar = 24, Nearest = 60;
     private readonly string _path, _connection;
     private readonly Dictionary<HookSite, FeatureCard[]> _cards = [];
     private readonly Dictionary<HookSite, float[]> _strongest = [];
     private readonly Dictionary<HookSite, IReadOnlyList<FeaturePlace>> _places = [];
+    private EmbeddingIndex? _embeddings;
 
     private AtlasReader(string path)
     {
@@ -30,12 +31,16 @@ public sealed class AtlasReader : IFeatureAtlas
 
     public IReadOnlyList<Suggestion> Suggestions { get; private set; } = [];
 
+    /// <summary>Whether searches go by what pictures show, too.</summary>
+    public bool HasEmbeddings => _embeddings is not null;
+
     /// <summary>The model it was made of.</summary>
     public string Model { get; private set; } = "";
 
     /// <param name="folder">Holds <see cref="FileName"/>.</param>
-    /// <exception cref="AtlasException">There is no atlas, or it is broken.</exception>
-    public static AtlasReader Open(string folder)
+    /// <param name="embedder">Searches by what pictures show, too, where the atlas has embeddings.</param>
+    /// <exception cref="AtlasException">There is no atlas, it is broken, or its embeddings are not of the embedder's model.</exception>
+    public static AtlasReader Open(string folder, ITextEmbedder? embedder = null)
     {
         var path = Path.Combine(folder, FileName);
         if (!File.Exists(path))
@@ -43,7 +48,10 @@ public sealed class AtlasReader : IFeatureAtlas
         try
         {
             var reader = new AtlasReader(path);
-            reader.Load();
+            // Connections that lie ready may be to a file that has been replaced since.
+            using (var stale = new SqliteConnection(reader._connection))
+                SqliteConnection.ClearPool(stale);
+            reader.Load(embedder);
             return reader;
         }
         catch (Exception exception) when (IsOfABrokenFile(exception))
@@ -59,6 +67,7 @@ public sealed class AtlasReader : IFeatureAtlas
         var text = string.Concat((query.Text ?? "").Select(c => char.IsControl(c) ? ' ' : c)).Trim();
         var hits = text.Length == 0 ? All(query).Select(card => new FeatureHit(card, null))
             : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out _) ? All(query).Where(card => card.Feature.ToString(CultureInfo.InvariantCulture).StartsWith(text, StringComparison.Ordinal)).Select(card => new FeatureHit(card, null))
+            : _embeddings is { } embeddings ? RankFusion.Merge(Matches(query, text), Near(embeddings, query, text), hit => (hit.Card.Site, hit.Card.Feature))
             : Matches(query, text);
         var sorted = Sort(hits, query.Sort, text.Length > 0).ToArray();
         return new(sorted.Length, [.. sorted.Skip(Math.Max(0, query.Offset)).Take(Math.Clamp(query.Limit, 1, FeatureQuery.MaxLimit))]);
@@ -91,6 +100,9 @@ public sealed class AtlasReader : IFeatureAtlas
             .Select(hit => (Card: Find(hit.Site, hit.Feature), hit.Match)).Where(hit => hit.Card is not null).Select(hit => new FeatureHit(hit.Card!, hit.Match));
     }
 
+    private IEnumerable<FeatureHit> Near(EmbeddingIndex embeddings, FeatureQuery query, string text) =>
+        embeddings.Nearest(text, query.Site, Nearest).Select(near => Find(near.Site, near.Feature)).OfType<FeatureCard>().Select(card => new FeatureHit(card, null));
+
     private IEnumerable<FeatureHit> Sort(IEnumerable<FeatureHit> hits, FeatureSort sort, bool hasText) => (sort, hasText) switch
     {
         (FeatureSort.Relevance, true) => hits,
@@ -100,7 +112,7 @@ public sealed class AtlasReader : IFeatureAtlas
         _ => hits.OrderByDescending(hit => hit.Card.Statistics.Frequency),
     };
 
-    private void Load()
+    private void Load(ITextEmbedder? embedder)
     {
         using (var connection = new SqliteConnection(_connection))
         {
@@ -121,6 +133,17 @@ public sealed class AtlasReader : IFeatureAtlas
         }
         Sites = [.. _cards.Keys.Order()];
         Suggestions = Rows("SELECT title, recipe FROM suggestions ORDER BY position", row => new Suggestion(row.GetString(0), Recipe.FromJson(row.GetString(1))));
+        if (embedder is not null && meta.TryGetValue("embedding", out var known))
+            _embeddings = Embeddings(Convert.FromBase64String(known), embedder);
+    }
+
+    private EmbeddingIndex Embeddings(byte[] known, ITextEmbedder embedder)
+    {
+        var width = known.Length / 2;
+        if (!EmbeddingIndex.Fits(VectorBytes.Read(known, width), embedder))
+            throw new AtlasException($"The embeddings of the atlas '{_path}' were made with another model than the one that is to search them.");
+        return new(Rows("SELECT site, feature, vector FROM embeddings",
+            row => new FeatureEmbedding(HookSite.Parse(row.GetString(0)), row.GetInt32(1), VectorBytes.Read(row.GetFieldValue<byte[]>(2), width))), embedder);
     }
 
     private static (HookSite Site, FeatureStatistics Statistics, float Strongest, string? Name, string[] Words, int? Tile, FeaturePlace? Place) Row(SqliteDataReader row)

@@ -25,6 +25,19 @@ internal static class AtlasSchema
         CREATE VIRTUAL TABLE search USING fts5 (site UNINDEXED, feature UNINDEXED, name, words, captions, tokenize = 'porter unicode61');
         """;
 
+    // Made when there are some: an atlas is whole without.
+    private const string Embeddings = """
+        CREATE TABLE IF NOT EXISTS embeddings (site TEXT NOT NULL, feature INTEGER NOT NULL, vector BLOB NOT NULL, PRIMARY KEY (site, feature)) WITHOUT ROWID;
+        DELETE FROM embeddings;
+        """;
+
+    public static void ClearEmbeddings(SqliteConnection connection)
+    {
+        using var command = connection.CreateCommand();
+        command.CommandText = Embeddings;
+        command.ExecuteNonQuery();
+    }
+
     public static void Create(SqliteConnection connection)
     {
         using var command = connection.CreateCommand();

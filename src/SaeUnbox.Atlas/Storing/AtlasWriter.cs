@@ -36,15 +36,30 @@ public static class AtlasWriter
 
     /// <summary>Puts other suggestions into an atlas that is there.</summary>
     /// <exception cref="AtlasException">It cannot be written.</exception>
-    public static void SetSuggestions(string path, IReadOnlyList<Suggestion> suggestions)
+    public static void SetSuggestions(string path, IReadOnlyList<Suggestion> suggestions) => Change(path, connection =>
+    {
+        Run(connection, "DELETE FROM suggestions");
+        Add(connection, suggestions);
+    });
+
+    /// <summary>Puts what features' pictures show into an atlas that is there, in place of what was there of it.</summary>
+    /// <exception cref="AtlasException">It cannot be written.</exception>
+    public static void SetEmbeddings(string path, FeatureEmbeddings embeddings) => Change(path, connection =>
+    {
+        AtlasSchema.ClearEmbeddings(connection);
+        Run(connection, "INSERT OR REPLACE INTO meta VALUES ('embedding', $1)", Convert.ToBase64String(VectorBytes.Of(embeddings.Probe)));
+        foreach (var one in embeddings.Vectors)
+            Run(connection, "INSERT INTO embeddings VALUES ($1, $2, $3)", one.Site.Code, one.Feature, VectorBytes.Of(one.Vector));
+    });
+
+    private static void Change(string path, Action<SqliteConnection> change)
     {
         try
         {
             using var connection = Open(path, SqliteOpenMode.ReadWrite);
             AtlasSchema.Check(connection, path);
             using var transaction = connection.BeginTransaction();
-            Run(connection, "DELETE FROM suggestions");
-            Add(connection, suggestions);
+            change(connection);
             transaction.Commit();
         }
         catch (SqliteException exception)

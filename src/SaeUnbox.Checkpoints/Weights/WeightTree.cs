@@ -71,7 +71,7 @@ internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, t
         else if (fits) tensor = torch.empty(shape, dtype: type, device: device);
         else
         {
-            using var one = torch.empty(1, dtype: type, device: device);
+            using var one = torch.empty(Array.Empty<long>(), dtype: type, device: device);
             tensor = one.expand(shape);
         }
         leaves.Add(tensor.DetachFromDisposeScope());

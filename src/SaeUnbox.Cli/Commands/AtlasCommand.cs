@@ -3,6 +3,7 @@ using SaeUnbox.Atlas.Reading;
 using SaeUnbox.Cli.Options;
 using SaeUnbox.Cli.Output;
 using SaeUnbox.Contracts;
+using SaeUnbox.Diffusion;
 using SaeUnbox.Inference;
 
 namespace SaeUnbox.Cli.Commands;
@@ -19,13 +20,15 @@ internal sealed class AtlasCommand
     private readonly Option<string?> suggestions = new("--suggestions") { Description = "What to try: a JSON array of objects with title and recipe.", HelpName = "FILE" };
     private readonly Option<string?> import = new("--import") { Description = "Take a published atlas's pictures, SITE/FEATURE.jpg, in place of captions.", HelpName = "DIR" };
 
+    private readonly Option<string?> clip = new("--clip") { Description = "A CLIP model's folder, such as openai/clip-vit-base-patch32: searches then find what pictures show, too. Without captions it is added to the atlas that is there.", HelpName = "DIR" };
+
     public static Command Create(Terminal terminal)
     {
         var options = new AtlasCommand();
         var command = new Command("atlas", "Make the atlas of a model's features, which the page and the API read. Stop it at any time; the same command goes on.");
         options.model.AddTo(command);
         options.captions.AddTo(command);
-        foreach (var option in (Option[])[options.output, options.top, options.side, options.names, options.suggestions, options.import]) command.Add(option);
+        foreach (var option in (Option[])[options.output, options.top, options.side, options.names, options.suggestions, options.import, options.clip]) command.Add(option);
         command.Runs(terminal, (parsed, cancellation) => options.Run(terminal, parsed, cancellation));
         return command;
     }
@@ -35,6 +38,15 @@ internal sealed class AtlasCommand
         var folder = parsed.GetRequiredValue(output);
         OutputFile.RequireFolder(folder, "--out");
         var imported = parsed.GetValue(import);
+        var wanted = model.Read(parsed, null);
+        using var embedding = ModelArguments.Folder(parsed, clip) is { } towers ? ClipModel.Load(towers, device: wanted.Device) : null;
+        if (embedding is null || imported is not null || captions.AreNamed(parsed) || !File.Exists(Path.Combine(folder, AtlasReader.FileName))) Make(terminal, parsed, wanted, folder, imported, cancellation);
+        if (embedding is not null) Embed(terminal, embedding, folder, cancellation);
+        terminal.Output.WriteLine(Path.Combine(folder, AtlasReader.FileName));
+    }
+
+    private void Make(Terminal terminal, ParseResult parsed, ModelOptions wanted, string folder, string? imported, CancellationToken cancellation)
+    {
         var request = new AtlasRequest
         {
             Captions = imported is null ? captions.Read(parsed) : [],
@@ -43,7 +55,7 @@ internal sealed class AtlasCommand
             Names = parsed.GetValue(names) is { } namesFile ? AtlasFiles.Names(namesFile) : new Dictionary<(HookSite, int), string>(),
             Suggestions = parsed.GetValue(suggestions) is { } tries ? AtlasFiles.Suggestions(tries) : [],
         };
-        using var loaded = ModelSession.Load(terminal, model.Read(parsed, null));
+        using var loaded = ModelSession.Load(terminal, wanted);
         if (loaded.Saes.Count == 0) throw new CliException("an atlas is of features: name a folder of sparse autoencoders with --saes.");
         terminal.WithProgress("making the atlas", bar =>
         {
@@ -52,7 +64,24 @@ internal sealed class AtlasCommand
             else AtlasImport.Run(loaded, request, imported, folder, (done, all) => work.Report(done, all, () => "taking pictures"), cancellation);
             return true;
         });
-        terminal.Output.WriteLine(Path.Combine(folder, AtlasReader.FileName));
+    }
+
+    private static void Embed(Terminal terminal, ClipModel clip, string folder, CancellationToken cancellation)
+    {
+        try
+        {
+            terminal.WithProgress("looking at the pictures", bar =>
+            {
+                var work = new LongWork(terminal, bar);
+                AtlasEmbedding.Add(folder, clip, (done, all) => work.Report(done, all, () => "looking at the pictures"), cancellation);
+                return true;
+            });
+        }
+        catch (OperationCanceledException)
+        {
+            terminal.Note("the atlas is whole, and lacks what CLIP sees in it; the same command without captions adds it.");
+            throw;
+        }
     }
 
     private static int Between(string option, int number, int least, int most) =>

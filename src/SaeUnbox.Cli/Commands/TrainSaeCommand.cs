@@ -38,6 +38,7 @@ internal sealed class TrainSaeCommand
     private readonly Option<long> window = new("--window") { Description = "Vectors mixed in memory at once.", HelpName = "N", DefaultValueFactory = _ => 1 << 17 };
     private readonly Option<int> logEvery = new("--log-every") { Description = "Steps between rows of the log.", HelpName = "N", DefaultValueFactory = _ => 10 };
     private readonly Option<int> saveEvery = new("--save-every") { Description = "Steps between saved states; what a crash can lose.", HelpName = "N", DefaultValueFactory = _ => 500 };
+    private readonly Option<string?> trained = new("--from") { Description = "Go on from trained autoencoders of the same sites, k and sizes in place of random weights.", HelpName = "DIR" };
     private readonly ComputeArguments compute = new();
     private readonly Option<bool> json = new("--json") { Description = "Print folders and figures as JSON." };
 
@@ -47,7 +48,7 @@ internal sealed class TrainSaeCommand
         var command = new Command("train-sae", "Train sparse autoencoders on collected activations. Stop it at any time; the same command goes on.");
         foreach (var option in (Option[])[options.data, options.sites, options.output, options.k, options.features, options.auxK, options.auxKCoefficient, options.batch,
             options.rate, options.epsilon, options.warmUp, options.deadAfter, options.variant, options.nested, options.steps, options.epochs, options.seed, options.sample,
-            options.window, options.logEvery, options.saveEvery]) command.Add(option);
+            options.window, options.logEvery, options.saveEvery, options.trained]) command.Add(option);
         options.compute.AddTo(command);
         command.Add(options.json);
         command.Runs(terminal, (parsed, cancellation) => options.Run(terminal, parsed, cancellation));
@@ -116,11 +117,18 @@ internal sealed class TrainSaeCommand
             WindowRows = AtLeast(1, "--window", parsed.GetValue(window)),
             LogEvery = (int)AtLeast(1, "--log-every", parsed.GetValue(logEvery)),
             SaveEvery = (int)AtLeast(1, "--save-every", parsed.GetValue(saveEvery)),
+            From = ModelArguments.Folder(parsed, trained) is { } folder ? [.. autoencoders.Select(options => Trained(folder, site, options))] : null,
         };
         if (parsed.GetValue(steps) is { } count) return plan with { Steps = AtLeast(1, "--steps", count) };
         var stream = new ActivationStream(collection, autoencoders[0].BatchSize, plan.Seed, plan.WindowRows);
         var passes = (int)AtLeast(1, "--epochs", parsed.GetValue(epochs) ?? 1);
         return plan with { Steps = Enumerable.Range(0, passes).Sum(epoch => stream.BatchesOf(epoch)) };
+    }
+
+    private static string Trained(string folder, HookSite site, TrainingOptions options)
+    {
+        var variant = string.Create(CultureInfo.InvariantCulture, $"k{options.K}_hidden{options.Features}");
+        return SaeSet.Find(folder, variant).TryGetValue(site, out var found) ? found : throw new CliException($"--from {folder}: there is no {variant} of {site}.");
     }
 
     private IReadOnlyList<TrainingOptions> Autoencoders(ParseResult parsed)

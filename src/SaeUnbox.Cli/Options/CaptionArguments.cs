@@ -17,6 +17,9 @@ internal sealed class CaptionArguments
         foreach (var option in (Option[])[captions, grammar, seed, limit]) command.Add(option);
     }
 
+    /// <summary>Whether any captions are named.</summary>
+    public bool AreNamed(ParseResult parsed) => parsed.GetValue(captions) is not null || parsed.GetValue(grammar) is not null;
+
     /// <exception cref="CliException">Not one source of captions is named, or it cannot be used.</exception>
     public IReadOnlyList<Caption> Read(ParseResult parsed)
     {

@@ -59,7 +59,7 @@ internal sealed class ModelArguments
     public static int Threads(int count) => count is >= 1 and <= 1024 ? count : throw new CliException($"--threads {count}: use 1 to 1024.");
 
     // Told by the option's name; what the folder must hold, its reader knows.
-    private static string? Folder(ParseResult parsed, Option<string?> option)
+    public static string? Folder(ParseResult parsed, Option<string?> option)
     {
         if (parsed.GetValue(option) is not { } path) return null;
         if (path.Length == 0) throw new CliException($"{option.Name}: a folder's name is expected.");

@@ -46,7 +46,7 @@ public enum FeatureSort
 public sealed record FeatureHits(int Total, IReadOnlyList<FeatureHit> Hits);
 
 /// <param name="Card">The feature.</param>
-/// <param name="Match">The text in which the words were found; null where none were asked for.</param>
+/// <param name="Match">The text in which the words were found; null where none were asked for, or its pictures alone show what they say.</param>
 public sealed record FeatureHit(FeatureCard Card, string? Match);
 
 /// <summary>Something to try: a prompt, and where there is one a feature that does something to it.</summary>

@@ -106,6 +106,14 @@ public sealed class JsonConfig
         ? value
         : throw Wrong(key, $"one of {string.Join(", ", allowed)}, and is \"{value}\"");
 
+    /// <summary>The object under <paramref name="key"/>, read in its turn; errors name both.</summary>
+    public JsonConfig Part(string key) => Find(key) switch
+    {
+        null => throw Missing(key),
+        { ValueKind: JsonValueKind.Object } part => new JsonConfig($"{Source}: {key}", part),
+        _ => throw Wrong(key, "an object"),
+    };
+
     /// <summary>Fails where a switch is on that asks for something not supported here.</summary>
     public void MustBeOff(string key)
     {

@@ -61,6 +61,26 @@ public sealed class LabTests : IDisposable
     }
 
     [Fact]
+    public async Task TrainSae_KilledAndStartedAgain_EndsInTheSameFiles()
+    {
+        await Done(["collect", .. Collect("data", 3)]);
+        string[] train = ["train-sae", "--data", folder.At("data"), "--site", "mid.0", "--k", "2", "--features", "24", "--auxk", "8", "--batch", "16", "--steps", "600", "--threads", "1"];
+        await Done([.. train, "--out", folder.At("whole")]);
+        using (var process = Process.Start(new ProcessStartInfo("dotnet", [typeof(CommandLine).Assembly.Location, .. train, "--save-every", "1", "--out", folder.At("killed")]) { RedirectStandardError = true, RedirectStandardOutput = true })!)
+        {
+            while (!process.HasExited && !File.Exists(folder.At("killed", "mid.0.training.safetensors"))) await Task.Delay(5);
+            process.Kill();
+            await process.WaitForExitAsync();
+        }
+        Assert.Empty(Directory.GetFiles(folder.At("killed"), "state_dict.pth", SearchOption.AllDirectories));
+        await Done([.. train, "--out", folder.At("killed")]);
+
+        foreach (var file in (string[])["final/state_dict.pth", "final/mean.pt", "log.csv"]) Assert.Equal(Written("whole", file), Written("killed", file));
+
+        byte[] Written(string name, string file) => File.ReadAllBytes(Path.Combine(Directory.GetDirectories(folder.At(name)).Single(), file));
+    }
+
+    [Fact]
     public async Task Collect_Budget_StopsWithANoteAndSaysHowFar()
     {
         var use = await Saeunbox.RunAsync(["collect", .. Collect("data", 6), "--shard", "1", "--budget", "6KB", "--json"]);
@@ -86,6 +106,21 @@ public sealed class LabTests : IDisposable
         Assert.Contains("_batchtopk_nested8-24", Path.GetFileName(Directory.GetDirectories(folder.At("saes")).Single()));
     }
 
+    [Fact]
+    public async Task TrainSae_FromATrainedOne_BeginsWithItsWeights()
+    {
+        await Done(["collect", .. Collect("data", 3)]);
+        string[] train = ["train-sae", "--data", folder.At("data"), "--site", "mid.0", "--k", "2", "--features", "24", "--auxk", "none", "--batch", "16", "--log-every", "1", "--threads", "1"];
+        await Done([.. train, "--out", folder.At("first"), "--steps", "60", "--lr", "0.003"]);
+        await Done([.. train, "--out", folder.At("second"), "--steps", "2", "--from", folder.At("first")]);
+
+        var (first, second) = (Losses("first"), Losses("second"));
+        Assert.True(second[0] < (first[0] + first[^1]) / 2, $"{first[0]} … {first[^1]}, then {second[0]}");
+
+        double[] Losses(string name) => [.. File.ReadAllLines(Directory.GetFiles(folder.At(name), "log.csv", SearchOption.AllDirectories).Single()) is var lines
+            ? lines[1..].Select(line => double.Parse(line.Split(',')[Array.IndexOf(lines[0].Split(','), "reconstruction")], System.Globalization.CultureInfo.InvariantCulture)) : []];
+    }
+
     /// <summary>Wrong uses, where DATA is a collection, CUT one with a shard cut short, NARROW one of few channels, FILES a folder of files.</summary>
     [Theory]
     [InlineData("collect --model GOLDENS/model --out OUT/x", "--captions FILE or --mini-captions N")]
@@ -108,6 +143,8 @@ public sealed class LabTests : IDisposable
     [InlineData("train-sae --data DATA --out OUT/x --lr -1", "LearningRate")]
     [InlineData("train-sae --data DATA --out OUT/x --steps 1 --epochs 1", "either --steps or --epochs")]
     [InlineData("train-sae --data DATA --out OUT/x --k 30 --features 20", "it must be 1 to")]
+    [InlineData("train-sae --data DATA --out OUT/x --from OUT/no", "--from OUT/no")]
+    [InlineData("train-sae --data DATA --out OUT/x --from GOLDENS/saes", "k10_hidden5120")]
     [InlineData("statistics --data OUT/no --saes GOLDENS/saes --out OUT/x.json", "--data OUT/no")]
     [InlineData("statistics --data NARROW --saes GOLDENS/saes --site mid.0 --out OUT/x.json", "channels")]
     [InlineData("statistics --data DATA --saes FILES --out OUT/x.json", "no sparse autoencoder")]

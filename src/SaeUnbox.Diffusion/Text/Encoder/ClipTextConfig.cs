@@ -26,6 +26,8 @@ public sealed record ClipTextConfig(
     /// <summary>The end token of configurations written before it was told apart from the largest id.</summary>
     public const int LegacyEndId = 2;
 
+    internal ClipLayerShape Layer => new(HiddenSize, IntermediateSize, Heads, Activation, NormEpsilon, Causal: true);
+
     /// <summary>Reads a configuration; absent keys take transformers' defaults.</summary>
     /// <exception cref="ModelException">A key is malformed or asks for something not supported here.</exception>
     public static ClipTextConfig From(JsonConfig json)

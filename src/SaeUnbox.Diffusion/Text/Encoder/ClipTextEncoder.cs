@@ -8,12 +8,13 @@ public sealed class ClipTextEncoder
 {
     private readonly Device _device;
     private readonly Tensor _tokens, _positions;
-    private readonly ClipTextLayer[] _layers;
+    private readonly ClipLayer[] _layers;
     private readonly LayerNorm _finalNorm;
     private readonly Tensor? _projection;
 
     /// <summary>Registers the weights under <paramref name="weights"/>; they are there once its Load has run.</summary>
-    public ClipTextEncoder(Weights weights, ClipTextConfig config)
+    /// <param name="projects">Whether the projection must be there; else it is used where it is.</param>
+    public ClipTextEncoder(Weights weights, ClipTextConfig config, bool projects = false)
     {
         Config = config;
         _device = weights.Device;
@@ -22,9 +23,10 @@ public sealed class ClipTextEncoder
         model.Ignore("embeddings.position_ids");
         _tokens = model.Get("embeddings.token_embedding.weight", config.VocabularySize, width);
         _positions = model.Get("embeddings.position_embedding.weight", config.MaxPositions, width);
-        _layers = [.. Enumerable.Range(0, config.Layers).Select(i => new ClipTextLayer(model.At($"encoder.layers.{i}"), config))];
+        _layers = [.. Enumerable.Range(0, config.Layers).Select(i => new ClipLayer(model.At($"encoder.layers.{i}"), config.Layer))];
         _finalNorm = new LayerNorm(model.At("final_layer_norm"), width, config.NormEpsilon);
-        _projection = weights.Find("text_projection.weight", config.ProjectionSize, width);
+        const string projection = "text_projection.weight";
+        _projection = projects || weights.Has(projection) ? weights.Get(projection, config.ProjectionSize, width) : null;
     }
 
     public ClipTextConfig Config { get; }

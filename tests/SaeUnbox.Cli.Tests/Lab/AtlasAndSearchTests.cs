@@ -1,0 +1,64 @@
+using SaeUnbox.Testing;
+using static TorchSharp.torch;
+
+namespace SaeUnbox.Cli.Tests.Lab;
+
+/// <summary>An atlas made, searched by words, and then by what its pictures show.</summary>
+public sealed class AtlasAndSearchTests : IDisposable
+{
+    private readonly TemporaryFolder folder = new();
+
+    public AtlasAndSearchTests()
+    {
+        using var scope = NewDisposeScope();
+        TinyClip.Write(folder.At("clip"));
+        File.WriteAllLines(folder.At("captions.txt"), ["a lighthouse", "a boat"]);
+    }
+
+    [Fact]
+    public async Task Atlas_ThenSearch_FindsByWordsAndWithClipByPictures()
+    {
+        await Saeunbox.SucceedAsync("atlas", "--model", Goldens.At("model"), "--saes", Goldens.At("saes"), "--captions", folder.At("captions.txt"), "--out", folder.At("atlas"), "--threads", "1");
+        Assert.NotEmpty(await Search("lighthouse"));
+        Assert.Empty(await Search("zeppelin"));
+        Assert.Contains("was made without", await Saeunbox.FailAsync("search", "--atlas", folder.At("atlas"), "--clip", folder.At("clip"), "boat"));
+
+        await Saeunbox.SucceedAsync("atlas", "--out", folder.At("atlas"), "--clip", folder.At("clip"), "--threads", "1");
+
+        Assert.Equal(7, (await Search("zeppelin", "--clip", folder.At("clip"), "--limit", "7")).Length);
+        Assert.All(await Search("zeppelin", "--clip", folder.At("clip"), "--site", "mid.0"), site => Assert.Equal("mid.0", site));
+        Assert.Empty(await Search("zeppelin"));
+    }
+
+    [Theory]
+    [InlineData("search --atlas OUT boat", "holds no atlas.sqlite")]
+    [InlineData("search --atlas OUT/no boat", "--atlas")]
+    [InlineData("search --clip OUT boat", "config.json is missing")]
+    [InlineData("search --site middle boat", "--site middle")]
+    [InlineData("search --limit 0 boat", "--limit 0")]
+    [InlineData("search", "words")]
+    [InlineData("atlas --out OUT/x --clip OUT/no --mini-captions 1", "--clip OUT/no")]
+    [InlineData("atlas --out OUT/x --clip OUT --mini-captions 1", "config.json is missing")]
+    [InlineData("atlas --out OUT/x --clip CLIP", "--captions FILE or --mini-captions N")]
+    public async Task Run_WrongUse_SaysWhatInOneLineAndLeavesNothing(string words, string expected)
+    {
+        var output = Directory.CreateDirectory(folder.At("out")).FullName;
+        string Fill(string text) => text.Replace("OUT", output).Replace("CLIP", folder.At("clip"));
+
+        Assert.Contains(Fill(expected), await Saeunbox.FailAsync([.. Fill(words).Split(' ')]));
+        Assert.Empty(Directory.GetFileSystemEntries(output));
+    }
+
+    public void Dispose()
+    {
+        Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();
+        folder.Dispose();
+    }
+
+    /// <summary>The sites of what is found.</summary>
+    private async Task<string[]> Search(string text, params string[] more)
+    {
+        var use = await Saeunbox.SucceedAsync(["search", "--atlas", folder.At("atlas"), "--json", "--threads", "1", .. more, text]);
+        return [.. use.Json.EnumerateArray().Select(hit => hit.GetProperty("site").GetString()!)];
+    }
+}
