@@ -12,7 +12,7 @@ namespace SaeUnbox.Web.Tests;
 public sealed class PageBenchmark(Browser browser, ITestOutputHelper output) : IClassFixture<Browser>
 {
     private static readonly TimeSpan Painting = TimeSpan.FromSeconds(10), BetweenMoves = TimeSpan.FromMilliseconds(25);
-    private const int LoneEdits = 30;
+    private const int LoneEdits = 30, MovesOfARound = 80;
 
     [Fact(Explicit = true)]
     public async Task Page_OnTheModelThatShips_IsTimed()
@@ -31,7 +31,8 @@ public sealed class PageBenchmark(Browser browser, ITestOutputHelper output) : I
         await LoneAsync(page, 3); // what runs for the first time is slower
         await page.EvaluateAsync("() => saeunboxBench.clear()");
         await LoneAsync(page, LoneEdits);
-        var lone = await ReadAsync(page);
+        // A click is a stroke and its end, which is made behind it: what a person waits for is the first.
+        var lone = (await ReadAsync(page)).EverySecond();
         Print($"a lone edit: p50 {lone.At(.5):0} ms, p95 {lone.At(.95):0} ms");
 
         traffic.Clear();
@@ -94,7 +95,7 @@ public sealed class PageBenchmark(Browser browser, ITestOutputHelper output) : I
         }
     }
 
-    // Round and round over the lower half, at the pace of a hand; the mask is taken away and painted again so that every move changes it.
+    // Round and round over the lower half, at the pace of a hand; a round takes away what the one before it painted, so that every move changes it.
     private static async Task<Painted> PaintAsync(IPage page)
     {
         var box = (await page.Locator(".overlay").BoundingBoxAsync())!;
@@ -103,9 +104,9 @@ public sealed class PageBenchmark(Browser browser, ITestOutputHelper output) : I
         for (var erase = false; clock.Elapsed < Painting; erase = !erase)
         {
             await page.Keyboard.PressAsync(erase ? "e" : "b");
-            for (var i = 0; i < 80 && clock.Elapsed < Painting; i++)
+            for (var i = 0; i < MovesOfARound && clock.Elapsed < Painting; i++)
             {
-                var (x, y) = (box.X + box.Width * (.5 + .4 * Math.Cos(i * .16)), box.Y + box.Height * (.7 + .2 * Math.Sin(i * .32)));
+                var (x, y) = (box.X + box.Width * (.5 + .4 * Math.Cos(2 * Math.PI * i / MovesOfARound)), box.Y + box.Height * (.7 + .2 * Math.Sin(2 * Math.PI * i / MovesOfARound)));
                 await page.Mouse.MoveAsync((float)x, (float)y);
                 if (i == 0)
                     await page.Mouse.DownAsync();
@@ -133,6 +134,8 @@ public sealed class PageBenchmark(Browser browser, ITestOutputHelper output) : I
     private sealed record Painted(IReadOnlyList<double> Milliseconds, double Frames, TimeSpan Time)
     {
         public string Text => FormattableString.Invariant($"stroke to frame p50 {At(.5):0} ms, p95 {At(.95):0} ms, {Frames / Time.TotalSeconds:0.0} frames a second");
+
+        public Painted EverySecond() => this with { Milliseconds = [.. Milliseconds.Where((_, i) => i % 2 == 0)] };
 
         public double At(double share) => Milliseconds.Order().ElementAt((int)(share * (Milliseconds.Count - 1)));
     }
