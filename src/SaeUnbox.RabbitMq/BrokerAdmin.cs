@@ -29,7 +29,7 @@ public sealed class BrokerAdmin : IAsyncDisposable
         }
         catch (Exception exception) when (BrokerConnection.IsLoss(exception))
         {
-            throw new IOException($"The broker cannot be used: {BrokerConnection.Innermost(exception)}", exception);
+            throw new IOException($"The broker at {options.Place} cannot be used: {BrokerConnection.Innermost(exception)}", exception);
         }
     }
 

@@ -44,5 +44,8 @@ public sealed class RabbitMqOptions
     /// <summary>How long the job that runs may take when the process is told to stop; after that another worker does it.</summary>
     public TimeSpan Grace { get; set; } = TimeSpan.FromSeconds(20);
 
+    /// <summary>Host and port of <see cref="Uri"/>, without what is secret.</summary>
+    internal string Place => new Uri(Uri) is { IsDefaultPort: false } uri ? $"{uri.Host}:{uri.Port}" : new Uri(Uri).Host;
+
     internal string Node => NodeName ?? Environment.MachineName;
 }

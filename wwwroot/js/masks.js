@@ -74,3 +74,14 @@ export function disc(mask, x, y, radius, hardness, erase) {
     }
     return changed;
 }
+
+/** Paints discs along a line, ends in cells; returns whether a cell changed. */
+export function line(mask, from, to, radius, hardness, erase) {
+    const steps = Math.max(1, Math.ceil(Math.hypot(to.x - from.x, to.y - from.y) / Math.max(0.4, radius / 2)));
+    let changed = false;
+    for (let i = 1; i <= steps; i++) {
+        const share = i / steps;
+        changed = disc(mask, from.x + (to.x - from.x) * share, from.y + (to.y - from.y) * share, radius, hardness, erase) || changed;
+    }
+    return changed;
+}

@@ -27,4 +27,10 @@
             }
         },
     };
+    // Blazor could not come back to this page's circuit: the server was started anew, and what counts is kept in this browser.
+    addEventListener('DOMContentLoaded', () => {
+        const notice = document.getElementById('components-reconnect-modal');
+        new MutationObserver(() => notice.classList.contains('components-reconnect-rejected') && location.reload())
+            .observe(notice, { attributes: true, attributeFilter: ['class'] });
+    });
 })();

@@ -30,6 +30,8 @@ internal static class EvaluateMiniCommand
                 Pictures = AtLeastOne("--pictures", parsed.GetValue(pictures)), Scenes = AtLeastOne("--scenes", parsed.GetValue(scenes)),
                 Elements = parsed.GetValue(elements) is { Length: > 0 } named ? named : null, Seed = parsed.GetValue(seed), Strength = parsed.GetValue(strength) is var x and >= 5 and <= 15 ? x : throw new CliException("--strength: use 5 to 15."),
             };
+            if (options.Elements?.FirstOrDefault(name => !MiniEvaluation.Elements.Contains(name)) is { } unknown)
+                throw new CliException($"--element {Line.Quote(unknown)}: there is no such element; there are {string.Join(", ", MiniEvaluation.Elements)}.");
             var report = terminal.WithProgress("evaluating", bar => MiniEvaluation.Run(parsed.GetRequiredValue(model), parsed.GetRequiredValue(saes), options, new EvaluationReporter(terminal, bar), cancellation));
             if (parsed.GetValue(names) is { } namesFile) MiniFindings.WriteNames(report, namesFile);
             if (parsed.GetValue(suggestions) is { } triesFile) MiniFindings.WriteSuggestions(report, triesFile);

@@ -6,8 +6,12 @@ namespace SaeUnbox.Mini.Evaluation;
 /// <summary>Measures a trained unbox-mini on captions and seeds it never saw. Equal options give equal figures.</summary>
 public static class MiniEvaluation
 {
+    /// <summary>The names of what can be painted and taken out.</summary>
+    public static IReadOnlyList<string> Elements { get; } = [.. SteeringElement.All.Select(element => element.Name)];
+
     /// <param name="model">The model folder.</param>
     /// <param name="autoencoders">The folder of its four autoencoders.</param>
+    /// <exception cref="ArgumentException">An element of the options does not exist.</exception>
     /// <exception cref="SaeException">A site has no autoencoder.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static MiniEvaluationReport Run(string model, string autoencoders, MiniEvaluationOptions options,
@@ -15,6 +19,8 @@ public static class MiniEvaluation
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(options.Pictures, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(options.Scenes, 1);
+        if (options.Elements?.FirstOrDefault(name => !Elements.Contains(name)) is { } unknown)
+            throw new ArgumentException($"there is no element '{unknown}'", nameof(options));
         using var noGrad = no_grad();
         using var loaded = new MiniModel(model);
         using var saes = SaeSet.Load(autoencoders);

@@ -8,12 +8,13 @@ namespace SaeUnbox.Mini.Evaluation;
 public static class MiniSuggestions
 {
     private const double LeastSuccess = .5, LeastGain = .3, Strength = 8;
-    private const int Side = 256, Grid = CellMask.Side;
+    // A seed whose noise leaves room for a few things of each kind.
+    private const int Side = 256, Grid = CellMask.Side, Seed = 10;
 
     private static readonly string[] Prompts =
     [
         "a red house and a pine tree in a meadow, mountains behind", "boats at sea at sunset, clouds", "snowmen on snow at night, a city behind",
-        "palm trees on the beach, hills behind", "cats in a meadow at dawn, a forest behind",
+        "palm trees on the beach, hills behind", "red mushrooms in a meadow at dawn, a forest behind",
     ];
 
     /// <summary>A JSON array of titles and recipes, the best first.</summary>
@@ -31,11 +32,11 @@ public static class MiniSuggestions
 
     private static JsonObject Entry(string title, Recipe recipe) => new() { ["title"] = title, ["recipe"] = JsonNode.Parse(recipe.ToJson()) };
 
-    private static Recipe Recipe(string prompt) => new() { Model = "unbox-mini", Prompt = prompt, Width = Side, Height = Side };
+    private static Recipe Recipe(string prompt) => new() { Model = "unbox-mini", Prompt = prompt, Seed = Seed, Width = Side, Height = Side };
 
     private static string Unrelated(string element, int start) => Enumerable.Range(start, Prompts.Length).Select(i => Prompts[i % Prompts.Length]).FirstOrDefault(prompt => !prompt.Contains(element, StringComparison.Ordinal)) ?? Prompts[0];
 
-    // Where the element would be: things stand on the ground or hang in the sky, backdrops fill their part.
+    // Where the element would be: things in a slot of the layout, backdrops in their part.
     private static BrushMask Region(string element)
     {
         var kind = SteeringElement.All.First(one => one.Name == element);
@@ -44,8 +45,8 @@ public static class MiniSuggestions
             "ground" => (9, 16, 0, 16),
             "far" => (5, 9, 0, 16),
             "time" => (0, 9, 0, 16),
-            "thing" when kind.Kind!.Value.IsOfSky() => (1, 5, 6, 10),
-            "thing" => (9, 14, 6, 11),
+            "thing" when kind.Kind!.Value.IsOfSky() => (3, 7, 9, 13),
+            "thing" => (11, 15, 8, 12),
             _ => (0, 16, 8, 16),
         };
         var cells = new float[Grid * Grid];

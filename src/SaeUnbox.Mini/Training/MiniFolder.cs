@@ -70,10 +70,7 @@ internal sealed class MiniFolder
     {
         if (Start is not null)
             return;
-        var source = new MiniFolder(from, false);
-        foreach (var part in (string[])[source.Model, source.Autoencoders])
-            if (!Directory.Exists(part))
-                throw new CheckpointException($"'{from}' holds no folder '{Path.GetFileName(part)}': a training goes on from a folder with a model and its autoencoders.");
+        var source = OpenStart(from);
         if (Directory.EnumerateFiles(Path.Combine(_root, "states"), "*.safetensors").Any())
             throw new CheckpointException($"The training in '{_root}' has begun with random weights; to go on from '{from}', give another folder.");
         var aside = StartPath + ".part";
@@ -88,6 +85,16 @@ internal sealed class MiniFolder
         Directory.Move(aside, StartPath);
 
         static IEnumerable<string> Files(string folder) => Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories);
+    }
+
+    /// <exception cref="CheckpointException">The folder holds no model and autoencoders to go on from.</exception>
+    public static MiniFolder OpenStart(string from)
+    {
+        var source = new MiniFolder(from, false);
+        foreach (var part in (string[])[source.Model, source.Autoencoders])
+            if (!Directory.Exists(part))
+                throw new CheckpointException($"'{from}' holds no folder '{Path.GetFileName(part)}': a training goes on from a folder with a model and its autoencoders.");
+        return source;
     }
 
     /// <summary>Reads a part's weights, converted to the tensors' type.</summary>

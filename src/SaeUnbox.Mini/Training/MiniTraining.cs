@@ -27,6 +27,8 @@ public static class MiniTraining
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static void Run(MiniTrainingOptions options, string directory, IMiniTrainingProgress progress, string? from = null, CancellationToken cancellation = default)
     {
+        if (from is not null)
+            MiniFolder.OpenStart(from); // told before anything is made
         var folder = new MiniFolder(directory);
         using var alone = folder.Lock();
         if (from is not null)

@@ -23,7 +23,7 @@ public static class MiniTrainingOptionsFile
         }
         catch (JsonException exception)
         {
-            throw new CheckpointException($"'{path}' holds no training options: {exception.Message}", exception);
+            throw new CheckpointException($"'{path}' holds no training options: {exception.Message.Split(". ")[0]} (line {exception.LineNumber + 1}).", exception);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {

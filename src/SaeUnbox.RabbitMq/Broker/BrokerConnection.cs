@@ -50,11 +50,11 @@ internal sealed partial class BrokerConnection(IOptions<RabbitMqOptions> options
                     IsUp = false;
                     session.Lose("it was let go");
                 }
-                Failure = $"The broker cannot be used: {session.Reason}";
+                Failure = $"The broker at {options.Value.Place} cannot be used: {session.Reason}";
             }
             catch (Exception exception)
             {
-                Failure = $"The broker cannot be used: {Innermost(exception)}";
+                Failure = $"The broker at {options.Value.Place} cannot be used: {Innermost(exception)}";
                 if (!stopping.IsCancellationRequested && !IsLoss(exception) && exception is not OperationCanceledException)
                     Log.Broke(logger, exception, name);
             }

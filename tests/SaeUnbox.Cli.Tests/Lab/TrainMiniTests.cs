@@ -44,8 +44,22 @@ public sealed class TrainMiniTests : IDisposable
     }
 
     [Fact]
-    public async Task TrainMini_FromAFolderWithoutAModel_SaysWhatIsMissing() =>
+    public async Task TrainMini_FromAFolderWithoutAModel_SaysWhatIsMissingAndLeavesNothing()
+    {
         Assert.Contains("no folder 'model'", await Saeunbox.FailAsync("train-mini", "--out", _folder.At("run"), "--from", _folder.Path));
+        Assert.False(Directory.Exists(_folder.At("run")));
+    }
+
+    [Fact]
+    public async Task EvaluateMini_OfAnElementThatIsNone_NamesThoseThereAre() =>
+        Assert.Contains("snowman", await Saeunbox.FailAsync("evaluate-mini", "--model", _folder.Path, "--saes", _folder.Path, "--element", "dragon"));
+
+    [Fact]
+    public async Task TrainMini_ByAnEmptyConfiguration_SaysSoInASentence()
+    {
+        File.WriteAllText(_folder.At("config.json"), "");
+        Assert.Contains("holds no training options", await Saeunbox.FailAsync("train-mini", "--out", _folder.At("run"), "--config", _folder.At("config.json")));
+    }
 
     public void Dispose() => _folder.Dispose();
 

@@ -35,7 +35,13 @@ public sealed partial class Explore
 
     private Recipe Recipe => Model!.NewRecipe(_prompt) with { Seed = Math.Max(0, _seed) };
 
-    protected override void OnInitialized() => _prompt = Asked is { Length: > 0 } asked ? asked : Catalogue.Models.Count > 0 ? Paint.Examples.First(Catalogue).Prompt : "";
+    protected override void OnInitialized()
+    {
+        if (Asked is { Length: > 0 } asked)
+            _prompt = asked;
+        else if (Model is not null)
+            Take(Paint.Examples.First(Catalogue));
+    }
 
     protected override async Task OnAfterRenderAsync(bool firstRender)
     {
@@ -48,7 +54,7 @@ public sealed partial class Explore
             return;
         }
         if (_prompt.Length == 0)
-            _prompt = Paint.Examples.First(Catalogue).Prompt;
+            Take(Paint.Examples.First(Catalogue));
         await using var module = await Script.InvokeAsync<IJSObjectReference>("import", "./Components/Pages/Explore/Explore.razor.js");
         _view = await module.InvokeAsync<IJSObjectReference>("create", _root);
         await RunAsync();
@@ -68,9 +74,11 @@ public sealed partial class Explore
         }
     }
 
-    private Task TryAsync(string prompt)
+    private void Take(Recipe example) => (_prompt, _seed) = (example.Prompt, example.Seed);
+
+    private Task TryAsync((string Prompt, long Seed) example)
     {
-        _prompt = prompt;
+        (_prompt, _seed) = example;
         return RunAsync();
     }
 

@@ -1,0 +1,62 @@
+// The picture beside the one that the same recipe gives without its edits: what changed, and where.
+import * as masks from '/js/masks.js';
+import { generate } from '/js/generate.js';
+
+export class Comparison {
+    constructor(picture, before) {
+        Object.assign(this, { picture, before });
+    }
+
+    get isLoaded() {
+        return this.key !== undefined;
+    }
+
+    /** Makes the picture without edits; once for a prompt and seed. */
+    async load(json) {
+        const recipe = { ...JSON.parse(json) };
+        delete recipe.edits;
+        delete recipe.interventions;
+        const key = JSON.stringify(recipe);
+        if (this.key === key) return;
+        const bitmap = await createImageBitmap(await generate(key, 'image/png'));
+        Object.assign(this.before, { width: bitmap.width, height: bitmap.height });
+        this.before.getContext('2d', { willReadFrequently: true }).drawImage(bitmap, 0, 0);
+        this.key = key;
+    }
+
+    /** Share of the change that lies outside all masks; null where nothing is compared, or something is painted everywhere. */
+    outside(texts) {
+        if (!this.isLoaded || !texts?.length || texts.some(text => !text)) return null;
+        const change = this.change(), all = texts.map(text => masks.read(text)), { width, height } = this.picture;
+        let [inner, outer] = [0, 0];
+        for (let y = 0; y < height; y++)
+            for (let x = 0; x < width; x++) {
+                const painted = all.some(mask => mask.cells[Math.floor(y * mask.rows / height) * mask.columns + Math.floor(x * mask.columns / width)] > 0);
+                if (painted) inner += change[y * width + x]; else outer += change[y * width + x];
+            }
+        return inner + outer > 0 ? outer / (inner + outer) : null;
+    }
+
+    /** Draws where the picture changed, bright on dark. */
+    paint(context, width, height) {
+        const change = this.change(), data = new ImageData(this.picture.width, this.picture.height);
+        change.forEach((value, i) => data.data.set([255, 120, 60, Math.min(255, value * 900)], 4 * i));
+        const small = Object.assign(document.createElement('canvas'), { width: data.width, height: data.height });
+        small.getContext('2d').putImageData(data, 0, 0);
+        context.fillStyle = 'rgb(8 8 10 / .72)';
+        context.fillRect(0, 0, width, height);
+        context.drawImage(small, 0, 0, width, height);
+    }
+
+    /** Of every pixel the mean change of its colours, 0 to 1. */
+    change() {
+        const { width, height } = this.picture;
+        const now = this.picture.getContext('2d').getImageData(0, 0, width, height).data;
+        const was = this.before.getContext('2d').getImageData(0, 0, width, height).data;
+        const change = new Float32Array(width * height);
+        for (let i = 0; i < change.length; i++)
+            change[i] = (Math.abs(now[4 * i] - was[4 * i]) + Math.abs(now[4 * i + 1] - was[4 * i + 1]) + Math.abs(now[4 * i + 2] - was[4 * i + 2])) / 765;
+        // What a photograph's packing changes is no change.
+        return change.map(value => value < .02 ? 0 : value);
+    }
+}

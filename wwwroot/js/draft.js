@@ -1,0 +1,44 @@
+// What this browser keeps of the canvas: the recipe, and beside it the newest stroke until the recipe holds it. The page may be loaded anew at
+// any moment, and the server started anew.
+
+const keys = { recipe: 'saeunbox.draft', stroke: 'saeunbox.pending' };
+
+/** A link in the address, the draft, and a stroke that it may not hold yet. */
+export function find() {
+    const link = /[#&]r=([\w-]+)/.exec(location.hash)?.[1];
+    const stroke = link ? null : newestStroke();
+    return { link, draft: stored(keys.recipe), pendingEdit: stroke?.edit ?? -1, pendingMask: stroke?.mask };
+}
+
+export function keep(recipe) {
+    store(keys.recipe, recipe);
+}
+
+export function keepStroke(edit, mask) {
+    store(keys.stroke, JSON.stringify({ edit, mask }));
+}
+
+/** The server's recipe changed: the draft follows it, even where this page's circuit is gone and only the brush came back. */
+export function changed(change) {
+    if (change.IsStroke) return;
+    keep(change.Recipe);
+    const stroke = newestStroke();
+    if (stroke && JSON.parse(change.Recipe).edits?.[stroke.edit]?.mask === stroke.mask) forget();
+}
+
+/** Forgets the stroke. */
+export function forget() {
+    try { localStorage.removeItem(keys.stroke); } catch { /* Nothing was kept. */ }
+}
+
+function newestStroke() {
+    try { return JSON.parse(stored(keys.stroke)); } catch { return null; }
+}
+
+function stored(key) {
+    try { return localStorage.getItem(key); } catch { return null; }
+}
+
+function store(key, value) {
+    try { localStorage.setItem(key, value); } catch { /* A private window keeps no drafts. */ }
+}
