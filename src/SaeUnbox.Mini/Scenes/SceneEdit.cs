@@ -15,8 +15,7 @@ public abstract record SceneEdit(CellMask Cells)
 /// <summary>One thing, as large as the stroke lets it be.</summary>
 public sealed record ThingEdit(CellMask Cells, PlacedThing Thing) : SceneEdit(Cells)
 {
-    public override IReadOnlyList<int> Labels =>
-        Thing.Kind.TakesColor() ? [SceneLabels.Of(Thing.Kind), SceneLabels.Of(Thing.Color)] : [SceneLabels.Of(Thing.Kind)];
+    public override IReadOnlyList<int> Labels => SceneLabels.Of(Thing);
 
     public override (Scene Inside, Scene Outside) Truth(Scene scene)
     {
@@ -29,8 +28,7 @@ public sealed record ThingEdit(CellMask Cells, PlacedThing Thing) : SceneEdit(Ce
 /// <summary>One thing where things stand: it takes the place of what the scene has there, in the size that belongs to the place.</summary>
 public sealed record SlotEdit(CellMask Cells, SceneSlot Slot, PlacedThing Thing) : SceneEdit(Cells)
 {
-    public override IReadOnlyList<int> Labels =>
-        Thing.Kind.TakesColor() ? [SceneLabels.Of(Thing.Kind), SceneLabels.Of(Thing.Color)] : [SceneLabels.Of(Thing.Kind)];
+    public override IReadOnlyList<int> Labels => SceneLabels.Of(Thing);
 
     public override (Scene Inside, Scene Outside) Truth(Scene scene)
     {

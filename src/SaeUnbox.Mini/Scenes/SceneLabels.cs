@@ -35,6 +35,9 @@ public static class SceneLabels
 
     public static int Of(ThingColor color) => FirstColor + (int)color;
 
+    /// <summary>Of a thing's kind, and of its colour where the kind takes one.</summary>
+    public static IReadOnlyList<int> Of(PlacedThing thing) => thing.Kind.TakesColor() ? [Of(thing.Kind), Of(thing.Color)] : [Of(thing.Kind)];
+
     /// <summary>1 where a label holds, else 0: [label, row, column] on the 16x16 grid, flattened.</summary>
     public static byte[] Of(ScenePicture picture)
     {

@@ -27,7 +27,7 @@ public sealed class MiniTrainingTests : IDisposable
         foreach (var file in (string[])["unet/diffusion_pytorch_model", "text_encoder/model", "text_encoder_2/model", "vae/diffusion_pytorch_model"])
             Assert.Equal(File.ReadAllBytes(Part(_straight, file)), File.ReadAllBytes(Part(_broken, file)));
         Assert.Equal(File.ReadAllBytes(State(_straight, "network")), File.ReadAllBytes(State(_broken, "network")));
-        Assert.All(recorder.Sheets, sheet => Assert.Equal((sheet.Contains("decoder", StringComparison.Ordinal) ? 8 : 2) * 130 - 2, Png.Decode(File.ReadAllBytes(sheet)).Width));
+        Assert.All(recorder.Sheets, sheet => Assert.Equal((sheet.Contains("decoder", StringComparison.Ordinal) ? 8 : 2) * 132 - 4, Png.Decode(File.ReadAllBytes(sheet)).Width));
         Assert.Contains(recorder.Reports, report => report is { Stage: "network", Step: 4, Steps: 4 } && report.Figures["labels"] > 0);
 
         OtherOptionsAreRefused();
