@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text;
+using SaeUnbox.Cli.Options;
 using SaeUnbox.Cli.Output;
 using SaeUnbox.Mini.Evaluation;
 
@@ -21,8 +22,9 @@ internal static class EvaluateMiniCommand
         var seed = new Option<int>("--seed") { Description = "The seed of all that is random.", HelpName = "N", DefaultValueFactory = _ => defaults.Seed };
         var names = new Option<string?>("--names") { Description = "Also write the features' names, for saeunbox atlas.", HelpName = "FILE" };
         var suggestions = new Option<string?>("--suggestions") { Description = "Also write what is worth trying, by these figures, for saeunbox atlas.", HelpName = "FILE" };
+        var device = DeviceArgument.Create();
         var json = new Option<bool>("--json") { Description = "Print everything as JSON." };
-        var command = new Command("evaluate-mini", "Measure a trained unbox-mini: pictures, obedience, autoencoders, steering.") { model, saes, pictures, scenes, elements, strength, seed, names, suggestions, json };
+        var command = new Command("evaluate-mini", "Measure a trained unbox-mini: pictures, obedience, autoencoders, steering.") { model, saes, pictures, scenes, elements, strength, seed, names, suggestions, device, json };
         command.Runs(terminal, (parsed, cancellation) =>
         {
             var options = new MiniEvaluationOptions
@@ -32,7 +34,7 @@ internal static class EvaluateMiniCommand
             };
             if (options.Elements?.FirstOrDefault(name => !MiniEvaluation.Elements.Contains(name)) is { } unknown)
                 throw new CliException($"--element {Line.Quote(unknown)}: there is no such element; there are {string.Join(", ", MiniEvaluation.Elements)}.");
-            var report = terminal.WithProgress("evaluating", bar => MiniEvaluation.Run(parsed.GetRequiredValue(model), parsed.GetRequiredValue(saes), options, new EvaluationReporter(terminal, bar), cancellation));
+            var report = terminal.WithProgress("evaluating", bar => MiniEvaluation.Run(parsed.GetRequiredValue(model), parsed.GetRequiredValue(saes), options, new EvaluationReporter(terminal, bar), DeviceArgument.Of(parsed, device), cancellation));
             if (parsed.GetValue(names) is { } namesFile) MiniFindings.WriteNames(report, namesFile);
             if (parsed.GetValue(suggestions) is { } triesFile) MiniFindings.WriteSuggestions(report, triesFile);
             terminal.Output.Write(parsed.GetValue(json) ? MiniFindings.ToJson(report) + Environment.NewLine : Text(report));

@@ -5,6 +5,7 @@ using SaeUnbox.Cli.Output;
 using SaeUnbox.Inference;
 using SaeUnbox.Mini.Evaluation;
 using SaeUnbox.Mini.Training;
+using TorchSharp;
 
 namespace SaeUnbox.Cli.Commands;
 
@@ -20,13 +21,13 @@ internal static class MiniFindings
     public static void WriteSuggestions(MiniEvaluationReport report, string path) => AtomicFile.WriteAllText(path, MiniSuggestions.Of(report) + "\n");
 
     /// <summary>The last stages of a training; each is done once, and one that was stopped goes on or is done again.</summary>
-    public static void Make(string folder, MiniTrainingOptions options, Terminal terminal, IProgress<Advance> bar, CancellationToken cancellation)
+    public static void Make(string folder, MiniTrainingOptions options, torch.Device device, Terminal terminal, IProgress<Advance> bar, CancellationToken cancellation)
     {
         var (model, saes) = (Path.Combine(folder, "model"), Path.Combine(folder, "saes"));
         string figures = Path.Combine(folder, MiniFiles.Figures), names = Path.Combine(folder, MiniFiles.Names), tries = Path.Combine(folder, MiniFiles.Suggestions);
         if (!File.Exists(figures))
         {
-            var report = MiniEvaluation.Run(model, saes, options.Evaluation, new EvaluationReporter(terminal, bar), cancellation);
+            var report = MiniEvaluation.Run(model, saes, options.Evaluation, new EvaluationReporter(terminal, bar), device, cancellation);
             WriteNames(report, names);
             WriteSuggestions(report, tries);
             AtomicFile.WriteAllText(figures, ToJson(report) + "\n");
@@ -34,7 +35,7 @@ internal static class MiniFindings
         var atlas = Path.Combine(folder, MiniFiles.Atlas);
         if (File.Exists(Path.Combine(atlas, SaeUnbox.Atlas.Reading.AtlasReader.FileName)))
             return;
-        using var loaded = LoadedModel.Load(new ModelOptions { Folder = model, SaeFolder = saes });
+        using var loaded = LoadedModel.Load(new ModelOptions { Folder = model, SaeFolder = saes, Device = device });
         var request = new AtlasRequest
         {
             Captions = CaptionArguments.OfGrammar(options.Atlas.Captions, options.Atlas.Seed), TopPictures = options.Atlas.TopPictures, PictureSide = options.Atlas.PictureSide,

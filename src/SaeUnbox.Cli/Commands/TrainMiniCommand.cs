@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using SaeUnbox.Cli.Options;
 using SaeUnbox.Cli.Output;
 using SaeUnbox.Mini.Training;
 
@@ -15,7 +16,8 @@ internal static class TrainMiniCommand
         var seed = new Option<int?>("--seed") { Description = "The seed of all that is random.", HelpName = "N" };
         var steps = new Option<int?>("--steps") { Description = "Steps of the network; may be changed when a run goes on.", HelpName = "N" };
         var from = new Option<string?>("--from") { Description = "Begin with the model and the autoencoders in this folder (of a run, or unbox-mini beside the program) instead of random weights.", HelpName = "DIR" };
-        var command = new Command("train-mini", "Train unbox-mini from nothing, measure it, and make its atlas. Stop it at any time; the same command goes on.") { output, config, seed, steps, from };
+        var device = DeviceArgument.Create();
+        var command = new Command("train-mini", "Train unbox-mini from nothing, measure it, and make its atlas. Stop it at any time; the same command goes on.") { output, config, seed, steps, from, device };
         command.Runs(terminal, (parsed, cancellation) =>
         {
             var folder = parsed.GetRequiredValue(output);
@@ -24,12 +26,13 @@ internal static class TrainMiniCommand
             if (parsed.GetValue(seed) is { } given) options = options with { Seed = given };
             if (parsed.GetValue(steps) is { } count)
                 options = count >= 1 ? options with { Network = options.Network with { Steps = count } } : throw new CliException($"--steps {count}: use 1 or more.");
+            var place = DeviceArgument.Of(parsed, device);
             try
             {
                 terminal.WithProgress("training", progress =>
                 {
-                    MiniTraining.Run(options, folder, new Reporter(terminal, progress), parsed.GetValue(from), cancellation);
-                    MiniFindings.Make(folder, options, terminal, progress, cancellation);
+                    MiniTraining.Run(options, folder, new Reporter(terminal, progress), parsed.GetValue(from), place, cancellation);
+                    MiniFindings.Make(folder, options, place, terminal, progress, cancellation);
                     return true;
                 });
             }

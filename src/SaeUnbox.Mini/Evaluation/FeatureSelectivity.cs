@@ -10,12 +10,12 @@ internal sealed class FeatureSelectivity : IDisposable
     private readonly Tensor _features, _featureSquares, _labels, _products;
     private long _cells;
 
-    public FeatureSelectivity(int features, int labels)
+    public FeatureSelectivity(int features, int labels, Device device)
     {
         (_features, _featureSquares, _labels) = (Zeros(features), Zeros(features), Zeros(labels));
         _products = Zeros(features, labels);
 
-        static Tensor Zeros(params long[] shape) => zeros(shape, ScalarType.Float64).DetachFromDisposeScope();
+        Tensor Zeros(params long[] shape) => zeros(shape, ScalarType.Float64, device).DetachFromDisposeScope();
     }
 
     /// <param name="codes">Of [B, 16, 16, d].</param>
@@ -25,7 +25,7 @@ internal sealed class FeatureSelectivity : IDisposable
         using var scope = NewDisposeScope();
         var z = codes.ToDense().reshape(-1, codes.Features);
         var count = _labels.shape[0];
-        var l = stack(labels.Select(one => tensor(one).to_type(ScalarType.Float32).reshape(count, -1).t())).reshape(-1, count);
+        var l = stack(labels.Select(one => tensor(one, device: _labels.device).to_type(ScalarType.Float32).reshape(count, -1).t())).reshape(-1, count);
         _cells += z.shape[0];
         _features.add_(z.sum([0L]).to_type(ScalarType.Float64));
         _featureSquares.add_(z.square().sum([0L]).to_type(ScalarType.Float64));
@@ -43,7 +43,7 @@ internal sealed class FeatureSelectivity : IDisposable
     {
         using var scope = NewDisposeScope();
         var (best, which) = rows.topk(1, 1);
-        return [.. which.data<long>().ToArray().Zip(best.data<double>().ToArray(), (index, correlation) => ((int)index, correlation))];
+        return [.. which.cpu().data<long>().ToArray().Zip(best.cpu().data<double>().ToArray(), (index, correlation) => ((int)index, correlation))];
     }
 
     /// <summary>[features, labels].</summary>

@@ -11,19 +11,20 @@ public static class MiniEvaluation
 
     /// <param name="model">The model folder.</param>
     /// <param name="autoencoders">The folder of its four autoencoders.</param>
+    /// <param name="device">Where it is computed; null: the CPU.</param>
     /// <exception cref="ArgumentException">An element of the options does not exist.</exception>
     /// <exception cref="SaeException">A site has no autoencoder.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static MiniEvaluationReport Run(string model, string autoencoders, MiniEvaluationOptions options,
-        IProgress<MiniEvaluationProgress>? progress = null, CancellationToken cancellation = default)
+        IProgress<MiniEvaluationProgress>? progress = null, Device? device = null, CancellationToken cancellation = default)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(options.Pictures, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(options.Scenes, 1);
         if (options.Elements?.FirstOrDefault(name => !Elements.Contains(name)) is { } unknown)
             throw new ArgumentException($"there is no element '{unknown}'", nameof(options));
         using var noGrad = no_grad();
-        using var loaded = new MiniModel(model);
-        using var saes = SaeSet.Load(autoencoders);
+        using var loaded = new MiniModel(model, device);
+        using var saes = SaeSet.Load(autoencoders, device);
         using var pictures = new PictureEvaluation(loaded, saes, options);
         pictures.Run(done => progress?.Report(new("pictures", done, options.Pictures)), cancellation);
         var best = pictures.BestFeatures;

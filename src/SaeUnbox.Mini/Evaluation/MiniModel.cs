@@ -11,9 +11,9 @@ internal sealed class MiniModel : IDisposable
     private readonly SdxlPipeline _pipeline;
 
     /// <exception cref="ModelException">The folder holds no model whose pictures are the renderer's.</exception>
-    public MiniModel(string folder)
+    public MiniModel(string folder, Device? device = null)
     {
-        _pipeline = SdxlPipeline.Load(folder);
+        _pipeline = SdxlPipeline.Load(folder, new SdxlPipelineOptions { Device = device ?? CPU });
         PictureSize = _pipeline.UNet.Config.SampleSize * _pipeline.Autoencoder.PixelsPerCell;
         if (_pipeline.UNet.Config is { SampleSize: 64, InChannels: LatentCode.Channels } && _pipeline.Autoencoder.PixelsPerCell == LatentCode.Patch)
             return;
@@ -24,6 +24,8 @@ internal sealed class MiniModel : IDisposable
     public static IReadOnlyList<HookSite> Sites { get; } = [.. MiniSites.All.Select(HookSite.Parse)];
 
     public int PictureSize { get; }
+
+    public Device Device => _pipeline.Precision.Device;
 
     public IAutoencoder Autoencoder => _pipeline.Autoencoder;
 

@@ -8,11 +8,11 @@ namespace SaeUnbox.Mini.Evaluation;
 internal static class PictureBytes
 {
     /// <summary>Renderings as the autoencoder takes them: [B, 3, side, side], -1 to 1.</summary>
-    public static Tensor ToTensor(IReadOnlyList<ScenePicture> pictures)
+    public static Tensor ToTensor(IReadOnlyList<ScenePicture> pictures, Device device)
     {
         using var scope = NewDisposeScope();
         var side = pictures[0].Size;
-        var bytes = tensor(pictures.SelectMany(picture => picture.Rgb).ToArray()).reshape(pictures.Count, side, side, 3);
+        var bytes = tensor(pictures.SelectMany(picture => picture.Rgb).ToArray(), device: device).reshape(pictures.Count, side, side, 3);
         return (bytes.to_type(ScalarType.Float32) / 127.5 - 1).permute(0, 3, 1, 2).contiguous().MoveToOuterDisposeScope();
     }
 
@@ -31,6 +31,6 @@ internal static class PictureBytes
     {
         using var scope = NewDisposeScope();
         var errors = ((decoded.clamp(-1, 1) - truth) / 2).square().mean([1L, 2, 3]);
-        return [.. errors.data<float>().ToArray().Select(error => -10 * Math.Log10(Math.Max(error, 1e-12)))];
+        return [.. errors.cpu().data<float>().ToArray().Select(error => -10 * Math.Log10(Math.Max(error, 1e-12)))];
     }
 }

@@ -11,7 +11,7 @@ internal sealed class PictureEvaluation(MiniModel model, SaeSet saes, MiniEvalua
 {
     private const int Purpose = 20, Batch = 8, MostThings = 3;
     private readonly ActivationStatistics[] _statistics = [.. MiniModel.Sites.Select(site => new ActivationStatistics(saes[site]))];
-    private readonly FeatureSelectivity[] _selectivity = [.. MiniModel.Sites.Select(site => new FeatureSelectivity(saes[site].Config.Features, SceneLabels.Count))];
+    private readonly FeatureSelectivity[] _selectivity = [.. MiniModel.Sites.Select(site => new FeatureSelectivity(saes[site].Config.Features, SceneLabels.Count, model.Device))];
     private readonly List<(string Attribute, bool Obeyed, bool OnTruth, bool OnOther)> _answers = [];
     private readonly List<double> _errors = [], _psnr = [], _ceiling = [];
 
@@ -57,10 +57,10 @@ internal sealed class PictureEvaluation(MiniModel model, SaeSet saes, MiniEvalua
         CaptionedScene[] scenes = [.. Enumerable.Range(first, count).Select(i => CaptionedScene.Draw(RandomAt.Place(options.Seed, Purpose, i), new SceneMix()))];
         ScenePicture[] truths = [.. scenes.Select(scene => SceneRenderer.Render(scene.Scene, model.PictureSize))];
         using var run = model.Run(scenes);
-        var truth = PictureBytes.ToTensor(truths);
+        var truth = PictureBytes.ToTensor(truths, model.Device);
         var latents = model.Autoencoder.Encode(truth);
         var (drawn, seen) = (model.Autoencoder.Decode(run.Latents), model.Autoencoder.Decode(latents));
-        _errors.AddRange((run.Latents - latents).square().mean([1L, 2, 3]).data<float>().ToArray().Select(error => (double)error));
+        _errors.AddRange((run.Latents - latents).square().mean([1L, 2, 3]).cpu().data<float>().ToArray().Select(error => (double)error));
         _psnr.AddRange(PictureBytes.Psnr(drawn, truth));
         _ceiling.AddRange(PictureBytes.Psnr(seen, truth));
         Ask(first, scenes, PictureBytes.ForProbe(drawn), PictureBytes.ForProbe(seen));
@@ -88,7 +88,7 @@ internal sealed class PictureEvaluation(MiniModel model, SaeSet saes, MiniEvalua
         var pictures = others.Chunk(Batch).SelectMany(chunk =>
         {
             using var scope = NewDisposeScope();
-            var rendered = PictureBytes.ToTensor([.. chunk.Select(other => SceneRenderer.Render(other.Scene, model.PictureSize))]);
+            var rendered = PictureBytes.ToTensor([.. chunk.Select(other => SceneRenderer.Render(other.Scene, model.PictureSize))], model.Device);
             return PictureBytes.ForProbe(model.Autoencoder.Decode(model.Autoencoder.Encode(rendered)));
         }).ToArray();
         var answers = new (string, bool, bool, bool)[asked.Length];

@@ -46,12 +46,12 @@ internal sealed class SteeringEvaluation(MiniModel model, SaeSet saes, MiniEvalu
         using var run = model.Run([.. scenes.Select(scene => scene.Captioned)]);
         var before = model.Autoencoder.Decode(run.Latents);
         var was = Holds(before);
-        var cells = TrainingBatch.Masks(scenes.Select(scene => scene.Cells));
+        var cells = TrainingBatch.Masks(scenes.Select(scene => scene.Cells), before.device);
         var inside = Regions.Enlarge(cells, before.shape[2] / CellMask.Side);
         foreach (var (i, (site, feature, _)) in features.Index())
         {
             using var inner = NewDisposeScope();
-            using var edit = new MaskedEdit(make(saes[site], feature, ones(CellMask.Side, CellMask.Side)), cells);
+            using var edit = new MaskedEdit(make(saes[site], feature, ones(CellMask.Side, CellMask.Side, device: model.Device)), cells);
             var after = model.Autoencoder.Decode(run.Edited(site, edit));
             var change = (after.clamp(-1, 1) - before.clamp(-1, 1)).abs().mean([1L], keepdim: true);
             tallies[i].Add(was, Holds(after), (change * inside).sum().item<float>() / inside.sum().item<float>(),

@@ -21,7 +21,7 @@ internal sealed class ContactSheet(int tileSize)
     public void Add(Tensor images)
     {
         using var scope = NewDisposeScope();
-        var bytes = images.clamp(-1, 1).add(1).mul(127.5).add(.5).to_type(ScalarType.Byte).permute(0, 2, 3, 1).contiguous();
+        var bytes = images.clamp(-1, 1).add(1).mul(127.5).add(.5).to_type(ScalarType.Byte).cpu().permute(0, 2, 3, 1).contiguous();
         for (var i = 0; i < bytes.shape[0]; i++)
             Add(bytes[i].contiguous().bytes);
     }

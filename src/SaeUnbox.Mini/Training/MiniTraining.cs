@@ -21,11 +21,12 @@ public static class MiniTraining
     /// <param name="from">The folder of a trained model with its autoencoders to go on from; null begins with random weights. Only the first call
     /// of a run needs it.</param>
     /// <param name="progress">Is told how it goes.</param>
+    /// <param name="device">Where the networks are computed; null: the CPU. Scenes are drawn on the processor in any case.</param>
     /// <param name="cancellation">Ends after the step in progress, with the state saved.</param>
     /// <exception cref="Checkpoints.CheckpointException">A state in the folder is broken or of other options, or cannot be written, or another
     /// training is under way in it.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
-    public static void Run(MiniTrainingOptions options, string directory, IMiniTrainingProgress progress, string? from = null, CancellationToken cancellation = default)
+    public static void Run(MiniTrainingOptions options, string directory, IMiniTrainingProgress progress, string? from = null, Device? device = null, CancellationToken cancellation = default)
     {
         if (from is not null)
             MiniFolder.OpenStart(from); // told before anything is made
@@ -39,9 +40,10 @@ public static class MiniTraining
         tokenizer.Write(Path.Combine(folder.Model, "tokenizer"), MiniTokenizer.FirstPad);
         tokenizer.Write(Path.Combine(folder.Model, "tokenizer_2"), MiniTokenizer.SecondPad);
         var code = FindCode(options, folder);
-        TrainDecoder(options, folder, code, progress, cancellation);
-        TrainNetwork(options, folder, code, progress, cancellation);
-        AutoencoderTraining.Run(options, folder, progress, cancellation);
+        device ??= CPU;
+        TrainDecoder(options, folder, code, progress, device, cancellation);
+        TrainNetwork(options, folder, code, progress, device, cancellation);
+        AutoencoderTraining.Run(options, folder, progress, device, cancellation);
     }
 
     private static LatentCode FindCode(MiniTrainingOptions options, MiniFolder folder)
@@ -61,12 +63,12 @@ public static class MiniTraining
         return new LatentCode(mean.data<float>().ToArray(), components.data<float>().ToArray());
     }
 
-    private static void TrainDecoder(MiniTrainingOptions options, MiniFolder folder, LatentCode code, IMiniTrainingProgress progress, CancellationToken cancellation)
+    private static void TrainDecoder(MiniTrainingOptions options, MiniFolder folder, LatentCode code, IMiniTrainingProgress progress, Device device, CancellationToken cancellation)
     {
         const string stage = "decoder";
         set_num_threads(options.Network.Workers);
         var config = AutoencoderTinyConfig.From(JsonConfig.Load(Path.Combine(folder.Model, "vae", "config.json")));
-        using var training = new DecoderTraining(options, code, config);
+        using var training = new DecoderTraining(options, code, config, device);
         if (folder.Start is { } start)
         {
             start.ReadPart("vae", training.Tensors);
@@ -85,13 +87,13 @@ public static class MiniTraining
             }, cancellation);
     }
 
-    private static void TrainNetwork(MiniTrainingOptions options, MiniFolder folder, LatentCode code, IMiniTrainingProgress progress, CancellationToken cancellation)
+    private static void TrainNetwork(MiniTrainingOptions options, MiniFolder folder, LatentCode code, IMiniTrainingProgress progress, Device device, CancellationToken cancellation)
     {
         const string stage = "network";
         set_num_threads(1);
-        var (decoder, weights) = Autoencoder.Load(Path.Combine(folder.Model, "vae"), Precision.For(ScalarType.Float32, CPU));
+        var (decoder, weights) = Autoencoder.Load(Path.Combine(folder.Model, "vae"), Precision.For(ScalarType.Float32, device));
         using var _ = weights;
-        using var training = new NetworkTraining(options, folder.Model, code, folder.Start);
+        using var training = new NetworkTraining(options, folder.Model, code, folder.Start, device);
         var evaluation = new NetworkEvaluation(training, options, code, decoder);
         var state = new TrainingState(folder.State(stage), () => training.State);
         var text = Text(new

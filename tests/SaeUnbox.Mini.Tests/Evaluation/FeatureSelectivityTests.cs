@@ -20,7 +20,7 @@ public sealed class FeatureSelectivityTests
         var indices = Enumerable.Range(0, 256).SelectMany(cell => new long[] { cell % 3, feature }).ToArray();
         var values = Enumerable.Range(0, 256).SelectMany(cell => new[] { (float)random.NextDouble(), 2f * labels[label * 256 + cell] }).ToArray();
         using var codes = new SparseCodes(tensor(indices).reshape(1, 16, 16, 2), tensor(values).reshape(1, 16, 16, 2), 6);
-        using var selectivity = new FeatureSelectivity(6, SceneLabels.Count);
+        using var selectivity = new FeatureSelectivity(6, SceneLabels.Count, CPU);
 
         selectivity.Add(codes, [labels]);
         selectivity.Add(codes, [labels]);

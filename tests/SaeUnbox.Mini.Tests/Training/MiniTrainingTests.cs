@@ -131,7 +131,7 @@ public sealed class MiniTrainingTests : IDisposable
         using var pipeline = SdxlPipeline.Load(Path.Combine(_straight, "model"));
         var drawn = pipeline.Generate(new ImageRequest { Prompts = [prompt], Seeds = [7], Height = 256, Width = 256 });
 
-        using var network = new MiniNetwork(Path.Combine(_straight, "model"), 1);
+        using var network = new MiniNetwork(Path.Combine(_straight, "model"), 1, CPU);
         foreach (var part in (string[])["unet", "text_encoder", "text_encoder_2"])
         {
             using var file = Checkpoint.OpenFolder(Path.Combine(_straight, "model", part));

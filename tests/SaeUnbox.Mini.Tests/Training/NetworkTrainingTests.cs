@@ -20,12 +20,12 @@ public sealed class NetworkTrainingTests : IDisposable
     public void Step_PlainPictures_ReachesEveryWeightThatAPictureDependsOn()
     {
         var plain = Tiny.Options with { Network = Tiny.Options.Network with { SwapFrom = 2, PaintFrom = 2, CutFrom = 2, Workers = 1 } };
-        using var training = new NetworkTraining(plain, _folder, _code);
-        using var worker = new MiniNetwork(_folder, 1);
+        using var training = new NetworkTraining(plain, _folder, _code, null, CPU);
+        using var worker = new MiniNetwork(_folder, 1, CPU);
         worker.CopyFrom(training.Network);
-        var one = new NetworkWorker(0, worker, plain, _code, training.Tokenizer, training.Tokenizer2);
+        var one = new NetworkWorker(worker, plain, training.Tokenizer, training.Tokenizer2);
 
-        using var step = one.Step(0, training.Memories);
+        using var step = one.Step(StepDraw.Of(0, 0, plain, _code), training.Memories);
 
         var still = worker.Leaves.Zip(step.Gradients).Where(leaf => leaf.Second.abs().max().item<float>() == 0).Select(leaf => leaf.First.Key).ToArray();
         // SDXL takes the first encoder's states before its last layer; the timestep and sizes are the same in every picture, and still count.
@@ -42,7 +42,7 @@ public sealed class NetworkTrainingTests : IDisposable
         {
             Network = Tiny.Options.Network with { SwapFrom = 2, PaintFrom = 2, CutFrom = 2, Workers = 1, Steps = 60, WarmUp = 5, AmplifiedShare = 0, LearningRate = 1e-2 },
         };
-        using var training = new NetworkTraining(options, _folder, _code);
+        using var training = new NetworkTraining(options, _folder, _code, null, CPU);
 
         var losses = Enumerable.Range(0, 25).Select(step => training.Step(step).Plain!.Value).ToArray();
 

@@ -10,13 +10,13 @@ internal static class ActivationSampling
     public const string Stage = "activations";
     private const int Purpose = 8, Batch = 8, ItemsPerShard = 64;
 
-    public static void Run(MiniTrainingOptions options, MiniFolder folder, IMiniTrainingProgress progress, CancellationToken cancellation)
+    public static void Run(MiniTrainingOptions options, MiniFolder folder, IMiniTrainingProgress progress, Device device, CancellationToken cancellation)
     {
         using var writer = new CollectionWriter(folder.Activations, MiniModel.Sites, new CollectionOptions { ItemsPerShard = ItemsPerShard });
         var pictures = options.Autoencoders.Pictures;
         if (writer.NextItem >= pictures)
             return;
-        using var model = new MiniModel(folder.Model);
+        using var model = new MiniModel(folder.Model, device);
         using var noGrad = no_grad();
         var clock = new StageClock(Stage, pictures, progress, (int)writer.NextItem);
         while (writer.NextItem < pictures)

@@ -19,16 +19,16 @@ internal static class AutoencoderTraining
 {
     private const int ReportEvery = 10;
 
-    public static void Run(MiniTrainingOptions options, MiniFolder folder, IMiniTrainingProgress progress, CancellationToken cancellation)
+    public static void Run(MiniTrainingOptions options, MiniFolder folder, IMiniTrainingProgress progress, Device device, CancellationToken cancellation)
     {
         set_num_threads(options.Network.Workers);
         DropOthers(options, folder);
-        ActivationSampling.Run(options, folder, progress, cancellation);
+        ActivationSampling.Run(options, folder, progress, device, cancellation);
         foreach (var site in MiniModel.Sites)
-            Train(site, options, folder, progress, cancellation);
+            Train(site, options, folder, progress, device, cancellation);
     }
 
-    private static void Train(HookSite site, MiniTrainingOptions options, MiniFolder folder, IMiniTrainingProgress progress, CancellationToken cancellation)
+    private static void Train(HookSite site, MiniTrainingOptions options, MiniFolder folder, IMiniTrainingProgress progress, Device device, CancellationToken cancellation)
     {
         var plan = Plan(site, options);
         if (folder.Start is { } start)
@@ -38,11 +38,11 @@ internal static class AutoencoderTraining
         if (File.Exists(Path.Combine(target, "std.pt")))
             return;
         var collection = ActivationCollection.Open(folder.Activations, site);
-        var trained = TrainingSession.Run(plan, collection, folder.AutoencoderStates, progress: new Reporter(site, plan, progress), cancellation: cancellation)[0];
+        var trained = TrainingSession.Run(plan, collection, folder.AutoencoderStates, device, progress: new Reporter(site, plan, progress), cancellation: cancellation)[0];
         using (var sae = SaeLoader.Load(trained))
             SaeWriter.Save(sae, target, ScalarType.Float16);
         // Of the rounded weights, which are what is used.
-        using var rounded = SaeLoader.Load(target);
+        using var rounded = SaeLoader.Load(target, device);
         SaeWriter.SaveScale(ActivationStatistics.Measure(rounded, collection, cancellation: cancellation).Scale, target);
         progress.Saved($"autoencoder {site.Code}", (int)plan.Steps, target, null);
     }

@@ -11,7 +11,7 @@ internal sealed record DecoderBatch(Tensor Latents, Tensor Pixels, Tensor Weight
 {
     private const int Margin = 8;
 
-    public static DecoderBatch Draw(Random random, MiniTrainingOptions options, LatentCode code)
+    public static DecoderBatch Draw(Random random, MiniTrainingOptions options, LatentCode code, Device device)
     {
         var (batch, crop) = (options.Decoder.Batch, options.Decoder.Crop);
         var (cells, side) = (options.PictureSize / LatentCode.Patch, crop * LatentCode.Patch);
@@ -37,8 +37,8 @@ internal sealed record DecoderBatch(Tensor Latents, Tensor Pixels, Tensor Weight
                     weights[(i * side + y) * side + x] = Inside(y, top) && Inside(x, left) ? 1 : 0;
                 }
         }
-        return new(tensor(latents).reshape(batch, LatentCode.Channels, crop, crop), tensor(pixels).reshape(batch, 3, side, side),
-            tensor(weights).reshape(batch, 1, side, side));
+        return new(tensor(latents, device: device).reshape(batch, LatentCode.Channels, crop, crop), tensor(pixels, device: device).reshape(batch, 3, side, side),
+            tensor(weights, device: device).reshape(batch, 1, side, side));
 
         // A tenth of the places on each side are pressed against the border.
         int Place() => Math.Clamp(random.Next(-cells / 10, cells - crop + 1 + cells / 10), 0, cells - crop);

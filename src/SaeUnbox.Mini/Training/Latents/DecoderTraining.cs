@@ -16,10 +16,10 @@ internal sealed class DecoderTraining : IDisposable
     private readonly IReadOnlyList<KeyValuePair<string, Tensor>> _trained;
     private readonly AdamW _optimiser;
 
-    public DecoderTraining(MiniTrainingOptions options, LatentCode code, AutoencoderTinyConfig config)
+    public DecoderTraining(MiniTrainingOptions options, LatentCode code, AutoencoderTinyConfig config, Device device)
     {
         (_options, _code) = (options, code);
-        _weights = new Weights(new RandomWeights(options.Seed), ScalarType.Float32);
+        _weights = new Weights(new RandomWeights(options.Seed), ScalarType.Float32, device);
         _model = new AutoencoderTiny(_weights, config);
         _weights.Load();
         _trained = [.. _weights.Tensors.Where(pair => pair.Key.StartsWith("decoder.", StringComparison.Ordinal))];
@@ -40,7 +40,7 @@ internal sealed class DecoderTraining : IDisposable
     {
         using var scope = NewDisposeScope();
         var decoder = _options.Decoder;
-        var batch = DecoderBatch.Draw(RandomAt.Place(_options.Seed, Purpose, step), _options, _code);
+        var batch = DecoderBatch.Draw(RandomAt.Place(_options.Seed, Purpose, step), _options, _code, _weights.Device);
         foreach (var (_, tensor) in _trained)
             tensor.requires_grad_();
         using var mixed = new MixedPrecision(ScalarType.BFloat16);
@@ -65,7 +65,7 @@ internal sealed class DecoderTraining : IDisposable
         {
             using var scope = NewDisposeScope();
             var picture = HeldOutPicture(i);
-            var error = (Decode(picture) - tensor(picture.Rgb).to_type(ScalarType.Float32)) / 255;
+            var error = (Decode(picture) - tensor(picture.Rgb, device: _weights.Device).to_type(ScalarType.Float32)) / 255;
             sum += -10 * Math.Log10(error.square().mean().item<float>());
         }
         return sum / HeldOut;
@@ -99,7 +99,7 @@ internal sealed class DecoderTraining : IDisposable
     private Tensor Image(ScenePicture picture)
     {
         var side = picture.Size / LatentCode.Patch;
-        return _model.Decode(tensor(_code.Encode(picture)).reshape(1, LatentCode.Channels, side, side));
+        return _model.Decode(tensor(_code.Encode(picture), device: _weights.Device).reshape(1, LatentCode.Channels, side, side));
     }
 
     private ScenePicture HeldOutPicture(int number) =>

@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using SaeUnbox.Mini.Scenes;
 using static TorchSharp.torch;
 
@@ -54,16 +55,11 @@ internal sealed class LatentCode
         for (var cell = 0; cell < side * side; cell++)
         {
             var patch = patches.AsSpan(cell * PatchValues, PatchValues);
-            float a = 0, b = 0, c = 0, d = 0;
+            var code = Vector128<float>.Zero;
             for (var i = 0; i < PatchValues; i++)
-            {
-                var value = patch[i] - _mean[i];
-                a += value * _components[i * Channels];
-                b += value * _components[i * Channels + 1];
-                c += value * _components[i * Channels + 2];
-                d += value * _components[i * Channels + 3];
-            }
-            (latents[cell], latents[side * side + cell], latents[2 * side * side + cell], latents[3 * side * side + cell]) = (a, b, c, d);
+                code += (patch[i] - _mean[i]) * Vector128.Create(_components, i * Channels);
+            for (var channel = 0; channel < Channels; channel++)
+                latents[channel * side * side + cell] = code[channel];
         }
         return latents;
     }

@@ -9,22 +9,26 @@ namespace SaeUnbox.Mini.Training;
 /// Directions of a trained dictionary's features that go with scene elements. A training that goes on from a trained model paints them
 /// too: a feature may stand for a part of a thing, and the U-Net learns that the part means the whole.
 /// </summary>
-internal sealed class FeatureDirections(IReadOnlyDictionary<int, Tensor[]> ofElements) : IDisposable
+/// <param name="directions">Of unit length, [features, channels]; owned.</param>
+/// <param name="ofElements">Rows of an element's features.</param>
+internal sealed class FeatureDirections(Tensor directions, IReadOnlyDictionary<int, int[]> ofElements) : IDisposable
 {
     private const int Purpose = 9, Pictures = 240, Batch = 8, MostOfElement = 3;
     private const double LeastCorrelation = .2, Share = .6;
 
     /// <summary>Of no dictionary.</summary>
-    public static FeatureDirections None { get; } = new(new Dictionary<int, Tensor[]>());
+    public static FeatureDirections None(long channels) => new(zeros(0, channels).DetachFromDisposeScope(), new Dictionary<int, int[]>());
+
+    public Tensor Directions => directions;
 
     /// <summary>One for each of <see cref="MiniSites.All"/>.</summary>
     /// <param name="start">The folder of the trained model with its autoencoders.</param>
-    public static IReadOnlyList<FeatureDirections> Of(MiniFolder start, MiniTrainingOptions options)
+    public static IReadOnlyList<FeatureDirections> Of(MiniFolder start, MiniTrainingOptions options, Device device)
     {
         using var noGrad = no_grad();
-        using var saes = SaeSet.Load(start.Autoencoders);
-        using var model = new MiniModel(start.Model);
-        var selectivity = MiniModel.Sites.Select(site => new FeatureSelectivity(saes[site].Config.Features, SceneElement.All.Count)).ToArray();
+        using var saes = SaeSet.Load(start.Autoencoders, device);
+        using var model = new MiniModel(start.Model, device);
+        var selectivity = MiniModel.Sites.Select(site => new FeatureSelectivity(saes[site].Config.Features, SceneElement.All.Count, device)).ToArray();
         for (var first = 0; first < Pictures; first += Batch)
         {
             using var scope = NewDisposeScope();
@@ -37,23 +41,22 @@ internal sealed class FeatureDirections(IReadOnlyDictionary<int, Tensor[]> ofEle
         return [.. MiniModel.Sites.Select((site, i) => Choose(selectivity[i], saes[site]))];
     }
 
-    /// <summary>A direction of unit length, the drawer's own; null where no feature goes with the element, and else sometimes.</summary>
-    public Tensor? Draw(Random random, int element) =>
-        ofElements.GetValueOrDefault(element) is { } directions && random.NextDouble() < Share ? directions[random.Next(directions.Length)].clone() : null;
+    /// <summary>The row of one of the element's features; null where it has none, and else sometimes.</summary>
+    public int? Draw(Random random, int element) =>
+        ofElements.GetValueOrDefault(element) is { } rows && random.NextDouble() < Share ? rows[random.Next(rows.Length)] : null;
 
-    public void Dispose()
-    {
-        foreach (var direction in ofElements.Values.SelectMany(directions => directions))
-            direction.Dispose();
-    }
+    public void Dispose() => directions.Dispose();
 
     // A feature means one element: that with which it goes best.
     private static FeatureDirections Choose(FeatureSelectivity selectivity, SparseAutoencoder sae)
     {
         using var _ = selectivity;
         using var scope = NewDisposeScope();
-        return new(selectivity.BestLabels().Index().Where(feature => feature.Item.Correlation >= LeastCorrelation).GroupBy(feature => feature.Item.Label)
-            .ToDictionary(features => features.Key, features => features.OrderByDescending(feature => feature.Item.Correlation).Take(MostOfElement)
-                .Select(feature => sae.Direction(feature.Index).clone().DetachFromDisposeScope()).ToArray()));
+        var chosen = selectivity.BestLabels().Index().Where(feature => feature.Item.Correlation >= LeastCorrelation).GroupBy(feature => feature.Item.Label)
+            .SelectMany(features => features.OrderByDescending(feature => feature.Item.Correlation).Take(MostOfElement)).ToArray();
+        if (chosen.Length == 0)
+            return None(sae.Config.Width);
+        return new(stack(chosen.Select(feature => sae.Direction(feature.Index))).DetachFromDisposeScope(),
+            chosen.Index().GroupBy(feature => feature.Item.Item.Label).ToDictionary(features => features.Key, features => features.Select(feature => feature.Index).ToArray()));
     }
 }

@@ -18,8 +18,9 @@ internal sealed class MiniNetwork : IDisposable
     private readonly ClipTextEncoder _text, _text2;
     private readonly float[] _timeIds;
 
-    public MiniNetwork(string folder, int seed)
+    public MiniNetwork(string folder, int seed, Device device)
     {
+        Device = device;
         var (unet, text, text2, heads) = (Tree(seed), Tree(seed + 1, name => name == "text_projection.weight"), Tree(seed + 2), Tree(seed + 3));
         _weights = [unet, text, text2, heads];
         UNet = new UNet(unet, UNetConfig.From(JsonConfig.Load(Path.Combine(folder, "unet", "config.json"))));
@@ -33,6 +34,8 @@ internal sealed class MiniNetwork : IDisposable
         var side = UNet.Config.SampleSize * LatentCode.Patch;
         _timeIds = [side, side, 0, 0, side, side];
     }
+
+    public Device Device { get; }
 
     public UNet UNet { get; }
 
@@ -62,9 +65,9 @@ internal sealed class MiniNetwork : IDisposable
         using var scope = NewDisposeScope();
         var silent = zeros_like(hidden);
         var cut = MiniSites.ReadersAfter.Skip(cutFrom).ToHashSet();
-        var timeIds = tensor(_timeIds).unsqueeze(0).repeat(noise.shape[0], 1);
+        var timeIds = tensor(_timeIds, device: Device).unsqueeze(0).repeat(noise.shape[0], 1);
         using var conditioning = UNet.Prepare(site => cut.Contains(site.Code) ? silent : hidden, pooled, timeIds);
-        var velocity = UNet.Forward(noise * Noise, tensor(Timestep), conditioning);
+        var velocity = UNet.Forward(noise * Noise, tensor(Timestep, device: Device), conditioning);
         return (noise * (Sigma * Signal * Signal) - velocity * Noise).MoveToOuterDisposeScope();
     }
 
@@ -82,5 +85,5 @@ internal sealed class MiniNetwork : IDisposable
             weights.Dispose();
     }
 
-    private static Weights Tree(int seed, Func<string, bool>? absent = null) => new(new RandomWeights(seed, absent), ScalarType.Float32);
+    private Weights Tree(int seed, Func<string, bool>? absent = null) => new(new RandomWeights(seed, absent), ScalarType.Float32, Device);
 }

@@ -55,7 +55,7 @@ internal sealed class NetworkEvaluation(NetworkTraining training, MiniTrainingOp
     private Tensor Paint(TrainingBatch batch, int site)
     {
         var (memory, network, painted) = (training.Memories[site], training.Averaged, Painted.Take(_columns).ToArray());
-        var masks = TrainingBatch.Masks(painted.Select(one => one.Cells));
+        var masks = TrainingBatch.Masks(painted.Select(one => one.Cells), network.Device);
         var directions = stack(painted.Select(one => memory.MeanDirection(SceneElement.All.Index().First(element => element.Item.Name == one.Name).Index)));
         var added = directions.unsqueeze(-1).unsqueeze(-1) * masks * (memory.Norm * Strength);
         using var hook = network.UNet.Hook(MiniSites.All[site], (_, output) => output + added);
@@ -70,5 +70,5 @@ internal sealed class NetworkEvaluation(NetworkTraining training, MiniTrainingOp
 
     private TrainingBatch Draw(int purpose, int first, int count) => TrainingBatch.Of(
         [.. Enumerable.Range(first, count).Select(i => TrainingSample.Draw(RandomAt.Place(options.Seed, purpose, i), options, code, 1))],
-        training.Tokenizer, training.Tokenizer2);
+        training.Tokenizer, training.Tokenizer2, training.Averaged.Device);
 }

@@ -19,26 +19,32 @@ internal sealed class NetworkTraining : IDisposable
     private readonly AdamW _adam;
     private readonly Muon _muon;
     private readonly int[] _byAdam, _byMuon;
+    private readonly LatentCode _code;
+    private (int Step, Task<StepDraw[]> Draws)? _ahead;
 
     /// <param name="folder">The model folder with configurations and tokenizers.</param>
     /// <param name="start">The trained model to go on from, whose features are then painted too; null begins with random weights.</param>
-    public NetworkTraining(MiniTrainingOptions options, string folder, LatentCode code, MiniFolder? start = null)
+    /// <param name="device">Where it is computed.</param>
+    public NetworkTraining(MiniTrainingOptions options, string folder, LatentCode code, MiniFolder? start, Device device)
     {
-        _options = options;
+        (_options, _code) = (options, code);
         Tokenizer = ClipTokenizer.Load(Path.Combine(folder, "tokenizer"));
         Tokenizer2 = ClipTokenizer.Load(Path.Combine(folder, "tokenizer_2"));
-        _workers = [.. Enumerable.Range(0, options.Network.Workers).Select(i =>
-            new NetworkWorker(i, new MiniNetwork(folder, options.Seed), options, code, Tokenizer, Tokenizer2))];
+        _workers = [.. Enumerable.Range(0, options.Network.Workers).Select(_ =>
+            new NetworkWorker(new MiniNetwork(folder, options.Seed, device), options, Tokenizer, Tokenizer2))];
         if (start is null)
             NetworkStart.Apply(Network);
         else
             NetworkStart.Take(Network, start);
-        Averaged = new MiniNetwork(folder, options.Seed);
+        Averaged = new MiniNetwork(folder, options.Seed, device);
         Averaged.CopyFrom(Network);
         Share();
-        var features = start is null ? null : FeatureDirections.Of(start, options);
+        var features = start is null ? null : FeatureDirections.Of(start, options, device);
         _memories = [.. MiniSites.All.Index().Select(site =>
-            new SiteMemory(site.Item, Network.UNet.SiteOf(site.Item).Channels, features?[site.Index] ?? FeatureDirections.None))];
+        {
+            var channels = Network.UNet.SiteOf(site.Item).Channels;
+            return new SiteMemory(site.Item, channels, features?[site.Index] ?? FeatureDirections.None(channels), device);
+        })];
         _byMuon = [.. Network.Leaves.Index().Where(leaf => IsMatrix(leaf.Item)).Select(leaf => leaf.Index)];
         _byAdam = [.. Enumerable.Range(0, Network.Leaves.Count).Except(_byMuon)];
         _adam = new AdamW([.. _byAdam.Select(i => Network.Leaves[i])], 0);
@@ -69,7 +75,8 @@ internal sealed class NetworkTraining : IDisposable
         using var scope = NewDisposeScope();
         var options = _options.Network;
         var results = new WorkerStep[_workers.Length];
-        Parallel.For(0, _workers.Length, i => results[i] = _workers[i].Step(step, _memories));
+        var draws = Draws(step);
+        Parallel.For(0, _workers.Length, i => results[i] = _workers[i].Step(draws[i], _memories));
         var gradients = Average(results);
         var norm = Gradients.Clip(gradients, options.ClipNorm);
         // One overflow in hours of training must not spoil the weights: such a step is left out.
@@ -96,6 +103,16 @@ internal sealed class NetworkTraining : IDisposable
     {
         foreach (var part in (IEnumerable<IDisposable>)[_adam, _muon, Averaged, .. _memories, .. _workers.Select(worker => worker.Network)])
             part.Dispose();
+    }
+
+    // The next step's pictures are drawn while this one is computed.
+    private StepDraw[] Draws(int step)
+    {
+        var draws = (_ahead is { } ahead && ahead.Step == step ? ahead.Draws : Draw(step)).GetAwaiter().GetResult();
+        _ahead = step + 1 < _options.Network.Steps ? (step + 1, Draw(step + 1)) : null;
+        return draws;
+
+        Task<StepDraw[]> Draw(int number) => Task.Run(() => Enumerable.Range(0, _workers.Length).Select(worker => StepDraw.Of(number, worker, _options, _code)).ToArray());
     }
 
     private void Move(int step, Tensor[] gradients)
@@ -133,7 +150,7 @@ internal sealed class NetworkTraining : IDisposable
     {
         foreach (var (number, result) in results.Index())
             for (var site = 0; site < result.Deltas.Count; site++)
-                _memories[site].Learn(RandomAt.Place(_options.Seed, MemoryPurpose, step, number, site), result.Deltas[site], result.Labels, step < EarlySteps);
+                _memories[site].Learn(RandomAt.Place(_options.Seed, MemoryPurpose, step, number, site), result.Deltas[site], result.Examples, step < EarlySteps);
     }
 
     // Embeddings, the first and the last convolution and the heads do better with a step for each number.

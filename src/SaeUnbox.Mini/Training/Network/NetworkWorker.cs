@@ -7,8 +7,9 @@ namespace SaeUnbox.Mini.Training;
 /// <summary>What a worker's step gave. The tensors are owned.</summary>
 /// <param name="Gradients">One for each leaf of the network.</param>
 /// <param name="Deltas">Of the sites whose deltas are those of unedited pictures, in order.</param>
+/// <param name="Examples">Of each picture (see <see cref="TrainingSample"/>).</param>
 internal sealed record WorkerStep(StepPlan Plan, double SquareError, double LabelLoss, Tensor[] Gradients, IReadOnlyList<Tensor> Deltas,
-    IReadOnlyList<byte[]> Labels) : IDisposable
+    IReadOnlyList<int[]> Examples) : IDisposable
 {
     public void Dispose()
     {
@@ -18,26 +19,22 @@ internal sealed record WorkerStep(StepPlan Plan, double SquareError, double Labe
 }
 
 /// <summary>Computes losses and gradients of one batch at a time, on the thread that calls it.</summary>
-internal sealed class NetworkWorker(int number, MiniNetwork network, MiniTrainingOptions options, LatentCode code, ClipTokenizer tokenizer, ClipTokenizer tokenizer2)
+internal sealed class NetworkWorker(MiniNetwork network, MiniTrainingOptions options, ClipTokenizer tokenizer, ClipTokenizer tokenizer2)
 {
-    private const int Purpose = 4;
-
     public MiniNetwork Network => network;
 
     /// <param name="memories">Of every site; read, not written.</param>
-    public WorkerStep Step(int step, IReadOnlyList<SiteMemory> memories)
+    public WorkerStep Step(StepDraw draw, IReadOnlyList<SiteMemory> memories)
     {
         // Each thread has a count of its own; with one, sums have one order and a resumed run goes on bit for bit.
         set_num_threads(1);
         using var scope = NewDisposeScope();
-        var random = RandomAt.Place(options.Seed, Purpose, step, number + options.Network.Round * options.Network.Workers);
-        var plan = StepPlan.Draw(random, step, options.Network);
-        var batch = TrainingBatch.Of(
-            [.. Enumerable.Range(0, options.Network.Batch).Select(_ => TrainingSample.Draw(random, options, code, plan.Amplification))], tokenizer, tokenizer2);
+        var (plan, random) = (draw.Plan, draw.Random);
+        var batch = TrainingBatch.Of(draw.Samples, tokenizer, tokenizer2, network.Device);
         var edit = plan.Kind switch
         {
             StepKind.Swap => SwapEdit.Draw(random, batch, memories[plan.Site]),
-            StepKind.Paint => PaintEdit.Draw(random, batch, memories[plan.Site], network.Heads[plan.Site], options, code),
+            StepKind.Paint => PaintEdit.Draw(random, batch, draw.Edits, memories[plan.Site], network.Heads[plan.Site], options.Network),
             _ => null,
         };
         foreach (var (_, leaf) in network.Leaves)
@@ -57,7 +54,7 @@ internal sealed class NetworkWorker(int number, MiniNetwork network, MiniTrainin
         foreach (var (_, leaf) in network.Leaves)
             leaf.requires_grad_(false);
         return new(plan, square.mean().item<float>(), labelLoss.item<float>(), [.. gradients.Select(gradient => gradient.DetachFromDisposeScope())],
-            [.. deltas.Take(plan.Site + 1).Select(delta => delta.detach().DetachFromDisposeScope())], [.. batch.Samples.Select(sample => sample.Labels)]);
+            [.. deltas.Take(plan.Site + 1).Select(delta => delta.detach().DetachFromDisposeScope())], [.. draw.Samples.Select(sample => sample.Examples)]);
     }
 
     private (Tensor Predicted, IReadOnlyList<Tensor> Deltas) Forward(TrainingBatch batch, StepPlan plan, SiteEdit? edit)

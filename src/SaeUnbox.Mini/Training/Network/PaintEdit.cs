@@ -11,26 +11,26 @@ internal static class PaintEdit
 {
     private const double EdgeWeight = .2;
 
-    public static SiteEdit Draw(Random random, TrainingBatch batch, SiteMemory memory, LabelHead head, MiniTrainingOptions options, LatentCode code)
+    /// <param name="edits">One for each picture of the batch.</param>
+    public static SiteEdit Draw(Random random, TrainingBatch batch, IReadOnlyList<RenderedEdit> edits, SiteMemory memory, LabelHead head, NetworkOptions options)
     {
-        var edits = batch.Samples.Select(sample => EditSampler.Draw(random, sample.Scene)).ToArray();
-        var masks = TrainingBatch.Masks(edits.Select(edit => edit.Edit.Cells));
-        var directions = stack(edits.Select(edit => memory.Direction(random, edit.Element, head.Directions.detach()))).unsqueeze(-1).unsqueeze(-1) * masks;
-        var (least, greatest) = (Math.Log(options.Network.LeastStrength), Math.Log(options.Network.GreatestStrength));
+        var device = batch.Latents.device;
+        var masks = TrainingBatch.Masks(edits.Select(edit => edit.Painted.Edit.Cells), device);
+        var directions = memory.Directions(random, [.. edits.Select(edit => edit.Painted.Element)], head.Directions.detach()).unsqueeze(-1).unsqueeze(-1) * masks;
+        var (least, greatest) = (Math.Log(options.LeastStrength), Math.Log(options.GreatestStrength));
         var strengths = PerPicture(edit => edit.Erases ? 0 : Math.Exp(least + (greatest - least) * random.NextDouble())) * memory.Norm;
         var removals = PerPicture(edit => edit.Erases ? 1 + .6 * random.NextDouble() : 0);
         var (added, mean) = (directions * strengths, memory.Mean.reshape(1, -1, 1, 1));
 
-        var truths = edits.Zip(batch.Samples, (edit, sample) => Render(edit.Edit, sample.Scene, options, code)).ToArray();
         var side = batch.Latents.shape[2];
         var scale = side / CellMask.Side;
         var mask = Regions.Enlarge(masks, scale);
         var composite = PerPicture(edit => edit.Edit is BackdropEdit ? 1 : 0);
-        var inside = TrainingBatch.Pictures(truths.Select(truth => truth.Latents), (int)side);
+        var inside = TrainingBatch.Pictures(edits.Select(edit => edit.Latents), (int)side, device);
         // A thing's picture holds everywhere; a backdrop's only under the stroke.
         var part = 1 - composite * (1 - mask);
         var target = inside * part + batch.Latents * (1 - part);
-        var labels = TrainingBatch.LabelMaps(truths.Select(truth => truth.Labels));
+        var labels = TrainingBatch.LabelMaps(edits.Select(edit => edit.Labels), device);
         var cells = 1 - composite * (1 - masks);
         return new(Change, target, 1 - (1 - EdgeWeight) * composite * Regions.Edge(mask, scale), labels * cells + batch.Labels * (1 - cells));
 
@@ -40,12 +40,7 @@ internal static class PaintEdit
             return delta + added - removals * along * directions;
         }
 
-        Tensor PerPicture(Func<PaintedEdit, double> value) => tensor(edits.Select(edit => (float)value(edit)).ToArray()).reshape(-1, 1, 1, 1);
-    }
-
-    private static (float[] Latents, byte[] Labels) Render(SceneEdit edit, Scene scene, MiniTrainingOptions options, LatentCode code)
-    {
-        var picture = SceneRenderer.Render(edit.Truth(scene).Inside, options.PictureSize);
-        return (code.Encode(picture), SceneLabels.Of(picture));
+        Tensor PerPicture(Func<PaintedEdit, double> value) =>
+            tensor(edits.Select(edit => (float)value(edit.Painted)).ToArray(), device: device).reshape(-1, 1, 1, 1);
     }
 }

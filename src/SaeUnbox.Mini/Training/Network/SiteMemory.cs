@@ -13,12 +13,12 @@ internal sealed class SiteMemory : IDisposable
     private readonly string _site;
     private readonly FeatureDirections _features;
 
-    public SiteMemory(string site, long channels, FeatureDirections features)
+    public SiteMemory(string site, long channels, FeatureDirections features, Device device)
     {
         (_site, _features) = (site, features);
-        Mean = zeros(channels).DetachFromDisposeScope();
-        Norm = ones(1).DetachFromDisposeScope();
-        Bank = zeros([SceneElement.All.Count, Examples, channels]).DetachFromDisposeScope();
+        Mean = zeros(channels, device: device).DetachFromDisposeScope();
+        Norm = ones(1, device: device).DetachFromDisposeScope();
+        Bank = zeros([SceneElement.All.Count, Examples, channels], device: device).DetachFromDisposeScope();
         Counts = zeros([SceneElement.All.Count], ScalarType.Int64).DetachFromDisposeScope();
     }
 
@@ -30,6 +30,7 @@ internal sealed class SiteMemory : IDisposable
 
     private Tensor Bank { get; }
 
+    /// <summary>Examples seen of each element; on the processor, where choices are made.</summary>
     private Tensor Counts { get; }
 
     public IEnumerable<KeyValuePair<string, Tensor>> State =>
@@ -37,8 +38,9 @@ internal sealed class SiteMemory : IDisposable
         new($"memory.{_site}.mean", Mean), new($"memory.{_site}.norm", Norm), new($"memory.{_site}.bank", Bank), new($"memory.{_site}.counts", Counts),
     ];
 
-    /// <summary>Learns from deltas [B, channels, 16, 16] of unedited pictures with the given labels.</summary>
-    public void Learn(Random random, Tensor deltas, IReadOnlyList<byte[]> labels, bool isEarly)
+    /// <summary>Learns from deltas [B, channels, 16, 16] of unedited pictures.</summary>
+    /// <param name="examples">For each picture a cell of each element that is in it, else -1.</param>
+    public void Learn(Random random, Tensor deltas, IReadOnlyList<int[]> examples, bool isEarly)
     {
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
@@ -46,35 +48,53 @@ internal sealed class SiteMemory : IDisposable
         var share = isEarly ? .2 : .02;
         Mean.mul_(1 - share).add_(rows.mean([0L]), share);
         Norm.mul_(1 - share).add_((rows - Mean).norm(1).mean(), share);
-        const int cells = CellMask.Side * CellMask.Side;
-        for (var element = 0; element < SceneElement.All.Count; element++)
+        var counts = Counts.data<long>().ToArray();
+        var (slots, found) = (new List<long>(), new List<long>());
+        for (var element = 0; element < counts.Length; element++)
         {
-            var wanted = SceneElement.All[element].Labels;
-            var found = Enumerable.Range(0, labels.Count * cells)
-                .Where(i => wanted.All(label => labels[i / cells][label * cells + i % cells] == 1)).ToArray();
-            if (found.Length == 0)
+            var holders = Enumerable.Range(0, examples.Count).Where(picture => examples[picture][element] >= 0).ToArray();
+            if (holders.Length == 0)
                 continue;
-            var count = Counts[element].item<long>();
-            Bank[element, count % Examples].copy_(rows[found[random.Next(found.Length)]]);
-            Counts[element].fill_(count + 1);
+            var picture = holders[random.Next(holders.Length)];
+            found.Add(picture * CellMask.Side * CellMask.Side + examples[picture][element]);
+            slots.Add(element * Examples + counts[element]++ % Examples);
         }
+        Bank.view(-1, Bank.shape[2]).index_copy_(0, tensor(slots.ToArray(), device: Bank.device), rows.index_select(0, tensor(found.ToArray(), device: Bank.device)));
+        Counts.copy_(tensor(counts));
     }
 
     /// <summary>
-    /// A direction of unit length for an element: that of the label head, the mean of the examples, or a single example, so that
-    /// whatever a dictionary may find of an element stands for the whole of it; where a dictionary is known, often that of a feature.
+    /// Directions of unit length for elements, [elements, channels]: of the label head, the mean of the examples, or a single example,
+    /// so that whatever a dictionary may find of an element stands for the whole of it; where a dictionary is known, often of a feature.
     /// </summary>
-    public Tensor Direction(Random random, int element, Tensor head)
+    /// <param name="head">Rows of the label head, [labels, channels].</param>
+    public Tensor Directions(Random random, IReadOnlyList<int> elements, Tensor head)
     {
-        if (_features.Draw(random, element) is { } feature)
-            return feature;
         using var scope = NewDisposeScope();
-        var known = (int)Math.Min(Examples, Counts[element].item<long>());
-        var choice = random.NextDouble();
-        var direction = known == 0 || choice < .25 ? OfHead(random, element, head)
-            : choice < .55 ? MeanDirection(element)
-            : Bank[element, random.Next(known)] - Mean;
-        return Unit(direction).MoveToOuterDisposeScope();
+        // Each direction is a mixture of rows of one table: labels, then examples, then features.
+        var table = cat([Units(head), (Bank - Mean).flatten(0, 1), _features.Directions.to(Bank.device)]);
+        var (counts, rows, labels) = (Counts.data<long>().ToArray(), (int)table.shape[0], (int)head.shape[0]);
+        var mixtures = new float[elements.Count * rows];
+        foreach (var (i, element) in elements.Index())
+        {
+            var mixture = mixtures.AsSpan(i * rows, rows);
+            if (_features.Draw(random, element) is { } feature)
+            {
+                mixture[labels + (int)(Bank.shape[0] * Examples) + feature] = 1;
+                continue;
+            }
+            var known = (int)Math.Min(Examples, counts[element]);
+            var examples = mixture.Slice(labels + element * Examples, known);
+            var choice = random.NextDouble();
+            if (known == 0 || choice < .25)
+                foreach (var (place, label) in SceneElement.All[element].Labels.Index())
+                    mixture[label] = place == 0 ? 1 : (float)(.4 + .6 * random.NextDouble());
+            else if (choice < .55)
+                examples.Fill(1f / known);
+            else
+                examples[random.Next(known)] = 1;
+        }
+        return Units(tensor(mixtures, device: Bank.device).reshape(elements.Count, rows).matmul(table)).MoveToOuterDisposeScope();
     }
 
     /// <summary>From the mean of all deltas to the mean of an element's examples, of unit length.</summary>
@@ -82,7 +102,7 @@ internal sealed class SiteMemory : IDisposable
     {
         using var scope = NewDisposeScope();
         var known = (int)Math.Clamp(Counts[element].item<long>(), 1, Examples);
-        return Unit(Bank[element].narrow(0, 0, known).mean([0L]) - Mean).MoveToOuterDisposeScope();
+        return Units(Bank[element].narrow(0, 0, known).mean([0L], keepdim: true) - Mean).squeeze(0).MoveToOuterDisposeScope();
     }
 
     public void Dispose()
@@ -92,15 +112,5 @@ internal sealed class SiteMemory : IDisposable
         _features.Dispose();
     }
 
-    private static Tensor Unit(Tensor direction) => direction / (direction.norm() + 1e-6);
-
-    private static Tensor OfHead(Random random, int element, Tensor head)
-    {
-        var sum = zeros(head.shape[1]);
-        foreach (var (i, label) in SceneElement.All[element].Labels.Index())
-        {
-            sum = sum + Unit(head[label]) * (i == 0 ? 1 : .4 + .6 * random.NextDouble());
-        }
-        return sum;
-    }
+    private static Tensor Units(Tensor rows) => rows / (rows.norm(1, keepdim: true) + 1e-6);
 }

@@ -13,7 +13,7 @@ internal static class SwapEdit
 
     public static SiteEdit Draw(Random random, TrainingBatch batch, SiteMemory memory)
     {
-        var masks = TrainingBatch.Masks(batch.Samples.Select(_ => Region(random)));
+        var masks = TrainingBatch.Masks(batch.Samples.Select(_ => Region(random)), batch.Latents.device);
         var (down, right) = random.NextDouble() < Shifted ? (random.Next(-4, 5), random.Next(-8, 9)) : (0, 0);
         var strength = random.NextDouble() < Added ? 1 + 1.5 * random.NextDouble() : 0;
         var mean = memory.Mean.reshape(1, -1, 1, 1);

@@ -50,5 +50,5 @@ internal sealed class AdamW : IDisposable
             moment.Dispose();
     }
 
-    private static Tensor Zeros(Tensor like) => zeros(like.shape).DetachFromDisposeScope();
+    private static Tensor Zeros(Tensor like) => zeros(like.shape, device: like.device).DetachFromDisposeScope();
 }

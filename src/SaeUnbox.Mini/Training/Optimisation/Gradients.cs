@@ -11,7 +11,7 @@ internal static class Gradients
         var taken = new List<Tensor>();
         foreach (var leaf in leaves)
         {
-            taken.Add(leaf.grad ?? zeros(leaf.shape));
+            taken.Add(leaf.grad ?? zeros(leaf.shape, device: leaf.device));
             leaf.grad = null;
         }
         return [.. taken];

@@ -19,7 +19,7 @@ internal sealed class Muon : IDisposable
     public Muon(IReadOnlyList<KeyValuePair<string, Tensor>> parameters, double weightDecay, int threads)
     {
         (_parameters, _weightDecay) = (parameters, weightDecay);
-        _momenta = [.. parameters.Select(parameter => zeros(parameter.Value.shape).DetachFromDisposeScope())];
+        _momenta = [.. parameters.Select(parameter => zeros(parameter.Value.shape, device: parameter.Value.device).DetachFromDisposeScope())];
         _shares = ShareOut(parameters, threads);
     }
 
