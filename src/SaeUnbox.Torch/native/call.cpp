@@ -21,11 +21,13 @@ c10::IValue tensors_of(const Argument& argument) {
 }
 
 c10::IValue optional_tensors_of(const Argument& argument) {
-  c10::List<c10::optional<at::Tensor>> list;
+  // c10's optional in older versions, the standard library's in newer ones.
+  using List = decltype(std::declval<const c10::IValue&>().toOptionalTensorList());
+  List list;
   list.reserve(argument.length);
   auto handles = static_cast<void* const*>(argument.pointer);
   for (int32_t i = 0; i < argument.length; i++)
-    list.push_back(handles[i] ? c10::optional<at::Tensor>(tensor_of(handles[i])) : c10::optional<at::Tensor>());
+    list.push_back(handles[i] ? List::value_type(tensor_of(handles[i])) : List::value_type());
   return list;
 }
 

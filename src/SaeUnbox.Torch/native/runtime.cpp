@@ -12,6 +12,12 @@
 
 namespace {
 thread_local std::string last_error;
+
+// The hook's name in newer versions, else that of older ones.
+template <typename Hooks>
+auto device_count(const Hooks& hooks, int) -> decltype(hooks.deviceCount()) { return hooks.deviceCount(); }
+template <typename Hooks>
+auto device_count(const Hooks& hooks, long) -> decltype(hooks.getNumGPUs()) { return hooks.getNumGPUs(); }
 }
 
 int32_t fail(const char* message) noexcept {
@@ -69,7 +75,7 @@ SHIM_API int32_t shim_generator_set_state(void* generator, void* state) {
 
 SHIM_API int32_t shim_cuda_available() { return at::globalContext().hasCUDA(); }
 SHIM_API int32_t shim_cuda_device_count() {
-  return at::globalContext().hasCUDA() ? static_cast<int32_t>(at::detail::getCUDAHooks().getNumGPUs()) : 0;
+  return at::globalContext().hasCUDA() ? static_cast<int32_t>(device_count(at::detail::getCUDAHooks(), 0)) : 0;
 }
 SHIM_API int32_t shim_cudnn_available() { return at::globalContext().hasCUDA() && at::detail::getCUDAHooks().hasCuDNN(); }
 SHIM_API int32_t shim_cuda_synchronize(int32_t device_index) {
