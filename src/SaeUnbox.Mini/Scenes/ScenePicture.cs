@@ -5,20 +5,23 @@ namespace SaeUnbox.Mini.Scenes;
 /// <summary>A rendered scene: its pixels, and for each pixel what it shows.</summary>
 public sealed class ScenePicture
 {
-    private readonly Canvas _canvas;
+    private readonly Surface[] _surfaces;
+    private readonly byte[] _thingsShown;
 
     internal ScenePicture(Scene scene, IReadOnlyList<PlacedThing> things, Canvas canvas)
     {
-        (Scene, Things, _canvas) = (scene, things, canvas);
-        Rgb = new byte[canvas.Pixels.Length];
+        (Scene, Things, Size) = (scene, things, canvas.Size);
+        (_surfaces, _thingsShown) = (canvas.Surfaces, canvas.Things);
+        var pixels = canvas.Pixels;
+        Rgb = new byte[pixels.Length];
         for (var i = 0; i < Rgb.Length; i++)
-            Rgb[i] = (byte)Math.Clamp(canvas.Pixels[i] + .5f, 0, 255);
+            Rgb[i] = (byte)Math.Clamp(pixels[i] + .5f, 0, 255);
     }
 
     public Scene Scene { get; }
 
     /// <summary>Side in pixels.</summary>
-    public int Size => _canvas.Size;
+    public int Size { get; }
 
     /// <summary>[row, column, channel], red first.</summary>
     public byte[] Rgb { get; }
@@ -26,8 +29,8 @@ public sealed class ScenePicture
     /// <summary>The things in the order of painting.</summary>
     public IReadOnlyList<PlacedThing> Things { get; }
 
-    internal Surface SurfaceAt(int row, int column) => _canvas.Surfaces[row * Size + column];
+    internal Surface SurfaceAt(int row, int column) => _surfaces[row * Size + column];
 
     /// <summary>The index in <see cref="Things"/> of the thing a pixel shows; -1 where it shows none.</summary>
-    public int ThingAt(int row, int column) => _canvas.Things[row * Size + column] - 1;
+    public int ThingAt(int row, int column) => _thingsShown[row * Size + column] - 1;
 }

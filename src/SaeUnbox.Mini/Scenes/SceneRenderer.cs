@@ -15,7 +15,7 @@ public static class SceneRenderer
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(size, 32);
         var (facts, noise) = (scene.Facts, scene.Noise);
-        var canvas = new Canvas(size);
+        using var canvas = new Canvas(size);
         var pen = new Pen(canvas, Grade.Of(facts.Time), default);
         SkyArt.Paint(pen.At(0, 0, 1, new(Surface.Sky)), facts.Time, noise[3, 0, 0] < 0, Horizon);
         FarArt.Paint(pen.At(0, 0, 1, new(Surface.Far)), facts.Far, FarHeights(noise), Horizon);

@@ -3,7 +3,7 @@ namespace SaeUnbox.Mini.Scenes;
 /// <summary>The treatments of a finished picture; lengths are shares of its side, so that they look alike at every size.</summary>
 internal static class StyleFilter
 {
-    public static void Apply(SceneStyle style, float[] pixels, int size)
+    public static void Apply(SceneStyle style, Span<float> pixels, int size)
     {
         switch (style)
         {
@@ -14,14 +14,14 @@ internal static class StyleFilter
     }
 
     // Tiles of 1/32 of the side, of one colour each, with a dark joint at their upper and left edge.
-    private static void Mosaic(float[] pixels, int size)
+    private static void Mosaic(Span<float> pixels, int size)
     {
         for (var ty = 0; ty < 32; ty++)
             for (var tx = 0; tx < 32; tx++)
                 Tile(pixels, size, (tx * size / 32, (tx + 1) * size / 32), (ty * size / 32, (ty + 1) * size / 32));
     }
 
-    private static void Tile(float[] pixels, int size, (int From, int To) x, (int From, int To) y)
+    private static void Tile(Span<float> pixels, int size, (int From, int To) x, (int From, int To) y)
     {
         var joint = Math.Max(1, size / 256);
         Span<float> mean = stackalloc float[3];
@@ -37,7 +37,7 @@ internal static class StyleFilter
                         * (row < y.From + joint || column < x.From + joint ? .78f : 1);
     }
 
-    private static void Stripes(float[] pixels, int size)
+    private static void Stripes(Span<float> pixels, int size)
     {
         for (var i = 0; i < pixels.Length; i++)
         {
@@ -50,10 +50,10 @@ internal static class StyleFilter
     }
 
     // Ink where colours change, on paper that keeps a trace of the light.
-    private static void Sketch(float[] pixels, int size)
+    private static void Sketch(Span<float> pixels, int size)
     {
         ReadOnlySpan<float> paper = [250, 244, 228], ink = [54, 50, 62];
-        var source = pixels.AsSpan().ToArray();
+        var source = pixels.ToArray();
         var reach = Math.Max(1, size / 256);
         for (var row = 0; row < size; row++)
             for (var column = 0; column < size; column++)

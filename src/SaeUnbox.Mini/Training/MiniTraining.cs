@@ -103,6 +103,8 @@ public static class MiniTraining
         });
         var done = state.Restore(text);
         training.Share();
+        if (folder.Start is not null && done == 0)
+            WriteNetwork(folder, training.Averaged); // a run of no steps keeps the network, and makes its dictionaries anew
         var heldOut = double.NaN;
         new StageRun(stage, options.Network.Steps, options.Network.CheckpointEvery, options.Network.Batch * options.Network.Workers, progress).Run(done,
             step =>
@@ -116,13 +118,19 @@ public static class MiniTraining
             steps =>
             {
                 state.Save(steps, text);
-                foreach (var part in (string[])["unet", "text_encoder", "text_encoder_2"])
-                    folder.WritePart(part, training.Averaged.TensorsOf(part));
-                SafetensorsWriter.Write(folder.Heads, training.Averaged.TensorsOf("heads"));
+                training.RefreshAveraged();
+                WriteNetwork(folder, training.Averaged);
                 heldOut = evaluation.HeldOutError();
                 evaluation.SaveSheet(folder.Sheet(stage, steps));
                 return (state.Path, folder.Sheet(stage, steps));
             }, cancellation);
+    }
+
+    private static void WriteNetwork(MiniFolder folder, MiniNetwork network)
+    {
+        foreach (var part in (string[])["unet", "text_encoder", "text_encoder_2"])
+            folder.WritePart(part, network.TensorsOf(part));
+        SafetensorsWriter.Write(folder.Heads, network.TensorsOf("heads"));
     }
 
     private static double Decibels(double squareErrorOfTwo) => 10 * Math.Log10(4 / squareErrorOfTwo);

@@ -12,7 +12,7 @@ public sealed class OptimisationTests
         using var scope = NewDisposeScope();
         using var generator = new Generator(3);
 
-        var singular = linalg.svd(Muon.Orthogonal(randn([rows, columns], generator: generator)), false).S;
+        var singular = linalg.svd(Muon.Orthogonal(randn([2, rows, columns], generator: generator)), false).S;
 
         Assert.InRange(singular.min().item<float>(), .4, 1.3);
         Assert.InRange(singular.max().item<float>(), .4, 1.3);
@@ -32,7 +32,7 @@ public sealed class OptimisationTests
         for (var step = 0; step < 4; step++)
         {
             var gradient = randn([5, 4], generator: generator);
-            adam.Step(step, .02, [gradient]);
+            adam.Step(step, .02, gradient.flatten());
             theirs.grad = gradient;
             library.step();
         }
@@ -44,12 +44,12 @@ public sealed class OptimisationTests
     public void Clip_LongGradients_AreShortenedTogether()
     {
         using var scope = NewDisposeScope();
-        Tensor[] gradients = [full([2], 3.0), full([2], 4.0)];
+        var gradients = Row.Of([full([2], 3.0), full([2], 4.0)]);
 
         var norm = Gradients.Clip(gradients, 1);
 
         Assert.Equal(Math.Sqrt(50), norm, 1e-4);
-        Assert.Equal(3 / Math.Sqrt(50), gradients[0][0].item<float>(), 1e-4);
+        Assert.Equal(3 / Math.Sqrt(50), gradients[0].item<float>(), 1e-4);
     }
 
     [Fact]

@@ -1,3 +1,5 @@
+using System.Buffers;
+
 namespace SaeUnbox.Mini.Scenes.Drawing;
 
 /// <summary>What a pixel shows of the landscape, whatever thing stands before it.</summary>
@@ -7,19 +9,27 @@ internal enum Surface : byte { Sky, Far, Ground }
 /// A square picture painted back to front. Colours are floats; next to them two maps say which surface and which thing each
 /// pixel shows, so that labels come from the very shapes that made the picture.
 /// </summary>
-internal sealed class Canvas(int size)
+internal sealed class Canvas : IDisposable
 {
-    private readonly CoverageMask _mask = new(size);
+    private readonly CoverageMask _mask;
+    private readonly float[] _pixels;
 
-    public int Size { get; } = size;
+    public Canvas(int size)
+    {
+        (Size, _mask, _pixels) = (size, new(size), ArrayPool<float>.Shared.Rent(size * size * 3));
+        Pixels.Clear();
+        (Surfaces, Things) = (new Surface[size * size], new byte[size * size]);
+    }
 
-    /// <summary>[row, column, channel], 0 to 255.</summary>
-    public float[] Pixels { get; } = new float[size * size * 3];
+    public int Size { get; }
 
-    public Surface[] Surfaces { get; } = new Surface[size * size];
+    /// <summary>[row, column, channel], 0 to 255; until disposed.</summary>
+    public Span<float> Pixels => _pixels.AsSpan(0, Size * Size * 3);
+
+    public Surface[] Surfaces { get; }
 
     /// <summary>0: nothing; i: the i-th thing painted.</summary>
-    public byte[] Things { get; } = new byte[size * size];
+    public byte[] Things { get; }
 
     /// <summary>The shape being built, in pixels; <see cref="Fill"/> paints and clears it.</summary>
     public CoverageMask Shape => _mask;
@@ -30,13 +40,19 @@ internal sealed class Canvas(int size)
         for (var row = _mask.Top; row < _mask.Bottom; row++)
         {
             var coverage = _mask.Coverage(row, out var first);
-            Blend(Pixels.AsSpan((row * Size + first) * 3, coverage.Length * 3), coverage, colorOfRow(row), opacity);
+            Blend(Pixels.Slice((row * Size + first) * 3, coverage.Length * 3), coverage, colorOfRow(row), opacity);
             if (mark.Surface is { } surface)
                 Write(Surfaces.AsSpan(row * Size + first, coverage.Length), coverage, surface);
             if (mark.Thing is { } thing)
                 Write(Things.AsSpan(row * Size + first, coverage.Length), coverage, thing);
         }
         _mask.Clear();
+    }
+
+    public void Dispose()
+    {
+        _mask.Dispose();
+        ArrayPool<float>.Shared.Return(_pixels);
     }
 
     private static void Blend(Span<float> pixels, ReadOnlySpan<float> coverage, Rgb color, float opacity)

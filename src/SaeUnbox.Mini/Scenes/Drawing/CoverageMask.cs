@@ -1,10 +1,12 @@
+using System.Buffers;
+
 namespace SaeUnbox.Mini.Scenes.Drawing;
 
 /// <summary>
 /// Exact anti-aliasing: the area of each pixel that a shape covers, by accumulating the signed area left of every edge
 /// (the method of font rasterisers). Parts of one shape must turn the same way; overlapping parts count once.
 /// </summary>
-internal sealed class CoverageMask
+internal sealed class CoverageMask : IDisposable
 {
     private readonly int _size, _stride;
     private readonly float[] _area, _row;
@@ -13,7 +15,8 @@ internal sealed class CoverageMask
     public CoverageMask(int size)
     {
         (_size, _stride) = (size, size + 2);
-        (_area, _row) = (new float[size * _stride], new float[size]);
+        (_area, _row) = (ArrayPool<float>.Shared.Rent(size * _stride), new float[size]);
+        _area.AsSpan().Clear();
         (_top, _left) = (size, size);
     }
 
@@ -37,6 +40,9 @@ internal sealed class CoverageMask
         }
         return _row.AsSpan(0, width);
     }
+
+    /// <summary>Gives the memory back: a picture's is large, and thousands are drawn.</summary>
+    public void Dispose() => ArrayPool<float>.Shared.Return(_area);
 
     public void Clear()
     {

@@ -51,10 +51,10 @@ internal sealed class LatentCode
     {
         var side = picture.Size / Patch;
         var latents = new float[Channels * side * side];
-        var patches = Patches(picture);
+        Span<float> patch = stackalloc float[PatchValues];
         for (var cell = 0; cell < side * side; cell++)
         {
-            var patch = patches.AsSpan(cell * PatchValues, PatchValues);
+            CopyPatch(picture, cell, patch);
             var code = Vector128<float>.Zero;
             for (var i = 0; i < PatchValues; i++)
                 code += (patch[i] - _mean[i]) * Vector128.Create(_components, i * Channels);
@@ -67,16 +67,20 @@ internal sealed class LatentCode
     /// <summary>Pixels from -1 to 1 as [cell, row, column, colour].</summary>
     private static float[] Patches(ScenePicture picture)
     {
-        var side = picture.Size / Patch;
         var patches = new float[picture.Rgb.Length];
-        var next = 0;
-        for (var cell = 0; cell < side * side; cell++)
-            for (var row = 0; row < Patch; row++)
-            {
-                var start = ((cell / side * Patch + row) * picture.Size + cell % side * Patch) * 3;
-                foreach (var value in picture.Rgb.AsSpan(start, Patch * 3))
-                    patches[next++] = value / 127.5f - 1;
-            }
+        for (var cell = 0; cell < patches.Length / PatchValues; cell++)
+            CopyPatch(picture, cell, patches.AsSpan(cell * PatchValues, PatchValues));
         return patches;
+    }
+
+    private static void CopyPatch(ScenePicture picture, int cell, Span<float> patch)
+    {
+        var side = picture.Size / Patch;
+        for (var row = 0; row < Patch; row++)
+        {
+            var start = ((cell / side * Patch + row) * picture.Size + cell % side * Patch) * 3;
+            for (var i = 0; i < Patch * 3; i++)
+                patch[row * Patch * 3 + i] = picture.Rgb[start + i] / 127.5f - 1;
+        }
     }
 }

@@ -29,8 +29,10 @@ internal sealed class MiniNetwork : IDisposable
         Heads = [.. MiniSites.All.Select(site => new LabelHead(heads.At(site), UNet.SiteOf(site).Channels))];
         foreach (var weights in _weights)
             weights.Load();
-        Leaves = [.. NamedTensors.Of(unet, "unet."), .. NamedTensors.Of(text, "text_encoder."), .. NamedTensors.Of(text2, "text_encoder_2."),
+        KeyValuePair<string, Tensor>[] leaves = [.. NamedTensors.Of(unet, "unet."), .. NamedTensors.Of(text, "text_encoder."), .. NamedTensors.Of(text2, "text_encoder_2."),
             .. NamedTensors.Of(heads, "heads.")];
+        Leaves = [.. leaves.OrderBy(IsMatrix)];
+        Matrices = [.. Leaves.Where(IsMatrix)];
         var side = UNet.Config.SampleSize * LatentCode.Patch;
         _timeIds = [side, side, 0, 0, side, side];
     }
@@ -42,8 +44,11 @@ internal sealed class MiniNetwork : IDisposable
     /// <summary>One for each of <see cref="MiniSites.All"/>.</summary>
     public IReadOnlyList<LabelHead> Heads { get; }
 
-    /// <summary>Every trained tensor under its name.</summary>
+    /// <summary>Every trained tensor under its name, <see cref="Matrices"/> last.</summary>
     public IReadOnlyList<KeyValuePair<string, Tensor>> Leaves { get; }
+
+    /// <summary>Those that do better with a step for the whole matrix; embeddings, the first and the last convolution and the heads are not among them.</summary>
+    public IReadOnlyList<KeyValuePair<string, Tensor>> Matrices { get; }
 
     /// <summary>Weights by name, as a model file holds them: "unet", "text_encoder" or "text_encoder_2"; and "heads".</summary>
     public IReadOnlyDictionary<string, Tensor> TensorsOf(string part) =>
@@ -84,6 +89,10 @@ internal sealed class MiniNetwork : IDisposable
         foreach (var weights in _weights)
             weights.Dispose();
     }
+
+    private static bool IsMatrix(KeyValuePair<string, Tensor> leaf) => leaf.Value.dim() > 1
+        && !leaf.Key.StartsWith("heads.", StringComparison.Ordinal)
+        && !((string[])["embed", "conv_in", "conv_out"]).Any(part => leaf.Key.Contains(part, StringComparison.Ordinal));
 
     private Weights Tree(int seed, Func<string, bool>? absent = null) => new(new RandomWeights(seed, absent), ScalarType.Float32, Device);
 }

@@ -18,7 +18,8 @@ internal sealed class NetworkTraining : IDisposable
     private readonly SiteMemory[] _memories;
     private readonly AdamW _adam;
     private readonly Muon _muon;
-    private readonly int[] _byAdam, _byMuon;
+    private readonly Tensor _average;
+    private readonly long _others;
     private readonly LatentCode _code;
     private (int Step, Task<StepDraw[]> Draws)? _ahead;
 
@@ -45,10 +46,11 @@ internal sealed class NetworkTraining : IDisposable
             var channels = Network.UNet.SiteOf(site.Item).Channels;
             return new SiteMemory(site.Item, channels, features?[site.Index] ?? FeatureDirections.None(channels), device);
         })];
-        _byMuon = [.. Network.Leaves.Index().Where(leaf => IsMatrix(leaf.Item)).Select(leaf => leaf.Index)];
-        _byAdam = [.. Enumerable.Range(0, Network.Leaves.Count).Except(_byMuon)];
-        _adam = new AdamW([.. _byAdam.Select(i => Network.Leaves[i])], 0);
-        _muon = new Muon([.. _byMuon.Select(i => Network.Leaves[i])], options.Network.WeightDecay, options.Network.Workers);
+        _average = Row.Of(Network.Leaves.Select(leaf => leaf.Value)).DetachFromDisposeScope();
+        var others = Network.Leaves.SkipLast(Network.Matrices.Count).ToArray();
+        _others = others.Sum(leaf => leaf.Value.numel());
+        _adam = new AdamW(others, 0);
+        _muon = new Muon(Network.Matrices, options.Network.WeightDecay, options.Network.Workers);
     }
 
     public ClipTokenizer Tokenizer { get; }
@@ -58,7 +60,7 @@ internal sealed class NetworkTraining : IDisposable
     /// <summary>The weights in training.</summary>
     public MiniNetwork Network => _workers[0].Network;
 
-    /// <summary>Their running average.</summary>
+    /// <summary>Their running average as <see cref="RefreshAveraged"/> last took it.</summary>
     public MiniNetwork Averaged { get; }
 
     public IReadOnlyList<SiteMemory> Memories => _memories;
@@ -66,7 +68,7 @@ internal sealed class NetworkTraining : IDisposable
     /// <summary>What a checkpoint holds.</summary>
     public IEnumerable<KeyValuePair<string, Tensor>> State =>
     [
-        .. Named("weights.", Network), .. Named("averaged.", Averaged), .. _adam.State, .. _muon.State,
+        .. Network.Leaves.Select(leaf => KeyValuePair.Create("weights." + leaf.Key, leaf.Value)), .. Row.Parts(_average, Network.Leaves, "averaged."), .. _adam.State, .. _muon.State,
         .. _memories.SelectMany(memory => memory.State),
     ];
 
@@ -99,9 +101,16 @@ internal sealed class NetworkTraining : IDisposable
             worker.Network.CopyFrom(Network);
     }
 
+    /// <summary>Takes the running average over into <see cref="Averaged"/>.</summary>
+    public void RefreshAveraged()
+    {
+        using var noGrad = no_grad();
+        Row.CopyTo(_average, Averaged.Leaves);
+    }
+
     public void Dispose()
     {
-        foreach (var part in (IEnumerable<IDisposable>)[_adam, _muon, Averaged, .. _memories, .. _workers.Select(worker => worker.Network)])
+        foreach (var part in (IEnumerable<IDisposable>)[_adam, _muon, _average, Averaged, .. _memories, .. _workers.Select(worker => worker.Network)])
             part.Dispose();
     }
 
@@ -115,26 +124,22 @@ internal sealed class NetworkTraining : IDisposable
         Task<StepDraw[]> Draw(int number) => Task.Run(() => Enumerable.Range(0, _workers.Length).Select(worker => StepDraw.Of(number, worker, _options, _code)).ToArray());
     }
 
-    private void Move(int step, Tensor[] gradients)
+    private void Move(int step, Tensor gradients)
     {
         var rate = LearningRate.At(step, _options.Network.Steps, _options.Network.WarmUp, _options.Network.LearningRate);
-        _adam.Step(step, rate / 2, [.. _byAdam.Select(i => gradients[i])]);
-        _muon.Step(rate, [.. _byMuon.Select(i => gradients[i])]);
+        _adam.Step(step, rate / 2, gradients.narrow(0, 0, _others));
+        _muon.Step(rate, gradients.narrow(0, _others, gradients.numel() - _others));
         Share();
         UpdateAverage(step);
     }
 
-    private static Tensor[] Average(WorkerStep[] results)
+    private static Tensor Average(WorkerStep[] results)
     {
         using var noGrad = no_grad();
         var sum = results[0].Gradients;
-        for (var i = 0; i < sum.Length; i++)
-        {
-            foreach (var other in results.Skip(1))
-                sum[i].add_(other.Gradients[i]);
-            sum[i].div_(results.Length);
-        }
-        return sum;
+        foreach (var other in results.Skip(1))
+            sum.add_(other.Gradients);
+        return sum.div_(results.Length);
     }
 
     private void UpdateAverage(int step)
@@ -142,8 +147,7 @@ internal sealed class NetworkTraining : IDisposable
         using var noGrad = no_grad();
         // The first steps average over all there was.
         var kept = Math.Min(_options.Network.Averaging, (step + 1.0) / (step + 10));
-        foreach (var (average, current) in Averaged.Leaves.Zip(Network.Leaves))
-            average.Value.mul_(kept).add_(current.Value, 1 - kept);
+        _average.mul_(kept).add_(Row.Of(Network.Leaves.Select(leaf => leaf.Value)), 1 - kept);
     }
 
     private void Remember(int step, WorkerStep[] results)
@@ -152,12 +156,4 @@ internal sealed class NetworkTraining : IDisposable
             for (var site = 0; site < result.Deltas.Count; site++)
                 _memories[site].Learn(RandomAt.Place(_options.Seed, MemoryPurpose, step, number, site), result.Deltas[site], result.Examples, step < EarlySteps);
     }
-
-    // Embeddings, the first and the last convolution and the heads do better with a step for each number.
-    private static bool IsMatrix(KeyValuePair<string, Tensor> leaf) => leaf.Value.dim() > 1
-        && !leaf.Key.StartsWith("heads.", StringComparison.Ordinal)
-        && !((string[])["embed", "conv_in", "conv_out"]).Any(part => leaf.Key.Contains(part, StringComparison.Ordinal));
-
-    private static IEnumerable<KeyValuePair<string, Tensor>> Named(string prefix, MiniNetwork network) =>
-        network.Leaves.Select(leaf => KeyValuePair.Create(prefix + leaf.Key, leaf.Value));
 }

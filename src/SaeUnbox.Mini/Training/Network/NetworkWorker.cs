@@ -5,16 +5,17 @@ using static TorchSharp.torch;
 namespace SaeUnbox.Mini.Training;
 
 /// <summary>What a worker's step gave. The tensors are owned.</summary>
-/// <param name="Gradients">One for each leaf of the network.</param>
+/// <param name="Gradients">Of all leaves of the network, as one <see cref="Row"/>.</param>
 /// <param name="Deltas">Of the sites whose deltas are those of unedited pictures, in order.</param>
 /// <param name="Examples">Of each picture (see <see cref="TrainingSample"/>).</param>
-internal sealed record WorkerStep(StepPlan Plan, double SquareError, double LabelLoss, Tensor[] Gradients, IReadOnlyList<Tensor> Deltas,
+internal sealed record WorkerStep(StepPlan Plan, double SquareError, double LabelLoss, Tensor Gradients, IReadOnlyList<Tensor> Deltas,
     IReadOnlyList<int[]> Examples) : IDisposable
 {
     public void Dispose()
     {
-        foreach (var tensor in Gradients.Concat(Deltas))
-            tensor.Dispose();
+        Gradients.Dispose();
+        foreach (var delta in Deltas)
+            delta.Dispose();
     }
 }
 
@@ -53,7 +54,7 @@ internal sealed class NetworkWorker(MiniNetwork network, MiniTrainingOptions opt
         var gradients = Gradients.Take(network.Leaves.Select(leaf => leaf.Value));
         foreach (var (_, leaf) in network.Leaves)
             leaf.requires_grad_(false);
-        return new(plan, square.mean().item<float>(), labelLoss.item<float>(), [.. gradients.Select(gradient => gradient.DetachFromDisposeScope())],
+        return new(plan, square.mean().item<float>(), labelLoss.item<float>(), gradients.DetachFromDisposeScope(),
             [.. deltas.Take(plan.Site + 1).Select(delta => delta.detach().DetachFromDisposeScope())], [.. draw.Samples.Select(sample => sample.Examples)]);
     }
 

@@ -6,49 +6,31 @@ namespace SaeUnbox.Mini.Training;
 /// AdamW (Loshchilov and Hutter, arXiv 1711.05101) with a learning rate given at each step, and with its whole state in view:
 /// a run that is resumed must go on as if it had never stopped.
 /// </summary>
-internal sealed class AdamW : IDisposable
+internal sealed class AdamW(IReadOnlyList<KeyValuePair<string, Tensor>> parameters, double weightDecay) : IDisposable
 {
     private const double Beta1 = .9, Beta2 = .98, Epsilon = 1e-8;
-    private readonly IReadOnlyList<KeyValuePair<string, Tensor>> _parameters;
-    private readonly Tensor[] _means, _squares;
-    private readonly double _weightDecay;
-
-    public AdamW(IReadOnlyList<KeyValuePair<string, Tensor>> parameters, double weightDecay)
-    {
-        (_parameters, _weightDecay) = (parameters, weightDecay);
-        _means = [.. parameters.Select(parameter => Zeros(parameter.Value))];
-        _squares = [.. parameters.Select(parameter => Zeros(parameter.Value))];
-    }
+    private readonly Tensor _mean = Row.Zeros(parameters), _square = Row.Zeros(parameters);
 
     /// <summary>The moments by name, for checkpoints.</summary>
-    public IEnumerable<KeyValuePair<string, Tensor>> State => _parameters.SelectMany((parameter, i) => new[]
-    {
-        KeyValuePair.Create($"adam.mean.{parameter.Key}", _means[i]), KeyValuePair.Create($"adam.square.{parameter.Key}", _squares[i]),
-    });
+    public IEnumerable<KeyValuePair<string, Tensor>> State => [.. Row.Parts(_mean, parameters, "adam.mean."), .. Row.Parts(_square, parameters, "adam.square.")];
 
     /// <param name="step">Steps done before this one.</param>
-    /// <param name="gradients">One for each parameter.</param>
-    public void Step(int step, double learningRate, IReadOnlyList<Tensor> gradients)
+    /// <param name="gradients">Of all parameters, as one <see cref="Row"/>.</param>
+    public void Step(int step, double learningRate, Tensor gradients)
     {
         using var noGrad = no_grad();
-        var meanCorrection = 1 - Math.Pow(Beta1, step + 1);
-        var squareCorrection = Math.Sqrt(1 - Math.Pow(Beta2, step + 1));
-        for (var i = 0; i < _parameters.Count; i++)
-        {
-            using var scope = NewDisposeScope();
-            var (parameter, gradient) = (_parameters[i].Value, gradients[i]);
-            _means[i].mul_(Beta1).add_(gradient, 1 - Beta1);
-            _squares[i].mul_(Beta2).addcmul_(gradient, gradient, 1 - Beta2);
-            var denominator = _squares[i].sqrt().div_(squareCorrection).add_(Epsilon);
-            parameter.mul_(1 - learningRate * _weightDecay).addcdiv_(_means[i], denominator, -learningRate / meanCorrection);
-        }
+        using var scope = NewDisposeScope();
+        var values = Row.Of(parameters.Select(parameter => parameter.Value));
+        _mean.mul_(Beta1).add_(gradients, 1 - Beta1);
+        _square.mul_(Beta2).addcmul_(gradients, gradients, 1 - Beta2);
+        var denominator = _square.sqrt().div_(Math.Sqrt(1 - Math.Pow(Beta2, step + 1))).add_(Epsilon);
+        values.mul_(1 - learningRate * weightDecay).addcdiv_(_mean, denominator, -learningRate / (1 - Math.Pow(Beta1, step + 1)));
+        Row.CopyTo(values, parameters);
     }
 
     public void Dispose()
     {
-        foreach (var moment in _means.Concat(_squares))
-            moment.Dispose();
+        _mean.Dispose();
+        _square.Dispose();
     }
-
-    private static Tensor Zeros(Tensor like) => zeros(like.shape, device: like.device).DetachFromDisposeScope();
 }

@@ -4,80 +4,97 @@ namespace SaeUnbox.Mini.Training;
 
 /// <summary>
 /// Muon (Jordan et al. 2024): momentum whose matrix is made orthogonal by five steps of a Newton-Schulz iteration, so that every
-/// direction learns alike. For matrices, and for convolutions as [out, in * height * width].
+/// direction learns alike. For matrices, and for convolutions as [out, in * height * width]; those of one shape are done together.
 /// </summary>
 internal sealed class Muon : IDisposable
 {
     private const double Momentum = .95;
     private const int Iterations = 5;
     private readonly IReadOnlyList<KeyValuePair<string, Tensor>> _parameters;
-    private readonly Tensor[] _momenta;
+    private readonly Tensor _momentum, _scale;
     private readonly double _weightDecay;
-    private readonly int[][] _shares;
+    private readonly int[][][] _shares;
 
-    /// <param name="threads">Threads among which the matrices are shared out, by their cost.</param>
+    /// <param name="threads">Threads among which the shapes are shared out, by their cost.</param>
     public Muon(IReadOnlyList<KeyValuePair<string, Tensor>> parameters, double weightDecay, int threads)
     {
         (_parameters, _weightDecay) = (parameters, weightDecay);
-        _momenta = [.. parameters.Select(parameter => zeros(parameter.Value.shape, device: parameter.Value.device).DetachFromDisposeScope())];
+        _momentum = Row.Zeros(parameters);
+        _scale = Row.Zeros(parameters);
+        using var scope = NewDisposeScope();
+        foreach (var (part, parameter) in Row.Parts(_scale, parameters).Zip(parameters))
+            part.Value.fill_(.2 * Math.Sqrt(Math.Max(Rows(parameter.Value), Columns(parameter.Value))));
         _shares = ShareOut(parameters, threads);
     }
 
     /// <summary>The momenta by name, for checkpoints.</summary>
-    public IEnumerable<KeyValuePair<string, Tensor>> State =>
-        _parameters.Select((parameter, i) => KeyValuePair.Create($"muon.{parameter.Key}", _momenta[i]));
+    public IEnumerable<KeyValuePair<string, Tensor>> State => [.. Row.Parts(_momentum, _parameters, "muon.")];
 
-    public void Step(double learningRate, IReadOnlyList<Tensor> gradients) => Parallel.ForEach(_shares, share =>
+    /// <param name="gradients">Of all parameters, as one <see cref="Row"/>.</param>
+    public void Step(double learningRate, Tensor gradients)
     {
-        set_num_threads(1);
         using var noGrad = no_grad();
-        foreach (var i in share)
+        using var scope = NewDisposeScope();
+        _momentum.mul_(Momentum).add_(gradients);
+        var wanted = Row.Parts(gradients + Momentum * _momentum, _parameters).Select(part => part.Value.flatten(1)).ToArray();
+        var updates = new Tensor[wanted.Length];
+        Parallel.ForEach(_shares, share =>
         {
-            using var scope = NewDisposeScope();
-            var parameter = _parameters[i].Value;
-            _momenta[i].mul_(Momentum).add_(gradients[i]);
-            var update = Orthogonal((gradients[i] + Momentum * _momenta[i]).flatten(1)).reshape(parameter.shape);
-            var scale = .2 * Math.Sqrt(Math.Max(parameter.shape[0], parameter.numel() / parameter.shape[0]));
-            parameter.mul_(1 - learningRate * _weightDecay).add_(update, -learningRate * scale);
-        }
-    });
+            set_num_threads(1);
+            using var noGrad = no_grad();
+            foreach (var group in share)
+            {
+                using var inner = NewDisposeScope();
+                var done = Orthogonal(stack(group.Select(i => wanted[i])));
+                foreach (var (place, i) in group.Index())
+                    updates[i] = done[place].DetachFromDisposeScope();
+            }
+        });
+        var values = Row.Of(_parameters.Select(parameter => parameter.Value));
+        values.mul_(1 - learningRate * _weightDecay).addcmul_(Row.Of(updates), _scale, -learningRate);
+        Row.CopyTo(values, _parameters);
+        foreach (var update in updates)
+            update.Dispose();
+    }
 
     public void Dispose()
     {
-        foreach (var momentum in _momenta)
-            momentum.Dispose();
+        _momentum.Dispose();
+        _scale.Dispose();
     }
 
-    /// <summary>The nearest matrix with singular values about 1, roughly: bfloat16 is enough for a direction.</summary>
-    internal static Tensor Orthogonal(Tensor matrix)
+    /// <summary>Of each of [matrices, rows, columns] the nearest with singular values about 1, roughly: bfloat16 is enough for a direction.</summary>
+    internal static Tensor Orthogonal(Tensor matrices)
     {
         using var scope = NewDisposeScope();
-        var turned = matrix.shape[0] > matrix.shape[1];
-        var x = (turned ? matrix.t() : matrix) / (matrix.norm() + 1e-7);
+        var turned = matrices.shape[1] > matrices.shape[2];
+        var x = (turned ? matrices.transpose(1, 2) : matrices) / (matrices.flatten(1).norm(1).reshape(-1, 1, 1) + 1e-7);
         x = x.to_type(ScalarType.BFloat16);
         for (var i = 0; i < Iterations; i++)
         {
-            var a = x.matmul(x.t());
+            var a = x.matmul(x.transpose(1, 2));
             x = 3.4445 * x + (-4.7750 * a + 2.0315 * a.matmul(a)).matmul(x);
         }
-        return (turned ? x.t() : x).to_type(matrix.dtype).contiguous().MoveToOuterDisposeScope();
+        return (turned ? x.transpose(1, 2) : x).to_type(matrices.dtype).contiguous().MoveToOuterDisposeScope();
     }
 
-    private static int[][] ShareOut(IReadOnlyList<KeyValuePair<string, Tensor>> parameters, int threads)
+    // Each share is groups of matrices of one shape.
+    private static int[][][] ShareOut(IReadOnlyList<KeyValuePair<string, Tensor>> parameters, int threads)
     {
-        var (shares, loads) = (Enumerable.Range(0, threads).Select(_ => new List<int>()).ToArray(), new double[threads]);
-        foreach (var i in Enumerable.Range(0, parameters.Count).OrderByDescending(Cost))
+        var (shares, loads) = (Enumerable.Range(0, threads).Select(_ => new List<int[]>()).ToArray(), new double[threads]);
+        var groups = Enumerable.Range(0, parameters.Count).GroupBy(i => (Rows(parameters[i].Value), Columns(parameters[i].Value))).Select(group => group.ToArray());
+        foreach (var group in groups.OrderByDescending(Cost))
         {
             var lightest = Array.IndexOf(loads, loads.Min());
-            shares[lightest].Add(i);
-            loads[lightest] += Cost(i);
+            shares[lightest].Add(group);
+            loads[lightest] += Cost(group);
         }
         return [.. shares.Select(share => share.ToArray())];
 
-        double Cost(int i)
-        {
-            var (rows, values) = (parameters[i].Value.shape[0], parameters[i].Value.numel());
-            return (double)values * Math.Min(rows, values / rows);
-        }
+        double Cost(int[] group) => group.Length * (double)parameters[group[0]].Value.numel() * Math.Min(Rows(parameters[group[0]].Value), Columns(parameters[group[0]].Value));
     }
+
+    private static long Rows(Tensor parameter) => parameter.shape[0];
+
+    private static long Columns(Tensor parameter) => parameter.numel() / parameter.shape[0];
 }
