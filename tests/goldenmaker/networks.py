@@ -68,7 +68,7 @@ class Networks:
         text_gains = [("token_embedding", 1.0), ("position_embedding", 0.5)]
         self.text_1 = fill(CLIPTextModel(self._text_config("model/text_encoder")), generator, text_gains, half=False)
         self.text_2 = fill(CLIPTextModelWithProjection(self._text_config("model/text_encoder_2")), generator, text_gains, half=True)
-        self.unet = fill(self._make(UNet2DConditionModel, "model/unet"), generator,
+        self.unet = fill(self._make(UNet2DConditionModel, "model/unet"), torch.Generator().manual_seed(plan.UNET_WEIGHT_SEED),
                          [("mid_block", 1.5), ("up_blocks.0.attentions", 1.3), ("proj_out", 2.0), ("up_blocks.0", 1.6), ("conv_out", 2.5)], half=True)
         # The decoder gets latents of about 15 divided by the scaling factor, and should answer within [-1, 1].
         self.vae = fill(self._make(AutoencoderKL, "model/vae"), generator,

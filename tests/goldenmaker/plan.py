@@ -24,7 +24,7 @@ VAE_TINY = {
     "block_out_channels": [10] * 4, "encoder_block_out_channels": [10] * 4, "decoder_block_out_channels": [10] * 4,
     "num_encoder_blocks": [1, 2, 3, 2], "num_decoder_blocks": [2, 3, 2, 1],
 }
-WEIGHT_SEED = 20
+WEIGHT_SEED, UNET_WEIGHT_SEED = 20, 21
 
 FOX = "the quick brown fox jumps over the lazy dog"
 PARK = "a dog ! in the park"
