@@ -24,8 +24,10 @@ def noise(made):
         scalar = generator(seed)
         made_of["n5_then_n3"] = torch.cat([torch.randn(5, generator=scalar), torch.randn(3, generator=scalar)])
         for name, dtype in [("f16", torch.float16), ("bf16", torch.bfloat16), ("f64", torch.float64)]:
-            made_of[name] = torch.randn(1, 4, 8, 8, generator=generator(seed), dtype=dtype)
-            made_of[f"{name}_n7"] = torch.randn(7, generator=generator(seed), dtype=dtype)
+            # A half is the float32 draw rounded, as newer versions of PyTorch draw it; older ones drew other numbers.
+            drawn = torch.float64 if dtype == torch.float64 else torch.float32
+            made_of[name] = torch.randn(1, 4, 8, 8, generator=generator(seed), dtype=drawn).to(dtype)
+            made_of[f"{name}_n7"] = torch.randn(7, generator=generator(seed), dtype=drawn).to(dtype)
         made_of["f32_8x8"] = torch.randn(1, 4, 8, 8, generator=generator(seed))
         made_of["batch2"] = torch.randn(2, 4, 8, 8, generator=generator(seed))
         tensors |= {f"seed{seed}/{name}": value for name, value in made_of.items()}
