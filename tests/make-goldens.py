@@ -35,9 +35,10 @@ def versions():
 def main(first, out):
     from goldenmaker import files, model_parts, networks, plain_parts, readme, sae_parts
 
-    print(versions(), flush=True)
+    made_with = versions()
+    print(made_with, flush=True)
     first, out = files.Folder(first), files.Folder(out)
-    made = SimpleNamespace(out=out, networks=None)
+    made = SimpleNamespace(out=out, networks=None, made_with=made_with)
 
     def copied(_):
         out.copy(first, "badfiles", "badfiles.json", "tokens.json", "manifests")

@@ -12,6 +12,8 @@ def write(made):
 
 Written by tests/make-goldens.py in the layout, the names and the conventions of tests/goldens, whose README describes them all.
 
+Made with: {made.made_with}. CPU, one thread, float32.
+
 {sizes}
 
 `base_top10` and `base_mean_activation` of saes.safetensors: on the base run (guidance on: batch 1 is taken), timestep={plan.BASE_STEP}.
