@@ -37,11 +37,10 @@ trap 'rm -f "$log"' EXIT
 count() { sed -nE "/Total: [0-9]+, Errors/ s/.*$1: ([0-9]+).*/\\1/p" "$log" | tail -n 1; }
 
 all_passed=0 all_failed=0 all_skipped=0
-for project in "${projects[@]}"; do
-  name=$(basename "$project" .csproj)
-  program=artifacts/bin/$name/${configuration,,}/$name.dll
-  started=$SECONDS status=0
-  timeout "$limit" dotnet "$program" -noColor "$@" >"$log" 2>&1 || status=$?
+run() { # run PROJECT WHAT [argument of the test program]...
+  local name=$1 what=$2 started=$SECONDS status=0
+  shift 2
+  timeout "$limit" dotnet "artifacts/bin/$name/${configuration,,}/$name.dll" -noColor "$@" >"$log" 2>&1 || status=$?
 
   total=$(count Total) errors=$(count Errors) failed=$(count Failed) skipped=$(count Skipped) not_run=$(count 'Not Run')
   failed=$((${failed:-0} + ${errors:-0})) skipped=${skipped:-0}
@@ -51,9 +50,20 @@ for project in "${projects[@]}"; do
     echo "exit status $status" >>"$log"
   fi
   [ "$failed" -eq 0 ] || cat "$log"
-  echo "$name: $passed passed, $failed failed, $skipped skipped, $((SECONDS - started)) s"
+  echo "$name$what: $passed passed, $failed failed, $skipped skipped, $((SECONDS - started)) s"
   all_passed=$((all_passed + passed)) all_failed=$((all_failed + failed)) all_skipped=$((all_skipped + skipped))
+}
+for project in "${projects[@]}"; do
+  run "$(basename "$project" .csproj)" "" "$@"
 done
+# Nothing about sizes is built in: the golden tests pass on a second folder, too.
+if [ -z "$word${SAEUNBOX_GOLDENS:-}" ]; then
+  export SAEUNBOX_GOLDENS=$PWD/tests/goldens-other
+  for name in Checkpoints Diffusion Inference Pictures; do
+    run "SaeUnbox.$name.Tests" ", other sizes" -class '*Golden*' -class '*NoiseTests'
+  done
+  run SaeUnbox.Sae.Tests ", other sizes"
+fi
 
 [ "$all_skipped" -eq 0 ] || echo "$all_skipped skipped"
 echo "$all_passed passed, $all_failed failed"
