@@ -1,4 +1,5 @@
 using SaeUnbox.Sae;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Evaluation;
@@ -27,18 +28,35 @@ public static class MiniEvaluation
         using var saes = SaeSet.Load(autoencoders, device);
         using var pictures = new PictureEvaluation(loaded, saes, options);
         pictures.Run(done => progress?.Report(new("pictures", done, options.Pictures)), cancellation);
-        var best = pictures.BestFeatures;
-        var steering = new SteeringEvaluation(loaded, saes, options);
-        var figures = new List<SteeringFigures>();
-        var elements = SteeringElement.All.Where(element => options.Elements?.Contains(element.Name) ?? true).ToArray();
-        foreach (var (i, element) in elements.Index())
-        {
-            var features = MiniModel.Sites.Zip(best, (site, features) => (Site: site, features[element.Label].Feature, features[element.Label].Correlation))
-                .Where(feature => feature.Correlation >= options.LeastCorrelation).ToArray();
-            if (features.Length > 0)
-                figures.AddRange(steering.Run(element, features, cancellation));
-            progress?.Report(new("steering", i + 1, elements.Length));
-        }
+        var figures = Steer(model, saes, options, pictures.BestFeatures, loaded.Device, progress, cancellation);
         return new(options, pictures.Pictures, pictures.Obedience, pictures.Sites, figures) { Names = FeatureNames.Of(pictures.BestLabels, options.LeastNamed) };
+    }
+
+    // Element by element, side by side: of so small a model one thread a run makes more of the cores than all threads on one.
+    private static SteeringFigures[] Steer(string folder, SaeSet saes, MiniEvaluationOptions options, IReadOnlyList<IReadOnlyList<(int Feature, double Correlation)>> best,
+        Device device, IProgress<MiniEvaluationProgress>? progress, CancellationToken cancellation)
+    {
+        var elements = SteeringElement.All.Where(element => options.Elements?.Contains(element.Name) ?? true).ToArray();
+        var figures = new IReadOnlyList<SteeringFigures>[elements.Length];
+        var workers = Math.Min(elements.Length, device.type == DeviceType.CPU ? Environment.ProcessorCount : 1);
+        var (next, done) = (-1, 0);
+        Parallel.For(0, workers, new ParallelOptions { MaxDegreeOfParallelism = workers, CancellationToken = cancellation }, _ =>
+        {
+            var threads = get_num_threads();
+            if (workers > 1)
+                set_num_threads(1);
+            using var noGrad = no_grad();
+            using var model = new MiniModel(folder, device);
+            var steering = new SteeringEvaluation(model, saes, options);
+            for (var i = Interlocked.Increment(ref next); i < elements.Length; i = Interlocked.Increment(ref next))
+            {
+                var features = MiniModel.Sites.Zip(best, (site, features) => (Site: site, features[elements[i].Label].Feature, features[elements[i].Label].Correlation))
+                    .Where(feature => feature.Correlation >= options.LeastCorrelation).ToArray();
+                figures[i] = features.Length > 0 ? steering.Run(elements[i], features, cancellation) : [];
+                progress?.Report(new("steering", Interlocked.Increment(ref done), elements.Length));
+            }
+            set_num_threads(threads);
+        });
+        return [.. figures.SelectMany(one => one)];
     }
 }
