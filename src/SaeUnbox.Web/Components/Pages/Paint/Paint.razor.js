@@ -125,7 +125,7 @@ class Surface {
             ? `${((this.times.length - 1) * 1000 / (this.times.at(-1) - this.times[0])).toFixed(0)} fps`
             : `${frame.Milliseconds.reduce((sum, time) => sum + time, 0).toFixed(0)} ms`;
         this.frame.removeAttribute('data-empty');
-        this.root.dispatchEvent(new CustomEvent('saeunbox:frame', { detail: { version: frame.Version, bytes: frame.Picture.length } }));
+        this.root.dispatchEvent(new CustomEvent('saeunbox:frame', { detail: { version: frame.Version, stages: frame.Stages, milliseconds: frame.Milliseconds } }));
         clearTimeout(this.settling);
         if (!this.drawing) this.settling = setTimeout(() => this.settle(frame.Version), 160);
     }
