@@ -7,7 +7,7 @@ namespace SaeUnbox.Web.Tests;
 public sealed class ScreenshotTests(Studio studio, Browser browser) : IClassFixture<Browser>
 {
     private static readonly (string Name, string Address)[] Pages =
-        [("paint", "/"), ("explore", "/explore"), ("features", "/features"), ("feature", "/features/down.2.1/1"), ("guide", "/guide")];
+        [("paint", "/"), ("explore", "/explore"), ("features", "/features"), ("feature", "/features/down.2.1/1"), ("guide", "/guide"), ("api", "/api")];
 
     // Written where somebody asked for them (tests/screenshots.sh), else thrown away: that each page can be seen is the test.
     [Theory]
