@@ -143,7 +143,7 @@ public sealed class PageBenchmark(Browser browser, ITestOutputHelper output) : I
 
     private sealed record Painted(IReadOnlyList<double> Milliseconds, double Frames, TimeSpan Time)
     {
-        public string Text => FormattableString.Invariant($"stroke to frame p50 {At(.5):0} ms, p95 {At(.95):0} ms, {Frames / Time.TotalSeconds:0.0} frames a second");
+        public string Text => FormattableString.Invariant($"stroke to frame p50 {At(.5):0} ms, p95 {At(.95):0} ms, {Milliseconds.Count / Time.TotalSeconds:0.0} strokes and {Frames / Time.TotalSeconds:0.0} frames a second");
 
         /// <summary>Milliseconds of each stage, over all frames.</summary>
         public IReadOnlyDictionary<string, double> Stages { get; init; } = new Dictionary<string, double>();
