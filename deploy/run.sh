@@ -3,7 +3,7 @@
 #   deploy/run.sh                            on unbox-mini, the model that ships: no GPU, no download
 #   deploy/run.sh --model DIR --saes DIR     on real weights
 #   PORT=8080 deploy/run.sh                  at another port
-# Any other option (--device cuda, --dtype bf16, --atlas DIR ...) goes to the program as it is. Safe to run again.
+# Any other option (--device cuda, --dtype bf16, --atlas DIR, --clip DIR ...) goes to the program as it is. Safe to run again.
 set -euo pipefail
 
 say() { printf 'run: %s\n' "$*"; }
@@ -13,7 +13,7 @@ options=("$@")
 for ((i = 0; i < ${#options[@]}; i++)); do
   case ${options[i]} in
     -h | --help) sed -nE '2,/^set/ s/^# ?//p' "${BASH_SOURCE[0]}"; exit 0 ;;
-    --model | --saes | --atlas)
+    --model | --saes | --atlas | --clip)
       folder=${options[i + 1]:-}
       [ -n "$folder" ] || fail "after ${options[i]} a folder is expected"
       [ -d "$folder" ] || fail "${options[i]} $folder: there is no such folder"

@@ -2,6 +2,7 @@ using Microsoft.Data.Sqlite;
 using SaeUnbox.Atlas.Reading;
 using SaeUnbox.Atlas.Storing;
 using SaeUnbox.Contracts;
+using SaeUnbox.Pictures;
 using SaeUnbox.Testing;
 using static SaeUnbox.Atlas.Tests.SmallAtlas;
 
@@ -38,6 +39,41 @@ public sealed class AtlasFileTests : IDisposable
         Assert.True(atlas.Find(First, 2)!.IsDead);
         Assert.Equal(Contents.Suggestions, atlas.Suggestions);
         Assert.Equal([File], Directory.GetFiles(_folder.Path));
+    }
+
+    [Fact]
+    public void Picture_OfATile_IsThatPartOfTheSheet()
+    {
+        var pixels = new byte[16 * 16 * 3];
+        for (var y = 0; y < 16; y++)
+            for (var x = 0; x < 16; x++)
+                pixels[(y * 16 + x) * 3 + (x < 8 ? 0 : 2)] = (byte)(y < 8 ? 240 : 120);
+        AtlasWriter.Write(File, Contents with { Sprites = [new(First, 8, 2, 16, 16, Jpeg.Encode(new Picture(16, 16, 3, pixels), 95)), Contents.Sprites[1]] });
+        var atlas = AtlasReader.Open(_folder.Path);
+
+        foreach (var (feature, red, blue) in new[] { (0, 240, 0), (1, 0, 240), (3, 0, 120) })
+        {
+            Assert.Equal($"tiles/down.2.1/{feature}.jpg", atlas.Find(First, feature)!.Tile);
+            var tile = Jpeg.Decode(atlas.Picture($"tiles/down.2.1/{feature}.jpg")!.Bytes.Span);
+            Assert.Equal((8, 8), (tile.Width, tile.Height));
+            for (var i = 0; i < 8 * 8 * 3; i += 3)
+                Assert.True(Math.Abs(tile.Pixels[i] - red) < 40 && Math.Abs(tile.Pixels[i + 2] - blue) < 40, $"feature {feature}: {tile.Pixels[i]}, {tile.Pixels[i + 2]}");
+        }
+        Assert.Null(atlas.Find(First, 2)!.Tile);
+    }
+
+    [Theory]
+    [InlineData("tiles/down.2.1/2.jpg")] // has no picture
+    [InlineData("tiles/down.2.1/4.jpg")]
+    [InlineData("tiles/down.2.1/-1.jpg")]
+    [InlineData("tiles/down.2.1/1.png")]
+    [InlineData("tiles/nowhere/1.jpg")]
+    [InlineData("tiles/up.0.1/1.jpg")] // whose sheet is no JPEG
+    [InlineData("tiles/")]
+    public void Picture_OfATileThatIsNotThere_IsNull(string name)
+    {
+        AtlasWriter.Write(File, Contents);
+        Assert.Null(AtlasReader.Open(_folder.Path).Picture(name));
     }
 
     [Fact]

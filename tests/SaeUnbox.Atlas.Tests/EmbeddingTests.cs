@@ -30,7 +30,7 @@ public sealed class EmbeddingTests : IDisposable
         var hits = AtlasReader.Open(_folder.Path, _colours).Search(new() { Text = "white" });
 
         Assert.Equal("down.2.1 0, up.0.1 1, down.2.1 3, down.2.1 1", Found(hits));
-        Assert.All(hits.Hits, hit => Assert.Null(hit.Match));
+        Assert.All(hits.Hits, hit => Assert.Equal((null, FoundBy.Meaning), (hit.Match, hit.By)));
     }
 
     [Fact]
@@ -49,6 +49,7 @@ public sealed class EmbeddingTests : IDisposable
         Assert.Equal(expected.Length, hits.Total);
         Assert.Equal(expected.Select(key => Share(words, key) + Share(near, key)), hits.Hits.Select(hit => Share(words, Key(hit)) + Share(near, Key(hit))));
         Assert.Contains("snow", hits.Hits[0].Match, StringComparison.OrdinalIgnoreCase);
+        Assert.All(hits.Hits, hit => Assert.Equal((words.Contains(Key(hit)), near.Contains(Key(hit))), (hit.By is FoundBy.Words or FoundBy.Both, hit.By is FoundBy.Meaning or FoundBy.Both)));
 
         static double Share(string[] list, string key) => Array.IndexOf(list, key) is >= 0 and var rank ? 1 / (61.0 + rank) : 0;
     }
@@ -74,6 +75,36 @@ public sealed class EmbeddingTests : IDisposable
         var other = new Colours(new() { [FeatureEmbeddings.ProbeText] = [.8f, .6f, 0] });
         Assert.Contains("another model", Assert.Throws<AtlasException>(() => AtlasReader.Open(_folder.Path, other)).Message);
         Assert.Contains("another model", Assert.Throws<AtlasException>(() => AtlasReader.Open(_folder.Path, new Colours(new() { [FeatureEmbeddings.ProbeText] = [1] }))).Message);
+    }
+
+    [Fact]
+    public void Search_WithAnEmbedderThatComesLate_MakesItOnceAndForTextsAlone()
+    {
+        var made = 0;
+        var atlas = AtlasReader.Open(_folder.Path, () =>
+        {
+            made++;
+            return _colours;
+        });
+        Assert.True(atlas.HasEmbeddings);
+        Assert.Equal(7, atlas.Search(new()).Total);
+        Assert.Equal(0, made);
+
+        Assert.Equal("down.2.1 0, up.0.1 1, down.2.1 3, down.2.1 1", Found(atlas.Search(new() { Text = "white" })));
+        Assert.Null(atlas.Search(new() { Text = "snow" }).Note);
+        Assert.Equal(1, made);
+    }
+
+    [Fact]
+    public void Search_WithAnEmbedderThatCannotBeUsed_GoesByWordsAndSaysWhy()
+    {
+        var broken = AtlasReader.Open(_folder.Path, () => throw new AtlasException("The folder is empty.")).Search(new() { Text = "snow" });
+        var other = AtlasReader.Open(_folder.Path, () => new Colours(new() { [FeatureEmbeddings.ProbeText] = [.8f, .6f, 0] })).Search(new() { Text = "snow" });
+
+        Assert.Equal("Only words were searched. The folder is empty.", broken.Note);
+        Assert.Contains("another model", other.Note);
+        Assert.Equal(Found(AtlasReader.Open(_folder.Path).Search(new() { Text = "snow" })), Found(broken));
+        Assert.All(broken.Hits, hit => Assert.Equal(FoundBy.Words, hit.By));
     }
 
     [Fact]

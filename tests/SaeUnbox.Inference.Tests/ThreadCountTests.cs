@@ -34,6 +34,15 @@ public sealed class ThreadCountTests(GoldenModel model) : IClassFixture<GoldenMo
         }
     }
 
+    [Fact]
+    public void Load_AModelOfFewChannels_TakesOneThreadUnlessToldOtherwise()
+    {
+        using var plain = LoadedModel.Load(GoldenModel.Options("turbo1"));
+        using var told = LoadedModel.Load(GoldenModel.Options("turbo1") with { Threads = 2 });
+
+        Assert.Equal((1, 2), (plain.Threads, told.Threads));
+    }
+
     private static void AssertSame(Made expected, Made actual)
     {
         Assert.Equal(expected.Pixels, actual.Pixels);

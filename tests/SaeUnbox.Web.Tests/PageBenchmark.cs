@@ -22,6 +22,7 @@ public sealed class PageBenchmark(Browser browser, ITestOutputHelper output) : I
         var ready = clock.Elapsed;
         var (page, traffic) = await OpenAsync(studio);
         var firstPicture = clock.Elapsed;
+        await page.Locator(".right .row .pick").First.WaitForAsync();
         await page.WaitForLoadStateAsync(LoadState.NetworkIdle);
         var weight = (traffic.Files, traffic.FileBytes);
         Print($"cold start: ready after {ready.TotalSeconds:0.0} s, first picture in the browser after {firstPicture.TotalSeconds:0.0} s");
@@ -36,8 +37,11 @@ public sealed class PageBenchmark(Browser browser, ITestOutputHelper output) : I
         Print($"a lone edit: p50 {lone.At(.5):0} ms, p95 {lone.At(.95):0} ms");
 
         traffic.Clear();
+        var (server, chromium) = (studio.ProcessorMilliseconds, ProcessorTime.OfOffspring("chromium"));
         var one = await PaintAsync(page);
+        (server, chromium) = (studio.ProcessorMilliseconds - server, ProcessorTime.OfOffspring("chromium") - chromium);
         Print($"painting: {one.Text}; p95 over a lone edit's p50 {one.At(.95) / lone.At(.5):0.0}");
+        Print($"processor time of a frame: server {server / one.Frames:0} ms, browser {chromium / one.Frames:0} ms; stages on the clock: {one.StagesText}");
         Print($"bytes: a stroke {traffic.PerStroke:0}, a frame {traffic.PerFrame:0}");
 
         IPage[] pages = [page, .. await Task.WhenAll(Enumerable.Range(0, 3).Select(async _ =>
@@ -57,7 +61,7 @@ public sealed class PageBenchmark(Browser browser, ITestOutputHelper output) : I
         var traffic = await Traffic.OfAsync(page);
         await page.AddInitScriptAsync("""
             globalThis.saeunboxBench = (() => {
-                let strokes = [], times = [], frames = 0, newest = -1, newestAt = 0;
+                let strokes = [], times = [], frames = 0, newest = -1, newestAt = 0, stages = {};
                 const settle = () => {
                     times.push(...strokes.filter(one => one.version <= newest).map(one => newestAt - one.at));
                     strokes = strokes.filter(one => one.version > newest);
@@ -67,9 +71,10 @@ public sealed class PageBenchmark(Browser browser, ITestOutputHelper output) : I
                     newest = event.detail.version;
                     newestAt = performance.now();
                     frames++;
+                    for (const [i, name] of event.detail.stages.entries()) stages[name] = (stages[name] ?? 0) + event.detail.milliseconds[i];
                     settle();
                 }, true);
-                return { clear() { times = []; frames = 0; }, read: () => ({ times, frames }) };
+                return { clear() { times = []; frames = 0; stages = {}; }, read: () => JSON.stringify({ times, frames, stages }) };
             })();
             """);
         await page.GotoAsync(studio.Address.ToString());
@@ -120,8 +125,13 @@ public sealed class PageBenchmark(Browser browser, ITestOutputHelper output) : I
 
     private static async Task<Painted> ReadAsync(IPage page)
     {
-        var read = await page.EvaluateAsync<JsonElement>("() => saeunboxBench.read()");
-        return new([.. read.GetProperty("times").EnumerateArray().Select(time => time.GetDouble())], read.GetProperty("frames").GetDouble(), Painting);
+        var text = await page.EvaluateAsync<string>("() => saeunboxBench.read()");
+        using var document = JsonDocument.Parse(text);
+        var read = document.RootElement;
+        return new([.. read.GetProperty("times").EnumerateArray().Select(time => time.GetDouble())], read.GetProperty("frames").GetDouble(), Painting)
+        {
+            Stages = read.GetProperty("stages").EnumerateObject().ToDictionary(stage => stage.Name, stage => stage.Value.GetDouble()),
+        };
     }
 
     private void Print(FormattableString line)
@@ -133,7 +143,12 @@ public sealed class PageBenchmark(Browser browser, ITestOutputHelper output) : I
 
     private sealed record Painted(IReadOnlyList<double> Milliseconds, double Frames, TimeSpan Time)
     {
-        public string Text => FormattableString.Invariant($"stroke to frame p50 {At(.5):0} ms, p95 {At(.95):0} ms, {Frames / Time.TotalSeconds:0.0} frames a second");
+        public string Text => FormattableString.Invariant($"stroke to frame p50 {At(.5):0} ms, p95 {At(.95):0} ms, {Milliseconds.Count / Time.TotalSeconds:0.0} strokes and {Frames / Time.TotalSeconds:0.0} frames a second");
+
+        /// <summary>Milliseconds of each stage, over all frames.</summary>
+        public IReadOnlyDictionary<string, double> Stages { get; init; } = new Dictionary<string, double>();
+
+        public string StagesText => string.Join(", ", Stages.Select(stage => FormattableString.Invariant($"{stage.Key} {stage.Value / Frames:0}")));
 
         public Painted EverySecond() => this with { Milliseconds = [.. Milliseconds.Where((_, i) => i % 2 == 0)] };
 

@@ -19,6 +19,9 @@ public sealed class Studio : IAsyncLifetime
 
     public HttpClient Client { get; private set; } = null!;
 
+    /// <summary>Processor time it used so far, in milliseconds.</summary>
+    public double ProcessorMilliseconds => ProcessorTime.Of(_process!.Id);
+
     /// <summary>What the program wrote so far.</summary>
     public string Said { get { lock (_said) return _said.ToString(); } }
 

@@ -42,7 +42,7 @@ export function shortcut(surface, event) {
     } else if (factor) {
         brush.size = Math.round(Math.min(256, Math.max(8, brush.size * factor)) / 4) * 4;
         page.invokeMethodAsync('BrushSized', brush.size);
-        surface.drawOverlay();
+        surface.drawMark();
     } else if (event.key === 'b' || event.key === 'e') {
         root.querySelector(event.key === 'b' ? '[aria-label="Brush"].icon-button' : '[aria-label="Eraser"]')?.click();
     } else if (event.key === 'c' && !event.repeat) {

@@ -1,5 +1,7 @@
-// The brush's way to the server: SignalR with MessagePack. The newest stroke is what counts, so at most one call is under way, and
-// what was painted meanwhile goes next. After a lost connection the canvas is opened again and the newest stroke is sent again.
+// The brush's way to the server: SignalR with MessagePack. The newest stroke is what counts: a few calls are under way, so that a far server
+// is not waited for at each, and of what was painted meanwhile the newest goes next. After a lost connection the canvas is opened again and the newest stroke is sent again.
+
+const mostUnderway = 3;
 
 async function library() {
     if (!globalThis.signalR) await import('/lib/signalr/signalr.min.js');
@@ -15,7 +17,7 @@ export async function connect({ onFrame, onChanged, onStatus, onRejected, onPain
         .withAutomaticReconnect({ nextRetryDelayInMilliseconds: retry => Math.min(4000, 150 * 2 ** retry.previousRetryCount) })
         .configureLogging(signalR.LogLevel.Error)
         .build();
-    let canvas = '', recipe = '', waiting = null, underway = false, newest = -1;
+    let canvas = '', recipe = '', waiting = null, underway = 0, painted = 0, newest = -1;
     hub.on('Frame', frame => {
         // The server sends no picture older than the one before; a reordered one is still not shown.
         if (frame.Version <= newest) return;
@@ -42,17 +44,17 @@ export async function connect({ onFrame, onChanged, onStatus, onRejected, onPain
     }
 
     async function flush() {
-        if (underway || !waiting || hub.state !== signalR.HubConnectionState.Connected) return;
-        underway = true;
+        if (underway === mostUnderway || !waiting || hub.state !== signalR.HubConnectionState.Connected) return;
+        underway++;
         const stroke = waiting;
         waiting = null;
         try {
             onPainted(stroke, await hub.invoke('Paint', stroke.edit, stroke.mask, stroke.isLast));
         } catch (error) {
             if (hub.state === signalR.HubConnectionState.Connected) onTrouble(plain(error));
-            else waiting ??= stroke;
+            else if (!waiting || waiting.number < stroke.number) waiting = stroke;
         } finally {
-            underway = false;
+            underway--;
         }
         await flush();
     }
@@ -63,7 +65,7 @@ export async function connect({ onFrame, onChanged, onStatus, onRejected, onPain
         stop: () => hub.stop(),
         /** Hands over a stroke, { edit, mask, isLast }; what waits is replaced by what is newer. */
         paint(stroke) {
-            waiting = stroke;
+            waiting = { ...stroke, number: ++painted };
             return flush();
         },
         refresh: () => hub.invoke('Refresh'),

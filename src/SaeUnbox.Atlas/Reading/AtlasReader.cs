@@ -19,11 +19,13 @@ public sealed class AtlasReader : IFeatureAtlas
     private readonly Dictionary<HookSite, FeatureCard[]> _cards = [];
     private readonly Dictionary<HookSite, float[]> _strongest = [];
     private readonly Dictionary<HookSite, IReadOnlyList<FeaturePlace>> _places = [];
+    private readonly TilePictures _tiles;
     private EmbeddingIndex? _embeddings;
 
     private AtlasReader(string path)
     {
         _path = path;
+        _tiles = new(Stored);
         _connection = new SqliteConnectionStringBuilder { DataSource = path, Mode = SqliteOpenMode.ReadOnly }.ConnectionString;
     }
 
@@ -41,6 +43,19 @@ public sealed class AtlasReader : IFeatureAtlas
     /// <param name="embedder">Searches by what pictures show, too, where the atlas has embeddings.</param>
     /// <exception cref="AtlasException">There is no atlas, it is broken, or its embeddings are not of the embedder's model.</exception>
     public static AtlasReader Open(string folder, ITextEmbedder? embedder = null)
+    {
+        var reader = Open(folder, embedder is null ? null : () => embedder);
+        reader._embeddings?.Prepare();
+        return reader;
+    }
+
+    /// <param name="folder">Holds <see cref="FileName"/>.</param>
+    /// <param name="embedder">
+    /// Makes the embedder when the first text is searched for; where it throws an <see cref="AtlasException"/>, or its model is not that of the
+    /// atlas, searches go by words and say so.
+    /// </param>
+    /// <exception cref="AtlasException">There is no atlas, or it is broken.</exception>
+    public static AtlasReader Open(string folder, Func<ITextEmbedder>? embedder)
     {
         var path = Path.Combine(folder, FileName);
         if (!File.Exists(path))
@@ -64,13 +79,13 @@ public sealed class AtlasReader : IFeatureAtlas
 
     public FeatureHits Search(FeatureQuery query)
     {
+        string? note = null;
         var text = string.Concat((query.Text ?? "").Select(c => char.IsControl(c) ? ' ' : c)).Trim();
         var hits = text.Length == 0 ? All(query).Select(card => new FeatureHit(card, null))
             : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out _) ? All(query).Where(card => card.Feature.ToString(CultureInfo.InvariantCulture).StartsWith(text, StringComparison.Ordinal)).Select(card => new FeatureHit(card, null))
-            : _embeddings is { } embeddings ? RankFusion.Merge(Matches(query, text), Near(embeddings, query, text), hit => (hit.Card.Site, hit.Card.Feature))
-            : Matches(query, text);
+            : Matches(query, text, out note);
         var sorted = Sort(hits, query.Sort, text.Length > 0).ToArray();
-        return new(sorted.Length, [.. sorted.Skip(Math.Max(0, query.Offset)).Take(Math.Clamp(query.Limit, 1, FeatureQuery.MaxLimit))]);
+        return new(sorted.Length, [.. sorted.Skip(Math.Max(0, query.Offset)).Take(Math.Clamp(query.Limit, 1, FeatureQuery.MaxLimit))], note);
     }
 
     public IReadOnlyList<TopPicture> TopPictures(HookSite site, int feature) =>
@@ -85,10 +100,38 @@ public sealed class AtlasReader : IFeatureAtlas
 
     public IReadOnlyList<FeaturePlace> Map(HookSite site) => _places.GetValueOrDefault(site) ?? [];
 
-    public AtlasPicture? Picture(string name) => Rows("SELECT media_type, bytes FROM pictures WHERE name = $1", row => new AtlasPicture(row.GetString(0), row.GetFieldValue<byte[]>(1)), name).FirstOrDefault();
+    public AtlasPicture? Picture(string name) => name.StartsWith("tiles/", StringComparison.Ordinal)
+        ? TileOf(name) is { } tile ? _tiles.Cut(tile) : null
+        : Stored(name);
+
+    private SpriteTile? TileOf(string name) =>
+        name.Split('/') is [_, var code, var file] && HookSite.TryParse(code, out var site) && file.EndsWith(".jpg", StringComparison.Ordinal)
+            && int.TryParse(file.AsSpan(0, file.Length - 4), NumberStyles.None, CultureInfo.InvariantCulture, out var feature)
+            ? Find(site, feature)?.Thumbnail
+            : null;
+
+    private AtlasPicture? Stored(string name) => Rows("SELECT media_type, bytes FROM pictures WHERE name = $1", row => new AtlasPicture(row.GetString(0), row.GetFieldValue<byte[]>(1)), name).FirstOrDefault();
 
     private IEnumerable<FeatureCard> All(FeatureQuery query) =>
         Sites.Where(site => query.Site is null || query.Site == site).SelectMany(site => _cards[site]).Where(card => query.Dead || !card.IsDead);
+
+    // By words, and by meaning where that can be; the two rankings merged.
+    private IEnumerable<FeatureHit> Matches(FeatureQuery query, string text, out string? note)
+    {
+        note = null;
+        var words = Matches(query, text);
+        if (_embeddings is not { } embeddings)
+            return words;
+        try
+        {
+            return RankFusion.Merge(words, [.. Near(embeddings, query, text)], hit => (hit.Card.Site, hit.Card.Feature), (one, _) => one with { By = FoundBy.Both });
+        }
+        catch (AtlasException exception)
+        {
+            note = $"Only words were searched. {exception.Message}";
+            return words;
+        }
+    }
 
     // Each word may be the beginning of one that is there; quotes make them plain words, whatever they hold.
     private IEnumerable<FeatureHit> Matches(FeatureQuery query, string text)
@@ -97,11 +140,11 @@ public sealed class AtlasReader : IFeatureAtlas
         return Rows("SELECT site, feature, snippet(search, -1, '', '', '…', 12) FROM search WHERE search MATCH $1 ORDER BY bm25(search, 0, 0, 8, 4, 1) LIMIT 5000",
                 row => (Site: HookSite.Parse(row.GetString(0)), Feature: row.GetInt32(1), Match: row.GetString(2)), string.Join(' ', words))
             .Where(hit => query.Site is null || hit.Site == query.Site)
-            .Select(hit => (Card: Find(hit.Site, hit.Feature), hit.Match)).Where(hit => hit.Card is not null).Select(hit => new FeatureHit(hit.Card!, hit.Match));
+            .Select(hit => (Card: Find(hit.Site, hit.Feature), hit.Match)).Where(hit => hit.Card is not null).Select(hit => new FeatureHit(hit.Card!, hit.Match, FoundBy.Words));
     }
 
     private IEnumerable<FeatureHit> Near(EmbeddingIndex embeddings, FeatureQuery query, string text) =>
-        embeddings.Nearest(text, query.Site, Nearest).Select(near => Find(near.Site, near.Feature)).OfType<FeatureCard>().Select(card => new FeatureHit(card, null));
+        embeddings.Nearest(text, query.Site, Nearest).Select(near => Find(near.Site, near.Feature)).OfType<FeatureCard>().Select(card => new FeatureHit(card, null, FoundBy.Meaning));
 
     private IEnumerable<FeatureHit> Sort(IEnumerable<FeatureHit> hits, FeatureSort sort, bool hasText) => (sort, hasText) switch
     {
@@ -112,7 +155,7 @@ public sealed class AtlasReader : IFeatureAtlas
         _ => hits.OrderByDescending(hit => hit.Card.Statistics.Frequency),
     };
 
-    private void Load(ITextEmbedder? embedder)
+    private void Load(Func<ITextEmbedder>? embedder)
     {
         using (var connection = new SqliteConnection(_connection))
         {
@@ -137,11 +180,12 @@ public sealed class AtlasReader : IFeatureAtlas
             _embeddings = Embeddings(Convert.FromBase64String(known), embedder);
     }
 
-    private EmbeddingIndex Embeddings(byte[] known, ITextEmbedder embedder)
+    private EmbeddingIndex Embeddings(byte[] known, Func<ITextEmbedder> make)
     {
         var width = known.Length / 2;
-        if (!EmbeddingIndex.Fits(VectorBytes.Read(known, width), embedder))
-            throw new AtlasException($"The embeddings of the atlas '{_path}' were made with another model than the one that is to search them.");
+        var embedder = new Lazy<ITextEmbedder>(() => make() is var made && EmbeddingIndex.Fits(VectorBytes.Read(known, width), made)
+            ? made
+            : throw new AtlasException($"The embeddings of the atlas '{_path}' were made with another model than the one that is to search them."));
         return new(Rows("SELECT site, feature, vector FROM embeddings",
             row => new FeatureEmbedding(HookSite.Parse(row.GetString(0)), row.GetInt32(1), VectorBytes.Read(row.GetFieldValue<byte[]>(2), width))), embedder);
     }

@@ -24,7 +24,7 @@ internal static class BenchCommand
         var architecture = new Option<string?>("--architecture") { Description = "A full-size model with random weights: sdxl-turbo.", HelpName = "NAME" };
         var dtype = new Option<string>("--dtype") { Description = "Number format: fp32 (default), bf16, fp16.", DefaultValueFactory = _ => "fp32" };
         var device = new Option<string>("--device") { Description = "cpu (default), cuda or cuda:N.", DefaultValueFactory = _ => "cpu" };
-        var threads = new Option<int?>("--threads") { Description = "CPU threads (default: one a core).", HelpName = "N" };
+        var threads = new Option<int?>("--threads") { Description = "CPU threads (default: one a core; with --runs one for a small model).", HelpName = "N" };
         var side = new Option<int>("--size") { Description = "Pixels on a side (default 512).", HelpName = "N", DefaultValueFactory = _ => DefaultSide };
         var repeats = new Option<int>("--repeats") { Description = "Timed runs of each part (default 3).", HelpName = "N", DefaultValueFactory = _ => 3 };
         var parts = new Option<string[]>("--part") { Description = "Only these parts (may be given several times): text_encoder, text_encoder_2, unet, vae, vae_tiny.", HelpName = "NAME" };

@@ -17,7 +17,7 @@ internal sealed class ModelArguments
     private readonly Option<string?> vae = new("--vae") { Description = "Decoder: kl (default) or tiny (vae_tiny, in the model's folder or beside it).", HelpName = "KIND" };
     private readonly Option<string?> vaeFolder = new("--vae-folder") { Description = "Folder of the decoder, where it is not in the model's folder.", HelpName = "DIR" };
     private readonly Option<string?> scheduler = new("--scheduler") { Description = "Folder of another scheduler_config.json.", HelpName = "DIR" };
-    private readonly Option<int?> threads = new("--threads") { Description = "CPU threads (default: one a core).", HelpName = "N" };
+    private readonly Option<int?> threads = new("--threads") { Description = "CPU threads (default: one a core; one for a small model).", HelpName = "N" };
 
     public void AddTo(Command command)
     {

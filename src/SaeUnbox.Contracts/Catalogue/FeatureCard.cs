@@ -11,6 +11,9 @@ public sealed record FeatureCard(FeatureStatistics Statistics, string? Name, Val
 
     public int Feature => Statistics.Feature;
 
+    /// <summary>The tile as a picture of its own, see <see cref="IFeatureAtlas.Picture"/>; null where there is none.</summary>
+    public string? Tile => Thumbnail is null ? null : $"tiles/{Site}/{Feature}.jpg";
+
     /// <summary>True where it was never seen active.</summary>
     public bool IsDead => Statistics.Mean == 0;
 }

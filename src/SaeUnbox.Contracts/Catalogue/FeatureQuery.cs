@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace SaeUnbox.Contracts;
 
 /// <summary>Which features are wanted.</summary>
@@ -43,11 +45,29 @@ public enum FeatureSort
 
 /// <param name="Total">Hits in all.</param>
 /// <param name="Hits">The page that was asked for.</param>
-public sealed record FeatureHits(int Total, IReadOnlyList<FeatureHit> Hits);
+/// <param name="Note">What could not be searched, in a sentence; null where all was.</param>
+public sealed record FeatureHits(int Total, IReadOnlyList<FeatureHit> Hits, string? Note = null);
 
 /// <param name="Card">The feature.</param>
 /// <param name="Match">The text in which the words were found; null where none were asked for, or its pictures alone show what they say.</param>
-public sealed record FeatureHit(FeatureCard Card, string? Match);
+/// <param name="By">How it was found.</param>
+public sealed record FeatureHit(FeatureCard Card, string? Match, FoundBy By = FoundBy.List);
+
+/// <summary>What makes a feature a hit.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<FoundBy>))]
+public enum FoundBy
+{
+    /// <summary>No words were asked for.</summary>
+    [JsonStringEnumMemberName("list")] List,
+
+    /// <summary>Its name, words or captions have the words.</summary>
+    [JsonStringEnumMemberName("words")] Words,
+
+    /// <summary>Its pictures show what the words mean.</summary>
+    [JsonStringEnumMemberName("meaning")] Meaning,
+
+    [JsonStringEnumMemberName("both")] Both,
+}
 
 /// <summary>Something to try: a prompt, and where there is one a feature that does something to it.</summary>
 /// <param name="Title">A short name, such as "Let it snow".</param>

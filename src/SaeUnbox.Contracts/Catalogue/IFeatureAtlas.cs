@@ -12,7 +12,10 @@ public interface IFeatureAtlas
     /// <summary>Prompts and features that are known to work well; empty where none were measured.</summary>
     IReadOnlyList<Suggestion> Suggestions { get; }
 
-    /// <summary>Features by words, number and site, a page at a time.</summary>
+    /// <summary>
+    /// Features by words, number and site, a page at a time; by what pictures show, too, where the atlas can. The first such search may take
+    /// seconds: not for a thread that draws.
+    /// </summary>
     FeatureHits Search(FeatureQuery query);
 
     /// <summary>One feature; null where the site has no such feature.</summary>

@@ -1,7 +1,9 @@
 using Microsoft.Extensions.Logging;
 using SaeUnbox.Atlas;
 using SaeUnbox.Atlas.Reading;
+using SaeUnbox.Checkpoints;
 using SaeUnbox.Contracts;
+using SaeUnbox.Diffusion;
 
 namespace SaeUnbox.Inference;
 
@@ -20,10 +22,15 @@ internal static partial class AtlasFinder
             return new StatisticsAtlas(statistics);
         try
         {
-            var atlas = AtlasReader.Open(found);
-            if (model.Sites.All(sae => atlas.Find(sae.Site, sae.Features - 1) is not null && atlas.Find(sae.Site, sae.Features) is null))
-                return atlas;
-            Log.OfAnother(logger, found, model.Name);
+            var atlas = AtlasReader.Open(found, wanted.ClipFolder is { } clip ? () => Load(clip, logger) : (Func<ITextEmbedder>?)null);
+            if (!model.Sites.All(sae => atlas.Find(sae.Site, sae.Features - 1) is not null && atlas.Find(sae.Site, sae.Features) is null))
+            {
+                Log.OfAnother(logger, found, model.Name);
+                return new StatisticsAtlas(statistics);
+            }
+            if (wanted.ClipFolder is not null && !atlas.HasEmbeddings)
+                Log.WithoutEmbeddings(logger, found, wanted.ClipFolder);
+            return atlas;
         }
         catch (AtlasException exception)
         {
@@ -32,10 +39,26 @@ internal static partial class AtlasFinder
         return new StatisticsAtlas(statistics);
     }
 
+    private static ClipTextEmbedder Load(string folder, ILogger logger)
+    {
+        try
+        {
+            return new(ClipModel.Load(folder));
+        }
+        catch (Exception exception) when (exception is ModelException or CheckpointException)
+        {
+            Log.Unusable(logger, exception.Message);
+            throw new AtlasException($"The CLIP model cannot be used: {exception.Message}", exception);
+        }
+    }
+
     private static partial class Log
     {
         [LoggerMessage(20, LogLevel.Warning, "The atlas {Folder} is not of the autoencoders of {Model}; it is not used")]
         public static partial void OfAnother(ILogger logger, string folder, string model);
+
+        [LoggerMessage(22, LogLevel.Warning, "The atlas {Folder} holds no embeddings, so searches go by words alone; saeunbox atlas --out {Folder} --clip {Clip} adds them")]
+        public static partial void WithoutEmbeddings(ILogger logger, string folder, string clip);
 
         [LoggerMessage(21, LogLevel.Warning, "{Reason} It is not used")]
         public static partial void Unusable(ILogger logger, string reason);

@@ -11,11 +11,12 @@ public sealed class LoadedModel : IDisposable
     private const int TurboSteps = 1;
     private const int BaseSteps = 25;
     private const double BaseGuidance = 8;
+    private const int WorthAThread = 256;
 
     private LoadedModel(SdxlPipeline pipeline, SaeSet saes, ModelOptions options)
     {
         (Pipeline, Saes, Dtype, Vae) = (pipeline, saes, options.Dtype, options.Vae);
-        Threads = options.Threads ?? Environment.ProcessorCount;
+        Threads = options.Threads ?? DefaultThreads(pipeline.UNet);
         Info = Describe(pipeline, saes, options.Name ?? NameOf(options.Folder));
     }
 
@@ -72,6 +73,9 @@ public sealed class LoadedModel : IDisposable
         Saes.Dispose();
         Pipeline.Dispose();
     }
+
+    // Operators of fewer channels are done before a second thread is awake, and what it would have taken is left to others.
+    private static int DefaultThreads(UNet unet) => unet.Config.Levels.Max(level => level.Channels) < WorthAThread ? 1 : Environment.ProcessorCount;
 
     private static void RequireFit(HookSite site, SparseAutoencoder sae, UNet unet)
     {

@@ -30,6 +30,6 @@ public sealed record ModelOptions
     /// <summary>A folder of another scheduler_config.json, where it is not the model's own.</summary>
     public string? SchedulerFolder { get; init; }
 
-    /// <summary>CPU threads of one operator; null: one a core.</summary>
+    /// <summary>CPU threads of one operator; null: one a core, and one alone for a model of few channels.</summary>
     public int? Threads { get; init; }
 }

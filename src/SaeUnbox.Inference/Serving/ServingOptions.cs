@@ -40,6 +40,9 @@ public sealed class ServedModel
     /// <summary>The atlas of its features; null: the folder "atlas" beside the autoencoders' or the model's, where there is one.</summary>
     public string? AtlasFolder { get; set; }
 
+    /// <summary>The CLIP model that the atlas was embedded with: searches go by what pictures show, too; null: by words alone.</summary>
+    public string? ClipFolder { get; set; }
+
     public Dtype Dtype { get; set; } = Dtype.Fp32;
 
     /// <summary>cpu, cuda or cuda:N.</summary>
@@ -91,7 +94,7 @@ internal sealed class ServingOptionsValidator(bool needsModels = true) : IValida
             var path = $"{section}:Models:{i}";
             if (!Directory.Exists(model.Folder) && (needsModels || model.Folder.Length > 0))
                 yield return $"{path}:Folder '{model.Folder}' is no folder; name an SDXL pipeline in diffusers' layout.";
-            foreach (var (key, folder) in new[] { ("SaeFolder", model.SaeFolder), ("AtlasFolder", model.AtlasFolder), ("VaeFolder", model.VaeFolder) })
+            foreach (var (key, folder) in new[] { ("SaeFolder", model.SaeFolder), ("AtlasFolder", model.AtlasFolder), ("ClipFolder", model.ClipFolder), ("VaeFolder", model.VaeFolder) })
                 if (folder is not null && !Directory.Exists(folder))
                     yield return $"{path}:{key} '{folder}' is no folder.";
             if (!IsDevice(model.Device))

@@ -9,6 +9,7 @@ internal static class CommandLineModel
         ["--saes"] = "SaeUnbox:Models:0:SaeFolder",
         ["--sae-variant"] = "SaeUnbox:Models:0:SaeVariant",
         ["--atlas"] = "SaeUnbox:Models:0:AtlasFolder",
+        ["--clip"] = "SaeUnbox:Models:0:ClipFolder",
         ["--name"] = "SaeUnbox:Models:0:Name",
         ["--dtype"] = "SaeUnbox:Models:0:Dtype",
         ["--device"] = "SaeUnbox:Models:0:Device",

@@ -30,6 +30,25 @@ public sealed class FeaturePickerTests : BunitContext
     }
 
     [Fact]
+    public void Search_FoundByMeaning_SaysSoBesideTheFeature()
+    {
+        var picker = Picker(new ListAtlas((HookSite.Style, 1, "white field")) { Finds = (FoundBy.Meaning, null) });
+        picker.Find("input[type=search]").Input("white");
+
+        picker.WaitForAssertion(() => Assert.Equal("meaning", picker.Find(".row .words .chip").TextContent));
+    }
+
+    [Fact]
+    public void Search_WhereOnlyWordsCouldBeSearched_SaysWhy()
+    {
+        var picker = Picker(new ListAtlas((HookSite.Style, 1, "white field")) { Finds = (FoundBy.Words, "Only words were searched.") });
+        picker.Find("input[type=search]").Input("white");
+
+        picker.WaitForAssertion(() => Assert.Equal("Only words were searched.", picker.Find(".message").TextContent));
+        Assert.Empty(picker.FindAll(".row .words .chip"));
+    }
+
+    [Fact]
     public void Site_Pressed_ShowsItsFeaturesAloneAndAgainAll()
     {
         var picker = Picker();
@@ -64,8 +83,10 @@ public sealed class FeaturePickerTests : BunitContext
         Assert.Equal("nonsense mid.0:1", JSInterop.VerifyInvoke("saeunbox.remember").Arguments[1]);
     }
 
-    private IRenderedComponent<FeaturePicker> Picker(params ActiveHere[] active) =>
-        Render<FeaturePicker>(picker => picker.Add(one => one.Atlas, ListAtlas.OfThree).Add(one => one.Active, active).Add(one => one.OnPick, _picked.Add));
+    private IRenderedComponent<FeaturePicker> Picker(params ActiveHere[] active) => Picker(ListAtlas.OfThree, active);
+
+    private IRenderedComponent<FeaturePicker> Picker(ListAtlas atlas, params ActiveHere[] active) =>
+        Render<FeaturePicker>(picker => picker.Add(one => one.Atlas, atlas).Add(one => one.Active, active).Add(one => one.OnPick, _picked.Add));
 
     private static IEnumerable<string> Names(IRenderedComponent<FeaturePicker> picker) => picker.FindAll(".row strong").Select(name => name.TextContent);
 }

@@ -9,6 +9,9 @@ internal sealed class ListAtlas(params (HookSite Site, int Feature, string Name)
 
     public static ListAtlas OfThree { get; } = new((HookSite.Composition, 3, "snow field"), (HookSite.Details, 7, "red flower"), (HookSite.Style, 700, "snow light"));
 
+    /// <summary>How searches say that they found something, and what they could not search.</summary>
+    public (FoundBy By, string? Note) Finds { get; init; }
+
     public IReadOnlyList<HookSite> Sites => [.. _cards.Select(card => card.Site).Distinct()];
 
     public IReadOnlyList<Suggestion> Suggestions => [];
@@ -16,7 +19,7 @@ internal sealed class ListAtlas(params (HookSite Site, int Feature, string Name)
     public FeatureHits Search(FeatureQuery query)
     {
         var hits = _cards.Where(card => (query.Site is null || card.Site == query.Site) && card.Name!.Contains(query.Text ?? "", StringComparison.Ordinal)).ToArray();
-        return new(hits.Length, [.. hits.Select(card => new FeatureHit(card, null))]);
+        return new(hits.Length, [.. hits.Select(card => new FeatureHit(card, null, Finds.By))], Finds.Note);
     }
 
     public FeatureCard? Find(HookSite site, int feature) => Array.Find(_cards, card => card.Site == site && card.Feature == feature);

@@ -42,6 +42,19 @@ public sealed class PromptBarTests : BunitContext
     }
 
     [Fact]
+    public void Example_Chosen_SetsItsPromptAndSeedAndNothingElse()
+    {
+        var boat = new Recipe { Model = "mini", Prompt = "a boat", Seed = 99, Width = 64 };
+        var bar = Bar(House);
+        Assert.Empty(bar.FindAll("select"));
+        bar.Render(one => one.Add(bar => bar.Examples, [House, boat]).Add(bar => bar.IsReady, true));
+
+        bar.Find("select").Change("1");
+
+        Assert.Equal([House with { Prompt = "a boat", Seed = 99 }], _settings);
+    }
+
+    [Fact]
     public void Prompt_BeingWritten_StaysUntilTheRecipeGetsAnother()
     {
         var bar = Bar(House);

@@ -1,7 +1,7 @@
 // The picture as a surface to paint on: pointer, pen and keys become cells of the selected layer's mask; frames become pixels.
 import * as masks from '/js/masks.js';
 import * as keys from '/js/brush-keys.js';
-import { paintOverlay } from '/js/brush-overlay.js';
+import { drawCells, drawDifference, placeMark } from '/js/brush-overlay.js';
 import { fadeIn } from '/js/fade.js';
 import * as draft from '/js/draft.js';
 import { Comparison } from '/js/comparison.js';
@@ -21,6 +21,7 @@ class Surface {
         Object.assign(this, { root, page, layer: { index: -1, rows: 0, columns: 0 }, brush: { size: 64, hardness: .8, erase: false } });
         const find = selector => root.querySelector(selector);
         [this.frame, this.picture, this.before, this.overlay] = ['.frame', '.picture', '.before', '.overlay'].map(find);
+        [this.cells, this.difference, this.mark] = ['.cells', '.difference', '.mark'].map(find);
         [this.cellText, this.speed] = [find('[data-cell]'), find('[data-speed]')];
         this.comparison = new Comparison(this.picture, this.before);
         this.mask = masks.blank(1, 1);
@@ -71,13 +72,14 @@ class Surface {
         if (layer.index >= 0 && fresh) this.mask = masks.read(layer.mask, layer.rows, layer.columns);
         draft.keep(layer.json);
         this.recipe = layer.json;
-        this.overlay.dataset.site = layer.site;
-        this.drawOverlay();
+        this.overlay.dataset.site = this.cells.dataset.site = layer.site;
+        this.drawMask();
+        this.drawMark();
     }
 
     setBrush(size, hardness, erase) {
         this.brush = { size, hardness, erase };
-        this.drawOverlay();
+        this.drawMark();
     }
 
     fill(how) {
@@ -92,7 +94,8 @@ class Surface {
         this.view = view;
         this.root.dataset.view = view;
         if (view !== 'picture') await this.loadBefore();
-        this.drawOverlay();
+        if (view === 'difference') drawDifference(this);
+        this.drawMark();
     }
 
     zoom(step) {
@@ -120,14 +123,21 @@ class Surface {
         if (frame.Version < (this.shown ?? -1)) return;
         this.shown = frame.Version;
         fadeIn(this.picture, bitmap, calm.matches || this.drawing || this.frame.hasAttribute('data-empty'));
-        this.times = [...this.times.filter(time => started - time < 1500), started];
+        this.tellSpeed(frame, started);
+        this.frame.removeAttribute('data-empty');
+        this.root.dispatchEvent(new CustomEvent('saeunbox:frame', { detail: { version: frame.Version, stages: frame.Stages, milliseconds: frame.Milliseconds } }));
+        clearTimeout(this.settling);
+        if (!this.drawing) this.settling = setTimeout(() => this.settle(frame.Version), 160);
+    }
+
+    // A number that changes with every picture cannot be read, and costs a layout each time.
+    tellSpeed(frame, now) {
+        this.times = [...this.times.filter(time => now - time < 1500), now];
+        if (this.drawing && now - (this.told ?? 0) < 300) return;
+        this.told = now;
         this.speed.textContent = this.drawing && this.times.length > 2
             ? `${((this.times.length - 1) * 1000 / (this.times.at(-1) - this.times[0])).toFixed(0)} fps`
             : `${frame.Milliseconds.reduce((sum, time) => sum + time, 0).toFixed(0)} ms`;
-        this.frame.removeAttribute('data-empty');
-        this.root.dispatchEvent(new CustomEvent('saeunbox:frame', { detail: { version: frame.Version, bytes: frame.Picture.length } }));
-        clearTimeout(this.settling);
-        if (!this.drawing) this.settling = setTimeout(() => this.settle(frame.Version), 160);
     }
 
     async settle(version) {
@@ -136,7 +146,7 @@ class Surface {
         thumb.getContext('2d').drawImage(picture, (picture.width - side) / 2, (picture.height - side) / 2, side, side, 0, 0, 96, 96);
         if (this.view !== 'picture') await this.loadBefore();
         await this.page.invokeMethodAsync('Settled', version, thumb.toDataURL('image/jpeg', .8), this.view === 'picture' ? null : this.comparison.outside(this.layer.masks));
-        if (this.view === 'difference') this.drawOverlay();
+        if (this.view === 'difference') drawDifference(this);
     }
 
     async loadBefore() {
@@ -156,23 +166,25 @@ class Surface {
     listen() {
         const on = (target, type, handle, options) => target.addEventListener(type, handle, { signal: this.off.signal, ...options });
         on(this.overlay, 'pointerdown', event => this.down(event));
+        for (const type of ['pointerenter', 'pointerdown']) on(this.overlay, type, () => { this.box = null; }, { capture: true });
+        on(document, 'scroll', () => { this.box = null; }, { capture: true, passive: true });
         on(this.overlay, 'pointermove', event => this.move(event));
         on(this.overlay, 'pointerup', event => this.up(event));
         on(this.overlay, 'pointercancel', event => this.up(event));
         on(this.overlay, 'pointerleave', () => {
             this.pointer = null;
-            this.drawOverlay();
+            this.drawMark();
             this.hover(null);
         });
         on(this.overlay, 'keydown', event => {
             if (!keys.walk(this, event)) return;
             event.preventDefault();
             this.cellText.textContent = keys.describe(this);
-            this.drawOverlay();
+            this.drawMark();
         });
         on(this.overlay, 'blur', () => {
             this.cursor = null;
-            this.drawOverlay();
+            this.drawMark();
         });
         on(document, 'keydown', event => keys.shortcut(this, event));
         on(document, 'keyup', event => event.key.toLowerCase() === 'c' && this.hold(false));
@@ -185,8 +197,9 @@ class Surface {
         on(this.root, 'drop', event => this.drop(event));
     }
 
+    // Where it lies on the page is asked for once: the question has the browser lay the page out.
     place(event) {
-        const box = this.overlay.getBoundingClientRect();
+        const box = this.box ??= this.overlay.getBoundingClientRect();
         return { x: (event.clientX - box.left) / box.width, y: (event.clientY - box.top) / box.height };
     }
 
@@ -211,7 +224,7 @@ class Surface {
         this.pointer = this.place(event);
         if (this.sliding) {
             this.split = Math.min(1, Math.max(0, this.pointer.x));
-            this.drawOverlay();
+            this.drawMark();
             return;
         }
         if (this.drawing) {
@@ -220,7 +233,7 @@ class Surface {
         } else {
             this.hover(this.pointer);
         }
-        this.drawOverlay();
+        this.drawMark();
     }
 
     up() {
@@ -244,7 +257,8 @@ class Surface {
     }
 
     send(isLast) {
-        this.drawOverlay();
+        this.drawMask();
+        this.drawMark();
         const wait = isLast ? 0 : throttle - (performance.now() - (this.sent ?? 0));
         clearTimeout(this.sending);
         const go = () => {
@@ -287,13 +301,23 @@ class Surface {
         const side = Math.max(120, Math.min(stage.clientWidth, stage.clientHeight * aspect)) * this.scale;
         this.frame.style.width = `${side}px`;
         this.frame.style.height = `${side / aspect}px`;
-        const ratio = Math.min(2, devicePixelRatio);
-        Object.assign(this.overlay, { width: Math.round(side * ratio), height: Math.round(side / aspect * ratio) });
-        this.drawOverlay();
+        this.side = { width: side, height: side / aspect };
+        this.box = null;
+        this.drawMark();
     }
 
-    drawOverlay() {
-        cancelAnimationFrame(this.pending);
-        this.pending = requestAnimationFrame(() => paintOverlay(this));
+    drawMark() {
+        this.placing ??= requestAnimationFrame(() => {
+            this.placing = null;
+            this.before.style.clipPath = this.view === 'slider' ? `inset(0 ${100 - this.split * 100}% 0 0)` : '';
+            placeMark(this);
+        });
+    }
+
+    drawMask() {
+        this.masking ??= requestAnimationFrame(() => {
+            this.masking = null;
+            drawCells(this);
+        });
     }
 }
