@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Installs what building and running SaeUnbox needs on Debian 12, and only what is missing. Safe to run again.
 #   SAEUNBOX_TESTS=1       also what the tests need: a browser, and servers that they start on loopback
-  need rabbitmq-server
 #   SAEUNBOX_LIBTORCH=DIR  an unpacked libtorch (CPU or CUDA, 1.13 or later) to be used instead of Debian's libtorch-dev
 set -euo pipefail
 
