@@ -95,7 +95,8 @@ internal sealed partial class BrokerQueue
     {
         var start = clock.GetTimestamp();
         var model = job.Job.Recipe.Model;
-        var message = Wire.Write(Message(job));
+        var message = Message(job);
+        var bytes = Wire.Write(message);
         while (true)
         {
             var session = await ConnectedAsync(options.Value.SubmitTimeout - clock.GetElapsedTime(start)).ConfigureAwait(false);
@@ -106,9 +107,9 @@ internal sealed partial class BrokerQueue
                 var queue = job.Job.Canvas is null ? _topology.Batch(model) : _topology.Live(model);
                 lock (_work)
                     job.WaitsIn = queue;
-                if (Preferred(job.Job) is { } worker && await TryPublishAsync(session, _topology.Private(worker, model), message).ConfigureAwait(false))
+                if (Preferred(job.Job) is { } worker && await TryPublishAsync(session, _topology.Private(worker, model), bytes, message.TraceParent).ConfigureAwait(false))
                     return;
-                if (await TryPublishAsync(session, queue, message).ConfigureAwait(false))
+                if (await TryPublishAsync(session, queue, bytes, message.TraceParent).ConfigureAwait(false))
                     return;
                 // It may be full; it may also be about to come back, behind a broker that has just been started.
                 if (await session.CountAsync(queue).ConfigureAwait(false) >= options.Value.QueueLimit)
@@ -122,11 +123,11 @@ internal sealed partial class BrokerQueue
         }
     }
 
-    private async Task<bool> TryPublishAsync(NodeSession session, string queue, byte[] message)
+    private async Task<bool> TryPublishAsync(NodeSession session, string queue, byte[] message, string? traceParent)
     {
         try
         {
-            await session.PublishAsync(queue, message, options.Value.SubmitTimeout).ConfigureAwait(false);
+            await session.PublishAsync(queue, message, traceParent, options.Value.SubmitTimeout).ConfigureAwait(false);
             return true;
         }
         catch (PublishException)

@@ -35,7 +35,7 @@ internal sealed partial class BrokerQueue(IOptions<RabbitMqOptions> options, Wor
                 throw new QueueFullException(RetryAfter, "this server is about to stop");
             if (job.Canvas is null && job.Client is { } client && _out.Values.Count(other => other.Job.Canvas is null && other.Job.Client == client) >= ShareOfClient)
                 throw new QueueFullException(ExpectedWait(job.Recipe.Model, 1) ?? RetryAfter, "enough of your jobs wait already");
-            accepted = _jobs[job.Id] = new(job, NextSequence(), clock.GetTimestamp());
+            accepted = _jobs[job.Id] = new(job, NextSequence(), clock.GetTimestamp(), new JobTelemetry(job, JobTelemetry.BrokerQueue));
             if (job.Canvas is { } canvas && _slots.Add(canvas, job.Id, out var replaced) is { } ahead)
             {
                 if (replaced is { } older)
@@ -82,7 +82,7 @@ internal sealed partial class BrokerQueue(IOptions<RabbitMqOptions> options, Wor
                 // Of this node's earlier life, or long forgotten: who asks for it by its id gets it.
                 if (progress is not GenerationProgress.Completed { Result: var result })
                     return;
-                job = _jobs[progress.JobId] = new(new GenerationJob(progress.JobId, result.Recipe), 0, clock.GetTimestamp());
+                job = _jobs[progress.JobId] = new(new GenerationJob(progress.JobId, result.Recipe), 0, clock.GetTimestamp(), telemetry: null);
             }
             (job.LastSign, job.WaitsIn) = (clock.GetTimestamp(), null);
             if (progress.IsFinal)
@@ -149,7 +149,11 @@ internal sealed partial class BrokerQueue(IOptions<RabbitMqOptions> options, Wor
     {
         var wait = clock.GetElapsedTime(job.Accepted) - result.Timings.Aggregate(TimeSpan.Zero, (sum, stage) => sum + stage.Duration);
         Log.Completed(logger, job.Id, result.Recipe.Model, job.Job.Canvas is not null, wait.TotalMilliseconds);
-        return result with { Timings = [new(StageTiming.Wait, wait > TimeSpan.Zero ? wait : TimeSpan.Zero), .. result.Timings] };
+        var waited = new StageTiming(StageTiming.Wait, wait > TimeSpan.Zero ? wait : TimeSpan.Zero);
+        // The other stages the worker has told of.
+        if (!job.HasEnded)
+            job.Telemetry?.Completed([waited], clock.GetElapsedTime(job.Accepted));
+        return result with { Timings = [waited, .. result.Timings] };
     }
 
     private NodeJob? Find(Guid id) => _out.GetValueOrDefault(id) ?? _jobs.GetValueOrDefault(id);
@@ -162,7 +166,7 @@ internal sealed partial class BrokerQueue(IOptions<RabbitMqOptions> options, Wor
             _jobs.Remove(forgotten);
     }
 
-    private JobMessage Message(NodeJob job) => JobMessage.Of(job.Job, job.Sequence, _topology.Replies(options.Value.Node));
+    private JobMessage Message(NodeJob job) => JobMessage.Of(job.Job, job.Sequence, _topology.Replies(options.Value.Node)) with { TraceParent = job.Telemetry?.Span?.Id };
 
     private long NextSequence() => _sequence = Math.Max(_sequence + 1, (clock.GetUtcNow().Ticks - DateTime.UnixEpoch.Ticks) / TimeSpan.TicksPerMicrosecond);
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using SaeUnbox.Contracts;
 
 namespace SaeUnbox.Web.Canvases;
@@ -128,6 +129,8 @@ internal sealed class CanvasSession(string id, string client, Recipe recipe, IGe
 
     private async Task FollowAsync(GenerationJob job, long version)
     {
+        // A trace of its own: the connection it came by may stay open for hours.
+        Activity.Current = null;
         try
         {
             // Handed over within the caller's lock, so that jobs arrive in the order of their versions.
