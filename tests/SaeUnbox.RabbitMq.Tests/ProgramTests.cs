@@ -39,6 +39,27 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Run_WithACollector_OneTraceGoesFromThePageToTheWorkersStages()
+    {
+        using var collector = new Collector();
+        string[] telemetry = [$"--SaeUnbox:Telemetry:Otlp={collector.Address}", "--SaeUnbox:Telemetry:OtlpProtocol=http/protobuf", "--OTEL_BSP_SCHEDULE_DELAY=200", "--OTEL_METRIC_EXPORT_INTERVAL=500"];
+        var page = Start("web", ["--SaeUnbox:RabbitMq:NodeName=page", .. telemetry]);
+        Start("worker", ["--SaeUnbox:RabbitMq:NodeName=worker", .. telemetry]);
+        await UntilAsync(page, HttpStatusCode.OK, "/readyz");
+        var trace = Guid.NewGuid().ToString("n");
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/generate") { Content = JsonContent.Create(new { prompt = "a secret garden" }) };
+        request.Headers.Add("traceparent", $"00-{trace}-00f067aa0ba902b7-01");
+        Assert.Equal(HttpStatusCode.OK, (await page.SendAsync(request)).StatusCode);
+
+        var id = Convert.FromHexString(trace);
+        await collector.FindAsync("/v1/traces", Broker.Patience, id, "saeunbox-web", "/api/v1/generate", "saeunbox.job.id");
+        foreach (var stage in new[] { "process", "text", "unet", "decode", "encode" })
+            Assert.Equal(-1, (await collector.FindAsync("/v1/traces", Broker.Patience, id, "saeunbox-worker", stage)).AsSpan().IndexOf("secret"u8));
+        await collector.FindAsync("/v1/metrics", Broker.Patience, "saeunbox-web", "saeunbox.job.stage.duration", "wait");
+        await collector.FindAsync("/v1/metrics", Broker.Patience, "saeunbox-worker", "saeunbox.job.stage.duration", "unet", "saeunbox.device.memory.usage");
+    }
+
+    [Fact]
     public async Task Run_AsBothInOne_MakesPictures()
     {
         var program = Start("all");
