@@ -65,7 +65,10 @@ internal sealed partial class BrokerQueue
         }
     }
 
-    // Behind its canvas's last one; nobody waits to hear that it was accepted.
+    // As many of a client's batch jobs as keep all workers busy, and one to come next.
+    private int TurnsAtOnce(GenerationJob job) => directory.Workers.Count(worker => worker.Models.Any(held => held.Name == job.Recipe.Model)) + 1;
+
+    // Behind its canvas's last one, or its client's; nobody waits to hear that it was accepted.
     private async Task HandOverInTurnAsync(NodeJob job)
     {
         try
