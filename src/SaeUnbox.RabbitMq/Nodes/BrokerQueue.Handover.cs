@@ -160,9 +160,11 @@ internal sealed partial class BrokerQueue
     private async Task RequireModelAsync(string model)
     {
         // A node that has just started, or has found its broker again, hears of the workers in a moment.
-        if (!await directory.AnyAsync(3 * options.Value.AnnounceEvery).ConfigureAwait(false))
+        await directory.AnyAsync(3 * options.Value.AnnounceEvery).ConfigureAwait(false);
+        var models = directory.Models;
+        if (models.Count == 0)
             throw new QueueFullException(RetryAfter, "there is no worker for now");
-        if (directory.Models is var models && models.All(known => known.Name != model))
+        if (models.All(known => known.Name != model))
             throw new RecipeException("model", $"there is no model '{model}' here; there are {string.Join(", ", models.Select(known => known.Name))}");
     }
 
