@@ -42,7 +42,7 @@ internal sealed class ServingComparison(IReadOnlyDictionary<string, string?> set
             return;
         output.Write("\nover the broker\n" + ServingTable.Of(over) + "\n");
         foreach (var (near, far) in within.Zip(over))
-            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{near.Canvases} canvases: {near.P50:0.0} ms within the process, {far.P50:0.0} ms over the broker at the median: {far.P50 - near.P50:+0.0;-0.0} ms"));
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{near.Canvases,8} canvases: beside the model a job takes {near.Beside:0.0} ms within the process, {far.Beside:0.0} ms over the broker at the median: {far.Beside - near.Beside:+0.0;-0.0} ms"));
     }
 
     private static JsonNode Node(List<ServingFigures> figures) => System.Text.Json.JsonSerializer.SerializeToNode(figures, System.Text.Json.JsonSerializerOptions.Web)!;
