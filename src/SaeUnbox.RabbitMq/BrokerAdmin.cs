@@ -99,6 +99,17 @@ public sealed class BrokerAdmin : IAsyncDisposable
         return count;
     }
 
+    /// <summary>Deletes everything under the prefix that belongs to these models and to one node, with what it holds; nodes and workers must be gone.</summary>
+    public async Task DeleteAsync(IEnumerable<string> models, string node, CancellationToken cancellation = default)
+    {
+        var queues = models.SelectMany(model => new[] { _topology.Live(model), _topology.Batch(model), _topology.Private($"{node}.0", model) })
+            .Concat([_topology.Replies(node), _topology.Dead, _topology.DeadNotices]);
+        foreach (var queue in queues)
+            await _channel.QueueDeleteAsync(queue, ifUnused: false, ifEmpty: false, cancellationToken: cancellation).ConfigureAwait(false);
+        foreach (var exchange in new[] { _topology.Control, _topology.Announcements, _topology.Dead })
+            await _channel.ExchangeDeleteAsync(exchange, cancellationToken: cancellation).ConfigureAwait(false);
+    }
+
     public async ValueTask DisposeAsync()
     {
         await _channel.DisposeAsync().ConfigureAwait(false);

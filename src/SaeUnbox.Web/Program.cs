@@ -8,7 +8,9 @@ var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = ar
 builder.AddCommandLineModel(args);
 builder.AddStructuredLogs();
 builder.AddWebDefaults();
-var hasPage = builder.AddServing() != Role.Worker;
+var role = builder.AddServing();
+builder.AddTelemetry(role);
+var hasPage = role != Role.Worker;
 if (hasPage)
 {
     builder.Services.AddCanvases(builder.Configuration);
@@ -20,6 +22,7 @@ if (hasPage)
 return await builder.Build().RunAsync(app =>
 {
     app.UseWebDefaults();
+    app.UseMetricsPage();
     app.MapHealth();
     if (!hasPage)
         return;

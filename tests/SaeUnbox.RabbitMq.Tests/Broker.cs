@@ -15,7 +15,7 @@ namespace SaeUnbox.RabbitMq.Tests;
 public sealed class Broker : IAsyncLifetime
 {
     private const string Program = "/usr/lib/rabbitmq/bin/rabbitmq-server", NameDaemon = "epmd";
-    internal static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
+    internal static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
     private readonly TemporaryFolder _folder = new();
     private readonly int _port = FreePort(), _distribution = FreePort(), _names = FreePort();
     private Process? _process;
@@ -50,7 +50,7 @@ public sealed class Broker : IAsyncLifetime
         var start = Stopwatch.GetTimestamp();
         while (!await AnswersAsync())
         {
-            if (_process.HasExited || Stopwatch.GetElapsedTime(start) > 5 * Patience)
+            if (_process.HasExited || Stopwatch.GetElapsedTime(start) > 2 * Patience)
                 throw new InvalidOperationException($"The broker did not start; its log says:\n{string.Join('\n', Directory.GetFiles(_folder.Path, "*.log", SearchOption.AllDirectories).Select(File.ReadAllText))}");
             await Task.Delay(100);
         }

@@ -125,6 +125,33 @@ public sealed class FairnessTests(Broker broker)
     }
 
     [Fact]
+    public async Task Submit_BehindAnothersManyBatchJobsOnAnotherNode_WaitsForNoMoreThanAWorkersFill()
+    {
+        await using var cluster = new Cluster(broker);
+        IHost[] nodes = [await cluster.NodeAsync("web1"), await cluster.NodeAsync("web2")];
+        var executor = new TestExecutor();
+        await cluster.WorkerAsync(executor);
+        foreach (var node in nodes)
+            await node.WorkersAsync(1);
+        var ahead = Jobs.Batch("work 60000");
+        await nodes[0].Queue().SubmitAsync(ahead);
+        await nodes[0].RunningAsync(ahead.Id);
+        var greedy = Enumerable.Range(0, 12).Select(_ => Jobs.Batch("a") with { Client = "greedy" }).ToArray();
+        foreach (var job in greedy)
+            await nodes[0].Queue().SubmitAsync(job);
+        var modest = Jobs.Batch("b") with { Client = "modest" };
+        await nodes[1].Queue().SubmitAsync(modest);
+        await nodes[0].Queue().CancelAsync(greedy[11].Id);
+        await nodes[0].Queue().CancelAsync(ahead.Id);
+
+        Assert.IsType<GenerationProgress.Completed>(await nodes[1].LastAsync(modest.Id));
+        foreach (var job in greedy[..11])
+            Assert.IsType<GenerationProgress.Completed>(await nodes[0].LastAsync(job.Id));
+        // With one worker the broker has two jobs of a client; the others stand behind.
+        Assert.Equal([ahead.Id, greedy[0].Id, greedy[1].Id, modest.Id, .. greedy[2..11].Select(job => job.Id)], executor.Begun.Select(job => job.Id));
+    }
+
+    [Fact]
     public async Task Submit_AModelThatNoWorkerHolds_IsRefusedWithThoseThereAre()
     {
         await using var cluster = new Cluster(broker);

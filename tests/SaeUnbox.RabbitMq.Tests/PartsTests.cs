@@ -60,6 +60,35 @@ public sealed class PartsTests
     }
 
     [Fact]
+    public void ClientTurns_AnyCourse_KeepTheOrderAndTheBound()
+    {
+        Prop.ForAll(Gen.Choose(0, 3).ArrayOf().ToArbitrary(), Gen.Choose(1, 3).ToArbitrary(), (course, most) =>
+        {
+            var turns = new ClientTurns();
+            var (given, published, ended) = (new List<Guid>(), new List<Guid>(), new HashSet<Guid>());
+            foreach (var step in course)
+                switch (step)
+                {
+                    case 0 or 1:
+                        given.Add(Guid.NewGuid());
+                        if (turns.Add("c", given[^1], most))
+                            published.Add(given[^1]);
+                        break;
+                    case 2 when published.Find(job => !ended.Contains(job)) is var done && done != default:
+                        ended.Add(done);
+                        published.AddRange(turns.Ended("c", done, most));
+                        break;
+                    case 3 when given.Find(job => !published.Contains(job)) is var held && held != default:
+                        turns.Remove("c", held);
+                        given.Remove(held);
+                        break;
+                }
+            var isOut = published.Count - ended.Count;
+            return isOut <= most && published.SequenceEqual(given.Take(published.Count)) && turns.Count("c") == given.Count - ended.Count && (isOut == most || published.Count == given.Count);
+        }).QuickCheckThrowOnFailure();
+    }
+
+    [Fact]
     public void Reply_OfEveryKind_IsReadAsItWasWritten()
     {
         var id = Guid.NewGuid();

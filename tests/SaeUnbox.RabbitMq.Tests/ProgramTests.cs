@@ -1,7 +1,11 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Json;
 using System.Text;
+using System.Text.Json;
+using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
 using SaeUnbox.Testing;
 
 namespace SaeUnbox.RabbitMq.Tests;
@@ -12,6 +16,7 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
     private readonly TemporaryFolder _folder = new();
     private readonly string _prefix = $"test-{Guid.NewGuid():n}";
     private readonly List<Process> _processes = [];
+    private readonly List<ConcurrentQueue<string>> _said = [];
 
     [Fact]
     public async Task Run_AsPageAndWorker_ThePageMakesPicturesWithTheWorkersModel()
@@ -36,6 +41,68 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
         await TerminateAsync(_processes[1]);
         Assert.Equal(0, _processes[1].ExitCode);
         await UntilAsync(page, HttpStatusCode.ServiceUnavailable, "/readyz");
+    }
+
+    // The node that died comes back under its name, or the page finds another.
+    [Theory]
+    [InlineData("page")]
+    [InlineData("other")]
+    public async Task Resume_AfterTheWebNodeDied_TheLastJobsPictureComesOnceAndIsMadeOnce(string heir)
+    {
+        Start("worker", "--SaeUnbox:RabbitMq:NodeName=worker");
+        var page = Start("web", "--SaeUnbox:RabbitMq:NodeName=page");
+        await UntilAsync(page, HttpStatusCode.OK, "/readyz");
+        string job, recipe;
+        await using (var hub = await HubClient.ConnectAsync(page.BaseAddress!))
+        {
+            await hub.InvokeAsync("Open", null, """{"prompt":"a house by a lake","steps":40}""");
+            await hub.InvokeAsync("Refresh");
+            var change = await hub.HearAsync("Changed");
+            (job, recipe) = (change.GetProperty("job").GetString()!, change.GetProperty("recipe").GetString()!);
+            await hub.HearAsync("Status", status => status.GetProperty("state").GetString() == "running");
+            _processes[1].Kill();
+            await _processes[1].WaitForExitAsync();
+        }
+
+        var next = Start("web", $"--SaeUnbox:RabbitMq:NodeName={heir}");
+        await UntilAsync(next, HttpStatusCode.OK, "/readyz");
+        await using var again = await HubClient.ConnectAsync(next.BaseAddress!);
+        await again.InvokeAsync("Open", null, recipe);
+        await again.InvokeAsync("Resume", job);
+
+        var first = (await again.HearAsync("Frame")).GetProperty("version").GetInt64();
+        Assert.True(first == 1, $"the picture was made anew:\n{string.Join('\n', _said.Select((said, i) => $"{i}: {string.Join('\n', said)}"))}");
+        await again.InvokeAsync("SetRecipe", """{"prompt":"a house by a lake","steps":1}""");
+        Assert.Equal(2, (await again.HearAsync("Frame")).GetProperty("version").GetInt64());
+        Assert.Equal(2, Made());
+        // The id is good for its own recipe alone.
+        await again.InvokeAsync("Resume", job);
+        Assert.Equal(4, (await again.HearAsync("Frame")).GetProperty("version").GetInt64());
+        Assert.Equal(3, Made());
+
+        // The worker tells of every picture in a line.
+        int Made() => _said[0].Count(line => line.Contains("on unbox-mini: live True", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Run_WithACollector_OneTraceGoesFromThePageToTheWorkersStages()
+    {
+        using var collector = new Collector();
+        string[] telemetry = [$"--SaeUnbox:Telemetry:Otlp={collector.Address}", "--SaeUnbox:Telemetry:OtlpProtocol=http/protobuf", "--OTEL_BSP_SCHEDULE_DELAY=200", "--OTEL_METRIC_EXPORT_INTERVAL=500"];
+        var page = Start("web", ["--SaeUnbox:RabbitMq:NodeName=page", .. telemetry]);
+        Start("worker", ["--SaeUnbox:RabbitMq:NodeName=worker", .. telemetry]);
+        await UntilAsync(page, HttpStatusCode.OK, "/readyz");
+        var trace = Guid.NewGuid().ToString("n");
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/generate") { Content = JsonContent.Create(new { prompt = "a secret garden" }) };
+        request.Headers.Add("traceparent", $"00-{trace}-00f067aa0ba902b7-01");
+        Assert.Equal(HttpStatusCode.OK, (await page.SendAsync(request)).StatusCode);
+
+        var id = Convert.FromHexString(trace);
+        await collector.FindAsync("/v1/traces", Broker.Patience, id, "saeunbox-web", "/api/v1/generate", "saeunbox.job.id");
+        foreach (var stage in new[] { "process", "text", "unet", "decode", "encode" })
+            Assert.Equal(-1, (await collector.FindAsync("/v1/traces", Broker.Patience, id, "saeunbox-worker", stage)).AsSpan().IndexOf("secret"u8));
+        await collector.FindAsync("/v1/metrics", Broker.Patience, "saeunbox-web", "saeunbox.job.stage.duration", "wait");
+        await collector.FindAsync("/v1/metrics", Broker.Patience, "saeunbox-worker", "saeunbox.job.stage.duration", "unet", "saeunbox.device.memory.usage");
     }
 
     [Fact]
@@ -77,6 +144,26 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
         Assert.Contains(second, said);
     }
 
+    [Fact]
+    public async Task Bench_OverTheBroker_ComparesBothAndLeavesNothingBehind()
+    {
+        var program = Program("SaeUnbox.Cli", "saeunbox.dll");
+        var process = Process.Start(new ProcessStartInfo("dotnet", [program, "bench", "--serving", "--canvases", "1,3", "--seconds", "1", "--broker", broker.Uri, "--json"]) { RedirectStandardOutput = true })!;
+        _processes.Add(process);
+        var said = JsonDocument.Parse(await process.StandardOutput.ReadToEndAsync()).RootElement;
+        await process.WaitForExitAsync();
+
+        Assert.Equal(0, process.ExitCode);
+        foreach (var kind in new[] { "inProcess", "rabbitMq" })
+        {
+            Assert.Equal([1, 3], said.GetProperty(kind).EnumerateArray().Select(line => line.GetProperty("canvases").GetInt32()));
+            Assert.All(said.GetProperty(kind).EnumerateArray(), line => Assert.True(line.GetProperty("p50").GetDouble() > 0));
+        }
+        await using var connection = await broker.ConnectAsync();
+        await using var channel = await connection.CreateChannelAsync();
+        await Assert.ThrowsAsync<OperationInterruptedException>(() => channel.QueueDeclarePassiveAsync($"saeunbox-bench-{process.Id}.live.unbox-mini"));
+    }
+
     public async ValueTask DisposeAsync()
     {
         foreach (var process in _processes)
@@ -88,17 +175,23 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
         _folder.Dispose();
     }
 
+    private static string Program(string project, string file) =>
+        Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../..", project, Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory)), file));
+
     private HttpClient Start(string role, params string[] options)
     {
-        var program = Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../../SaeUnbox.Web", Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory)), "SaeUnbox.Web.dll"));
+        var program = Program("SaeUnbox.Web", "SaeUnbox.Web.dll");
         var address = $"http://localhost:{Broker.FreePort()}";
         var process = Process.Start(new ProcessStartInfo("dotnet",
         [
             program, "--urls", address, "--SaeUnbox:Queue=RabbitMq", $"--SaeUnbox:Role={role}", $"--SaeUnbox:RabbitMq:Uri={broker.Uri}", $"--SaeUnbox:RabbitMq:Prefix={_prefix}",
             "--SaeUnbox:RabbitMq:AnnounceEvery=00:00:00.5", $"--SaeUnbox:Sharing:File={_folder.At("shared.db")}", .. options,
         ]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        var said = new ConcurrentQueue<string>();
+        process.OutputDataReceived += (_, line) => said.Enqueue(line.Data ?? "");
         process.BeginOutputReadLine();
         _processes.Add(process);
+        _said.Add(said);
         return new() { BaseAddress = new(address), Timeout = Broker.Patience };
     }
 

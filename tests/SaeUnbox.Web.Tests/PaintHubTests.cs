@@ -1,6 +1,7 @@
 using System.Net.WebSockets;
 using System.Text.Json;
 using SaeUnbox.Contracts;
+using SaeUnbox.Testing;
 
 namespace SaeUnbox.Web.Tests;
 

@@ -118,12 +118,16 @@ public sealed class PaintPageTests(Studio studio, Browser browser) : IClassFixtu
         await page.HistoryAsync(2);
         await PickAsync(page);
         await page.HistoryAsync(3);
+        var job = await page.EvaluateAsync<string>("() => localStorage.getItem('saeunbox.job')");
 
         await page.ReloadAsync();
         await page.PictureAsync();
 
         Assert.Equal("a snowman on snow at night", await page.Locator("#prompt").InputValueAsync());
         Assert.Equal(1, await page.Locator(".layer").CountAsync());
+        // The picture that was there is shown again, not made again.
+        Assert.Equal(job, await page.EvaluateAsync<string>("() => localStorage.getItem('saeunbox.job')"));
+        Assert.Single(studio.Said.Split('\n'), line => line.Contains($"Job {job} on", StringComparison.Ordinal));
     }
 
     [Fact]

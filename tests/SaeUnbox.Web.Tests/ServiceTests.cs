@@ -70,10 +70,11 @@ public sealed class ServiceTests
     [Fact]
     public async Task Start_WithMistakes_NamesThemAllAndEnds()
     {
-        var (code, said) = await RunAsync("--SaeUnbox:QueueLimit=0", "--SaeUnbox:Canvases:Burst=0", "--SaeUnbox:Sharing:File=", "--SaeUnbox:TrustedProxies:0=everyone", "--model", "/nowhere");
+        var (code, said) = await RunAsync("--SaeUnbox:QueueLimit=0", "--SaeUnbox:Canvases:Burst=0", "--SaeUnbox:Sharing:File=", "--SaeUnbox:TrustedProxies:0=everyone", "--model", "/nowhere",
+            "--SaeUnbox:Telemetry:Otlp=collector", "--SaeUnbox:Telemetry:OtlpProtocol=pigeon", "--SaeUnbox:Telemetry:Readers:0=all");
 
         Assert.Equal(1, code);
-        foreach (var key in new[] { "QueueLimit", "Canvases:Burst", "Sharing:File", "TrustedProxies", "/nowhere" })
+        foreach (var key in new[] { "QueueLimit", "Canvases:Burst", "Sharing:File", "TrustedProxies", "/nowhere", "Telemetry:Otlp ", "'pigeon'", "Telemetry:Readers" })
             Assert.Contains(said.Split('\n'), line => line.StartsWith("saeunbox: ", StringComparison.Ordinal) && line.Contains(key, StringComparison.Ordinal));
         Assert.DoesNotContain("   at ", said);
     }

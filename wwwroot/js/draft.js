@@ -1,13 +1,13 @@
-// What this browser keeps of the canvas: the recipe, and beside it the newest stroke until the recipe holds it. The page may be loaded anew at
-// any moment, and the server started anew.
+// What this browser keeps of the canvas: the recipe and the job of its picture, and beside it the newest stroke until the recipe holds it. The
+// page may be loaded anew at any moment, and the server started anew.
 
-const keys = { recipe: 'saeunbox.draft', stroke: 'saeunbox.pending' };
+const keys = { recipe: 'saeunbox.draft', job: 'saeunbox.job', stroke: 'saeunbox.pending' };
 
-/** A link in the address, the draft, and a stroke that it may not hold yet. */
+/** A link in the address; or the draft, the job of its picture, and a stroke that it may not hold yet. */
 export function find() {
     const link = /[#&]r=([\w-]+)/.exec(location.hash)?.[1];
     const stroke = link ? null : newestStroke();
-    return { link, draft: stored(keys.recipe), pendingEdit: stroke?.edit ?? -1, pendingMask: stroke?.mask };
+    return { link, draft: stored(keys.recipe), job: link ? null : stored(keys.job), pendingEdit: stroke?.edit ?? -1, pendingMask: stroke?.mask };
 }
 
 export function keep(recipe) {
@@ -22,6 +22,7 @@ export function keepStroke(edit, mask) {
 export function changed(change) {
     if (change.IsStroke) return;
     keep(change.Recipe);
+    store(keys.job, change.Job);
     const stroke = newestStroke();
     if (stroke && JSON.parse(change.Recipe).edits?.[stroke.edit]?.mask === stroke.mask) forget();
 }

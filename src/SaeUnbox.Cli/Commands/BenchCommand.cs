@@ -33,9 +33,10 @@ internal static class BenchCommand
         var serving = new Option<bool>("--serving") { Description = "Time the queue with canvases that are painted on instead: pictures a second and how long each takes." };
         var canvases = new Option<string>("--canvases") { Description = "Canvases at once, for --serving, several with commas.", HelpName = "N,…", DefaultValueFactory = _ => "1,8,64" };
         var seconds = new Option<double>("--seconds") { Description = "Time of each, for --serving.", HelpName = "S", DefaultValueFactory = _ => 20 };
+        var broker = new Option<string?>("--broker") { Description = "For --serving, the same over this RabbitMQ as well, in queues of its own, and what it costs.", HelpName = "AMQP" };
         var processor = new Option<bool>("--processor-time") { Description = "Count the processor's time, not the clock's: for a machine that is busy otherwise, with --threads 1." };
         var json = new Option<bool>("--json") { Description = "Print the figures as JSON." };
-        var command = new Command("bench", "Time text encoders, U-Net, resumed edits and decoders beside a matrix product.") { model, architecture, dtype, device, threads, side, repeats, parts, runs, saes, serving, canvases, seconds, processor, json };
+        var command = new Command("bench", "Time text encoders, U-Net, resumed edits and decoders beside a matrix product.") { model, architecture, dtype, device, threads, side, repeats, parts, runs, saes, serving, canvases, seconds, broker, processor, json };
         command.Runs(terminal, (parsed, cancellation) =>
         {
             if (parsed.GetValue(serving))
@@ -44,7 +45,8 @@ internal static class BenchCommand
                 if (parsed.GetValue(model) is { } served)
                     (settings["SaeUnbox:Models:0:Folder"], settings["SaeUnbox:Models:0:SaeFolder"]) = (served, parsed.GetValue(saes));
                 var time = parsed.GetValue(seconds) is > 0 and <= 3600 and var s ? TimeSpan.FromSeconds(s) : throw new CliException("--seconds: use more than 0, up to 3600.");
-                TimeServing(terminal, settings, NumberList.Parse("--canvases", parsed.GetRequiredValue(canvases)), time, parsed.GetValue(json), cancellation).GetAwaiter().GetResult();
+                var comparison = new ServingComparison(settings, NumberList.Parse("--canvases", parsed.GetRequiredValue(canvases)), time, parsed.GetValue(broker), parsed.GetValue(json));
+                comparison.RunAsync(terminal, cancellation).GetAwaiter().GetResult();
                 return;
             }
             if (parsed.GetValue(runs) is { } wantedRuns)
@@ -95,16 +97,6 @@ internal static class BenchCommand
             else PrintRow(terminal, meter.MatrixProduct);
         });
         return command;
-    }
-
-    private static async Task TimeServing(Terminal terminal, IReadOnlyDictionary<string, string?> settings, IReadOnlyList<int> canvases, TimeSpan time, bool json, CancellationToken cancellation)
-    {
-        await using var served = await LocalServing.StartAsync(settings, cancellation);
-        var benchmark = new ServingBenchmark(served.Queue, served.Model);
-        var figures = new List<ServingFigures>();
-        foreach (var count in canvases)
-            figures.Add(await benchmark.RunAsync(count, time, cancellation));
-        terminal.Output.Write(json ? JsonSerializer.Serialize(figures, JsonSerializerOptions.Web) + "\n" : ServingTable.Of(figures));
     }
 
     private static void TimeRuns(Terminal terminal, ModelOptions options, int repeats, bool json, CancellationToken cancellation)

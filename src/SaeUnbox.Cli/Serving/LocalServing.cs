@@ -3,12 +3,14 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using SaeUnbox.Contracts;
 using SaeUnbox.Inference;
+using SaeUnbox.RabbitMq;
 
 namespace SaeUnbox.Cli.Serving;
 
-/// <summary>The serving of the page, without the page: the queue and the model's thread in this process.</summary>
+/// <summary>The serving of the page, without the page: the queue and the model's thread in this process, and a broker between them where one is named.</summary>
 internal sealed class LocalServing : IAsyncDisposable
 {
+    public const string BrokerKey = $"{RabbitMqOptions.Section}:{nameof(RabbitMqOptions.Uri)}";
     private readonly IHost _host;
 
     private LocalServing(IHost host) => _host = host;
@@ -24,10 +26,17 @@ internal sealed class LocalServing : IAsyncDisposable
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Configuration.AddInMemoryCollection(settings);
         builder.Services.AddSaeUnboxInference(builder.Configuration);
+        if (builder.Configuration[BrokerKey] is not null)
+        {
+            builder.Services.AddRabbitMqWorker(builder.Configuration).AddRabbitMqNode(builder.Configuration);
+            builder.Services.AddSingleton<IServingState>(provider => new ServingParts(provider.GetKeyedServices<IServingState>(ServingParts.Key)));
+        }
         var serving = new LocalServing(builder.Build());
         await serving._host.StartAsync(cancellation);
         var state = serving._host.Services.GetRequiredService<IServingState>();
-        await state.Loaded.WaitAsync(cancellation);
+        while (!state.Loaded.IsCompleted && state.Failure is null)
+            await Task.WhenAny(state.Loaded, Task.Delay(TimeSpan.FromMilliseconds(100), cancellation));
+        cancellation.ThrowIfCancellationRequested();
         if (state.Failure is not { } failure)
             return serving;
         await serving.DisposeAsync();

@@ -33,11 +33,17 @@ internal sealed record PaintingLoad
 /// <param name="Busy">Share of the time that devices work.</param>
 internal sealed record ServingFigures(int Canvases, double JobsPerSecond, double P50, double P95, double P99, double FramesPerSecond, double Busy)
 {
+    /// <summary>Milliseconds of a job at the median that no device worked on it; null where it is not measured.</summary>
+    public double? Beside { get; init; }
+
     public static ServingFigures Of(int canvases, List<double> latencies, int pictures, double seconds, double paintingSeconds, double busy)
     {
         latencies.Sort();
         return new(canvases, pictures / seconds, At(.5), At(.95), At(.99), paintingSeconds > 0 ? pictures / paintingSeconds : 0, busy);
 
-        double At(double share) => latencies.Count == 0 ? 0 : latencies[(int)(share * (latencies.Count - 1))];
+        double At(double share) => Quantile(latencies, share);
     }
+
+    /// <summary>Of sorted values; 0 where there are none.</summary>
+    public static double Quantile(List<double> sorted, double share) => sorted.Count == 0 ? 0 : sorted[(int)(share * (sorted.Count - 1))];
 }

@@ -20,18 +20,20 @@ internal sealed class ServingBenchmark(IGenerationQueue queue, ModelInfo model)
         var painters = await Task.WhenAll(Enumerable.Range(0, canvases).Select(canvas => PaintAsync(canvas, clock, time, cancellation)));
         var seconds = clock.Elapsed.TotalSeconds;
         List<double> latencies = [.. painters.SelectMany(painter => painter.Latencies)];
-        return ServingFigures.Of(canvases, latencies, latencies.Count, seconds, seconds * canvases, painters.Sum(painter => painter.Device) / seconds / 1000);
+        List<double> device = [.. painters.SelectMany(painter => painter.Device)];
+        List<double> beside = [.. latencies.Zip(device, (all, part) => all - part).Order()];
+        return ServingFigures.Of(canvases, latencies, latencies.Count, seconds, seconds * canvases, device.Sum() / seconds / 1000) with { Beside = ServingFigures.Quantile(beside, .5) };
     }
 
-    private async Task<(List<double> Latencies, double Device)> PaintAsync(int canvas, Stopwatch clock, TimeSpan time, CancellationToken cancellation)
+    private async Task<(List<double> Latencies, List<double> Device)> PaintAsync(int canvas, Stopwatch clock, TimeSpan time, CancellationToken cancellation)
     {
-        var (latencies, device) = (new List<double>(), 0.0);
+        var (latencies, device) = (new List<double>(), new List<double>());
         for (var number = 0; clock.Elapsed < time; number++)
         {
             var start = Stopwatch.GetTimestamp();
             var result = await MakeAsync(Job(canvas, number), cancellation);
             latencies.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
-            device += result.Timings.Where(stage => stage.Stage != "wait").Sum(stage => stage.Duration.TotalMilliseconds);
+            device.Add(result.Timings.Where(stage => stage.Stage != StageTiming.Wait).Sum(stage => stage.Duration.TotalMilliseconds));
         }
         return (latencies, device);
     }

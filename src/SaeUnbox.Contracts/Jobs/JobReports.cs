@@ -4,13 +4,19 @@ using System.Threading.Channels;
 namespace SaeUnbox.Contracts;
 
 /// <summary>The newest report on a job, and those who watch it.</summary>
-internal class JobReports(Guid id)
+/// <param name="job">The job.</param>
+/// <param name="telemetry">Told of every report; null where the job is not counted here.</param>
+internal class JobReports(GenerationJob job, JobTelemetry? telemetry)
 {
     private readonly Lock _lock = new();
     private readonly List<Channel<GenerationProgress>> _watchers = [];
-    private GenerationProgress _newest = new GenerationProgress.Waiting(id, 0, null);
+    private GenerationProgress _newest = new GenerationProgress.Waiting(job.Id, 0, null);
 
-    public Guid Id => id;
+    public Guid Id => job.Id;
+
+    public GenerationJob Job => job;
+
+    public JobTelemetry? Telemetry => telemetry;
 
     public GenerationProgress Newest
     {
@@ -35,6 +41,7 @@ internal class JobReports(Guid id)
             if (_newest.IsFinal)
                 return false;
             _newest = progress;
+            telemetry?.Became(progress);
             foreach (var watcher in _watchers)
             {
                 watcher.Writer.TryWrite(progress);

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using SaeUnbox.Contracts;
 using SaeUnbox.Diffusion;
 using SaeUnbox.Pictures;
@@ -30,19 +29,10 @@ public sealed class RecipeRunner(LoadedModel model, int prefixes = 4) : IDisposa
         using var mode = no_grad();
         using var plan = new SteeringPlan(recipe, model.Saes);
         var stages = new StageClock();
-        var prefix = Begin(recipe, request.Recorder);
-        stages.Mark("text");
+        var prefix = stages.Time("text", () => Begin(recipe, request.Recorder));
         var pass = new RecipePass(model, recipe, request, plan, prefix);
-        var latents = pass.Denoise(cancellation);
-        stages.Mark("unet");
-        Picture? picture = null;
-        if (request.Picture)
-        {
-            var image = model.Pipeline.Decode(latents, cancellation);
-            request.Recorder?.Keep("image", image);
-            picture = ToPicture(image);
-            stages.Mark("decode");
-        }
+        var latents = stages.Time("unet", () => pass.Denoise(cancellation));
+        var picture = request.Picture ? stages.Time("decode", () => Decode(latents, request.Recorder, cancellation)) : null;
         return new RunOutcome(picture, new ActivationMaps(pass.Readings), stages.Timings);
     }
 
@@ -69,24 +59,11 @@ public sealed class RecipeRunner(LoadedModel model, int prefixes = 4) : IDisposa
         return prefix;
     }
 
-    private static Picture ToPicture(Tensor image)
+    private Picture Decode(Tensor latents, RunRecorder? recorder, CancellationToken cancellation)
     {
+        var image = model.Pipeline.Decode(latents, cancellation);
+        recorder?.Keep("image", image);
         var pixels = Pixels.ToBytes(image);
         return new Picture((int)pixels.shape[2], (int)pixels.shape[1], 3, pixels.bytes.ToArray());
-    }
-
-    private sealed class StageClock
-    {
-        private readonly List<StageTiming> timings = [];
-        private long last = Stopwatch.GetTimestamp();
-
-        public IReadOnlyList<StageTiming> Timings => timings;
-
-        public void Mark(string stage)
-        {
-            var now = Stopwatch.GetTimestamp();
-            timings.Add(new StageTiming(stage, Stopwatch.GetElapsedTime(last, now)));
-            last = now;
-        }
     }
 }

@@ -93,6 +93,7 @@ internal sealed partial class InProcessQueue(IOptions<ServingOptions> options, T
         Log.Completed(logger, record.Job.Id, record.Job.Recipe.Model, record.Job.Canvas is not null, record.Job.Recipe.Edits.Count,
             waited.TotalMilliseconds, total.TotalMilliseconds, string.Join(' ', result.Timings.Select(stage => FormattableString.Invariant($"{stage.Stage}={stage.Duration.TotalMilliseconds:0.0}"))));
         Log.Prompt(logger, record.Job.Id, record.Job.Recipe.Prompt);
+        record.Telemetry?.Completed(timings, waited + total);
         lock (_work)
             _serviceTime.Add(total);
         Ended(record, new GenerationProgress.Completed(result with { Timings = timings }));

@@ -3,10 +3,8 @@ using SaeUnbox.Contracts;
 namespace SaeUnbox.Inference;
 
 /// <summary>A job that was accepted, what is reported of it, and the means to cancel it.</summary>
-internal sealed class JobRecord(GenerationJob job, long accepted) : JobReports(job.Id)
+internal sealed class JobRecord(GenerationJob job, long accepted) : JobReports(job, new JobTelemetry(job, JobTelemetry.DeviceQueue))
 {
-    public GenerationJob Job => job;
-
     /// <summary>Time stamp of its acceptance.</summary>
     public long Accepted => accepted;
 

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using SaeUnbox.Contracts;
 
 namespace SaeUnbox.Inference;
@@ -31,9 +30,9 @@ public sealed class JobRunner(LoadedModel model) : IDisposable
         var outcome = _runner.Run(job.Recipe, new RunRequest { Read = job.Sites, Picture = job.Picture is not null, Progress = progress }, cancellation);
         if (outcome.Picture is not { } picture)
             return new(job.Id, job.Recipe, default, outcome.Maps, outcome.Timings);
-        var start = Stopwatch.GetTimestamp();
-        var bytes = PictureEncoder.Encode(picture, job.Picture!.Value, job.Recipe, job.Canvas is not null);
-        return new(job.Id, job.Recipe, bytes, outcome.Maps, [.. outcome.Timings, new("encode", Stopwatch.GetElapsedTime(start))]);
+        var encoding = new StageClock();
+        var bytes = encoding.Time("encode", () => PictureEncoder.Encode(picture, job.Picture!.Value, job.Recipe, job.Canvas is not null));
+        return new(job.Id, job.Recipe, bytes, outcome.Maps, [.. outcome.Timings, .. encoding.Timings]);
     }
 
     public void Dispose() => _runner.Dispose();

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using SaeUnbox.Checkpoints;
 using SaeUnbox.Contracts;
@@ -102,6 +103,8 @@ internal sealed partial class ModelHost : IDisposable
     private void Do(JobRecord record)
     {
         var job = record.Job;
+        // The stages' spans stand under the job's.
+        Activity.Current = record.Telemetry?.Span;
         try
         {
             record.Report(new GenerationProgress.Running(job.Id, 0, job.Recipe.Steps));
@@ -121,6 +124,10 @@ internal sealed partial class ModelHost : IDisposable
             // One job's misfortune is not the next one's.
             Log.JobBroke(_logger, exception, job.Id);
             _queue.Broke(record, exception);
+        }
+        finally
+        {
+            Activity.Current = null;
         }
     }
 

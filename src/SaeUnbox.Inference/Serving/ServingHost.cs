@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -10,6 +11,7 @@ internal sealed class ServingHost : IHostedService, IServingState, IDisposable
 {
     private readonly InProcessQueue _queue;
     private readonly ModelHost[] _hosts;
+    private readonly Meter _meter = new(ServingTelemetry.Name);
 
     public ServingHost(IOptions<ServingOptions> options, InProcessQueue queue, ILogger<ModelHost> logger)
     {
@@ -17,6 +19,8 @@ internal sealed class ServingHost : IHostedService, IServingState, IDisposable
         IEnumerable<ServedModel> models = options.Value.Models is { Count: > 0 } given ? given : [ServedModel.Embedded];
         _hosts = [.. models.GroupBy(model => model.Device).Select(group => new ModelHost(group.Key, [.. group], queue, logger))];
         queue.Check = RequireFit;
+        _meter.CreateObservableUpDownCounter("saeunbox.device.memory.usage", () => Memory(memory => memory.Used), "By", "Memory in use on a device whose models are loaded.");
+        _meter.CreateObservableUpDownCounter("saeunbox.device.memory.limit", () => Memory(memory => memory.Limit), "By", "Memory that a device has.");
     }
 
     public bool IsReady => _hosts.All(host => host.State == HostState.Ready) && !IsStopping;
@@ -47,10 +51,18 @@ internal sealed class ServingHost : IHostedService, IServingState, IDisposable
 
     public void Dispose()
     {
+        _meter.Dispose();
         // Where the program failed to start, nobody stopped it before.
         _queue.Close();
         foreach (var host in _hosts)
             host.Dispose();
+    }
+
+    private IEnumerable<Measurement<long>> Memory(Func<(long Used, long Limit), long> part)
+    {
+        foreach (var host in _hosts.Where(host => host.State == HostState.Ready))
+            if (DeviceMemory.Of(host.Device) is { } memory)
+                yield return new(part(memory), new KeyValuePair<string, object?>("device", host.Device));
     }
 
     private void RequireFit(GenerationJob job)

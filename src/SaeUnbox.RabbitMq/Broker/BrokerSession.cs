@@ -59,8 +59,8 @@ internal static class Publishing
         channel.BasicPublishAsync(exchange, routingKey, mandatory: exchange.Length == 0, new BasicProperties { Persistent = true, Headers = headers }, body, cancellation);
 
     /// <summary>Publishes a message that may be lost.</summary>
-    public static ValueTask TellAsync(this IChannel channel, string exchange, string routingKey, ReadOnlyMemory<byte> body, CancellationToken cancellation) =>
-        channel.BasicPublishAsync(exchange, routingKey, mandatory: false, new BasicProperties(), body, cancellation);
+    public static ValueTask TellAsync(this IChannel channel, string exchange, string routingKey, ReadOnlyMemory<byte> body, CancellationToken cancellation, Dictionary<string, object?>? headers = null) =>
+        channel.BasicPublishAsync(exchange, routingKey, mandatory: false, new BasicProperties { Headers = headers }, body, cancellation);
 
     /// <summary>What becomes of it matters to nobody.</summary>
     public static void Forget(this ValueTask task) => _ = task.AsTask().ContinueWith(static done => done.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);

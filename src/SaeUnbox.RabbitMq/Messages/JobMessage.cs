@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using SaeUnbox.Contracts;
 
 namespace SaeUnbox.RabbitMq;
@@ -25,6 +26,10 @@ internal sealed record JobMessage
 
     /// <summary>The queue that reports go to.</summary>
     public required string ReplyTo { get; init; }
+
+    /// <summary>The span it belongs to, as the header traceparent has it; null where nobody traces. It travels in the message's headers.</summary>
+    [JsonIgnore]
+    public string? TraceParent { get; init; }
 
     public static JobMessage Of(GenerationJob job, long sequence, string replyTo) => new()
     {

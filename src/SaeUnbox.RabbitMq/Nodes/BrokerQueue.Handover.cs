@@ -65,7 +65,10 @@ internal sealed partial class BrokerQueue
         }
     }
 
-    // Behind its canvas's last one; nobody waits to hear that it was accepted.
+    // As many of a client's batch jobs as keep all workers busy, and one to come next.
+    private int TurnsAtOnce(GenerationJob job) => directory.Workers.Count(worker => worker.Models.Any(held => held.Name == job.Recipe.Model)) + 1;
+
+    // Behind its canvas's last one, or its client's; nobody waits to hear that it was accepted.
     private async Task HandOverInTurnAsync(NodeJob job)
     {
         try
@@ -95,7 +98,8 @@ internal sealed partial class BrokerQueue
     {
         var start = clock.GetTimestamp();
         var model = job.Job.Recipe.Model;
-        var message = Wire.Write(Message(job));
+        var message = Message(job);
+        var bytes = Wire.Write(message);
         while (true)
         {
             var session = await ConnectedAsync(options.Value.SubmitTimeout - clock.GetElapsedTime(start)).ConfigureAwait(false);
@@ -106,9 +110,9 @@ internal sealed partial class BrokerQueue
                 var queue = job.Job.Canvas is null ? _topology.Batch(model) : _topology.Live(model);
                 lock (_work)
                     job.WaitsIn = queue;
-                if (Preferred(job.Job) is { } worker && await TryPublishAsync(session, _topology.Private(worker, model), message).ConfigureAwait(false))
+                if (Preferred(job.Job) is { } worker && await TryPublishAsync(session, _topology.Private(worker, model), bytes, message.TraceParent).ConfigureAwait(false))
                     return;
-                if (await TryPublishAsync(session, queue, message).ConfigureAwait(false))
+                if (await TryPublishAsync(session, queue, bytes, message.TraceParent).ConfigureAwait(false))
                     return;
                 // It may be full; it may also be about to come back, behind a broker that has just been started.
                 if (await session.CountAsync(queue).ConfigureAwait(false) >= options.Value.QueueLimit)
@@ -122,11 +126,11 @@ internal sealed partial class BrokerQueue
         }
     }
 
-    private async Task<bool> TryPublishAsync(NodeSession session, string queue, byte[] message)
+    private async Task<bool> TryPublishAsync(NodeSession session, string queue, byte[] message, string? traceParent)
     {
         try
         {
-            await session.PublishAsync(queue, message, options.Value.SubmitTimeout).ConfigureAwait(false);
+            await session.PublishAsync(queue, message, traceParent, options.Value.SubmitTimeout).ConfigureAwait(false);
             return true;
         }
         catch (PublishException)
@@ -156,9 +160,11 @@ internal sealed partial class BrokerQueue
     private async Task RequireModelAsync(string model)
     {
         // A node that has just started, or has found its broker again, hears of the workers in a moment.
-        if (!await directory.AnyAsync(3 * options.Value.AnnounceEvery).ConfigureAwait(false))
+        await directory.AnyAsync(3 * options.Value.AnnounceEvery).ConfigureAwait(false);
+        var models = directory.Models;
+        if (models.Count == 0)
             throw new QueueFullException(RetryAfter, "there is no worker for now");
-        if (directory.Models is var models && models.All(known => known.Name != model))
+        if (models.All(known => known.Name != model))
             throw new RecipeException("model", $"there is no model '{model}' here; there are {string.Join(", ", models.Select(known => known.Name))}");
     }
 

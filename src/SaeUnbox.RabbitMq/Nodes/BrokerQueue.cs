@@ -13,13 +13,14 @@ internal sealed partial class BrokerQueue(IOptions<RabbitMqOptions> options, Wor
     private readonly Dictionary<Guid, NodeJob> _jobs = [];
     private readonly Dictionary<Guid, NodeJob> _out = []; // those of which an answer is to come, though nobody may wait for it
     private readonly CanvasSlots _slots = new();
+    private readonly ClientTurns _turns = new();
     private readonly Affinity _affinity = new(clock);
     private readonly FinishedJobs _finished = new(options.Value.KeepResults, options.Value.KeepBytes, clock);
     private TaskCompletionSource<NodeSession> _session = NewSession();
     private long _sequence;
     private bool _isDraining;
 
-    // Of the batch queue, so that one who asks for much leaves room for others.
+    // Of what may wait in the batch queue, so that one who asks for much leaves room for others.
     private int ShareOfClient => Math.Max(1, options.Value.QueueLimit / 4);
 
     public ValueTask SubmitAsync(GenerationJob job, CancellationToken cancellationToken = default)
@@ -33,9 +34,9 @@ internal sealed partial class BrokerQueue(IOptions<RabbitMqOptions> options, Wor
                 return ValueTask.CompletedTask;
             if (_isDraining)
                 throw new QueueFullException(RetryAfter, "this server is about to stop");
-            if (job.Canvas is null && job.Client is { } client && _out.Values.Count(other => other.Job.Canvas is null && other.Job.Client == client) >= ShareOfClient)
+            if (job is { Canvas: null, Client: { } client } && _turns.Count(client) >= ShareOfClient)
                 throw new QueueFullException(ExpectedWait(job.Recipe.Model, 1) ?? RetryAfter, "enough of your jobs wait already");
-            accepted = _jobs[job.Id] = new(job, NextSequence(), clock.GetTimestamp());
+            accepted = _jobs[job.Id] = new(job, NextSequence(), clock.GetTimestamp(), new JobTelemetry(job, JobTelemetry.BrokerQueue));
             if (job.Canvas is { } canvas && _slots.Add(canvas, job.Id, out var replaced) is { } ahead)
             {
                 if (replaced is { } older)
@@ -45,6 +46,8 @@ internal sealed partial class BrokerQueue(IOptions<RabbitMqOptions> options, Wor
                     Tell(new() { Newer = Message(accepted) });
                 return ValueTask.CompletedTask;
             }
+            if (job is { Canvas: null, Client: { } asking } && !_turns.Add(asking, job.Id, TurnsAtOnce(job)))
+                return ValueTask.CompletedTask;
             _out[job.Id] = accepted;
         }
         return new(SubmitAsync(accepted, cancellationToken));
@@ -64,6 +67,8 @@ internal sealed partial class BrokerQueue(IOptions<RabbitMqOptions> options, Wor
                 return ValueTask.CompletedTask;
             if (job.Job.Canvas is { } canvas)
                 _slots.Remove(canvas, jobId);
+            else if (job.Job.Client is { } client)
+                _turns.Remove(client, jobId);
             Tell(new() { Cancelled = jobId });
             End(job, new GenerationProgress.Cancelled(jobId));
         }
@@ -74,7 +79,7 @@ internal sealed partial class BrokerQueue(IOptions<RabbitMqOptions> options, Wor
     public void Take(Reply reply)
     {
         var progress = reply.Progress;
-        NodeJob? next = null;
+        var next = new List<NodeJob>();
         lock (_work)
         {
             if (Find(progress.JobId) is not { } job)
@@ -82,7 +87,7 @@ internal sealed partial class BrokerQueue(IOptions<RabbitMqOptions> options, Wor
                 // Of this node's earlier life, or long forgotten: who asks for it by its id gets it.
                 if (progress is not GenerationProgress.Completed { Result: var result })
                     return;
-                job = _jobs[progress.JobId] = new(new GenerationJob(progress.JobId, result.Recipe), 0, clock.GetTimestamp());
+                job = _jobs[progress.JobId] = new(new GenerationJob(progress.JobId, result.Recipe), 0, clock.GetTimestamp(), telemetry: null);
             }
             (job.LastSign, job.WaitsIn) = (clock.GetTimestamp(), null);
             if (progress.IsFinal)
@@ -98,9 +103,15 @@ internal sealed partial class BrokerQueue(IOptions<RabbitMqOptions> options, Wor
                 }
                 else if (progress.IsFinal && _slots.Ended(canvas, job.Id) is { } waiting)
                 {
-                    next = _out[waiting] = _jobs[waiting];
+                    next.Add(_jobs[waiting]);
                 }
             }
+            else if (job.Job.Client is { } client && progress.IsFinal)
+            {
+                next.AddRange(_turns.Ended(client, job.Id, TurnsAtOnce(job.Job)).Select(waiting => _jobs[waiting]));
+            }
+            foreach (var heir in next)
+                (heir.LastSign, _out[heir.Id]) = (clock.GetTimestamp(), heir);
             if (progress is GenerationProgress.Completed done)
                 progress = new GenerationProgress.Completed(WithWait(job, done.Result));
             if (progress.IsFinal)
@@ -108,8 +119,8 @@ internal sealed partial class BrokerQueue(IOptions<RabbitMqOptions> options, Wor
             else
                 job.Report(progress);
         }
-        if (next is not null)
-            _ = HandOverInTurnAsync(next);
+        foreach (var job in next)
+            _ = HandOverInTurnAsync(job);
     }
 
     public void Connected(NodeSession session)
@@ -149,7 +160,11 @@ internal sealed partial class BrokerQueue(IOptions<RabbitMqOptions> options, Wor
     {
         var wait = clock.GetElapsedTime(job.Accepted) - result.Timings.Aggregate(TimeSpan.Zero, (sum, stage) => sum + stage.Duration);
         Log.Completed(logger, job.Id, result.Recipe.Model, job.Job.Canvas is not null, wait.TotalMilliseconds);
-        return result with { Timings = [new(StageTiming.Wait, wait > TimeSpan.Zero ? wait : TimeSpan.Zero), .. result.Timings] };
+        var waited = new StageTiming(StageTiming.Wait, wait > TimeSpan.Zero ? wait : TimeSpan.Zero);
+        // The other stages the worker has told of.
+        if (!job.HasEnded)
+            job.Telemetry?.Completed([waited], clock.GetElapsedTime(job.Accepted));
+        return result with { Timings = [waited, .. result.Timings] };
     }
 
     private NodeJob? Find(Guid id) => _out.GetValueOrDefault(id) ?? _jobs.GetValueOrDefault(id);
@@ -162,7 +177,7 @@ internal sealed partial class BrokerQueue(IOptions<RabbitMqOptions> options, Wor
             _jobs.Remove(forgotten);
     }
 
-    private JobMessage Message(NodeJob job) => JobMessage.Of(job.Job, job.Sequence, _topology.Replies(options.Value.Node));
+    private JobMessage Message(NodeJob job) => JobMessage.Of(job.Job, job.Sequence, _topology.Replies(options.Value.Node)) with { TraceParent = job.Telemetry?.Span?.Id };
 
     private long NextSequence() => _sequence = Math.Max(_sequence + 1, (clock.GetUtcNow().Ticks - DateTime.UnixEpoch.Ticks) / TimeSpan.TicksPerMicrosecond);
 

@@ -3,10 +3,12 @@ using SaeUnbox.Contracts;
 namespace SaeUnbox.RabbitMq;
 
 /// <summary>A job of this node, or one of its earlier life that came home.</summary>
-internal sealed class NodeJob(GenerationJob job, long sequence, long accepted) : JobReports(job.Id)
+/// <param name="job">The job.</param>
+/// <param name="sequence">Larger for newer jobs.</param>
+/// <param name="accepted">Time stamp of its acceptance.</param>
+/// <param name="telemetry">Told of its course; null for a job of this node's earlier life.</param>
+internal sealed class NodeJob(GenerationJob job, long sequence, long accepted, JobTelemetry? telemetry) : JobReports(job, telemetry)
 {
-    public GenerationJob Job => job;
-
     public long Sequence => sequence;
 
     /// <summary>Time stamp of its acceptance.</summary>

@@ -12,7 +12,8 @@ internal sealed class NodeSession(BrokerSession session, IChannel publisher, ICh
 
     /// <summary>Hands a job to a queue; ends when the broker has it safe.</summary>
     /// <exception cref="TimeoutException">The broker said nothing for so long; it may have it or not.</exception>
-    public Task PublishAsync(string queue, ReadOnlyMemory<byte> message, TimeSpan patience) => publisher.PublishAsync("", queue, message, Lost).AsTask().WaitAsync(patience);
+    public Task PublishAsync(string queue, ReadOnlyMemory<byte> message, string? traceParent, TimeSpan patience) =>
+        publisher.PublishAsync("", queue, message, Lost, TraceHeader.Of(traceParent)).AsTask().WaitAsync(patience);
 
     public async Task DeclareModelAsync(string model)
     {
@@ -29,7 +30,7 @@ internal sealed class NodeSession(BrokerSession session, IChannel publisher, ICh
     }
 
     /// <summary>Tells all workers; it may be lost.</summary>
-    public void Tell(ControlMessage message) => teller.TellAsync(topology.Control, "", Wire.Write(message), Lost).Forget();
+    public void Tell(ControlMessage message) => teller.TellAsync(topology.Control, "", Wire.Write(message), Lost, TraceHeader.Of(message.Newer?.TraceParent)).Forget();
 
     /// <summary>Jobs that wait in a queue.</summary>
     public async Task<int> CountAsync(string queue) => (int)await teller.MessageCountAsync(queue, Lost).ConfigureAwait(false);

@@ -8,13 +8,14 @@ namespace SaeUnbox.RabbitMq;
 /// <param name="Lane">The lane it came by.</param>
 /// <param name="Body">The message.</param>
 /// <param name="Tries">How often it was tried before.</param>
-internal sealed record Delivery(IChannel Channel, ulong Tag, Lane Lane, byte[] Body, int Tries)
+/// <param name="TraceParent">The span it belongs to; null for none.</param>
+internal sealed record Delivery(IChannel Channel, ulong Tag, Lane Lane, byte[] Body, int Tries, string? TraceParent)
 {
     /// <summary>Counts tries that ended in an error; those that ended with their worker the broker counts itself.</summary>
     public const string TriesHeader = "x-tries";
 
     public static Delivery Of(IChannel channel, ulong tag, Lane lane, ReadOnlyMemory<byte> body, IReadOnlyBasicProperties properties) =>
-        new(channel, tag, lane, body.ToArray(), Count(properties, "x-delivery-count") + Count(properties, TriesHeader));
+        new(channel, tag, lane, body.ToArray(), Count(properties, "x-delivery-count") + Count(properties, TriesHeader), TraceHeader.Read(properties));
 
     /// <summary>It is done with.</summary>
     public ValueTask AckAsync(CancellationToken cancellation) => Channel.BasicAckAsync(Tag, multiple: false, cancellation);

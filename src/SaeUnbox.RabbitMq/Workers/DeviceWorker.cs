@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Exceptions;
@@ -65,7 +66,7 @@ internal sealed partial class DeviceWorker(
         JobMessage job;
         try
         {
-            job = Wire.Read<JobMessage>(delivery.Body);
+            job = Wire.Read<JobMessage>(delivery.Body) with { TraceParent = delivery.TraceParent };
         }
         catch (MessageException exception)
         {
@@ -91,7 +92,7 @@ internal sealed partial class DeviceWorker(
             if (delivery.Tries + 1 >= Topology.Tries)
                 await BuryAsync(delivery, body, $"{Topology.Tries} tries failed, the last with {broken.InnerException!.GetType().Name}: {broken.InnerException.Message}", channel, session);
             else
-                await TryLaterAsync(delivery, body, delivery.Lane == Lane.Batch ? topology.Batch(job.Recipe.Model) : topology.Live(job.Recipe.Model), channel, session);
+                await TryLaterAsync(delivery, body, broken.Job.TraceParent, delivery.Lane == Lane.Batch ? topology.Batch(job.Recipe.Model) : topology.Live(job.Recipe.Model), channel, session);
         }
     }
 
@@ -131,6 +132,8 @@ internal sealed partial class DeviceWorker(
     {
         var job = running.Job;
         var start = clock.GetTimestamp();
+        using var span = ServingTelemetry.Spans.StartActivity("process", ActivityKind.Consumer, TraceHeader.Parse(job.TraceParent));
+        span?.SetTag("messaging.system", "rabbitmq").SetTag("saeunbox.worker", name).SetTag("saeunbox.job.id", job.Job);
         // Known to those who tell before it is asked what they told.
         _running = running;
         try
@@ -151,6 +154,7 @@ internal sealed partial class DeviceWorker(
         }
         catch (Exception exception)
         {
+            span?.SetStatus(ActivityStatusCode.Error);
             throw new DeviceException(job, exception);
         }
         finally
@@ -170,11 +174,11 @@ internal sealed partial class DeviceWorker(
     }
 
     // A copy at the queue's end: what comes behind it does not wait for its next try.
-    private async Task TryLaterAsync(Delivery delivery, byte[] body, string queue, IChannel channel, BrokerSession session)
+    private async Task TryLaterAsync(Delivery delivery, byte[] body, string? traceParent, string queue, IChannel channel, BrokerSession session)
     {
         try
         {
-            await channel.PublishAsync("", queue, body, session.Lost, new() { [Delivery.TriesHeader] = delivery.Tries + 1 });
+            await channel.PublishAsync("", queue, body, session.Lost, new(TraceHeader.Of(traceParent) ?? []) { [Delivery.TriesHeader] = delivery.Tries + 1 });
             await delivery.AckAsync(session.Lost);
         }
         catch (PublishException)

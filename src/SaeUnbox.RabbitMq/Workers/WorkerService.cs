@@ -93,6 +93,8 @@ internal sealed class WorkerService(IReadOnlyList<IJobExecutor> executors, IOpti
             try
             {
                 var message = Wire.Read<ControlMessage>(delivery.Body.Span);
+                if (message.Newer is { } newer)
+                    message = message with { Newer = newer with { TraceParent = TraceHeader.Read(delivery.BasicProperties) } };
                 if (message.WhoIsThere)
                     _announce.Release();
                 _control.Take(message);

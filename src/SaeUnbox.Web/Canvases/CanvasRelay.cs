@@ -63,7 +63,7 @@ internal sealed class CanvasRelay(IHubContext<PaintHub, IPaintClient> hub)
                     (_change, _state, _frame) = (null, null, null);
                 }
                 if (news.Item1 is { } change)
-                    await _client.Changed(new(change.Version, change.Recipe.ToJson(), change.IsStroke));
+                    await _client.Changed(new(change.Version, change.Recipe.ToJson(), change.IsStroke, change.Job.ToString()));
                 if (news.Item2 is { } state)
                     await TellAsync(state);
                 if (news.Item3 is { Result: var result } frame)

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using SaeUnbox.Contracts;
 
 namespace SaeUnbox.Web.Canvases;
@@ -100,6 +101,20 @@ internal sealed class CanvasSession(string id, string client, Recipe recipe, IGe
         }
     }
 
+    /// <summary>
+    /// The picture of the recipe as it is, by a job that was asked for before, here or on a node that is gone: its result where there is one or
+    /// still comes, else a job of its own.
+    /// </summary>
+    /// <exception cref="TooManyRequestsException">The client asks for too much; nothing was changed.</exception>
+    public void Resume(Guid job)
+    {
+        lock (_lock)
+        {
+            limits.Admit(client, _recipe);
+            Become(_recipe, false, job);
+        }
+    }
+
     /// <summary>Cancels what waits and runs.</summary>
     public void Cancel()
     {
@@ -110,30 +125,35 @@ internal sealed class CanvasSession(string id, string client, Recipe recipe, IGe
             _ = queue.CancelAsync(job).AsTask();
     }
 
-    private long Become(Recipe next, bool isStroke)
+    private long Become(Recipe next, bool isStroke, Guid? resumed = null)
     {
         _recipe = next;
         var version = ++_version;
-        Updated?.Invoke(new CanvasUpdate.Changed(version, next, isStroke));
         // What is active is read when the brush rests: while it moves, only the picture counts.
-        var job = new GenerationJob(Guid.NewGuid(), next)
+        var job = new GenerationJob(resumed ?? Guid.NewGuid(), next)
         {
             Canvas = id, Client = client, Picture = PictureFormat.Jpeg,
             Sites = isStroke ? [] : [.. catalogue.Find(next.Model)?.Sites.Select(sae => sae.Site) ?? []],
         };
+        Updated?.Invoke(new CanvasUpdate.Changed(version, next, isStroke, job.Id));
         _jobs.Add(job.Id);
-        _ = FollowAsync(job, version);
+        _ = FollowAsync(job, version, resumed is not null);
         return version;
     }
 
-    private async Task FollowAsync(GenerationJob job, long version)
+    private async Task FollowAsync(GenerationJob job, long version, bool isResumed)
     {
+        // A trace of its own: the connection it came by may stay open for hours.
+        Activity.Current = null;
         try
         {
             // Handed over within the caller's lock, so that jobs arrive in the order of their versions.
             await queue.SubmitAsync(job);
             await foreach (var progress in queue.WatchAsync(job.Id))
-                Tell(progress, version);
+                if (isResumed && progress.IsFinal && !IsAnswer(progress, job.Recipe))
+                    MakeAnew(version);
+                else
+                    Tell(progress, version);
         }
         catch (RecipeException exception)
         {
@@ -152,6 +172,16 @@ internal sealed class CanvasSession(string id, string client, Recipe recipe, IGe
             lock (_lock)
                 _jobs.Remove(job.Id);
         }
+    }
+
+    // So whoever guesses at ids sees only pictures of recipes that he has.
+    private static bool IsAnswer(GenerationProgress progress, Recipe recipe) => progress is GenerationProgress.Completed { Result.Recipe: var made } && made == recipe;
+
+    private void MakeAnew(long version)
+    {
+        lock (_lock)
+            if (version == _version)
+                Become(_recipe, false);
     }
 
     private void Tell(GenerationProgress progress, long version)

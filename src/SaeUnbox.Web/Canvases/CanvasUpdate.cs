@@ -6,8 +6,8 @@ namespace SaeUnbox.Web.Canvases;
 /// <param name="Version">The version of the recipe it is about.</param>
 internal abstract record CanvasUpdate(long Version)
 {
-    /// <summary>The recipe is another one now.</summary>
-    internal sealed record Changed(long Version, Recipe Recipe, bool IsStroke) : CanvasUpdate(Version);
+    /// <summary>The recipe is another one now, and a job makes its picture.</summary>
+    internal sealed record Changed(long Version, Recipe Recipe, bool IsStroke, Guid Job) : CanvasUpdate(Version);
 
     /// <summary>A picture, newer than every one before it.</summary>
     internal sealed record Frame(long Version, GenerationResult Result, string MediaType) : CanvasUpdate(Version);

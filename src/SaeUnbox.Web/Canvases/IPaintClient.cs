@@ -29,8 +29,9 @@ public sealed record FrameMessage(long Version, string MediaType, byte[] Picture
 /// <param name="Version">Of the recipe.</param>
 /// <param name="Recipe">Its canonical JSON.</param>
 /// <param name="IsStroke">A change on its way, as while a brush moves.</param>
+/// <param name="Job">The job that makes its picture: with it and the recipe the picture can be had of any node, see <see cref="PaintHub.Resume"/>.</param>
 [MessagePackObject(keyAsPropertyName: true)]
-public sealed record ChangedMessage(long Version, string Recipe, bool IsStroke);
+public sealed record ChangedMessage(long Version, string Recipe, bool IsStroke, string Job);
 
 /// <param name="State">"waiting", "running" or "cancelled".</param>
 /// <param name="Position">Jobs ahead, while it waits.</param>

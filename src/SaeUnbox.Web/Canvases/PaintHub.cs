@@ -49,6 +49,18 @@ internal sealed class PaintHub(CanvasRegistry canvases, IModelCatalogue catalogu
         return 0;
     });
 
+    /// <summary>
+    /// As <see cref="Refresh"/>, by a job of which a node told before: after a lost connection its result comes from any node, and is not made
+    /// twice where it can be helped.
+    /// </summary>
+    public void Resume(string job) => Guarded(() =>
+    {
+        if (!Guid.TryParse(job, out var id))
+            throw new HubException("This is no job's id.");
+        Session.Resume(id);
+        return 0;
+    });
+
     /// <summary>Cancels what waits and runs for the open canvas.</summary>
     public void Cancel() => Session.Cancel();
 

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Options;
 using SaeUnbox.Contracts;
+using SaeUnbox.Web.Sharing;
 
 namespace SaeUnbox.Web.Hosting;
 
@@ -7,12 +8,13 @@ namespace SaeUnbox.Web.Hosting;
 /// When the program is told to stop, /readyz says no first, for as long as a balancer needs to notice; then requests under way end, and
 /// the queue is drained.
 /// </summary>
-internal sealed partial class ReadinessFirst(IServingState state, IHostApplicationLifetime lifetime, IOptions<HostingOptions> options, TimeProvider clock, ILogger<ReadinessFirst> logger) : IHostedLifecycleService
+internal sealed partial class ReadinessFirst(
+    IServingState state, IHostApplicationLifetime lifetime, IOptions<HostingOptions> options, TimeProvider clock, ILogger<ReadinessFirst> logger, ShareHealth? store = null) : IHostedLifecycleService
 {
-    public bool IsReady => state.IsReady && !IsStopping;
+    public bool IsReady => state.IsReady && !IsStopping && store?.Failure is null;
 
     /// <summary>Why not, in a word or a sentence.</summary>
-    public string Reason => IsStopping ? "stopping" : state.Failure ?? "loading";
+    public string Reason => IsStopping ? "stopping" : state.Failure ?? (state.IsReady ? store?.Failure : null) ?? "loading";
 
     private bool IsStopping => state.IsStopping || lifetime.ApplicationStopping.IsCancellationRequested;
 

@@ -31,6 +31,8 @@ internal static class SharingExtensions
                 options.UseSqlite(new SqliteConnectionStringBuilder { DataSource = Options(provider).File }.ConnectionString));
         services.AddSingleton<ShareDatabase>();
         services.AddSingleton<IShareStore, ShareStore>();
+        services.AddSingleton<ShareHealth>();
+        services.AddHostedService(provider => provider.GetRequiredService<ShareHealth>());
     }
 
     /// <summary>/s/ID: a card for those who unfold links, then the studio with the recipe on the canvas.</summary>

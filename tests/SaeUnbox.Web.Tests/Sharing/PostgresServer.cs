@@ -17,11 +17,17 @@ public sealed class PostgresServer : IAsyncLifetime
     public string NewDatabase()
     {
         var name = $"test_{Guid.NewGuid():N}";
+        Do($"create database {name}");
+        return Connection(name);
+    }
+
+    /// <summary>Has the server do something, as its owner.</summary>
+    public void Do(string command)
+    {
         using var connection = new NpgsqlConnection(Connection("postgres"));
         connection.Open();
-        using var command = new NpgsqlCommand($"create database {name}", connection);
-        command.ExecuteNonQuery();
-        return Connection(name);
+        using var sql = new NpgsqlCommand(command, connection);
+        sql.ExecuteNonQuery();
     }
 
     public async ValueTask InitializeAsync()

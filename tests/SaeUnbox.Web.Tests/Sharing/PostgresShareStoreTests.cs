@@ -3,10 +3,12 @@ using System.Net.Http.Json;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
+using Npgsql;
 using SaeUnbox.Contracts;
 using SaeUnbox.Testing;
 using SaeUnbox.Web.Sharing;
 using SaeUnbox.Web.Sharing.Postgres;
+using SaeUnbox.Web.Tests.Components;
 
 namespace SaeUnbox.Web.Tests.Sharing;
 
@@ -108,6 +110,32 @@ public sealed class PostgresShareStoreTests(PostgresServer server) : IClassFixtu
         var card = await second.Client.GetByteArrayAsync($"{address}/card.jpg");
         Assert.Equal(card, await first.Client.GetByteArrayAsync($"{address}/card.jpg"));
         Assert.DoesNotContain("not-asked-for", first.Said + second.Said);
+    }
+
+    [Fact]
+    public async Task Health_WhileTheDatabaseIsAway_SaysSo()
+    {
+        var connection = server.NewDatabase();
+        var name = new NpgsqlConnectionStringBuilder(connection).Database;
+        var clock = new HandClock();
+        using var health = new ShareHealth(Store(connection + ";Pooling=false").Contexts, clock);
+        await health.StartAsync(default);
+
+        server.Do($"drop database {name}");
+        await UntilAsync(() => health.Failure is not null);
+        server.Do($"create database {name}");
+        await UntilAsync(() => health.Failure is null);
+        await health.StopAsync(default);
+
+        async Task UntilAsync(Func<bool> isSo)
+        {
+            for (var left = Studio.Patience; !isSo(); left -= TimeSpan.FromMilliseconds(20))
+            {
+                Assert.True(left > TimeSpan.Zero, "nothing was noticed");
+                clock.Advance(TimeSpan.FromSeconds(5));
+                await Task.Delay(20);
+            }
+        }
     }
 
     public void Dispose() => _folder.Dispose();

@@ -78,7 +78,14 @@ public sealed partial class Paint
         else
         {
             await _surface.InvokeVoidAsync("forget");
-            Attempt(() => _canvas.Refresh());
+            Attempt(() =>
+            {
+                // The job that was under way, or done, when this page lost its node.
+                if (Guid.TryParse(found.Job, out var job))
+                    _canvas.Resume(job);
+                else
+                    _canvas.Refresh();
+            });
         }
         await SelectAsync(Math.Max(0, Recipe.Edits.Count - 1));
     }
@@ -213,6 +220,6 @@ public sealed partial class Paint
 
     private sealed record IconOf(string Title, string? Source);
 
-    /// <summary>What the browser kept: a link in the address, a draft, and a stroke that never reached the server.</summary>
-    private sealed record FoundState(string? Link, string? Draft, int PendingEdit, string? PendingMask);
+    /// <summary>What the browser kept: a link in the address, a draft and the job of its picture, and a stroke that never reached the server.</summary>
+    private sealed record FoundState(string? Link, string? Draft, string? Job, int PendingEdit, string? PendingMask);
 }

@@ -2,10 +2,10 @@ using System.Net.WebSockets;
 using System.Text;
 using System.Text.Json;
 
-namespace SaeUnbox.Web.Tests;
+namespace SaeUnbox.Testing;
 
 /// <summary>Speaks the hub's JSON protocol over a WebSocket, as a script would: see docs/hub.md.</summary>
-internal sealed class HubClient : IAsyncDisposable
+public sealed class HubClient : IAsyncDisposable
 {
     private const char End = '\u001e';
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);

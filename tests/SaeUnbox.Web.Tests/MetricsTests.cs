@@ -1,0 +1,56 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Text.RegularExpressions;
+
+namespace SaeUnbox.Web.Tests;
+
+/// <summary>What Prometheus reads, and who else may.</summary>
+public sealed class MetricsTests
+{
+    [Fact]
+    public async Task Metrics_AfterAJob_TellItsStagesAndNotItsPrompt()
+    {
+        await using var studio = await Studio.OfAsync("--SaeUnbox:Telemetry:Prometheus=true");
+        using var made = await studio.Client.PostAsJsonAsync("/api/v1/generate", new { prompt = "a secret garden" });
+        Assert.Equal(HttpStatusCode.OK, made.StatusCode);
+
+        var page = await studio.Client.GetStringAsync("/metrics");
+
+        foreach (var stage in new[] { "wait", "text", "unet", "decode", "encode" })
+            Assert.Equal(1, Value(page, $$"""saeunbox_job_stage_duration_seconds_count\{[^}]*stage="{{stage}}"[^}]*\}"""));
+        Assert.Equal(1, Value(page, """saeunbox_jobs_ended_total\{[^}]*outcome="completed"[^}]*\}"""));
+        Assert.Equal(0, Value(page, """saeunbox_jobs_running\{[^}]*queue="device"[^}]*\}"""));
+        Assert.True(Value(page, """saeunbox_device_memory_usage_bytes\{[^}]*device="cpu"[^}]*\}""") > 1 << 20);
+        Assert.DoesNotContain("secret", page);
+    }
+
+    [Fact]
+    public async Task Metrics_AskedForByAVisitor_AreNotThere()
+    {
+        await using var studio = await Studio.OfAsync("--SaeUnbox:Telemetry:Prometheus=true", "--SaeUnbox:Telemetry:Readers:0=192.0.2.0/24");
+
+        Assert.Equal(HttpStatusCode.OK, await StatusAsync(studio, "192.0.2.7"));
+        Assert.Equal(HttpStatusCode.NotFound, await StatusAsync(studio, "203.0.113.1"));
+    }
+
+    [Fact]
+    public async Task Metrics_WhereNobodyAskedForThem_AreNotThere()
+    {
+        await using var studio = await Studio.OfAsync();
+
+        Assert.Equal(HttpStatusCode.NotFound, await StatusAsync(studio, null));
+    }
+
+    private static double Value(string page, string series) =>
+        double.Parse(Regex.Match(page, $"^{series} (\\S+)", RegexOptions.Multiline) is { Success: true } found ? found.Groups[1].Value : throw new InvalidOperationException($"no {series} in:\n{page}"), System.Globalization.CultureInfo.InvariantCulture);
+
+    // As a proxy on this machine would pass it on.
+    private static async Task<HttpStatusCode> StatusAsync(Studio studio, string? visitor)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/metrics");
+        if (visitor is not null)
+            request.Headers.Add("X-Forwarded-For", visitor);
+        using var answer = await studio.Client.SendAsync(request);
+        return answer.StatusCode;
+    }
+}
