@@ -51,11 +51,7 @@ public sealed class FairnessTests(Broker broker)
     public async Task Submit_OneGreedyCanvasAmongModestOnes_TakesNoMoreTurnsThanEach()
     {
         await using var cluster = new Cluster(broker);
-        IHost[] nodes = [await cluster.NodeAsync("web1"), await cluster.NodeAsync("web2")];
-        var executor = new TestExecutor();
-        await cluster.WorkerAsync(executor);
-        foreach (var node in nodes)
-            await node.WorkersAsync(1);
+        var (nodes, executor) = await TwoNodesAndAWorkerAsync(cluster);
         using var ending = new CancellationTokenSource();
         // It paints as fast as it can, whatever comes of it.
         var greedy = Task.Run(async () =>
@@ -128,11 +124,7 @@ public sealed class FairnessTests(Broker broker)
     public async Task Submit_BehindAnothersManyBatchJobsOnAnotherNode_WaitsForNoMoreThanAWorkersFill()
     {
         await using var cluster = new Cluster(broker);
-        IHost[] nodes = [await cluster.NodeAsync("web1"), await cluster.NodeAsync("web2")];
-        var executor = new TestExecutor();
-        await cluster.WorkerAsync(executor);
-        foreach (var node in nodes)
-            await node.WorkersAsync(1);
+        var (nodes, executor) = await TwoNodesAndAWorkerAsync(cluster);
         var ahead = Jobs.Batch("work 60000");
         await nodes[0].Queue().SubmitAsync(ahead);
         await nodes[0].RunningAsync(ahead.Id);
@@ -207,5 +199,15 @@ public sealed class FairnessTests(Broker broker)
             if (Assert.IsType<GenerationProgress.Waiting>(progress).Position == 3)
                 break;
         await node.Queue().CancelAsync(running.Id);
+    }
+
+    private static async Task<(IHost[] Nodes, TestExecutor Executor)> TwoNodesAndAWorkerAsync(Cluster cluster)
+    {
+        IHost[] nodes = [await cluster.NodeAsync("web1"), await cluster.NodeAsync("web2")];
+        var executor = new TestExecutor();
+        await cluster.WorkerAsync(executor);
+        foreach (var node in nodes)
+            await node.WorkersAsync(1);
+        return (nodes, executor);
     }
 }

@@ -8,6 +8,7 @@ import { Comparison } from '/js/comparison.js';
 import { generate } from '/js/generate.js';
 import { connect } from '/js/paint-connection.js';
 import { recipeOf } from '/js/png-text.js';
+import { Speed } from '/js/speed.js';
 
 const throttle = 40;
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
@@ -22,11 +23,10 @@ class Surface {
         const find = selector => root.querySelector(selector);
         [this.frame, this.picture, this.before, this.overlay] = ['.frame', '.picture', '.before', '.overlay'].map(find);
         [this.cells, this.difference, this.mark] = ['.cells', '.difference', '.mark'].map(find);
-        [this.cellText, this.speed] = [find('[data-cell]'), find('[data-speed]')];
+        [this.cellText, this.speed] = [find('[data-cell]'), new Speed(find('[data-speed]'))];
         this.comparison = new Comparison(this.picture, this.before);
         this.mask = masks.blank(1, 1);
         this.cursor = null;
-        this.times = [];
         this.view = 'picture';
         this.split = .5;
         this.scale = 1;
@@ -50,7 +50,7 @@ class Surface {
         this.connection ??= await connect({
             onFrame: frame => this.show(frame),
             onChanged: change => draft.changed(change),
-            onStatus: status => this.status(status),
+            onStatus: status => this.speed.waiting(status),
             onRejected: () => { },
             onPainted: (stroke, version) => this.root.dispatchEvent(new CustomEvent('saeunbox:painted', { detail: { version, at: stroke.at } })),
             onTrouble: message => this.page.invokeMethodAsync('Trouble', message),
@@ -123,21 +123,11 @@ class Surface {
         if (frame.Version < (this.shown ?? -1)) return;
         this.shown = frame.Version;
         fadeIn(this.picture, bitmap, calm.matches || this.drawing || this.frame.hasAttribute('data-empty'));
-        this.tellSpeed(frame, started);
+        this.speed.tell(frame, this.drawing, started);
         this.frame.removeAttribute('data-empty');
         this.root.dispatchEvent(new CustomEvent('saeunbox:frame', { detail: { version: frame.Version, stages: frame.Stages, milliseconds: frame.Milliseconds } }));
         clearTimeout(this.settling);
         if (!this.drawing) this.settling = setTimeout(() => this.settle(frame.Version), 160);
-    }
-
-    // A number that changes with every picture cannot be read, and costs a layout each time.
-    tellSpeed(frame, now) {
-        this.times = [...this.times.filter(time => now - time < 1500), now];
-        if (this.drawing && now - (this.told ?? 0) < 300) return;
-        this.told = now;
-        this.speed.textContent = this.drawing && this.times.length > 2
-            ? `${((this.times.length - 1) * 1000 / (this.times.at(-1) - this.times[0])).toFixed(0)} fps`
-            : `${frame.Milliseconds.reduce((sum, time) => sum + time, 0).toFixed(0)} ms`;
     }
 
     async settle(version) {
@@ -155,10 +145,6 @@ class Surface {
         } catch (error) {
             await this.page.invokeMethodAsync('Trouble', error.message);
         }
-    }
-
-    status(status) {
-        if (status.State === 'waiting' && status.Position > 0) this.speed.textContent = `${status.Position} ahead`;
     }
 
     // ---- The brush
