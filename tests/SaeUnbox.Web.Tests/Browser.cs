@@ -46,11 +46,12 @@ public sealed class Browser : IAsyncLifetime
 
 internal static class StudioPage
 {
-    /// <summary>Waits until a picture is shown and nothing is under way.</summary>
+    /// <summary>Waits until a picture is shown, nothing is under way, and, where there is a history, the picture stands in it.</summary>
     public static async Task PictureAsync(this IPage page)
     {
         await page.WaitForFunctionAsync("() => document.querySelector('.frame') && !document.querySelector('.frame[data-empty]')");
         await page.WaitForFunctionAsync("() => !document.querySelector('.progress:not(.idle)')");
+        await page.WaitForFunctionAsync("() => !document.querySelector('.studio[data-tool]') || document.querySelector('.history li')");
     }
 
     /// <summary>Waits until what is on the canvas has settled into the history.</summary>

@@ -94,7 +94,6 @@ public sealed class PaintPageTests(Studio studio, Browser browser) : IClassFixtu
 
         var other = await browser.OpenAsync(studio, $"/#r={link}");
         await other.PictureAsync();
-        await other.HistoryAsync(1);
 
         Assert.Equal(await page.PixelsAsync(), await other.PixelsAsync());
         Assert.Equal(1, await other.Locator(".layer").CountAsync());
@@ -265,7 +264,6 @@ public sealed class PaintPageTests(Studio studio, Browser browser) : IClassFixtu
     {
         var page = await browser.OpenAsync(studio);
         await page.PictureAsync();
-        await page.HistoryAsync(1);
         return page;
     }
 

@@ -10,16 +10,26 @@ internal sealed partial class Answers(string worker, IChannel channel, RecentAns
 {
     private static readonly TimeSpan BetweenReports = TimeSpan.FromMilliseconds(100);
     private readonly List<Task> _sent = [];
-    private Guid? _reported;
     private long _reportedAt;
+
+    /// <summary>A job begins: to be told of where it takes longer than an edit of a picture, unless what this gives is disposed before.</summary>
+    public ITimer ReportSoon(JobMessage job)
+    {
+        var start = _reportedAt = clock.GetTimestamp();
+        return clock.CreateTimer(_ =>
+        {
+            if (_reportedAt == start)
+                Tell(job, new(job.Job, 0, job.Recipe.Steps));
+        }, null, BetweenReports, Timeout.InfiniteTimeSpan);
+    }
 
     /// <summary>A report on the way; it may be lost, and of many in a short time the later ones are left out.</summary>
     public void Report(JobMessage job, GenerationProgress.Running progress)
     {
-        if (_reported == job.Job && clock.GetElapsedTime(_reportedAt) < BetweenReports)
+        if (clock.GetElapsedTime(_reportedAt) < BetweenReports)
             return;
-        (_reported, _reportedAt) = (job.Job, clock.GetTimestamp());
-        channel.TellAsync("", job.ReplyTo, new Reply(progress, worker).ToBytes(), session.Lost).Forget();
+        _reportedAt = clock.GetTimestamp();
+        Tell(job, progress);
     }
 
     public void Superseded(JobMessage job, JobMessage by) => Send(job, new Reply(new GenerationProgress.Superseded(job.Job), worker, by.Job).ToBytes());
@@ -36,6 +46,8 @@ internal sealed partial class Answers(string worker, IChannel channel, RecentAns
 
     /// <summary>Ends when the broker has all that was sent.</summary>
     public Task ConfirmedAsync() => Task.WhenAll(_sent);
+
+    private void Tell(JobMessage job, GenerationProgress.Running progress) => channel.TellAsync("", job.ReplyTo, new Reply(progress, worker).ToBytes(), session.Lost).Forget();
 
     private void Send(JobMessage job, byte[] answer) => _sent.Add(SendAsync(job, answer));
 

@@ -35,13 +35,20 @@ internal sealed partial class DeviceWorker(
         var lanes = await LaneReader.OpenAsync(session, Queues());
         control.Told += OnTold;
         session.Up();
+        // Of the job before: its answer is still on the way while the next is looked for.
+        var settled = Task.CompletedTask;
         try
         {
             while (true)
-                await DoAsync(await lanes.TakeAsync(ending.Token), channel, session, abort);
+            {
+                var delivery = await lanes.TakeAsync(ending.Token);
+                await settled;
+                settled = await DoAsync(delivery, channel, session, abort);
+            }
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested && !session.Lost.IsCancellationRequested)
         {
+            await settled;
             await lanes.ReturnHeldAsync(session.Lost);
         }
         finally
@@ -61,7 +68,8 @@ internal sealed partial class DeviceWorker(
         }
     }
 
-    private async Task DoAsync(Delivery delivery, IChannel channel, BrokerSession session, CancellationToken abort)
+    // What it gives ends when the broker has the answer, and knows that the job is done.
+    private async Task<Task> DoAsync(Delivery delivery, IChannel channel, BrokerSession session, CancellationToken abort)
     {
         JobMessage job;
         try
@@ -70,30 +78,28 @@ internal sealed partial class DeviceWorker(
         }
         catch (MessageException exception)
         {
-            await BuryAsync(delivery, delivery.Body, exception.Message, channel, session);
-            return;
+            return BuryAsync(delivery, delivery.Body, exception.Message, channel, session);
         }
         var answers = new Answers(name, channel, recent, clock, session, logger);
         try
         {
-            if (!await TryDoAsync(job, answers, abort))
-            {
-                await delivery.ReturnAsync(session.Lost);
-                return;
-            }
-            await answers.ConfirmedAsync();
-            await delivery.AckAsync(session.Lost);
+            return await TryDoAsync(job, answers, abort) ? SettleAsync(delivery, answers, session) : delivery.ReturnAsync(session.Lost).AsTask();
         }
         catch (DeviceException broken)
         {
             Log.Broke(logger, broken.InnerException, broken.Job.Job, delivery.Tries + 1);
             await answers.ConfirmedAsync();
             var body = Wire.Write(broken.Job);
-            if (delivery.Tries + 1 >= Topology.Tries)
-                await BuryAsync(delivery, body, $"{Topology.Tries} tries failed, the last with {broken.InnerException!.GetType().Name}: {broken.InnerException.Message}", channel, session);
-            else
-                await TryLaterAsync(delivery, body, broken.Job.TraceParent, delivery.Lane == Lane.Batch ? topology.Batch(job.Recipe.Model) : topology.Live(job.Recipe.Model), channel, session);
+            return delivery.Tries + 1 >= Topology.Tries
+                ? BuryAsync(delivery, body, $"{Topology.Tries} tries failed, the last with {broken.InnerException!.GetType().Name}: {broken.InnerException.Message}", channel, session)
+                : TryLaterAsync(delivery, body, broken.Job.TraceParent, delivery.Lane == Lane.Batch ? topology.Batch(job.Recipe.Model) : topology.Live(job.Recipe.Model), channel, session);
         }
+    }
+
+    private static async Task SettleAsync(Delivery delivery, Answers answers, BrokerSession session)
+    {
+        await answers.ConfirmedAsync();
+        await delivery.AckAsync(session.Lost);
     }
 
     /// <summary>Does a job, or the one that takes its place; false where it is to be given back.</summary>
@@ -142,7 +148,7 @@ internal sealed partial class DeviceWorker(
                 running.End(Ending.Cancelled);
             if (running.Token.IsCancellationRequested)
                 return new GenerationProgress.Cancelled(job.Job);
-            answers.Report(job, new GenerationProgress.Running(job.Job, 0, job.Recipe.Steps));
+            using var soon = answers.ReportSoon(job);
             var last = await executor.RunAsync(job.ToJob(), progress => answers.Report(job, progress), running.Token);
             if (last is GenerationProgress.Completed)
                 _serviceTime.Add(clock.GetElapsedTime(start));
