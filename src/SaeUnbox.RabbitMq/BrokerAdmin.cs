@@ -51,13 +51,28 @@ public sealed class BrokerAdmin : IAsyncDisposable
         return directory.Workers;
     }
 
-    /// <summary>How many messages wait in the queues of these models, and in that of the dead.</summary>
+    /// <summary>How many messages wait in the queues of these models, and in that of the dead; of a model that no worker ever had there are none.</summary>
     public async Task<IReadOnlyList<QueueDepth>> QueuesAsync(IEnumerable<string> models, CancellationToken cancellation = default)
     {
         var depths = new List<QueueDepth>();
         foreach (var queue in models.SelectMany(model => new[] { _topology.Live(model), _topology.Batch(model) }).Append(_topology.Dead))
-            depths.Add(new(queue, (int)await _channel.MessageCountAsync(queue, cancellation).ConfigureAwait(false)));
+            if (await CountAsync(queue, cancellation).ConfigureAwait(false) is { } count)
+                depths.Add(new(queue, count));
         return depths;
+    }
+
+    // Asked on a channel of its own, which ends where there is no such queue.
+    private async Task<int?> CountAsync(string queue, CancellationToken cancellation)
+    {
+        await using var channel = await _connection.CreateChannelAsync(cancellationToken: cancellation).ConfigureAwait(false);
+        try
+        {
+            return (int)await channel.MessageCountAsync(queue, cancellation).ConfigureAwait(false);
+        }
+        catch (OperationInterruptedException exception) when (exception.ShutdownReason?.ReplyCode == Constants.NotFound)
+        {
+            return null;
+        }
     }
 
     /// <summary>The jobs that were set aside, the oldest first; they stay.</summary>

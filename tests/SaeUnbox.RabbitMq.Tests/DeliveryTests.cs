@@ -21,12 +21,12 @@ public sealed class DeliveryTests(Broker broker)
         var job = Jobs.Live("die");
         await node.Queue().SubmitAsync(job);
 
-        Assert.Contains("3 workers broke", Assert.IsType<GenerationProgress.Failed>(await node.LastAsync(job.Id)).Message);
+        Assert.Contains("3 workers were lost", Assert.IsType<GenerationProgress.Failed>(await node.LastAsync(job.Id)).Message);
         // A process is gone a little later than its connection.
         for (var left = 600; left > 0 && workers.Count(worker => !worker.HasExited) > 1; left--)
             await Task.Delay(50);
         Assert.Single(workers, worker => !worker.HasExited);
-        Assert.Equal("3 workers broke while they did it", (await DeadAsync(cluster)).Reason);
+        Assert.Equal("3 workers were lost while they did it", (await DeadAsync(cluster)).Reason);
     }
 
     [Fact]
@@ -198,6 +198,68 @@ public sealed class DeliveryTests(Broker broker)
         Assert.Single(heir.Begun);
     }
 
+    // As in the rolling update of a site whose jobs take longer than its time of grace.
+    [Fact]
+    public async Task Stop_WorkerAfterWorkerPastItsGrace_CountsNoTries()
+    {
+        await using var cluster = new Cluster(broker).With("Grace", "00:00:00");
+        var node = await cluster.NodeAsync();
+        var job = Jobs.Live("work 3000");
+        for (var i = 0; i <= Topology.Tries; i++)
+        {
+            var executor = new TestExecutor();
+            var worker = await cluster.WorkerAsync(executor, $"worker{i}");
+            if (i == 0)
+                await node.Queue().SubmitAsync(job);
+            await BegunAsync(executor);
+            await worker.StopAsync();
+        }
+        await cluster.WorkerAsync(new TestExecutor(), "last");
+
+        Assert.IsType<GenerationProgress.Completed>(await node.LastAsync(job.Id));
+    }
+
+    [Fact]
+    public async Task Break_ADevice_LeavesItsJobAndAllOthersToTheNext()
+    {
+        await using var cluster = new Cluster(broker);
+        var node = await cluster.NodeAsync();
+        var broken = new BrokenExecutor();
+        var worker = await cluster.WorkerAsync(broken, "broken");
+        await node.WorkersAsync(1);
+        var jobs = Enumerable.Range(0, 5).Select(_ => Jobs.Live("a")).ToArray();
+        foreach (var job in jobs)
+            await node.Queue().SubmitAsync(job);
+        await broken.Broke.WaitAsync(Broker.Patience);
+        await cluster.WorkerAsync(new TestExecutor(), "whole");
+
+        foreach (var job in jobs)
+            Assert.IsType<GenerationProgress.Completed>(await node.LastAsync(job.Id));
+        Assert.Equal(1, broken.Begun);
+        var state = worker.Services.GetRequiredKeyedService<IServingState>(ServingParts.Key);
+        Assert.Equal((false, "cuda:0 broke"), (state.IsReady, state.Failure));
+    }
+
+    // The broker forgets it by itself where a worker is too busy for long.
+    [Fact]
+    public async Task Delete_AWorkersOwnQueueWhileItIsBusy_CostsNothing()
+    {
+        await using var cluster = new Cluster(broker);
+        var node = await cluster.NodeAsync();
+        await cluster.WorkerAsync(new TestExecutor());
+        var (busy, next) = (Jobs.Live("work 1500"), Jobs.Live("a"));
+        await node.Queue().SubmitAsync(busy);
+        await node.RunningAsync(busy.Id);
+        await using (var connection = await broker.ConnectAsync())
+        await using (var channel = await connection.CreateChannelAsync())
+            await channel.QueueDeleteAsync(cluster.Topology.Private("worker.0", TestExecutor.Model));
+        await node.Queue().SubmitAsync(next);
+
+        Assert.IsType<GenerationProgress.Completed>(await node.LastAsync(busy.Id));
+        Assert.IsType<GenerationProgress.Completed>(await node.LastAsync(next.Id));
+        Assert.DoesNotContain("begins anew", cluster.Said.ToString());
+    }
+
     [Fact]
     public async Task Deliver_AJobTwice_IsDoneOnce()
     {
@@ -215,6 +277,18 @@ public sealed class DeliveryTests(Broker broker)
 
         Assert.IsType<GenerationProgress.Completed>(await node.LastAsync(behind.Id));
         Assert.Equal([job.Id, behind.Id], executor.Begun.Select(begun => begun.Id));
+    }
+
+    private static async Task BegunAsync(TestExecutor executor)
+    {
+        using var patience = new CancellationTokenSource(Broker.Patience);
+        while (true)
+        {
+            lock (executor.Begun)
+                if (executor.Begun.Count > 0)
+                    return;
+            await Task.Delay(20, patience.Token);
+        }
     }
 
     private static async Task<GenerationProgress> OnceKnownAsync(IHost node, Guid job)
@@ -260,6 +334,29 @@ public sealed class DeliveryTests(Broker broker)
             if (await channel.BasicGetAsync(cluster.Topology.Dead, autoAck: true) is { } dead)
                 return DeadLetter.Of(dead.Body, dead.BasicProperties);
             await Task.Delay(50, patience.Token);
+        }
+    }
+
+    /// <summary>A device that breaks for good under its first job.</summary>
+    private sealed class BrokenExecutor : IJobExecutor
+    {
+        private readonly TaskCompletionSource _broke = new();
+
+        public int Begun { get; private set; }
+
+        public Task Broke => _broke.Task;
+
+        public string Device => "cuda:0";
+
+        public string? Failure { get; private set; }
+
+        public Task<IReadOnlyList<ModelInfo>> GetModelsAsync(CancellationToken cancellationToken = default) => new TestExecutor().GetModelsAsync(cancellationToken);
+
+        public Task<GenerationProgress> RunAsync(GenerationJob job, Action<GenerationProgress.Running> report, CancellationToken cancellationToken = default)
+        {
+            (Begun, Failure) = (Begun + 1, "cuda:0 broke");
+            _broke.TrySetResult();
+            throw new InvalidOperationException("an illegal memory access was encountered");
         }
     }
 }

@@ -47,6 +47,29 @@ public sealed class LatestWinsTests(Broker broker)
         Assert.IsType<GenerationProgress.Superseded>(await node.LastAsync(first.Id));
     }
 
+    // A page that comes back to another node than the one it left.
+    [Fact]
+    public async Task Submit_ANewerJobAtAnotherNode_IsDoneInTheOldersPlace()
+    {
+        await using var cluster = new Cluster(broker);
+        IHost[] nodes = [await cluster.NodeAsync("web1"), await cluster.NodeAsync("web2")];
+        var executor = new TestExecutor();
+        await cluster.WorkerAsync(executor);
+        foreach (var node in nodes)
+            await node.WorkersAsync(1);
+        var ahead = Jobs.Live("work 1500");
+        await nodes[0].Queue().SubmitAsync(ahead);
+        await nodes[0].RunningAsync(ahead.Id);
+
+        var (older, newer) = (Jobs.Live("a", "c"), Jobs.Live("b", "c"));
+        await nodes[0].Queue().SubmitAsync(older);
+        await nodes[1].Queue().SubmitAsync(newer);
+
+        Assert.IsType<GenerationProgress.Superseded>(await nodes[0].LastAsync(older.Id));
+        Assert.IsType<GenerationProgress.Completed>(await nodes[1].LastAsync(newer.Id));
+        Assert.Equal([ahead.Id, newer.Id], executor.Begun.Select(job => job.Id));
+    }
+
     [Fact]
     public async Task Cancel_WaitingAndRunningJobs_EndsThemAndFreesTheCanvas()
     {

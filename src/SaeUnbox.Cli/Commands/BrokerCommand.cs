@@ -18,8 +18,9 @@ internal static class BrokerCommand
         var requeue = new Option<string[]>("--requeue") { Description = "Hand set-aside jobs to the workers again: their ids, or the word all.", HelpName = "ID" };
         var uri = new Option<string?>("--uri") { Description = $"The broker, as the web nodes have it; better given by {UriVariable}, since it holds a password.", HelpName = "AMQP" };
         var prefix = new Option<string>("--prefix") { Description = "With what the names of its queues begin.", DefaultValueFactory = _ => new RabbitMqOptions().Prefix };
+        var model = new Option<string[]>("--model") { Description = "List the queues of these models, too, whether a worker has them or not.", HelpName = "NAME", AllowMultipleArgumentsPerToken = true };
         var json = new Option<bool>("--json") { Description = "Print all as JSON." };
-        var command = new Command("broker", "Show workers, queues and jobs that were set aside; hand those out again.") { requeue, uri, prefix, json };
+        var command = new Command("broker", "Show workers, queues and jobs that were set aside; hand those out again.") { requeue, uri, prefix, model, json };
         command.Runs(terminal, async (parsed, cancellation) =>
         {
             var address = parsed.GetValue(uri) ?? Environment.GetEnvironmentVariable(UriVariable) ?? throw new CliException($"--uri: name the broker, or set {UriVariable}.");
@@ -30,7 +31,8 @@ internal static class BrokerCommand
                 terminal.Note($"{await admin.RequeueAsync(ids, cancellation)} jobs were handed out again");
             var workers = await admin.WorkersAsync(Patience, cancellation);
             var dead = await admin.DeadAsync(cancellation: cancellation);
-            var queues = await admin.QueuesAsync(workers.SelectMany(worker => worker.Models).Select(model => model.Name).Distinct(), cancellation);
+            IEnumerable<string> models = [.. workers.SelectMany(worker => worker.Models).Select(held => held.Name), .. parsed.GetValue(model) ?? [], .. dead.Select(job => job.Model).OfType<string>()];
+            var queues = await admin.QueuesAsync(models.Distinct(), cancellation);
             if (parsed.GetValue(json))
                 terminal.Output.WriteLine(Json.Text(Node(workers, queues, dead)));
             else

@@ -6,6 +6,9 @@ public interface IJobExecutor
     /// <summary>Such as cpu or cuda:0.</summary>
     string Device { get; }
 
+    /// <summary>Why it can do no more jobs, in one sentence; null while it can.</summary>
+    string? Failure => null;
+
     /// <summary>The models it holds; ends once they are loaded, and with none where they could not be.</summary>
     Task<IReadOnlyList<ModelInfo>> GetModelsAsync(CancellationToken cancellationToken = default);
 

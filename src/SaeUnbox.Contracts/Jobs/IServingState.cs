@@ -8,8 +8,11 @@ public interface IServingState
 
     bool IsStopping { get; }
 
-    /// <summary>Why a model could not be loaded; null where all is well.</summary>
+    /// <summary>Why pictures cannot be made; null where all is well.</summary>
     string? Failure { get; }
+
+    /// <summary>A device worked and then broke: only a new start of the program helps.</summary>
+    bool IsBroken => false;
 
     /// <summary>Ends when loading has, well or not.</summary>
     Task Loaded { get; }

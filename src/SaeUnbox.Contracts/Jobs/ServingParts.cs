@@ -14,5 +14,7 @@ public sealed class ServingParts(IEnumerable<IServingState> parts) : IServingSta
 
     public string? Failure => _parts.Select(part => part.Failure).FirstOrDefault(failure => failure is not null);
 
+    public bool IsBroken => _parts.Any(part => part.IsBroken);
+
     public Task Loaded => Task.WhenAll(_parts.Select(part => part.Loaded));
 }

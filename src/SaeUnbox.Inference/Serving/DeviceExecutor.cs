@@ -2,10 +2,12 @@ using SaeUnbox.Contracts;
 
 namespace SaeUnbox.Inference;
 
-/// <summary>A device of this process, for workers: each job goes through this process's own queue to the device's thread.</summary>
+/// <summary>A device of this process, for workers: each job goes through this process's own queue to that device's thread.</summary>
 internal sealed class DeviceExecutor(ModelHost host, InProcessQueue queue) : IJobExecutor
 {
     public string Device => host.Device;
+
+    public string? Failure => host.Failure;
 
     public async Task<IReadOnlyList<ModelInfo>> GetModelsAsync(CancellationToken cancellationToken = default)
     {
@@ -19,7 +21,7 @@ internal sealed class DeviceExecutor(ModelHost host, InProcessQueue queue) : IJo
         var attempt = job with { Id = Guid.NewGuid() };
         try
         {
-            await queue.SubmitAsync(attempt, cancellationToken).ConfigureAwait(false);
+            await queue.SubmitAsync(attempt, host.Device, cancellationToken).ConfigureAwait(false);
         }
         catch (RecipeException exception)
         {

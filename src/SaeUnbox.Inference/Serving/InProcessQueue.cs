@@ -18,7 +18,10 @@ internal sealed partial class InProcessQueue(IOptions<ServingOptions> options, T
     /// <summary>Told to check a job where its model is known; throws <see cref="RecipeException"/>.</summary>
     public Action<GenerationJob>? Check { get; set; }
 
-    public ValueTask SubmitAsync(GenerationJob job, CancellationToken cancellationToken = default)
+    public ValueTask SubmitAsync(GenerationJob job, CancellationToken cancellationToken = default) => SubmitAsync(job, null, cancellationToken);
+
+    /// <summary>The same for one device alone; null for any that has the model.</summary>
+    internal ValueTask SubmitAsync(GenerationJob job, string? device, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         job.Recipe.EnsureValid();
@@ -29,7 +32,7 @@ internal sealed partial class InProcessQueue(IOptions<ServingOptions> options, T
                 return ValueTask.CompletedTask;
             if (_isDraining || (_board.Count >= options.Value.QueueLimit && !_board.Replaces(job)))
                 throw new QueueFullException(_serviceTime.Expected(Math.Max(1, _board.Count / 4)) ?? TimeSpan.FromSeconds(1));
-            var record = new JobRecord(job, clock.GetTimestamp());
+            var record = new JobRecord(job, clock.GetTimestamp()) { Device = device };
             _records[job.Id] = record;
             if (_board.Add(job) is { } replaced)
                 End(_records[replaced.Id], new GenerationProgress.Superseded(replaced.Id));
@@ -63,8 +66,8 @@ internal sealed partial class InProcessQueue(IOptions<ServingOptions> options, T
         return ValueTask.CompletedTask;
     }
 
-    /// <summary>The next job for one of these models; blocks until there is one, null once the queue is closed.</summary>
-    internal JobRecord? Take(IReadOnlyCollection<string> models)
+    /// <summary>The next job for one of these models that this device may do; blocks until there is one, null once the queue is closed.</summary>
+    internal JobRecord? Take(IReadOnlyCollection<string> models, string device)
     {
         lock (_work)
         {
@@ -72,7 +75,7 @@ internal sealed partial class InProcessQueue(IOptions<ServingOptions> options, T
             {
                 if (_isClosed)
                     return null;
-                if (_board.Take(job => models.Contains(job.Recipe.Model)) is { } job)
+                if (_board.Take(job => models.Contains(job.Recipe.Model) && (_records[job.Id].Device ?? device) == device) is { } job)
                 {
                     _running++;
                     TellPositions();
@@ -193,7 +196,7 @@ internal sealed partial class InProcessQueue(IOptions<ServingOptions> options, T
     {
         record.Report(last);
         foreach (var forgotten in _finished.Add(record))
-            _records.Remove(forgotten);
+            _records.Remove(forgotten.Id);
     }
 
     private void TellPositions()

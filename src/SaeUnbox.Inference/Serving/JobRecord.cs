@@ -8,6 +8,9 @@ internal sealed class JobRecord(GenerationJob job, long accepted) : JobReports(j
     /// <summary>Time stamp of its acceptance.</summary>
     public long Accepted => accepted;
 
+    /// <summary>The one device that may do it; null for any.</summary>
+    public string? Device { get; init; }
+
     /// <summary>Time stamp of its start.</summary>
     public long Started { get; set; }
 

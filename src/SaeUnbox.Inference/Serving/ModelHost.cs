@@ -7,8 +7,8 @@ using SaeUnbox.Sae;
 
 namespace SaeUnbox.Inference;
 
-/// <summary>How far a host is.</summary>
-public enum HostState { Loading, Ready, Failed }
+/// <summary>How far a host is: Failed where its models could not be loaded, Broken where its device did jobs and can do none any more.</summary>
+public enum HostState { Loading, Ready, Failed, Broken }
 
 /// <summary>
 /// The one synchronous thread of a device: it loads the device's models, takes jobs for them one by one, and frees them in the end. No
@@ -57,7 +57,7 @@ internal sealed partial class ModelHost : IDisposable
         try
         {
             Load();
-            while (_queue.Take(_runners.Keys) is { } record)
+            while (State != HostState.Broken && _queue.Take(_runners.Keys, _device) is { } record)
                 Do(record);
         }
         catch (Exception exception)
@@ -67,6 +67,8 @@ internal sealed partial class ModelHost : IDisposable
         }
         finally
         {
+            // What only this device could do ends.
+            _queue.ModelsKnown();
             _loaded.TrySetResult();
             foreach (var model in Models)
                 model.Dispose();
@@ -123,11 +125,26 @@ internal sealed partial class ModelHost : IDisposable
         {
             // One job's misfortune is not the next one's.
             Log.JobBroke(_logger, exception, job.Id);
+            Probe(_runners[job.Recipe.Model]);
             _queue.Broke(record, exception);
         }
         finally
         {
             Activity.Current = null;
+        }
+    }
+
+    // After some errors a GPU fails at whatever it is told, until the program is started again: a job that asks for nothing special tells.
+    private void Probe(JobRunner runner)
+    {
+        try
+        {
+            runner.Run(new(Guid.NewGuid(), runner.Model.NewRecipe() with { Seed = Random.Shared.Next() }) { Picture = null });
+        }
+        catch (Exception exception)
+        {
+            (State, Failure) = (HostState.Broken, $"{_device} broke, and can do no more jobs; start the program again.");
+            Log.Broke(_logger, exception, _device);
         }
     }
 
@@ -144,5 +161,8 @@ internal sealed partial class ModelHost : IDisposable
 
         [LoggerMessage(4, LogLevel.Error, "Job {Job} broke")]
         public static partial void JobBroke(ILogger logger, Exception exception, Guid job);
+
+        [LoggerMessage(5, LogLevel.Critical, "{Device} broke under a simple job, too")]
+        public static partial void Broke(ILogger logger, Exception exception, string device);
     }
 }

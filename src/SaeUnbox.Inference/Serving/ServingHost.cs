@@ -34,7 +34,10 @@ internal sealed class ServingHost : IHostedService, IServingState, IDisposable
     /// <summary>Its devices, for workers.</summary>
     internal IReadOnlyList<IJobExecutor> Devices => [.. _hosts.Select(host => new DeviceExecutor(host, _queue))];
 
-    internal IEnumerable<HostedModel> Models => _hosts.SelectMany(host => host.Models);
+    /// <summary>Each model once, though several devices may hold it.</summary>
+    internal IEnumerable<HostedModel> Models => _hosts.SelectMany(host => host.Models).DistinctBy(model => model.Info.Name);
+
+    public bool IsBroken => _hosts.Any(host => host.State == HostState.Broken);
 
     public Task StartAsync(CancellationToken cancellationToken)
     {
@@ -70,6 +73,9 @@ internal sealed class ServingHost : IHostedService, IServingState, IDisposable
         // While models load, jobs for any of them may wait.
         if (_hosts.Any(host => host.State == HostState.Loading))
             return;
+        var holders = _hosts.Where(host => host.Models.Any(model => model.Info.Name == job.Recipe.Model)).ToArray();
+        if (holders.Length > 0 && Array.TrueForAll(holders, host => host.State == HostState.Broken))
+            throw new RecipeException("model", $"cannot be used: {holders[0].Failure}");
         var model = Models.FirstOrDefault(model => model.Info.Name == job.Recipe.Model)
             ?? throw new RecipeException("model", $"there is no model '{job.Recipe.Model}' here; there are {string.Join(", ", Models.Select(known => known.Info.Name))}");
         model.Runner.RequireFit(job);

@@ -42,7 +42,7 @@ internal sealed record DeadLetter(byte[] Body, string Reason)
         var death = headers?.TryGetValue(Deaths, out var deaths) == true ? (deaths as IList<object>)?.OfType<IDictionary<string, object?>>().FirstOrDefault() : null;
         return death?["reason"] is byte[] reason ? Encoding.UTF8.GetString(reason) switch
         {
-            "delivery_limit" => $"{Topology.Tries} workers broke while they did it",
+            "delivery_limit" => $"{Topology.Tries} workers were lost while they did it",
             "expired" => "no worker took it in time",
             var other => other,
         } : "no reason was given";

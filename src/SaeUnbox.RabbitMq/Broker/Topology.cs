@@ -12,6 +12,9 @@ internal sealed class Topology(RabbitMqOptions options)
     /// <summary>Tries before a job is set aside.</summary>
     public const int Tries = 3;
 
+    // A newer broker drops what was given back 20 times, where nothing else is said; looking at the dead gives them back.
+    private const int Unlimited = 1_000_000_000;
+
     private const int MostDead = 10_000, MostPrivate = 64;
     private static readonly TimeSpan KeepDead = TimeSpan.FromDays(7), KeepPrivate = TimeSpan.FromMinutes(10), KeepDeadNotices = TimeSpan.FromHours(1);
 
@@ -55,8 +58,8 @@ internal sealed class Topology(RabbitMqOptions options)
         await channel.ExchangeDeclareAsync(Control, ExchangeType.Fanout, durable: true, autoDelete: false, cancellationToken: cancellation);
         await channel.ExchangeDeclareAsync(Announcements, ExchangeType.Fanout, durable: true, autoDelete: false, cancellationToken: cancellation);
         await channel.ExchangeDeclareAsync(Dead, ExchangeType.Fanout, durable: true, autoDelete: false, cancellationToken: cancellation);
-        await DeclareAsync(channel, Dead, new() { ["x-message-ttl"] = Milliseconds(KeepDead), ["x-max-length"] = MostDead }, cancellation);
-        await DeclareAsync(channel, DeadNotices, new() { ["x-message-ttl"] = Milliseconds(KeepDeadNotices), ["x-max-length"] = MostDead }, cancellation);
+        await DeclareAsync(channel, Dead, new() { ["x-message-ttl"] = Milliseconds(KeepDead), ["x-max-length"] = MostDead, ["x-delivery-limit"] = Unlimited }, cancellation);
+        await DeclareAsync(channel, DeadNotices, new() { ["x-message-ttl"] = Milliseconds(KeepDeadNotices), ["x-max-length"] = MostDead, ["x-delivery-limit"] = Unlimited }, cancellation);
         await channel.QueueBindAsync(Dead, Dead, "", cancellationToken: cancellation);
         await channel.QueueBindAsync(DeadNotices, Dead, "", cancellationToken: cancellation);
     }
@@ -76,9 +79,10 @@ internal sealed class Topology(RabbitMqOptions options)
             }, cancellation);
     }
 
-    /// <summary>The queue of one worker for one model; what it cannot take soon goes on to the queue for all.</summary>
-    public Task DeclarePrivateAsync(IChannel channel, string worker, string model, CancellationToken cancellation) =>
-        DeclareAsync(channel, Private(worker, model), new()
+    /// <summary>The queue of one worker for one model; what it cannot take soon goes on to the queue for all. Made again it is kept for longer.</summary>
+    /// <returns>Jobs that wait in it.</returns>
+    public async Task<uint> DeclarePrivateAsync(IChannel channel, string worker, string model, CancellationToken cancellation) =>
+        (await DeclareAsync(channel, Private(worker, model), new()
         {
             ["x-message-ttl"] = Milliseconds(options.AffinityWait),
             ["x-max-length"] = MostPrivate,
@@ -87,11 +91,11 @@ internal sealed class Topology(RabbitMqOptions options)
             ["x-dead-letter-routing-key"] = Live(model),
             ["x-dead-letter-strategy"] = "at-least-once",
             ["x-expires"] = Milliseconds(KeepPrivate),
-        }, cancellation);
+        }, cancellation)).MessageCount;
 
     /// <summary>The queue in which a web node's answers come, kept for a while when it is away.</summary>
     public Task DeclareRepliesAsync(IChannel channel, string node, CancellationToken cancellation) =>
-        DeclareAsync(channel, Replies(node), new() { ["x-expires"] = Milliseconds(options.KeepReplies) }, cancellation);
+        DeclareAsync(channel, Replies(node), new() { ["x-expires"] = Milliseconds(options.KeepReplies), ["x-delivery-limit"] = Unlimited }, cancellation);
 
     /// <summary>A queue that lives as long as its connection, for what an exchange tells all.</summary>
     public async Task<string> DeclareEarAsync(IChannel channel, string exchange, CancellationToken cancellation)
@@ -102,12 +106,12 @@ internal sealed class Topology(RabbitMqOptions options)
         return queue.QueueName;
     }
 
-    private static async Task DeclareAsync(IChannel channel, string queue, Dictionary<string, object?> arguments, CancellationToken cancellation)
+    private static async Task<QueueDeclareOk> DeclareAsync(IChannel channel, string queue, Dictionary<string, object?> arguments, CancellationToken cancellation)
     {
         arguments["x-queue-type"] = "quorum";
         try
         {
-            await channel.QueueDeclareAsync(queue, durable: true, exclusive: false, autoDelete: false, arguments, cancellationToken: cancellation);
+            return await channel.QueueDeclareAsync(queue, durable: true, exclusive: false, autoDelete: false, arguments, cancellationToken: cancellation);
         }
         catch (OperationInterruptedException exception) when (exception.ShutdownReason?.ReplyCode == Constants.PreconditionFailed)
         {

@@ -46,6 +46,9 @@ internal sealed partial class BrokerQueue(IOptions<RabbitMqOptions> options, Wor
                     Tell(new() { Newer = Message(accepted) });
                 return ValueTask.CompletedTask;
             }
+            // Perhaps another node has jobs of this canvas, from before its page came here.
+            if (job.Canvas is { } fresh && _affinity.Of(fresh) is null)
+                Tell(new() { Newer = Message(accepted) });
             if (job is { Canvas: null, Client: { } asking } && !_turns.Add(asking, job.Id, TurnsAtOnce(job)))
                 return ValueTask.CompletedTask;
             _out[job.Id] = accepted;
@@ -173,8 +176,10 @@ internal sealed partial class BrokerQueue(IOptions<RabbitMqOptions> options, Wor
     {
         if (!job.Report(last))
             return;
+        // One that was refused may have been handed in again, as another job of the same id.
         foreach (var forgotten in _finished.Add(job))
-            _jobs.Remove(forgotten);
+            if (_jobs.GetValueOrDefault(forgotten.Id) == forgotten)
+                _jobs.Remove(forgotten.Id);
     }
 
     private JobMessage Message(NodeJob job) => JobMessage.Of(job.Job, job.Sequence, _topology.Replies(options.Value.Node)) with { TraceParent = job.Telemetry?.Span?.Id };

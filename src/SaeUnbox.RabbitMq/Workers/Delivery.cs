@@ -11,7 +11,7 @@ namespace SaeUnbox.RabbitMq;
 /// <param name="TraceParent">The span it belongs to; null for none.</param>
 internal sealed record Delivery(IChannel Channel, ulong Tag, Lane Lane, byte[] Body, int Tries, string? TraceParent)
 {
-    /// <summary>Counts tries that ended in an error; those that ended with their worker the broker counts itself.</summary>
+    /// <summary>Counts the tries before this copy was made; those that ended with their worker the broker counts itself.</summary>
     public const string TriesHeader = "x-tries";
 
     public static Delivery Of(IChannel channel, ulong tag, Lane lane, ReadOnlyMemory<byte> body, IReadOnlyBasicProperties properties) =>
@@ -20,7 +20,7 @@ internal sealed record Delivery(IChannel Channel, ulong Tag, Lane Lane, byte[] B
     /// <summary>It is done with.</summary>
     public ValueTask AckAsync(CancellationToken cancellation) => Channel.BasicAckAsync(Tag, multiple: false, cancellation);
 
-    /// <summary>Another is to have it.</summary>
+    /// <summary>Another is to have it; the broker counts it as a try.</summary>
     public ValueTask ReturnAsync(CancellationToken cancellation) => Channel.BasicNackAsync(Tag, multiple: false, requeue: true, cancellation);
 
     private static int Count(IReadOnlyBasicProperties properties, string header) =>

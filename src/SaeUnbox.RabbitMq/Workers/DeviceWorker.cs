@@ -16,9 +16,12 @@ internal sealed partial class DeviceWorker(
     private readonly ServiceTime _serviceTime = new();
     private RunningJob? _running;
 
+    /// <summary>Why its device can do no more jobs; null while it can.</summary>
+    public string? Failure => executor.Failure;
+
     public WorkerInfo Info => new(name, executor.Device, models, _running?.Job.Job, _serviceTime.Average);
 
-    /// <summary>Works until the connection is lost, or until it is told to stop and the job in hand has ended.</summary>
+    /// <summary>Works until the connection is lost, the device breaks for good, or it is told to stop and the job in hand has ended.</summary>
     /// <param name="session">The connection.</param>
     /// <param name="stopping">No further job is begun.</param>
     /// <param name="abort">The job in hand is given back.</param>
@@ -39,17 +42,19 @@ internal sealed partial class DeviceWorker(
         var settled = Task.CompletedTask;
         try
         {
-            while (true)
+            while (Failure is null)
             {
                 var delivery = await lanes.TakeAsync(ending.Token);
                 await settled;
-                settled = await DoAsync(delivery, channel, session, abort);
+                settled = SettledAsync(await DoAsync(delivery, channel, session, abort), session);
             }
+            await settled;
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested && !session.Lost.IsCancellationRequested)
         {
             await settled;
-            await lanes.ReturnHeldAsync(session.Lost);
+            foreach (var held in await lanes.HeldAsync())
+                await GiveBackAsync(held, channel, session);
         }
         finally
         {
@@ -57,14 +62,15 @@ internal sealed partial class DeviceWorker(
         }
     }
 
-    private IEnumerable<(Lane, string)> Queues()
+    private IEnumerable<LaneQueue> Queues()
     {
         foreach (var model in models)
         {
+            // Made again each time: under load the broker would think it forgotten.
             if (options.AffinityWait > TimeSpan.Zero)
-                yield return (Lane.Private, topology.Private(name, model.Name));
-            yield return (Lane.Live, topology.Live(model.Name));
-            yield return (Lane.Batch, topology.Batch(model.Name));
+                yield return new(Lane.Private, topology.Private(name, model.Name), (channel, cancellation) => topology.DeclarePrivateAsync(channel, name, model.Name, cancellation));
+            foreach (var (lane, queue) in new[] { (Lane.Live, topology.Live(model.Name)), (Lane.Batch, topology.Batch(model.Name)) })
+                yield return new(lane, queue, (channel, cancellation) => channel.MessageCountAsync(queue, cancellation));
         }
     }
 
@@ -83,7 +89,7 @@ internal sealed partial class DeviceWorker(
         var answers = new Answers(name, channel, recent, clock, session, logger);
         try
         {
-            return await TryDoAsync(job, answers, abort) ? SettleAsync(delivery, answers, session) : delivery.ReturnAsync(session.Lost).AsTask();
+            return await TryDoAsync(job, answers, abort) ? AnsweredAsync(delivery, answers, session) : GiveBackAsync(delivery, channel, session);
         }
         catch (DeviceException broken)
         {
@@ -92,11 +98,25 @@ internal sealed partial class DeviceWorker(
             var body = Wire.Write(broken.Job);
             return delivery.Tries + 1 >= Topology.Tries
                 ? BuryAsync(delivery, body, $"{Topology.Tries} tries failed, the last with {broken.InnerException!.GetType().Name}: {broken.InnerException.Message}", channel, session)
-                : TryLaterAsync(delivery, body, broken.Job.TraceParent, delivery.Lane == Lane.Batch ? topology.Batch(job.Recipe.Model) : topology.Live(job.Recipe.Model), channel, session);
+                : PassOnAsync(delivery with { Body = body, Tries = delivery.Tries + 1, TraceParent = broken.Job.TraceParent }, job.Recipe.Model, channel, session);
         }
     }
 
-    private static async Task SettleAsync(Delivery delivery, Answers answers, BrokerSession session)
+    // Where the broker refuses, all is begun anew at once, and not when the next job comes.
+    private static async Task SettledAsync(Task settling, BrokerSession session)
+    {
+        try
+        {
+            await settling;
+        }
+        catch (Exception exception)
+        {
+            session.Lose(exception.Message);
+            throw;
+        }
+    }
+
+    private static async Task AnsweredAsync(Delivery delivery, Answers answers, BrokerSession session)
     {
         await answers.ConfirmedAsync();
         await delivery.AckAsync(session.Lost);
@@ -179,12 +199,16 @@ internal sealed partial class DeviceWorker(
             running.End(Ending.Superseded);
     }
 
-    // A copy at the queue's end: what comes behind it does not wait for its next try.
-    private async Task TryLaterAsync(Delivery delivery, byte[] body, string? traceParent, string queue, IChannel channel, BrokerSession session)
+    private async Task GiveBackAsync(Delivery delivery, IChannel channel, BrokerSession session) =>
+        await PassOnAsync(delivery, Wire.Read<JobMessage>(delivery.Body).Recipe.Model, channel, session);
+
+    // A copy at the queue's end: what comes behind it does not wait for its next try, and nobody counts one where there was none.
+    private async Task PassOnAsync(Delivery delivery, string model, IChannel channel, BrokerSession session)
     {
         try
         {
-            await channel.PublishAsync("", queue, body, session.Lost, new(TraceHeader.Of(traceParent) ?? []) { [Delivery.TriesHeader] = delivery.Tries + 1 });
+            await channel.PublishAsync("", delivery.Lane == Lane.Batch ? topology.Batch(model) : topology.Live(model), delivery.Body, session.Lost,
+                new(TraceHeader.Of(delivery.TraceParent) ?? []) { [Delivery.TriesHeader] = delivery.Tries });
             await delivery.AckAsync(session.Lost);
         }
         catch (PublishException)

@@ -17,20 +17,20 @@ internal sealed class LaneReader
     private Task _unsubscribed = Task.CompletedTask;
     private int _turn;
 
-    public static async Task<LaneReader> OpenAsync(BrokerSession session, IEnumerable<(Lane Lane, string Queue)> queues)
+    public static async Task<LaneReader> OpenAsync(BrokerSession session, IEnumerable<LaneQueue> queues)
     {
         var reader = new LaneReader();
-        foreach (var (lane, queue) in queues)
+        foreach (var from in queues)
         {
             var channel = await session.OpenAsync();
             await channel.BasicQosAsync(0, prefetchCount: 1, global: false, session.Lost);
             var consumer = new AsyncEventingBasicConsumer(channel);
             consumer.ReceivedAsync += (_, message) =>
             {
-                reader._arrived.Writer.TryWrite(Delivery.Of(channel, message.DeliveryTag, lane, message.Body, message.BasicProperties));
+                reader._arrived.Writer.TryWrite(Delivery.Of(channel, message.DeliveryTag, from.Lane, message.Body, message.BasicProperties));
                 return Task.CompletedTask;
             };
-            reader._sources.Add(new(lane, queue, channel, consumer));
+            reader._sources.Add(new(from, channel, consumer));
         }
         return reader;
     }
@@ -44,15 +44,13 @@ internal sealed class LaneReader
         return delivery;
     }
 
-    /// <summary>Gives back what came along and was not begun.</summary>
-    public async Task ReturnHeldAsync(CancellationToken cancellation)
+    /// <summary>What came along and was not begun; it is to be given back.</summary>
+    public async Task<IReadOnlyList<Delivery>> HeldAsync()
     {
         await _unsubscribed;
         while (_arrived.Reader.TryRead(out var late))
             _held.Add(late);
-        foreach (var delivery in _held)
-            await delivery.ReturnAsync(cancellation);
-        _held.Clear();
+        return _held;
     }
 
     // Two lanes may each deliver in the moment before the others are closed.
@@ -72,15 +70,15 @@ internal sealed class LaneReader
     {
         _turn++;
         // To count costs the broker less than to take from an empty quorum queue, which it has to write down.
-        var counts = await Task.WhenAll(_sources.Select(source => source.Channel.MessageCountAsync(source.Queue, cancellation)));
+        var counts = await Task.WhenAll(_sources.Select(source => source.From.CountAsync(source.Channel, cancellation)));
         foreach (var lane in _order.Next())
         {
             // The models of a lane take turns.
-            var sources = _sources.Zip(counts).Where(pair => pair.First.Lane == lane).ToArray();
+            var sources = _sources.Zip(counts).Where(pair => pair.First.From.Lane == lane).ToArray();
             for (var i = 0; i < sources.Length; i++)
             {
-                var ((_, queue, channel, _), count) = sources[(i + _turn) % sources.Length];
-                if (count > 0 && await channel.BasicGetAsync(queue, autoAck: false, cancellation) is { } got)
+                var ((from, channel, _), count) = sources[(i + _turn) % sources.Length];
+                if (count > 0 && await channel.BasicGetAsync(from.Queue, autoAck: false, cancellation) is { } got)
                     return Delivery.Of(channel, got.DeliveryTag, lane, got.Body, got.BasicProperties);
             }
         }
@@ -89,7 +87,7 @@ internal sealed class LaneReader
 
     private async Task<Delivery> WaitAsync(CancellationToken cancellation)
     {
-        var tags = await Task.WhenAll(_sources.Select(source => source.Channel.BasicConsumeAsync(source.Queue, autoAck: false, source.Consumer, cancellation)));
+        var tags = await Task.WhenAll(_sources.Select(source => source.Channel.BasicConsumeAsync(source.From.Queue, autoAck: false, source.Consumer, cancellation)));
         try
         {
             return await _arrived.Reader.ReadAsync(cancellation);
@@ -101,5 +99,10 @@ internal sealed class LaneReader
         }
     }
 
-    private sealed record Source(Lane Lane, string Queue, IChannel Channel, AsyncEventingBasicConsumer Consumer);
+    private sealed record Source(LaneQueue From, IChannel Channel, AsyncEventingBasicConsumer Consumer);
 }
+
+/// <param name="Lane">The lane.</param>
+/// <param name="Queue">One of its queues.</param>
+/// <param name="CountAsync">How many jobs wait in it.</param>
+internal sealed record LaneQueue(Lane Lane, string Queue, Func<IChannel, CancellationToken, Task<uint>> CountAsync);

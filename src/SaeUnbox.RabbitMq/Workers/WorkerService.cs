@@ -16,11 +16,11 @@ internal sealed class WorkerService(IReadOnlyList<IJobExecutor> executors, IOpti
     private readonly SemaphoreSlim _announce = new(0);
     private IReadOnlyList<DeviceWorker> _devices = [];
 
-    public bool IsReady => broker.IsUp && !IsStopping;
+    public bool IsReady => broker.IsUp && !IsStopping && _devices.All(device => device.Failure is null);
 
     public bool IsStopping { get; private set; }
 
-    public string? Failure => broker.Failure;
+    public string? Failure => _devices.Select(device => device.Failure).FirstOrDefault(failure => failure is not null) ?? broker.Failure;
 
     public Task Loaded => Task.CompletedTask;
 
@@ -112,7 +112,7 @@ internal sealed class WorkerService(IReadOnlyList<IJobExecutor> executors, IOpti
     {
         while (!ending.IsCancellationRequested)
         {
-            await channel.TellAsync(_topology.Announcements, "", Wire.Write(new Announcement(options.Value.Node, [.. _devices.Select(device => device.Info)])), ending);
+            await channel.TellAsync(_topology.Announcements, "", Wire.Write(new Announcement(options.Value.Node, [.. _devices.Where(device => device.Failure is null).Select(device => device.Info)])), ending);
             await ((Task)_announce.WaitAsync(options.Value.AnnounceEvery, ending)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
         // Farewell; where the connection is lost nobody hears it.
