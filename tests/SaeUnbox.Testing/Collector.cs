@@ -25,6 +25,9 @@ public sealed class Collector : IDisposable
 
     public Uri Address { get; }
 
+    /// <summary>All messages so far.</summary>
+    public IReadOnlyList<byte[]> Taken => [.. _taken.Select(one => one.Body)];
+
     /// <summary>Waits for a message to this path that holds all of these, each as text or as bytes.</summary>
     public async Task<byte[]> FindAsync(string path, TimeSpan patience, params object[] parts)
     {

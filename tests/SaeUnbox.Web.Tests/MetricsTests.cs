@@ -1,6 +1,9 @@
 using System.Net;
 using System.Net.Http.Json;
+using System.Text;
+using System.Text.Json;
 using System.Text.RegularExpressions;
+using SaeUnbox.Testing;
 
 namespace SaeUnbox.Web.Tests;
 
@@ -39,6 +42,23 @@ public sealed class MetricsTests
         await using var studio = await Studio.OfAsync();
 
         Assert.Equal(HttpStatusCode.NotFound, await StatusAsync(studio, null));
+    }
+
+    // Whoever reads the traces should not be able to open visitors' links.
+    [Fact]
+    public async Task Traces_OfAShortLink_DoNotTellItsId()
+    {
+        using var collector = new Collector();
+        await using var studio = await Studio.OfAsync($"--SaeUnbox:Telemetry:Otlp={collector.Address}", "--SaeUnbox:Telemetry:OtlpProtocol=http/protobuf", "--OTEL_BSP_SCHEDULE_DELAY=200");
+        using var saved = await studio.Client.PostAsJsonAsync("/api/v1/recipes", new { prompt = "a boat" });
+        var id = (await saved.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("id").GetString()!;
+        foreach (var address in new[] { $"/s/{id}", $"/api/v1/recipes/{id}", "/api/v1/models" })
+            Assert.Equal(HttpStatusCode.OK, (await studio.Client.GetAsync(address)).StatusCode);
+
+        // Spans come in the order in which they ended.
+        await collector.FindAsync("/v1/traces", Studio.Patience, "/api/v1/models");
+        await collector.FindAsync("/v1/traces", Studio.Patience, "/s/{id}", "hidden");
+        Assert.DoesNotContain(collector.Taken, message => message.AsSpan().IndexOf(Encoding.UTF8.GetBytes(id)) >= 0);
     }
 
     private static double Value(string page, string series) =>
