@@ -13,7 +13,7 @@ public sealed record TensorEntry(string Name, ElementType Element, long[] Shape)
 
     public TensorEntry(string name, torch.ScalarType dtype, long[] shape) : this(name, ElementType.Of(dtype), shape) { }
 
-    /// <exception cref="CheckpointException">libtorch has no such type (unsigned 16 to 64 bits, 8-bit floats and smaller).</exception>
+    /// <exception cref="CheckpointException">The type cannot be read (complex numbers, floats of less than 8 bits).</exception>
     public torch.ScalarType DType => Element.ScalarType
         ?? throw new CheckpointException($"Tensor '{Name}' is of type {Element.Name}, which cannot be read here; convert the file to F32, F16 or BF16.");
 

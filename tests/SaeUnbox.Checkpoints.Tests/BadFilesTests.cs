@@ -43,6 +43,17 @@ public sealed class BadFilesTests
         Assert.Contains("reject", expectations);
     }
 
+    [Fact]
+    public void Open_HeaderOfManyMegabytesOfText_IsRejectedWithinTwiceTheFile()
+    {
+        using var folder = new TemporaryFolder();
+        const int length = 20 << 20;
+        Handmade.Safetensors(folder.At("x.safetensors"), $$$"""{"__metadata__":{"note":"{{{new string('x', length)}}}"}}""", []);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.Contains("bytes of text", Assert.Throws<CheckpointException>(() => ReadAll(folder.At("x.safetensors"))).Message);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 2 * length);
+    }
+
     private static void ReadAll(string path)
     {
         using var checkpoint = Checkpoint.Open(path);

@@ -27,6 +27,36 @@ public sealed class RecipeFitTests(GoldenModel model) : IClassFixture<GoldenMode
         Assert.Contains($"0 to {sae.Features - 1}", error.Message);
     }
 
+    [Theory]
+    [InlineData("other", false)]
+    [InlineData("saes", true)]
+    [InlineData("default", true)]
+    [InlineData(null, true)]
+    public void Require_NamedAutoencoders_MustBeTheLoadedOnes(string? name, bool fits)
+    {
+        var (loaded, recipe) = (model.For("turbo1"), model.Recipe("turbo1") with { Saes = name });
+        var error = Record.Exception(() => RecipeFit.Require(recipe, loaded));
+        if (fits) Assert.Null(error);
+        else Assert.Contains("saes: is \"other\", but the model is loaded with the autoencoders \"saes\"", Assert.IsType<RecipeException>(error).Message);
+    }
+
+    [Fact]
+    public void Load_VariantOfTheAutoencoders_IsPartOfTheirName()
+    {
+        var sae = model.For("turbo1").Info.Sites[0];
+        var variant = $"k{sae.K}_hidden{sae.Features}";
+        using var loaded = LoadedModel.Load(new ModelOptions { Threads = 1, Folder = Goldens.At("model"), SaeFolder = Goldens.At("saes"), SaeVariant = variant });
+        Assert.Equal($"saes-{variant}", loaded.Info.Saes);
+    }
+
+    [Fact]
+    public void Load_WithoutAutoencoders_HasNoNameForThem()
+    {
+        using var loaded = LoadedModel.Load(new ModelOptions { Threads = 1, Folder = Goldens.At("model") });
+        var error = Assert.Throws<RecipeException>(() => RecipeFit.Require(model.Recipe("turbo1") with { Saes = "saes" }, loaded));
+        Assert.Contains("no autoencoders", error.Message);
+    }
+
     [Fact]
     public void Require_AblateWhereNoAutoencoderIs_IsAllowed()
     {

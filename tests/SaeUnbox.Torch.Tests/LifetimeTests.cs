@@ -1,4 +1,7 @@
+using System.Reflection;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using TorchSharp.Interop;
 using static TorchSharp.torch;
 
 namespace TorchSharp.Tests;
@@ -78,6 +81,46 @@ public class LifetimeTests
             });
             Assert.True(tensor.IsInvalid);
         }
+    }
+
+    [Fact]
+    public void Call_OnTensorsNobodyHolds_IsNotOvertakenByTheFinalizer()
+    {
+        // Calls of different thread numbers wait for each other, so that the collector finds them in the middle.
+        var right = 0;
+        var threads = Enumerable.Range(1, 3).Select(count => new Thread(() =>
+        {
+            set_num_threads(count);
+            for (var round = 0; round < 300; round++) Interlocked.Add(ref right, RightGradients());
+        })).ToList();
+        threads.ForEach(thread => thread.Start());
+        while (threads.Exists(thread => thread.IsAlive))
+        {
+            GC.Collect(0);
+            GC.WaitForPendingFinalizers();
+        }
+        Assert.Equal(3 * 300 * 2, right);
+    }
+
+    [Fact]
+    public void NativeFunctions_ThatTakeATensorOrAGenerator_TakeTheHandleThatKeepsIt()
+    {
+        var raw = typeof(NativeMethods).GetMethods(BindingFlags.Static | BindingFlags.NonPublic)
+            .Where(method => method.Name.StartsWith("shim_", StringComparison.Ordinal) && !method.Name.EndsWith("_free", StringComparison.Ordinal))
+            .SelectMany(method => method.GetParameters())
+            .Where(parameter => parameter.Name is "tensor" or "generator" && !parameter.IsOut && !typeof(SafeHandle).IsAssignableFrom(parameter.ParameterType));
+        Assert.Empty(raw.Select(parameter => parameter.Member.Name));
+    }
+
+    // Optimised from the first call on: what is not needed any more is not held on to.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static int RightGradients()
+    {
+        var leaf = ones(64, 64).requires_grad_();
+        leaf.matmul(leaf).sum().backward();
+        var gathered = leaf.grad!.data<float>().ToArray().Sum();
+        var asked = autograd.grad([leaf.matmul(leaf).sum()], [leaf])[0].sum().item<float>();
+        return (gathered == 4096 * 128 ? 1 : 0) + (asked == 4096 * 128 ? 1 : 0);
     }
 
     // In a method of its own: no local keeps them alive.

@@ -14,8 +14,11 @@ namespace SaeUnbox.Checkpoints;
 /// <param name="persistent">Resolves the tuples by which PyTorch refers to storages.</param>
 internal sealed class PickleMachine(ByteSource source, IReadOnlyDictionary<string, object> globals, Func<object?[], object> persistent)
 {
-    /// <summary>Most values that may be on the stack, in the memo, or made, ten times what a full U-Net has: bounds memory.</summary>
-    private const int Most = 500_000;
+    /// <summary>
+    /// Most values that may be on the stack, in the memo, or made: twice what a full U-Net has, and more where the file is large enough
+    /// for them, so that they never take more memory than twice the file and 16 MB.
+    /// </summary>
+    private readonly int most = (int)Math.Clamp(source.File.Length / 64, 100_000, 500_000);
 
     private const int LongestInteger = 64;
     private const int LongestName = 200;
@@ -33,7 +36,7 @@ internal sealed class PickleMachine(ByteSource source, IReadOnlyDictionary<strin
             var opcode = source.ReadByte();
             if (opcode == '.') return stack.Count == 1 && marks.Count == 0 ? stack[0] : throw Broken("leaves no single value");
             Step(opcode);
-            if (stack.Count > Most || marks.Count > Most || memo.Count > Most || made > Most) throw Broken("holds too many values");
+            if (stack.Count > most || marks.Count > most || memo.Count > most || made > most) throw Broken("holds too many values");
         }
     }
 

@@ -16,7 +16,7 @@ internal static class LegacyTorch
 
     public static object? ReadValue(SourceFile file)
     {
-        var source = new ByteSource(file, 0, file.Length);
+        var source = new ByteSource(file, 0, Math.Min(file.Length, TorchArchive.LongestPickle));
         if (Plain() is not BigInteger magic || magic != Magic)
             throw file.Broken("it is a bare pickle, not a PyTorch file; nothing of it was run");
         if (Plain() is not Protocol) throw file.Broken($"it is of another protocol than {Protocol}");

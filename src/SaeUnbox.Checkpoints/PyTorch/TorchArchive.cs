@@ -7,7 +7,8 @@ namespace SaeUnbox.Checkpoints;
 /// </summary>
 internal sealed class TorchArchive
 {
-    private const long LongestPickle = 64 << 20;
+    /// <summary>Most bytes of pickle in a file.</summary>
+    public const long LongestPickle = 64 << 20;
 
     private readonly SourceFile file;
     private readonly ZipDirectory directory;

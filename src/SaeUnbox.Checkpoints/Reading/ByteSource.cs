@@ -5,10 +5,14 @@ namespace SaeUnbox.Checkpoints;
 /// <summary>Reads a stretch of a file forward through a small buffer; never past its end, never allocating more than is left.</summary>
 internal sealed class ByteSource(SourceFile file, long position, long end)
 {
+    /// <summary>Most bytes of text in a file: names and notes, never weights.</summary>
+    private const int MostText = 16 << 20;
+
     private readonly byte[] buffer = new byte[(int)Math.Min(32 * 1024, Math.Max(1, end - position))];
     private int next;
     private int filled;
     private long position = position;
+    private long texts;
 
     public SourceFile File => file;
 
@@ -39,7 +43,8 @@ internal sealed class ByteSource(SourceFile file, long position, long end)
     /// <summary>Text of so many bytes.</summary>
     public string ReadUtf8(long count)
     {
-        if (count > Left || count > int.MaxValue) throw Ended();
+        if (count > Left) throw Ended();
+        if ((texts += count) > MostText) throw file.Broken($"its pickle holds more than {MostText} bytes of text");
         var bytes = new byte[count];
         ReadExactly(bytes);
         try
@@ -71,5 +76,5 @@ internal sealed class ByteSource(SourceFile file, long position, long end)
         (position, next, filled) = (position + count, 0, count);
     }
 
-    private CheckpointException Ended() => file.Broken("its pickle ends in the middle");
+    private CheckpointException Ended() => file.Broken("its pickle ends in the middle or is too long");
 }

@@ -35,7 +35,7 @@ internal static class TensorReader
         }
     }
 
-    /// <exception cref="CheckpointException">libtorch has no such type.</exception>
+    /// <exception cref="CheckpointException">The type cannot be read.</exception>
     public static torch.ScalarType TypeOf(StoredTensor stored) => stored.Entry.Element.ScalarType ?? throw new CheckpointException(
         $"Tensor '{stored.Entry.Name}' of '{stored.File.Path}' is of type {stored.Entry.Element}, which cannot be read here; convert the file to F32, F16 or BF16.");
 
@@ -43,7 +43,9 @@ internal static class TensorReader
     private static void ReadDense(StoredTensor stored, torch.ScalarType dtype, torch.Tensor view)
     {
         var position = stored.Position;
-        var direct = view.dtype == dtype && view.is_contiguous() && view.device_type == DeviceType.CPU;
+        var widening = stored.Entry.Element.Widening;
+        var direct = widening is null && view.dtype == dtype && view.is_contiguous() && view.device_type == DeviceType.CPU;
+        var narrow = widening is null ? [] : new byte[(int)Math.Min(ChunkElements, view.numel()) * stored.Entry.Element.Bytes];
         if (direct)
         {
             Slabs.ForEach(view, ChunkBytes / stored.Entry.Element.Bytes, slab => Fill(slab));
@@ -60,9 +62,11 @@ internal static class TensorReader
 
         void Fill(torch.Tensor part)
         {
-            var bytes = part.bytes;
+            var bytes = widening is null ? part.bytes : narrow.AsSpan(0, (int)part.numel() * stored.Entry.Element.Bytes);
             ReadBytes(stored, position, bytes);
             position += bytes.Length;
+            if (widening?.Invoke(bytes, part.bytes) == false)
+                throw new CheckpointException($"Tensor '{stored.Entry.Name}' of '{stored.File.Path}' holds {stored.Entry.Element} values that {dtype} cannot hold.");
         }
     }
 

@@ -18,6 +18,9 @@ internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IR
     public const int MostTensors = 100_000;
 
     private const int MostTexts = 10_000;
+
+    // Names and metadata together.
+    private const int MostTextBytes = 16 << 20;
     private const int MostAxes = 64;
 
     private const int Prefix = 8;
@@ -52,6 +55,7 @@ internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IR
         private readonly List<StoredTensor> tensors = [];
         private readonly Dictionary<string, string> metadata = [];
         private readonly List<(long Begin, long End, string Name)> places = [];
+        private long textBytes;
 
         public SafetensorsHeader Parse(ReadOnlySpan<byte> json)
         {
@@ -59,7 +63,7 @@ internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IR
             Expect(ref reader, JsonTokenType.StartObject);
             while (Next(ref reader) == JsonTokenType.PropertyName)
             {
-                var name = reader.GetString()!;
+                var name = Text(ref reader);
                 if (!names.Add(name)) throw file.Broken($"its safetensors header has '{name}' twice");
                 if (name == "__metadata__") ParseMetadata(ref reader);
                 else ParseTensor(ref reader, name);
@@ -74,9 +78,9 @@ internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IR
             Expect(ref reader, JsonTokenType.StartObject);
             while (Next(ref reader) == JsonTokenType.PropertyName)
             {
-                var key = reader.GetString()!;
+                var key = Text(ref reader);
                 if (Next(ref reader) != JsonTokenType.String) throw file.Broken($"its metadata '{key}' is not a string");
-                if (!metadata.TryAdd(key, reader.GetString()!)) throw file.Broken($"its metadata has '{key}' twice");
+                if (!metadata.TryAdd(key, Text(ref reader))) throw file.Broken($"its metadata has '{key}' twice");
                 if (metadata.Count > MostTexts) throw file.Broken($"its metadata has more than {MostTexts} entries");
             }
         }
@@ -92,11 +96,11 @@ internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IR
                 if (reader.ValueTextEquals("dtype"u8) && dtype is null)
                 {
                     Expect(ref reader, JsonTokenType.String);
-                    dtype = reader.GetString();
+                    dtype = Text(ref reader);
                 }
                 else if (reader.ValueTextEquals("shape"u8) && shape is null) shape = Numbers(ref reader, name);
                 else if (reader.ValueTextEquals("data_offsets"u8) && offsets is null) offsets = Numbers(ref reader, name);
-                else throw file.Broken($"tensor '{name}' has the entry '{reader.GetString()}' twice, or it is unknown");
+                else throw file.Broken($"tensor '{name}' has the entry '{Text(ref reader)}' twice, or it is unknown");
             }
             if (dtype is null || shape is null || offsets is null) throw file.Broken($"tensor '{name}' lacks its dtype, shape or data_offsets");
             Add(name, dtype, shape, offsets);
@@ -149,6 +153,10 @@ internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IR
             }
             if (filled != file.Length - dataStart) throw file.Broken($"it has {file.Length - dataStart - filled} bytes after its last tensor");
         }
+
+        private string Text(ref Utf8JsonReader reader) => (textBytes += reader.ValueSpan.Length) <= MostTextBytes
+            ? reader.GetString()!
+            : throw file.Broken($"its safetensors header holds more than {MostTextBytes} bytes of text");
 
         private static JsonTokenType Next(ref Utf8JsonReader reader) => reader.Read() ? reader.TokenType : throw new JsonException();
 

@@ -5,6 +5,8 @@ namespace SaeUnbox.Checkpoints;
 /// <summary>What all places of one tree of weights share: the source, the tensors asked for, and what does not fit.</summary>
 internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, torch.Device device) : IDisposable
 {
+    private const int MostMissing = 10_000;
+
     private readonly OrderedDictionary<string, torch.Tensor> tensors = [];
     private readonly List<torch.Tensor> leaves = [];
     private readonly HashSet<string> ignored = [];
@@ -57,10 +59,18 @@ internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, t
     /// <summary>Whether the source can fill a tensor of this shape; notes it for <see cref="Load"/> where it cannot.</summary>
     private bool Check(string name, long[] shape)
     {
-        if (!source.TryFind(name, out var entry)) missing.Add(name);
+        if (!source.TryFind(name, out var entry)) Miss(name);
         else if (!entry.Fits(shape)) misshapen.Add($"{name} (is {Shapes.Text(entry.Shape)}, expected {Shapes.Text(shape)})");
         else return true;
         return false;
+    }
+
+    // Whoever wrote a configuration of endless layers shall not have them all listed.
+    private void Miss(string name)
+    {
+        missing.Add(name);
+        if (missing.Count > MostMissing)
+            throw new CheckpointException($"The weights of {source.Description} do not fit the model; more than {MostMissing} are missing, the first {missing[0]}.");
     }
 
     /// <summary>A tensor that will not be filled takes no memory: one element seen at every place.</summary>

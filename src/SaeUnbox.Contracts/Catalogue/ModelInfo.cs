@@ -11,6 +11,15 @@ namespace SaeUnbox.Contracts;
 public sealed record ModelInfo(
     string Name, string Title, int Steps, double Guidance, int Width, int Height, IReadOnlyList<SaeInfo> Sites)
 {
+    /// <summary>What a recipe may call whatever set of autoencoders is loaded.</summary>
+    public const string DefaultSaes = "default";
+
+    /// <summary>Name of the set its autoencoders come from; null where it has none.</summary>
+    public string? Saes { get; init; }
+
+    /// <summary>Whether features numbered in the set of this name (see <see cref="Recipe.Saes"/>) are this model's.</summary>
+    public bool HasSaes(string? name) => name is null or DefaultSaes || name == Saes;
+
     /// <summary>A recipe with the model's own settings.</summary>
     public Recipe NewRecipe(string prompt = "") =>
         new() { Model = Name, Prompt = prompt, Steps = Steps, Guidance = Guidance, Width = Width, Height = Height };

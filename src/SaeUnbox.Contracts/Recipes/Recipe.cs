@@ -22,7 +22,7 @@ public sealed record Recipe
     /// <summary>Name of the model in the catalogue, never a path.</summary>
     public required string Model { get; init; }
 
-    /// <summary>Name of the set of autoencoders the features are numbered in; null for the model's own.</summary>
+    /// <summary>Name of the set of autoencoders the features are numbered in; null, or "default", for the model's own.</summary>
     public string? Saes { get; init; }
 
     public required string Prompt { get; init; }

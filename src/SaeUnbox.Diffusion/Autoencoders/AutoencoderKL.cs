@@ -38,7 +38,7 @@ public sealed class AutoencoderKL : IAutoencoder
     {
         using var scope = NewDisposeScope();
         var unscaled = Unscale(latents.to_type(DType));
-        var image = Tiling.Decode(unscaled, Config.SampleSize / PixelsPerCell, PixelsPerCell, tile =>
+        var image = Tiling.Decode(unscaled, Math.Max(1, Config.SampleSize / PixelsPerCell), PixelsPerCell, tile =>
         {
             using var inner = NewDisposeScope();
             var z = _postQuantConv is null ? tile : _postQuantConv.Forward(tile);

@@ -40,7 +40,7 @@ public sealed record AutoencoderTinyConfig(
             ReadBlocks(json, "num_encoder_blocks", [1, 3, 3, 3], encoderWidths),
             ReadBlocks(json, "num_decoder_blocks", [3, 3, 3, 1], decoderWidths),
             json.Choice("act_fn", "relu", "relu", "silu", "swish", "gelu"),
-            json.Count("upsampling_scaling_factor", 2),
+            json.Count("upsampling_scaling_factor", 2, most: 4),
             json.Number("scaling_factor", 1) is var factor and > 0 ? factor : throw json.Wrong("scaling_factor", "above 0"));
     }
 

@@ -15,6 +15,8 @@ public sealed record ClipVisionConfig(
     /// <summary>Channels of a picture.</summary>
     public const int Channels = 3;
 
+    private const int LargestImage = 4096;
+
     /// <summary>Patches of a picture.</summary>
     public int Patches => ImageSize / PatchSize * (ImageSize / PatchSize);
 
@@ -27,7 +29,7 @@ public sealed record ClipVisionConfig(
         json.Choice("model_type", "clip_vision_model", "clip_vision_model");
         var (width, heads) = (json.Count("hidden_size", 768), json.Count("num_attention_heads", 12));
         if (width % heads != 0) throw json.Wrong("num_attention_heads", $"a divisor of hidden_size {width}, and is {heads}");
-        var (side, patch) = (json.Count("image_size", 224), json.Count("patch_size", 32));
+        var (side, patch) = (json.Count("image_size", 224, most: LargestImage), json.Count("patch_size", 32));
         if (side % patch != 0) throw json.Wrong("patch_size", $"a divisor of image_size {side}, and is {patch}");
         if (json.Count("num_channels", Channels) is var channels && channels != Channels) throw json.Wrong("num_channels", $"{Channels}, and is {channels}");
         return new ClipVisionConfig(

@@ -8,6 +8,14 @@ namespace SaeUnbox.Diffusion;
 /// </summary>
 public sealed class JsonConfig
 {
+    private const int LargestFile = 1 << 20;
+
+    // Wider than any model, and far from where products of two or three of them overflow.
+    private const int LargestCount = 1 << 20;
+
+    // A level halves the resolution: this many are a cell of 128 pixels.
+    private const int MostLevels = 8;
+
     private readonly JsonElement _root;
 
     private JsonConfig(string source, JsonElement root)
@@ -20,21 +28,7 @@ public sealed class JsonConfig
     public string Source { get; }
 
     /// <exception cref="ModelException">The file is missing, unreadable, or no JSON object.</exception>
-    public static JsonConfig Load(string path)
-    {
-        try
-        {
-            return Parse(File.ReadAllText(path), path);
-        }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
-        {
-            throw new ModelException($"{path} is missing.", e);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new ModelException($"{path} cannot be read: {e.Message}", e);
-        }
-    }
+    public static JsonConfig Load(string path) => Parse(TextFile.Read(path, LargestFile), path);
 
     /// <exception cref="ModelException">The text is no JSON object.</exception>
     public static JsonConfig Parse(string json, string source)
@@ -87,18 +81,20 @@ public sealed class JsonConfig
         : Items(value)?.Select(e => AsText(e) ?? throw Wrong(key, "a list of strings")).ToArray()
             ?? throw Wrong(key, "a list of strings");
 
-    /// <summary>A whole number of at least <paramref name="least"/>: a width, a depth, a count.</summary>
-    public int Count(string key, int? fallback = null, int least = 1) => Integer(key, fallback) is var value && value >= least
-        ? value
-        : throw Wrong(key, $"at least {least}, and is {value}");
+    /// <summary>A whole number of at least <paramref name="least"/> and at most <paramref name="most"/>: a width, a depth, a count.</summary>
+    public int Count(string key, int? fallback = null, int least = 1, int most = LargestCount) =>
+        Integer(key, fallback) is var value && value >= least && value <= most
+            ? value
+            : throw Wrong(key, $"at least {least} and at most {most}, and is {value}");
 
-    /// <summary>A list, not empty, of whole numbers of at least <paramref name="least"/>.</summary>
+    /// <summary>A list, one entry a level and not empty, of whole numbers of at least <paramref name="least"/>.</summary>
     public IReadOnlyList<int> Counts(string key, IReadOnlyList<int>? fallback = null, int least = 1)
     {
         var values = Integers(key, fallback);
-        return values.Count > 0 && values.All(v => v >= least)
+        if (values.Count > MostLevels) throw Wrong(key, $"a list of at most {MostLevels} numbers, and has {values.Count}");
+        return values.Count > 0 && values.All(v => v >= least && v <= LargestCount)
             ? values
-            : throw Wrong(key, $"a list of numbers of at least {least}, and is [{string.Join(", ", values)}]");
+            : throw Wrong(key, $"a list of numbers of at least {least} and at most {LargestCount}, and is [{string.Join(", ", values)}]");
     }
 
     /// <summary>One of <paramref name="allowed"/>; <paramref name="fallback"/> where the key is absent.</summary>

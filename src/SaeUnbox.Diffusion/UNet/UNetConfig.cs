@@ -59,7 +59,7 @@ public sealed record UNetConfig(
         return new UNetConfig(
             json.Count("in_channels", 4),
             json.Count("out_channels", 4),
-            json.Count("sample_size", 128),
+            json.Count("sample_size", 128, most: 1 << 14),
             levels,
             json.Count("norm_num_groups", 32),
             json.Number("norm_eps", 1e-5) is var eps and > 0 ? eps : throw json.Wrong("norm_eps", "above 0"),
@@ -74,7 +74,7 @@ public sealed record UNetConfig(
     }
 
     private static int Kernel(JsonConfig json, string key) =>
-        json.Count(key, 3) is var side && side % 2 == 1 ? side : throw json.Wrong(key, $"odd, and is {side}");
+        json.Count(key, 3, most: 31) is var side && side % 2 == 1 ? side : throw json.Wrong(key, $"odd, and is {side}");
 
     private static void RefuseWhatIsNotThere(JsonConfig json)
     {

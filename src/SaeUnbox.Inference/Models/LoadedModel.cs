@@ -17,7 +17,7 @@ public sealed class LoadedModel : IDisposable
     {
         (Pipeline, Saes, Dtype, Vae) = (pipeline, saes, options.Dtype, options.Vae);
         Threads = options.Threads ?? DefaultThreads(pipeline.UNet);
-        Info = Describe(pipeline, saes, options.Name ?? NameOf(options.Folder));
+        Info = Describe(pipeline, saes, options.Name ?? NameOf(options.Folder)) with { Saes = SaesName(options) };
     }
 
     public SdxlPipeline Pipeline { get; }
@@ -95,6 +95,11 @@ public sealed class LoadedModel : IDisposable
             pair.Key, pair.Value.Config.Features, pair.Value.Config.K, pair.Value.Config.Width, pipeline.UNet.SiteOf(pair.Key.Code).Downscale * cell));
         return new ModelInfo(name, name, fewSteps ? TurboSteps : BaseSteps, fewSteps ? 0 : BaseGuidance, side, side, [.. sites]);
     }
+
+    // Another variant numbers its features otherwise.
+    private static string? SaesName(ModelOptions options) => options.SaeFolder is not { } folder ? null
+        : options.SaeVariant is { } variant ? NameOf($"{NameOf(folder)}-{variant}")
+        : NameOf(folder);
 
     // A folder may be called anything; the name in a recipe may not.
     internal static string NameOf(string folder)

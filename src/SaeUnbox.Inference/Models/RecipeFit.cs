@@ -19,6 +19,8 @@ public static class RecipeFit
             yield return new("dtype", $"is {Word(dtype)}, but the model is loaded in {Word(model.Dtype)}");
         if (recipe.Vae is { } vae && vae != model.Vae)
             yield return new("vae", $"is {Word(vae)}, but the model is loaded with {Word(model.Vae)}");
+        if (!model.Info.HasSaes(recipe.Saes))
+            yield return new("saes", $"is \"{recipe.Saes}\", but the model is loaded with {(model.Info.Saes is { } saes ? $"the autoencoders \"{saes}\"" : "no autoencoders")}");
         for (var i = 0; i < recipe.Edits.Count; i++)
             foreach (var error in Check(recipe.Edits[i], $"edits[{i}]", recipe, model)) yield return error;
         for (var i = 0; i < recipe.Interventions.Count; i++)

@@ -5,6 +5,9 @@ namespace TorchSharp.Interop;
 /// <summary>Owns one native <c>at::Tensor</c>; freed once, by whoever comes first of Dispose and the finaliser.</summary>
 internal sealed class TensorHandle : SafeHandle
 {
+    /// <summary>Stands for no tensor.</summary>
+    internal static readonly TensorHandle None = new(IntPtr.Zero);
+
     internal TensorHandle(IntPtr native) : base(IntPtr.Zero, true) => SetHandle(native);
 
     public override bool IsInvalid => handle == IntPtr.Zero;
@@ -30,20 +33,34 @@ internal sealed class GeneratorHandle : SafeHandle
     }
 }
 
-/// <summary>Keeps a native handle alive for the length of a call, so that a Dispose on another thread cannot pull it away.</summary>
-internal readonly ref struct Borrowed
+/// <summary>Keeps tensors alive until it is disposed, so that neither a Dispose on another thread nor the finaliser pulls their memory away.</summary>
+internal readonly ref struct Borrowed : IDisposable
 {
-    private readonly SafeHandle handle;
+    private readonly List<SafeHandle> handles = [];
 
-    internal IntPtr Pointer { get; }
-
-    internal Borrowed(SafeHandle handle)
+    internal Borrowed(params ReadOnlySpan<torch.Tensor> tensors)
     {
-        var added = false;
-        handle.DangerousAddRef(ref added);
-        this.handle = handle;
-        Pointer = handle.DangerousGetHandle();
+        try
+        {
+            foreach (var tensor in tensors)
+            {
+                var added = false;
+                tensor.Native().DangerousAddRef(ref added);
+                handles.Add(tensor.NativeHandle);
+            }
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
     }
 
-    public void Dispose() => handle.DangerousRelease();
+    /// <summary>The native tensors, in order.</summary>
+    internal IntPtr[] Pointers => [.. handles.Select(handle => handle.DangerousGetHandle())];
+
+    public void Dispose()
+    {
+        foreach (var handle in handles) handle.DangerousRelease();
+    }
 }

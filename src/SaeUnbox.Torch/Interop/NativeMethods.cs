@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 
 namespace TorchSharp.Interop;
 
-/// <summary>The shim's C functions; see native/shim.h.</summary>
+/// <summary>The shim's C functions; see native/shim.h. Handles are taken as such, so that a call keeps what it works on alive.</summary>
 internal static unsafe partial class NativeMethods
 {
     private const string Library = "saeunbox_torch";
@@ -26,59 +26,59 @@ internal static unsafe partial class NativeMethods
     internal static partial void shim_tensor_free(IntPtr tensor);
 
     [LibraryImport(Library)]
-    internal static partial long shim_tensor_dim(IntPtr tensor);
+    internal static partial long shim_tensor_dim(TensorHandle tensor);
 
     [LibraryImport(Library)]
-    internal static partial long shim_tensor_numel(IntPtr tensor);
+    internal static partial long shim_tensor_numel(TensorHandle tensor);
 
     [LibraryImport(Library)]
-    internal static partial int shim_tensor_dtype(IntPtr tensor);
+    internal static partial int shim_tensor_dtype(TensorHandle tensor);
 
     [LibraryImport(Library)]
-    internal static partial long shim_tensor_element_size(IntPtr tensor);
+    internal static partial long shim_tensor_element_size(TensorHandle tensor);
 
     [LibraryImport(Library)]
-    internal static partial int shim_tensor_is_contiguous(IntPtr tensor);
+    internal static partial int shim_tensor_is_contiguous(TensorHandle tensor);
 
     [LibraryImport(Library)]
-    internal static partial int shim_tensor_requires_grad(IntPtr tensor);
+    internal static partial int shim_tensor_requires_grad(TensorHandle tensor);
 
     [LibraryImport(Library)]
-    internal static partial int shim_tensor_is_leaf(IntPtr tensor);
+    internal static partial int shim_tensor_is_leaf(TensorHandle tensor);
 
     [LibraryImport(Library)]
-    internal static partial long shim_tensor_storage_offset(IntPtr tensor);
+    internal static partial long shim_tensor_storage_offset(TensorHandle tensor);
 
     [LibraryImport(Library)]
-    internal static partial void shim_tensor_device(IntPtr tensor, out int type, out int index);
+    internal static partial void shim_tensor_device(TensorHandle tensor, out int type, out int index);
 
     [LibraryImport(Library)]
-    internal static partial void shim_tensor_sizes(IntPtr tensor, long* sizes);
+    internal static partial void shim_tensor_sizes(TensorHandle tensor, long* sizes);
 
     [LibraryImport(Library)]
-    internal static partial void shim_tensor_strides(IntPtr tensor, long* strides);
+    internal static partial void shim_tensor_strides(TensorHandle tensor, long* strides);
 
     [LibraryImport(Library)]
-    internal static partial int shim_tensor_data(IntPtr tensor, out IntPtr data);
+    internal static partial int shim_tensor_data(TensorHandle tensor, out IntPtr data);
 
     [LibraryImport(Library)]
-    internal static partial int shim_tensor_set_requires_grad(IntPtr tensor, int required);
+    internal static partial int shim_tensor_set_requires_grad(TensorHandle tensor, int required);
 
     [LibraryImport(Library)]
-    internal static partial int shim_tensor_grad(IntPtr tensor, out IntPtr grad);
+    internal static partial int shim_tensor_grad(TensorHandle tensor, out IntPtr grad);
 
     [LibraryImport(Library)]
-    internal static partial int shim_tensor_set_grad(IntPtr tensor, IntPtr grad);
+    internal static partial int shim_tensor_set_grad(TensorHandle tensor, TensorHandle grad);
 
     [LibraryImport(Library)]
-    internal static partial int shim_tensor_alias(IntPtr tensor, out IntPtr alias);
+    internal static partial int shim_tensor_alias(TensorHandle tensor, out IntPtr alias);
 
     [LibraryImport(Library)]
     internal static partial int shim_tensor_from_memory(
         IntPtr data, long* sizes, int dims, int dtype, IntPtr context, delegate* unmanaged[Cdecl]<IntPtr, void> release, out IntPtr tensor);
 
     [LibraryImport(Library)]
-    internal static partial int shim_backward(IntPtr tensor, IntPtr gradient, int retainGraph, int createGraph);
+    internal static partial int shim_backward(TensorHandle tensor, TensorHandle gradient, int retainGraph, int createGraph);
 
     [LibraryImport(Library)]
     internal static partial int shim_autograd_grad(
@@ -119,19 +119,19 @@ internal static unsafe partial class NativeMethods
     internal static partial int shim_generator_new(ulong seed, int deviceType, int deviceIndex, out IntPtr generator);
 
     [LibraryImport(Library)]
-    internal static partial int shim_generator_seed(IntPtr generator, ulong seed);
+    internal static partial int shim_generator_seed(GeneratorHandle generator, ulong seed);
 
     [LibraryImport(Library)]
-    internal static partial ulong shim_generator_current_seed(IntPtr generator);
+    internal static partial ulong shim_generator_current_seed(GeneratorHandle generator);
 
     [LibraryImport(Library)]
     internal static partial void shim_generator_free(IntPtr generator);
 
     [LibraryImport(Library)]
-    internal static partial int shim_generator_get_state(IntPtr generator, out IntPtr state);
+    internal static partial int shim_generator_get_state(GeneratorHandle generator, out IntPtr state);
 
     [LibraryImport(Library)]
-    internal static partial int shim_generator_set_state(IntPtr generator, IntPtr state);
+    internal static partial int shim_generator_set_state(GeneratorHandle generator, TensorHandle state);
 
     [LibraryImport(Library)]
     internal static partial int shim_cuda_available();

@@ -31,11 +31,11 @@ public static partial class torch
                 NativeMethods.Check(NativeMethods.shim_tensor_grad(Native(), out var gradient), "grad");
                 return gradient == IntPtr.Zero ? null : new Tensor(gradient);
             }
-            set => NativeMethods.Check(NativeMethods.shim_tensor_set_grad(Native(), value?.Native() ?? IntPtr.Zero), "grad");
+            set => NativeMethods.Check(NativeMethods.shim_tensor_set_grad(Native(), value?.Native() ?? TensorHandle.None), "grad");
         }
 
         /// <summary>Adds the gradient of this scalar to every leaf it was made from.</summary>
-        public void backward() => NativeMethods.Check(NativeMethods.shim_backward(Native(), IntPtr.Zero, 0, 0), "backward");
+        public void backward() => NativeMethods.Check(NativeMethods.shim_backward(Native(), TensorHandle.None, 0, 0), "backward");
 
         /// <summary>The same values, cut from the recorded graph.</summary>
         public Tensor detach() => Aten.detach.Call(this);
@@ -51,18 +51,16 @@ public static partial class torch
             IList<Tensor> outputs, IList<Tensor> inputs, IList<Tensor>? grad_outputs = null,
             bool retain_graph = false, bool create_graph = false, bool allow_unused = false)
         {
-            var from = outputs.Select(tensor => tensor.Native()).ToArray();
-            var to = inputs.Select(tensor => tensor.Native()).ToArray();
-            var seeds = grad_outputs?.Select(tensor => tensor.Native()).ToArray();
-            var results = new IntPtr[to.Length];
-            fixed (IntPtr* fromPointer = from, toPointer = to, seedPointer = seeds, resultPointer = results)
+            using var from = new Borrowed([.. outputs]);
+            using var to = new Borrowed([.. inputs]);
+            using var seeds = new Borrowed([.. grad_outputs ?? []]);
+            var results = new IntPtr[inputs.Count];
+            fixed (IntPtr* fromPointer = from.Pointers, toPointer = to.Pointers, resultPointer = results)
+            fixed (IntPtr* seedPointer = grad_outputs is null ? null : seeds.Pointers)
                 NativeMethods.Check(
-                    NativeMethods.shim_autograd_grad(fromPointer, from.Length, toPointer, to.Length, seedPointer,
+                    NativeMethods.shim_autograd_grad(fromPointer, outputs.Count, toPointer, inputs.Count, seedPointer,
                         retain_graph ? 1 : 0, create_graph ? 1 : 0, allow_unused ? 1 : 0, resultPointer),
                     "autograd.grad");
-            GC.KeepAlive(outputs);
-            GC.KeepAlive(inputs);
-            GC.KeepAlive(grad_outputs);
             return [.. results.Select(handle => handle == IntPtr.Zero ? null! : new Tensor(handle))];
         }
     }

@@ -22,13 +22,14 @@ public static partial class torch
             return accessor[0];
         }
 
-        /// <summary>The tensor's memory, which must be contiguous, on the CPU and at most 2 GB.</summary>
+        /// <summary>The tensor's memory, which must be contiguous, on the CPU and at most 2 GB. It is gone with the tensor: hold on to that.</summary>
         public unsafe Span<byte> bytes
         {
             get => new((void*)DataPointer(), checked((int)ContiguousBytes()));
             set
             {
                 if (ContiguousBytes() != value.Length) throw new ArgumentException($"{value.Length} bytes for {this}.");
+                using var borrowed = new Borrowed(this);
                 value.CopyTo(new Span<byte>((void*)DataPointer(), value.Length));
             }
         }
@@ -37,6 +38,7 @@ public static partial class torch
         /// <exception cref="EndOfStreamException">The stream ends before the tensor is full.</exception>
         public unsafe void ReadBytesFromStream(Stream stream, int bufferSize = 1024)
         {
+            using var borrowed = new Borrowed(this);
             var pointer = (byte*)DataPointer();
             for (var left = ContiguousBytes(); left > 0;)
             {
@@ -49,6 +51,7 @@ public static partial class torch
 
         public unsafe void WriteBytesToStream(Stream stream, int bufferSize = 1024)
         {
+            using var borrowed = new Borrowed(this);
             var pointer = (byte*)DataPointer();
             for (var left = ContiguousBytes(); left > 0;)
             {

@@ -67,10 +67,10 @@ public static partial class torch
             return alias;
         }
 
-        // For calls that cannot outlive the object; operators borrow the handle instead.
-        internal IntPtr Native() => IsInvalid
+        /// <summary>The handle, for a call that holds on to it while it lasts.</summary>
+        internal TensorHandle Native() => IsInvalid
             ? throw new ObjectDisposedException(nameof(Tensor), "The tensor was disposed.")
-            : NativeHandle.DangerousGetHandle();
+            : NativeHandle;
 
         public override string ToString() =>
             IsInvalid ? "a disposed tensor" : $"[{string.Join("x", shape)}], type = {dtype}, device = {device}";

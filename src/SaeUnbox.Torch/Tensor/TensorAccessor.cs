@@ -1,4 +1,5 @@
 using System.Collections;
+using TorchSharp.Interop;
 
 namespace TorchSharp.Utils;
 
@@ -39,6 +40,7 @@ public sealed class TensorAccessor<T> : IDisposable, IEnumerable<T> where T : un
                         ? position * sizes[i] + indices[i]
                         : throw new IndexOutOfRangeException($"Index {indices[i]} is outside dimension {i} of size {sizes[i]}.");
             if (position < 0 || position >= Count) throw new IndexOutOfRangeException($"Position {position} is outside {Count} elements.");
+            using var borrowed = new Borrowed(contiguous);
             return Elements(position, 1)[0];
         }
     }
@@ -47,6 +49,7 @@ public sealed class TensorAccessor<T> : IDisposable, IEnumerable<T> where T : un
 
     public void CopyTo(Span<T> array, int arrayIndex = 0, long tensorIndex = 0)
     {
+        using var borrowed = new Borrowed(contiguous);
         for (var left = Count - tensorIndex; left > 0;)
         {
             var piece = (int)Math.Min(left, 1 << 24);

@@ -29,28 +29,24 @@ public static partial class torch
         /// <summary>The generator's whole state, a byte tensor.</summary>
         public Tensor get_state()
         {
-            using var borrowed = new Borrowed(NativeHandle);
-            NativeMethods.Check(NativeMethods.shim_generator_get_state(borrowed.Pointer, out var state));
+            NativeMethods.Check(NativeMethods.shim_generator_get_state(NativeHandle, out var state));
             return new Tensor(state);
         }
 
         public void set_state(Tensor value)
         {
-            using var borrowed = new Borrowed(NativeHandle);
-            NativeMethods.Check(NativeMethods.shim_generator_set_state(borrowed.Pointer, value.Native()));
+            NativeMethods.Check(NativeMethods.shim_generator_set_state(NativeHandle, value.Native()));
         }
 
         public Generator manual_seed(long seed)
         {
-            using var borrowed = new Borrowed(NativeHandle);
-            NativeMethods.Check(NativeMethods.shim_generator_seed(borrowed.Pointer, unchecked((ulong)seed)));
+            NativeMethods.Check(NativeMethods.shim_generator_seed(NativeHandle, unchecked((ulong)seed)));
             return this;
         }
 
         public long initial_seed()
         {
-            using var borrowed = new Borrowed(NativeHandle);
-            return unchecked((long)NativeMethods.shim_generator_current_seed(borrowed.Pointer));
+            return unchecked((long)NativeMethods.shim_generator_current_seed(NativeHandle));
         }
 
         public void Dispose()

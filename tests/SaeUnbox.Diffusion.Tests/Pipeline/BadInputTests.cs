@@ -50,7 +50,7 @@ public sealed class BadInputTests
     public void Load_ComponentMissing_NamesEveryOne()
     {
         using var folder = new TemporaryFolder();
-        CopyModel(folder.Path);
+        ModelCopy.To(folder.Path);
         Directory.Delete(folder.At("unet"), recursive: true);
         Directory.Delete(folder.At("tokenizer_2"), recursive: true);
         var message = Assert.Throws<ModelException>(() => SdxlPipeline.Load(folder.Path)).Message;
@@ -64,7 +64,7 @@ public sealed class BadInputTests
     public void Load_WeightsMissing_NamesTheFolder(string component)
     {
         using var folder = new TemporaryFolder();
-        CopyModel(folder.Path);
+        ModelCopy.To(folder.Path);
         File.Delete(folder.At(component, "diffusion_pytorch_model.safetensors"));
         Assert.Contains(component, Assert.Throws<CheckpointException>(() => SdxlPipeline.Load(folder.Path)).Message);
     }
@@ -73,7 +73,7 @@ public sealed class BadInputTests
     public void Load_WeightsUnderTheirHalfPrecisionName_AreFound()
     {
         using var folder = new TemporaryFolder();
-        CopyModel(folder.Path);
+        ModelCopy.To(folder.Path);
         foreach (var component in (string[])["unet", "vae"])
         {
             File.Move(
@@ -90,7 +90,7 @@ public sealed class BadInputTests
     {
         using var folder = new TemporaryFolder();
         var model = Directory.CreateDirectory(folder.At("model")).FullName;
-        CopyModel(model);
+        ModelCopy.To(model);
         var options = new SdxlPipelineOptions { Autoencoder = AutoencoderChoice.Tiny };
         Assert.Contains("vae_tiny", Assert.Throws<ModelException>(() => SdxlPipeline.Load(model, options)).Message);
     }
@@ -109,16 +109,5 @@ public sealed class BadInputTests
         var (now, _) = Autoencoder.Load(Goldens.At("model", "vae"), precision);
         var latents = randn([1, old.LatentChannels, 3, 5]);
         TensorAssert.Same(now.Decode(latents), old.Decode(latents));
-    }
-
-    private static void CopyModel(string target)
-    {
-        var source = Goldens.At("model");
-        foreach (var file in Directory.EnumerateFiles(source, "*", SearchOption.AllDirectories))
-        {
-            var copy = Path.Combine(target, Path.GetRelativePath(source, file));
-            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
-            File.Copy(file, copy);
-        }
     }
 }

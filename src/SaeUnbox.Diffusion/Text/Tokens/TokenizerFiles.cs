@@ -7,7 +7,7 @@ internal sealed class TokenizerFiles
 {
     // The published vocabulary's number of merges; the reference never reads more of the file, whatever the vocabulary.
     private const int MostMerges = 49152 - 256 - 2;
-    private const int DefaultLength = 77, LongestLength = 1 << 20;
+    private const int DefaultLength = 77, LongestLength = 1 << 20, LargestFile = 1 << 24;
 
     private readonly Dictionary<string, int> _ids;
     private readonly int _unknownId;
@@ -80,7 +80,7 @@ internal sealed class TokenizerFiles
         var ids = new Dictionary<string, int>();
         try
         {
-            using var document = JsonDocument.Parse(ReadText(path));
+            using var document = JsonDocument.Parse(TextFile.Read(path, LargestFile));
             foreach (var entry in document.RootElement.EnumerateObject())
             {
                 ids[entry.Name] = entry.Value.TryGetInt32(out var id) && id >= 0
@@ -99,7 +99,7 @@ internal sealed class TokenizerFiles
     {
         var merges = new List<(string, string)>();
         // The first line names the format's version.
-        foreach (var line in ReadText(path).Trim().Split('\n').Skip(1).Take(MostMerges))
+        foreach (var line in TextFile.Read(path, LargestFile).Trim().Split('\n').Skip(1).Take(MostMerges))
         {
             merges.Add(line.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries) is [var left, var right]
                 ? (left, right)
@@ -123,21 +123,5 @@ internal sealed class TokenizerFiles
             tokens[token] = id;
         }
         return tokens;
-    }
-
-    private static string ReadText(string path)
-    {
-        try
-        {
-            return File.ReadAllText(path);
-        }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
-        {
-            throw new ModelException($"{path} is missing.", e);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new ModelException($"{path} cannot be read: {e.Message}", e);
-        }
     }
 }
