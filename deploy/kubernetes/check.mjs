@@ -1,4 +1,4 @@
-// Checks every manifest against the schema of its kind, and that it has no field the schema does not know:
+// Checks every manifest against the schema of its kind, that it has no field the schema does not know, and that what pods find on volumes is put there:
 // node check.mjs FILE...   (deploy/check.sh installs what it needs)
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -6,6 +6,7 @@ import { parseAllDocuments } from 'yaml';
 
 const require = createRequire(import.meta.url);
 const packages = { 'keda.sh': '@kubernetes-models/keda' };
+const manifests = [];
 let [checked, wrong] = [0, 0];
 
 /** The value, and a list that its fields leave one by one when they are read: the validators read every field they know. */
@@ -27,6 +28,7 @@ for (const file of process.argv.slice(2))
         if (document.errors.length) { complain(document.errors[0].message); continue; }
         const manifest = document.toJS(), { apiVersion, kind, metadata } = manifest, what = `${kind} ${metadata?.name}`;
         checked++;
+        manifests.push(manifest);
         try {
             const Model = require(`${packages[apiVersion.split('/')[0]] ?? 'kubernetes-models'}/${apiVersion}`)[kind];
             if (!Model) { complain(`${what}: ${apiVersion} has no ${kind}`); continue; }
@@ -38,6 +40,26 @@ for (const file of process.argv.slice(2))
             complain(`${what}: ${error.message}`);
         }
     }
+
+const complain = message => { wrong++; console.error(message); };
+const pods = manifests.map(manifest => manifest.spec?.template?.spec).filter(pod => pod);
+const claimsOf = pod => (pod.volumes ?? []).filter(volume => volume.persistentVolumeClaim)
+    .map(({ name, persistentVolumeClaim: { claimName, readOnly } }) => ({ claimName,
+        writes: !readOnly && pod.containers.some(container => container.volumeMounts?.some(mount => mount.name === name && !mount.readOnly)) }));
+const used = pods.flatMap(claimsOf);
+for (const claim of new Set(used.map(one => one.claimName))) {
+    const modes = manifests.find(one => one.kind === 'PersistentVolumeClaim' && one.metadata.name === claim)?.spec.accessModes ?? [];
+    if (!modes.some(mode => mode.startsWith('ReadWrite')) || !used.some(one => one.claimName === claim && one.writes))
+        complain(`PersistentVolumeClaim ${claim}: nobody can write to it, so it stays empty`);
+}
+
+// `saeunbox download` makes a folder of each repository's name.
+const words = pods.flatMap(pod => pod.containers.flatMap(container => container.command ?? []));
+const folders = words.filter((_, i) => words[i - 1] === '--repo').map(repository => `/models/${repository.split('/')[1]}`);
+for (const { kind, metadata, data } of manifests.filter(one => one.kind === 'ConfigMap'))
+    for (const [key, value] of Object.entries(data))
+        if (/__Models__\d+__\w*Folder$/.test(key) && !folders.includes(value))
+            complain(`${kind} ${metadata.name}: ${key} is ${value}, which nothing makes`);
 
 console.log(`${checked} manifests, ${wrong} mistakes`);
 process.exit(wrong || !checked ? 1 : 0);
