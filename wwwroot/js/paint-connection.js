@@ -1,5 +1,5 @@
 // The brush's way to the server: SignalR with MessagePack. The newest stroke is what counts: a few calls are under way, so that a far server
-// is not waited for at each, and of what was painted on a layer meanwhile the newest goes next. After a lost connection the canvas is opened again
+// is not waited for at each, and of what was painted meanwhile the newest of each layer goes next. After a lost connection the canvas is opened again
 // and the newest strokes are sent again; so are those that were too much for the server at the moment.
 
 const version = 2, mostUnderway = 3;
@@ -10,7 +10,7 @@ async function library() {
     return globalThis.signalR;
 }
 
-export async function connect({ onFrame, onChanged, onStatus, onRejected, onPainted, onTrouble }) {
+export async function connect({ onFrame, onChanged, onStatus, onRejected, onPainted, onIdle = () => { }, onTrouble }) {
     const signalR = await library();
     const hub = new signalR.HubConnectionBuilder()
         .withUrl(`/hubs/paint?version=${version}`, { transport: signalR.HttpTransportType.WebSockets, skipNegotiation: true })
@@ -18,8 +18,8 @@ export async function connect({ onFrame, onChanged, onStatus, onRejected, onPain
         .withAutomaticReconnect({ nextRetryDelayInMilliseconds: retry => Math.min(4000, 150 * 2 ** retry.previousRetryCount) })
         .configureLogging(signalR.LogLevel.Error)
         .build();
-    const waiting = new Map(), newestOf = new Map(); // of each layer the stroke to send, and the number of its newest
-    let painted = 0, canvas = '', recipe = '', underway = 0, isPaused = false, newest = -1;
+    const newestOf = new Map(); // the number of each layer's newest stroke
+    let canvas = '', recipe = '', waiting = [], underway = 0, isPaused = false, number = 0, painted = -1, newest = -1;
     hub.on('Frame', frame => {
         // The server sends no picture older than the one before; a reordered one is still not shown.
         if (frame.Version <= newest) return;
@@ -48,18 +48,20 @@ export async function connect({ onFrame, onChanged, onStatus, onRejected, onPain
     async function open(json, id) {
         [recipe, canvas] = [json, id ?? canvas];
         const state = await hub.invoke('Open', canvas, json).catch(error => { throw new Error(plain(error)); });
+        // Another canvas counts anew: no version of the old one is newer than what is painted here.
+        if (canvas && state.Canvas !== canvas) painted = Infinity;
         canvas = state.Canvas;
         return canvas;
     }
 
     async function flush() {
-        const [stroke] = waiting.values();
-        if (!stroke || isPaused || underway === mostUnderway || hub.state !== signalR.HubConnectionState.Connected) return;
+        if (isPaused || underway === mostUnderway || !waiting.length || hub.state !== signalR.HubConnectionState.Connected) return;
         underway++;
-        waiting.delete(stroke.edit);
+        const stroke = waiting.shift();
         try {
             const answer = await hub.invoke('Paint', stroke.edit, stroke.mask, stroke.isLast);
             if (answer.RetryAfterSeconds === null) {
+                painted = Math.max(painted, answer.Version);
                 onPainted(stroke, answer.Version);
             } else {
                 again(stroke);
@@ -71,12 +73,20 @@ export async function connect({ onFrame, onChanged, onStatus, onRejected, onPain
         } finally {
             underway--;
         }
+        if (!underway && !waiting.length) onIdle();
         await flush();
+    }
+
+    // Of a layer only the newest waits.
+    function queue(stroke) {
+        const other = waiting.find(one => one.edit === stroke.edit);
+        if (other?.number > stroke.number) return;
+        waiting = [...waiting.filter(one => one !== other), stroke];
     }
 
     // Unless the layer has a newer one, wherever that is.
     function again(stroke) {
-        if (stroke.number === newestOf.get(stroke.edit)) waiting.set(stroke.edit, stroke);
+        if (stroke.number === newestOf.get(stroke.edit)) queue(stroke);
     }
 
     function pause(seconds) {
@@ -91,10 +101,14 @@ export async function connect({ onFrame, onChanged, onStatus, onRejected, onPain
     return {
         open,
         stop: () => hub.stop(),
-        /** Hands over a stroke, { edit, mask, isLast }; what waits of its layer is replaced. */
+        /** Whether strokes are on their way. */
+        get isBusy() { return underway > 0 || waiting.length > 0; },
+        /** The canvas's version with the newest stroke that arrived. */
+        get painted() { return painted; },
+        /** Hands over a stroke, { edit, mask, isLast }; what waits is replaced by what is newer. */
         paint(stroke) {
-            waiting.set(stroke.edit, { ...stroke, number: ++painted });
-            newestOf.set(stroke.edit, painted);
+            newestOf.set(stroke.edit, ++number);
+            queue({ ...stroke, number });
             return flush();
         },
     };

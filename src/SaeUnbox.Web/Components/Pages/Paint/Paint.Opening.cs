@@ -67,7 +67,7 @@ public sealed partial class Paint
 
     /// <summary>A picture of ours was dropped on the page: its recipe.</summary>
     [JSInvokable]
-    public void Dropped(string? json) => Take(json is null ? (null, "That picture carries no recipe. Drop a PNG that was saved here.") : StartingRecipe.OfJson(json, Catalogue),
+    public void Dropped(string? json) => Take(json is null ? (null, "That picture carries no recipe that can be read. Drop a PNG that was saved here.") : StartingRecipe.OfJson(json, Catalogue),
         "The picture's recipe is on the canvas.");
 
     private void Take((Recipe? Recipe, string? Note) found, string done)
