@@ -14,12 +14,12 @@ public sealed class HubClient : IAsyncDisposable
     private readonly List<byte> _rest = [];
     private int _calls;
 
-    public static async Task<HubClient> ConnectAsync(Uri studio, string? origin = null)
+    public static async Task<HubClient> ConnectAsync(Uri studio, string? origin = null, string query = "")
     {
         var client = new HubClient();
         if (origin is not null)
             client._socket.Options.SetRequestHeader("Origin", origin);
-        await client._socket.ConnectAsync(new Uri($"ws://{studio.Authority}/hubs/paint"), default);
+        await client._socket.ConnectAsync(new Uri($"ws://{studio.Authority}/hubs/paint{query}"), default);
         await client.SendAsync("""{"protocol":"json","version":1}""");
         await client.NextAsync();
         return client;

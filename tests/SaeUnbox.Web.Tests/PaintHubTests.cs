@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.WebSockets;
 using System.Text.Json;
 using SaeUnbox.Contracts;
@@ -13,10 +14,10 @@ public sealed class PaintHubTests(Studio studio)
     {
         await using var hub = await HubClient.ConnectAsync(studio.Address);
         var (recipe, mask) = await WithLayerAsync(hub);
-        var version = (await hub.InvokeAsync("SetRecipe", recipe)).GetInt64();
+        var version = (await hub.InvokeAsync("SetRecipe", recipe)).GetProperty("version").GetInt64();
         var before = await hub.HearAsync("Frame", frame => frame.GetProperty("version").GetInt64() >= version);
 
-        var painted = (await hub.InvokeAsync("Paint", 0, mask, true)).GetInt64();
+        var painted = (await hub.InvokeAsync("Paint", 0, mask, true)).GetProperty("version").GetInt64();
         var after = await hub.HearAsync("Frame", frame => frame.GetProperty("version").GetInt64() >= painted);
 
         Assert.True(painted > version);
@@ -32,7 +33,7 @@ public sealed class PaintHubTests(Studio studio)
         await hub.InvokeAsync("SetRecipe", recipe);
         var last = 0L;
         for (var i = 0; i < 15; i++)
-            last = (await hub.InvokeAsync("Paint", 0, i % 2 == 0 ? mask : "", i == 14)).GetInt64();
+            last = (await hub.InvokeAsync("Paint", 0, i % 2 == 0 ? mask : "", i == 14)).GetProperty("version").GetInt64();
 
         var seen = new List<long>();
         while (seen.Count == 0 || seen[^1] < last)
@@ -79,6 +80,63 @@ public sealed class PaintHubTests(Studio studio)
     {
         await Assert.ThrowsAsync<WebSocketException>(() => HubClient.ConnectAsync(studio.Address, "https://elsewhere.example"));
         await using var own = await HubClient.ConnectAsync(studio.Address, $"http://{studio.Address.Authority}");
+    }
+
+    [Fact]
+    public async Task Connect_WithAVersionItDoesNotSpeak_IsRefusedAndToldWhich()
+    {
+        await Assert.ThrowsAsync<WebSocketException>(() => HubClient.ConnectAsync(studio.Address, query: "?version=1"));
+        await using var spoken = await HubClient.ConnectAsync(studio.Address, query: "?version=2");
+
+        var answer = await studio.Client.GetAsync("/hubs/paint?version=3", TestContext.Current.CancellationToken);
+        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+        Assert.Contains("version 2", await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public async Task Cancel_WhileItsPictureIsMade_EndsIt()
+    {
+        await using var hub = await HubClient.ConnectAsync(studio.Address);
+        await hub.InvokeAsync("Open", null, """{"prompt":"a house","steps":100}""");
+        await hub.InvokeAsync("Refresh");
+        await hub.HearAsync("Status", status => status.GetProperty("state").GetString() == "running");
+
+        await hub.InvokeAsync("Cancel");
+
+        await hub.HearAsync("Status", status => status.GetProperty("state").GetString() == "cancelled");
+    }
+
+    [Fact]
+    public async Task Disconnect_TheOnlyOneThatLooks_GivesItsPictureUpUntilOneComesBack()
+    {
+        string canvas;
+        await using (var first = await HubClient.ConnectAsync(studio.Address))
+        {
+            canvas = (await first.InvokeAsync("Open", null, """{"prompt":"a house","steps":100}""")).GetProperty("canvas").GetString()!;
+            await first.InvokeAsync("Refresh");
+            await first.HearAsync("Status", status => status.GetProperty("state").GetString() == "running");
+        }
+        await using var second = await HubClient.ConnectAsync(studio.Address);
+        // The program has one device: this is made once the other's picture is given up.
+        await second.InvokeAsync("Open", null, """{"prompt":"a boat at sea"}""");
+        await second.InvokeAsync("Refresh");
+        await second.HearAsync("Frame");
+        await second.InvokeAsync("Open", canvas, "");
+
+        Assert.Equal(2, (await second.HearAsync("Changed")).GetProperty("version").GetInt64());
+    }
+
+    [Fact]
+    public async Task Paint_AMaskThatDoesNotFit_ChangesNothing()
+    {
+        await using var hub = await HubClient.ConnectAsync(studio.Address);
+        var (recipe, _) = await WithLayerAsync(hub);
+        var version = (await hub.InvokeAsync("SetRecipe", recipe)).GetProperty("version").GetInt64();
+
+        var error = await Assert.ThrowsAsync<InvalidOperationException>(() => hub.InvokeAsync("Paint", 0, BrushMask.FromCells(256, 256, new float[1 << 16]).ToString(), true));
+
+        Assert.Contains("256 x 256", error.Message);
+        Assert.Equal(version + 1, (await hub.InvokeAsync("Paint", 0, "", true)).GetProperty("version").GetInt64());
     }
 
     [Fact]

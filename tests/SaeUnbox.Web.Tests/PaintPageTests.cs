@@ -59,7 +59,7 @@ public sealed class PaintPageTests(Studio studio, Browser browser) : IClassFixtu
         await page.HistoryAsync(entries + 1);
 
         Assert.Contains("painted 100 %", await page.Locator("[data-cell]").TextContentAsync());
-        await page.WaitForFunctionAsync("() => localStorage.getItem('saeunbox.pending') === null");
+        await page.WaitForFunctionAsync("() => sessionStorage.getItem('saeunbox.pending') === null");
         Assert.NotEqual(before, await page.PixelsAsync());
     }
 
@@ -142,7 +142,7 @@ public sealed class PaintPageTests(Studio studio, Browser browser) : IClassFixtu
         await page.StrokeAsync((.3, .9), (.7, .9));
 
         await studio.StartAsync();
-        await page.WaitForFunctionAsync("() => localStorage.getItem('saeunbox.pending') === null");
+        await page.WaitForFunctionAsync("() => sessionStorage.getItem('saeunbox.pending') === null");
         // The page was loaded anew: its history begins again.
         await page.WaitForFunctionAsync("() => document.querySelector('.layer') && document.querySelectorAll('.history li').length === 1");
 

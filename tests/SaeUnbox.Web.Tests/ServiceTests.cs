@@ -48,6 +48,47 @@ public sealed class ServiceTests
     }
 
     [Fact]
+    public async Task Paint_TooOften_TellsWhenToSendItAgainAndKeepsStrokesApart()
+    {
+        await using var studio = await Studio.OfAsync("--SaeUnbox:Canvases:Burst=4", "--SaeUnbox:Canvases:RequestsPerSecond=1", "--SaeUnbox:Canvases:StrokeBurst=50");
+        await using var hub = await HubClient.ConnectAsync(studio.Address);
+        await hub.InvokeAsync("Open", null, """{"prompt":"a house","edits":[{"site":"up.0.1","feature":12,"strength":8}]}""");
+        for (var i = 0; i < 20; i++)
+            Assert.Equal(JsonValueKind.Null, (await hub.InvokeAsync("Paint", 0, "", false)).GetProperty("retryAfterSeconds").ValueKind);
+
+        JsonElement answer;
+        do
+            answer = await hub.InvokeAsync("Paint", 0, "", true);
+        while (answer.GetProperty("retryAfterSeconds").ValueKind == JsonValueKind.Null);
+        Assert.InRange(answer.GetProperty("retryAfterSeconds").GetDouble(), .01, 10);
+    }
+
+    [Fact]
+    public async Task ShortLink_OpenedTooOften_Is429()
+    {
+        await using var studio = await Studio.OfAsync("--SaeUnbox:Canvases:ReadingBurst=3", "--SaeUnbox:Canvases:ReadingsPerSecond=1");
+        HttpResponseMessage last = null!;
+        for (var i = 0; i < 20 && last?.StatusCode != HttpStatusCode.TooManyRequests; i++)
+            last = await studio.Client.GetAsync("/s/0123456789012345678901", Cancelled);
+
+        Assert.Equal(HttpStatusCode.TooManyRequests, last.StatusCode);
+        Assert.True(last.Headers.RetryAfter!.Delta >= TimeSpan.FromSeconds(1));
+    }
+
+    [Fact]
+    public async Task Get_OverHttps_TellsTheBrowserToStayThere()
+    {
+        await using var studio = await Studio.OfAsync();
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/healthz");
+        request.Headers.Add("X-Forwarded-Proto", "https");
+        request.Headers.Add("X-Forwarded-Host", "studio.example");
+        using var answer = await studio.Client.SendAsync(request, Cancelled);
+
+        Assert.Equal("max-age=15552000", Assert.Single(answer.Headers.GetValues("Strict-Transport-Security")));
+        Assert.False((await studio.Client.GetAsync("/healthz", Cancelled)).Headers.Contains("Strict-Transport-Security"));
+    }
+
+    [Fact]
     public async Task Terminate_WhileAJobRuns_SaysNotReadyAndLetsItEnd()
     {
         await using var studio = await Studio.OfAsync("--SaeUnbox:ReadinessDelay=00:00:05");

@@ -1,13 +1,19 @@
 // What this browser keeps of the canvas: the recipe and the job of its picture, and beside it the newest stroke until the recipe holds it. The
-// page may be loaded anew at any moment, and the server started anew.
+// page may be loaded anew at any moment, and the server started anew. Each tab has its own (a duplicated one begins with a copy); a new tab
+// begins with what the last one had.
 
+const tab = 'sessionStorage', browser = 'localStorage';
 const keys = { recipe: 'saeunbox.draft', job: 'saeunbox.job', stroke: 'saeunbox.pending' };
+
+/** The link in the address, if any. */
+export const link = () => /[#&]r=([\w-]+)/.exec(location.hash)?.[1];
 
 /** A link in the address; or the draft, the job of its picture, and a stroke that it may not hold yet. */
 export function find() {
-    const link = /[#&]r=([\w-]+)/.exec(location.hash)?.[1];
-    const stroke = link ? null : newestStroke();
-    return { link, draft: stored(keys.recipe), job: link ? null : stored(keys.job), pendingEdit: stroke?.edit ?? -1, pendingMask: stroke?.mask };
+    const linked = link();
+    const from = stored(tab, keys.recipe) === null ? browser : tab;
+    const stroke = linked ? null : newestStroke();
+    return { link: linked, draft: stored(from, keys.recipe), job: linked ? null : stored(from, keys.job), pendingEdit: stroke?.edit ?? -1, pendingMask: stroke?.mask };
 }
 
 export function keep(recipe) {
@@ -15,7 +21,7 @@ export function keep(recipe) {
 }
 
 export function keepStroke(edit, mask) {
-    store(keys.stroke, JSON.stringify({ edit, mask }));
+    store(keys.stroke, JSON.stringify({ edit, mask }), [tab]);
 }
 
 /** The server's recipe changed: the draft follows it, even where this page's circuit is gone and only the brush came back. */
@@ -29,17 +35,18 @@ export function changed(change) {
 
 /** Forgets the stroke. */
 export function forget() {
-    try { localStorage.removeItem(keys.stroke); } catch { /* Nothing was kept. */ }
+    try { sessionStorage.removeItem(keys.stroke); } catch { /* Nothing was kept. */ }
 }
 
 function newestStroke() {
-    try { return JSON.parse(stored(keys.stroke)); } catch { return null; }
+    try { return JSON.parse(stored(tab, keys.stroke)); } catch { return null; }
 }
 
-function stored(key) {
-    try { return localStorage.getItem(key); } catch { return null; }
+function stored(storage, key) {
+    try { return globalThis[storage].getItem(key); } catch { return null; }
 }
 
-function store(key, value) {
-    try { localStorage.setItem(key, value); } catch { /* A private window keeps no drafts. */ }
+function store(key, value, storages = [tab, browser]) {
+    for (const storage of storages)
+        try { globalThis[storage].setItem(key, value); } catch { /* A private window keeps no drafts. */ }
 }

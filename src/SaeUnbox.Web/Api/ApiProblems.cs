@@ -2,6 +2,7 @@ using System.Globalization;
 using Microsoft.AspNetCore.Mvc;
 using SaeUnbox.Contracts;
 using SaeUnbox.Web.Canvases;
+using SaeUnbox.Web.Sharing;
 
 namespace SaeUnbox.Web.Api;
 
@@ -26,6 +27,10 @@ internal static class ApiProblems
         catch (TooManyRequestsException exception)
         {
             return TooMany(context.HttpContext, exception.Message, exception.RetryAfter);
+        }
+        catch (ShareStoreException exception)
+        {
+            return TypedResults.Problem(exception.Message, statusCode: StatusCodes.Status503ServiceUnavailable, title: "Short links cannot be kept or found.");
         }
         catch (JobFailedException exception)
         {

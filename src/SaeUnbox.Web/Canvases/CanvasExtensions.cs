@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.AspNetCore.Components.Server.Circuits;
 using SaeUnbox.Web.Hosting;
 
@@ -28,6 +29,12 @@ internal static class CanvasExtensions
             {
                 context.Response.StatusCode = StatusCodes.Status403Forbidden;
                 await context.Response.WriteAsync("This hub serves its own pages, and programs without an Origin.");
+                return;
+            }
+            if (context.Request.Query["version"] is [{ } version] && version != PaintHub.Version.ToString(CultureInfo.InvariantCulture))
+            {
+                context.Response.StatusCode = StatusCodes.Status400BadRequest;
+                await context.Response.WriteAsync($"This hub speaks version {PaintHub.Version}, and no other.");
                 return;
             }
             await next(context);

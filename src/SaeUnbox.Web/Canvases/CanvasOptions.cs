@@ -8,13 +8,25 @@ internal sealed class CanvasOptions
 {
     public const string Section = "SaeUnbox:Canvases";
 
-    /// <summary>Pictures a client may ask for in a second, over a while.</summary>
+    /// <summary>Pictures a client may ask for in a second, over a while. The strokes of a pointer on its way are not among them.</summary>
     [Range(1, 10_000)]
     public int RequestsPerSecond { get; set; } = 40;
 
     /// <summary>Pictures a client may ask for at once.</summary>
     [Range(1, 100_000)]
     public int Burst { get; set; } = 120;
+
+    /// <summary>Strokes of a canvas in a second while the pointer is on its way; the page sends 25.</summary>
+    [Range(1, 10_000)]
+    public int StrokesPerSecond { get; set; } = 50;
+
+    /// <summary>The same, at once.</summary>
+    [Range(1, 100_000)]
+    public int StrokeBurst { get; set; } = 100;
+
+    /// <summary>Most canvases of one client that may wait for a picture at the same moment; each has one job in flight.</summary>
+    [Range(1, 1_000_000)]
+    public int BusyPerClient { get; set; } = 32;
 
     /// <summary>Searches, features and kept recipes a client may ask for in a second, over a while.</summary>
     [Range(1, 10_000)]

@@ -13,18 +13,19 @@ internal sealed class CanvasRegistry(IGenerationQueue queue, IModelCatalogue cat
     private ITimer? _sweeper;
 
     /// <summary>A new canvas of a client, with nothing made yet.</summary>
-    /// <exception cref="RecipeException">The recipe is more than a visitor may ask for.</exception>
+    /// <exception cref="RecipeException">The recipe does not fit its model, or is more than a visitor may ask for.</exception>
     /// <exception cref="TooManyRequestsException">The client asks for too much.</exception>
     /// <exception cref="QueueFullException">There are as many canvases as are kept, and somebody looks at each.</exception>
     public CanvasSession Create(string client, Recipe recipe)
     {
         LazyInitializer.EnsureInitialized(ref _sweeper, () => clock.CreateTimer(_ => Sweep(), null, TimeSpan.FromSeconds(15), TimeSpan.FromSeconds(15)));
         limits.Admit(client, recipe);
+        ModelFit.Require(recipe, catalogue);
         if (_canvases.Values.Count(entry => entry.Session.Client == client) >= options.Value.MostPerClient)
             ForgetOldest(entry => entry.Session.Client == client);
         if (_canvases.Count >= options.Value.Most)
             ForgetOldest(_ => true);
-        var session = new CanvasSession(Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16)), client, recipe, queue, catalogue, limits);
+        var session = new CanvasSession(Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16)), client, recipe, queue, catalogue, limits, clock);
         _canvases[session.Id] = new(session, clock.GetTimestamp());
         return session;
     }

@@ -23,6 +23,7 @@ internal sealed class CanvasRelay(IHubContext<PaintHub, IPaintClient> hub)
             (Session, _client) = (session, client);
             _frame = session.Newest;
             session.Updated += Keep;
+            session.Join();
             _signal.Writer.TryWrite(true);
             _ = SendAsync();
         }
@@ -33,9 +34,7 @@ internal sealed class CanvasRelay(IHubContext<PaintHub, IPaintClient> hub)
         {
             Session.Updated -= Keep;
             _signal.Writer.TryComplete();
-            // A closed tab wants nothing more; another that looks at the same canvas does.
-            if (Session.Watchers == 0)
-                Session.Cancel();
+            Session.Leave();
         }
 
         private void Keep(CanvasUpdate update)

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using SaeUnbox.Contracts;
 
 namespace SaeUnbox.Web.Canvases;
@@ -7,15 +6,16 @@ namespace SaeUnbox.Web.Canvases;
 /// One canvas: the recipe that is painted on, what it was before, and the newest picture. The page and the brush both change it; every
 /// change has a version, and a picture older than the one shown is never shown.
 /// </summary>
-internal sealed class CanvasSession(string id, string client, Recipe recipe, IGenerationQueue queue, IModelCatalogue catalogue, ClientLimits limits)
+internal sealed partial class CanvasSession(string id, string client, Recipe recipe, IGenerationQueue queue, IModelCatalogue catalogue, ClientLimits limits, TimeProvider clock)
 {
     private const int MostUndone = 100;
+    private const long MostUndoneBytes = 1 << 20;
     private readonly Lock _lock = new();
     private readonly LinkedList<Recipe> _past = [];
     private readonly Stack<Recipe> _future = [];
-    private readonly HashSet<Guid> _jobs = [];
+    private ModelInfo? _model = catalogue.Find(recipe.Model);
     private Recipe _recipe = recipe, _committed = recipe;
-    private long _version, _shown;
+    private long _version;
 
     /// <summary>Names the canvas; who knows it may paint on it.</summary>
     public string Id => id;
@@ -29,8 +29,6 @@ internal sealed class CanvasSession(string id, string client, Recipe recipe, IGe
 
     public long Version { get { lock (_lock) return _version; } }
 
-    public CanvasUpdate.Frame? Newest { get; private set; }
-
     public bool CanUndo { get { lock (_lock) return _past.Count > 0; } }
 
     public bool CanRedo { get { lock (_lock) return _future.Count > 0; } }
@@ -42,18 +40,25 @@ internal sealed class CanvasSession(string id, string client, Recipe recipe, IGe
     /// <param name="change">From the recipe as it is to what it becomes.</param>
     /// <param name="isStroke">The change is on its way, as while a brush moves: not yet one to come back to.</param>
     /// <returns>The new version.</returns>
-    /// <exception cref="RecipeException">The new recipe is not valid, or more than a visitor may ask for; nothing was changed.</exception>
+    /// <exception cref="RecipeException">The new recipe is not valid, does not fit its model, or is more than a visitor may ask for; nothing was changed.</exception>
     /// <exception cref="TooManyRequestsException">The client asks for too much; nothing was changed.</exception>
     public long Change(Func<Recipe, Recipe> change, bool isStroke = false)
     {
         lock (_lock)
         {
+            if (isStroke)
+                limits.AdmitStroke(id);
+            else
+                limits.Admit(client);
             var next = change(_recipe).EnsureValid();
-            limits.Admit(client, next);
+            limits.Check(next);
+            var model = ModelFit.Require(next, catalogue, _model);
+            Reserve();
+            _model = model;
             if (!isStroke && next != _committed)
             {
                 _past.AddLast(_committed);
-                if (_past.Count > MostUndone)
+                for (var kept = Math.Min(MostUndone, RecipeWeight.Within(MostUndoneBytes, _past.Reverse())); _past.Count > kept;)
                     _past.RemoveFirst();
                 _future.Clear();
                 _committed = next;
@@ -70,7 +75,7 @@ internal sealed class CanvasSession(string id, string client, Recipe recipe, IGe
         {
             if (_past.Last is not { } last)
                 return;
-            limits.Admit(client, last.Value);
+            Admit();
             _past.RemoveLast();
             _future.Push(_committed);
             Become(_committed = last.Value, false);
@@ -82,21 +87,21 @@ internal sealed class CanvasSession(string id, string client, Recipe recipe, IGe
     {
         lock (_lock)
         {
-            if (!_future.TryPeek(out var next))
+            if (_future.Count == 0)
                 return;
-            limits.Admit(client, next);
-            _future.Pop();
+            Admit();
             _past.AddLast(_committed);
-            Become(_committed = next, false);
+            Become(_committed = _future.Pop(), false);
         }
     }
 
     /// <summary>Makes the picture of the recipe as it is, though nothing changed.</summary>
+    /// <exception cref="TooManyRequestsException">The client asks for too much; nothing was changed.</exception>
     public void Refresh()
     {
         lock (_lock)
         {
-            limits.Admit(client, _recipe);
+            Admit();
             Become(_recipe, false);
         }
     }
@@ -110,105 +115,23 @@ internal sealed class CanvasSession(string id, string client, Recipe recipe, IGe
     {
         lock (_lock)
         {
-            limits.Admit(client, _recipe);
+            Admit();
             Become(_recipe, false, job);
         }
     }
 
-    /// <summary>Cancels what waits and runs.</summary>
-    public void Cancel()
+    private void Admit()
     {
-        Guid[] jobs;
-        lock (_lock)
-            jobs = [.. _jobs];
-        foreach (var job in jobs)
-            _ = queue.CancelAsync(job).AsTask();
+        limits.Admit(client);
+        Reserve();
     }
 
-    private long Become(Recipe next, bool isStroke, Guid? resumed = null)
+    // Until its last job has ended.
+    private void Reserve()
     {
-        _recipe = next;
-        var version = ++_version;
-        // What is active is read when the brush rests: while it moves, only the picture counts.
-        var job = new GenerationJob(resumed ?? Guid.NewGuid(), next)
-        {
-            Canvas = id, Client = client, Picture = PictureFormat.Jpeg,
-            Sites = isStroke ? [] : [.. catalogue.Find(next.Model)?.Sites.Select(sae => sae.Site) ?? []],
-        };
-        Updated?.Invoke(new CanvasUpdate.Changed(version, next, isStroke, job.Id));
-        _jobs.Add(job.Id);
-        _ = FollowAsync(job, version, resumed is not null);
-        return version;
+        if (_isBusy)
+            return;
+        limits.Enter(client);
+        _isBusy = true;
     }
-
-    private async Task FollowAsync(GenerationJob job, long version, bool isResumed)
-    {
-        // A trace of its own: the connection it came by may stay open for hours.
-        Activity.Current = null;
-        try
-        {
-            // Handed over within the caller's lock, so that jobs arrive in the order of their versions.
-            await queue.SubmitAsync(job);
-            await foreach (var progress in queue.WatchAsync(job.Id))
-                if (isResumed && progress.IsFinal && !IsAnswer(progress, job.Recipe))
-                    MakeAnew(version);
-                else
-                    Tell(progress, version);
-        }
-        catch (RecipeException exception)
-        {
-            Publish(new CanvasUpdate.Rejected(version, exception.Message, null));
-        }
-        catch (QueueFullException exception)
-        {
-            Publish(new CanvasUpdate.Rejected(version, exception.Message, exception.RetryAfter));
-        }
-        catch (KeyNotFoundException)
-        {
-            // It ended, and was forgotten, before anybody looked.
-        }
-        finally
-        {
-            lock (_lock)
-                _jobs.Remove(job.Id);
-        }
-    }
-
-    // So whoever guesses at ids sees only pictures of recipes that he has.
-    private static bool IsAnswer(GenerationProgress progress, Recipe recipe) => progress is GenerationProgress.Completed { Result.Recipe: var made } && made == recipe;
-
-    private void MakeAnew(long version)
-    {
-        lock (_lock)
-            if (version == _version)
-                Become(_recipe, false);
-    }
-
-    private void Tell(GenerationProgress progress, long version)
-    {
-        switch (progress)
-        {
-            case GenerationProgress.Completed done:
-                lock (_lock)
-                {
-                    if (version <= _shown)
-                        return;
-                    _shown = version;
-                    var frame = new CanvasUpdate.Frame(version, done.Result, "image/jpeg");
-                    Newest = frame;
-                    Updated?.Invoke(frame);
-                }
-                break;
-            case GenerationProgress.Failed failed:
-                Publish(new CanvasUpdate.Rejected(version, failed.Message, null));
-                break;
-            case GenerationProgress.Superseded:
-                break;
-            default:
-                Publish(new CanvasUpdate.Status(version, progress));
-                break;
-        }
-    }
-
-    private void Publish(CanvasUpdate update) => Updated?.Invoke(update);
 }

@@ -42,9 +42,14 @@ public sealed record ChangedMessage(long Version, string Recipe, bool IsStroke, 
 public sealed record StatusMessage(long Version, string State, int Position, double? ExpectedMilliseconds, int Step, int Steps);
 
 /// <param name="Message">One sentence for the person who painted.</param>
-/// <param name="RetryAfterSeconds">When to try again; null where that would not help.</param>
+/// <param name="RetryAfterSeconds">When the canvas tries again on its own, unless something newer comes; null where that would not help.</param>
 [MessagePackObject(keyAsPropertyName: true)]
 public sealed record RejectedMessage(long Version, string Message, double? RetryAfterSeconds);
+
+/// <param name="Version">Of the recipe as it is now.</param>
+/// <param name="RetryAfterSeconds">Where it was too much for now: nothing was changed, and then it can be sent again. Null where it was taken.</param>
+[MessagePackObject(keyAsPropertyName: true)]
+public sealed record ChangeAnswer(long Version, double? RetryAfterSeconds);
 
 /// <param name="Canvas">Its id: keep it to come back to the canvas, and keep it to yourself.</param>
 /// <param name="Version">Of the recipe.</param>

@@ -3,10 +3,13 @@ using SaeUnbox.Contracts;
 
 namespace SaeUnbox.Web.Canvases;
 
-/// <summary>The door for brushes and scripts: strokes go in while the pointer moves, pictures come out. Version 1 of docs/hub.md.</summary>
+/// <summary>The door for brushes and scripts: strokes go in while the pointer moves, pictures come out. See docs/hub.md.</summary>
 internal sealed class PaintHub(CanvasRegistry canvases, IModelCatalogue catalogue, IServingState serving, CanvasRelay relay) : Hub<IPaintClient>
 {
     public const string Address = "/hubs/paint";
+
+    /// <summary>Of what is called and sent here; a connection may name the one it speaks: ?version=2.</summary>
+    public const int Version = 2;
     private const string Key = "canvas";
 
     /// <summary>
@@ -24,23 +27,19 @@ internal sealed class PaintHub(CanvasRegistry canvases, IModelCatalogue catalogu
     }
 
     /// <summary>Another recipe for the open canvas; returns its version, whose picture follows.</summary>
-    public long SetRecipe(string recipe) => Guarded(() =>
-    {
-        var next = Read(recipe);
-        return Session.Change(_ => next);
-    });
+    public ChangeAnswer SetRecipe(string recipe) => Change(_ => Read(recipe));
 
     /// <summary>A stroke: the whole mask of one edit, in the text form of docs/recipe.md, or "" for everywhere.</summary>
     /// <param name="edit">Index of the edit.</param>
     /// <param name="mask">The mask's text.</param>
     /// <param name="isLast">The pointer is up: the stroke is one to come back to.</param>
-    public long Paint(int edit, string mask, bool isLast) => Guarded(() =>
+    public ChangeAnswer Paint(int edit, string mask, bool isLast) => Change(recipe =>
     {
         BrushMask? painted = mask.Length == 0 ? null : BrushMask.Parse(mask);
-        return Session.Change(recipe => edit >= 0 && edit < recipe.Edits.Count
+        return edit >= 0 && edit < recipe.Edits.Count
             ? recipe with { Edits = [.. recipe.Edits.Select((one, i) => i == edit ? one with { Mask = painted } : one)] }
-            : throw new RecipeException("edit", $"is {edit}, but the recipe has {recipe.Edits.Count} edits"), !isLast);
-    });
+            : throw new RecipeException("edit", $"is {edit}, but the recipe has {recipe.Edits.Count} edits");
+    }, !isLast);
 
     /// <summary>Makes the picture of the recipe as it is.</summary>
     public void Refresh() => Guarded(() =>
@@ -85,6 +84,19 @@ internal sealed class PaintHub(CanvasRegistry canvases, IModelCatalogue catalogu
         var model = catalogue.Models.FirstOrDefault() ?? throw new HubException(serving.Failure ?? "No model is loaded.");
         return json is { Length: > 0 } ? Recipe.FromJson(json, model.NewRecipe()) : model.NewRecipe();
     }
+
+    private ChangeAnswer Change(Func<Recipe, Recipe> change, bool isStroke = false) => Guarded(() =>
+    {
+        var session = Session;
+        try
+        {
+            return new ChangeAnswer(session.Change(change, isStroke), null);
+        }
+        catch (TooManyRequestsException exception)
+        {
+            return new ChangeAnswer(session.Version, exception.RetryAfter.TotalSeconds);
+        }
+    });
 
     private static T Guarded<T>(Func<T> work)
     {

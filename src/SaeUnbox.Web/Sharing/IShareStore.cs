@@ -2,7 +2,7 @@ using SaeUnbox.Contracts;
 
 namespace SaeUnbox.Web.Sharing;
 
-/// <summary>Recipes under short addresses.</summary>
+/// <summary>Recipes under short addresses. Every call throws <see cref="ShareStoreException"/> where the store does not answer.</summary>
 public interface IShareStore
 {
     /// <summary>Keeps a recipe; equal recipes have one address.</summary>
@@ -18,3 +18,6 @@ public interface IShareStore
 
     Task SavePictureAsync(string id, byte[] picture, CancellationToken cancellation = default);
 }
+
+/// <summary>The store of shared recipes does not answer.</summary>
+public sealed class ShareStoreException(Exception inner) : Exception("The store of short links cannot be used right now; try again in a moment.", inner);

@@ -1,4 +1,6 @@
 using System.Buffers.Text;
+using System.Data.Common;
+using System.Net.Sockets;
 using System.Security.Cryptography;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
@@ -12,10 +14,37 @@ internal sealed class ShareStore(IDbContextFactory<ShareContext> contexts, IOpti
     private const int IdBytes = 16, IdLength = 22;
     private const long Day = 86_400;
 
-    public async Task<string> SaveAsync(Recipe recipe, CancellationToken cancellation = default)
+    public Task<string> SaveAsync(Recipe recipe, CancellationToken cancellation = default)
     {
         var (json, hash) = (recipe.ToJson(), recipe.ContentHash());
-        await using var context = await contexts.CreateDbContextAsync(cancellation);
+        return WithinAsync(context => SaveAsync(context, json, hash, cancellation), cancellation);
+    }
+
+    public Task<Recipe?> FindAsync(string id, CancellationToken cancellation = default) =>
+        IsId(id) ? WithinAsync(context => FindAsync(context, id, cancellation), cancellation) : Task.FromResult<Recipe?>(null);
+
+    public Task<byte[]?> FindPictureAsync(string id, CancellationToken cancellation = default) => IsId(id)
+        ? WithinAsync(context => context.Recipes.AsNoTracking().Where(one => one.Id == id).Select(one => one.Picture).FirstOrDefaultAsync(cancellation), cancellation)
+        : Task.FromResult<byte[]?>(null);
+
+    public Task SavePictureAsync(string id, byte[] picture, CancellationToken cancellation = default) =>
+        WithinAsync(context => context.Recipes.Where(one => one.Id == id).ExecuteUpdateAsync(set => set.SetProperty(one => one.Picture, picture), cancellation), cancellation);
+
+    private async Task<T> WithinAsync<T>(Func<ShareContext, Task<T>> work, CancellationToken cancellation)
+    {
+        try
+        {
+            await using var context = await contexts.CreateDbContextAsync(cancellation);
+            return await work(context);
+        }
+        catch (Exception exception) when (exception is DbException or DbUpdateException or TimeoutException or SocketException or InvalidOperationException { InnerException: DbException })
+        {
+            throw new ShareStoreException(exception);
+        }
+    }
+
+    private async Task<string> SaveAsync(ShareContext context, string json, string hash, CancellationToken cancellation)
+    {
         await ForgetAsync(context, cancellation);
         if (await context.Recipes.AsNoTracking().Where(one => one.Hash == hash).Select(one => one.Id).FirstOrDefaultAsync(cancellation) is { } known)
             return known;
@@ -33,11 +62,8 @@ internal sealed class ShareStore(IDbContextFactory<ShareContext> contexts, IOpti
         }
     }
 
-    public async Task<Recipe?> FindAsync(string id, CancellationToken cancellation = default)
+    private async Task<Recipe?> FindAsync(ShareContext context, string id, CancellationToken cancellation)
     {
-        if (!IsId(id))
-            return null;
-        await using var context = await contexts.CreateDbContextAsync(cancellation);
         if (await context.Recipes.FindAsync([id], cancellation) is not { } found || IsOld(found))
             return null;
         if (Now - found.LastSeen > Day)
@@ -46,20 +72,6 @@ internal sealed class ShareStore(IDbContextFactory<ShareContext> contexts, IOpti
             await context.SaveChangesAsync(cancellation);
         }
         return Recipe.FromJson(found.Json);
-    }
-
-    public async Task<byte[]?> FindPictureAsync(string id, CancellationToken cancellation = default)
-    {
-        if (!IsId(id))
-            return null;
-        await using var context = await contexts.CreateDbContextAsync(cancellation);
-        return await context.Recipes.AsNoTracking().Where(one => one.Id == id).Select(one => one.Picture).FirstOrDefaultAsync(cancellation);
-    }
-
-    public async Task SavePictureAsync(string id, byte[] picture, CancellationToken cancellation = default)
-    {
-        await using var context = await contexts.CreateDbContextAsync(cancellation);
-        await context.Recipes.Where(one => one.Id == id).ExecuteUpdateAsync(set => set.SetProperty(one => one.Picture, picture), cancellation);
     }
 
     private long Now => clock.GetUtcNow().ToUnixTimeSeconds();

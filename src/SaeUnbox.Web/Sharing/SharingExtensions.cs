@@ -39,14 +39,15 @@ internal static class SharingExtensions
     public static void MapSharing(this WebApplication app)
     {
         app.Services.GetRequiredService<ShareDatabase>().Prepare();
-        app.MapGet("/s/{id}", CardAsync).ExcludeFromDescription();
+        app.MapGet("/s/{id}", CardAsync).AddEndpointFilter(ApiProblems.Filter).ExcludeFromDescription();
         app.MapGet("/s/{id}/card.jpg", PictureAsync).AddEndpointFilter(ApiProblems.Filter).ExcludeFromDescription();
     }
 
     private static ShareOptions Options(IServiceProvider services) => services.GetRequiredService<IOptions<ShareOptions>>().Value;
 
-    private static async Task<IResult> CardAsync(string id, IShareStore shares, HttpRequest request, CancellationToken cancellation)
+    private static async Task<IResult> CardAsync(string id, IShareStore shares, ClientLimits limits, HttpRequest request, CancellationToken cancellation)
     {
+        limits.AdmitReading(ClientKey.Of(request.HttpContext));
         if (await shares.FindAsync(id, cancellation) is not { } recipe)
             return TypedResults.NotFound();
         var site = $"{request.Scheme}://{request.Host}";
@@ -74,8 +75,9 @@ internal static class SharingExtensions
             """, "text/html; charset=utf-8");
     }
 
-    private static async Task<IResult> PictureAsync(string id, IShareStore shares, JobClient jobs, HttpContext context, CancellationToken cancellation)
+    private static async Task<IResult> PictureAsync(string id, IShareStore shares, ClientLimits limits, JobClient jobs, HttpContext context, CancellationToken cancellation)
     {
+        limits.AdmitReading(ClientKey.Of(context));
         if (await shares.FindPictureAsync(id, cancellation) is { } kept)
             return TypedResults.Bytes(kept, "image/jpeg");
         if (await shares.FindAsync(id, cancellation) is not { } recipe)

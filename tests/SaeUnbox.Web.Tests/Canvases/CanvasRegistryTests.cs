@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Options;
 using SaeUnbox.Contracts;
 using SaeUnbox.Web.Canvases;
@@ -16,7 +15,7 @@ public sealed class CanvasRegistryTests : IDisposable
     {
         var options = Options.Create(_options);
         _limits = new ClientLimits(options);
-        _canvases = new CanvasRegistry(new NoQueue(), new NoModels(), _limits, options, TimeProvider.System);
+        _canvases = new CanvasRegistry(new HandQueue(), new OneModel(), _limits, options, TimeProvider.System);
     }
 
     public void Dispose()
@@ -69,36 +68,27 @@ public sealed class CanvasRegistryTests : IDisposable
     }
 
     [Fact]
+    public void Create_ARecipeThatDoesNotFitItsModel_KeepsNothing()
+    {
+        _options.MostPerClient = 1;
+        var first = _canvases.Create("ann", House);
+
+        Assert.Throws<RecipeException>(() => _canvases.Create("ann", House with { Edits = [new FeatureEdit(HookSite.Composition, 512, 1)] }));
+        Assert.Throws<RecipeException>(() => _canvases.Create("ann", House with { Model = "other" }));
+        Assert.Same(first, _canvases.Find(first.Id));
+    }
+
+    [Fact]
     public void Undo_BeyondTheLimit_ChangesNothing()
     {
         (_options.Burst, _options.RequestsPerSecond) = (3, 1);
         using var limits = new ClientLimits(Options.Create(_options));
-        var canvas = new CanvasSession("canvas", "ann", House, new NoQueue(), new NoModels(), limits);
+        var canvas = new CanvasSession("canvas", "ann", House, new HandQueue(), new OneModel(), limits, TimeProvider.System);
         canvas.Change(recipe => recipe with { Seed = 1 });
         canvas.Change(recipe => recipe with { Seed = 2 });
         canvas.Undo();
 
         Assert.Throws<TooManyRequestsException>(canvas.Undo);
         Assert.Equal((1, true, true), (canvas.Recipe.Seed, canvas.CanUndo, canvas.CanRedo));
-    }
-
-    private sealed class NoQueue : IGenerationQueue
-    {
-        public ValueTask SubmitAsync(GenerationJob job, CancellationToken cancellationToken = default) => ValueTask.CompletedTask;
-
-        public async IAsyncEnumerable<GenerationProgress> WatchAsync(Guid jobId, [EnumeratorCancellation] CancellationToken cancellationToken = default)
-        {
-            await Task.CompletedTask;
-            yield break;
-        }
-
-        public ValueTask CancelAsync(Guid jobId, CancellationToken cancellationToken = default) => ValueTask.CompletedTask;
-    }
-
-    private sealed class NoModels : IModelCatalogue
-    {
-        public IReadOnlyList<ModelInfo> Models => [];
-
-        public IFeatureAtlas? AtlasOf(string model) => null;
     }
 }

@@ -1,5 +1,9 @@
 using Bunit;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
 using SaeUnbox.Contracts;
+using SaeUnbox.Web.Canvases;
 using SaeUnbox.Web.Components.Pages.Paint;
 
 namespace SaeUnbox.Web.Tests.Components;
@@ -7,8 +11,15 @@ namespace SaeUnbox.Web.Tests.Components;
 public sealed class FeaturePickerTests : BunitContext
 {
     private readonly List<FeatureCard> _picked = [];
+    private readonly CanvasOptions _limits = new();
 
-    public FeaturePickerTests() => JSInterop.Mode = JSRuntimeMode.Loose;
+    public FeaturePickerTests()
+    {
+        JSInterop.Mode = JSRuntimeMode.Loose;
+        Services.AddSingleton<IHttpContextAccessor>(new HttpContextAccessor());
+        Services.AddSingleton(_ => new ClientLimits(Options.Create(_limits)));
+        Services.AddScoped<Visitor>();
+    }
 
     [Fact]
     public void Search_AWord_ListsWhatMatches()
@@ -18,6 +29,20 @@ public sealed class FeaturePickerTests : BunitContext
 
         picker.WaitForAssertion(() => Assert.Equal(["snow field", "snow light"], Names(picker)));
         Assert.Equal("2 features", picker.Find("[role=status]").TextContent);
+    }
+
+    [Fact]
+    public void Search_TooOften_SaysWhenToTryAgain()
+    {
+        (_limits.ReadingBurst, _limits.ReadingsPerSecond) = (1, 1);
+        var picker = Picker();
+        picker.Find("input[type=search]").Input("snow");
+        picker.WaitForAssertion(() => Assert.Equal("2 features", picker.Find("[role=status]").TextContent));
+
+        picker.Find("input[type=search]").Input("light");
+
+        Assert.Contains("try again", picker.Find(".message").TextContent);
+        Assert.Equal(["snow field", "snow light"], Names(picker));
     }
 
     [Fact]

@@ -9,6 +9,7 @@ public sealed class LayerStackTests : BunitContext
     private static readonly FeatureEdit[] Two = [new(HookSite.Composition, 3, 10), new(HookSite.Style, 700, -5) { Enabled = false }];
     private readonly List<(int Index, FeatureEdit Edit, bool IsPassing)> _changes = [];
     private readonly List<(int From, int To)> _moves = [];
+    private readonly List<string> _problems = [];
 
     [Fact]
     public void Render_NoEdits_SaysHowToBegin() => Assert.Contains("Choose one at the right", Stack([]).Find(".empty").TextContent);
@@ -34,15 +35,16 @@ public sealed class LayerStackTests : BunitContext
     }
 
     [Theory]
-    [InlineData("99", 40)]
-    [InlineData("-1000", -40)]
-    [InlineData("much", 10)]
-    [InlineData("", 10)]
-    public void Strength_AsANumberThatCannotBe_IsBroughtWithinItsBounds(string written, double strength)
+    [InlineData("99", 40d)]
+    [InlineData("-1000", -40d)]
+    [InlineData("much", null)]
+    [InlineData("", null)]
+    public void Strength_AsANumberThatCannotBe_IsBroughtWithinItsBoundsAndSaysWhy(string written, double? strength)
     {
         Stack(Two).Find("input[type=number]").Change(written);
 
-        Assert.Equal(strength, Assert.Single(_changes).Edit.Strength);
+        Assert.Equal(strength is { } number ? [number] : [], _changes.Select(change => change.Edit.Strength));
+        Assert.Equal("A strength is a number from -40 to 40.", Assert.Single(_problems));
     }
 
     [Fact]
@@ -93,5 +95,5 @@ public sealed class LayerStackTests : BunitContext
 
     private IRenderedComponent<LayerStack> Stack(FeatureEdit[] edits, int selected = 0, int steps = 1) => Render<LayerStack>(stack => stack
         .Add(one => one.Edits, edits).Add(one => one.Atlas, ListAtlas.OfThree).Add(one => one.Selected, selected).Add(one => one.Steps, steps)
-        .Add(one => one.OnChange, _changes.Add).Add(one => one.OnMove, _moves.Add));
+        .Add(one => one.OnChange, _changes.Add).Add(one => one.OnMove, _moves.Add).Add(one => one.OnProblem, _problems.Add));
 }

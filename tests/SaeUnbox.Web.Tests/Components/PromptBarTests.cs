@@ -1,6 +1,8 @@
 using Bunit;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
 using SaeUnbox.Contracts;
+using SaeUnbox.Web.Canvases;
 using SaeUnbox.Web.Components.Pages.Paint;
 
 namespace SaeUnbox.Web.Tests.Components;
@@ -12,7 +14,10 @@ public sealed class PromptBarTests : BunitContext
     private readonly List<string> _generated = [];
     private readonly List<Recipe> _settings = [];
 
-    public PromptBarTests() => Services.AddSingleton<TimeProvider>(_clock);
+    private readonly List<string> _problems = [];
+    private readonly CanvasOptions _limits = new();
+
+    public PromptBarTests() => Services.AddSingleton<TimeProvider>(_clock).AddSingleton(Options.Create(_limits));
 
     [Fact]
     public void Busy_ForASecond_OffersToStop()
@@ -76,20 +81,31 @@ public sealed class PromptBarTests : BunitContext
         Bar(House).Find("#seed").Change(written);
 
         Assert.Equal(seed is null ? [] : [House with { Seed = seed.Value }], _settings);
+        Assert.Equal(seed is null ? ["A seed is a whole number from 0 to 9223372036854775807; it stays 7."] : [], _problems);
     }
 
     [Fact]
     public void Steps_OfAModelOfManySteps_StayWithinBounds()
     {
         Assert.Empty(Bar(House).FindAll(".mini"));
+        _limits.Steps = 60;
         Bar(House with { Steps = 25, Guidance = 5 }).Find(".mini input").Change("5000");
 
-        Assert.Equal(100, Assert.Single(_settings).Steps);
+        Assert.Equal(60, Assert.Single(_settings).Steps);
+        Assert.Equal("Steps can be 1 to 60.", Assert.Single(_problems));
+    }
+
+    [Fact]
+    public void Prompt_IsAsLongAsVisitorsMayWrite()
+    {
+        _limits.PromptLength = 77;
+
+        Assert.Equal("77", Bar(House).Find("#prompt").GetAttribute("maxlength"));
     }
 
     [Fact]
     public void Generate_WhileNothingIsReady_CannotBePressed() => Assert.True(Bar(House, isReady: false).Find("[type=submit]").HasAttribute("disabled"));
 
     private IRenderedComponent<PromptBar> Bar(Recipe recipe, bool isReady = true) => Render<PromptBar>(bar => bar
-        .Add(one => one.Recipe, recipe).Add(one => one.IsReady, isReady).Add(one => one.OnGenerate, _generated.Add).Add(one => one.OnSettings, _settings.Add));
+        .Add(one => one.Recipe, recipe).Add(one => one.IsReady, isReady).Add(one => one.OnGenerate, _generated.Add).Add(one => one.OnSettings, _settings.Add).Add(one => one.OnProblem, _problems.Add));
 }

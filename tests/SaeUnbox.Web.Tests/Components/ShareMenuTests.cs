@@ -14,10 +14,11 @@ public sealed class ShareMenuTests : BunitContext
     private static readonly Recipe House = new() { Model = "mini", Prompt = "a house" };
     private readonly List<string> _notices = [];
     private readonly CanvasOptions _limits = new();
+    private readonly OneShare _store = new();
 
     public ShareMenuTests()
     {
-        Services.AddSingleton<IShareStore>(new OneShare());
+        Services.AddSingleton<IShareStore>(_store);
         Services.AddSingleton<IHttpContextAccessor>(new HttpContextAccessor());
         Services.AddSingleton(_ => new ClientLimits(Options.Create(_limits)));
         Services.AddScoped<Visitor>();
@@ -56,6 +57,15 @@ public sealed class ShareMenuTests : BunitContext
         Assert.Contains("try again", _notices[^1]);
     }
 
+    [Fact]
+    public void ShortLink_WhileTheStoreDoesNotAnswer_SaysSo()
+    {
+        _store.IsDown = true;
+        Choose("Copy a short link");
+
+        Assert.Contains("try again in a moment", Assert.Single(_notices));
+    }
+
     private void Choose(string item)
     {
         var menu = Render<ShareMenu>(menu => menu.Add(one => one.Recipe, House).Add(one => one.IsReady, true).Add(one => one.OnNotice, _notices.Add));
@@ -65,7 +75,10 @@ public sealed class ShareMenuTests : BunitContext
 
     private sealed class OneShare : IShareStore
     {
-        public Task<string> SaveAsync(Recipe recipe, CancellationToken cancellation = default) => Task.FromResult("0123456789012345678901");
+        public bool IsDown { get; set; }
+
+        public Task<string> SaveAsync(Recipe recipe, CancellationToken cancellation = default) =>
+            IsDown ? Task.FromException<string>(new ShareStoreException(new TimeoutException())) : Task.FromResult("0123456789012345678901");
 
         public Task<Recipe?> FindAsync(string id, CancellationToken cancellation = default) => Task.FromResult<Recipe?>(null);
 

@@ -43,6 +43,16 @@ public sealed class ShareStoreTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task AnyCall_WhileTheDatabaseIsBroken_SaysSoInASentence()
+    {
+        var id = await _store.SaveAsync(House);
+        File.WriteAllText(_folder.At("shares.db"), new string('x', 4096));
+
+        foreach (var call in new Func<Task>[] { () => _store.SaveAsync(House), () => _store.FindAsync(id), () => _store.FindPictureAsync(id), () => _store.SavePictureAsync(id, [1]) })
+            Assert.Contains("try again in a moment", (await Assert.ThrowsAsync<ShareStoreException>(call)).Message);
+    }
+
+    [Fact]
     public async Task Save_ARecipe_GivesAnIdNobodyCanGuess()
     {
         var ids = new[] { await _store.SaveAsync(House), await _store.SaveAsync(House with { Seed = 1 }) };

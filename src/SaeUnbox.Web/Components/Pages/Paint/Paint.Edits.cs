@@ -23,7 +23,17 @@ public sealed partial class Paint
         }
     }
 
-    private void Change(Func<Recipe, Recipe> change, bool isPassing = false) => Attempt(() => _canvas?.Change(change, isPassing));
+    private void Change(Func<Recipe, Recipe> change, bool isPassing = false) => Attempt(() =>
+    {
+        try
+        {
+            _canvas?.Change(change, isPassing);
+        }
+        catch (TooManyRequestsException) when (isPassing)
+        {
+            // The one that stays is still to come.
+        }
+    });
 
     private void Generate(string prompt)
     {
@@ -40,7 +50,7 @@ public sealed partial class Paint
     private async Task AddEdit(FeatureCard card)
     {
         var blank = Model?.Find(card.Site) is { } sae && sae.Grid(Recipe.Width, Recipe.Height) is var (rows, columns) ? BrushMask.FromCells(rows, columns, new float[rows * columns]) : null;
-        Change(recipe => recipe with { Edits = [.. recipe.Edits, new FeatureEdit(card.Site, card.Feature, FirstStrength) { Mask = blank }] });
+        ChangeLayers(edits => edits.Add(new FeatureEdit(card.Site, card.Feature, FirstStrength) { Mask = blank }));
         _notice = null;
         await SelectAsync(Recipe.Edits.Count - 1);
     }
@@ -50,8 +60,7 @@ public sealed partial class Paint
 
     private async Task RemoveEdit(int index)
     {
-        _solo = null;
-        Change(recipe => recipe with { Edits = [.. recipe.Edits.Where((_, i) => i != index)] });
+        ChangeLayers(edits => edits.RemoveAt(index));
         await SelectAsync(Math.Min(_selected, Recipe.Edits.Count - 1));
     }
 
@@ -59,35 +68,43 @@ public sealed partial class Paint
     {
         if (move.To < 0 || move.To >= Recipe.Edits.Count)
             return;
-        _solo = null;
-        Change(recipe =>
+        ChangeLayers(edits =>
         {
-            var edits = recipe.Edits.ToList();
             var moved = edits[move.From];
             edits.RemoveAt(move.From);
             edits.Insert(move.To, moved);
-            return recipe with { Edits = [.. edits] };
         });
         await SelectAsync(move.To);
     }
 
     private async Task DuplicateEdit(int index)
     {
-        Change(recipe => recipe with { Edits = [.. recipe.Edits.Take(index + 1), .. recipe.Edits.Skip(index)] });
+        ChangeLayers(edits => edits.Insert(index + 1, edits[index]));
         await SelectAsync(index + 1);
     }
 
+    // Which layers there are; a solo ends with it.
+    private void ChangeLayers(Action<List<FeatureEdit>> change) => Change(recipe =>
+    {
+        List<FeatureEdit> edits = [.. (CurrentSolo?.Leave(recipe) ?? recipe).Edits];
+        change(edits);
+        return recipe with { Edits = [.. edits] };
+    });
+
+    private Solo? CurrentSolo => _solo?.IsOn(Recipe) == true ? _solo : null;
+
     private void SetSolo(int index)
     {
-        _solo = _solo == index ? null : index;
-        Change(recipe => recipe with { Edits = [.. recipe.Edits.Select((edit, i) => edit with { Enabled = _solo is null || i == _solo })] });
+        var current = CurrentSolo;
+        _solo = current?.Index == index ? null : new Solo(index, current?.Before ?? [.. Recipe.Edits.Select(edit => edit.Enabled)]);
+        Change(recipe => _solo?.Enter(recipe) ?? current!.Leave(recipe));
     }
 
-    private void SetMask(int index, string mask) => Attempt(() =>
+    private void SetMask(int index, string mask)
     {
         var painted = BrushMask.Parse(mask);
         _canvas?.Change(recipe => recipe with { Edits = [.. recipe.Edits.Select((edit, i) => i == index ? edit with { Mask = painted } : edit)] });
-    });
+    }
 
     private void Restore(int entry)
     {
@@ -162,8 +179,15 @@ public sealed partial class Paint
 
     private async Task SaveAsync()
     {
-        if (_surface is not null)
-            await _surface.InvokeVoidAsync("save", Recipe.ToJson());
+        try
+        {
+            if (_surface is not null)
+                await _surface.InvokeVoidAsync("save", Recipe.ToJson());
+        }
+        catch (JSException exception)
+        {
+            Tell($"The picture could not be saved: {FirstLine(exception)}", isBad: true);
+        }
     }
 
     private async Task ShowIconAsync(int index)
@@ -179,7 +203,7 @@ public sealed partial class Paint
         catch (JSException exception)
         {
             _icon = null;
-            Tell(exception.Message, isBad: true);
+            Tell(FirstLine(exception), isBad: true);
         }
     }
 }

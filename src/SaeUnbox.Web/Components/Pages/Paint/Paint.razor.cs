@@ -11,7 +11,8 @@ namespace SaeUnbox.Web.Components.Pages.Paint;
 /// </summary>
 public sealed partial class Paint
 {
-    private const int MostActive = 12, MostHistory = 24;
+    private const int MostActive = 12, MostHistory = 24, MostHistoryBytes = 1 << 20, LargestThumbnail = 32 << 10;
+    private readonly CancellationTokenSource _gone = new();
     private readonly List<HistoryEntry> _history = [];
     private ElementReference _root;
     private IJSObjectReference? _module;
@@ -20,7 +21,7 @@ public sealed partial class Paint
     private CanvasSession? _canvas;
     private BrushState _brush = new();
     private int _selected, _current = -1;
-    private int? _solo;
+    private Solo? _solo;
     private (int Row, int Column)? _cell;
     private IReadOnlyList<ActiveHere> _active = [];
     private Notice? _notice;
@@ -56,42 +57,12 @@ public sealed partial class Paint
         _self = DotNetObjectReference.Create(this);
         _module = await Script.InvokeAsync<IJSObjectReference>("import", "./Components/Pages/Paint/Paint.razor.js");
         _surface = await _module.InvokeAsync<IJSObjectReference>("create", _root, _self);
-        var found = await _surface.InvokeAsync<FoundState>("find");
-        var (start, note) = StartingRecipe.Choose(found.Link, found.Draft, Layer, Catalogue);
-        try
-        {
-            _canvas = Canvases.Find(await _surface.InvokeAsync<string>("open", start.ToJson()));
-        }
-        catch (JSException exception)
-        {
-            // More than a visitor may ask for, as a link of another place may be; the first line is the hub's.
-            note = $"This recipe cannot be used here: {exception.Message.Split('\n')[0]}.";
-            _canvas = Canvases.Find(await _surface.InvokeAsync<string>("open", Examples.First(Catalogue).ToJson()));
-        }
-        if (_canvas is null)
-            return;
-        _canvas.Updated += Follow;
-        if (note is not null)
-            Tell(note, isBad: true);
-        if (found.PendingMask is { } mask && found.PendingEdit < Recipe.Edits.Count)
-            SetMask(found.PendingEdit, mask);
-        else
-        {
-            await _surface.InvokeVoidAsync("forget");
-            Attempt(() =>
-            {
-                // The job that was under way, or done, when this page lost its node.
-                if (Guid.TryParse(found.Job, out var job))
-                    _canvas.Resume(job);
-                else
-                    _canvas.Refresh();
-            });
-        }
-        await SelectAsync(Math.Max(0, Recipe.Edits.Count - 1));
+        await OpenAsync(_surface);
     }
 
     public async ValueTask DisposeAsync()
     {
+        await _gone.CancelAsync();
         if (_canvas is not null)
             _canvas.Updated -= Follow;
         try
@@ -111,11 +82,12 @@ public sealed partial class Paint
     public void Settled(long version, string thumbnail, double? outside)
     {
         _outside = outside is { } share ? FormattableString.Invariant($"{share:0.0 %} of the change lies outside the masks") : "";
-        if (_canvas is { } canvas && canvas.Version == version && (_history.Count == 0 || _history[^1].Recipe != canvas.Recipe))
+        // One that was chosen from the history stands there already.
+        if (_canvas is { } canvas && canvas.Version == version && thumbnail.Length <= LargestThumbnail && (_current < 0 || _history[_current].Recipe != canvas.Recipe))
         {
             _history.Add(new(canvas.Recipe, thumbnail));
-            if (_history.Count > MostHistory)
-                _history.RemoveAt(0);
+            var kept = Math.Clamp(RecipeWeight.Within(MostHistoryBytes, _history.Select(entry => entry.Recipe).Reverse()), 1, MostHistory);
+            _history.RemoveRange(0, Math.Max(0, _history.Count - kept));
             _current = _history.Count - 1;
         }
         StateHasChanged();
@@ -127,25 +99,6 @@ public sealed partial class Paint
     {
         _cell = x is { } left && y is { } top ? ((int)(top * 1000), (int)(left * 1000)) : null;
         ReadActive();
-        StateHasChanged();
-    }
-
-    /// <summary>A picture of ours was dropped on the page: its recipe.</summary>
-    [JSInvokable]
-    public void Dropped(string? json)
-    {
-        if (json is null)
-        {
-            Tell("That picture carries no recipe. Drop a PNG that was saved here.", isBad: true);
-            StateHasChanged();
-            return;
-        }
-        Attempt(() =>
-        {
-            var restored = Recipe.RestoreJson(json, Model!.NewRecipe());
-            _canvas!.Change(_ => restored.Recipe with { Model = Catalogue.Find(restored.Recipe.Model) is null ? Model.Name : restored.Recipe.Model });
-            Tell(restored.Dropped.Count == 0 ? "The picture's recipe is on the canvas." : StartingRecipe.Describe(restored.Dropped), restored.Dropped.Count > 0);
-        });
         StateHasChanged();
     }
 
@@ -219,7 +172,4 @@ public sealed partial class Paint
     private sealed record Notice(string Text, bool IsBad, bool IsOfQueue = false);
 
     private sealed record IconOf(string Title, string? Source);
-
-    /// <summary>What the browser kept: a link in the address, a draft and the job of its picture, and a stroke that never reached the server.</summary>
-    private sealed record FoundState(string? Link, string? Draft, string? Job, int PendingEdit, string? PendingMask);
 }

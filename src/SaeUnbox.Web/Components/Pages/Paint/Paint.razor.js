@@ -46,7 +46,7 @@ class Surface {
         draft.forget();
     }
 
-    async open(recipe) {
+    async open(recipe, canvas) {
         this.connection ??= await connect({
             onFrame: frame => this.show(frame),
             onChanged: change => draft.changed(change),
@@ -55,12 +55,17 @@ class Surface {
             onPainted: (stroke, version) => this.root.dispatchEvent(new CustomEvent('saeunbox:painted', { detail: { version, at: stroke.at } })),
             onTrouble: message => this.page.invokeMethodAsync('Trouble', message),
         });
+        this.clearLink();
+        return this.connection.open(recipe, canvas);
+    }
+
+    clearLink() {
         if (location.hash) history.replaceState(null, '', location.pathname + location.search);
-        return this.connection.open(recipe);
     }
 
     close() {
         this.off.abort();
+        URL.revokeObjectURL(this.icon);
         this.connection?.stop();
     }
 
@@ -112,7 +117,9 @@ class Surface {
     }
 
     async pictureOf(recipe) {
-        return URL.createObjectURL(await generate(recipe, 'image/png'));
+        const blob = await generate(recipe, 'image/png');
+        URL.revokeObjectURL(this.icon);
+        return this.icon = URL.createObjectURL(blob);
     }
 
     // ---- Pictures
@@ -181,6 +188,13 @@ class Surface {
         on(hold, 'keyup', () => this.hold(false));
         on(this.root, 'dragover', event => [...event.dataTransfer.types].includes('Files') && event.preventDefault());
         on(this.root, 'drop', event => this.drop(event));
+        // A link put into the address of the open studio.
+        on(window, 'hashchange', () => {
+            const link = draft.link();
+            if (!link) return;
+            this.clearLink();
+            this.page.invokeMethodAsync('Linked', link);
+        });
     }
 
     // Where it lies on the page is asked for once: the question has the browser lay the page out.

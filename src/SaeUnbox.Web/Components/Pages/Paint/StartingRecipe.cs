@@ -2,37 +2,41 @@ using SaeUnbox.Contracts;
 
 namespace SaeUnbox.Web.Components.Pages.Paint;
 
-/// <summary>What is on the canvas at first: a link's recipe, else the draft of this browser, else an example.</summary>
+/// <summary>What comes onto the canvas from elsewhere: a link's recipe, the draft of this browser, a picture's, else an example.</summary>
 internal static class StartingRecipe
 {
     public static (Recipe Recipe, string? Note) Choose(string? link, string? draft, string? layer, IModelCatalogue catalogue)
     {
-        var start = Examples.First(catalogue);
-        var (recipe, note) = link is { Length: > 0 } ? Read(link, start, isLink: true) : draft is { Length: > 0 } ? Read(draft, start, isLink: false) : (start, null);
-        return (WithLayer(recipe, layer, catalogue), note);
+        var (recipe, note) = link is { Length: > 0 } ? OfLink(link, catalogue) : draft is { Length: > 0 } ? (OfJson(draft, catalogue).Recipe, null) : (null, null);
+        return (WithLayer(recipe ?? Examples.First(catalogue), layer, catalogue), note);
     }
 
-    public static string Describe(IReadOnlyList<RecipeError> dropped) =>
-        $"Not all of this recipe could be kept: {string.Join("; ", dropped.Select(error => $"{error.Field} {error.Message}"))}.";
+    /// <summary>A link's recipe as far as it can be used here; null where it cannot be read at all. The note says what is wrong.</summary>
+    public static (Recipe? Recipe, string? Note) OfLink(string link, IModelCatalogue catalogue) => Read(defaults => Recipe.RestoreLink(link, defaults), "This link", catalogue);
 
-    private static (Recipe, string?) Read(string text, Recipe start, bool isLink)
+    /// <summary>The same of JSON, as pictures carry it.</summary>
+    public static (Recipe? Recipe, string? Note) OfJson(string json, IModelCatalogue catalogue) => Read(defaults => Recipe.RestoreJson(json, defaults), "This recipe", catalogue);
+
+    private static (Recipe?, string?) Read(Func<Recipe, RestoredRecipe> restore, string what, IModelCatalogue catalogue)
     {
+        var start = Examples.First(catalogue) with { Edits = [] };
         try
         {
-            var blank = start with { Edits = [] };
-            var restored = isLink ? Recipe.RestoreLink(text, blank) : Recipe.RestoreJson(text, blank);
-            var recipe = restored.Recipe.Model == start.Model ? restored.Recipe : Fit(restored.Recipe, start);
-            var note = restored.Dropped.Count > 0 ? Describe(restored.Dropped)
-                : recipe != restored.Recipe ? $"This recipe was made with the model {restored.Recipe.Model}; its prompt is kept, its features are not, since they belong to that model." : null;
-            return (recipe, isLink ? note : null);
+            var (recipe, dropped) = restore(start);
+            if (catalogue.Find(recipe.Model) is not { } model)
+                return (start with { Prompt = recipe.Prompt, Seed = recipe.Seed },
+                    $"This recipe was made with the model {recipe.Model}; its prompt is kept, its features are not, since they belong to that model.");
+            var fitting = ModelFit.Restore(recipe, model);
+            return (fitting.Recipe, Describe([.. dropped, .. fitting.Dropped]));
         }
         catch (RecipeException exception)
         {
-            return (start, isLink ? $"This link cannot be read: {exception.Message}" : null);
+            return (null, $"{what} cannot be read: {exception.Message}");
         }
     }
 
-    private static Recipe Fit(Recipe recipe, Recipe start) => start with { Prompt = recipe.Prompt, Seed = recipe.Seed, Edits = [] };
+    private static string? Describe(IReadOnlyList<RecipeError> dropped) => dropped.Count == 0 ? null
+        : $"Not all of this recipe could be kept: {string.Join("; ", dropped.Select(error => $"{error.Field} {error.Message}"))}.";
 
     private static Recipe WithLayer(Recipe recipe, string? layer, IModelCatalogue catalogue)
     {
