@@ -138,10 +138,12 @@ public sealed partial class Paint
     {
         if (_surface is null)
             return;
+        // Read before the recipe: a mask may be newer than its version says, never older.
+        var version = _canvas?.Version ?? 0;
         var grid = SelectedEdit is { } edit ? Model?.Find(edit.Site)?.Grid(Recipe.Width, Recipe.Height) : null;
         await _surface.InvokeVoidAsync("showLayer", new
         {
-            Index = grid is null ? -1 : _selected, Rows = grid?.Rows ?? 0, Columns = grid?.Columns ?? 0, Site = SelectedEdit?.Site.Code ?? "",
+            Version = version, Index = grid is null ? -1 : _selected, Rows = grid?.Rows ?? 0, Columns = grid?.Columns ?? 0, Site = SelectedEdit?.Site.Code ?? "",
             Mask = SelectedEdit?.Mask?.ToString(), Json = Recipe.ToJson(),
             Masks = Recipe.Edits.Where(one => one.Enabled).Select(one => one.Mask?.ToString()).ToArray(),
         });

@@ -53,6 +53,7 @@ class Surface {
             onStatus: status => this.speed.waiting(status),
             onRejected: () => { },
             onPainted: (stroke, version) => this.root.dispatchEvent(new CustomEvent('saeunbox:painted', { detail: { version, at: stroke.at } })),
+            onIdle: () => this.aside && this.take(this.aside),
             onTrouble: message => this.page.invokeMethodAsync('Trouble', message),
         });
         if (location.hash) history.replaceState(null, '', location.pathname + location.search);
@@ -67,14 +68,20 @@ class Surface {
     // ---- What Blazor says
 
     showLayer(layer) {
-        const fresh = layer.index !== this.layer.index || !this.drawing;
-        this.layer = layer;
-        if (layer.index >= 0 && fresh) this.mask = masks.read(layer.mask, layer.rows, layer.columns);
-        draft.keep(layer.json);
         this.recipe = layer.json;
         this.overlay.dataset.site = this.cells.dataset.site = layer.site;
-        this.drawMask();
+        this.take(layer);
         this.drawMark();
+    }
+
+    // While strokes are on their way the truth is here: a mask from before them is put aside until all have arrived, and counts if it is newer.
+    take(layer) {
+        const isSame = ['index', 'site', 'rows', 'columns'].every(key => layer[key] === this.layer[key]);
+        const isOld = this.drawing || this.connection?.isBusy || layer.version < this.connection?.painted;
+        this.layer = layer;
+        this.aside = isSame && isOld ? layer : null;
+        if (layer.index >= 0 && !this.aside) this.mask = masks.read(layer.mask, layer.rows, layer.columns);
+        this.drawMask();
     }
 
     setBrush(size, hardness, erase) {
@@ -251,7 +258,7 @@ class Surface {
             this.sent = performance.now();
             const mask = masks.write(this.mask);
             // Until the server has the stroke, this browser keeps it.
-            if (isLast) draft.keepStroke(this.layer.index, mask);
+            draft.keepStroke(this.layer.index, mask);
             this.connection?.paint({ edit: this.layer.index, mask, isLast, at: this.changedAt ?? this.sent });
             this.changedAt = null;
         };
