@@ -151,9 +151,13 @@ public sealed partial class Paint
 
     private async Task SetViewAsync(View view)
     {
-        _view = _view == view ? View.Picture : view;
-        if (_surface is not null)
-            await _surface.InvokeVoidAsync("setView", _view.ToString().ToLowerInvariant());
+        var next = _view = _view == view ? View.Picture : view;
+        Compare(null);
+        if (_surface is null)
+            return;
+        var outside = await _surface.InvokeAsync<double?>("setView", next.ToString().ToLowerInvariant());
+        if (_view == next)
+            Compare(outside);
     }
 
     private async Task ZoomAsync(int step)
