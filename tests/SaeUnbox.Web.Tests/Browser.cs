@@ -58,16 +58,16 @@ internal static class StudioPage
     public static Task HistoryAsync(this IPage page, int entries) =>
         page.WaitForFunctionAsync("count => document.querySelectorAll('.history li').length >= count", entries);
 
-    /// <summary>The picture's pixels, 4 bytes each.</summary>
-    public static async Task<byte[]> PixelsAsync(this IPage page) => Convert.FromBase64String(await page.EvaluateAsync<string>("""
-        () => {
-            const canvas = document.querySelector('canvas.picture');
+    /// <summary>The pixels of the picture, or of another canvas, 4 bytes each.</summary>
+    public static async Task<byte[]> PixelsAsync(this IPage page, string canvas = ".picture") => Convert.FromBase64String(await page.EvaluateAsync<string>("""
+        selector => {
+            const canvas = document.querySelector(selector);
             const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
             let text = '';
             for (let i = 0; i < data.length; i += 4096) text += String.fromCharCode(...data.subarray(i, i + 4096));
             return btoa(text);
         }
-        """));
+        """, canvas));
 
     /// <summary>Mean change of a part of the picture between two readings, 0 to 255.</summary>
     public static double Change(byte[] before, byte[] after, Func<double, double, bool> isIn)

@@ -1,58 +1,97 @@
-// The brush by keys: on the picture arrows walk from cell to cell and paint; anywhere else letters choose tools.
+// The brush by keys: on the picture arrows walk from cell to cell and paint, or move the divider; beside it letters choose tools.
 
 const arrows = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+const ends = { Home: 0, End: 1 };
+// A letter alone means something only while the painting surface or its tools have the focus.
+const studio = '.left, .stage, .tools';
+const writing = 'textarea, input:not([type="range"], [type="checkbox"], [type="radio"], [type="button"])';
 
-/** A key on the picture; returns whether it meant something. */
-export function walk(surface, event) {
-    const { rows, columns } = surface.mask, middle = { row: rows >> 1, column: columns >> 1 }, step = arrows[event.key];
-    if (surface.layer.index < 0) return false;
-    if (step) {
-        surface.cursor = surface.cursor
-            ? { row: clamp(surface.cursor.row + step[0], rows), column: clamp(surface.cursor.column + step[1], columns) }
-            : middle;
-        if (event.shiftKey) paint(surface, 255);
-    } else if (event.key === ' ' || event.key === 'Enter') {
-        surface.cursor ??= middle;
-        paint(surface, surface.brush.erase ? 0 : 255);
-    } else if (event.key === 'Delete' || event.key === 'Backspace') {
-        if (surface.cursor) paint(surface, 0);
-    } else {
-        return false;
+export class Keys {
+    constructor(surface, on) {
+        this.surface = surface;
+        const { overlay, views } = surface;
+        on(overlay, 'keydown', event => this.onPicture(event));
+        on(overlay, 'blur', () => this.leave());
+        on(document, 'keydown', event => this.shortcut(event));
+        on(document, 'keyup', event => event.key.toLowerCase() === 'c' && views.hold(false));
+        on(window, 'blur', () => views.hold(false));
+        const hold = surface.root.querySelector('[data-hold]');
+        on(hold, 'pointerdown', () => views.hold(true));
+        for (const type of ['pointerup', 'pointerleave', 'blur', 'keyup']) on(hold, type, () => views.hold(false));
+        on(hold, 'keydown', event => [' ', 'Enter'].includes(event.key) && views.hold(true));
     }
-    return true;
-}
 
-/** What stands under the cursor, for those who do not see it. */
-export function describe({ cursor, mask }) {
-    if (!cursor) return '';
-    const value = mask.cells[cursor.row * mask.columns + cursor.column];
-    return `Row ${cursor.row + 1} of ${mask.rows}, column ${cursor.column + 1} of ${mask.columns}: ${value ? `painted ${Math.round(value / 2.55)} %` : 'empty'}`;
-}
-
-/** A key anywhere on the page. */
-export function shortcut(surface, event) {
-    if (event.target.matches?.('input, textarea, select')) return;
-    const { root, page, brush } = surface, factor = { '[': .8, ']': 1.25 }[event.key];
-    if (event.ctrlKey || event.metaKey) {
-        if (event.key.toLowerCase() !== 'z') return;
+    onPicture(event) {
+        const { surface } = this;
+        if (event.ctrlKey || event.metaKey || event.altKey) return;
+        if (!(surface.views.view === 'slider' ? this.slide(event) : this.walk(event))) return;
         event.preventDefault();
-        page.invokeMethodAsync('Step', event.shiftKey);
-    } else if (event.altKey) {
-        // The browser's own.
-    } else if (factor) {
-        brush.size = Math.round(Math.min(256, Math.max(8, brush.size * factor)) / 4) * 4;
-        page.invokeMethodAsync('BrushSized', brush.size);
         surface.drawMark();
-    } else if (event.key === 'b' || event.key === 'e') {
-        root.querySelector(event.key === 'b' ? '[aria-label="Brush"].icon-button' : '[aria-label="Eraser"]')?.click();
-    } else if (event.key === 'c' && !event.repeat) {
-        surface.hold(true);
     }
-}
 
-function paint(surface, value) {
-    surface.mask.cells[surface.cursor.row * surface.mask.columns + surface.cursor.column] = value;
-    surface.send(true);
+    slide({ key, shiftKey }) {
+        const { views } = this.surface, step = arrows[key];
+        if (!step && !(key in ends)) return false;
+        // As on any slider, up is more.
+        views.slide(step ? views.split + (step[1] - step[0]) * (shiftKey ? .1 : .02) : ends[key]);
+        return true;
+    }
+
+    walk({ key, shiftKey }) {
+        const { surface } = this, { brush } = surface, { rows, columns } = brush.mask, middle = { row: rows >> 1, column: columns >> 1 }, step = arrows[key];
+        if (brush.layer.index < 0) return false;
+        if (step) {
+            surface.cursor = surface.cursor
+                ? { row: clamp(surface.cursor.row + step[0], rows), column: clamp(surface.cursor.column + step[1], columns) }
+                : middle;
+            if (shiftKey) brush.set(surface.cursor, 255);
+        } else if (key === ' ' || key === 'Enter') {
+            surface.cursor ??= middle;
+            brush.set(surface.cursor, brush.erase ? 0 : 255);
+        } else if (key === 'Delete' || key === 'Backspace') {
+            if (surface.cursor) brush.set(surface.cursor, 0);
+        } else {
+            return false;
+        }
+        this.tell();
+        return true;
+    }
+
+    // What stands under the cursor: for those who do not see it, and among the features.
+    tell() {
+        const { surface } = this, { cursor, brush: { mask } } = surface;
+        if (!cursor) return;
+        const value = mask.cells[cursor.row * mask.columns + cursor.column], place = { x: (cursor.column + .5) / mask.columns, y: (cursor.row + .5) / mask.rows };
+        surface.cellText.textContent = `Row ${cursor.row + 1} of ${mask.rows}, column ${cursor.column + 1} of ${mask.columns}: ${value ? `painted ${Math.round(value / 2.55)} %` : 'empty'}`;
+        surface.viewport.reveal(place);
+        surface.pointers.hover(place);
+    }
+
+    leave() {
+        this.surface.cursor = null;
+        this.surface.drawMark();
+    }
+
+    /** A key anywhere on the page. */
+    shortcut(event) {
+        const { root, page, brush, views } = this.surface, { target, key } = event, factor = { '[': .8, ']': 1.25 }[key];
+        if (target.matches?.(writing)) return;
+        if (event.ctrlKey || event.metaKey) {
+            if (key.toLowerCase() !== 'z') return;
+            event.preventDefault();
+            page.invokeMethodAsync('Step', event.shiftKey);
+        } else if (event.altKey || !target.closest?.(studio) || target.matches('select')) {
+            // The browser's own, or said to somebody else.
+        } else if (factor) {
+            brush.size = Math.round(Math.min(256, Math.max(8, brush.size * factor)) / 4) * 4;
+            page.invokeMethodAsync('BrushSized', brush.size);
+            this.surface.drawMark();
+        } else if (key === 'b' || key === 'e') {
+            root.querySelector(key === 'b' ? '[aria-label="Brush"].icon-button' : '[aria-label="Eraser"]')?.click();
+        } else if (key === 'c' && !event.repeat) {
+            views.hold(true);
+        }
+    }
 }
 
 const clamp = (value, count) => Math.min(count - 1, Math.max(0, value));

@@ -4,7 +4,7 @@
 const hues = new Map();
 
 /** Draws the selected layer's mask. */
-export function drawCells({ cells, mask, layer }) {
+export function drawCells({ cells, brush: { mask, layer } }) {
     if (layer.index < 0) return void (cells.width = cells.height = 1);
     if (cells.width !== mask.columns || cells.height !== mask.rows) Object.assign(cells, { width: mask.columns, height: mask.rows });
     const context = cells.getContext('2d'), data = context.createImageData(mask.columns, mask.rows), [red, green, blue] = hueOf(cells, layer.site);
@@ -13,10 +13,12 @@ export function drawCells({ cells, mask, layer }) {
 }
 
 /** Puts the mark where the pointer, the keys or the divider are. */
-export function placeMark({ mark, frame, cells, mask, layer, view, split, cursor, pointer, drawing, brush, picture, side }) {
+export function placeMark({ mark, frame, before, cursor, pointer, brush, picture, viewport: { side }, views: { view, split } }) {
+    const { layer, mask } = brush;
+    before.style.clipPath = view === 'slider' ? `inset(0 ${100 - split * 100}% 0 0)` : '';
     const shape = view === 'slider' ? 'divider' : layer.index < 0 ? null : cursor ? 'cell' : pointer ? 'brush' : null;
     attribute(mark, 'shape', shape);
-    attribute(frame, 'busy', layer.index >= 0 && (drawing || cursor || pointer) ? 'true' : null);
+    attribute(frame, 'busy', layer.index >= 0 && (brush.isDown || cursor || pointer) ? 'true' : null);
     const { width, height } = side;
     if (shape === 'divider') place(mark, split * width, 0);
     if (shape === 'cell') place(mark, cursor.column * width / mask.columns, cursor.row * height / mask.rows, width / mask.columns, height / mask.rows);
@@ -27,7 +29,7 @@ export function placeMark({ mark, frame, cells, mask, layer, view, split, cursor
 }
 
 /** Draws where the picture changed, at its own size. */
-export function drawDifference({ difference, comparison, picture }) {
+export function drawDifference({ difference, picture }, comparison) {
     Object.assign(difference, { width: picture.width, height: picture.height });
     if (comparison.isLoaded) comparison.paint(difference.getContext('2d'), picture.width, picture.height);
 }

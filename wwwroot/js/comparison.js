@@ -18,7 +18,10 @@ export class Comparison {
         delete recipe.interventions;
         const key = JSON.stringify(recipe);
         if (this.key === key) return;
+        this.wanted = key;
         const bitmap = await createImageBitmap(await generate(key, 'image/png'));
+        // Another may be wanted by now.
+        if (this.wanted !== key) return;
         Object.assign(this.before, { width: bitmap.width, height: bitmap.height });
         this.before.getContext('2d', { willReadFrequently: true }).drawImage(bitmap, 0, 0);
         this.key = key;

@@ -27,10 +27,20 @@
             }
         },
     };
-    // Blazor could not come back to this page's circuit: the server was started anew, and what counts is kept in this browser.
+    // Blazor could not come back to this page's circuit: the server was started anew, and what counts is kept in this browser. A stroke is
+    // painted to its end before.
+    let isHeld = false, isLost = false;
+    const reload = () => isLost && !isHeld && setTimeout(() => location.reload());
+    for (const type of ['pointerdown', 'pointerup', 'pointercancel'])
+        addEventListener(type, event => {
+            isHeld = event.buttons > 0;
+            reload();
+        });
     addEventListener('DOMContentLoaded', () => {
         const notice = document.getElementById('components-reconnect-modal');
-        new MutationObserver(() => notice.classList.contains('components-reconnect-rejected') && location.reload())
-            .observe(notice, { attributes: true, attributeFilter: ['class'] });
+        new MutationObserver(() => {
+            isLost = notice.classList.contains('components-reconnect-rejected');
+            reload();
+        }).observe(notice, { attributes: true, attributeFilter: ['class'] });
     });
 })();

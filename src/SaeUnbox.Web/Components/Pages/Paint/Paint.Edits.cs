@@ -155,10 +155,12 @@ public sealed partial class Paint
     {
         if (_surface is null)
             return;
+        // Read before the recipe: a mask may be newer than its version says, never older.
+        var version = _canvas?.Version ?? 0;
         var grid = SelectedEdit is { } edit ? Model?.Find(edit.Site)?.Grid(Recipe.Width, Recipe.Height) : null;
         await _surface.InvokeVoidAsync("showLayer", new
         {
-            Index = grid is null ? -1 : _selected, Rows = grid?.Rows ?? 0, Columns = grid?.Columns ?? 0, Site = SelectedEdit?.Site.Code ?? "",
+            Version = version, Index = grid is null ? -1 : _selected, Rows = grid?.Rows ?? 0, Columns = grid?.Columns ?? 0, Site = SelectedEdit?.Site.Code ?? "",
             Mask = SelectedEdit?.Mask?.ToString(), Json = Recipe.ToJson(),
             Masks = Recipe.Edits.Where(one => one.Enabled).Select(one => one.Mask?.ToString()).ToArray(),
         });
@@ -166,9 +168,13 @@ public sealed partial class Paint
 
     private async Task SetViewAsync(View view)
     {
-        _view = _view == view ? View.Picture : view;
-        if (_surface is not null)
-            await _surface.InvokeVoidAsync("setView", _view.ToString().ToLowerInvariant());
+        var next = _view = _view == view ? View.Picture : view;
+        Compare(null);
+        if (_surface is null)
+            return;
+        var outside = await _surface.InvokeAsync<double?>("setView", next.ToString().ToLowerInvariant());
+        if (_view == next)
+            Compare(outside);
     }
 
     private async Task ZoomAsync(int step)

@@ -12,6 +12,7 @@ namespace SaeUnbox.Web.Components.Pages.Paint;
 public sealed partial class Paint
 {
     private const int MostActive = 12, MostHistory = 24, MostHistoryBytes = 1 << 20, LargestThumbnail = 32 << 10;
+    private static readonly TimeSpan WorthTelling = TimeSpan.FromSeconds(1);
     private readonly CancellationTokenSource _gone = new();
     private readonly List<HistoryEntry> _history = [];
     private ElementReference _root;
@@ -29,7 +30,7 @@ public sealed partial class Paint
     private View _view;
     private string _outside = "";
     private double? _done;
-    private bool _isBusy, _hasPicture, _isSeedLocked = true;
+    private bool _isBusy, _isStroke, _hasPicture, _isSeedLocked = true;
 
     private enum View { Picture, Slider, Difference }
 
@@ -40,7 +41,7 @@ public sealed partial class Paint
 
     private IFeatureAtlas? Atlas => Model is { } model ? Catalogue.AtlasOf(model.Name) : null;
 
-    private Recipe Recipe => _canvas?.Recipe ?? Catalogue.Models.FirstOrDefault()?.NewRecipe(Examples.FirstPrompt(Catalogue)) ?? new Recipe { Model = "none", Prompt = "", Width = 256, Height = 256 };
+    private Recipe Recipe => _canvas?.Recipe ?? (Catalogue.Models.Count > 0 ? Examples.First(Catalogue) : null) ?? new Recipe { Model = "none", Prompt = "", Width = 256, Height = 256 };
 
     private FeatureEdit? SelectedEdit => _selected >= 0 && _selected < Recipe.Edits.Count ? Recipe.Edits[_selected] : null;
 
@@ -81,7 +82,7 @@ public sealed partial class Paint
     [JSInvokable]
     public void Settled(long version, string thumbnail, double? outside)
     {
-        _outside = outside is { } share ? FormattableString.Invariant($"{share:0.0 %} of the change lies outside the masks") : "";
+        Compare(outside);
         // One that was chosen from the history stands there already.
         if (_canvas is { } canvas && canvas.Version == version && thumbnail.Length <= LargestThumbnail && (_current < 0 || _history[_current].Recipe != canvas.Recipe))
         {
@@ -93,13 +94,21 @@ public sealed partial class Paint
         StateHasChanged();
     }
 
-    /// <summary>The pointer rests on a part of the picture, from 0 to 1 from the left and from the top; null where it left.</summary>
+    /// <summary>The pointer, or the keys' cell, rests on a part of the picture, from 0 to 1 from the left and from the top.</summary>
     [JSInvokable]
-    public void Hover(double? x, double? y)
+    public void Hover(double x, double y)
     {
-        _cell = x is { } left && y is { } top ? ((int)(top * 1000), (int)(left * 1000)) : null;
+        _cell = (Thousandth(y), Thousandth(x));
         ReadActive();
         StateHasChanged();
+
+        static int Thousandth(double share) => Math.Clamp((int)(share * 1000), 0, 999);
+    }
+
+    private void LookAtWhole()
+    {
+        _cell = null;
+        ReadActive();
     }
 
     /// <summary>Something went wrong in the browser's part, in one sentence.</summary>
@@ -115,10 +124,12 @@ public sealed partial class Paint
         switch (update)
         {
             case CanvasUpdate.Changed { IsStroke: false } change:
+                _isStroke = false;
                 _selected = Math.Clamp(_selected, 0, Math.Max(0, change.Recipe.Edits.Count - 1));
                 await ShowLayerAsync();
                 break;
             case CanvasUpdate.Changed:
+                _isStroke = true;
                 return;
             case CanvasUpdate.Frame frame:
                 (_isBusy, _done, _hasPicture) = (false, null, true);
@@ -140,7 +151,7 @@ public sealed partial class Paint
                 _isBusy = false;
                 Tell(rejected.Message, isBad: true);
                 break;
-            case CanvasUpdate.Status { Progress: GenerationProgress.Waiting { Position: > 0 } waiting }:
+            case CanvasUpdate.Status { Progress: GenerationProgress.Waiting { Position: > 0 } waiting } when waiting.Expected is { } expected ? expected > WorthTelling : !_isStroke:
                 _isBusy = true;
                 _notice = new(waiting.Expected is { } wait
                     ? FormattableString.Invariant($"Waiting: {waiting.Position} ahead, about {Math.Max(1, wait.TotalSeconds):0} s.")
@@ -166,6 +177,8 @@ public sealed partial class Paint
                 .OrderByDescending(found => found.Relative).Take(MostActive),
         ];
     }
+
+    private void Compare(double? outside) => _outside = outside is { } share ? FormattableString.Invariant($"{share:0.0 %} of the change lies outside the masks") : "";
 
     private void Tell(string text, bool isBad = false) => _notice = new(text, isBad);
 

@@ -1,39 +1,37 @@
-// The picture as a surface to paint on: pointer, pen and keys become cells of the selected layer's mask; frames become pixels.
-import * as masks from '/js/masks.js';
-import * as keys from '/js/brush-keys.js';
-import { drawCells, drawDifference, placeMark } from '/js/brush-overlay.js';
-import { fadeIn } from '/js/fade.js';
+// The studio's part in the browser. Blazor says what is selected and how to look; strokes go to the hub and pictures come from it, past Blazor.
+import { Brush } from '/js/brush.js';
+import { drawCells, placeMark } from '/js/brush-overlay.js';
+import { Keys } from '/js/brush-keys.js';
 import * as draft from '/js/draft.js';
-import { Comparison } from '/js/comparison.js';
 import { generate } from '/js/generate.js';
 import { connect } from '/js/paint-connection.js';
+import { Pictures } from '/js/pictures.js';
 import { recipeOf } from '/js/png-text.js';
-import { Speed } from '/js/speed.js';
-
-const throttle = 40;
-const calm = matchMedia('(prefers-reduced-motion: reduce)');
+import { Pointers } from '/js/pointers.js';
+import { Viewport } from '/js/viewport.js';
+import { Views } from '/js/views.js';
 
 export function create(root, page) {
     return new Surface(root, page);
 }
 
+/** The picture as a surface to paint on: its elements, the parts that work on them, and where the pointer and the keys' cursor are. */
 class Surface {
     constructor(root, page) {
-        Object.assign(this, { root, page, layer: { index: -1, rows: 0, columns: 0 }, brush: { size: 64, hardness: .8, erase: false } });
         const find = selector => root.querySelector(selector);
+        Object.assign(this, { root, page, pointer: null, cursor: null, off: new AbortController() });
         [this.frame, this.picture, this.before, this.overlay] = ['.frame', '.picture', '.before', '.overlay'].map(find);
-        [this.cells, this.difference, this.mark] = ['.cells', '.difference', '.mark'].map(find);
-        [this.cellText, this.speed] = [find('[data-cell]'), new Speed(find('[data-speed]'))];
-        this.comparison = new Comparison(this.picture, this.before);
-        this.mask = masks.blank(1, 1);
-        this.cursor = null;
-        this.view = 'picture';
-        this.split = .5;
-        this.scale = 1;
-        this.off = new AbortController();
-        this.listen();
-        new ResizeObserver(() => this.fit()).observe(this.frame.parentElement);
-        this.fit();
+        [this.cells, this.difference, this.mark, this.cellText] = ['.cells', '.difference', '.mark', '[data-cell]'].map(find);
+        const on = (target, type, handle, options) => target.addEventListener(type, handle, { signal: this.off.signal, ...options });
+        this.brush = new Brush(this);
+        this.views = new Views(this);
+        this.pictures = new Pictures(this, find('[data-speed]'));
+        this.viewport = new Viewport(this.frame, this.picture, () => this.drawMark());
+        this.pointers = new Pointers(this, on);
+        this.keys = new Keys(this, on);
+        on(root, 'dragover', event => [...event.dataTransfer.types].includes('Files') && event.preventDefault());
+        on(root, 'drop', event => this.drop(event));
+        on(window, 'hashchange', () => this.follow());
     }
 
     /** What this browser kept, for the page. */
@@ -48,15 +46,24 @@ class Surface {
 
     async open(recipe, canvas) {
         this.connection ??= await connect({
-            onFrame: frame => this.show(frame),
+            onFrame: frame => this.pictures.show(frame),
             onChanged: change => draft.changed(change),
-            onStatus: status => this.speed.waiting(status),
+            onStatus: status => this.pictures.speed.waiting(status),
             onRejected: () => { },
             onPainted: (stroke, version) => this.root.dispatchEvent(new CustomEvent('saeunbox:painted', { detail: { version, at: stroke.at } })),
-            onTrouble: message => this.page.invokeMethodAsync('Trouble', message),
+            onIdle: () => this.brush.arrived(),
+            onTrouble: message => this.tell(message),
         });
         this.clearLink();
         return this.connection.open(recipe, canvas);
+    }
+
+    // A link put into the address of the open studio.
+    follow() {
+        const link = draft.link();
+        if (!link) return;
+        this.clearLink();
+        this.page.invokeMethodAsync('Linked', link);
     }
 
     clearLink() {
@@ -69,44 +76,29 @@ class Surface {
         this.connection?.stop();
     }
 
-    // ---- What Blazor says
-
+    /** The selected layer, and the recipe it belongs to, as the server has them. */
     showLayer(layer) {
-        const fresh = layer.index !== this.layer.index || !this.drawing;
-        this.layer = layer;
-        if (layer.index >= 0 && fresh) this.mask = masks.read(layer.mask, layer.rows, layer.columns);
-        draft.keep(layer.json);
         this.recipe = layer.json;
         this.overlay.dataset.site = this.cells.dataset.site = layer.site;
-        this.drawMask();
+        this.brush.take(layer);
         this.drawMark();
     }
 
     setBrush(size, hardness, erase) {
-        this.brush = { size, hardness, erase };
+        Object.assign(this.brush, { size, hardness, erase });
         this.drawMark();
     }
 
     fill(how) {
-        if (this.layer.index < 0) return;
-        const { cells } = this.mask;
-        if (how === 'invert') cells.forEach((cell, i) => { cells[i] = 255 - cell; });
-        else cells.fill(how === 'all' ? 255 : 0);
-        this.send(true);
+        this.brush.fill(how);
     }
 
-    async setView(view) {
-        this.view = view;
-        this.root.dataset.view = view;
-        if (view !== 'picture') await this.loadBefore();
-        if (view === 'difference') drawDifference(this);
-        this.drawMark();
+    setView(view) {
+        return this.views.show(view);
     }
 
     zoom(step) {
-        this.scale = Math.min(3, Math.max(1, this.scale * (step > 0 ? 1.25 : .8)));
-        if (this.scale < 1.1) this.scale = 1;
-        this.fit();
+        this.viewport.zoom(this.viewport.scale * (step > 0 ? 1.25 : .8));
     }
 
     async save(recipe) {
@@ -122,170 +114,6 @@ class Surface {
         return this.icon = URL.createObjectURL(blob);
     }
 
-    // ---- Pictures
-
-    async show(frame) {
-        const started = performance.now();
-        const bitmap = await createImageBitmap(new Blob([frame.Picture], { type: frame.MediaType }));
-        if (frame.Version < (this.shown ?? -1)) return;
-        this.shown = frame.Version;
-        fadeIn(this.picture, bitmap, calm.matches || this.drawing || this.frame.hasAttribute('data-empty'));
-        this.speed.tell(frame, this.drawing, started);
-        this.frame.removeAttribute('data-empty');
-        this.root.dispatchEvent(new CustomEvent('saeunbox:frame', { detail: { version: frame.Version, stages: frame.Stages, milliseconds: frame.Milliseconds } }));
-        clearTimeout(this.settling);
-        if (!this.drawing) this.settling = setTimeout(() => this.settle(frame.Version), 160);
-    }
-
-    async settle(version) {
-        const thumb = Object.assign(document.createElement('canvas'), { width: 96, height: 96 });
-        const { picture } = this, side = Math.min(picture.width, picture.height);
-        thumb.getContext('2d').drawImage(picture, (picture.width - side) / 2, (picture.height - side) / 2, side, side, 0, 0, 96, 96);
-        if (this.view !== 'picture') await this.loadBefore();
-        await this.page.invokeMethodAsync('Settled', version, thumb.toDataURL('image/jpeg', .8), this.view === 'picture' ? null : this.comparison.outside(this.layer.masks));
-        if (this.view === 'difference') drawDifference(this);
-    }
-
-    async loadBefore() {
-        try {
-            await this.comparison.load(this.recipe);
-        } catch (error) {
-            await this.page.invokeMethodAsync('Trouble', error.message);
-        }
-    }
-
-    // ---- The brush
-
-    listen() {
-        const on = (target, type, handle, options) => target.addEventListener(type, handle, { signal: this.off.signal, ...options });
-        on(this.overlay, 'pointerdown', event => this.down(event));
-        for (const type of ['pointerenter', 'pointerdown']) on(this.overlay, type, () => { this.box = null; }, { capture: true });
-        on(document, 'scroll', () => { this.box = null; }, { capture: true, passive: true });
-        on(this.overlay, 'pointermove', event => this.move(event));
-        on(this.overlay, 'pointerup', event => this.up(event));
-        on(this.overlay, 'pointercancel', event => this.up(event));
-        on(this.overlay, 'pointerleave', () => {
-            this.pointer = null;
-            this.drawMark();
-            this.hover(null);
-        });
-        on(this.overlay, 'keydown', event => {
-            if (!keys.walk(this, event)) return;
-            event.preventDefault();
-            this.cellText.textContent = keys.describe(this);
-            this.drawMark();
-        });
-        on(this.overlay, 'blur', () => {
-            this.cursor = null;
-            this.drawMark();
-        });
-        on(document, 'keydown', event => keys.shortcut(this, event));
-        on(document, 'keyup', event => event.key.toLowerCase() === 'c' && this.hold(false));
-        const hold = this.root.querySelector('[data-hold]');
-        on(hold, 'pointerdown', () => this.hold(true));
-        for (const type of ['pointerup', 'pointerleave', 'blur']) on(hold, type, () => this.hold(false));
-        on(hold, 'keydown', event => [' ', 'Enter'].includes(event.key) && this.hold(true));
-        on(hold, 'keyup', () => this.hold(false));
-        on(this.root, 'dragover', event => [...event.dataTransfer.types].includes('Files') && event.preventDefault());
-        on(this.root, 'drop', event => this.drop(event));
-        // A link put into the address of the open studio.
-        on(window, 'hashchange', () => {
-            const link = draft.link();
-            if (!link) return;
-            this.clearLink();
-            this.page.invokeMethodAsync('Linked', link);
-        });
-    }
-
-    // Where it lies on the page is asked for once: the question has the browser lay the page out.
-    place(event) {
-        const box = this.box ??= this.overlay.getBoundingClientRect();
-        return { x: (event.clientX - box.left) / box.width, y: (event.clientY - box.top) / box.height };
-    }
-
-    down(event) {
-        if (event.button > 0) return;
-        this.overlay.setPointerCapture(event.pointerId);
-        if (this.view === 'slider') {
-            this.sliding = true;
-            return this.move(event);
-        }
-        if (this.layer.index < 0) {
-            this.page.invokeMethodAsync('Trouble', 'Choose a feature at the right first: it becomes the layer the brush paints.');
-            return;
-        }
-        this.drawing = true;
-        this.frame.dataset.drawing = 'true';
-        this.last = this.place(event);
-        this.stroke(this.last, event);
-    }
-
-    move(event) {
-        this.pointer = this.place(event);
-        if (this.sliding) {
-            this.split = Math.min(1, Math.max(0, this.pointer.x));
-            this.drawMark();
-            return;
-        }
-        if (this.drawing) {
-            const parts = event.getCoalescedEvents?.() ?? [];
-            for (const part of parts.length ? parts : [event]) this.stroke(this.place(part), part);
-        } else {
-            this.hover(this.pointer);
-        }
-        this.drawMark();
-    }
-
-    up() {
-        this.sliding = false;
-        if (!this.drawing) return;
-        this.drawing = false;
-        delete this.frame.dataset.drawing;
-        this.send(true);
-    }
-
-    // A line from where the pointer was; a pen paints as wide as it is pressed.
-    stroke(to, event) {
-        const { rows, columns } = this.mask, from = this.last ?? to, at = place => ({ x: place.x * columns, y: place.y * rows });
-        const pressure = event.pointerType === 'pen' && event.pressure > 0 ? .35 + .65 * event.pressure : 1;
-        const radius = this.brush.size / 2 * pressure * columns / this.picture.width;
-        const changed = masks.line(this.mask, at(from), at(to), radius, this.brush.hardness, this.brush.erase);
-        this.last = to;
-        if (!changed) return;
-        this.changedAt ??= performance.now();
-        this.send(false);
-    }
-
-    send(isLast) {
-        this.drawMask();
-        this.drawMark();
-        const wait = isLast ? 0 : throttle - (performance.now() - (this.sent ?? 0));
-        clearTimeout(this.sending);
-        const go = () => {
-            this.sent = performance.now();
-            const mask = masks.write(this.mask);
-            // Until the server has the stroke, this browser keeps it.
-            if (isLast) draft.keepStroke(this.layer.index, mask);
-            this.connection?.paint({ edit: this.layer.index, mask, isLast, at: this.changedAt ?? this.sent });
-            this.changedAt = null;
-        };
-        if (wait <= 0) go(); else this.sending = setTimeout(go, wait);
-    }
-
-    hover(place) {
-        clearTimeout(this.hovering);
-        this.hovering = setTimeout(() => this.page.invokeMethodAsync('Hover', place?.x ?? null, place?.y ?? null), 120);
-    }
-
-    async hold(isHeld) {
-        if (isHeld) {
-            await this.loadBefore();
-            this.root.dataset.held = 'true';
-        } else {
-            delete this.root.dataset.held;
-        }
-    }
-
     async drop(event) {
         const [file] = event.dataTransfer.files;
         if (!file) return;
@@ -293,23 +121,14 @@ class Surface {
         await this.page.invokeMethodAsync('Dropped', await recipeOf(file).catch(() => null));
     }
 
-    // ---- Drawing over the picture
-
-    fit() {
-        const stage = this.frame.parentElement;
-        const aspect = (this.picture.width || 1) / (this.picture.height || 1);
-        const side = Math.max(120, Math.min(stage.clientWidth, stage.clientHeight * aspect)) * this.scale;
-        this.frame.style.width = `${side}px`;
-        this.frame.style.height = `${side / aspect}px`;
-        this.side = { width: side, height: side / aspect };
-        this.box = null;
-        this.drawMark();
+    /** Something went wrong: one sentence for the person who paints. */
+    tell(message) {
+        return this.page.invokeMethodAsync('Trouble', message);
     }
 
     drawMark() {
         this.placing ??= requestAnimationFrame(() => {
             this.placing = null;
-            this.before.style.clipPath = this.view === 'slider' ? `inset(0 ${100 - this.split * 100}% 0 0)` : '';
             placeMark(this);
         });
     }

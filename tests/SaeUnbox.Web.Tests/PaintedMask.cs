@@ -1,0 +1,69 @@
+using Microsoft.Playwright;
+using SaeUnbox.Contracts;
+
+namespace SaeUnbox.Web.Tests;
+
+/// <summary>What was painted, as the browser's draft holds it.</summary>
+internal static class PaintedMask
+{
+    /// <summary>
+    /// The first layer's mask, once every stroke has arrived and it is so: a function in JavaScript of { rows, columns, cells }, cells from 0 to 255.
+    /// </summary>
+    public static async Task<BrushMask> MaskWhereAsync(this IPage page, string isSo)
+    {
+        await LearnAsync(page);
+        var found = await page.WaitForFunctionAsync($$"""
+            () => {
+                const { draft, pendingMask } = findDraft();
+                return !pendingMask && ({{isSo}})(readMask(JSON.parse(draft).edits[0].mask)) && draft;
+            }
+            """);
+        return Recipe.FromJson(await found.JsonValueAsync<string>()).Edits[0].Mask!;
+    }
+
+    /// <summary>Whether nothing is painted, and no stroke is on its way.</summary>
+    public static async Task<bool> IsBlankAsync(this IPage page)
+    {
+        await LearnAsync(page);
+        return await page.EvaluateAsync<bool>("() => !findDraft().pendingMask && readMask(JSON.parse(findDraft().draft).edits[0].mask).cells.every(cell => cell === 0)");
+    }
+
+    /// <summary>That a place of the picture is painted, for <see cref="MaskWhereAsync"/>.</summary>
+    public static string At((double X, double Y) place) =>
+        FormattableString.Invariant($"mask => mask.cells[Math.floor({place.Y} * mask.rows) * mask.columns + Math.floor({place.X} * mask.columns)] > 127");
+
+    /// <summary>How much is painted at a place of the picture, 0 to 1.</summary>
+    public static double Value(this BrushMask mask, (double X, double Y) place) => mask.Cells[(int)(place.Y * mask.Rows) * mask.Columns + (int)(place.X * mask.Columns)];
+
+    public static double Sum(this BrushMask mask) => mask.Cells.ToArray().Sum(cell => (double)cell);
+
+    /// <summary>A page with a picture, and one layer on which nothing is painted.</summary>
+    public static async Task<IPage> OpenLayerAsync(this Browser browser, Studio studio, string address = "/", int width = 1440, int height = 900, bool touch = false)
+    {
+        var page = await browser.OpenAsync(studio, address, width, height, touch: touch);
+        await page.PictureAsync();
+        var entries = await page.Locator(".history li").CountAsync();
+        await page.Locator(".right .row .pick").First.ClickAsync();
+        await page.Locator(".layer").WaitForAsync();
+        await page.HistoryAsync(entries + 1);
+        return page;
+    }
+
+    public static async Task SetBrushAsync(this IPage page, string slider, string value)
+    {
+        await page.GetByLabel(slider).FillAsync(value);
+        await page.WaitForFunctionAsync("value => [...document.querySelectorAll('.left output')].some(output => +output.textContent === +value)", value);
+    }
+
+    /// <summary>Moves the mouse to a place of the picture.</summary>
+    public static async Task MoveAsync(this IPage page, double x, double y)
+    {
+        var box = (await page.Locator(".overlay").BoundingBoxAsync())!;
+        await page.Mouse.MoveAsync((float)(box.X + x * box.Width), (float)(box.Y + y * box.Height), new() { Steps = 8 });
+    }
+
+    public static ILocator Button(this IPage page, string name) => page.GetByRole(AriaRole.Button, new() { Name = name, Exact = true });
+
+    private static Task LearnAsync(IPage page) =>
+        page.EvaluateAsync("async () => { globalThis.readMask = (await import('/js/masks.js')).read; globalThis.findDraft = (await import('/js/draft.js')).find; }");
+}
