@@ -18,6 +18,9 @@
         recall(key) {
             try { return localStorage.getItem(`saeunbox.${key}`); } catch { return null; }
         },
+        showDialog(dialog) {
+            dialog.showModal();
+        },
         async copy(text) {
             try {
                 await navigator.clipboard.writeText(text);

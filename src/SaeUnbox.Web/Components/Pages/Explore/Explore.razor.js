@@ -1,5 +1,7 @@
 // Draws feature maps over the picture and ranks the features under the cursor, all in the browser.
 import { colours } from '/js/colours.js';
+import { download } from '/js/download.js';
+import { fit } from '/js/frame.js';
 
 const mostUnder = 10;
 
@@ -17,20 +19,29 @@ class View {
         const on = (target, type, handle) => target.addEventListener(type, handle, { signal: this.off.signal });
         on(this.overlay, 'pointermove', event => this.point(event));
         on(this.overlay, 'pointerdown', event => this.point(event));
-        on(this.overlay, 'pointerleave', () => this.at(null));
+        // A finger is always lifted; what it touched stays.
+        on(this.overlay, 'pointerleave', event => event.pointerType === 'mouse' && this.at(null));
         on(this.overlay, 'keydown', event => this.key(event));
         on(this.overlay, 'blur', () => this.at(null));
         on(this.opacity, 'input', () => this.draw());
         on(this.palette, 'change', () => this.draw());
-        new ResizeObserver(() => this.fit()).observe(root.querySelector('.stage'));
+        this.size = new ResizeObserver(() => this.fit());
+        this.size.observe(root.querySelector('.stage'));
     }
 
     close() {
         this.off.abort();
+        this.size.disconnect();
+    }
+
+    /** The picture as it came, its recipe inside. */
+    save() {
+        download(this.file, 'saeunbox.png');
     }
 
     async show(bytes, sites) {
-        const bitmap = await createImageBitmap(new Blob([bytes]));
+        this.file = new Blob([bytes], { type: 'image/png' });
+        const bitmap = await createImageBitmap(this.file);
         Object.assign(this.picture, { width: bitmap.width, height: bitmap.height });
         this.picture.getContext('2d').drawImage(bitmap, 0, 0);
         this.maps = new Map(sites.map(site => [site.site, {
@@ -54,12 +65,8 @@ class View {
     }
 
     fit() {
-        const stage = this.root.querySelector('.stage'), frame = this.root.querySelector('.frame');
-        const aspect = (this.picture.width || 1) / (this.picture.height || 1);
-        const side = Math.max(120, Math.min(stage.clientWidth, stage.clientHeight * aspect));
-        frame.style.width = `${side}px`;
-        frame.style.height = `${side / aspect}px`;
-        Object.assign(this.overlay, { width: Math.round(side), height: Math.round(side / aspect) });
+        const { width, height } = fit(this.root.querySelector('.frame'), this.picture);
+        Object.assign(this.overlay, { width: Math.round(width), height: Math.round(height) });
         this.draw();
     }
 

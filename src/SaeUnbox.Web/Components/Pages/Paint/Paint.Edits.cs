@@ -8,8 +8,6 @@ namespace SaeUnbox.Web.Components.Pages.Paint;
 /// <summary>What the controls do to the recipe.</summary>
 public sealed partial class Paint
 {
-    private const double FirstStrength = 10;
-
     private void Attempt(Action change)
     {
         try
@@ -49,8 +47,9 @@ public sealed partial class Paint
 
     private async Task AddEdit(FeatureCard card)
     {
-        var blank = Model?.Find(card.Site) is { } sae && sae.Grid(Recipe.Width, Recipe.Height) is var (rows, columns) ? BrushMask.FromCells(rows, columns, new float[rows * columns]) : null;
-        ChangeLayers(edits => edits.Add(new FeatureEdit(card.Site, card.Feature, FirstStrength) { Mask = blank }));
+        if (Model?.Find(card.Site) is not { } sae)
+            return;
+        ChangeLayers(edits => edits.Add(NewLayer.Blank(sae, card.Feature, Recipe)));
         _notice = null;
         await SelectAsync(Recipe.Edits.Count - 1);
     }
@@ -125,14 +124,16 @@ public sealed partial class Paint
         _brush = brush;
         if (_surface is not null)
             await _surface.InvokeVoidAsync("setBrush", brush.Size, brush.Hardness, brush.Tool == Tool.Eraser);
+        await KeepSettingsAsync();
     }
 
     /// <summary>The brush changed its own size by a key.</summary>
     [JSInvokable]
-    public void BrushSized(int size)
+    public async Task BrushSized(int size)
     {
         _brush = _brush with { Size = size };
         StateHasChanged();
+        await KeepSettingsAsync();
     }
 
     /// <summary>A key asked for a step back or forth.</summary>
@@ -200,11 +201,14 @@ public sealed partial class Paint
     {
         var edit = Recipe.Edits[index];
         var title = $"{Atlas?.Find(edit.Site, edit.Feature)?.Name ?? "feature"} {edit.Site} #{edit.Feature}";
-        _icon = new(title, null);
+        var asked = _icon = new(title, null);
         var recipe = Recipe with { Prompt = "", Edits = [], Interventions = [new SiteIntervention.Icon(edit.Site, edit.Feature)] };
         try
         {
-            _icon = new(title, await _surface!.InvokeAsync<string>("pictureOf", recipe.ToJson()));
+            var picture = await _surface!.InvokeAsync<string>("pictureOf", recipe.ToJson());
+            // Who closed it meanwhile does not want it any more.
+            if (_icon == asked)
+                _icon = asked with { Source = picture };
         }
         catch (JSException exception)
         {

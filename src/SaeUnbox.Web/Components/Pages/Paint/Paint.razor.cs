@@ -58,6 +58,7 @@ public sealed partial class Paint
         _self = DotNetObjectReference.Create(this);
         _module = await Script.InvokeAsync<IJSObjectReference>("import", "./Components/Pages/Paint/Paint.razor.js");
         _surface = await _module.InvokeAsync<IJSObjectReference>("create", _root, _self);
+        await RecallSettingsAsync();
         await OpenAsync(_surface);
     }
 
@@ -153,9 +154,7 @@ public sealed partial class Paint
                 break;
             case CanvasUpdate.Status { Progress: GenerationProgress.Waiting { Position: > 0 } waiting } when waiting.Expected is { } expected ? expected > WorthTelling : !_isStroke:
                 _isBusy = true;
-                _notice = new(waiting.Expected is { } wait
-                    ? FormattableString.Invariant($"Waiting: {waiting.Position} ahead, about {Math.Max(1, wait.TotalSeconds):0} s.")
-                    : FormattableString.Invariant($"Waiting: {waiting.Position} ahead."), false, IsOfQueue: true);
+                _notice = new(Shared.PageWork.Text(waiting), false, IsOfQueue: true);
                 break;
             default:
                 return;

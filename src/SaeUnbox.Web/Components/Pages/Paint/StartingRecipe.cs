@@ -43,8 +43,7 @@ internal static class StartingRecipe
         if (layer?.Split(':') is not [var code, var number] || !HookSite.TryParse(code, out var site) || !int.TryParse(number, out var feature)
             || catalogue.Find(recipe.Model)?.Find(site) is not { } sae || feature < 0 || feature >= sae.Features)
             return recipe;
-        var (rows, columns) = sae.Grid(recipe.Width, recipe.Height);
-        return recipe with { Edits = [.. recipe.Edits, new FeatureEdit(site, feature, 10) { Mask = BrushMask.FromCells(rows, columns, new float[rows * columns]) }] };
+        return recipe with { Edits = [.. recipe.Edits, NewLayer.Blank(sae, feature, recipe)] };
     }
 }
 

@@ -1,0 +1,6 @@
+/** Hands a blob to the browser as a file. */
+export function download(blob, name) {
+    const link = Object.assign(document.createElement('a'), { href: URL.createObjectURL(blob), download: name });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
