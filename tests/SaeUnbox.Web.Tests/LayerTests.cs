@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.Playwright;
 using SaeUnbox.Contracts;
 
@@ -23,13 +24,11 @@ public sealed class LayerTests(Studio studio, Browser browser) : IClassFixture<B
         await StatesAsync(page, true, false, false);
         await PressAsync(page, 2, "Only this layer");
         await StatesAsync(page, false, false, true);
-        await page.HistoryAsync(3);
-        Assert.NotEqual(before, await page.PixelsAsync());
+        await ShowsAsync(page, pixels => !pixels.SequenceEqual(before));
         await PressAsync(page, 2, "Only this layer");
         await StatesAsync(page, true, false, true);
-        await page.HistoryAsync(4);
 
-        Assert.Equal(before, await page.PixelsAsync());
+        await ShowsAsync(page, before);
     }
 
     [Fact]
@@ -132,10 +131,16 @@ public sealed class LayerTests(Studio studio, Browser browser) : IClassFixture<B
     private static Task StatesAsync(IPage page, params bool[] states) =>
         page.WaitForFunctionAsync("states => JSON.stringify([...document.querySelectorAll('.layer')].map(layer => !layer.dataset.off)) === states", System.Text.Json.JsonSerializer.Serialize(states));
 
-    private static async Task ShowsAsync(IPage page, byte[] pixels)
+    private static Task ShowsAsync(IPage page, byte[] expected) => ShowsAsync(page, pixels => pixels.SequenceEqual(expected));
+
+    private static async Task ShowsAsync(IPage page, Func<IEnumerable<byte>, bool> isIt)
     {
-        while (!pixels.SequenceEqual(await page.PixelsAsync()))
+        var clock = Stopwatch.StartNew();
+        while (!isIt(await page.PixelsAsync()))
+        {
+            Assert.True(clock.Elapsed < Studio.Patience, "the picture is not shown");
             await page.EvaluateAsync("() => new Promise(requestAnimationFrame)");
+        }
     }
 
     private static async Task<Recipe> RecipeAsync(IPage page) => Recipe.FromJson(await page.EvaluateAsync<string>("() => sessionStorage.getItem('saeunbox.draft')"));

@@ -34,13 +34,13 @@ public sealed class PageBenchmark(Browser browser, ITestOutputHelper output) : I
         await LoneAsync(page, LoneEdits);
         // A click is a stroke and its end, which is made behind it: what a person waits for is the first.
         var lone = (await ReadAsync(page)).EverySecond();
-        Print($"a lone edit: p50 {lone.At(.5):0} ms, p95 {lone.At(.95):0} ms");
+        Print($"a lone click to its picture: p50 {lone.At(.5):0} ms, p95 {lone.At(.95):0} ms");
 
         traffic.Clear();
         var (server, chromium) = (studio.ProcessorMilliseconds, ProcessorTime.OfOffspring("chromium"));
         var one = await PaintAsync(page);
         (server, chromium) = (studio.ProcessorMilliseconds - server, ProcessorTime.OfOffspring("chromium") - chromium);
-        Print($"painting: {one.Text}; p95 over a lone edit's p50 {one.At(.95) / lone.At(.5):0.0}");
+        Print($"painting: {one.Text}; p95 over a lone click's p50 {one.At(.95) / lone.At(.5):0.0}");
         Print($"processor time of a frame: server {server / one.Frames:0} ms, browser {chromium / one.Frames:0} ms; stages on the clock: {one.StagesText}");
         Print($"bytes: a stroke {traffic.PerStroke:0}, a frame {traffic.PerFrame:0}");
 

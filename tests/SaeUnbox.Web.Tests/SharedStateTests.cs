@@ -11,7 +11,7 @@ namespace SaeUnbox.Web.Tests;
 [Collection(nameof(Studio))]
 public sealed class SharedStateTests(Studio studio, Browser browser) : IClassFixture<Browser>
 {
-    private static readonly BrushMask LowerHalf = BrushMask.FromCells(8, 8, [.. Enumerable.Range(0, 64).Select(i => i < 32 ? 0f : 1f)]);
+    private static readonly BrushMask LowerHalf = BrushMask.FromCells(16, 16, [.. Enumerable.Range(0, 256).Select(i => i < 128 ? 0f : 1f)]);
 
     // What is drawn at first has no layer and another prompt.
     private static readonly Recipe Painted = new()

@@ -1,0 +1,66 @@
+using System.Diagnostics;
+using Microsoft.Playwright;
+using SaeUnbox.Contracts;
+
+namespace SaeUnbox.Web.Tests;
+
+/// <summary>The page of somebody who, or whose neighbours, ask for too much at once; and one that is closed while its picture is made.</summary>
+public sealed class PageLimitTests(Browser browser) : IClassFixture<Browser>
+{
+    private static readonly Recipe Boat = new() { Model = "unbox-mini", Prompt = "a boat at sea", Width = 256, Height = 256, Edits = [new FeatureEdit(HookSite.Composition, 1, 20) { Mask = BrushMask.FromCells(16, 16, new float[256]) }] };
+
+    [Fact]
+    public async Task Stroke_ThatIsTooMuchForNow_ArrivesAfterAll()
+    {
+        await using var studio = await Studio.OfAsync("--SaeUnbox:Canvases:Burst=4", "--SaeUnbox:Canvases:RequestsPerSecond=1");
+        var page = await browser.OpenAsync(studio, $"/#r={Boat.ToLink()}");
+        await page.PictureAsync();
+        await page.EvaluateAsync("() => { const button = document.querySelector('[aria-label=\"Another seed\"]'); for (let i = 0; i < 20; i++) button.click(); }");
+        await AlertAsync(page, "too much at once");
+
+        await page.StrokeAsync((.3, .8), (.7, .8));
+
+        await page.WaitForFunctionAsync("() => sessionStorage.getItem('saeunbox.pending') === null");
+        Assert.False(Recipe.FromJson(await page.EvaluateAsync<string>("() => sessionStorage.getItem('saeunbox.draft')")).Edits.Single().Mask!.IsBlank);
+    }
+
+    [Fact]
+    public async Task Open_WhileTooMuchIsAskedFor_KeepsTheDraftAndComesByItself()
+    {
+        await using var studio = await Studio.OfAsync("--SaeUnbox:Canvases:Burst=1", "--SaeUnbox:Canvases:RequestsPerSecond=1");
+        var page = await browser.OpenAsync(studio, $"/#r={Boat.ToLink()}");
+        await page.PictureAsync();
+        var neighbour = await page.Context.NewPageAsync();
+        await neighbour.GotoAsync("/healthz");
+        await neighbour.EvaluateAsync("() => { setInterval(() => fetch('/api/v1/generate', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' }), 40); }");
+
+        await page.ReloadAsync();
+        await AlertAsync(page, "your draft is kept");
+        await neighbour.CloseAsync();
+        await page.PictureAsync();
+
+        Assert.Equal(Boat, Recipe.FromJson(await page.EvaluateAsync<string>("() => sessionStorage.getItem('saeunbox.draft')")));
+        Assert.Equal(1, await page.Locator(".layer").CountAsync());
+    }
+
+    [Fact]
+    public async Task Close_WhileAPictureIsMade_CancelsIt()
+    {
+        await using var studio = await Studio.OfAsync();
+        var page = await browser.OpenAsync(studio, $"/#r={(Boat with { Steps = 100 }).ToLink()}");
+        await page.WaitForSelectorAsync(".progress.known");
+        var job = await page.EvaluateAsync<string>("() => sessionStorage.getItem('saeunbox.job')");
+
+        await page.CloseAsync();
+
+        var clock = Stopwatch.StartNew();
+        while (!studio.Said.Contains($"Job {job} ", StringComparison.Ordinal))
+        {
+            Assert.True(clock.Elapsed < Studio.Patience, studio.Said);
+            await Task.Delay(20, TestContext.Current.CancellationToken);
+        }
+        Assert.Contains($"Job {job} ended as Cancelled", studio.Said);
+    }
+
+    private static Task AlertAsync(IPage page, string words) => page.GetByRole(AriaRole.Alert).Filter(new() { HasText = words }).WaitForAsync();
+}
