@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Checks the files by which SaeUnbox is deployed: Kubernetes manifests against the schemas of their kinds (npm: kubernetes-models), the compose
-# file by docker-compose, the scripts by bash. Installs what it needs on Debian 12. Safe to run again.
+# file by docker-compose, the scripts by bash, and what is sent to docker by publishing the page from it. Installs what it needs on Debian 12
+# (deploy/setup.sh does for the build). Safe to run again.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -22,12 +23,39 @@ mkdir -p "$tools"
 cp deploy/kubernetes/check.mjs "$tools/"
 node "$tools/check.mjs" deploy/kubernetes/*.yaml
 
-RABBITMQ_PASSWORD=x POSTGRES_PASSWORD=x docker-compose --file deploy/compose/compose.yaml config --quiet
+cp deploy/compose/check.mjs "$tools/check-compose.mjs"
+RABBITMQ_PASSWORD=x POSTGRES_PASSWORD=x docker-compose --file deploy/compose/compose.yaml config >"$tools/compose.yaml"
+node "$tools/check-compose.mjs" "$tools/compose.yaml"
 if docker-compose --file deploy/compose/compose.yaml config --quiet 2>/dev/null; then
   echo "check: the compose file takes no password for a password" >&2
   exit 1
 fi
 echo "compose file: good"
 
+# What is started last in each image that can be asked for is started by no root: the last USER before its ENTRYPOINT.
+awk '/^FROM/ { user = "" } /^USER/ { user = $2 } /^ENTRYPOINT/ { images++; if (user !~ /^[1-9]/) exit 1 } END { if (!images) exit 1 }' Dockerfile ||
+  { echo "check: the Dockerfile starts something as root" >&2; exit 1; }
+
 for script in deploy/*.sh tests/*.sh; do bash -n "$script"; done
 echo "scripts: good"
+
+# What docker is sent, by .dockerignore as it is written here: nothing, but the names with a "!", and of those nothing called as behind "**/".
+if grep -qvE '^(#.*|\*|![A-Za-z0-9.-]+|\*\*/[A-Za-z0-9.-]+)?$' .dockerignore; then
+  echo "check: .dockerignore has a line of another form than this check can read" >&2
+  exit 1
+fi
+context=$(mktemp -d)
+trap 'rm -rf "$context"' EXIT
+mapfile -t sent < <(sed -n 's/^!//p' .dockerignore)
+mapfile -t without < <(sed -n 's/^\*\*\//--exclude=/p' .dockerignore)
+tar -c "${without[@]}" "${sent[@]}" | tar -x -C "$context"
+(cd "$context" && dotnet publish src/SaeUnbox.Web --configuration Release --no-self-contained --output app --verbosity quiet --nologo)
+while read -r file; do
+  [ -s "$context/app/$file" ] || { echo "check: an image would lack $file" >&2; exit 1; }
+done < <(find wwwroot -type f)
+rm -r "$context/wwwroot"
+if (cd "$context" && dotnet msbuild src/SaeUnbox.Web -t:RequireStaticFiles -verbosity:quiet -nologo) >/dev/null; then
+  echo "check: the page builds without its static files" >&2
+  exit 1
+fi
+echo "what docker is sent: good"

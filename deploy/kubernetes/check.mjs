@@ -1,4 +1,5 @@
-// Checks every manifest against the schema of its kind, that it has no field the schema does not know, and that what pods find on volumes is put there:
+// Checks every manifest against the schema of its kind, that it has no field the schema does not know, that what pods find on volumes is put there,
+// and that no container may do more than it must:
 // node check.mjs FILE...   (deploy/check.sh installs what it needs)
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -60,6 +61,14 @@ for (const { kind, metadata, data } of manifests.filter(one => one.kind === 'Con
     for (const [key, value] of Object.entries(data))
         if (/__Models__\d+__\w*Folder$/.test(key) && !folders.includes(value))
             complain(`${kind} ${metadata.name}: ${key} is ${value}, which nothing makes`);
+
+for (const pod of pods)
+    for (const { name, securityContext: its = {} } of pod.containers) {
+        const theirs = pod.securityContext ?? {};
+        if (!theirs.runAsNonRoot || !theirs.runAsUser || (its.runAsUser ?? 1) === 0 || its.privileged || its.allowPrivilegeEscalation !== false || !its.readOnlyRootFilesystem
+            || !its.capabilities?.drop?.includes('ALL') || theirs.seccompProfile?.type !== 'RuntimeDefault' || pod.automountServiceAccountToken !== false)
+            complain(`container ${name}: it runs as root, writes to its root file system, keeps capabilities, or holds the cluster's token`);
+    }
 
 console.log(`${checked} manifests, ${wrong} mistakes`);
 process.exit(wrong || !checked ? 1 : 0);

@@ -18,7 +18,7 @@ internal static class SimulateCommand
         var service = Number("--service", "MS", "Median time of a painted edit on the device (saeunbox bench --runs).", defaults.Service);
         var tail = new Option<double?>("--service-p95") { Description = "Its 95th percentile (default: 1.3 times the median).", HelpName = "MS" };
         var overhead = Number("--overhead", "MS", "What comes to it on the way: network, broker, browser.", defaults.Overhead);
-        var workers = new Option<int>("--workers") { Description = "Devices.", HelpName = "N", DefaultValueFactory = _ => defaults.Workers };
+        var workers = new Option<string>("--workers") { Description = "Devices; several numbers with commas tell for each the most canvases within --target.", HelpName = "N,…", DefaultValueFactory = _ => "1" };
         var canvases = new Option<string>("--canvases") { Description = "Canvases that are painted on at once, several with commas.", HelpName = "N,…", DefaultValueFactory = _ => "1,8,64" };
         var stroke = Number("--stroke", "MS", "From one stroke of a moving brush to the next; 0: as soon as the last one's picture is there.", defaults.StrokeEvery);
         var painting = Number("--painting", "MS", "Mean length of a time of painting.", defaults.Painting);
@@ -34,10 +34,20 @@ internal static class SimulateCommand
             {
                 Service = Positive(parsed, service), Overhead = NotNegative(parsed, overhead), StrokeEvery = NotNegative(parsed, stroke),
                 Painting = Positive(parsed, painting), Pausing = NotNegative(parsed, pausing), Duration = 1000 * Positive(parsed, seconds),
-                Workers = parsed.GetValue(workers) is >= 1 and <= 10_000 and var count ? count : throw new CliException($"--workers {parsed.GetValue(workers)}: use 1 to 10000."),
             };
+            var devices = NumberList.Parse("--workers", parsed.GetRequiredValue(workers));
+            if (devices.Max() is > 10_000 and var many) throw new CliException($"--workers {many}: use 1 to 10000.");
+            load = load with { Workers = devices[0] };
             var p95 = parsed.GetValue(tail) ?? 1.3 * load.Service;
             load = load with { ServiceP95 = p95 >= load.Service ? p95 : throw new CliException(Text($"--service-p95 {p95}: it cannot be less than --service {load.Service}.")) };
+            double? limit = parsed.GetValue(target) is { } asked ? asked > 0 ? asked : throw new CliException(Text($"--target {asked}: use more than 0.")) : null;
+            if (devices.Count > 1)
+            {
+                var sizes = Sizes(load, devices, limit ?? throw new CliException("--workers: several numbers need a --target."), cancellation);
+                if (parsed.GetValue(json)) terminal.Output.WriteLine(JsonSerializer.Serialize(new { load, sizes = sizes.Select(size => new { workers = size.Workers, figures = size.Figures }) }, Format));
+                else terminal.Output.Write(ServingTable.Of(sizes));
+                return;
+            }
             var wanted = NumberList.Parse("--canvases", parsed.GetRequiredValue(canvases));
             if (wanted.Max() is > 100_000 and var most) throw new CliException($"--canvases {most}: use up to 100000.");
             var figures = wanted.Select(number =>
@@ -45,12 +55,23 @@ internal static class SimulateCommand
                 cancellation.ThrowIfCancellationRequested();
                 return QueueSimulation.Run(load with { Canvases = number });
             }).ToArray();
-            int? fits = parsed.GetValue(target) is { } limit ? QueueSimulation.Most(load, limit > 0 ? limit : throw new CliException(Text($"--target {limit}: use more than 0."))) : null;
+            int? fits = limit is { } within ? QueueSimulation.Most(load, within) : null;
             if (parsed.GetValue(json)) terminal.Output.WriteLine(JsonSerializer.Serialize(new { load, figures, most = fits }, Format));
-            else terminal.Output.Write(ServingTable.Of(figures) + (fits is { } n ? Text($"at most {n} canvases with 95 % of strokes seen within {parsed.GetValue(target)} ms\n") : ""));
+            else terminal.Output.Write(ServingTable.Of(figures) + (fits is { } n ? Text($"at most {n} canvases with 95 % of strokes seen within {limit} ms\n") : ""));
         });
         return command;
     }
+
+    // The most canvases for each number of devices, and how they fare.
+    private static IReadOnlyList<(int Workers, ServingFigures Figures)> Sizes(PaintingLoad load, IReadOnlyList<int> devices, double limit, CancellationToken cancellation) =>
+    [
+        .. devices.Select(count =>
+        {
+            cancellation.ThrowIfCancellationRequested();
+            var most = QueueSimulation.Most(load with { Workers = count }, limit);
+            return (count, QueueSimulation.Run(load with { Workers = count, Canvases = most }));
+        }),
+    ];
 
     private static Option<double> Number(string name, string unit, string description, double value) =>
         new(name) { Description = description, HelpName = unit, DefaultValueFactory = _ => value };

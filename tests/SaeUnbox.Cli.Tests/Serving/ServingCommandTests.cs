@@ -11,7 +11,23 @@ public sealed class ServingCommandTests
         Assert.True(use.Json.GetProperty("most").GetInt32() >= 1);
     }
 
+    [Fact]
+    public async Task Simulate_OfSeveralNumbersOfDevices_TellsTheMostCanvasesOfEach()
+    {
+        string[] words = ["simulate", "--service", "30", "--seconds", "20", "--pausing", "12000", "--target", "200"];
+        var sizes = (await Saeunbox.SucceedAsync([.. words, "--workers", "1,4", "--json"])).Json.GetProperty("sizes");
+
+        Assert.Equal([1, 4], sizes.EnumerateArray().Select(size => size.GetProperty("workers").GetInt32()));
+        foreach (var size in sizes.EnumerateArray())
+        {
+            var one = (await Saeunbox.SucceedAsync([.. words, "--workers", $"{size.GetProperty("workers")}", "--canvases", "1", "--json"])).Json;
+            Assert.Equal(one.GetProperty("most").GetInt32(), size.GetProperty("figures").GetProperty("canvases").GetInt32());
+            Assert.InRange(size.GetProperty("figures").GetProperty("p95").GetDouble(), 1, 200);
+        }
+    }
+
     [Theory]
+    [InlineData("--workers 1,2", "--target")]
     [InlineData("--service 0", "--service 0")]
     [InlineData("--service 50 --service-p95 40", "--service-p95 40")]
     [InlineData("--workers 0", "--workers 0")]
