@@ -12,7 +12,7 @@ internal static class TrainMiniCommand
     public static Command Create(Terminal terminal)
     {
         var output = new Option<string>("--out") { Description = "The folder of the run: states, samples, the model under model, its autoencoders under saes, figures.json and the atlas.", HelpName = "DIR", Required = true };
-        var config = new Option<string?>("--config") { Description = "Options as JSON; what is left out keeps its default (DIR/options.json shows all).", HelpName = "FILE" };
+        var config = new Option<string?>("--config") { Description = "Options as JSON; what is left out keeps its default. Without it those of the run in the folder (DIR/options.json), or the defaults.", HelpName = "FILE" };
         var seed = new Option<int?>("--seed") { Description = "The seed of all that is random.", HelpName = "N" };
         var steps = new Option<int?>("--steps") { Description = "Steps of the network; may be changed when a run goes on.", HelpName = "N" };
         var from = new Option<string?>("--from") { Description = "Begin with the model and the autoencoders in this folder (of a run, or unbox-mini beside the program) instead of random weights.", HelpName = "DIR" };
@@ -22,8 +22,9 @@ internal static class TrainMiniCommand
         {
             var folder = parsed.GetRequiredValue(output);
             OutputFile.RequireFolder(folder, "--out");
-            var options = parsed.GetValue(config) is { } path ? MiniTrainingOptionsFile.Read(path) : new MiniTrainingOptions();
-            if (parsed.GetValue(seed) is { } given) options = options with { Seed = given };
+            var (given, begun) = (parsed.GetValue(config), Path.Combine(folder, MiniFiles.Options));
+            var options = given is not null ? MiniTrainingOptionsFile.Read(given) : File.Exists(begun) ? MiniTrainingOptionsFile.Read(begun) : new MiniTrainingOptions();
+            if (parsed.GetValue(seed) is { } number) options = options with { Seed = number };
             if (parsed.GetValue(steps) is { } count)
                 options = count >= 1 ? options with { Network = options.Network with { Steps = count } } : throw new CliException($"--steps {count}: use 1 or more.");
             var place = DeviceArgument.Of(parsed, device);

@@ -32,9 +32,10 @@ public static class MiniTraining
             MiniFolder.OpenStart(from); // told before anything is made
         var folder = new MiniFolder(directory);
         using var alone = folder.Lock();
+        RequireSameOptions(options, folder); // before anything in a finished folder is touched
         if (from is not null)
             folder.TakeStart(from);
-        MiniTrainingOptionsFile.Write(Path.Combine(directory, "options.json"), options);
+        MiniTrainingOptionsFile.Write(Path.Combine(directory, MiniFiles.Options), options);
         var tokenizer = MiniTokenizer.OfGrammar();
         MiniConfigurations.Write(folder.Model, options, tokenizer.Count, tokenizer.StartId, tokenizer.EndId);
         tokenizer.Write(Path.Combine(folder.Model, "tokenizer"), MiniTokenizer.FirstPad);
@@ -51,7 +52,7 @@ public static class MiniTraining
         using var scope = NewDisposeScope();
         var (mean, components) = (zeros(LatentCode.PatchValues), zeros(LatentCode.PatchValues, LatentCode.Channels));
         var state = new TrainingState(folder.State("latents"), () => [new("mean", mean), new("components", components)]);
-        var text = Text(options.Seed, options.PictureSize, options.Scenes, options.Latents);
+        var text = LatentsText(options);
         if (state.Restore(text) == 0)
         {
             var found = LatentCode.Fit(Enumerable.Range(0, options.Latents.Scenes).Select(i =>
@@ -75,7 +76,7 @@ public static class MiniTraining
             folder.WritePart("vae", training.Tensors);
         }
         var state = new TrainingState(folder.State(stage), () => training.State);
-        var text = Text(options.Seed, options.PictureSize, options.Scenes, options.Latents, options.Decoder with { Steps = 0 });
+        var text = DecoderText(options);
         new StageRun(stage, options.Decoder.Steps, options.Decoder.CheckpointEvery, options.Decoder.Batch, progress).Run(state.Restore(text),
             step => [("psnr", Decibels(training.Step(step)))],
             steps =>
@@ -96,11 +97,7 @@ public static class MiniTraining
         using var training = new NetworkTraining(options, folder.Model, code, folder.Start, device);
         var evaluation = new NetworkEvaluation(training, options, code, decoder);
         var state = new TrainingState(folder.State(stage), () => training.State);
-        var text = Text(new
-        {
-            options.Seed, options.PictureSize, options.Scenes, options.Latents,
-            Decoder = options.Decoder with { Steps = 0 }, Network = options.Network with { Steps = 0 },
-        });
+        var text = NetworkText(options);
         var done = state.Restore(text);
         training.Share();
         if (folder.Start is not null && done == 0)
@@ -134,6 +131,24 @@ public static class MiniTraining
     }
 
     private static double Decibels(double squareErrorOfTwo) => 10 * Math.Log10(4 / squareErrorOfTwo);
+
+    private static void RequireSameOptions(MiniTrainingOptions options, MiniFolder folder)
+    {
+        TrainingState.Require(folder.State("latents"), LatentsText(options));
+        TrainingState.Require(folder.State("decoder"), DecoderText(options));
+        TrainingState.Require(folder.State("network"), NetworkText(options));
+    }
+
+    private static string LatentsText(MiniTrainingOptions options) => Text(options.Seed, options.PictureSize, options.Scenes, options.Latents);
+
+    private static string DecoderText(MiniTrainingOptions options) =>
+        Text(options.Seed, options.PictureSize, options.Scenes, options.Latents, options.Decoder with { Steps = 0 });
+
+    private static string NetworkText(MiniTrainingOptions options) => Text(new
+    {
+        options.Seed, options.PictureSize, options.Scenes, options.Latents,
+        Decoder = options.Decoder with { Steps = 0 }, Network = options.Network with { Steps = 0 },
+    });
 
     private static string Text(params object[] options) => JsonSerializer.Serialize(options);
 }

@@ -23,14 +23,29 @@ internal sealed class TrainingState(string path, Func<IEnumerable<KeyValuePair<s
     {
         if (!File.Exists(path))
             return 0;
-        using var checkpoint = Checkpoint.Open(path);
-        if (checkpoint.Metadata.GetValueOrDefault(OptionsKey) != options)
-            throw new CheckpointException($"The training state '{path}' was begun with other options; train with those or into another folder.");
+        using var checkpoint = Open(path, options);
         if (!int.TryParse(checkpoint.Metadata.GetValueOrDefault(StepKey), CultureInfo.InvariantCulture, out var step))
             throw new CheckpointException($"The training state '{path}' does not say at which step it was saved.");
         using var noGrad = no_grad();
         foreach (var (name, tensor) in tensors())
             checkpoint.Read(name, tensor);
         return step;
+    }
+
+    /// <summary>Checks that a state may be gone on from with these options; one that is not there may.</summary>
+    /// <exception cref="CheckpointException">The file is broken or of other options.</exception>
+    public static void Require(string path, string options)
+    {
+        if (File.Exists(path))
+            Open(path, options).Dispose();
+    }
+
+    private static Checkpoint Open(string path, string options)
+    {
+        var checkpoint = Checkpoint.Open(path);
+        if (checkpoint.Metadata.GetValueOrDefault(OptionsKey) == options)
+            return checkpoint;
+        checkpoint.Dispose();
+        throw new CheckpointException($"The training state '{path}' was begun with other options; train with those or into another folder.");
     }
 }

@@ -118,9 +118,17 @@ public sealed class MiniTrainingTests : IDisposable
 
     private void OtherOptionsAreRefused()
     {
-        var other = Tiny.Options with { Network = Tiny.Options.Network with { LearningRate = .1 } };
+        MiniTrainingOptions[] others =
+        [
+            Tiny.Options with { Network = Tiny.Options.Network with { Heads = [1, 1, 1] } }, Tiny.Options with { Latents = Tiny.Options.Latents with { ScalingFactor = 2 } },
+        ];
+        var before = Contents();
 
-        Assert.Contains("other options", Assert.Throws<CheckpointException>(() => MiniTraining.Run(other, _broken, new Recorder())).Message);
+        foreach (var other in others)
+            Assert.Contains("other options", Assert.Throws<CheckpointException>(() => MiniTraining.Run(other, _broken, new Recorder())).Message);
+        Assert.Equal(before, Contents());
+
+        Dictionary<string, string> Contents() => Directory.GetFiles(_broken, "*.json", SearchOption.AllDirectories).ToDictionary(path => path, File.ReadAllText);
     }
 
     private void ThePipelineDrawsWhatTheNetworkPredicts()
