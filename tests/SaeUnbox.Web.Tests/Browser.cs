@@ -58,6 +58,21 @@ internal static class StudioPage
     public static Task HistoryAsync(this IPage page, int entries) =>
         page.WaitForFunctionAsync("count => document.querySelectorAll('.history li').length >= count", entries);
 
+    /// <summary>Waits until every picture in sight has come: thumbnails and the sheets that tiles are cut from, too.</summary>
+    public static async Task LoadedAsync(this IPage page)
+    {
+        await page.WaitForLoadStateAsync(LoadState.NetworkIdle);
+        await page.EvaluateAsync("""
+            async () => {
+                await document.fonts.ready;
+                const isSeen = one => { const box = one.getBoundingClientRect(); return box.bottom > 0 && box.top < innerHeight && box.width > 0; };
+                const addresses = new Set([...document.querySelectorAll('img, image')].filter(isSeen).map(one => one.currentSrc || one.src || one.getAttribute('href')));
+                await Promise.all([...addresses].map(address => Object.assign(new Image(), { src: address }).decode()));
+                await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
+            }
+            """);
+    }
+
     /// <summary>The pixels of the picture, or of another canvas, 4 bytes each.</summary>
     public static async Task<byte[]> PixelsAsync(this IPage page, string canvas = ".picture") => Convert.FromBase64String(await page.EvaluateAsync<string>("""
         selector => {

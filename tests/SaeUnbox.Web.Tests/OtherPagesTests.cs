@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Microsoft.Playwright;
 
 namespace SaeUnbox.Web.Tests;
@@ -6,36 +5,6 @@ namespace SaeUnbox.Web.Tests;
 [Collection(nameof(Studio))]
 public sealed class OtherPagesTests(Studio studio, Browser browser) : IClassFixture<Browser>
 {
-    public static TheoryData<string, bool, int> EveryPage
-    {
-        get
-        {
-            var data = new TheoryData<string, bool, int>();
-            foreach (var page in new[] { "/", "/explore", "/features", "/features/mid.0/1", "/guide", "/api", "/nowhere" })
-                foreach (var dark in new[] { true, false })
-                    data.Add(page, dark, dark ? 1440 : 390);
-            return data;
-        }
-    }
-
-    [Theory, MemberData(nameof(EveryPage))]
-    public async Task Page_ByAxe_HasNoViolationOfLevelAOrAA(string address, bool dark, int width)
-    {
-        var page = await browser.OpenAsync(studio, address, width, 900, dark);
-        if (address is "/" or "/explore")
-            await page.PictureAsync();
-        await page.WaitForLoadStateAsync(LoadState.NetworkIdle);
-        // Through the debugger: the page's own policy lets no foreign script in.
-        await page.EvaluateAsync(await File.ReadAllTextAsync(Path.Combine(AppContext.BaseDirectory, "axe.min.js")));
-        var found = await page.EvaluateAsync<JsonElement>("""
-            async () => (await axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] })).violations
-                .map(one => `${one.id}: ${one.nodes.map(node => node.html.slice(0, 160)).join(' | ')}`)
-            """);
-
-        Assert.Equal([], found.EnumerateArray().Select(one => one.GetString()));
-        Assert.True(await page.EvaluateAsync<bool>("() => document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways");
-    }
-
     [Fact]
     public async Task Explore_Hovering_RanksTheFeaturesUnderTheCursorWithoutTheServer()
     {
@@ -59,7 +28,7 @@ public sealed class OtherPagesTests(Studio studio, Browser browser) : IClassFixt
     {
         var page = await browser.OpenAsync(studio, "/explore");
         await page.PictureAsync();
-        await page.GetByRole(AriaRole.Button, new() { Name = "… with its area as mask" }).ClickAsync();
+        await page.GetByRole(AriaRole.Button, new() { Name = "Paint its area" }).ClickAsync();
         await page.WaitForFunctionAsync("() => document.querySelectorAll('.layer').length === 1");
         await page.PictureAsync();
 

@@ -70,7 +70,7 @@ public sealed class ShareMenuTests : BunitContext
     {
         var menu = Render<ShareMenu>(menu => menu.Add(one => one.Recipe, House).Add(one => one.IsReady, true).Add(one => one.OnNotice, _notices.Add));
         menu.Find("[aria-expanded]").Click();
-        menu.FindAll("[role=menuitem]").Single(one => one.TextContent == item).Click();
+        menu.FindAll(".menu button").Single(one => one.TextContent == item).Click();
     }
 
     private sealed class OneShare : IShareStore

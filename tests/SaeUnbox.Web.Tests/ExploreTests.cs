@@ -1,0 +1,160 @@
+using System.Globalization;
+using System.Net.Http.Json;
+using System.Text.Json;
+using Microsoft.Playwright;
+using SaeUnbox.Contracts;
+using SaeUnbox.Pictures;
+
+namespace SaeUnbox.Web.Tests;
+
+[Collection(nameof(Studio))]
+public sealed class ExploreTests(Studio studio, Browser browser) : IClassFixture<Browser>
+{
+    [Fact]
+    public async Task Heat_OpacityAndColours_AreThoseOfTheControls()
+    {
+        var page = await browser.OpenAsync(studio, "/explore");
+        await page.PictureAsync();
+        var opacity = page.GetByLabel("Opacity of the heatmap");
+        Assert.Equal(153, await MostAsync(page)); // 0.6 of 255
+
+        await opacity.PressAsync("End");
+        Assert.Equal(255, await MostAsync(page));
+        // Where the feature is strongest stands the map's last colour.
+        foreach (var (map, last) in new[] { ("jet", "128 0 0"), ("viridis", "253 231 37"), ("heat", "255 245 200") })
+        {
+            await page.GetByLabel("Colours of the heatmap").SelectOptionAsync(map);
+            Assert.True(await HasColourAsync(page, last), $"{map} does not end in {last}");
+        }
+
+        await opacity.PressAsync("Home");
+        Assert.Equal(0, await MostAsync(page));
+
+        static Task<int> MostAsync(IPage page) => page.EvaluateAsync<int>("() => { const c = document.querySelector('canvas.overlay'); return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.reduce((most, v, i) => i % 4 === 3 ? Math.max(most, v) : most, 0); }");
+
+        static Task<bool> HasColourAsync(IPage page, string colour) => page.EvaluateAsync<bool>("""
+            colour => {
+                const canvas = document.querySelector('canvas.overlay'), { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+                for (let i = 0; i < data.length; i += 4) if (`${data[i]} ${data[i + 1]} ${data[i + 2]}` === colour) return true;
+                return false;
+            }
+            """, colour);
+    }
+
+    [Fact]
+    public async Task Reconstruct_ASite_ChangesThePictureLessThanAblatingIt()
+    {
+        var page = await browser.OpenAsync(studio, "/explore");
+        await page.PictureAsync();
+        var plain = await page.PixelsAsync();
+
+        var reconstructed = await InterveneAsync("Reconstruct composition");
+        Assert.Contains("intervention=reconstruct", page.Url);
+        var ablated = await InterveneAsync("Ablate composition");
+
+        Assert.NotEqual(plain, reconstructed);
+        var (kept, lost) = (StudioPage.Change(plain, reconstructed, (_, _) => true), StudioPage.Change(plain, ablated, (_, _) => true));
+        Assert.True(kept < lost / 2, $"reconstructing changes {kept}, ablating {lost}");
+
+        await page.GetByRole(AriaRole.Button, new() { Name = "Ablate composition" }).ClickAsync();
+        await page.WaitForFunctionAsync("() => !location.search.includes('intervention') && !document.querySelector('.tools [aria-pressed=true]') && document.querySelector('.progress.idle')");
+        Assert.Equal(plain, await page.PixelsAsync());
+
+        async Task<byte[]> InterveneAsync(string name)
+        {
+            await page.GetByRole(AriaRole.Button, new() { Name = name }).ClickAsync();
+            await page.WaitForFunctionAsync("name => document.querySelector('.tools [aria-pressed=true]')?.ariaLabel === name && document.querySelector('.progress.idle')", name);
+            return await page.PixelsAsync();
+        }
+    }
+
+    [Fact]
+    public async Task Address_OfWhatIsShown_BringsItBack()
+    {
+        var answer = await studio.Client.PostAsJsonAsync("/api/v1/explore", new { prompt = "a boat at sea", seed = 5 });
+        var style = (await answer.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("sites").EnumerateArray().Single(site => site.GetProperty("site").GetString() == "up.0.1");
+        var second = style.GetProperty("top")[1].GetProperty("feature").GetInt32();
+        var page = await browser.OpenAsync(studio, "/explore?prompt=a%20boat%20at%20sea&seed=5");
+        await page.PictureAsync();
+        await page.Locator(".sites [data-site='up.0.1']").ClickAsync();
+        await page.Locator(".active .row[data-site='up.0.1']").First.WaitForAsync();
+        // What the features explain is what the API measures.
+        var explained = string.Create(CultureInfo.InvariantCulture, $"they explain {style.GetProperty("explainedVariance").GetDouble():0 %}");
+        await page.GetByText(explained).WaitForAsync();
+        await page.Locator(".active .row .pick").Nth(1).ClickAsync();
+        var address = $"/explore?prompt=a%20boat%20at%20sea&seed=5&site=up.0.1&feature={second}";
+        await page.WaitForURLAsync($"**{address}");
+        var before = await page.PixelsAsync();
+
+        await page.ReloadAsync();
+        await IsShownAsync();
+        Assert.Equal("a boat at sea", await page.Locator("#prompt").InputValueAsync());
+        Assert.Equal("5", await page.Locator("#seed").InputValueAsync());
+        Assert.Equal(before, await page.PixelsAsync());
+
+        await page.GetByRole(AriaRole.Link, new() { Name = "About it" }).ClickAsync();
+        await page.WaitForURLAsync($"**/features/up.0.1/{second}");
+        await page.GoBackAsync();
+        await page.WaitForURLAsync($"**{address}");
+        await IsShownAsync();
+
+        async Task IsShownAsync()
+        {
+            await page.PictureAsync();
+            await page.Locator($".active .row[data-selected] .mono:text-is('#{second}')").WaitForAsync();
+            Assert.Equal("style", await page.Locator(".sites [aria-pressed=true]").TextContentAsync());
+        }
+    }
+
+    [Fact]
+    public async Task Share_OfAView_IsALinkToItAndAPictureWithItsRecipe()
+    {
+        var page = await browser.OpenAsync(studio, "/explore?prompt=three%20cats%20by%20day&seed=8");
+        await page.Context.GrantPermissionsAsync(["clipboard-read", "clipboard-write"]);
+        await page.PictureAsync();
+        var share = page.GetByRole(AriaRole.Button, new() { Name = "Share" });
+
+        // By keys: opened, walked into, closed; the focus is where it was.
+        await share.PressAsync("Enter");
+        await page.Locator(".share .menu button").First.WaitForAsync();
+        await page.Keyboard.PressAsync("Tab");
+        Assert.Equal("Copy a link to this view", await page.EvaluateAsync<string>("() => document.activeElement.textContent"));
+        await page.Keyboard.PressAsync("Escape");
+        await page.WaitForFunctionAsync("() => !document.querySelector('.share .menu') && document.activeElement.ariaLabel === 'Share'");
+
+        await share.PressAsync("Enter");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Copy a link to this view" }).ClickAsync();
+        await page.GetByText("The link to this view is copied.").WaitForAsync();
+        Assert.Equal(page.Url, await page.EvaluateAsync<string>("() => navigator.clipboard.readText()"));
+
+        var file = await page.RunAndWaitForDownloadAsync(() => page.GetByRole(AriaRole.Button, new() { Name = "Save PNG" }).ClickAsync());
+        var recipe = Recipe.FromJson(Png.FindText(await File.ReadAllBytesAsync(await file.PathAsync()), Recipe.PngKeyword)!);
+        Assert.Equal(("three cats by day", 8), (recipe.Prompt, recipe.Seed));
+    }
+
+    [Fact]
+    public async Task Work_BehindThatOfOthers_TellsItsPlaceAndCanBeStopped()
+    {
+        IPage explore = await browser.OpenAsync(studio, "/explore"), strip = await browser.OpenAsync(studio, "/features/up.0.1/1");
+        await explore.PictureAsync();
+        using var others = new CancellationTokenSource();
+        var slow = Enumerable.Range(0, 4).Select(seed => studio.Client.PostAsJsonAsync("/api/v1/generate", new { prompt = "a boat at sea", seed, steps = 100 }, others.Token)).ToArray();
+        try
+        {
+            await explore.GetByRole(AriaRole.Button, new() { Name = "Generate" }).ClickAsync();
+            await strip.GetByRole(AriaRole.Button, new() { Name = "Show strengths and icon" }).ClickAsync();
+            foreach (var page in new[] { explore, strip })
+            {
+                await page.Locator(".work [role=status]").Filter(new() { HasText = " ahead" }).WaitForAsync();
+                await page.GetByRole(AriaRole.Button, new() { Name = "Stop" }).ClickAsync();
+                await page.Locator(".work [role=status]:text-is('Stopped.')").WaitForAsync();
+                Assert.True(await page.Locator(".work .progress.idle").CountAsync() == 1, "it is still said to be under way");
+            }
+        }
+        finally
+        {
+            await others.CancelAsync();
+            await Task.WhenAll(slow).ContinueWith(_ => { }, TaskScheduler.Default);
+        }
+    }
+}
