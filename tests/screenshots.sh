@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Pictures of every page, in the sizes of a desk, a tablet and a phone, dark and light: screenshots.sh [DIR]  (default artifacts/screenshots)
+# Pictures of every page, of errors and of the page at work, in the sizes of a desk, a tablet and a phone, dark and light: screenshots.sh [DIR]  (default artifacts/screenshots)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 folder=$(realpath -m "${1:-artifacts/screenshots}")

@@ -16,6 +16,8 @@ public sealed class AxeTests(Studio studio, Browser browser) : IClassFixture<Bro
         var page = await browser.OpenAsync(studio, address);
         if (address is "/" or "/explore")
             await page.PictureAsync();
+        if (address == "/features")
+            await page.Locator(".gallery li").First.WaitForAsync();
         await page.LoadedAsync();
 
         await AssertCleanAsync(page);
@@ -55,7 +57,7 @@ public sealed class AxeTests(Studio studio, Browser browser) : IClassFixture<Bro
     {
         var page = await browser.OpenAsync(studio, "/features?view=map");
         await page.Locator(".map canvas").FocusAsync();
-        await page.WaitForFunctionAsync("() => document.querySelector('.map canvas').width > 300");
+        await page.WaitForFunctionAsync(StudioPage.MapIsDrawn);
         await page.Keyboard.PressAsync("ArrowRight");
         await page.Locator(".map .tip").WaitForAsync();
 

@@ -46,6 +46,9 @@ public sealed class Browser : IAsyncLifetime
 
 internal static class StudioPage
 {
+    /// <summary>A condition for pages with a map of features.</summary>
+    public const string MapIsDrawn = "() => { const c = document.querySelector('.map canvas'); return c && c.width > 300 && c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v); }";
+
     /// <summary>Waits until a picture is shown, nothing is under way, and, where there is a history, the picture stands in it.</summary>
     public static async Task PictureAsync(this IPage page)
     {

@@ -15,7 +15,7 @@ public sealed class FeaturesPageTests(Studio studio, Browser browser) : IClassFi
         await page.Locator(".sites [data-site='up.0.1']").ClickAsync();
         await page.GetByLabel("Sort by").SelectOptionAsync("Number");
         await page.WaitForURLAsync("**/features?search=snow&site=up.0.1&sort=number");
-        await page.WaitForFunctionAsync("() => document.querySelectorAll('.gallery li').length && document.querySelector('.sites [aria-pressed=true]').textContent === 'style'");
+        await page.WaitForFunctionAsync("() => { const numbers = [...document.querySelectorAll('.gallery li[data-site=\"up.0.1\"] .mono')].map(one => +one.textContent.slice(1)); return numbers.length > 20 && numbers.every((one, i) => !i || numbers[i - 1] < one); }");
         var (count, first) = await SeenAsync();
 
         await page.ReloadAsync();
@@ -43,7 +43,7 @@ public sealed class FeaturesPageTests(Studio studio, Browser browser) : IClassFi
         var page = await browser.OpenAsync(studio, "/features?view=map&site=mid.0", 390, 844, touch: true);
         var (canvas, tip) = (page.Locator(".map canvas"), page.Locator(".map .tip"));
         await canvas.FocusAsync();
-        await page.WaitForFunctionAsync("() => { const c = document.querySelector('.map canvas'); return c.width > 300 && c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v); }");
+        await page.WaitForFunctionAsync(StudioPage.MapIsDrawn);
 
         await page.Keyboard.PressAsync("ArrowRight");
         var first = await tip.TextContentAsync();
@@ -56,7 +56,7 @@ public sealed class FeaturesPageTests(Studio studio, Browser browser) : IClassFi
         await IsAtAsync();
 
         await page.GoBackAsync();
-        await page.WaitForFunctionAsync("() => { const c = document.querySelector('.map canvas'); return c && c.width > 300 && c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v); }");
+        await page.WaitForFunctionAsync(StudioPage.MapIsDrawn);
         // A finger taps once to see and once more to open.
         var place = await page.EvaluateAsync<float[]>("""
             () => {
@@ -73,7 +73,7 @@ public sealed class FeaturesPageTests(Studio studio, Browser browser) : IClassFi
         await IsAtAsync();
 
         await page.GoBackAsync();
-        await page.WaitForFunctionAsync("() => { const c = document.querySelector('.map canvas'); return c && c.width > 300 && c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v); }");
+        await page.WaitForFunctionAsync(StudioPage.MapIsDrawn);
         await canvas.ClickAsync(new() { Position = new() { X = place[0], Y = place[1] } });
         await IsAtAsync();
 

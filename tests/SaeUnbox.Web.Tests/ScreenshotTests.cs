@@ -23,6 +23,10 @@ public sealed class ScreenshotTests(Studio studio, Browser browser) : IClassFixt
             var page = await browser.OpenAsync(studio, address, width, height, touch: width < 500);
             if (name is "paint" or "explore" or "error")
                 await page.PictureAsync();
+            if (name == "features")
+                await page.Locator(".gallery li").First.WaitForAsync();
+            if (name == "map")
+                await page.WaitForFunctionAsync(StudioPage.MapIsDrawn);
             await ShootAsync(page, aside, $"{name}-{width}", "dark", "light");
             await page.Context.CloseAsync();
         }

@@ -33,11 +33,14 @@ class Plane {
             this.draw();
         });
         this.size.observe(root);
+        this.theme = new MutationObserver(() => this.draw());
+        this.theme.observe(document.documentElement, { attributes: true, attributeFilter: ['data-theme'] });
     }
 
     close() {
         this.off.abort();
         this.size.disconnect();
+        this.theme.disconnect();
     }
 
     /** Where a feature stands on the canvas. */
