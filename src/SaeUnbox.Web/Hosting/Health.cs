@@ -4,7 +4,7 @@ namespace SaeUnbox.Web.Hosting;
 
 internal static class Health
 {
-    /// <summary>/healthz: the process answers. /readyz: its models are loaded, the broker and the store can be reached, and it is not about to stop.</summary>
+    /// <summary>/healthz: the process answers. /readyz: its own models are loaded, the broker and the store can be reached, and it is not about to stop.</summary>
     public static void MapHealth(this WebApplication app)
     {
         app.MapGet("/healthz", () => TypedResults.Text("alive\n")).ExcludeFromDescription();
