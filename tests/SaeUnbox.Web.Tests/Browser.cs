@@ -28,11 +28,11 @@ public sealed class Browser : IAsyncLifetime
     }
 
     /// <summary>A page in a window of its own, with nothing remembered.</summary>
-    internal async Task<IPage> OpenAsync(Studio studio, string address = "/", int width = 1440, int height = 900, bool dark = true, bool touch = false, bool waitsForPage = true)
+    internal async Task<IPage> OpenAsync(Uri site, string address = "/", int width = 1440, int height = 900, bool dark = true, bool touch = false, bool waitsForPage = true)
     {
         var context = await _browser.NewContextAsync(new()
         {
-            BaseURL = studio.Address.ToString(), ViewportSize = new() { Width = width, Height = height }, HasTouch = touch,
+            BaseURL = site.ToString(), ViewportSize = new() { Width = width, Height = height }, HasTouch = touch,
             ColorScheme = dark ? ColorScheme.Dark : ColorScheme.Light, ReducedMotion = ReducedMotion.Reduce,
         });
         context.SetDefaultTimeout(Patience);

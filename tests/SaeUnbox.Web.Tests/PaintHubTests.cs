@@ -44,6 +44,33 @@ public sealed class PaintHubTests(Studio studio)
         Assert.Equal(last, seen[^1]);
     }
 
+    // A system's sockets hold a few megabytes; the news of these changes are 80 KB each.
+    [Fact]
+    public async Task Change_WhileAnotherDoesNotRead_KeepsNoQueueOfNewsForIt()
+    {
+        const int changes = 200;
+        await using var own = await Studio.OfAsync("--SaeUnbox:Canvases:PromptLength=10000", "--SaeUnbox:Canvases:Burst=2000", "--SaeUnbox:Canvases:RequestsPerSecond=2000");
+        var words = string.Concat(Enumerable.Repeat("é ", 5000));
+        await using var painter = await HubClient.ConnectAsync(own.Address);
+        var canvas = (await painter.InvokeAsync("Open", null, """{"prompt":"a house"}""")).GetProperty("canvas").GetString();
+        await using var slow = await HubClient.ConnectAsync(own.Address, receiveBuffer: 4096);
+        await slow.InvokeAsync("Open", canvas, null);
+
+        var last = 0L;
+        for (var i = 0; i < changes; i++)
+        {
+            last = (await painter.InvokeAsync("SetRecipe", $$"""{"prompt":"{{words}}","negativePrompt":"{{words}}","seed":{{i}},"width":64,"height":64}""")).GetInt64();
+            await painter.HearAsync("Frame", frame => frame.GetProperty("version").GetInt64() == last);
+            // It is alive, but does not read.
+            await slow.SendAsync("""{"type":6}""");
+        }
+        var kept = new List<long>();
+        while (kept.Count == 0 || kept[^1] < last)
+            kept.Add((await slow.HearAsync("Changed")).GetProperty("version").GetInt64());
+
+        Assert.True(kept.Count < changes / 2, $"of {changes} changes {kept.Count} had been kept for it");
+    }
+
     [Fact]
     public async Task Open_AKnownCanvas_FindsItAgain()
     {
@@ -80,6 +107,27 @@ public sealed class PaintHubTests(Studio studio)
     {
         await Assert.ThrowsAsync<WebSocketException>(() => HubClient.ConnectAsync(studio.Address, "https://elsewhere.example"));
         await using var own = await HubClient.ConnectAsync(studio.Address, $"http://{studio.Address.Authority}");
+    }
+
+    // The hub's door and that of the page's own circuits, by which clicks make pictures.
+    [Theory]
+    [InlineData("/hubs/paint")]
+    [InlineData("/_blazor")]
+    public async Task Open_ASocketWithAnOrigin_IsRefusedUnlessSchemeAndHostAreOurs(string path)
+    {
+        await OpenAsync($"http://{studio.Address.Authority}");
+        await OpenAsync($"https://{studio.Address.Authority}", ("X-Forwarded-Proto", "https"));
+        foreach (var origin in new[] { "https://elsewhere.example", $"https://{studio.Address.Authority}", $"http://{studio.Address.Host}:1", "null" })
+            Assert.Contains("403", (await Assert.ThrowsAsync<WebSocketException>(() => OpenAsync(origin))).Message);
+
+        async Task OpenAsync(string origin, params (string Name, string Value)[] headers)
+        {
+            using var socket = new ClientWebSocket();
+            foreach (var (name, value) in headers.Append(("Origin", origin)))
+                socket.Options.SetRequestHeader(name, value);
+            await socket.ConnectAsync(new Uri($"ws://{studio.Address.Authority}{path}"), TestContext.Current.CancellationToken);
+            socket.Abort();
+        }
     }
 
     [Fact]

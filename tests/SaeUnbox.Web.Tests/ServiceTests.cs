@@ -1,14 +1,17 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Json;
+using System.Net.NetworkInformation;
 using System.Net.Sockets;
 using System.Text.Json;
+using Microsoft.Extensions.Configuration;
 using SaeUnbox.Testing;
+using SaeUnbox.Web.Hosting;
 
 namespace SaeUnbox.Web.Tests;
 
 /// <summary>How the program starts, stops, and holds visitors to its limits.</summary>
-public sealed class ServiceTests
+public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
 {
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
@@ -16,11 +19,9 @@ public sealed class ServiceTests
     public async Task Generate_TooOften_Is429ForThatClientAlone()
     {
         await using var studio = await Studio.OfAsync("--SaeUnbox:Canvases:Burst=2", "--SaeUnbox:Canvases:RequestsPerSecond=1");
-        HttpResponseMessage last = null!;
-        for (var i = 0; i < 20 && last?.IsSuccessStatusCode != false; i++)
-            last = await GenerateAsync(studio, """{"prompt":"a tree"}""", "203.0.113.1");
+        var answers = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => GenerateAsync(studio, """{"prompt":"a tree"}""", "203.0.113.1")));
 
-        Assert.Equal(HttpStatusCode.TooManyRequests, last.StatusCode);
+        var last = answers.First(answer => answer.StatusCode == HttpStatusCode.TooManyRequests);
         Assert.True(last.Headers.RetryAfter!.Delta >= TimeSpan.FromSeconds(1));
         Assert.Equal("application/problem+json", last.Content.Headers.ContentType!.MediaType);
         Assert.Equal(HttpStatusCode.OK, (await GenerateAsync(studio, """{"prompt":"a tree"}""", "203.0.113.2")).StatusCode);
@@ -33,6 +34,51 @@ public sealed class ServiceTests
                 await hub.InvokeAsync("Refresh");
         });
         Assert.Contains("try again", refused.Message);
+    }
+
+    // The machine itself is believed, so the stranger comes by its address in the network.
+    [Fact]
+    public async Task Search_UnderForgedAddresses_IsOneClient()
+    {
+        var own = NetworkInterface.GetAllNetworkInterfaces().SelectMany(one => one.GetIPProperties().UnicastAddresses).Select(one => one.Address)
+            .FirstOrDefault(address => address.AddressFamily == AddressFamily.InterNetwork && !IPAddress.IsLoopback(address));
+        Assert.SkipWhen(own is null, "This machine has no address in a network.");
+        await using var studio = await Studio.OnEveryAddressAsync("--SaeUnbox:Canvases:ReadingBurst=3", "--SaeUnbox:Canvases:ReadingsPerSecond=1");
+
+        Assert.Contains(HttpStatusCode.TooManyRequests, await AskAsync($"http://{own}:{studio.Address.Port}"));
+        Assert.All(await AskAsync(studio.Address.ToString()), answer => Assert.Equal(HttpStatusCode.OK, answer));
+
+        Task<HttpStatusCode[]> AskAsync(string site) => Task.WhenAll(Enumerable.Range(0, 40).Select(async i =>
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(new Uri(site), "/api/v1/models"));
+            request.Headers.Add("X-Forwarded-For", $"203.0.113.{i}");
+            using var answer = await studio.Client.SendAsync(request, Cancelled);
+            return answer.StatusCode;
+        }));
+    }
+
+    [Fact]
+    public async Task Generate_WhileTheQueueIsFull_Is429AndThePageSaysSo()
+    {
+        await using var studio = await Studio.OfAsync("--SaeUnbox:QueueLimit=1", "--SaeUnbox:Canvases:Steps=1000");
+        await using var running = await HubClient.ConnectAsync(studio.Address);
+        await using var waiting = await HubClient.ConnectAsync(studio.Address);
+        foreach (var (hub, state) in new[] { (running, "running"), (waiting, "waiting") })
+        {
+            await hub.InvokeAsync("Open", null, """{"prompt":"a house","steps":1000,"width":512,"height":512}""");
+            await hub.InvokeAsync("Refresh");
+            await hub.HearAsync("Status", status => status.GetProperty("state").GetString() == state);
+        }
+
+        var refused = await GenerateAsync(studio, """{"prompt":"a tree"}""", "203.0.113.1");
+        Assert.Equal(HttpStatusCode.TooManyRequests, refused.StatusCode);
+        Assert.True(refused.Headers.RetryAfter!.Delta >= TimeSpan.FromSeconds(1));
+        Assert.Equal("application/problem+json", refused.Content.Headers.ContentType!.MediaType);
+
+        var page = await browser.OpenAsync(studio);
+        var message = page.Locator(".message.bad");
+        await message.WaitForAsync();
+        Assert.Contains("try again", await message.TextContentAsync());
     }
 
     [Fact]
@@ -91,7 +137,7 @@ public sealed class ServiceTests
     [Fact]
     public async Task Terminate_WhileAJobRuns_SaysNotReadyAndLetsItEnd()
     {
-        await using var studio = await Studio.OfAsync("--SaeUnbox:ReadinessDelay=00:00:05");
+        await using var studio = await Studio.OfAsync("--SaeUnbox:ReadinessDelay=00:00:05", "--SaeUnbox:Grace=00:05:00");
         await using var watcher = await HubClient.ConnectAsync(studio.Address);
         await watcher.InvokeAsync("Open", null, """{"prompt":"a house","steps":100}""");
         // The queue works on one job at a time: once this canvas has begun, the request waits behind it.
@@ -119,6 +165,44 @@ public sealed class ServiceTests
             Assert.Contains(said.Split('\n'), line => line.StartsWith("saeunbox: ", StringComparison.Ordinal) && line.Contains(key, StringComparison.Ordinal));
         Assert.DoesNotContain("   at ", said);
     }
+
+    [Fact]
+    public async Task Start_WithValuesThatCannotBeRead_NamesThemBesideTheOtherMistakes()
+    {
+        var (code, said) = await RunAsync("--SaeUnbox:Telemetry:Prometheus=yes", "--SaeUnbox:QueueLimit=abc", "--SaeUnbox:Grace=soon", "--SaeUnbox:ReadinessDelay=never", "--SaeUnbox:Canvases:Keep=long",
+            "--SaeUnbox:Models:0:Threads=two", "--dtype", "fp64", "--Serilog:MinimumLevel:Default=loud", "--SaeUnbox:Store=Oracle", "--SaeUnbox:Sharing:Keep=-1.00:00:00", "--SaeUnbox:Canvases:Burst=0",
+            "--SaeUnbox:Queue=RabbitMq", "--SaeUnbox:RabbitMq:AffinityWait=x", "--SaeUnbox:RabbitMq:QueueLimit=0");
+
+        Assert.Equal(1, code);
+        foreach (var mistake in new[]
+        {
+            "Telemetry:Prometheus is 'yes'; use true or false", "SaeUnbox:QueueLimit is 'abc'; use a whole number", "SaeUnbox:Grace is 'soon'; use a time such as 00:00:20", "ReadinessDelay is 'never'",
+            "Canvases:Keep is 'long'", "Models:0:Threads is 'two'", "Models:0:Dtype is 'fp64'; use Fp32", "MinimumLevel:Default is 'loud'; use Verbose, Debug", "Store is 'Oracle'", "Sharing:Keep is '-1.00:00:00'",
+            "Canvases:Burst is '0'", "RabbitMq:AffinityWait is 'x'", "RabbitMq:QueueLimit is 0", "RabbitMq:Uri is missing",
+        })
+            Assert.Contains(said.Split('\n'), line => line.StartsWith("saeunbox: ", StringComparison.Ordinal) && line.Contains(mistake, StringComparison.Ordinal));
+        Assert.DoesNotContain("   at ", said);
+    }
+
+    [Theory]
+    [InlineData("nonsense")]
+    [InlineData("https://127.0.0.1:0")]
+    public async Task Start_AtAnAddressThatCannotBe_SaysWhyInALine(string address)
+    {
+        var (code, said) = await RunAsync("--urls", address);
+
+        Assert.Equal(1, code);
+        Assert.Contains(said.Split('\n'), line => line.StartsWith("saeunbox: ", StringComparison.Ordinal));
+        Assert.DoesNotContain("   at ", said);
+    }
+
+    [Theory]
+    [InlineData(50)]
+    [InlineData(615, "SaeUnbox:RabbitMq:Grace", "00:05:00", "SaeUnbox:ReadinessDelay", "00:00:05")]
+    [InlineData(130, "SaeUnbox:Grace", "00:01:00")]
+    [InlineData(50, "SaeUnbox:Grace", "soon")]
+    public void TimeToStop_OfAConfiguration_HoldsItsLongestGrace(int seconds, params string[] settings) =>
+        Assert.Equal(TimeSpan.FromSeconds(seconds), Roles.TimeToStop(new ConfigurationBuilder().AddInMemoryCollection(settings.Chunk(2).ToDictionary(pair => pair[0], pair => (string?)pair[1])).Build()));
 
     [Fact]
     public async Task Start_AtAnAddressThatIsTaken_SaysSoAndEnds()

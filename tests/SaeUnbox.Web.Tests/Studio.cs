@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Microsoft.Playwright;
 using SaeUnbox.Testing;
 
 namespace SaeUnbox.Web.Tests;
@@ -14,6 +15,7 @@ public sealed class Studio : IAsyncLifetime
     private readonly StringBuilder _said = new();
     private string[] _options = ["--SaeUnbox:Canvases:Burst=2000", "--SaeUnbox:Canvases:RequestsPerSecond=2000"];
     private Process? _process;
+    private string _listensOn = "localhost";
 
     public Uri Address { get; private set; } = null!;
 
@@ -29,6 +31,14 @@ public sealed class Studio : IAsyncLifetime
     internal static async Task<Studio> OfAsync(params string[] options)
     {
         var studio = new Studio { _options = options };
+        await studio.InitializeAsync();
+        return studio;
+    }
+
+    /// <summary>The same, at every address of this machine.</summary>
+    internal static async Task<Studio> OnEveryAddressAsync(params string[] options)
+    {
+        var studio = new Studio { _options = options, _listensOn = "0.0.0.0" };
         await studio.InitializeAsync();
         return studio;
     }
@@ -57,7 +67,7 @@ public sealed class Studio : IAsyncLifetime
     /// <summary>Starts it, on the same port as before, and waits until it is ready.</summary>
     public async Task StartAsync()
     {
-        _process = Process.Start(Command(["--urls", Address.ToString(), $"--SaeUnbox:Sharing:File={_folder.At("shares.db")}", .. _options]))!;
+        _process = Process.Start(Command(["--urls", $"http://{_listensOn}:{Address.Port}", $"--SaeUnbox:Sharing:File={_folder.At("shares.db")}", .. _options]))!;
         _process.OutputDataReceived += (_, line) => Keep(line.Data);
         _process.ErrorDataReceived += (_, line) => Keep(line.Data);
         _process.BeginOutputReadLine();
@@ -110,6 +120,13 @@ public sealed class Studio : IAsyncLifetime
         listener.Start();
         return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
+}
+
+internal static class BrowserExtensions
+{
+    /// <summary>A page of this studio in a window of its own, with nothing remembered.</summary>
+    public static Task<IPage> OpenAsync(this Browser browser, Studio studio, string address = "/", int width = 1440, int height = 900, bool dark = true, bool touch = false, bool waitsForPage = true) =>
+        browser.OpenAsync(studio.Address, address, width, height, dark, touch, waitsForPage);
 }
 
 /// <summary>Tests that share one running studio.</summary>

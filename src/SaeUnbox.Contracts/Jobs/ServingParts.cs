@@ -10,11 +10,15 @@ public sealed class ServingParts(IEnumerable<IServingState> parts) : IServingSta
 
     public bool IsReady => _parts.All(part => part.IsReady);
 
+    public bool TakesVisitors => _parts.All(part => part.TakesVisitors);
+
     public bool IsStopping => _parts.Any(part => part.IsStopping);
 
     public string? Failure => _parts.Select(part => part.Failure).FirstOrDefault(failure => failure is not null);
 
     public bool IsBroken => _parts.Any(part => part.IsBroken);
+
+    public string? Missing => _parts.Select(part => part.Missing).FirstOrDefault(missing => missing is not null);
 
     public Task Loaded => Task.WhenAll(_parts.Select(part => part.Loaded));
 }

@@ -87,8 +87,8 @@ internal sealed class ServingOptionsValidator(bool needsModels = true) : IValida
             yield return $"{section}:KeepResults is {options.KeepResults}; use 00:00:00 to 1.00:00:00.";
         if (options.KeepBytes < 0)
             yield return $"{section}:KeepBytes is {options.KeepBytes}; use 0 or more.";
-        if (options.Grace < TimeSpan.Zero)
-            yield return $"{section}:Grace is {options.Grace}; use 00:00:00 or more.";
+        if (options.Grace < TimeSpan.Zero || options.Grace > TimeSpan.FromDays(1))
+            yield return $"{section}:Grace is {options.Grace}; use 00:00:00 to 1.00:00:00.";
         foreach (var (i, model) in options.Models.Index())
         {
             var path = $"{section}:Models:{i}";

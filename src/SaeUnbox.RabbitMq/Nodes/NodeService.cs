@@ -16,7 +16,12 @@ internal sealed partial class NodeService(BrokerQueue queue, WorkerDirectory dir
     private readonly Topology _topology = new(options.Value);
 
     /// <summary>The broker can be reached, and some worker is there.</summary>
-    public bool IsReady => broker.IsUp && directory.Workers.Count > 0 && !IsStopping;
+    public bool IsReady => TakesVisitors && directory.Workers.Count > 0;
+
+    /// <summary>The broker can be reached. Workers come and go, as when a new version is rolled out; the page says so and waits for them.</summary>
+    public bool TakesVisitors => broker.IsUp && !IsStopping;
+
+    public string? Missing => TakesVisitors && directory.Workers.Count == 0 ? "No worker is there yet; pictures can be made as soon as one comes." : null;
 
     public string? Failure => broker.Failure;
 

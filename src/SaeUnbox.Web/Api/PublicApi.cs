@@ -74,9 +74,11 @@ internal static class PublicApi
         using var reader = new StreamReader(new LimitedStream(context.Request.Body, MostBytes));
         var json = await reader.ReadToEndAsync(cancellation);
         var model = services.GetRequiredService<IModelCatalogue>().Models.FirstOrDefault()
-            ?? throw new JobFailedException(services.GetRequiredService<IServingState>().Failure ?? "The model is still loading; try again in a moment.");
+            ?? throw new JobFailedException(WhyNoModel(services.GetRequiredService<IServingState>()));
         return Recipe.FromJson(json, model.NewRecipe());
     }
+
+    private static string WhyNoModel(IServingState serving) => serving.Failure ?? serving.Missing ?? "The model is still loading; try again in a moment.";
 
     // The type that is wanted most; of types wanted alike the first, which for "*/*" is the one that holds the recipe.
     private static PictureFormat Wanted(HttpRequest request)

@@ -7,6 +7,7 @@ namespace SaeUnbox.Web.Canvases;
 internal static class CanvasExtensions
 {
     private const int LargestMessage = 256 << 10;
+    private const string Circuits = "/_blazor";
 
     public static void AddCanvases(this IServiceCollection services, IConfiguration configuration)
     {
@@ -22,13 +23,13 @@ internal static class CanvasExtensions
 
     public static void MapCanvases(this WebApplication app)
     {
-        // A browser sends along where a page came from; pages of other sites are not served here.
-        app.UseWhen(context => context.Request.Path.StartsWithSegments(PaintHub.Address), branch => branch.Use(async (context, next) =>
+        // A browser sends along where a page came from; pages of other sites are not served here. Clicks make pictures as strokes do.
+        app.UseWhen(context => context.Request.Path.StartsWithSegments(PaintHub.Address) || context.Request.Path.StartsWithSegments(Circuits), branch => branch.Use(async (context, next) =>
         {
             if (context.Request.Headers.Origin is [{ Length: > 0 } origin] && !IsOwn(origin, context.Request))
             {
                 context.Response.StatusCode = StatusCodes.Status403Forbidden;
-                await context.Response.WriteAsync("This hub serves its own pages, and programs without an Origin.");
+                await context.Response.WriteAsync("This hub serves its own pages, and programs without an Origin. A proxy that ends TLS must be among SaeUnbox:TrustedProxies.");
                 return;
             }
             if (context.Request.Query["version"] is [{ } version] && version != PaintHub.Version.ToString(CultureInfo.InvariantCulture))
@@ -43,5 +44,5 @@ internal static class CanvasExtensions
     }
 
     private static bool IsOwn(string origin, HttpRequest request) =>
-        Uri.TryCreate(origin, UriKind.Absolute, out var uri) && string.Equals(uri.Authority, request.Host.Value, StringComparison.OrdinalIgnoreCase);
+        Uri.TryCreate(origin, UriKind.Absolute, out var uri) && uri.Scheme == request.Scheme && string.Equals(uri.Authority, request.Host.Value, StringComparison.OrdinalIgnoreCase);
 }

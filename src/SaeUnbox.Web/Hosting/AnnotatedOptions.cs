@@ -7,10 +7,15 @@ namespace SaeUnbox.Web.Hosting;
 internal static class AnnotatedOptionsExtensions
 {
     /// <summary>Options of a section, checked by their attributes when the program starts.</summary>
-    public static void AddAnnotatedOptions<T>(this IServiceCollection services, IConfiguration configuration, string section) where T : class
+    /// <returns>The options as they stand, for what must know them before that.</returns>
+    public static T AddAnnotatedOptions<T>(this IServiceCollection services, IConfiguration configuration, string section) where T : class, new()
     {
-        services.AddOptions<T>().Bind(configuration.GetSection(section)).ValidateOnStart();
+        var settings = services.Readable<T>(configuration, section).GetSection(section);
+        services.AddOptions<T>().Bind(settings).ValidateOnStart();
         services.AddSingleton<IValidateOptions<T>>(new AnnotatedOptions<T>(section));
+        var asTheyStand = new T();
+        settings.Bind(asTheyStand);
+        return asTheyStand;
     }
 }
 

@@ -5,7 +5,10 @@ namespace SaeUnbox.Web.Hosting;
 
 internal static class Health
 {
-    /// <summary>/healthz: the process answers, and a new start would not help. /readyz: its models are loaded, the broker and the store can be reached, and it is not about to stop.</summary>
+    /// <summary>
+    /// /healthz: the process answers, and a new start would not help. /readyz: its own models are loaded, the broker and the store can be reached,
+    /// and it is not about to stop.
+    /// </summary>
     public static void MapHealth(this WebApplication app)
     {
         app.MapGet("/healthz", ContentHttpResult (IServingState state) => state.IsBroken

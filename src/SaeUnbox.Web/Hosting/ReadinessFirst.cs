@@ -11,10 +11,10 @@ namespace SaeUnbox.Web.Hosting;
 internal sealed partial class ReadinessFirst(
     IServingState state, IHostApplicationLifetime lifetime, IOptions<HostingOptions> options, TimeProvider clock, ILogger<ReadinessFirst> logger, ShareHealth? store = null) : IHostedLifecycleService
 {
-    public bool IsReady => state.IsReady && !IsStopping && store?.Failure is null;
+    public bool IsReady => state.TakesVisitors && !IsStopping && store?.Failure is null;
 
     /// <summary>Why not, in a word or a sentence.</summary>
-    public string Reason => IsStopping ? "stopping" : state.Failure ?? (state.IsReady ? store?.Failure : null) ?? "loading";
+    public string Reason => IsStopping ? "stopping" : state.Failure ?? (state.TakesVisitors ? store?.Failure : null) ?? "loading";
 
     private bool IsStopping => state.IsStopping || lifetime.ApplicationStopping.IsCancellationRequested;
 

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using System.Globalization;
 using SaeUnbox.Contracts;
 using SaeUnbox.Inference;
 using SaeUnbox.RabbitMq;
@@ -39,21 +40,23 @@ internal sealed class RoleOptions : IValidatableObject
 
 internal static class Roles
 {
+    private static readonly TimeSpan MarginToStop = TimeSpan.FromSeconds(10), LongestGrace = TimeSpan.FromDays(1);
+
     /// <summary>The models, the queue, or the way to both, as the configuration says.</summary>
     /// <returns>The process's role.</returns>
     public static Role AddServing(this WebApplicationBuilder builder)
     {
-        var (services, configuration) = (builder.Services, builder.Configuration);
-        services.AddAnnotatedOptions<RoleOptions>(configuration, HostingOptions.Section);
-        // Read as it stands: mistakes are told when the program starts.
-        var given = new RoleOptions();
-        configuration.GetSection(HostingOptions.Section).Bind(given);
+        var services = builder.Services;
+        var given = services.AddAnnotatedOptions<RoleOptions>(builder.Configuration, HostingOptions.Section);
+        services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeToStop(builder.Configuration));
         var role = given.ChosenRole ?? Role.All;
+        var configuration = services.Readable<ServingOptions>(builder.Configuration, ServingOptions.Section);
         if (given.ChosenQueue != QueueKind.RabbitMq)
         {
             services.AddSaeUnboxInference(configuration);
             return role;
         }
+        configuration = services.Readable<RabbitMqOptions>(configuration, RabbitMqOptions.Section);
         if (role == Role.Web)
             services.AddSaeUnboxRemoteCatalogue(configuration);
         else
@@ -63,5 +66,18 @@ internal static class Roles
             services.AddRabbitMqNode(configuration);
         services.AddSingleton<IServingState>(provider => new ServingParts(provider.GetKeyedServices<IServingState>(ServingParts.Key)));
         return role;
+    }
+
+    /// <summary>
+    /// How long the host waits for all that ends: the delay, then the longest time of grace twice, as a node lets its jobs end before its own
+    /// worker stops. Read as it stands: the host wants it before anything is checked.
+    /// </summary>
+    internal static TimeSpan TimeToStop(IConfiguration configuration)
+    {
+        var graces = new[] { Read(ServingOptions.Section, nameof(ServingOptions.Grace), new ServingOptions().Grace), Read(RabbitMqOptions.Section, nameof(RabbitMqOptions.Grace), new RabbitMqOptions().Grace) };
+        return Read(HostingOptions.Section, nameof(HostingOptions.ReadinessDelay), TimeSpan.Zero) + 2 * graces.Max() + MarginToStop;
+
+        TimeSpan Read(string section, string key, TimeSpan otherwise) =>
+            TimeSpan.TryParse(configuration[$"{section}:{key}"], CultureInfo.InvariantCulture, out var given) && given >= TimeSpan.Zero && given <= LongestGrace ? given : otherwise;
     }
 }

@@ -19,34 +19,34 @@ internal static class Startup
             try
             {
                 map(app);
-                await app.RunAsync();
-                return 0;
+                await app.StartAsync();
             }
-            catch (IOException exception)
+            catch (Exception exception) when (exception is IOException or FormatException or InvalidOperationException)
             {
-                // An address that is taken, a file that cannot be written.
+                // An address that is taken or none, a certificate that is not there, a file that cannot be written.
                 await Console.Error.WriteLineAsync($"saeunbox: {exception.Message}");
                 return 1;
             }
+            await app.WaitForShutdownAsync();
+            return 0;
         }
     }
 
     private static IReadOnlyList<string> Mistakes(IServiceProvider services)
     {
+        var unreadable = services.GetServices<UnreadableSetting>().Select(setting => setting.Mistake);
         try
         {
             services.GetRequiredService<IStartupValidator>().Validate();
-            return [];
+            return [.. unreadable];
         }
         catch (AggregateException exception)
         {
-            return [.. exception.InnerExceptions.SelectMany(Told)];
+            return [.. unreadable, .. exception.InnerExceptions.Cast<OptionsValidationException>().SelectMany(options => options.Failures)];
         }
-        catch (Exception exception) when (exception is OptionsValidationException or InvalidOperationException)
+        catch (OptionsValidationException exception)
         {
-            return [.. Told(exception)];
+            return [.. unreadable, .. exception.Failures];
         }
     }
-
-    private static IEnumerable<string> Told(Exception exception) => exception is OptionsValidationException options ? options.Failures : [exception.Message];
 }

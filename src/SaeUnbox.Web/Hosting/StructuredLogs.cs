@@ -1,4 +1,6 @@
 using Serilog;
+using Serilog.Core;
+using Serilog.Events;
 
 namespace SaeUnbox.Web.Hosting;
 
@@ -7,14 +9,23 @@ internal static class StructuredLogs
     /// <summary>Serilog to the console, levels from the section "Serilog" of the configuration.</summary>
     public static void AddStructuredLogs(this WebApplicationBuilder builder)
     {
+        var configuration = builder.Services.Without(builder.Configuration, Levels(builder.Configuration.GetSection("Serilog:MinimumLevel"))
+            .Where(level => level.Value is { } name && !Enum.TryParse<LogEventLevel>(name, ignoreCase: true, out _)).Select(level => (level, string.Join(", ", Enum.GetNames<LogEventLevel>()))));
         var logger = new LoggerConfiguration()
-            .MinimumLevel.Override("Microsoft", Serilog.Events.LogEventLevel.Warning)
-            .MinimumLevel.Override("Microsoft.Hosting.Lifetime", Serilog.Events.LogEventLevel.Information)
+            .MinimumLevel.Override("Microsoft", LogEventLevel.Warning)
+            .MinimumLevel.Override("Microsoft.Hosting.Lifetime", LogEventLevel.Information)
             .Enrich.FromLogContext()
+            .Filter.ByExcluding(IsToldAnyway)
             .WriteTo.Console(outputTemplate: "{Timestamp:yyyy-MM-ddTHH:mm:ss.fffzzz} {Level:u3} {SourceContext} {Message:lj}{NewLine}{Exception}", formatProvider: System.Globalization.CultureInfo.InvariantCulture)
-            .ReadFrom.Configuration(builder.Configuration)
+            .ReadFrom.Configuration(configuration)
             .CreateLogger();
         builder.Logging.ClearProviders();
         builder.Logging.AddSerilog(logger, dispose: true);
     }
+
+    // Why the site did not start stands in a line of its own, see Startup.
+    private static bool IsToldAnyway(LogEvent line) => line.Properties.TryGetValue(Constants.SourceContextPropertyName, out var source) && source is ScalarValue { Value: "Microsoft.Extensions.Hosting.Internal.Host" }
+        && line.MessageTemplate.Text == "Hosting failed to start";
+
+    private static IEnumerable<IConfigurationSection> Levels(IConfigurationSection section) => section.GetChildren().SelectMany(Levels).Prepend(section);
 }

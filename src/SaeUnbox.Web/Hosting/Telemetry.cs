@@ -21,10 +21,7 @@ internal static class Telemetry
     public static void AddTelemetry(this WebApplicationBuilder builder, Role role)
     {
         var services = builder.Services;
-        services.AddAnnotatedOptions<TelemetryOptions>(builder.Configuration, TelemetryOptions.Section);
-        // Read as it stands: mistakes are told when the program starts.
-        var options = new TelemetryOptions();
-        builder.Configuration.GetSection(TelemetryOptions.Section).Bind(options);
+        var options = services.AddAnnotatedOptions<TelemetryOptions>(builder.Configuration, TelemetryOptions.Section);
         if (options.Collector is null && !options.Prometheus)
             return;
         var telemetry = services.AddOpenTelemetry().ConfigureResource(resource => resource

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Microsoft.AspNetCore.HttpOverrides;
 using Microsoft.Extensions.Options;
 
@@ -12,9 +11,6 @@ internal static class WebDefaults
         + "connect-src 'self'; font-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'";
 
     private const int LargestBody = 8 << 20;
-
-    // Beyond the delay and the queue's own time of grace.
-    private static readonly TimeSpan TimeToStop = TimeSpan.FromSeconds(40);
 
     public static void AddWebDefaults(this WebApplicationBuilder builder)
     {
@@ -30,9 +26,6 @@ internal static class WebDefaults
         services.AddAnnotatedOptions<HostingOptions>(builder.Configuration, HostingOptions.Section);
         services.AddSingleton<ReadinessFirst>();
         services.AddHostedService(provider => provider.GetRequiredService<ReadinessFirst>());
-        // Read as it stands: the host wants it before anything is checked.
-        var delay = TimeSpan.TryParse(builder.Configuration[$"{HostingOptions.Section}:{nameof(HostingOptions.ReadinessDelay)}"], CultureInfo.InvariantCulture, out var given) ? given : TimeSpan.Zero;
-        services.Configure<HostOptions>(host => host.ShutdownTimeout = delay + TimeToStop);
         services.AddProblems();
         services.AddAntiforgery();
         services.AddResponseCompression(options => options.EnableForHttps = true);

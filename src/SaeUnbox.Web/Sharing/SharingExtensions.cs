@@ -15,13 +15,10 @@ internal static class SharingExtensions
     public static void AddSharing(this IServiceCollection services, IConfiguration configuration)
     {
         services.AddAnnotatedOptions<ShareOptions>(configuration, ShareOptions.Section);
-        services.Configure<ShareOptions>(options =>
-        {
-            if (configuration[ShareOptions.StoreKey] is { Length: > 0 } store)
-                options.Store = Enum.TryParse<ShareStoreKind>(store, ignoreCase: true, out var kind) && Enum.IsDefined(kind) ? kind
-                    : throw new OptionsValidationException(ShareOptions.StoreKey, typeof(ShareOptions), [$"{ShareOptions.StoreKey} is '{store}'; use Sqlite or Postgres."]);
-        });
-        if (string.Equals(configuration[ShareOptions.StoreKey], nameof(ShareStoreKind.Postgres), StringComparison.OrdinalIgnoreCase))
+        var store = configuration[ShareOptions.StoreKey] is { Length: > 0 } given ? given : nameof(ShareStoreKind.Sqlite);
+        var isKnown = Enum.TryParse<ShareStoreKind>(store, ignoreCase: true, out var kind) && Enum.IsDefined(kind);
+        services.AddOptions<ShareOptions>().Configure(options => options.Store = kind).Validate(_ => isKnown, $"{ShareOptions.StoreKey} is '{store}'; use Sqlite or Postgres.");
+        if (kind == ShareStoreKind.Postgres)
         {
             services.AddDbContextFactory<PostgresShareContext>((provider, options) => options.UseNpgsql(Options(provider).Connection));
             services.AddSingleton<IDbContextFactory<ShareContext>, PostgresShareContexts>();

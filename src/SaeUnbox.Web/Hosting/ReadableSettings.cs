@@ -1,0 +1,56 @@
+using System.ComponentModel;
+using System.Reflection;
+
+namespace SaeUnbox.Web.Hosting;
+
+/// <summary>A value of the configuration that cannot be read, in a sentence; it is told beside all other mistakes when the program starts.</summary>
+internal sealed record UnreadableSetting(string Mistake);
+
+internal static class ReadableSettings
+{
+    /// <summary>The configuration without those values of a section that its options cannot hold, which would end the reading of all others.</summary>
+    public static IConfiguration Readable<T>(this IServiceCollection services, IConfiguration configuration, string section) where T : class =>
+        services.Without(configuration, Unreadable(configuration.GetSection(section), typeof(T)));
+
+    /// <summary>The configuration without these settings, each of which is told with what it may be.</summary>
+    public static IConfiguration Without(this IServiceCollection services, IConfiguration configuration, IEnumerable<(IConfigurationSection Setting, string Allowed)> settings)
+    {
+        var unreadable = settings.ToDictionary(one => one.Setting.Path, one => $"{one.Setting.Path} is '{one.Setting.Value}'; use {one.Allowed}.", StringComparer.OrdinalIgnoreCase);
+        if (unreadable.Count == 0)
+            return configuration;
+        foreach (var mistake in unreadable.Values)
+            services.AddSingleton(new UnreadableSetting(mistake));
+        return new ConfigurationBuilder().AddInMemoryCollection(configuration.AsEnumerable().Where(pair => pair.Value is not null && !unreadable.ContainsKey(pair.Key))).Build();
+    }
+
+    private static IEnumerable<(IConfigurationSection Setting, string Allowed)> Unreadable(IConfigurationSection section, Type type)
+    {
+        if (TypeDescriptor.GetConverter(type).CanConvertFrom(typeof(string)))
+            return CanBeRead(section, type) ? [] : [(section, Allowed(Nullable.GetUnderlyingType(type) ?? type))];
+        if (IsList(type))
+            return section.GetChildren().SelectMany(child => Unreadable(child, type.GetGenericArguments()[0]));
+        return type.GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(property => property.SetMethod is { IsPublic: true } || IsList(property.PropertyType))
+            .SelectMany(property => Unreadable(section.GetSection(property.Name), property.PropertyType));
+    }
+
+    private static bool IsList(Type type) => type.IsGenericType && type.GetGenericTypeDefinition() == typeof(IList<>);
+
+    private static bool CanBeRead(IConfigurationSection section, Type type)
+    {
+        try
+        {
+            section.Get(type);
+            return true;
+        }
+        catch (InvalidOperationException)
+        {
+            return false;
+        }
+    }
+
+    private static string Allowed(Type type) =>
+        type == typeof(bool) ? "true or false"
+        : type == typeof(TimeSpan) ? "a time such as 00:00:20 or 1.00:00:00"
+        : type.IsEnum ? string.Join(", ", Enum.GetNames(type))
+        : "a whole number";
+}
