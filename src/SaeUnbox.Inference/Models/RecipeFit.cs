@@ -16,9 +16,9 @@ public static class RecipeFit
     private static IEnumerable<RecipeError> Check(Recipe recipe, LoadedModel model)
     {
         if (recipe.Dtype is { } dtype && dtype != model.Dtype)
-            yield return new("dtype", $"is {Word(dtype)}, but the model is loaded in {Word(model.Dtype)}");
+            yield return new("dtype", $"is {Names.Of<Dtype>(dtype)}, but the model is loaded in {Names.Of<Dtype>(model.Dtype)}");
         if (recipe.Vae is { } vae && vae != model.Vae)
-            yield return new("vae", $"is {Word(vae)}, but the model is loaded with {Word(model.Vae)}");
+            yield return new("vae", $"is {Names.Of<Vae>(vae)}, but the model is loaded with {Names.Of<Vae>(model.Vae)}");
         if (!model.Info.HasSaes(recipe.Saes))
             yield return new("saes", $"is \"{recipe.Saes}\", but the model is loaded with {(model.Info.Saes is { } saes ? $"the autoencoders \"{saes}\"" : "no autoencoders")}");
         for (var i = 0; i < recipe.Edits.Count; i++)
@@ -65,6 +65,4 @@ public static class RecipeFit
         $"there is no sparse autoencoder for {site}; there are {(model.Saes.Count == 0 ? "none (give a folder of them)" : string.Join(", ", model.Saes.Keys))}";
 
     private static string OutOfRange(int feature, SaeInfo sae) => $"is {feature}, but {sae.Site} has the features 0 to {sae.Features - 1}";
-
-    private static string Word<T>(T value) where T : struct, Enum => value.ToString().ToLowerInvariant();
 }
