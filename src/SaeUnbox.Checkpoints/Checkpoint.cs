@@ -81,10 +81,16 @@ public abstract class Checkpoint : IWeightSource, IDisposable
     }
 
     /// <summary>Reads everything that has a checksum and compares; formats without checksums have nothing to check.</summary>
+    /// <param name="progress">Told before each tensor which file it is of and the share that is done; what it throws ends the checking.</param>
     /// <exception cref="CheckpointException">A checksum does not match.</exception>
-    public virtual void Verify()
+    public virtual void Verify(Action<string, double>? progress = null)
     {
-        foreach (var tensor in tensors.Values) tensor.Verify?.Invoke();
+        var done = 0;
+        foreach (var tensor in tensors.Values)
+        {
+            progress?.Invoke(Path, (double)done++ / tensors.Count);
+            tensor.Verify?.Invoke();
+        }
     }
 
     bool IWeightSource.TryFind(string name, [MaybeNullWhen(false)] out TensorEntry entry) => Entries.TryGetValue(name, out entry);

@@ -38,9 +38,9 @@ internal sealed class ShardedCheckpoint : Checkpoint
         }
     }
 
-    public override void Verify()
+    public override void Verify(Action<string, double>? progress = null)
     {
-        foreach (var shard in shards) shard.Verify();
+        foreach (var shard in shards) shard.Verify(progress);
     }
 
     private static Dictionary<string, string> ReadMap(SourceFile index)

@@ -42,8 +42,8 @@ public sealed class Picture
         : throw new PictureException("the file is neither PNG nor JPEG");
 
     /// <summary>
-    /// One byte a pixel, above 0 where something is painted: the alpha; where the picture has none, or is opaque throughout, its
-    /// brightest channel, so that a mask may be white on black, too.
+    /// One byte a pixel, above 0 where something is painted: the alpha; in a picture without alpha its brightest channel, so that a
+    /// mask may be white on black, too.
     /// </summary>
     public byte[] PaintedPixels()
     {
@@ -52,8 +52,7 @@ public sealed class Picture
         {
             for (var i = 0; i < painted.Length; i++)
                 painted[i] = _pixels[(i * 4) + 3];
-            if (painted.AsSpan().ContainsAnyExcept(byte.MaxValue))
-                return painted;
+            return painted;
         }
 
         for (var i = 0; i < painted.Length; i++)

@@ -48,4 +48,15 @@ public sealed class InspectionTests
         Assert.Contains("neither a model nor a checkpoint", Assert.Throws<CheckpointException>(() => Inspection.Of(folder.Path)).Message);
         Assert.Contains("does not exist", Assert.Throws<CheckpointException>(() => Inspection.Of(folder.At("absent.pt"))).Message);
     }
+
+    [Fact]
+    public void Of_FileWithChecksums_TellsHowFarItIsAndStopsWhenTold()
+    {
+        var path = Goldens.At("saes_other", "probe", "state_dict.pth");
+        var told = new List<(string File, double Share)>();
+        Inspection.Of(path, (file, share) => told.Add((file, share)));
+        Assert.True(told.Count > 1 && told.TrueForAll(one => one.File == path));
+        Assert.Equal((0, true), (told[0].Share, told[^1].Share < 1));
+        Assert.Throws<OperationCanceledException>(() => Inspection.Of(path, (_, _) => throw new OperationCanceledException()));
+    }
 }

@@ -68,6 +68,26 @@ public sealed class RecipeFitTests(GoldenModel model) : IClassFixture<GoldenMode
     }
 
     [Fact]
+    public void Load_Model_TellsHowFarItIsAndStopsWhenAsked()
+    {
+        var options = new ModelOptions { Threads = 1, Folder = Goldens.At("model") };
+        var shares = new List<double>();
+        LoadedModel.Load(options, shares.Add).Dispose();
+        Assert.Equal(shares.Order(), shares);
+        Assert.Equal(1, shares[^1], 1e-9);
+        Assert.True(shares.Count > 100);
+
+        using var cancellation = new CancellationTokenSource();
+        var told = 0;
+        Assert.Throws<OperationCanceledException>(() => LoadedModel.Load(options, _ =>
+        {
+            told++;
+            cancellation.Cancel();
+        }, cancellation.Token));
+        Assert.Equal(1, told);
+    }
+
+    [Fact]
     public void Load_WrongFolders_NameWhatIsWrong()
     {
         using var folder = new TemporaryFolder();

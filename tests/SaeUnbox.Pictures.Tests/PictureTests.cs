@@ -27,12 +27,12 @@ public class PictureTests
         var picture = new Picture(2, 1, 4, [9, 9, 9, 0, 0, 0, 0, 7]);
 
         Assert.Equal([0, 7], picture.PaintedPixels());
+        Assert.Equal([255, 255], new Picture(2, 1, 4, [0, 0, 0, 255, 1, 2, 3, 255]).PaintedPixels());
     }
 
     [Fact]
-    public void PaintedPixels_OpaquePicture_IsItsBrightestChannel()
+    public void PaintedPixels_PictureWithoutAlpha_IsItsBrightestChannel()
     {
-        Assert.Equal([0, 3], new Picture(2, 1, 4, [0, 0, 0, 255, 1, 2, 3, 255]).PaintedPixels());
         Assert.Equal([0, 3], new Picture(2, 1, 3, [0, 0, 0, 3, 2, 1]).PaintedPixels());
     }
 

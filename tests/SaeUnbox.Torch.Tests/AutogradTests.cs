@@ -1,3 +1,4 @@
+using TorchSharp.Interop;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -39,6 +40,19 @@ public class AutogradTests
             var slope = (Loss(x.detach() + bump).item<double>() - Loss(x.detach() - bump).item<double>()) / (2 * step);
             Assert.Equal(slope, gradient[0, c, i, j].item<double>(), 1e-4);
         }
+    }
+
+    [Fact]
+    public void Backward_ErrorInIt_NamesOperationAndShapes()
+    {
+        using var scope = NewDisposeScope();
+        var (x, y) = (ones([2, 3], requires_grad: true), ones([4, 5], requires_grad: true));
+        var notScalar = Assert.Throws<NativeOperationException>((x * 2).backward);
+        Assert.Equal("backward", notScalar.Operation);
+        Assert.Contains("[2x3]", notScalar.Message);
+        var apart = Assert.Throws<NativeOperationException>(() => autograd.grad([x.sum()], [y]));
+        Assert.Equal("autograd.grad", apart.Operation);
+        Assert.Contains("[4x5]", apart.Message);
     }
 
     [Fact]

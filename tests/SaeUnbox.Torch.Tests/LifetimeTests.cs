@@ -29,6 +29,7 @@ public class LifetimeTests
 
         Assert.Throws<ObjectDisposedException>(() => tensor.sum());
         Assert.Throws<ObjectDisposedException>(() => ones(3).add_(tensor));
+        Assert.Throws<ObjectDisposedException>(() => cat([ones(3), tensor]));
         Assert.Throws<ObjectDisposedException>(() => tensor.shape);
     }
 
@@ -41,6 +42,10 @@ public class LifetimeTests
 
         Assert.Throws<ObjectDisposedException>(() => randn([2], generator: generator));
     }
+
+    [Fact]
+    public void Generator_OnADeviceThatIsNotThere_SaysSoInASentence() =>
+        Assert.Contains("CUDA", Assert.Throws<InvalidOperationException>(() => new Generator(1, new Device("cuda:99"))).Message);
 
     [Fact]
     public void Finalizer_OfForgottenTensors_FreesThemAndLeavesViewsWhole()

@@ -3,7 +3,10 @@ using System.Runtime.CompilerServices;
 
 namespace TorchSharp.Tests;
 
-/// <summary>The binding promises TorchSharp's names and signatures: every public member stands in PublicApi.txt, which is held against its sources.</summary>
+/// <summary>
+/// The binding promises TorchSharp's names and signatures: every public member stands in PublicApi.txt, one a line,
+/// so that a change of them is seen and can be compared with TorchSharp's sources, which are not here.
+/// </summary>
 public class PublicApiTests
 {
     [Fact]

@@ -18,10 +18,10 @@ internal static class FileInspector
         (CheckpointKind.BareTensor, [""]),
     ];
 
-    public static Inspection Inspect(string path)
+    public static Inspection Inspect(string path, Action<string, double>? progress)
     {
         using var checkpoint = Checkpoint.Open(path);
-        checkpoint.Verify();
+        checkpoint.Verify(progress);
         var kind = KindOf(checkpoint.Entries);
         var tensors = checkpoint.Entries.Keys.Order(StringComparer.Ordinal).Select(name => Summary(checkpoint.Locate(name))).ToList();
         var facts = new Dictionary<string, string>(checkpoint.Metadata);

@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace SaeUnbox.Checkpoints;
 
 /// <summary>Describes a folder by the files that tell what it is: model_index.json, config.json, scheduler_config.json, vocab.json.</summary>
-internal static class FolderInspector
+internal sealed class FolderInspector(Action<string, double>? progress)
 {
     private const long LongestConfiguration = 16 << 20;
     private const int MostParts = 200;
@@ -11,10 +11,10 @@ internal static class FolderInspector
 
     private static readonly string[] Endings = [".safetensors", ".pt", ".pth", ".bin"];
 
-    public static Inspection Inspect(string folder) => Find(folder, 0)
+    public Inspection Inspect(string folder) => Find(folder, 0)
         ?? throw new CheckpointException($"The folder '{folder}' holds neither a model nor a checkpoint.");
 
-    private static Inspection? Find(string folder, int depth)
+    private Inspection? Find(string folder, int depth)
     {
         if (Has("model_index.json")) return Pipeline(folder);
         if (Has("scheduler_config.json")) return Plain(folder, CheckpointKind.Scheduler, "scheduler_config.json");
@@ -26,7 +26,7 @@ internal static class FolderInspector
         bool Has(string name) => File.Exists(Path.Combine(folder, name));
     }
 
-    private static Inspection Pipeline(string folder)
+    private Inspection Pipeline(string folder)
     {
         var index = Configuration(Path.Combine(folder, "model_index.json"));
         var parts = Directory.EnumerateDirectories(folder).Order(StringComparer.Ordinal)
@@ -42,26 +42,26 @@ internal static class FolderInspector
     }
 
     /// <summary>A model folder, or the folder of one sparse autoencoder with its statistics beside it.</summary>
-    private static Inspection Component(string folder)
+    private Inspection Component(string folder)
     {
         var facts = Configuration(Path.Combine(folder, "config.json"));
         if (!facts.ContainsKey("n_dirs_local"))
         {
-            var weights = FileInspector.Inspect(CheckpointFormat.FindWeights(folder, preferHalf: false));
+            var weights = FileInspector.Inspect(CheckpointFormat.FindWeights(folder, preferHalf: false), progress);
             return weights with { Path = folder, Title = Titled(weights.Kind, facts), Facts = Merged(weights.Facts, facts) };
         }
-        var files = Checkpoints(folder).Select(FileInspector.Inspect).ToList();
+        var files = Checkpoints(folder).Select(path => FileInspector.Inspect(path, progress)).ToList();
         var state = files.Find(file => file.Kind == CheckpointKind.SparseAutoencoder)
             ?? throw new CheckpointException($"The folder '{folder}' has the configuration of a sparse autoencoder, but not its weights.");
         files.Remove(state);
         return state with { Path = folder, Facts = Merged(state.Facts, facts), Parts = files };
     }
 
-    private static Inspection? Other(string folder, int depth)
+    private Inspection? Other(string folder, int depth)
     {
         var inner = Directory.EnumerateDirectories(folder).Order(StringComparer.Ordinal).Take(MostParts)
             .Select(part => Find(part, depth + 1)).OfType<Inspection>().ToList();
-        var files = Checkpoints(folder).Take(MostParts).Select(FileInspector.Inspect).ToList();
+        var files = Checkpoints(folder).Take(MostParts).Select(path => FileInspector.Inspect(path, progress)).ToList();
         if (inner.Count + files.Count == 0) return null;
         var kind = files.Count == 0 && inner.TrueForAll(part => part.Kind == CheckpointKind.SparseAutoencoder)
             ? CheckpointKind.SparseAutoencoders : CheckpointKind.Folder;

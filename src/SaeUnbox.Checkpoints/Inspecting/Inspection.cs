@@ -43,6 +43,8 @@ public sealed record Inspection(
     public long Parameters => Tensors.Sum(tensor => tensor.Shape.Aggregate(1L, (product, size) => product * size)) + Parts.Sum(part => part.Parameters);
 
     /// <summary>Describes a file or folder. Headers and checksums are checked; no tensor is loaded.</summary>
+    /// <param name="progress">Told which file is being checked and the share of it that is done; what it throws ends the inspection.</param>
     /// <exception cref="CheckpointException">There is nothing, nothing known, or something broken.</exception>
-    public static Inspection Of(string path) => Directory.Exists(path) ? FolderInspector.Inspect(path) : FileInspector.Inspect(path);
+    public static Inspection Of(string path, Action<string, double>? progress = null) =>
+        Directory.Exists(path) ? new FolderInspector(progress).Inspect(path) : FileInspector.Inspect(path, progress);
 }

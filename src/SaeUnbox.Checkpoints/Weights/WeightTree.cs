@@ -39,7 +39,7 @@ internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, t
         return fused;
     }
 
-    public void Load()
+    public void Load(Action<long>? onRead)
     {
         var extra = source.Names.Where(name => !tensors.ContainsKey(name) && !ignored.Contains(name)).ToList();
         var faults = new List<string>();
@@ -47,7 +47,11 @@ internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, t
         if (extra.Count > 0) faults.Add($"extra ({extra.Count}): {string.Join(", ", extra)}");
         if (misshapen.Count > 0) faults.Add($"misshapen ({misshapen.Count}): {string.Join(", ", misshapen)}");
         if (faults.Count > 0) throw new CheckpointException($"The weights of {source.Description} do not fit the model; {string.Join("; ", faults)}.");
-        foreach (var (name, tensor) in tensors) source.Read(name, tensor);
+        foreach (var (name, tensor) in tensors)
+        {
+            source.Read(name, tensor);
+            onRead?.Invoke(tensor.numel());
+        }
     }
 
     public void Dispose()

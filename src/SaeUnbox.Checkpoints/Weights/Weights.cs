@@ -61,8 +61,9 @@ public sealed class Weights : IDisposable
     /// <summary>
     /// Fills every tensor asked for. Strict: before anything is read, the names and shapes asked for must be exactly those of the source.
     /// </summary>
+    /// <param name="onRead">Told of the elements of every tensor that is in; what it throws ends the loading.</param>
     /// <exception cref="CheckpointException">Lists every missing, extra and misshapen tensor at once; or the data is broken.</exception>
-    public void Load() => tree.Load();
+    public void Load(Action<long>? onRead = null) => tree.Load(onRead);
 
     public void Dispose() => tree.Dispose();
 

@@ -13,6 +13,9 @@ namespace SaeUnbox.Diffusion;
 /// <param name="Device">Where the tensors are.</param>
 public sealed record Precision(ScalarType Storage, ScalarType Arithmetic, Device Device)
 {
+    /// <summary>Told of the elements of every tensor that is loaded; what it throws ends the loading.</summary>
+    internal Action<long>? OnRead { get; init; }
+
     /// <exception cref="ModelException">The dtype is none of float32, bfloat16 and float16.</exception>
     public static Precision For(ScalarType dtype, Device device) => dtype switch
     {
@@ -36,7 +39,7 @@ public sealed record Precision(ScalarType Storage, ScalarType Arithmetic, Device
         try
         {
             module = build(weights);
-            weights.Load();
+            weights.Load(OnRead);
         }
         catch
         {

@@ -13,15 +13,16 @@ internal static class SdxlPipelineLoader
     {
         var model = new ModelFolder(folder);
         var precision = Precision.For(options.DType, options.Device);
+        var watched = precision with { OnRead = Watch(model, options, precision) };
         var owned = new List<IDisposable>();
         try
         {
             var scheduler = SchedulerConfig.From(JsonConfig.Load(
                 Path.Combine(options.SchedulerFolder ?? model.At("scheduler"), "scheduler_config.json")));
-            var promptEncoder = PromptEncoder.Load(model.Path, precision);
+            var promptEncoder = PromptEncoder.Load(model.Path, watched);
             owned.Add(promptEncoder);
-            var autoencoder = Keep(Diffusion.Autoencoder.Load(model.Autoencoder(options), precision, options.Tiling), owned);
-            var unet = LoadUNet(model, precision, owned);
+            var autoencoder = Keep(Diffusion.Autoencoder.Load(model.Autoencoder(options), watched, options.Tiling), owned);
+            var unet = LoadUNet(model, watched, owned);
             CheckFit(unet.Config, autoencoder, promptEncoder);
             return new SdxlPipeline(
                 promptEncoder, unet, autoencoder, scheduler, precision,
@@ -32,6 +33,25 @@ internal static class SdxlPipelineLoader
             owned.ForEach(part => part.Dispose());
             throw;
         }
+    }
+
+    private static Action<long> Watch(ModelFolder model, SdxlPipelineOptions options, Precision precision)
+    {
+        var (done, all) = (0L, 0L);
+        if (options.Progress is not null)
+        {
+            foreach (var folder in (string[])[model.At("text_encoder"), model.At("text_encoder_2"), model.At("unet"), model.Autoencoder(options)])
+            {
+                using var checkpoint = OpenWeights(folder, precision);
+                all += checkpoint.Entries.Values.Sum(entry => entry.Count);
+            }
+        }
+
+        return elements =>
+        {
+            options.Cancellation.ThrowIfCancellationRequested();
+            options.Progress?.Invoke(Math.Min(1, (double)(done += elements) / all));
+        };
     }
 
     private static UNet LoadUNet(ModelFolder model, Precision precision, List<IDisposable> owned)

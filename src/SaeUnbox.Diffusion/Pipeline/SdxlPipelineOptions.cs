@@ -29,6 +29,12 @@ public sealed record SdxlPipelineOptions
     /// <summary>The folder of another scheduler_config.json; null: the model's own.</summary>
     public string? SchedulerFolder { get; init; }
 
+    /// <summary>Told of the share of the weights that is loaded.</summary>
+    public Action<double>? Progress { get; init; }
+
+    /// <summary>Ends the loading between two tensors.</summary>
+    public CancellationToken Cancellation { get; init; }
+
     /// <summary>How large latents are decoded; null: the autoencoder's own choice.</summary>
     public Tiling? Tiling { get; init; }
 }

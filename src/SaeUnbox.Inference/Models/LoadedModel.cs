@@ -34,14 +34,15 @@ public sealed class LoadedModel : IDisposable
     public int Threads { get; }
 
     /// <summary>Loads a model and checks that its autoencoders fit their sites.</summary>
+    /// <param name="progress">Told of the share of the weights that is loaded.</param>
+    /// <param name="cancellation">Ends the loading between two tensors.</param>
     /// <exception cref="ModelException">The model's folder or configuration cannot be used.</exception>
     /// <exception cref="SaeException">An autoencoder is missing, broken, or does not fit its site.</exception>
     /// <exception cref="Checkpoints.CheckpointException">A weights file is broken or does not fit.</exception>
-    public static LoadedModel Load(ModelOptions options)
+    public static LoadedModel Load(ModelOptions options, Action<double>? progress = null, CancellationToken cancellation = default)
     {
         torch.set_num_threads(options.Threads ?? Environment.ProcessorCount);
-        if (options.Device.type == DeviceType.CUDA && !torch.cuda.is_available())
-            throw new ModelException($"The device {options.Device} is not there: this libtorch ({torch.__version__}) finds no CUDA; use cpu.");
+        Devices.Require(options.Device);
         var pipeline = SdxlPipeline.Load(options.Folder, new SdxlPipelineOptions
         {
             DType = options.Dtype.ToScalarType(),
@@ -49,6 +50,8 @@ public sealed class LoadedModel : IDisposable
             Autoencoder = options.Vae == Vae.Tiny ? AutoencoderChoice.Tiny : AutoencoderChoice.KL,
             AutoencoderFolder = options.VaeFolder,
             SchedulerFolder = options.SchedulerFolder,
+            Progress = progress,
+            Cancellation = cancellation,
         });
         SaeSet? saes = null;
         try

@@ -16,9 +16,9 @@ public static class RecipeFit
     private static IEnumerable<RecipeError> Check(Recipe recipe, LoadedModel model)
     {
         if (recipe.Dtype is { } dtype && dtype != model.Dtype)
-            yield return new("dtype", $"is {Word(dtype)}, but the model is loaded in {Word(model.Dtype)}");
+            yield return new("dtype", $"is {Names.Of<Dtype>(dtype)}, but the model is loaded in {Names.Of<Dtype>(model.Dtype)}");
         if (recipe.Vae is { } vae && vae != model.Vae)
-            yield return new("vae", $"is {Word(vae)}, but the model is loaded with {Word(model.Vae)}");
+            yield return new("vae", $"is {Names.Of<Vae>(vae)}, but the model is loaded with {Names.Of<Vae>(model.Vae)}");
         if (!model.Info.HasSaes(recipe.Saes))
             yield return new("saes", $"is \"{recipe.Saes}\", but the model is loaded with {(model.Info.Saes is { } saes ? $"the autoencoders \"{saes}\"" : "no autoencoders")}");
         for (var i = 0; i < recipe.Edits.Count; i++)
@@ -32,6 +32,4 @@ public static class RecipeFit
     }
 
     private static bool HasNoMeans(HookSite site, LoadedModel model) => model.Info.Find(site) is not null && model.Saes[site].Scale is null;
-
-    private static string Word<T>(T value) where T : struct, Enum => value.ToString().ToLowerInvariant();
 }

@@ -163,5 +163,11 @@ internal static unsafe partial class NativeMethods
         if (status != 0) throw new NativeOperationException(operation, LastError());
     }
 
+    /// <inheritdoc cref="Check(int, string)"/>
+    internal static void Check(int status, string operation, IEnumerable<torch.Tensor> tensors)
+    {
+        if (status != 0) throw new NativeOperationException(operation, $"{LastError().TrimEnd()} (arguments: {string.Join(", ", tensors)})");
+    }
+
     internal static string LastError() => Marshal.PtrToStringUTF8(shim_last_error()) ?? "an unknown native error";
 }

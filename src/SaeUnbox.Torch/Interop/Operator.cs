@@ -125,7 +125,7 @@ internal sealed unsafe class Operator(string name, string overload = "")
                 text.CopyTo(new Span<byte>((void*)native.Payload, text.Length));
                 break;
             case ArgumentKind.Device:
-                if (argument.Bits == (long)DeviceType.CUDA) cuda.Require();
+                if (argument.Bits == (long)DeviceType.CUDA) cuda.Require(argument.Length);
                 native.Payload = argument.Bits;
                 break;
             default:

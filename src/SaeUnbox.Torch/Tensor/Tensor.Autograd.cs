@@ -35,7 +35,7 @@ public static partial class torch
         }
 
         /// <summary>Adds the gradient of this scalar to every leaf it was made from.</summary>
-        public void backward() => NativeMethods.Check(NativeMethods.shim_backward(Native(), TensorHandle.None, 0, 0), "backward");
+        public void backward() => NativeMethods.Check(NativeMethods.shim_backward(Native(), TensorHandle.None, 0, 0), "backward", [this]);
 
         /// <summary>The same values, cut from the recorded graph.</summary>
         public Tensor detach() => Aten.detach.Call(this);
@@ -60,7 +60,7 @@ public static partial class torch
                 NativeMethods.Check(
                     NativeMethods.shim_autograd_grad(fromPointer, outputs.Count, toPointer, inputs.Count, seedPointer,
                         retain_graph ? 1 : 0, create_graph ? 1 : 0, allow_unused ? 1 : 0, resultPointer),
-                    "autograd.grad");
+                    "autograd.grad", [.. outputs, .. inputs, .. grad_outputs ?? []]);
             return [.. results.Select(handle => handle == IntPtr.Zero ? null! : new Tensor(handle))];
         }
     }

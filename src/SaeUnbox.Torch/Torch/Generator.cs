@@ -17,6 +17,7 @@ public static partial class torch
         public Generator(ulong seed = 0, Device? device = null)
         {
             this.device = device ?? CPU;
+            if (this.device.type == DeviceType.CUDA) cuda.Require(this.device.index);
             NativeMethods.Check(
                 NativeMethods.shim_generator_new(seed, (int)this.device.type, this.device.index, out var native), "Generator");
             NativeHandle = new GeneratorHandle(native);

@@ -44,10 +44,12 @@ public static partial class torch
             NativeMethods.Check(NativeMethods.shim_cuda_synchronize(device is { index: >= 0 } given ? given.index : 0), "cuda.synchronize");
         }
 
-        internal static void Require()
+        internal static void Require(int index = 0)
         {
             if (!is_available())
                 throw new InvalidOperationException($"No CUDA device: libtorch {__version__} was built without CUDA or found no GPU; use the cpu device.");
+            if (index >= device_count())
+                throw new InvalidOperationException($"No CUDA device {index}: there are {device_count()}, counted from 0.");
         }
     }
 
