@@ -39,7 +39,7 @@ public sealed class WeightsTests : IDisposable
         var wide = weights.Get("wide", 4, 3);
         var fine = weights.Get("fine", 3).fill_(7);
 
-        var message = Assert.Throws<CheckpointException>(weights.Load).Message;
+        var message = Assert.Throws<CheckpointException>(() => weights.Load()).Message;
         foreach (var fault in new[] { "missing.one", "missing.two", "extra.one", "extra.two", "wide (is [4, 2], expected [4, 3])", "w.safetensors" })
             Assert.Contains(fault, message);
         Assert.DoesNotContain("fine", message);
@@ -53,7 +53,7 @@ public sealed class WeightsTests : IDisposable
         using var file = Written(("w", torch.ones([1])));
         using var weights = new Weights(file, torch.float32);
         Assert.Equal([1L << 30, 1L << 30], weights.Get("w", 1L << 30, 1L << 30).shape);
-        Assert.Throws<CheckpointException>(weights.Load);
+        Assert.Throws<CheckpointException>(() => weights.Load());
     }
 
     [Fact]
@@ -115,7 +115,7 @@ public sealed class WeightsTests : IDisposable
         using var file = Written(("a", torch.ones([2])));
         using var weights = new Weights(file, torch.float32);
         weights.Get("a", torch.int64, 2);
-        Assert.Contains("'a'", Assert.Throws<CheckpointException>(weights.Load).Message);
+        Assert.Contains("'a'", Assert.Throws<CheckpointException>(() => weights.Load()).Message);
     }
 
     [Fact]
