@@ -16,7 +16,7 @@ public sealed class BrushTests(Studio studio, Browser browser) : IClassFixture<B
         await page.SetBrushAsync("Size", "16");
 
         // The answer to one comes between two others.
-        (double X, double Y)[] places = [.. Enumerable.Range(0, 16).Select(i => (.1 + .23 * (i % 4), .1 + .23 * (i / 4)))];
+        (double X, double Y)[] places = [.. Enumerable.Range(0, 16).Select(i => ((1.5 + 4 * (i % 4)) / 16, (1.5 + 4 * (i / 4)) / 16))];
         foreach (var place in places)
             await page.StrokeAsync(place);
 

@@ -102,7 +102,7 @@ public sealed partial class ViewingTests(Studio studio, Browser browser) : IClas
         var before = (await page.Locator(".frame").BoundingBoxAsync())!;
         foreach (var _ in Enumerable.Range(0, 4))
             await page.Button("Zoom in").ClickAsync();
-        await page.WaitForFunctionAsync("width => document.querySelector('.frame').offsetWidth > 2.2 * width", before.Width);
+        await page.WaitForFunctionAsync("width => document.querySelector('.frame').offsetWidth > 2.2 * width", (int)before.Width);
 
         var (from, stage) = ((await page.Locator(".frame").BoundingBoxAsync())!, (await page.Locator(".stage").BoundingBoxAsync())!);
         var (x, y) = (stage.X + stage.Width / 2, stage.Y + stage.Height / 2);
