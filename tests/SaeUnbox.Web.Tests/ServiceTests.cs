@@ -78,7 +78,7 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
         var page = await browser.OpenAsync(studio);
         var message = page.Locator(".message.bad");
         await message.WaitForAsync();
-        Assert.Contains("try again", await message.TextContentAsync());
+        Assert.Contains("as soon as there is room", await message.TextContentAsync());
     }
 
     [Fact]
