@@ -7,7 +7,7 @@ namespace SaeUnbox.Web.Canvases;
 internal sealed partial class CanvasSession
 {
     private readonly Dictionary<Guid, bool> _jobs = []; // and whether they were cancelled here
-    private long _shown;
+    private long _shown, _stopped;
     private int _viewers;
     private bool _isBusy, _isGivenUp;
 
@@ -19,6 +19,7 @@ internal sealed partial class CanvasSession
         Guid[] jobs;
         lock (_lock)
         {
+            _stopped = _version;
             jobs = [.. _jobs.Keys];
             foreach (var job in jobs)
                 _jobs[job] = true;
@@ -35,7 +36,7 @@ internal sealed partial class CanvasSession
             _viewers++;
             if (!_isGivenUp)
                 return;
-            _isGivenUp = false;
+            (_isGivenUp, _stopped) = (false, 0);
             _ = MakeLaterAsync(_version, TimeSpan.Zero);
         }
     }
@@ -107,7 +108,7 @@ internal sealed partial class CanvasSession
         }
     }
 
-    // Unless something newer came, or nobody can see it.
+    // Unless something newer came, it was stopped, or nobody can see it.
     private async Task MakeLaterAsync(long version, TimeSpan after)
     {
         while (true)
@@ -115,7 +116,7 @@ internal sealed partial class CanvasSession
             await Task.Delay(after, clock);
             lock (_lock)
             {
-                if (version != _version)
+                if (version != _version || version == _stopped)
                     return;
                 if (_viewers == 0)
                 {

@@ -148,6 +148,22 @@ public sealed class CanvasSessionTests : IDisposable
         Assert.Equal(9, Assert.Single(_queue.Jobs).Recipe.Seed);
     }
 
+    [Fact]
+    public void Cancel_WhileTheQueueIsFull_MakesItNoMore()
+    {
+        var canvas = Canvas();
+        canvas.Join();
+        _queue.Refusal = new QueueFullException(TimeSpan.FromSeconds(5));
+        canvas.Refresh();
+
+        canvas.Cancel();
+        _clock.Advance(TimeSpan.FromSeconds(6));
+
+        Assert.Empty(_queue.Jobs);
+        canvas.Refresh();
+        Assert.Single(_queue.Jobs);
+    }
+
     private CanvasSession Canvas(string id = "canvas")
     {
         _limits ??= new ClientLimits(Options.Create(_options));

@@ -138,7 +138,8 @@ public sealed partial class Paint
                 break;
             case CanvasUpdate.Rejected rejected:
                 _isBusy = false;
-                Tell(rejected.Message, isBad: true);
+                _notice = rejected.RetryAfter is null ? new(rejected.Message, IsBad: true)
+                    : new("Too many are waiting; the picture is made as soon as there is room.", IsBad: true, IsOfQueue: true);
                 break;
             case CanvasUpdate.Status { Progress: GenerationProgress.Waiting { Position: > 0 } waiting }:
                 _isBusy = true;
