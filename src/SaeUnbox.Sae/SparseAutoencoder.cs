@@ -142,9 +142,6 @@ public sealed class SparseAutoencoder : IDisposable
         return Dictionary[feature];
     }
 
-    /// <summary>Counts one step: features that fire anywhere in these codes (value over 1e-3) go to 1, the others rise by one.</summary>
-    public void UpdateLastNonzero(SparseCodes codes) => LastNonzero.Update(StatsLastNonzero, codes.Indices, codes.Values);
-
     /// <summary>Throws where the feature does not exist.</summary>
     public void RequireFeature(int feature)
     {

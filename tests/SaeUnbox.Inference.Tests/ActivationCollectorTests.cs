@@ -122,6 +122,20 @@ public sealed class ActivationCollectorTests(GoldenModel model) : IClassFixture<
     }
 
     [Fact]
+    public void Run_AnotherModelOfTheSameName_IsRefused()
+    {
+        using var folder = new TemporaryFolder();
+        using var other = OtherWeights.Load(folder.At("other"));
+        ActivationCollector.Run(model.For("turbo4"), Small(Captions(1)), folder.At("data"));
+
+        var refusal = Assert.Throws<SaeException>(() => ActivationCollector.Run(other, Small(Captions(2)), folder.At("data"))).Message;
+
+        Assert.Equal(model.For("turbo4").Info.Name, other.Info.Name);
+        Assert.Contains($"weights {model.For("turbo4").Fingerprint} and not {other.Fingerprint}", refusal);
+        Assert.Equal(1, Items(folder.At("data")));
+    }
+
+    [Fact]
     public void Run_NoSuchSite_TouchesNothing()
     {
         using var folder = new TemporaryFolder();

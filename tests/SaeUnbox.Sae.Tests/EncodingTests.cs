@@ -60,7 +60,7 @@ public class EncodingTests
         using var sae = Load(site);
         Assert.Equal(Read(File, $"{site}/stats_before").Integers(), sae.StatsLastNonzero.Integers());
         using var codes = sae.Encode(Read(File, $"{site}/diff"));
-        sae.UpdateLastNonzero(codes);
+        LastNonzero.Update(sae.StatsLastNonzero, codes.Indices, codes.Values);
         Assert.Equal(Read(File, $"{site}/stats_after").Integers(), sae.StatsLastNonzero.Integers());
     }
 
@@ -94,7 +94,7 @@ public class EncodingTests
         Assert.Equal(Read(File, "probe/inds").Integers(), codes.Indices.Integers());
         TensorAssert.Close(Read(File, "probe/latents"), codes.ToDense(), Limit.Codes, "latents");
         TensorAssert.Close(Read(File, "probe/reconstruction"), sae.Decode(codes), Limit.Codes, "reconstruction");
-        sae.UpdateLastNonzero(codes);
+        LastNonzero.Update(sae.StatsLastNonzero, codes.Indices, codes.Values);
         Assert.Equal(Read(File, "probe/stats_after").Integers(), sae.StatsLastNonzero.Integers());
     }
 

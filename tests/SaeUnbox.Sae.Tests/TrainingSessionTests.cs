@@ -1,3 +1,4 @@
+using SaeUnbox.Checkpoints;
 using SaeUnbox.Contracts;
 using SaeUnbox.Sae.Collection;
 using SaeUnbox.Sae.Statistics;
@@ -37,10 +38,19 @@ public class TrainingSessionTests
         });
         Assert.Throws<OperationCanceledException>(
             () => TrainingSession.Run(Plan, collection, folder.At("parts"), progress: stop, cancellation: cancellation.Token));
+        foreach (var (path, options) in Directory.GetDirectories(folder.At("parts")).Order().Zip(Plan.Autoencoders.OrderBy(options => options.K)))
+        {
+            // What is known so far can be loaded and looked at.
+            using var snapshot = SaeLoader.Load(Path.Combine(path, "11"));
+            Assert.Equal(options.Features, snapshot.Config.Features);
+            Assert.Single(Directory.GetDirectories(path));
+            System.Xml.Linq.XDocument.Load(Path.Combine(path, "training.svg"));
+        }
         var parts = TrainingSession.Run(Plan, collection, folder.At("parts"));
 
         foreach (var (a, b) in whole.Zip(parts))
         {
+            Assert.Equal("final", Path.GetFileName(Assert.Single(Directory.GetDirectories(b))));
             foreach (var file in new[] { "final/state_dict.pth", "final/config.json", "log.csv", "training.svg" })
                 Assert.Equal(File.ReadAllBytes(Path.Combine(a, file)), File.ReadAllBytes(Path.Combine(b, file)));
         }
@@ -86,6 +96,37 @@ public class TrainingSessionTests
     }
 
     [Fact]
+    public void Run_ResumedOnOtherDataOrFromAnotherStart_IsRefused()
+    {
+        using var scope = NewDisposeScope();
+        using var folder = new TemporaryFolder();
+        var plan = Plan with { Autoencoders = [Plan.Autoencoders[0]], Steps = 2 };
+        var first = TrainingSession.Run(plan, Collect(folder.At("data")), folder.At("first"));
+        var second = TrainingSession.Run(plan with { Seed = 7 }, Collect(folder.At("data")), folder.At("second"));
+        TrainingSession.Run(plan with { From = first }, Collect(folder.At("data")), folder.At("out"));
+
+        // The same start wherever it lies, and more steps.
+        Directory.Move(folder.At("first"), folder.At("moved"));
+        TrainingSession.Run(plan with { From = [first[0].Replace("first", "moved")], Steps = 3 }, Collect(folder.At("data")), folder.At("out"));
+        Assert.Contains("another start", Assert.Throws<SaeException>(() => TrainingSession.Run(plan with { From = second }, Collect(folder.At("data")), folder.At("out"))).Message);
+        Assert.Contains("other data", Assert.Throws<SaeException>(() => TrainingSession.Run(plan with { Seed = 7 }, Collect(folder.At("data"), 14), folder.At("second"))).Message);
+    }
+
+    [Fact]
+    public void Run_WhereAnotherTrains_IsRefused()
+    {
+        using var scope = NewDisposeScope();
+        using var folder = new TemporaryFolder();
+        var collection = Collect(folder.At("data"));
+        Directory.CreateDirectory(folder.At("out"));
+        using (FolderLock.Take(folder.At("out")))
+            Assert.Contains("under way", Assert.Throws<CheckpointException>(() => TrainingSession.Run(Plan, collection, folder.At("out"))).Message);
+
+        TrainingSession.Run(Plan with { Steps = 1 }, collection, folder.At("out"));
+        Assert.False(File.Exists(folder.At("out", ".lock")));
+    }
+
+    [Fact]
     public void Run_DifferentBatchSizes_AreRefused()
     {
         using var scope = NewDisposeScope();
@@ -95,10 +136,10 @@ public class TrainingSessionTests
             () => TrainingSession.Run(plan, Collect(folder.At("data")), folder.At("out"))).Message);
     }
 
-    private static ActivationCollection Collect(string folder)
+    private static ActivationCollection Collect(string folder, int items = 10)
     {
         using var writer = new CollectionWriter(folder, [HookSite.Middle], new CollectionOptions { ItemsPerShard = 4, DType = ScalarType.Float32 });
-        for (var item = 0; item < 10; item++)
+        for (var item = (int)writer.NextItem; item < items; item++)
         {
             using var activations = SyntheticData.Make(16, 8, 12, (ulong)item);
             writer.Add(item, new Dictionary<HookSite, Tensor> { [HookSite.Middle] = activations.view(4, 4, 8) });

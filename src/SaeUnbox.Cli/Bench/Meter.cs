@@ -38,13 +38,14 @@ internal sealed class Meter : IDisposable
     private static double ProductOperations => 2.0 * Side * Side * Side;
 
     /// <summary>Runs the work once unmeasured, then times it between products.</summary>
-    public Measurement Time(string part, Action work)
+    /// <param name="known">Operations of the work's products, where they are not those of a model's layers.</param>
+    public Measurement Time(string part, Action work, long? known = null)
     {
         long operations;
         using (var count = new OperationCount())
         {
             Seconds(work);
-            operations = count.Total;
+            operations = known ?? count.Total;
         }
         var (times, shares) = (new List<double>(), new List<double>());
         var before = Product();

@@ -25,8 +25,7 @@ internal sealed class ModelBenchmark(ComponentSource source, Precision precision
     public IEnumerable<Measurement> Run(IReadOnlyList<string> parts) => Parts.Where(parts.Contains).SelectMany(part => part switch
     {
         "unet" => UNet(),
-        "vae" => Decoder(part, "decode (kl)"),
-        "vae_tiny" => Decoder(part, "decode (tiny)"),
+        "vae" or "vae_tiny" => Decoder(part),
         _ => Text(part),
     });
 
@@ -51,7 +50,8 @@ internal sealed class ModelBenchmark(ComponentSource source, Precision precision
         using (weights)
         {
             yield return loading with { Part = "load unet" };
-            var (sample, timestep) = (Random(1, config.InChannels, side / DefaultCell, side / DefaultCell), tensor([999f], device: precision.Device));
+            var cells = side / Cell();
+            var (sample, timestep) = (Random(1, config.InChannels, cells, cells), tensor([999f], device: precision.Device));
             var pooled = config.AdditionChannels - SizeConditions * config.TimeIdChannels;
             using var conditioning = unet.Prepare(Random(1, DefaultLength, config.TextChannels), Random(1, pooled), tensor([(float)side, side, 0, 0, side, side], device: precision.Device).unsqueeze(0));
             yield return meter.Time("unet", () => unet.Forward(sample, timestep, conditioning));
@@ -61,7 +61,7 @@ internal sealed class ModelBenchmark(ComponentSource source, Precision precision
         }
     }
 
-    private IEnumerable<Measurement> Decoder(string part, string name)
+    private IEnumerable<Measurement> Decoder(string part)
     {
         if (source.Find(part) is not { } found) yield break;
         var (decoder, weights) = Load(found.Weights, tree => MakeDecoder(found.Config, tree), out var loading);
@@ -69,11 +69,22 @@ internal sealed class ModelBenchmark(ComponentSource source, Precision precision
         {
             yield return loading with { Part = $"load {part}" };
             var latents = Random(1, decoder.LatentChannels, side / decoder.PixelsPerCell, side / decoder.PixelsPerCell);
-            yield return meter.Time(name, () => decoder.Decode(latents));
+            yield return meter.Time(IsTiny(found.Config) ? "decode (tiny)" : "decode (kl)", () => decoder.Decode(latents));
         }
     }
 
-    private static IAutoencoder MakeDecoder(JsonConfig config, Weights weights) => config.Text("_class_name") == nameof(AutoencoderTiny)
+    // Pixels of a latent cell: the decoder doubles them from level to level.
+    private int Cell()
+    {
+        if (source.Find("vae") is not { } found) return DefaultCell;
+        (found.Weights as IDisposable)?.Dispose();
+        var levels = IsTiny(found.Config) ? AutoencoderTinyConfig.From(found.Config).DecoderWidths.Count : AutoencoderKLConfig.From(found.Config).BlockOutChannels.Count;
+        return 1 << (levels - 1);
+    }
+
+    private static bool IsTiny(JsonConfig config) => config.Text("_class_name") == nameof(AutoencoderTiny);
+
+    private static IAutoencoder MakeDecoder(JsonConfig config, Weights weights) => IsTiny(config)
         ? new AutoencoderTiny(weights, AutoencoderTinyConfig.From(config))
         : new AutoencoderKL(weights, AutoencoderKLConfig.From(config)) { Tiling = Tiling.Default };
 

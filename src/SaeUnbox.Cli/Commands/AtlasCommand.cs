@@ -1,5 +1,6 @@
 using System.CommandLine;
 using SaeUnbox.Atlas.Reading;
+using SaeUnbox.Atlas.Storing;
 using SaeUnbox.Cli.Options;
 using SaeUnbox.Cli.Output;
 using SaeUnbox.Contracts;
@@ -17,7 +18,7 @@ internal sealed class AtlasCommand
     private readonly Option<int> top = new("--top") { Description = "Pictures kept for a feature.", HelpName = "N", DefaultValueFactory = _ => 8 };
     private readonly Option<int> side = new("--picture") { Description = "Longer side of a kept picture in pixels.", HelpName = "N", DefaultValueFactory = _ => 160 };
     private readonly Option<string?> names = new("--names") { Description = "Names that are known: JSON of sites, each an object of feature numbers and names.", HelpName = "FILE" };
-    private readonly Option<string?> suggestions = new("--suggestions") { Description = "What to try: a JSON array of objects with title and recipe.", HelpName = "FILE" };
+    private readonly Option<string?> suggestions = new("--suggestions") { Description = "What to try: a JSON array of objects with title and recipe. Without captions they replace those of the atlas that is there.", HelpName = "FILE" };
     private readonly Option<string?> import = new("--import") { Description = "Take a published atlas's pictures, SITE/FEATURE.jpg, in place of captions.", HelpName = "DIR" };
 
     private readonly Option<string?> clip = new("--clip") { Description = "A CLIP model's folder, such as openai/clip-vit-base-patch32: searches then find what pictures show, too. Without captions it is added to the atlas that is there.", HelpName = "DIR" };
@@ -40,9 +41,11 @@ internal sealed class AtlasCommand
         var imported = parsed.GetValue(import);
         var wanted = model.Read(parsed, null);
         using var embedding = ModelArguments.Folder(parsed, clip) is { } towers ? ClipModel.Load(towers, device: wanted.Device) : null;
-        if (embedding is null || imported is not null || captions.AreNamed(parsed) || !File.Exists(Path.Combine(folder, AtlasReader.FileName))) Make(terminal, parsed, wanted, folder, imported, cancellation);
+        var (atlas, tries) = (Path.Combine(folder, AtlasReader.FileName), parsed.GetValue(suggestions));
+        if ((embedding is null && tries is null) || imported is not null || captions.AreNamed(parsed) || !File.Exists(atlas)) Make(terminal, parsed, wanted, folder, imported, cancellation);
+        else if (tries is not null) AtlasWriter.SetSuggestions(atlas, AtlasFiles.Suggestions(tries));
         if (embedding is not null) Embed(terminal, embedding, folder, cancellation);
-        terminal.Output.WriteLine(Path.Combine(folder, AtlasReader.FileName));
+        terminal.Output.WriteLine(atlas);
     }
 
     private void Make(Terminal terminal, ParseResult parsed, ModelOptions wanted, string folder, string? imported, CancellationToken cancellation)
@@ -50,8 +53,8 @@ internal sealed class AtlasCommand
         var request = new AtlasRequest
         {
             Captions = imported is null ? captions.Read(parsed) : [],
-            TopPictures = Between("--top", parsed.GetValue(top), 1, 100),
-            PictureSide = Between("--picture", parsed.GetValue(side), 32, 1024),
+            TopPictures = Whole.Between("--top", parsed.GetValue(top), 1, 100),
+            PictureSide = Whole.Between("--picture", parsed.GetValue(side), 32, 1024),
             Names = parsed.GetValue(names) is { } namesFile ? AtlasFiles.Names(namesFile) : new Dictionary<(HookSite, int), string>(),
             Suggestions = parsed.GetValue(suggestions) is { } tries ? AtlasFiles.Suggestions(tries) : [],
         };
@@ -64,6 +67,9 @@ internal sealed class AtlasCommand
             else AtlasImport.Run(loaded, request, imported, folder, (done, all) => work.Report(done, all, () => "taking pictures"), cancellation);
             return true;
         });
+        var unmeasured = loaded.Saes.Where(sae => sae.Value.Scale is null).Select(sae => sae.Key.Code).ToArray();
+        if (imported is not null && unmeasured.Length > 0)
+            terminal.Note($"no mean.pt lies beside the weights of {string.Join(", ", unmeasured)}: all features there count as dead, and galleries and searches leave them out (statistics --write-scale makes it).");
     }
 
     private static void Embed(Terminal terminal, ClipModel clip, string folder, CancellationToken cancellation)
@@ -83,7 +89,4 @@ internal sealed class AtlasCommand
             throw;
         }
     }
-
-    private static int Between(string option, int number, int least, int most) =>
-        number >= least && number <= most ? number : throw new CliException($"{option} {number}: use {least} to {most}.");
 }

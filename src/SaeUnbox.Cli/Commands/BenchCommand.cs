@@ -30,13 +30,14 @@ internal static class BenchCommand
         var parts = new Option<string[]>("--part") { Description = "Only these parts (may be given several times): text_encoder, text_encoder_2, unet, vae, vae_tiny.", HelpName = "NAME" };
         var runs = new Option<int?>("--runs") { Description = "Time whole runs and painted edits instead, N of each: median and 95th percentile. Without --model: of the model that ships.", HelpName = "N" };
         var saes = new Option<string?>("--saes") { Description = "Folder of sparse autoencoders, for --runs.", HelpName = "DIR" };
+        var sae = new Option<string?>("--sae") { Description = "Time a training step of a sparse autoencoder instead: channels, features, k and batch, such as 1280,5120,10,4096.", HelpName = "D,N,K,B" };
         var serving = new Option<bool>("--serving") { Description = "Time the queue with canvases that are painted on instead: pictures a second and how long each takes." };
         var canvases = new Option<string>("--canvases") { Description = "Canvases at once, for --serving, several with commas.", HelpName = "N,…", DefaultValueFactory = _ => "1,8,64" };
         var seconds = new Option<double>("--seconds") { Description = "Time of each, for --serving.", HelpName = "S", DefaultValueFactory = _ => 20 };
         var broker = new Option<string?>("--broker") { Description = "For --serving, the same over this RabbitMQ as well, in queues of its own, and what it costs.", HelpName = "AMQP" };
         var processor = new Option<bool>("--processor-time") { Description = "Count the processor's time, not the clock's: for a machine that is busy otherwise, with --threads 1." };
         var json = new Option<bool>("--json") { Description = "Print the figures as JSON." };
-        var command = new Command("bench", "Time text encoders, U-Net, resumed edits and decoders beside a matrix product.") { model, architecture, dtype, device, threads, side, repeats, parts, runs, saes, serving, canvases, seconds, broker, processor, json };
+        var command = new Command("bench", "Time text encoders, U-Net, resumed edits and decoders beside a matrix product.") { model, architecture, dtype, device, threads, side, repeats, parts, runs, saes, sae, serving, canvases, seconds, broker, processor, json };
         command.Runs(terminal, (parsed, cancellation) =>
         {
             if (parsed.GetValue(serving))
@@ -61,11 +62,13 @@ internal static class BenchCommand
                 }, wantedRuns is >= 1 and <= 100_000 ? wantedRuns : throw new CliException($"--runs {wantedRuns}: use 1 to 100000."), parsed.GetValue(json), cancellation);
                 return;
             }
+            var trained = parsed.GetValue(sae) is { } shape ? SaeBenchmark.Parse(shape) : null;
             var source = (parsed.GetValue(model), parsed.GetValue(architecture)) switch
             {
+                _ when trained is not null => null,
                 ({ } folder, null) => ComponentSource.Folder(folder),
                 (null, { } name) => ComponentSource.Architecture(name),
-                _ => throw new CliException("say what to time: either --model DIR or --architecture sdxl-turbo."),
+                _ => throw new CliException("say what to time: either --model DIR or --architecture sdxl-turbo, or --sae."),
             };
             var pixels = parsed.GetValue(side) is >= 64 and <= 4096 and var size && size % 64 == 0 ? size : throw new CliException($"--size {parsed.GetValue(side)}: use a multiple of 64 from 64 to 4096.");
             var times = parsed.GetValue(repeats) is >= 1 and <= 1000 and var count ? count : throw new CliException($"--repeats {parsed.GetValue(repeats)}: use 1 to 1000.");
@@ -75,6 +78,7 @@ internal static class BenchCommand
             var place = ModelArguments.Device(parsed.GetRequiredValue(device));
             if (place.type == DeviceType.CUDA && !torch.cuda.is_available()) throw new CliException($"--device {place}: this libtorch ({torch.__version__}) finds no CUDA.");
             var format = Word.Parse<Dtype>("--dtype", parsed.GetValue(dtype))!.Value;
+            if (trained is not null && format != Dtype.Fp32) throw new CliException("--sae: autoencoders are trained in fp32.");
 
             var wanted = parsed.GetValue(parts) is { Length: > 0 } named ? named : ModelBenchmark.Parts;
             if (wanted.FirstOrDefault(part => !ModelBenchmark.Parts.Contains(part)) is { } unknown)
@@ -85,15 +89,16 @@ internal static class BenchCommand
             var precision = Precision.For(format.ToScalarType(), place);
             using var meter = new Meter(precision, times, onProcessorTime);
             var rows = new List<Measurement>();
-            if (!parsed.GetValue(json)) PrintHead(terminal, source.Name, format, precision, pixels, onProcessorTime);
-            foreach (var row in new ModelBenchmark(source, precision, pixels, meter).Run(wanted))
+            var title = trained?.Name ?? FormattableString.Invariant($"{source!.Name}, {pixels} x {pixels}");
+            if (!parsed.GetValue(json)) PrintHead(terminal, title, format, precision, onProcessorTime);
+            foreach (var row in trained is null ? new ModelBenchmark(source!, precision, pixels, meter).Run(wanted) : [trained.Run(meter, place)])
             {
                 cancellation.ThrowIfCancellationRequested();
                 rows.Add(row);
                 if (!parsed.GetValue(json)) PrintRow(terminal, row);
             }
             rows.Add(meter.MatrixProduct);
-            if (parsed.GetValue(json)) terminal.Output.WriteLine(Json.Text(Report(source.Name, format, precision, pixels, onProcessorTime, rows)));
+            if (parsed.GetValue(json)) terminal.Output.WriteLine(Json.Text(Report(trained?.Name ?? source!.Name, format, precision, trained is null ? pixels : null, onProcessorTime, rows)));
             else PrintRow(terminal, meter.MatrixProduct);
         });
         return command;
@@ -112,9 +117,9 @@ internal static class BenchCommand
         if (json) terminal.Output.WriteLine(Json.Text(new JsonObject { ["model"] = model.Info.Name, ["runs"] = repeats, ["milliseconds"] = rows }));
     }
 
-    private static void PrintHead(Terminal terminal, string name, Dtype format, Precision precision, int pixels, bool onProcessorTime)
+    private static void PrintHead(Terminal terminal, string name, Dtype format, Precision precision, bool onProcessorTime)
     {
-        terminal.Output.WriteLine(FormattableString.Invariant($"{name}, {Word.Of(format)}, {precision.Device}, {torch.get_num_threads()} threads{(onProcessorTime ? " (processor time)" : "")}, {pixels} x {pixels}, libtorch {torch.__version__}"));
+        terminal.Output.WriteLine(FormattableString.Invariant($"{name}, {Word.Of(format)}, {precision.Device}, {torch.get_num_threads()} threads{(onProcessorTime ? " (processor time)" : "")}, libtorch {torch.__version__}"));
         terminal.Output.WriteLine($"{"part",-24}{"seconds",10}{"GFLOP",10}{"GFLOP/s",10}{"of product",12}");
     }
 
@@ -122,7 +127,7 @@ internal static class BenchCommand
         ? string.Create(CultureInfo.InvariantCulture, $"{row.Part,-24}{row.Seconds,10:0.0000}{row.GigaOperations,10:0.0}{row.Rate,10:0.0}{share,12:0 %}")
         : string.Create(CultureInfo.InvariantCulture, $"{row.Part,-24}{row.Seconds,10:0.0000}"));
 
-    private static JsonObject Report(string name, Dtype format, Precision precision, int pixels, bool onProcessorTime, IEnumerable<Measurement> rows) => new()
+    private static JsonObject Report(string name, Dtype format, Precision precision, int? pixels, bool onProcessorTime, IEnumerable<Measurement> rows) => new()
     {
         ["model"] = name,
         ["dtype"] = Word.Of(format),

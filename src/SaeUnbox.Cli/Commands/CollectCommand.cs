@@ -47,10 +47,10 @@ internal sealed class CollectCommand
         {
             Sites = named,
             Captions = captions.Read(parsed),
-            Pictures = AtLeastOne("--batch", parsed.GetValue(pictures)),
+            Pictures = Whole.AtLeast(1, "--batch", parsed.GetValue(pictures)),
             Storage = new CollectionOptions
             {
-                ItemsPerShard = AtLeastOne("--shard", parsed.GetValue(shard)),
+                ItemsPerShard = Whole.AtLeast(1, "--shard", parsed.GetValue(shard)),
                 DType = Word.Parse<Dtype>("--store", parsed.GetRequiredValue(store))!.Value.ToScalarType(),
                 DiskBudget = parsed.GetValue(budget) is { } amount ? ByteSize.Parse("--budget", amount) : null,
             },
@@ -108,8 +108,6 @@ internal sealed class CollectCommand
             ? (sides[0], sides[^1])
             : throw new CliException($"--size {Line.Quote(text)}: use multiples of {RecipeLimits.SideMultiple} up to {RecipeLimits.MaxSide}, such as 512 or 768x512.");
     }
-
-    private static int AtLeastOne(string option, int number) => number >= 1 ? number : throw new CliException($"{option} {number}: use 1 or more.");
 
     private static JsonObject Report(string folder, CollectionRequest request, CollectionOutcome outcome) => new()
     {

@@ -41,8 +41,8 @@ internal sealed class EvaluateCommand
     {
         var folder = parsed.GetRequiredValue(output);
         OutputFile.RequireFolder(folder, "--out");
-        var count = Between("--top", parsed.GetValue(top), 1, 1000);
-        var seedCount = Between("--seeds", parsed.GetValue(seeds), 1, 100);
+        var count = Whole.Between("--top", parsed.GetValue(top), 1, 1000);
+        var seedCount = Whole.Between("--seeds", parsed.GetValue(seeds), 1, 100);
         var tried = Strengths(parsed.GetRequiredValue(strengths));
         var named = (parsed.GetValue(sites) ?? []).Select(code => SiteArgument.Parse("--site", code)).Distinct().ToArray();
         var drawn = (parsed.GetValue(features) ?? []).Select(Feature).ToArray();
@@ -149,7 +149,4 @@ internal sealed class EvaluateCommand
         && int.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var feature)
             ? (SiteArgument.Parse("--feature", text[..colon]), feature)
             : throw new CliException($"--feature {Line.Quote(text)}: write SITE:FEATURE, such as up.0.1:12.");
-
-    private static int Between(string option, int number, int least, int most) =>
-        number >= least && number <= most ? number : throw new CliException($"{option} {number}: use {least} to {most}.");
 }

@@ -29,7 +29,7 @@ internal static class EvaluateMiniCommand
         {
             var options = new MiniEvaluationOptions
             {
-                Pictures = AtLeastOne("--pictures", parsed.GetValue(pictures)), Scenes = AtLeastOne("--scenes", parsed.GetValue(scenes)),
+                Pictures = Whole.AtLeast(1, "--pictures", parsed.GetValue(pictures)), Scenes = Whole.AtLeast(1, "--scenes", parsed.GetValue(scenes)),
                 Elements = parsed.GetValue(elements) is { Length: > 0 } named ? named : null, Seed = parsed.GetValue(seed), Strength = parsed.GetValue(strength) is var x and >= 5 and <= 15 ? x : throw new CliException("--strength: use 5 to 15."),
             };
             if (options.Elements?.FirstOrDefault(name => !MiniEvaluation.Elements.Contains(name)) is { } unknown)
@@ -41,8 +41,6 @@ internal static class EvaluateMiniCommand
         });
         return command;
     }
-
-    private static int AtLeastOne(string option, int value) => value >= 1 ? value : throw new CliException($"{option} {value}: use 1 or more.");
 
     private static string Text(MiniEvaluationReport report)
     {

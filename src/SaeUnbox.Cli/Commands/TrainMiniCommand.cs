@@ -32,8 +32,8 @@ internal static class TrainMiniCommand
             {
                 terminal.WithProgress("training", progress =>
                 {
-                    MiniTraining.Run(options, folder, new Reporter(terminal, progress), parsed.GetValue(from), place, cancellation);
-                    MiniFindings.Make(folder, options, place, terminal, progress, cancellation);
+                    MiniTraining.Run(options, folder, new Reporter(terminal, progress), parsed.GetValue(from), place,
+                        () => MiniFindings.Make(folder, options, place, terminal, progress, cancellation), cancellation);
                     return true;
                 });
             }

@@ -112,16 +112,16 @@ internal sealed class TrainSaeCommand
     {
         var plan = new TrainingPlan(site, autoencoders, Steps: 0)
         {
-            Seed = (ulong)AtLeast(0, "--seed", parsed.GetValue(seed)),
-            SampleRows = (int)AtLeast(1, "--sample", parsed.GetValue(sample)),
-            WindowRows = AtLeast(1, "--window", parsed.GetValue(window)),
-            LogEvery = (int)AtLeast(1, "--log-every", parsed.GetValue(logEvery)),
-            SaveEvery = (int)AtLeast(1, "--save-every", parsed.GetValue(saveEvery)),
+            Seed = (ulong)Whole.AtLeast(0, "--seed", parsed.GetValue(seed)),
+            SampleRows = Whole.AtLeast(1, "--sample", parsed.GetValue(sample)),
+            WindowRows = Whole.AtLeast(1, "--window", parsed.GetValue(window)),
+            LogEvery = Whole.AtLeast(1, "--log-every", parsed.GetValue(logEvery)),
+            SaveEvery = Whole.AtLeast(1, "--save-every", parsed.GetValue(saveEvery)),
             From = ModelArguments.Folder(parsed, trained) is { } folder ? [.. autoencoders.Select(options => Trained(folder, site, options))] : null,
         };
-        if (parsed.GetValue(steps) is { } count) return plan with { Steps = AtLeast(1, "--steps", count) };
+        if (parsed.GetValue(steps) is { } count) return plan with { Steps = Whole.AtLeast(1, "--steps", count) };
         var stream = new ActivationStream(collection, autoencoders[0].BatchSize, plan.Seed, plan.WindowRows);
-        var passes = (int)AtLeast(1, "--epochs", parsed.GetValue(epochs) ?? 1);
+        var passes = Whole.AtLeast(1, "--epochs", parsed.GetValue(epochs) ?? 1);
         return plan with { Steps = Enumerable.Range(0, passes).Sum(epoch => stream.BatchesOf(epoch)) };
     }
 
@@ -155,9 +155,6 @@ internal sealed class TrainSaeCommand
         using var process = System.Diagnostics.Process.GetCurrentProcess();
         return process.PeakWorkingSet64;
     }
-
-    private static long AtLeast(long least, string option, long number) =>
-        number >= least ? number : throw new CliException($"{option} {number}: use {least} or more.");
 
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
 

@@ -24,13 +24,13 @@ internal sealed class CaptionArguments
     public IReadOnlyList<Caption> Read(ParseResult parsed)
     {
         var first = parsed.GetValue(seed) is >= 0 and var number ? number : throw new CliException($"--seed {parsed.GetValue(seed)}: use 0 or more.");
-        var most = parsed.GetValue(limit) is { } some ? AtLeastOne("--limit", some) : int.MaxValue;
+        var most = parsed.GetValue(limit) is { } some ? Whole.AtLeast(1, "--limit", some) : int.MaxValue;
         switch (parsed.GetValue(captions), parsed.GetValue(grammar))
         {
             case ({ } path, null):
                 return CaptionFile.Read(path, first, most);
             case (null, { } count):
-                return OfGrammar(Math.Min(AtLeastOne("--mini-captions", count), most), first);
+                return OfGrammar(Math.Min(Whole.AtLeast(1, "--mini-captions", count), most), first);
             default:
                 throw new CliException("say which captions: either --captions FILE or --mini-captions N.");
         }
@@ -43,6 +43,4 @@ internal sealed class CaptionArguments
         var mix = new SceneMix();
         return [.. Enumerable.Range(0, count).Select(index => new Caption(CaptionGrammar.Compose(SceneSampler.Draw(random, mix), random), CaptionFile.SeedOf(seed, index)))];
     }
-
-    private static int AtLeastOne(string option, int number) => number >= 1 ? number : throw new CliException($"{option} {number}: use 1 or more.");
 }

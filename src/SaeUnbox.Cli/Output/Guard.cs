@@ -63,6 +63,8 @@ internal static partial class Guard
     {
         CliException or ModelException or CheckpointException or SaeException or RecipeException or PictureException or AtlasException => error.Message,
         IOException or UnauthorizedAccessException or HttpRequestException => error.Message,
+        // Of work that several threads share, the first failure.
+        AggregateException { InnerExceptions: [var first, ..] } => Sentence(first),
         OutOfMemoryException => "there is not enough memory for this; try a smaller picture, bf16, or fewer other programs",
         ExternalException => $"libtorch failed: {error.Message}",
         _ => $"an unexpected error: {error.GetType().Name}: {error.Message} (set {DebugVariable}=1 for where it happened)",

@@ -1,29 +1,29 @@
 using SaeUnbox.Atlas;
-using SaeUnbox.Atlas.Planes;
 using SaeUnbox.Atlas.Reading;
 using SaeUnbox.Atlas.Storing;
 using SaeUnbox.Atlas.Words;
+using SaeUnbox.Checkpoints;
 using SaeUnbox.Contracts;
-using SaeUnbox.Pictures;
-using SaeUnbox.Sae.Statistics;
 
 namespace SaeUnbox.Inference;
 
 /// <summary>
 /// Makes the atlas of a model: runs captions, keeps for each feature the pictures in which its mean over the grid is largest, and adds
-/// words, neighbours, a plane and tiles. Stopped at any time, the same request goes on.
+/// words, neighbours, a plane and tiles. Stopped at any time, the same request goes on; so does a finished one with more captions.
 /// </summary>
 public static class AtlasBuilder
 {
-    private const int SaveEvery = 50, Words = 4, Quality = 82;
+    private const int SaveEvery = 50, Words = 4;
 
     /// <param name="folder">Gets <see cref="AtlasReader.FileName"/>.</param>
     /// <param name="progress">Told of captions that were run.</param>
-    /// <exception cref="AtlasException">The atlas cannot be written, or what an earlier run left is broken.</exception>
+    /// <exception cref="AtlasException">The atlas cannot be written, or what an earlier run left is broken or of another request.</exception>
+    /// <exception cref="CheckpointException">Another run fills the folder, or the disk is full.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled; what was done is kept.</exception>
     public static void Run(LoadedModel model, AtlasRequest request, string folder, Action<int>? progress = null, CancellationToken cancellation = default)
     {
         Directory.CreateDirectory(folder);
+        using var alone = FolderLock.Take(folder);
         var state = new AtlasState(folder, model, request);
         state.Restore();
         using (var runner = new RecipeRunner(model, prefixes: 1))
@@ -45,7 +45,6 @@ public static class AtlasBuilder
             }
         }
         AtlasWriter.Write(Path.Combine(folder, AtlasReader.FileName), Contents(model, request, state, cancellation));
-        state.Delete();
     }
 
     private static void Take(RecipeRunner runner, LoadedModel model, AtlasRequest request, AtlasState state, CancellationToken cancellation)
@@ -57,15 +56,8 @@ public static class AtlasBuilder
             // Of several steps the first, as what is in the picture is settled there.
             tally.Add(state.Done, outcome.Maps.Find(tally.Site)!);
         if (state.Tallies.Any(tally => tally.Kept.Contains(state.Done)))
-            state.Pictures[state.Done] = Small(outcome.Picture!, request.PictureSide);
+            state.Pictures[state.Done] = SmallPicture.Of(outcome.Picture!, request.PictureSide);
         state.Done++;
-    }
-
-    private static (int Width, int Height, byte[] Jpeg) Small(Picture picture, int side)
-    {
-        var scale = Math.Min(1, (double)side / Math.Max(picture.Width, picture.Height));
-        var (width, height) = (Math.Max(1, (int)(picture.Width * scale)), Math.Max(1, (int)(picture.Height * scale)));
-        return (width, height, Jpeg.Encode(PictureScaling.Resize(picture, width, height), Quality));
     }
 
     private static AtlasContents Contents(LoadedModel model, AtlasRequest request, AtlasState state, CancellationToken cancellation)
@@ -79,8 +71,8 @@ public static class AtlasBuilder
         foreach (var tally in state.Tallies)
         {
             cancellation.ThrowIfCancellationRequested();
-            var near = Neighbours(model, tally.Site, request.Neighbours);
-            var places = Places(model, tally, cancellation);
+            var near = AtlasGeometry.Neighbours(model, tally.Site, request.Neighbours);
+            var places = AtlasGeometry.Places(model, tally.Site, [.. Enumerable.Range(0, tally.Features).Where(feature => tally.Tops(feature).Count > 0)], cancellation);
             var tiles = new Dictionary<int, int>();
             var sheet = new TileSheet(request.TileSide);
             for (var feature = 0; feature < tally.Features; feature++)
@@ -100,22 +92,5 @@ public static class AtlasBuilder
         return new(model.Info.Name, features,
             [.. images.Select(caption => new AtlasImage(request.Captions[caption].Text, request.Captions[caption].Seed, state.Pictures[caption].Width, state.Pictures[caption].Height, state.Pictures[caption].Jpeg))],
             sprites, request.Suggestions);
-    }
-
-    private static (HookSite Site, int Feature, double Cosine)[][] Neighbours(LoadedModel model, HookSite site, int count)
-    {
-        var sae = model.Saes[site];
-        var others = model.Saes.Where(other => other.Value.Config.Width == sae.Config.Width)
-            .Select(other => (Site: other.Key, Near: CosineNeighbours.Find(sae, other.Value, count))).ToArray();
-        return [.. Enumerable.Range(0, sae.Config.Features).Select(feature =>
-            others.SelectMany(other => other.Near[feature].Select(near => (other.Site, near.Feature, (double)near.Cosine))).ToArray())];
-    }
-
-    // Features that were never active have no place: they would only crowd the middle.
-    private static Dictionary<int, FeaturePlace> Places(LoadedModel model, FeatureTally tally, CancellationToken cancellation)
-    {
-        var alive = Enumerable.Range(0, tally.Features).Where(feature => tally.Tops(feature).Count > 0).ToArray();
-        var places = StochasticNeighbours.Place(CosineDistances.Between(model.Saes[tally.Site], alive), cancellation: cancellation);
-        return alive.Zip(places).ToDictionary(pair => pair.First, pair => new FeaturePlace(pair.First, pair.Second.X, pair.Second.Y));
     }
 }

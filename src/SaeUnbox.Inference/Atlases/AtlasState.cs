@@ -1,23 +1,23 @@
 using System.Security.Cryptography;
 using System.Text;
 using SaeUnbox.Checkpoints;
+using SaeUnbox.Sae;
 
 namespace SaeUnbox.Inference;
 
-/// <summary>How far an atlas is: after a stop the same request goes on from here.</summary>
+/// <summary>How far an atlas is: after a stop, or with more captions, it goes on from here.</summary>
 internal sealed class AtlasState
 {
-    private const int Layout = 1;
+    private const int Layout = 2;
     private readonly string _path, _key;
+    private readonly IReadOnlyList<Caption> _captions;
 
     /// <param name="folder">The atlas's folder.</param>
     public AtlasState(string folder, LoadedModel model, AtlasRequest request)
     {
-        _path = Path.Combine(folder, "building.state");
+        (_path, _captions) = (Path.Combine(folder, "building.state"), request.Captions);
         Tallies = [.. model.Info.Sites.Select(sae => new FeatureTally(sae.Site, sae.Features, request.TopPictures))];
-        var text = string.Join('\n', [model.Info.Name, $"{request.TopPictures} {request.PictureSide}", .. model.Info.Sites.Select(sae => $"{sae.Site} {sae.Features} {sae.K}"),
-            .. request.Captions.Select(caption => $"{caption.Seed} {caption.Text}")]);
-        _key = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
+        _key = Hash([model.Fingerprint, $"{model.Dtype} {model.Vae}", $"{request.TopPictures} {request.PictureSide}", .. model.Saes.Select(sae => $"{sae.Key} {SaeLoader.FingerprintOf(sae.Value.Source)}")]);
     }
 
     public IReadOnlyList<FeatureTally> Tallies { get; }
@@ -26,7 +26,7 @@ internal sealed class AtlasState
     public int Done { get; set; }
 
     /// <summary>Small JPEGs of the captions whose pictures are kept.</summary>
-    public Dictionary<int, (int Width, int Height, byte[] Jpeg)> Pictures { get; } = [];
+    public Dictionary<int, SmallPicture> Pictures { get; } = [];
 
     public void Save()
     {
@@ -39,6 +39,7 @@ internal sealed class AtlasState
             writer.Write(Layout);
             writer.Write(_key);
             writer.Write(Done);
+            writer.Write(HashOfCaptions(Done));
             foreach (var tally in Tallies)
                 tally.Write(writer);
             writer.Write(Pictures.Count);
@@ -53,7 +54,8 @@ internal sealed class AtlasState
         });
     }
 
-    /// <summary>Takes up what an earlier run of the same request left; one of another request is left aside.</summary>
+    /// <summary>Takes up what an earlier run left, where its captions are the first of these.</summary>
+    /// <exception cref="Atlas.AtlasException">It is of another model, other options or other captions, or broken.</exception>
     public void Restore()
     {
         if (!File.Exists(_path))
@@ -62,15 +64,17 @@ internal sealed class AtlasState
         {
             using var reader = new BinaryReader(File.OpenRead(_path));
             if (reader.ReadInt32() != Layout || reader.ReadString() != _key)
-                return;
+                throw new Atlas.AtlasException($"'{_path}' is of another model, other autoencoders or other options; give another folder, or delete it to make the atlas from the start.");
             var done = reader.ReadInt32();
+            if (reader.ReadString() is var seen && (done > _captions.Count || seen != HashOfCaptions(done)))
+                throw new Atlas.AtlasException($"'{_path}' holds {done} captions that are not the first of these; give another folder, or delete it to make the atlas from the start.");
             foreach (var tally in Tallies)
                 tally.Read(reader);
             for (var left = reader.ReadInt32(); left > 0; left--)
             {
                 var (caption, width, height, length) = (reader.ReadInt32(), reader.ReadInt32(), reader.ReadInt32(), reader.ReadInt32());
                 var jpeg = reader.ReadBytes((int)Math.Min(length, reader.BaseStream.Length));
-                Pictures[caption] = jpeg.Length == length ? (width, height, jpeg) : throw new EndOfStreamException();
+                Pictures[caption] = jpeg.Length == length ? new(width, height, jpeg) : throw new EndOfStreamException();
             }
             Done = done;
         }
@@ -80,5 +84,7 @@ internal sealed class AtlasState
         }
     }
 
-    public void Delete() => File.Delete(_path);
+    private string HashOfCaptions(int count) => Hash(_captions.Take(count).Select(caption => $"{caption.Seed} {caption.Text}"));
+
+    private static string Hash(IEnumerable<string> lines) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', lines))));
 }

@@ -28,7 +28,7 @@ public static class ActivationCollector
         var (first, end) = (request.Share.First * (long)request.Steps, request.Share.End * (long)request.Steps);
         using var writer = new CollectionWriter(folder, request.Sites, request.Storage with { FirstItem = first });
         new CollectionSettings(
-            model.Info.Name, model.Dtype, request.Steps, request.Guidance > 1 ? request.Guidance : 0, request.Width, request.Height).Claim(folder);
+            model.Info.Name, model.Fingerprint, model.Dtype, request.Steps, request.Guidance > 1 ? request.Guidance : 0, request.Width, request.Height).Claim(folder);
         CollectedCaptions.Claim(folder, request.Captions);
 
         using var mode = no_grad();

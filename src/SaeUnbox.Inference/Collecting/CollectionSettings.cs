@@ -8,12 +8,13 @@ namespace SaeUnbox.Inference;
 
 /// <summary>What all items of a collection have in common, as <c>collection.json</c> in its folder says.</summary>
 /// <param name="Model">The model's name.</param>
+/// <param name="Weights">The model's fingerprint; null where it was not kept.</param>
 /// <param name="Dtype">The numbers it ran in.</param>
 /// <param name="Steps">Items of each caption.</param>
 /// <param name="Guidance">0 where there was none.</param>
 /// <param name="Width">In pixels.</param>
 /// <param name="Height">In pixels.</param>
-public sealed record CollectionSettings(string Model, Dtype Dtype, int Steps, double Guidance, int Width, int Height)
+public sealed record CollectionSettings(string Model, string? Weights, Dtype Dtype, int Steps, double Guidance, int Width, int Height)
 {
     private const string FileName = "collection.json";
 
@@ -55,7 +56,7 @@ public sealed record CollectionSettings(string Model, Dtype Dtype, int Steps, do
 
     private IEnumerable<(string Name, string Value)> Fields() =>
     [
-        ("model", Model), ("dtype", Dtype.ToString().ToLowerInvariant()), ("steps", $"{Steps}"),
+        ("model", Model), ("weights", Weights ?? "unknown"), ("dtype", Dtype.ToString().ToLowerInvariant()), ("steps", $"{Steps}"),
         ("guidance", FormattableString.Invariant($"{Guidance}")), ("size", $"{Width} x {Height}"),
     ];
 }

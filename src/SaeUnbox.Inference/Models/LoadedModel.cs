@@ -13,11 +13,14 @@ public sealed class LoadedModel : IDisposable
     private const double BaseGuidance = 8;
     private const int WorthAThread = 256;
 
+    private readonly Lazy<string> _fingerprint;
+
     private LoadedModel(SdxlPipeline pipeline, SaeSet saes, ModelOptions options)
     {
         (Pipeline, Saes, Dtype, Vae) = (pipeline, saes, options.Dtype, options.Vae);
         Threads = options.Threads ?? DefaultThreads(pipeline.UNet);
         Info = Describe(pipeline, saes, options.Name ?? NameOf(options.Folder)) with { Saes = SaesName(options) };
+        _fingerprint = new(() => FingerprintOf(options));
     }
 
     public SdxlPipeline Pipeline { get; }
@@ -29,6 +32,10 @@ public sealed class LoadedModel : IDisposable
     public Dtype Dtype { get; }
 
     public Vae Vae { get; }
+
+    /// <summary>Of what it computes latents with, U-Net, text encoders and scheduler, as its files are; models of one name differ in it.</summary>
+    /// <exception cref="Checkpoints.CheckpointException">The files are there no longer.</exception>
+    public string Fingerprint => _fingerprint.Value;
 
     /// <summary>CPU threads of one operator; another number gives other last digits.</summary>
     public int Threads { get; }
@@ -103,6 +110,14 @@ public sealed class LoadedModel : IDisposable
     private static string? SaesName(ModelOptions options) => options.SaeFolder is not { } folder ? null
         : options.SaeVariant is { } variant ? NameOf($"{NameOf(folder)}-{variant}")
         : NameOf(folder);
+
+    private static string FingerprintOf(ModelOptions options)
+    {
+        var folders = new[] { "unet", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2" }.Select(part => (Part: part, Path: Path.Combine(options.Folder, part)))
+            .Append((Part: "scheduler", Path: options.SchedulerFolder ?? Path.Combine(options.Folder, "scheduler"))).Where(folder => Directory.Exists(folder.Path));
+        return Checkpoints.FileFingerprint.Of(folders.SelectMany(folder => Directory.EnumerateFiles(folder.Path)
+            .Where(file => !Path.GetFileName(file).StartsWith('.')).Select(file => ($"{folder.Part}/{Path.GetFileName(file)}", file))));
+    }
 
     // A folder may be called anything; the name in a recipe may not.
     internal static string NameOf(string folder)

@@ -14,8 +14,14 @@ internal sealed record CaptionedScene(Scene Scene, string Caption, long Seed)
     public static CaptionedScene Draw(Random random, SceneFacts facts)
     {
         var seed = random.Next();
+        return new(SceneOf(facts, seed), CaptionGrammar.Compose(facts, random), seed);
+    }
+
+    /// <summary>What a seed makes of facts.</summary>
+    public static Scene SceneOf(SceneFacts facts, long seed)
+    {
         using var generator = Noise.GeneratorOf(seed);
         using var noise = Noise.Draw(generator, NoiseShape);
-        return new(new Scene(facts, NoisePatches.Of(noise.data<float>().ToArray())), CaptionGrammar.Compose(facts, random), seed);
+        return new(facts, NoisePatches.Of(noise.data<float>().ToArray()));
     }
 }

@@ -11,10 +11,14 @@ public static class MiniSuggestions
     // A seed whose noise leaves room for a few things of each kind.
     private const int Side = 256, Grid = CellMask.Side, Seed = 10;
 
-    private static readonly string[] Prompts =
+    /// <summary>Prompts, and the facts that they say.</summary>
+    internal static IReadOnlyList<(string Text, SceneFacts Facts)> Prompts { get; } =
     [
-        "a red house and a pine tree in a meadow, mountains behind", "boats at sea at sunset, clouds", "snowmen on snow at night, a city behind",
-        "palm trees on the beach, hills behind", "red mushrooms in a meadow at dawn, a forest behind",
+        ("a red house and a pine tree in a meadow, mountains behind", new() { Far = SceneFar.Mountains, Things = [new(ThingKind.House, ThingColor.Red), new(ThingKind.Pine)] }),
+        ("boats at sea at sunset, clouds", new() { Ground = SceneGround.Sea, Time = SceneTime.Sunset, Things = [new(ThingKind.Boat)], Plural = true, SkyThings = [new(ThingKind.Cloud)] }),
+        ("snowmen on snow at night, a city behind", new() { Ground = SceneGround.Snow, Time = SceneTime.Night, Far = SceneFar.City, Things = [new(ThingKind.Snowman)], Plural = true }),
+        ("palm trees on the beach, hills behind, a clear sky", new() { Ground = SceneGround.Sand, Things = [new(ThingKind.Palm)], Plural = true, SkyThings = [] }),
+        ("red mushrooms in a meadow at dawn, a forest behind", new() { Time = SceneTime.Dawn, Far = SceneFar.Forest, Things = [new(ThingKind.Mushroom, ThingColor.Red)], Plural = true }),
     ];
 
     /// <summary>A JSON array of titles and recipes, the best first.</summary>
@@ -22,11 +26,11 @@ public static class MiniSuggestions
     {
         var best = report.Steering.Where(one => one.Painted >= LeastSuccess && one.Painted - one.Before >= LeastGain)
             .GroupBy(one => one.Element).Select(group => group.MaxBy(one => one.Painted - one.PaintedOutside)!).OrderByDescending(one => one.Painted);
-        var entries = new JsonArray([Entry(Prompts[0], Recipe(Prompts[0]))]);
+        var entries = new JsonArray([Entry(Prompts[0].Text, Recipe(Prompts[0].Text))]);
         foreach (var (i, one) in best.Index())
             entries.Add(Entry($"Paint {one.Element}", Recipe(Unrelated(one.Element, i)) with { Edits = [new FeatureEdit(HookSite.Parse(one.Site), one.Feature, Strength) { Mask = Region(one.Element) }] }));
-        foreach (var prompt in Prompts.Skip(1))
-            entries.Add(Entry(prompt, Recipe(prompt)));
+        foreach (var (text, _) in Prompts.Skip(1))
+            entries.Add(Entry(text, Recipe(text)));
         return entries.ToJsonString(new() { WriteIndented = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
     }
 
@@ -34,12 +38,19 @@ public static class MiniSuggestions
 
     private static Recipe Recipe(string prompt) => new() { Model = "unbox-mini", Prompt = prompt, Seed = Seed, Width = Side, Height = Side };
 
-    private static string Unrelated(string element, int start) => Enumerable.Range(start, Prompts.Length).Select(i => Prompts[i % Prompts.Length]).FirstOrDefault(prompt => !prompt.Contains(element, StringComparison.Ordinal)) ?? Prompts[0];
+    // Each in its turn, so that one page shows all of them; what is there already would not be seen to come.
+    internal static string Unrelated(string name, int start)
+    {
+        var (element, scenes) = (Element(name), Prompts.Select(prompt => CaptionedScene.SceneOf(prompt.Facts, Seed)).ToArray());
+        return Prompts[Enumerable.Range(start, scenes.Length).Select(i => i % scenes.Length).First(i => !element.IsIn(scenes[i]))].Text;
+    }
+
+    private static SteeringElement Element(string name) => SteeringElement.All.First(one => one.Name == name);
 
     // Where the element would be: things in a slot of the layout, backdrops in their part.
     private static BrushMask Region(string element)
     {
-        var kind = SteeringElement.All.First(one => one.Name == element);
+        var kind = Element(element);
         var (top, bottom, left, right) = kind.Group switch
         {
             "ground" => (9, 16, 0, 16),

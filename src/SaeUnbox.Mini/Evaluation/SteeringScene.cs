@@ -17,6 +17,12 @@ internal sealed record SteeringElement(int Label, string Group, string Name)
 
     /// <summary>The kind, where it is a thing.</summary>
     public ThingKind? Kind => Group == "thing" ? Enum.Parse<ThingKind>(Name, ignoreCase: true) : null;
+
+    /// <summary>Whether a scene shows it already.</summary>
+    public bool IsIn(Scene scene) => Kind is { } kind ? scene.Things().Any(thing => thing.Kind == kind) : SetIn(scene.Facts) == scene.Facts;
+
+    /// <summary>Facts with this ground, far layer, time or style.</summary>
+    public SceneFacts SetIn(SceneFacts facts) => SceneElement.All.Single(one => one.Thing is null && one.Labels[0] == Label).Apply(facts);
 }
 
 /// <summary>A captioned scene, the cells that are painted in it, and the answers among which the probe chooses there.</summary>
@@ -34,7 +40,7 @@ internal sealed record SteeringScene(CaptionedScene Captioned, CellMask Cells, I
             facts = SceneSampler.Draw(random, new SceneMix());
             captioned = CaptionedScene.Draw(random, facts);
         }
-        while (Holds(captioned.Scene, element));
+        while (element.IsIn(captioned.Scene));
         return InBox(random, captioned, element);
     }
 
@@ -43,7 +49,7 @@ internal sealed record SteeringScene(CaptionedScene Captioned, CellMask Cells, I
     {
         var facts = SceneSampler.Draw(random, new SceneMix());
         if (element.Kind is not { } kind)
-            return InBox(random, CaptionedScene.Draw(random, Set(facts, element)), element);
+            return InBox(random, CaptionedScene.Draw(random, element.SetIn(facts)), element);
         facts = kind.IsOfSky() ? facts with { SkyThings = [new(kind)] } : facts with { Things = [new(kind)], Plural = true };
         var captioned = CaptionedScene.Draw(random, facts);
         var placed = SceneLayout.Of(facts, captioned.Scene.Noise).Where(entry => entry.Value.Kind == kind).ToArray();
@@ -76,13 +82,6 @@ internal sealed record SteeringScene(CaptionedScene Captioned, CellMask Cells, I
         var (row, column) = (slot.IsOfSky ? top + (height - Box) / 2 : top + height - Box, left + (width - Box) / 2);
         return new(captioned, CellMask.Box(Math.Clamp(row, 0, Side - Box), Math.Clamp(column, 0, Side - Box), Box, Box), SceneQuestions.Things(captioned.Scene, slot));
     }
-
-    private static bool Holds(Scene scene, SteeringElement element) => element.Kind is { } kind
-        ? scene.Things().Any(thing => thing.Kind == kind)
-        : Set(scene.Facts, element) == scene.Facts;
-
-    private static SceneFacts Set(SceneFacts facts, SteeringElement element) =>
-        SceneElement.All.Single(one => one.Thing is null && one.Labels[0] == element.Label).Apply(facts);
 
     private static (int Top, int Left, int Height, int Width) CellsOf(PlacedThing thing)
     {

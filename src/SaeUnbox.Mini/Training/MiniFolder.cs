@@ -37,6 +37,9 @@ internal sealed class MiniFolder
     /// <summary>The model that training began with; null where it begins with random weights.</summary>
     public MiniFolder? Start => Directory.Exists(StartPath) ? new MiniFolder(StartPath, false) : null;
 
+    // Where the copied model was.
+    private string Origin => Path.Combine(StartPath, "origin");
+
     private string StartPath => Path.Combine(_root, "states", "start");
 
     /// <summary>What the sites did in drawn pictures.</summary>
@@ -49,28 +52,19 @@ internal sealed class MiniFolder
 
     public string Sheet(string stage, int step) => Path.Combine(_root, "samples", $"{stage}-{step:d6}.png");
 
-    /// <summary>Keeps other trainings out of the folder until disposed.</summary>
-    /// <exception cref="CheckpointException">One is under way in it.</exception>
-    public IDisposable Lock()
-    {
-        try
-        {
-            return new FileStream(Path.Combine(_root, "states", "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose);
-        }
-        catch (IOException exception)
-        {
-            throw new CheckpointException($"Another training is under way in '{_root}'; wait for it, or choose another folder.", exception);
-        }
-    }
-
     /// <summary>Keeps a copy of the model to begin with, so that a stopped run goes on the same whatever becomes of the original.</summary>
     /// <param name="from">A folder of such a run, or of the model that ships: with model and saes.</param>
-    /// <exception cref="CheckpointException">The folder holds no model and autoencoders, or the run began with random weights.</exception>
+    /// <exception cref="CheckpointException">The folder holds no model and autoencoders, or the run began with another or with random weights.</exception>
     public void TakeStart(string from)
     {
-        if (Start is not null)
-            return;
         var source = OpenStart(from);
+        if (Start is not null)
+        {
+            var origin = File.Exists(Origin) ? File.ReadAllText(Origin) : "another folder";
+            if (origin != Path.GetFullPath(from))
+                throw new CheckpointException($"The training in '{_root}' began with the model in {origin}, not in '{from}'; leave --from out to go on, or give another folder.");
+            return;
+        }
         if (Directory.EnumerateFiles(Path.Combine(_root, "states"), "*.safetensors").Any())
             throw new CheckpointException($"The training in '{_root}' has begun with random weights; to go on from '{from}', give another folder.");
         var aside = StartPath + ".part";
@@ -82,6 +76,7 @@ internal sealed class MiniFolder
             Directory.CreateDirectory(Path.GetDirectoryName(target)!);
             File.Copy(file, target);
         }
+        File.WriteAllText(Path.Combine(aside, Path.GetFileName(Origin)), Path.GetFullPath(from));
         Directory.Move(aside, StartPath);
 
         static IEnumerable<string> Files(string folder) => Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories);

@@ -21,17 +21,18 @@ public static class MiniTraining
     /// <param name="from">The folder of a trained model with its autoencoders to go on from; null begins with random weights. Only the first call
     /// of a run needs it.</param>
     /// <param name="progress">Is told how it goes.</param>
+    /// <param name="last">Done at the end, while other trainings are still kept out of the folder: figures and atlas.</param>
     /// <param name="device">Where the networks are computed; null: the CPU. Scenes are drawn on the processor in any case.</param>
     /// <param name="cancellation">Ends after the step in progress, with the state saved.</param>
     /// <exception cref="Checkpoints.CheckpointException">A state in the folder is broken or of other options, or cannot be written, or another
     /// training is under way in it.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
-    public static void Run(MiniTrainingOptions options, string directory, IMiniTrainingProgress progress, string? from = null, Device? device = null, CancellationToken cancellation = default)
+    public static void Run(MiniTrainingOptions options, string directory, IMiniTrainingProgress progress, string? from = null, Device? device = null, Action? last = null, CancellationToken cancellation = default)
     {
         if (from is not null)
             MiniFolder.OpenStart(from); // told before anything is made
         var folder = new MiniFolder(directory);
-        using var alone = folder.Lock();
+        using var alone = FolderLock.Take(directory);
         RequireSameOptions(options, folder); // before anything in a finished folder is touched
         if (from is not null)
             folder.TakeStart(from);
@@ -45,6 +46,7 @@ public static class MiniTraining
         TrainDecoder(options, folder, code, progress, device, cancellation);
         TrainNetwork(options, folder, code, progress, device, cancellation);
         AutoencoderTraining.Run(options, folder, progress, device, cancellation);
+        last?.Invoke();
     }
 
     private static LatentCode FindCode(MiniTrainingOptions options, MiniFolder folder)
@@ -84,7 +86,7 @@ public static class MiniTraining
                 state.Save(steps, text);
                 training.SaveSheet(folder.Sheet(stage, steps));
                 folder.WritePart("vae", training.Tensors);
-                return (state.Path, folder.Sheet(stage, steps));
+                return (state.Path, folder.Sheet(stage, steps), []);
             }, cancellation);
     }
 
@@ -102,24 +104,20 @@ public static class MiniTraining
         training.Share();
         if (folder.Start is not null && done == 0)
             WriteNetwork(folder, training.Averaged); // a run of no steps keeps the network, and makes its dictionaries anew
-        var heldOut = double.NaN;
         new StageRun(stage, options.Network.Steps, options.Network.CheckpointEvery, options.Network.Batch * options.Network.Workers, progress).Run(done,
             step =>
             {
                 var result = training.Step(step);
-                var last = heldOut;
-                heldOut = double.NaN;
                 return [("plain", result.Plain ?? double.NaN), ("swap", result.Swap ?? double.NaN), ("paint", result.Paint ?? double.NaN),
-                    ("labels", result.Labels), ("gradient", result.GradientNorm), ("heldout", last)];
+                    ("labels", result.Labels), ("gradient", result.GradientNorm)];
             },
             steps =>
             {
                 state.Save(steps, text);
                 training.RefreshAveraged();
                 WriteNetwork(folder, training.Averaged);
-                heldOut = evaluation.HeldOutError();
                 evaluation.SaveSheet(folder.Sheet(stage, steps));
-                return (state.Path, folder.Sheet(stage, steps));
+                return (state.Path, folder.Sheet(stage, steps), [("heldout", evaluation.HeldOutError())]);
             }, cancellation);
     }
 

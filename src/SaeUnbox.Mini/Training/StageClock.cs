@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace SaeUnbox.Mini.Training;
 
-/// <summary>Reports of a stage that makes its own steps, with its speed since it began or went on.</summary>
+/// <summary>Reports of a stage that makes its own steps, with its speed since the last.</summary>
 internal sealed class StageClock(string stage, int steps, IMiniTrainingProgress progress, int done)
 {
     private readonly Stopwatch _clock = Stopwatch.StartNew();
@@ -13,5 +13,7 @@ internal sealed class StageClock(string stage, int steps, IMiniTrainingProgress 
     {
         var perStep = _clock.Elapsed / Math.Max(1, step - done);
         progress.Report(new(stage, step, steps, figures, imagesPerStep / perStep.TotalSeconds, perStep * (steps - step)));
+        done = step;
+        _clock.Restart();
     }
 }

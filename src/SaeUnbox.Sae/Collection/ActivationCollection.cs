@@ -1,3 +1,4 @@
+using SaeUnbox.Checkpoints;
 using SaeUnbox.Contracts;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -18,6 +19,9 @@ public sealed class ActivationCollection
     public long Rows => Shards.Sum(shard => shard.Rows);
 
     public int Width => Shards[0].Width;
+
+    /// <summary>Of the shards as their files are: another shard is another order of batches.</summary>
+    public string Fingerprint => FileFingerprint.Of(Shards.Select(shard => (Path.GetFileName(shard.Path), shard.Path)));
 
     /// <summary>Opens <c>FOLDER/SITE</c>, reading headers only.</summary>
     /// <exception cref="SaeException">There is nothing, or shards differ in width.</exception>

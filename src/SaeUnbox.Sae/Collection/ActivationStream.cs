@@ -10,7 +10,7 @@ namespace SaeUnbox.Sae.Collection;
 /// <param name="collection">What is read.</param>
 /// <param name="batchSize">Rows of a batch. The rows of a window that fill no batch are left out in that epoch.</param>
 /// <param name="seed">Fixes the order.</param>
-/// <param name="windowRows">Rows in memory at once, at least; 4 d bytes each, twice while they are mixed.</param>
+/// <param name="windowRows">Rows in memory at once, at least; 4 d bytes each, and one shard while it is read.</param>
 public sealed class ActivationStream(ActivationCollection collection, int batchSize, ulong seed, long windowRows = 1 << 17)
 {
     private readonly ShuffledOrder _order = new(collection.Shards, seed);
@@ -64,8 +64,17 @@ public sealed class ActivationStream(ActivationCollection collection, int batchS
     {
         using var scope = NewDisposeScope();
         using var generator = new Generator(shuffle & long.MaxValue);
-        var rows = window.Length == 1 ? window[0].ReadRows() : cat([.. window.Select(shard => shard.ReadRows())], 0);
-        var order = randperm(rows.shape[0], dtype: ScalarType.Int64, generator: generator);
-        return rows.index_select(0, order).DetachFromDisposeScope();
+        var count = window.Sum(shard => shard.Rows);
+        // Each shard's rows go straight to their places: the window is never there twice.
+        var places = randperm(count, dtype: ScalarType.Int64, generator: generator).argsort();
+        var mixed = empty([count, window[0].Width], dtype: ScalarType.Float32);
+        long first = 0;
+        foreach (var shard in window)
+        {
+            using var inner = NewDisposeScope();
+            mixed.index_copy_(0, places.narrow(0, first, shard.Rows), shard.ReadRows());
+            first += shard.Rows;
+        }
+        return mixed.DetachFromDisposeScope();
     }
 }

@@ -11,6 +11,11 @@ public static class SaeLoader
     // The level a training script may put around the tensors.
     private const string StateDictLevel = TensorNames.StateDict + ".";
 
+    /// <summary>Tells autoencoders apart by their weights' file, wherever it lies.</summary>
+    /// <param name="path">As <see cref="Load"/> takes it.</param>
+    /// <exception cref="SaeException">There is none.</exception>
+    public static string FingerprintOf(string path) => FileFingerprint.Of([("weights", SaeFiles.Find(path).Weights)]);
+
     /// <summary>
     /// Loads from a folder (or its parent), a <c>.pth</c>, <c>.pt</c> or safetensors file, in any floating type; weights
     /// become float32 on <paramref name="device"/>. <c>mean.pt</c> and <c>std.pt</c> are read where they are.

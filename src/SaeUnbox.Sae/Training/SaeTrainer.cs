@@ -40,7 +40,6 @@ public sealed class SaeTrainer : IDisposable
             AdamMoments.Like(sae.Dictionary),
             AdamMoments.Like(sae.PreBias),
             AdamMoments.Like(sae.LatentBias));
-        Firing = new FiringCounts(sae.Config.Features, sae.Device);
     }
 
     public TrainingOptions Options { get; }
@@ -53,9 +52,6 @@ public sealed class SaeTrainer : IDisposable
 
     /// <summary>Steps done.</summary>
     public long StepsDone { get; internal set; }
-
-    /// <summary>Selected features since the last <see cref="FiringCounts.Reset"/>.</summary>
-    public FiringCounts Firing { get; }
 
     internal TrainerMoments Moments { get; }
 
@@ -95,7 +91,6 @@ public sealed class SaeTrainer : IDisposable
         var preActivations = Sae.PreActivations(x);
         var (raw, entries) = _selection.Choose(preActivations);
         LastNonzero.Update(Sae.StatsLastNonzero, entries.Columns, raw);
-        Firing.Update(entries.Columns);
         if (Options.Sparsity == SparsityRule.BatchTopK)
             Sae.Config = Sae.Config with { Threshold = ThresholdEstimate.Next(Sae.Config.Threshold, raw) };
 
@@ -114,7 +109,6 @@ public sealed class SaeTrainer : IDisposable
     public void Dispose()
     {
         Moments.Dispose();
-        Firing.Dispose();
         Sae.Dispose();
     }
 

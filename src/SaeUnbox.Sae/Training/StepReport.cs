@@ -9,6 +9,7 @@ namespace SaeUnbox.Sae.Training;
 /// <param name="Dead">Features over the dead threshold.</param>
 /// <param name="ActivePerPosition">Mean number of features with a value above 0.</param>
 /// <param name="LearningRate">The rate of this step.</param>
+/// <param name="Silent">How many features have long been silent, as the reference logs it.</param>
 public sealed record StepReport(
     long Step,
     double Reconstruction,

@@ -7,7 +7,7 @@ namespace SaeUnbox.Sae.Training;
 public sealed class TrainingLog
 {
     private const string Header =
-        "step,reconstruction,auxiliary,total,explained_variance,norm_ratio,dead,active_per_position,learning_rate";
+        "step,reconstruction,auxiliary,total,explained_variance,norm_ratio,dead,active_per_position,learning_rate,silent_1e4,silent_1e6,silent_1e7";
 
     private readonly string _path;
 
@@ -26,7 +26,7 @@ public sealed class TrainingLog
         double[] cells =
         [
             report.Step, report.Reconstruction, report.Auxiliary, report.Total, report.ExplainedVariance, report.NormRatio, report.Dead,
-            report.ActivePerPosition, report.LearningRate,
+            report.ActivePerPosition, report.LearningRate, report.Silent.TenThousand, report.Silent.Million, report.Silent.TenMillion,
         ];
         Files.Append(_path, string.Join(',', cells.Select(cell => cell.ToString("R", CultureInfo.InvariantCulture))) + "\n");
     }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using SaeUnbox.Checkpoints;
 using SaeUnbox.Contracts;
 using SaeUnbox.Sae.Collection;
@@ -45,7 +46,7 @@ public readonly record struct TrainingProgress(long StepsDone, long Steps, IRead
 
 /// <summary>
 /// Trains several autoencoders in one pass over a collection, into <c>OUTPUT/NAME/final</c> each, in the reference's
-/// layout. The state is saved now and then and when cancelled; started again with the same plan it goes on, bit for bit.
+/// layout; under way the last saved is in <c>OUTPUT/NAME/STEP</c>. The state is saved now and then and when cancelled; started again with the same plan and data it goes on, bit for bit.
 /// </summary>
 public static class TrainingSession
 {
@@ -54,7 +55,8 @@ public static class TrainingSession
 
     /// <summary>Runs to the end and returns the folders of the autoencoders.</summary>
     /// <exception cref="OperationCanceledException">Cancelled; the state is saved.</exception>
-    /// <exception cref="SaeException">A saved state belongs to another plan, or the data do not fit.</exception>
+    /// <exception cref="SaeException">A saved state belongs to another plan or other data, or the data do not fit.</exception>
+    /// <exception cref="CheckpointException">Another training is under way in the folder, or the disk is full.</exception>
     public static IReadOnlyList<string> Run(
         TrainingPlan plan,
         ActivationCollection collection,
@@ -69,9 +71,11 @@ public static class TrainingSession
             throw new SaeException("Two autoencoders of the plan have the same hyper-parameters and so the same folder.");
         foreach (var folder in folders)
             Files.CreateFolder(folder);
+        using var alone = FolderLock.Take(output);
 
         var state = Path.Combine(output, $"{plan.Site.Code}.{StateName}");
-        using var run = File.Exists(state) ? Resume(plan, state, device) : Start(plan, collection, device);
+        var fingerprint = Fingerprint(plan, collection);
+        using var run = File.Exists(state) ? Resume(fingerprint, state, device) : Start(plan, collection, device);
         var step = run.Trainers[0].StepsDone;
         var logs = folders.Select(folder => new TrainingLog(Path.Combine(folder, "log.csv"), step)).ToArray();
         foreach (var batch in stream.Read(step))
@@ -99,17 +103,29 @@ public static class TrainingSession
             }
         }
 
-        Save();
-        for (var i = 0; i < folders.Length; i++)
-        {
-            SaeWriter.Save(run.Trainers[i].Sae, Path.Combine(folders[i], "final"));
-            AtomicFile.WriteAllText(
-                Path.Combine(folders[i], "training.svg"), TrainingPlot.Draw(Path.GetFileName(folders[i]), logs[i].Read()));
-        }
-
+        Save("final");
         return folders;
 
-        void Save() => TrainingState.Save(run, state, new Dictionary<string, string> { [PlanKey] = Fingerprint(plan) });
+        void Save(string? snapshot = null)
+        {
+            TrainingState.Save(run, state, new Dictionary<string, string> { [PlanKey] = fingerprint });
+            snapshot ??= step.ToString(CultureInfo.InvariantCulture);
+            for (var i = 0; i < folders.Length; i++)
+            {
+                SaeWriter.Save(run.Trainers[i].Sae, Path.Combine(folders[i], snapshot));
+                DropSnapshots(folders[i], snapshot);
+                AtomicFile.WriteAllText(
+                    Path.Combine(folders[i], "training.svg"), TrainingPlot.Draw(Path.GetFileName(folders[i]), logs[i].Read()));
+            }
+        }
+    }
+
+    // One is enough to look at; the state is what a run goes on from.
+    private static void DropSnapshots(string folder, string kept)
+    {
+        foreach (var path in Directory.GetDirectories(folder))
+            if (Path.GetFileName(path) is var name && name != kept && long.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out _))
+                Directory.Delete(path, true);
     }
 
     /// <summary>The folder's name: the reference's, with the variants named behind it.</summary>
@@ -127,16 +143,20 @@ public static class TrainingSession
             : SaeTrainer.Start(options, sample, plan.Seed + (ulong)i))]);
     }
 
-    private static TrainingRun Resume(TrainingPlan plan, string state, torch.Device? device)
+    private static TrainingRun Resume(string fingerprint, string state, torch.Device? device)
     {
         var (run, notes) = TrainingState.Load(state, device);
-        if (notes.GetValueOrDefault(PlanKey) == Fingerprint(plan))
+        if (notes.GetValueOrDefault(PlanKey) == fingerprint)
             return run;
         run.Dispose();
-        throw new SaeException($"{state}: belongs to a training with other options; give another output folder or remove it.");
+        throw new SaeException($"{state}: belongs to a training with other options, other data or another start; give another output folder or remove it.");
     }
 
     // What must not change between a run and its resumption; the number of steps may grow.
-    private static string Fingerprint(TrainingPlan plan) => System.Text.Json.JsonSerializer.Serialize(
-        new { plan.Site.Code, plan.Autoencoders, plan.Seed, plan.SampleRows, plan.WindowRows, GoesOn = plan.From is not null });
+    private static string Fingerprint(TrainingPlan plan, ActivationCollection collection) => System.Text.Json.JsonSerializer.Serialize(
+        new
+        {
+            plan.Site.Code, plan.Autoencoders, plan.Seed, plan.SampleRows, plan.WindowRows, Data = collection.Fingerprint,
+            From = plan.From?.Select(SaeLoader.FingerprintOf),
+        });
 }

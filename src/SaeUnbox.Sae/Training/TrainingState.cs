@@ -23,7 +23,7 @@ public static class TrainingState
         var tensors = run.Trainers
             .SelectMany((trainer, i) => Tensors(trainer).Select(pair => KeyValuePair.Create($"{i}/{pair.Key}", pair.Value.cpu())));
         var entries = run.Trainers
-            .Select(trainer => new Entry(trainer.Options, trainer.Sae.Config, trainer.MseScale, trainer.StepsDone, trainer.Firing.Total));
+            .Select(trainer => new Entry(trainer.Options, trainer.Sae.Config, trainer.MseScale, trainer.StepsDone));
         SafetensorsWriter.Write(path, tensors, new Dictionary<string, string>
         {
             [FormatKey] = Format,
@@ -71,7 +71,6 @@ public static class TrainingState
             zeros([features], dtype: ScalarType.Float32, device: device),
             zeros([features], dtype: ScalarType.Int64, device: device));
         var trainer = new SaeTrainer(entry.Options, sae, entry.MseScale) { StepsDone = entry.StepsDone };
-        trainer.Firing.Total = entry.FiringTotal;
         foreach (var (name, target) in Tensors(trainer))
             checkpoint.Read($"{index}/{name}", target);
         return trainer;
@@ -84,7 +83,6 @@ public static class TrainingState
         new("pre_bias", trainer.Sae.PreBias),
         new("latent_bias", trainer.Sae.LatentBias),
         new("stats_last_nonzero", trainer.Sae.StatsLastNonzero),
-        new("firing_counts", trainer.Firing.Counts),
         .. Moments("encoder.weight", trainer.Moments.Encoder),
         .. Moments("dictionary", trainer.Moments.Dictionary),
         .. Moments("pre_bias", trainer.Moments.PreBias),
@@ -94,5 +92,5 @@ public static class TrainingState
     private static IEnumerable<KeyValuePair<string, Tensor>> Moments(string name, Kernels.AdamMoments moments) =>
         [new($"adam.first.{name}", moments.First), new($"adam.second.{name}", moments.Second)];
 
-    private sealed record Entry(TrainingOptions Options, SaeConfig Config, double MseScale, long StepsDone, long FiringTotal);
+    private sealed record Entry(TrainingOptions Options, SaeConfig Config, double MseScale, long StepsDone);
 }

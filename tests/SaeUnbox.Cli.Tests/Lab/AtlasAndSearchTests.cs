@@ -1,3 +1,4 @@
+using SaeUnbox.Atlas.Reading;
 using SaeUnbox.Testing;
 using static TorchSharp.torch;
 
@@ -28,6 +29,41 @@ public sealed class AtlasAndSearchTests : IDisposable
         Assert.Equal(7, (await Search("zeppelin", "--clip", folder.At("clip"), "--limit", "7")).Length);
         Assert.All(await Search("zeppelin", "--clip", folder.At("clip"), "--site", "mid.0"), site => Assert.Equal("mid.0", site));
         Assert.Empty(await Search("zeppelin"));
+    }
+
+    [Fact]
+    public async Task Atlas_ImportOfAPublishedFolder_IsSearchedByItsNamesAndTakesOtherSuggestions()
+    {
+        Directory.CreateDirectory(folder.At("published", "mid.0"));
+        File.WriteAllBytes(folder.At("published", "mid.0", "3.jpg"), Pictures.Jpeg.Encode(new Pictures.Picture(64, 64, 3, new byte[64 * 64 * 3])));
+        File.WriteAllText(folder.At("names.json"), """{"mid.0":{"3":"lighthouse"}}""");
+        File.WriteAllText(folder.At("tries.json"), """[{"title":"A try","recipe":{"version":1,"model":"m","prompt":"a boat","seed":1,"steps":1,"guidance":0,"width":64,"height":64}}]""");
+
+        await Saeunbox.SucceedAsync("atlas", "--model", Goldens.At("model"), "--saes", Goldens.At("saes"), "--import", folder.At("published"), "--names", folder.At("names.json"), "--out", folder.At("atlas"), "--threads", "1");
+        Assert.Equal(["mid.0"], await Search("lighthouse"));
+        Assert.Empty(AtlasReader.Open(folder.At("atlas")).Suggestions);
+
+        await Saeunbox.SucceedAsync("atlas", "--out", folder.At("atlas"), "--suggestions", folder.At("tries.json"), "--threads", "1");
+        Assert.Equal("A try", Assert.Single(AtlasReader.Open(folder.At("atlas")).Suggestions).Title);
+        Assert.Equal(["mid.0"], await Search("lighthouse"));
+    }
+
+    [Fact]
+    public async Task Atlas_ImportWithoutMeans_SaysWhatGalleriesLeaveOut()
+    {
+        Directory.CreateDirectory(folder.At("published", "mid.0"));
+        File.WriteAllBytes(folder.At("published", "mid.0", "3.jpg"), Pictures.Jpeg.Encode(new Pictures.Picture(64, 64, 3, new byte[64 * 64 * 3])));
+        foreach (var file in Directory.GetFiles(Goldens.At("saes"), "*", SearchOption.AllDirectories).Where(file => Path.GetFileName(file) != "mean.pt"))
+        {
+            var copy = folder.At("saes", Path.GetRelativePath(Goldens.At("saes"), file));
+            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+            File.Copy(file, copy);
+        }
+
+        var use = await Saeunbox.RunAsync(["atlas", "--model", Goldens.At("model"), "--saes", folder.At("saes"), "--import", folder.At("published"), "--out", folder.At("atlas"), "--threads", "1"]);
+
+        Assert.Equal(0, use.Code);
+        Assert.Contains("no mean.pt lies beside the weights of down.2.1, mid.0, up.0.0, up.0.1", use.Error);
     }
 
     [Theory]

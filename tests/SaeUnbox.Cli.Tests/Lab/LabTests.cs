@@ -72,7 +72,7 @@ public sealed class LabTests : IDisposable
             process.Kill();
             await process.WaitForExitAsync();
         }
-        Assert.Empty(Directory.GetFiles(folder.At("killed"), "state_dict.pth", SearchOption.AllDirectories));
+        Assert.Empty(Directory.GetDirectories(folder.At("killed"), "final", SearchOption.AllDirectories));
         await Done([.. train, "--out", folder.At("killed")]);
 
         foreach (var file in (string[])["final/state_dict.pth", "final/mean.pt", "log.csv"]) Assert.Equal(Written("whole", file), Written("killed", file));

@@ -1,5 +1,7 @@
 using System.Text.Json;
 using SaeUnbox.Atlas.Reading;
+using SaeUnbox.Cli.Options;
+using SaeUnbox.Inference;
 using SaeUnbox.Mini.Training;
 using SaeUnbox.Testing;
 
@@ -22,7 +24,7 @@ public sealed class TrainMiniTests : IDisposable
             Evaluation = new() { Pictures = 2, Scenes = 1, LeastCorrelation = .6 },
             Atlas = new() { Captions = 3, TopPictures = 1, PictureSide = 48 },
         };
-        MiniTrainingOptionsFile.Write(_folder.At("config.json"), options);
+        Config(options);
 
         await Done(["train-mini", "--out", _folder.At("first"), "--config", _folder.At("config.json")]);
 
@@ -33,10 +35,22 @@ public sealed class TrainMiniTests : IDisposable
         // Nothing is left to do: what is there stays as it is.
         var written = File.GetLastWriteTimeUtc(_folder.At("first", "figures.json"));
         await Done(["train-mini", "--out", _folder.At("first"), "--config", _folder.At("config.json")]);
+        await Done(["train-mini", "--out", _folder.At("first")]);
         Assert.Equal(written, File.GetLastWriteTimeUtc(_folder.At("first", "figures.json")));
+
+        // Other options of the findings make them anew, and nothing else.
+        var atlas = File.GetLastWriteTimeUtc(_folder.At("first", "atlas", AtlasReader.FileName));
+        var trained = File.GetLastWriteTimeUtc(_folder.At("first", "states", "network.safetensors"));
+        await Done(["train-mini", "--out", _folder.At("first"), "--config", Config(options with { Atlas = options.Atlas with { Captions = 4 } })]);
+        Assert.Equal(written, File.GetLastWriteTimeUtc(_folder.At("first", "figures.json")));
+        Assert.NotEqual(atlas, File.GetLastWriteTimeUtc(_folder.At("first", "atlas", AtlasReader.FileName)));
+        await Done(["train-mini", "--out", _folder.At("first"), "--config", Config(options with { Evaluation = options.Evaluation with { Pictures = 1 } })]);
+        Assert.Equal(1, JsonDocument.Parse(File.ReadAllBytes(_folder.At("first", "figures.json"))).RootElement.GetProperty("options").GetProperty("pictures").GetInt32());
+        Assert.Equal(trained, File.GetLastWriteTimeUtc(_folder.At("first", "states", "network.safetensors")));
 
         await Done(["train-mini", "--out", _folder.At("second"), "--config", _folder.At("config.json"), "--from", _folder.At("first")]);
         Assert.True(File.Exists(_folder.At("second", "atlas", AtlasReader.FileName)));
+        Assert.Contains("leave --from out", await Saeunbox.FailAsync("train-mini", "--out", _folder.At("second"), "--from", Path.GetDirectoryName(EmbeddedModel.ModelFolder)!));
 
         // A longer training is another model: its figures and atlas are made anew.
         await Done(["train-mini", "--out", _folder.At("first"), "--config", _folder.At("config.json"), "--steps", "3"]);
@@ -51,6 +65,21 @@ public sealed class TrainMiniTests : IDisposable
     }
 
     [Fact]
+    public async Task EvaluateMini_OfTheShippedModel_TellsFiguresInWordsAndJsonAndWritesNamesAndSuggestions()
+    {
+        string[] evaluate = ["evaluate-mini", "--model", EmbeddedModel.ModelFolder, "--saes", EmbeddedModel.SaeFolder, "--pictures", "16", "--scenes", "3", "--element", "snow"];
+        var words = await Saeunbox.RunAsync(evaluate);
+        var json = await Saeunbox.RunAsync([.. evaluate, "--json", "--names", _folder.At("names.json"), "--suggestions", _folder.At("tries.json")]);
+
+        Assert.Equal((0, 0), (words.Code, json.Code));
+        Assert.All((string[])["pictures   latent error", "obedience  ground", "site       mid.0", "steering   snow      down.2.1"], text => Assert.Contains(text, words.Output));
+        Assert.Equal(3, json.Json.GetProperty("options").GetProperty("scenes").GetInt32());
+        Assert.All(json.Json.GetProperty("steering").EnumerateArray(), one => Assert.Equal("snow", one.GetProperty("element").GetString()));
+        Assert.Contains("snow", AtlasFiles.Names(_folder.At("names.json")).Values);
+        Assert.Contains("Paint snow", AtlasFiles.Suggestions(_folder.At("tries.json")).Select(entry => entry.Title));
+    }
+
+    [Fact]
     public async Task EvaluateMini_OfAnElementThatIsNone_NamesThoseThereAre() =>
         Assert.Contains("snowman", await Saeunbox.FailAsync("evaluate-mini", "--model", _folder.Path, "--saes", _folder.Path, "--element", "dragon"));
 
@@ -62,6 +91,12 @@ public sealed class TrainMiniTests : IDisposable
     }
 
     public void Dispose() => _folder.Dispose();
+
+    private string Config(MiniTrainingOptions options)
+    {
+        MiniTrainingOptionsFile.Write(_folder.At("config.json"), options);
+        return _folder.At("config.json");
+    }
 
     private static async Task Done(string[] words)
     {

@@ -1,5 +1,6 @@
 using SaeUnbox.Atlas;
 using SaeUnbox.Atlas.Reading;
+using SaeUnbox.Checkpoints;
 using SaeUnbox.Contracts;
 using SaeUnbox.Pictures;
 using SaeUnbox.Testing;
@@ -55,6 +56,24 @@ public sealed class AtlasBuilderTests(GoldenModel golden) : IClassFixture<Golden
         AtlasBuilder.Run(Model, Request, _folder.At("broken"), done => first = first == 0 ? done : first);
 
         Assert.Equal(3, first);
+        SameAtlases();
+    }
+
+    [Fact]
+    public void Run_FinishedAndGivenMoreCaptions_GoesOnToTheSameAtlas()
+    {
+        AtlasBuilder.Run(Model, Request, _folder.At("straight"));
+        AtlasBuilder.Run(Model, Request with { Captions = [.. Request.Captions.Take(3)] }, _folder.At("broken"));
+
+        var first = 0;
+        AtlasBuilder.Run(Model, Request, _folder.At("broken"), done => first = first == 0 ? done : first);
+
+        Assert.Equal(4, first);
+        SameAtlases();
+    }
+
+    private void SameAtlases()
+    {
         var (straight, again) = (AtlasReader.Open(_folder.At("straight")), AtlasReader.Open(_folder.At("broken")));
         foreach (var site in straight.Sites)
             for (var feature = 0; straight.Find(site, feature) is { } card; feature++)
@@ -62,19 +81,33 @@ public sealed class AtlasBuilderTests(GoldenModel golden) : IClassFixture<Golden
                 Assert.Equal(card, again.Find(site, feature));
                 Assert.Equal(straight.TopPictures(site, feature), again.TopPictures(site, feature));
             }
-        Assert.Single(Directory.GetFiles(_folder.At("broken")));
     }
 
     [Fact]
-    public void Run_OfAnotherRequest_BeginsAnew()
+    public void Run_WhereAnotherRequestWasStopped_IsRefusedAndKeepsWhatIsThere()
     {
         using var cancellation = new CancellationTokenSource();
         Assert.Throws<OperationCanceledException>(() => AtlasBuilder.Run(Model, Request, _folder.Path, done => { if (done == 2) cancellation.Cancel(); }, cancellation.Token));
 
-        var first = 0;
-        AtlasBuilder.Run(Model, Request with { Captions = [.. Request.Captions.Skip(1)] }, _folder.Path, done => first = first == 0 ? done : first);
+        using var other = OtherWeights.Load(_folder.At("other"), Run);
+        Assert.Contains("not the first", Refused(Model, Request with { Captions = [.. Request.Captions.Skip(1)] }));
+        Assert.Contains("not the first", Refused(Model, Request with { Captions = [.. Request.Captions.Take(1)] }));
+        Assert.Contains("other options", Refused(Model, Request with { TopPictures = 1 }));
+        Assert.Contains("another model", Refused(other, Request));
 
-        Assert.Equal(1, first);
+        var first = 0;
+        AtlasBuilder.Run(Model, Request, _folder.Path, done => first = first == 0 ? done : first);
+        Assert.Equal(3, first);
+
+        string Refused(LoadedModel model, AtlasRequest request) => Assert.Throws<AtlasException>(() => AtlasBuilder.Run(model, request, _folder.Path)).Message;
+    }
+
+    [Fact]
+    public void Run_WhereAnotherFillsTheFolder_IsRefused()
+    {
+        using var alone = FolderLock.Take(_folder.Path);
+
+        Assert.Contains("under way", Assert.Throws<CheckpointException>(() => AtlasBuilder.Run(Model, Request, _folder.Path)).Message);
     }
 
     [Fact]
@@ -102,6 +135,8 @@ public sealed class AtlasBuilderTests(GoldenModel golden) : IClassFixture<Golden
         Assert.Equal((40, 20), Picture.Decode(atlas.Picture(atlas.TopPictures(site, 5).Single().Picture)!.Bytes.Span) is var picture ? (picture.Width, picture.Height) : default);
         Assert.Empty(atlas.TopPictures(site, 1));
         Assert.Equal(Model.Saes[site].MeanOf(5), atlas.Find(site, 5)!.Statistics.Mean, 1e-6);
+        Assert.InRange(atlas.Similar(site, 1).Count, 2, 8);
+        Assert.Equal([0, 5], atlas.Map(site).Select(place => place.Feature).Order());
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using SaeUnbox.Mini.Evaluation;
 
 namespace SaeUnbox.Mini.Tests.Evaluation;
@@ -22,6 +23,13 @@ public sealed class ShippedModelTests
         {
             Assert.Equal(expected.GetProperty("site").GetString(), site.Site);
             Assert.InRange(site.ExplainedVariance, expected.GetProperty("explainedVariance").GetDouble() - .05, 1);
+            // Rare features are not seen in so few pictures.
+            Assert.InRange(site.DeadShare, 0, .25);
+        }
+        foreach (var expected in card.GetProperty("obedience").EnumerateArray())
+        {
+            var obedience = report.Obedience.Single(one => one.Attribute == expected.GetProperty("attribute").GetString());
+            Assert.InRange(obedience.Obeyed, expected.GetProperty("obeyed").GetDouble() - .15, 1);
         }
     }
 
@@ -36,6 +44,8 @@ public sealed class ShippedModelTests
 
         Assert.InRange(report.Steering.Max(figures => figures.Painted - figures.Before), least, 1);
         Assert.All(report.Steering, figures => Assert.InRange(figures.PaintedOutside, 0, .2));
+        if (element is "snow" or "sunset")
+            Assert.InRange(report.Steering.Max(figures => figures.Removed ?? 0), .6, 1);
     }
 
     [Fact]
@@ -48,6 +58,29 @@ public sealed class ShippedModelTests
         Assert.True(painted.Select(one => one.Element).Distinct().Count() >= 12, string.Join(", ", painted));
         Assert.True(painted.Select(one => one.Element).Distinct().Count(name => SteeringElement.All.Single(element => element.Name == name).Kind is not null) >= 4, string.Join(", ", painted));
         Assert.True(painted.Select(one => one.Site).Distinct().Count() >= 2);
+    }
+
+    [Fact]
+    public void Card_OfPainting_SaysWhatTheFiguresSay()
+    {
+        var card = File.ReadAllText(Path.Combine(Folder, "README.md"));
+        var figures = JsonSerializer.Deserialize<MiniEvaluationReport>(File.ReadAllText(Path.Combine(Folder, "figures.json")), JsonSerializerOptions.Web)!.Steering;
+        var best = figures.GroupBy(one => one.Element).ToDictionary(group => group.Key, group => Percent(group.Max(one => one.Painted)));
+        var removed = figures.GroupBy(one => one.Element).ToDictionary(group => group.Key, group => Percent(group.Max(one => one.Removed ?? 0)));
+        var strong = figures.Where(one => one.Painted - one.Before >= .75).GroupBy(one => one.Element).ToArray();
+
+        var rows = Regex.Matches(card, @"^\| (\d+) to (\d+) % \| (.+) \|$", RegexOptions.Multiline)
+            .SelectMany(row => row.Groups[3].Value.Split(", ").Select(name => (Name: name, Least: int.Parse(row.Groups[1].Value), Most: int.Parse(row.Groups[2].Value)))).ToArray();
+        Assert.Equal(best.Keys.Order(), rows.Select(row => row.Name).Order());
+        Assert.All(rows, row => Assert.InRange(best[row.Name], row.Least, row.Most));
+        Assert.Contains($"{strong.Length} of the {best.Count} elements reach 75 % at one site or more, {strong.Count(group => SteeringElement.All.Single(one => one.Name == group.Key).Kind is not null)} of them", card);
+        Assert.Contains($"and {strong.Count(group => group.Count() > 1)} at two sites or more", card);
+        foreach (var name in (string[])["snow", "dawn", "bird", "flower", "day", "sand", "cat", "house", "boat", "sketch", "stripes"])
+            Assert.Contains($"{name} ({removed[name]} %)", Regex.Replace(card, @"\s+", " "));
+        foreach (var (name, many) in new[] { ("mushroom", "mushrooms"), ("pine", "pines"), ("mountains", "mountains"), ("sea", "seas"), ("grass", "grass"), ("cactus", "cacti"), ("tree", "trees") })
+            Assert.Contains($"{many} ({removed[name]} %", Regex.Replace(card, @"\s+", " "));
+
+        static int Percent(double share) => (int)Math.Round(100 * share, MidpointRounding.AwayFromZero);
     }
 
     [Fact]

@@ -17,7 +17,9 @@ public sealed class MiniTrainingTests : IDisposable
     public void Run_StoppedInEveryStageAndResumed_EndsWithTheSameBits()
     {
         var recorder = new Recorder();
-        MiniTraining.Run(Tiny.Options, _straight, recorder);
+        var keptOut = false;
+        MiniTraining.Run(Tiny.Options, _straight, recorder, last: () => keptOut = Assert.Throws<CheckpointException>(() => FolderLock.Take(_straight)) is not null);
+        Assert.True(keptOut);
 
         StopAfter("decoder", 2);
         StopAfter("network", 2);
@@ -28,7 +30,7 @@ public sealed class MiniTrainingTests : IDisposable
             Assert.Equal(File.ReadAllBytes(Part(_straight, file)), File.ReadAllBytes(Part(_broken, file)));
         Assert.Equal(File.ReadAllBytes(State(_straight, "network")), File.ReadAllBytes(State(_broken, "network")));
         Assert.All(recorder.Sheets, sheet => Assert.Equal((sheet.Contains("decoder", StringComparison.Ordinal) ? 8 : 2) * 132 - 4, Png.Decode(File.ReadAllBytes(sheet)).Width));
-        Assert.Contains(recorder.Reports, report => report is { Stage: "network", Step: 4, Steps: 4 } && report.Figures["labels"] > 0);
+        Assert.Contains(recorder.Reports, report => report is { Stage: "network", Step: 4, Steps: 4 } && report.Figures["labels"] > 0 && report.Figures["heldout"] > 0);
 
         OtherOptionsAreRefused();
         ThePipelineDrawsWhatTheNetworkPredicts();
@@ -40,7 +42,7 @@ public sealed class MiniTrainingTests : IDisposable
     [Fact]
     public void Run_WhereAnotherTrains_IsRefused()
     {
-        using var other = new MiniFolder(_straight).Lock();
+        using var other = FolderLock.Take(_straight);
 
         Assert.Contains(_straight, Assert.Throws<CheckpointException>(() => MiniTraining.Run(Tiny.Options, _straight, new Recorder())).Message);
     }

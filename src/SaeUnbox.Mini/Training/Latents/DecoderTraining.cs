@@ -8,7 +8,7 @@ namespace SaeUnbox.Mini.Training;
 /// <summary>Trains the decoder that makes pictures of latents; the encoder's side is the linear code and stays as it is.</summary>
 internal sealed class DecoderTraining : IDisposable
 {
-    private const int Purpose = 2, HeldOut = 24, HeldOutPurpose = 3;
+    private const int Purpose = 2, HeldOutPurpose = 3;
     private readonly MiniTrainingOptions _options;
     private readonly LatentCode _code;
     private readonly Weights _weights;
@@ -56,21 +56,6 @@ internal sealed class DecoderTraining : IDisposable
         return square.item<float>();
     }
 
-    /// <summary>Peak signal to noise in decibels of whole pictures decoded from exact latents, on scenes never trained on.</summary>
-    public double HeldOutPsnr()
-    {
-        using var noGrad = no_grad();
-        double sum = 0;
-        for (var i = 0; i < HeldOut; i++)
-        {
-            using var scope = NewDisposeScope();
-            var picture = HeldOutPicture(i);
-            var error = (Decode(picture) - tensor(picture.Rgb, device: _weights.Device).to_type(ScalarType.Float32)) / 255;
-            sum += -10 * Math.Log10(error.square().mean().item<float>());
-        }
-        return sum / HeldOut;
-    }
-
     /// <summary>Truth above, its code decoded below.</summary>
     public void SaveSheet(string path)
     {
@@ -92,9 +77,6 @@ internal sealed class DecoderTraining : IDisposable
         _optimiser.Dispose();
         _weights.Dispose();
     }
-
-    /// <summary>A picture through the code and back: [row, column, colour] flattened, 0 to 255.</summary>
-    private Tensor Decode(ScenePicture picture) => Image(picture).clamp(-1, 1).add(1).mul(127.5).squeeze(0).permute(1, 2, 0).flatten();
 
     private Tensor Image(ScenePicture picture)
     {
