@@ -45,8 +45,10 @@ public sealed class NetworkTrainingTests : IDisposable
         using var training = new NetworkTraining(options, _folder, _code, null, CPU);
 
         var losses = Enumerable.Range(0, 25).Select(step => training.Step(step).Plain!.Value).ToArray();
+        // Pictures differ in how hard they are: the first one again.
+        var last = training.Step(0).Plain!.Value;
 
-        Assert.True(losses[^8..].Average() < .85 * losses[..4].Average(), string.Join(" ", losses));
+        Assert.True(last < .85 * losses[0], $"{last} after {string.Join(" ", losses)}");
     }
 
     public void Dispose() => Directory.Delete(_folder, true);
