@@ -62,6 +62,7 @@ public sealed class ScreenshotTests(Studio studio, Browser browser) : IClassFixt
         await page.Locator("[data-under] .row").First.WaitForAsync();
         await ShootAsync(page, aside, "hovered-1440", "dark");
         await page.GotoAsync("/features/up.0.1/1");
+        await page.WaitForSelectorAsync("main[data-live]");
         await page.GetByRole(AriaRole.Button, new() { Name = "Show strengths and icon" }).ClickAsync();
         await page.WaitForFunctionAsync("() => document.querySelectorAll('.strip img').length === 8");
         await ShootAsync(page, aside, "strip-1440", "light");
