@@ -44,31 +44,35 @@ public sealed class PaintHubTests(Studio studio)
         Assert.Equal(last, seen[^1]);
     }
 
-    // A system's sockets hold a few megabytes; the news of these changes are 80 KB each.
+    // The news of these changes are 128 KB each; a system's sockets hold 4 MB at most.
     [Fact]
     public async Task Change_WhileAnotherDoesNotRead_KeepsNoQueueOfNewsForIt()
     {
-        const int changes = 200;
-        await using var own = await Studio.OfAsync("--SaeUnbox:Canvases:PromptLength=10000", "--SaeUnbox:Canvases:Burst=2000", "--SaeUnbox:Canvases:RequestsPerSecond=2000");
-        var words = string.Concat(Enumerable.Repeat("é ", 5000));
+        const int changes = 80;
+        await using var own = await Studio.OfAsync("--SaeUnbox:Canvases:PromptLength=10000");
+        var words = string.Concat(Enumerable.Repeat("ééééééééé ", 1000));
         await using var painter = await HubClient.ConnectAsync(own.Address);
         var canvas = (await painter.InvokeAsync("Open", null, """{"prompt":"a house"}""")).GetProperty("canvas").GetString();
         await using var slow = await HubClient.ConnectAsync(own.Address, receiveBuffer: 4096);
         await slow.InvokeAsync("Open", canvas, null);
 
-        var last = 0L;
         for (var i = 0; i < changes; i++)
         {
-            last = (await painter.InvokeAsync("SetRecipe", $$"""{"prompt":"{{words}}","negativePrompt":"{{words}}","seed":{{i}},"width":64,"height":64}""")).GetInt64();
-            await painter.HearAsync("Frame", frame => frame.GetProperty("version").GetInt64() == last);
-            // It is alive, but does not read.
-            await slow.SendAsync("""{"type":6}""");
+            var version = (await painter.InvokeAsync("SetRecipe", $$"""{"prompt":"{{words}}","negativePrompt":"{{words}}","seed":{{i}},"width":64,"height":64}""")).GetProperty("version").GetInt64();
+            await painter.HearAsync("Frame", frame => frame.GetProperty("version").GetInt64() == version);
         }
-        var kept = new List<long>();
-        while (kept.Count == 0 || kept[^1] < last)
-            kept.Add((await slow.HearAsync("Changed")).GetProperty("version").GetInt64());
+        var kept = 0;
+        try
+        {
+            for (var version = 0L; version < changes; kept++)
+                version = (await slow.HearAsync("Changed")).GetProperty("version").GetInt64();
+        }
+        catch (WebSocketException)
+        {
+            // One that reads nothing for long is cut off; a page comes back by itself.
+        }
 
-        Assert.True(kept.Count < changes / 2, $"of {changes} changes {kept.Count} had been kept for it");
+        Assert.True(kept < changes / 2, $"of {changes} changes {kept} had been kept for it");
     }
 
     [Fact]
