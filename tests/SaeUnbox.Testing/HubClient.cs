@@ -19,17 +19,12 @@ public sealed class HubClient : IAsyncDisposable
     /// <param name="studio">Where the page is.</param>
     /// <param name="origin">The page that a browser would say it is on.</param>
     /// <param name="query">What follows the hub's address.</param>
-    /// <param name="receiveBuffer">Bytes that this machine takes in before somebody reads them; null for as many as it likes.</param>
-    public static async Task<HubClient> ConnectAsync(Uri studio, string? origin = null, string query = "", int? receiveBuffer = null)
+    public static async Task<HubClient> ConnectAsync(Uri studio, string? origin = null, string query = "")
     {
         var client = new HubClient();
         if (origin is not null)
             client._socket.Options.SetRequestHeader("Origin", origin);
-        using var handler = new SocketsHttpHandler();
-        if (receiveBuffer is { } bytes)
-            handler.ConnectCallback = (to, cancellation) => DialAsync(to.DnsEndPoint, bytes, cancellation);
-        using var invoker = new HttpMessageInvoker(handler);
-        await client._socket.ConnectAsync(new Uri($"ws://{studio.Authority}/hubs/paint{query}"), invoker, default);
+        await client._socket.ConnectAsync(new Uri($"ws://{studio.Authority}/hubs/paint{query}"), default);
         await client.SendAsync("""{"protocol":"json","version":1}""");
         await client.NextAsync();
         return client;
@@ -89,13 +84,6 @@ public sealed class HubClient : IAsyncDisposable
         _socket.Abort();
         _socket.Dispose();
         await Task.CompletedTask;
-    }
-
-    private static async ValueTask<Stream> DialAsync(DnsEndPoint to, int receiveBuffer, CancellationToken cancellation)
-    {
-        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true, ReceiveBufferSize = receiveBuffer };
-        await socket.ConnectAsync(to, cancellation);
-        return new NetworkStream(socket, ownsSocket: true);
     }
 
     private async Task<JsonElement> NextAsync()
