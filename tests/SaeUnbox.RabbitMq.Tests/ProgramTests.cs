@@ -22,13 +22,14 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
     public async Task Run_AsPageAndWorker_ThePageMakesPicturesWithTheWorkersModel()
     {
         var page = Start("web", "--SaeUnbox:RabbitMq:NodeName=page");
-        await UntilAsync(page, HttpStatusCode.OK, "/healthz");
-        // Nobody is there yet to make pictures.
-        await UntilAsync(page, HttpStatusCode.ServiceUnavailable, "/readyz");
+        // Nobody is there yet to make pictures; the page is shown, and says so.
+        await UntilAsync(page, HttpStatusCode.OK, "/readyz");
+        foreach (var path in new[] { "/", "/explore", "/features" })
+            Assert.Contains("No worker is there yet", await page.GetStringAsync(path));
 
         var worker = Start("worker", "--SaeUnbox:RabbitMq:NodeName=worker");
         await UntilAsync(worker, HttpStatusCode.OK, "/readyz");
-        await UntilAsync(page, HttpStatusCode.OK, "/readyz");
+        await UntilAWorkerAsync(page);
         using var answer = await page.PostAsJsonAsync("/api/v1/generate", new { prompt = "a red house by a lake" });
 
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
@@ -40,7 +41,8 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
 
         await TerminateAsync(_processes[1]);
         Assert.Equal(0, _processes[1].ExitCode);
-        await UntilAsync(page, HttpStatusCode.ServiceUnavailable, "/readyz");
+        await UntilAWorkerAsync(page, isThere: false);
+        Assert.Equal("ready\n", await page.GetStringAsync("/readyz"));
     }
 
     // The node that died comes back under its name, or the page finds another.
@@ -51,7 +53,7 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
     {
         Start("worker", "--SaeUnbox:RabbitMq:NodeName=worker");
         var page = Start("web", "--SaeUnbox:RabbitMq:NodeName=page");
-        await UntilAsync(page, HttpStatusCode.OK, "/readyz");
+        await UntilAWorkerAsync(page);
         string job, recipe;
         await using (var hub = await HubClient.ConnectAsync(page.BaseAddress!))
         {
@@ -65,7 +67,7 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
         }
 
         var next = Start("web", $"--SaeUnbox:RabbitMq:NodeName={heir}");
-        await UntilAsync(next, HttpStatusCode.OK, "/readyz");
+        await UntilAWorkerAsync(next);
         await using var again = await HubClient.ConnectAsync(next.BaseAddress!);
         await again.InvokeAsync("Open", null, recipe);
         await again.InvokeAsync("Resume", job);
@@ -91,7 +93,7 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
         string[] telemetry = [$"--SaeUnbox:Telemetry:Otlp={collector.Address}", "--SaeUnbox:Telemetry:OtlpProtocol=http/protobuf", "--OTEL_BSP_SCHEDULE_DELAY=200", "--OTEL_METRIC_EXPORT_INTERVAL=500"];
         var page = Start("web", ["--SaeUnbox:RabbitMq:NodeName=page", .. telemetry]);
         Start("worker", ["--SaeUnbox:RabbitMq:NodeName=worker", .. telemetry]);
-        await UntilAsync(page, HttpStatusCode.OK, "/readyz");
+        await UntilAWorkerAsync(page);
         var trace = Guid.NewGuid().ToString("n");
         using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/generate") { Content = JsonContent.Create(new { prompt = "a secret garden" }) };
         request.Headers.Add("traceparent", $"00-{trace}-00f067aa0ba902b7-01");
@@ -195,14 +197,20 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
         return new() { BaseAddress = new(address), Timeout = Broker.Patience };
     }
 
-    private static async Task UntilAsync(HttpClient program, HttpStatusCode status, string path)
+    private static Task UntilAWorkerAsync(HttpClient page, bool isThere = true) =>
+        UntilAsync(page, "/api/v1/models", async answer => answer.IsSuccessStatusCode && (await answer.Content.ReadFromJsonAsync<JsonElement[]>())!.Length > 0 == isThere);
+
+    private static Task UntilAsync(HttpClient program, HttpStatusCode status, string path) => UntilAsync(program, path, answer => Task.FromResult(answer.StatusCode == status));
+
+    private static async Task UntilAsync(HttpClient program, string path, Func<HttpResponseMessage, Task<bool>> isSo)
     {
         using var patience = new CancellationTokenSource(Broker.Patience);
         while (true)
         {
             try
             {
-                if ((await program.GetAsync(path, patience.Token)).StatusCode == status)
+                using var answer = await program.GetAsync(path, patience.Token);
+                if (await isSo(answer))
                     return;
             }
             catch (HttpRequestException)
