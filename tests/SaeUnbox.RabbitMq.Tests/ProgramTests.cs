@@ -24,7 +24,7 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
         var page = Start("web", "--SaeUnbox:RabbitMq:NodeName=page");
         // Nobody is there yet to make pictures; the page is shown, and says so.
         await UntilAsync(page, HttpStatusCode.OK, "/readyz");
-        foreach (var path in new[] { "/", "/explore", "/features" })
+        foreach (var path in new[] { "/", "/explore" })
             Assert.Contains("No worker is there yet", await page.GetStringAsync(path));
 
         var worker = Start("worker", "--SaeUnbox:RabbitMq:NodeName=worker");
