@@ -24,8 +24,13 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
         var page = Start("web", "--SaeUnbox:RabbitMq:NodeName=page");
         // Nobody is there yet to make pictures; the page is shown, and says so.
         await UntilAsync(page, HttpStatusCode.OK, "/readyz");
-        foreach (var path in new[] { "/", "/explore" })
+        foreach (var path in new[] { "/", "/explore", "/features", "/features/mid.0/1" })
             Assert.Contains("No worker is there yet", await page.GetStringAsync(path));
+        using (var refused = await page.PostAsJsonAsync("/api/v1/generate", new { prompt = "a red house by a lake" }))
+        {
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
+            Assert.Contains("No worker is there yet", await refused.Content.ReadAsStringAsync());
+        }
 
         var worker = Start("worker", "--SaeUnbox:RabbitMq:NodeName=worker");
         await UntilAsync(worker, HttpStatusCode.OK, "/readyz");

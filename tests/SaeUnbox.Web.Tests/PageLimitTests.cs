@@ -49,7 +49,8 @@ public sealed class PageLimitTests(Browser browser) : IClassFixture<Browser>
         await using var studio = await Studio.OfAsync();
         var page = await browser.OpenAsync(studio, $"/#r={(Boat with { Steps = 100 }).ToLink()}");
         await page.WaitForSelectorAsync(".progress.known");
-        var job = await page.EvaluateAsync<string>("() => sessionStorage.getItem('saeunbox.job')");
+        // The page's progress and the draft's job come by two connections.
+        var job = await (await page.WaitForFunctionAsync("() => sessionStorage.getItem('saeunbox.job')")).JsonValueAsync<string>();
 
         await page.CloseAsync();
 

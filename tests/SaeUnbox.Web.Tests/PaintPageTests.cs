@@ -117,6 +117,7 @@ public sealed class PaintPageTests(Studio studio, Browser browser) : IClassFixtu
         await page.HistoryAsync(2);
         await PickAsync(page);
         await page.HistoryAsync(3);
+        await page.WaitForFunctionAsync("() => JSON.parse(localStorage.getItem('saeunbox.draft')).edits?.length === 1");
         var job = await page.EvaluateAsync<string>("() => localStorage.getItem('saeunbox.job')");
 
         await page.ReloadAsync();

@@ -82,9 +82,11 @@ public sealed partial class ViewingTests(Studio studio, Browser browser) : IClas
         var page = await browser.OpenLayerAsync(studio);
         await page.StrokeAsync((.2, .8), (.8, .8));
         await page.HistoryAsync(3);
+        var place = await BoxAsync();
 
         await page.Button("Difference").ClickAsync();
         await page.Locator(".leak").Filter(new() { HasText = "% of the change lies outside the masks" }).WaitForAsync();
+        Assert.Equal(place, await BoxAsync());
         var shown = await page.PixelsAsync(".difference");
         var blank = new byte[shown.Length];
         var (inside, outside) = (StudioPage.Change(blank, shown, (_, y) => y is > .7 and < .9), StudioPage.Change(blank, shown, (_, y) => y < .4));
@@ -92,6 +94,8 @@ public sealed partial class ViewingTests(Studio studio, Browser browser) : IClas
 
         await page.Button("Difference").ClickAsync();
         await page.Locator(".leak").Filter(new() { HasNotText = "%" }).WaitForAsync(new() { State = WaitForSelectorState.Attached });
+
+        Task<string> BoxAsync() => page.EvaluateAsync<string>("() => JSON.stringify(document.querySelector('.overlay').getBoundingClientRect())");
     }
 
     [Fact]

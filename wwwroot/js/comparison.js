@@ -27,10 +27,11 @@ export class Comparison {
         this.key = key;
     }
 
-    /** Share of the change that lies outside all masks; null where nothing is compared, or something is painted everywhere. */
+    /** Share of the change that lies outside all masks; null where nothing is compared, nothing is painted, or something everywhere. */
     outside(texts) {
         if (!this.isLoaded || !texts?.length || texts.some(text => !text)) return null;
         const change = this.change(), all = texts.map(text => masks.read(text)), { width, height } = this.picture;
+        if (all.every(mask => mask.cells.every(cell => cell === 0))) return null;
         let [inner, outer] = [0, 0];
         for (let y = 0; y < height; y++)
             for (let x = 0; x < width; x++) {

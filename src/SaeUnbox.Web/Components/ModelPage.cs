@@ -14,4 +14,7 @@ public abstract class ModelPage : ComponentBase
     protected ModelInfo? Model => Catalogue.Models.FirstOrDefault();
 
     protected IFeatureAtlas? Atlas => Model is { } model ? Catalogue.AtlasOf(model.Name) : null;
+
+    /// <summary>Ends when the model is there; at once where the page is only being sent, for a model may come much later.</summary>
+    protected Task LoadedAsync() => RendererInfo.IsInteractive ? Serving.Loaded : Task.CompletedTask;
 }
