@@ -32,6 +32,21 @@ public sealed class LayerTests(Studio studio, Browser browser) : IClassFixture<B
     }
 
     [Fact]
+    public async Task Solo_AfterAReload_IsTakenBackAsBefore()
+    {
+        var page = await OpenAsync();
+        await PressAsync(page, 2, "Only this layer");
+        await StatesAsync(page, false, false, true);
+        await page.WaitForFunctionAsync("() => sessionStorage.getItem('saeunbox.solo') && JSON.parse(sessionStorage.getItem('saeunbox.draft')).edits[0].enabled === false");
+
+        await page.ReloadAsync();
+        await page.PictureAsync();
+        await PressAsync(page, 2, "Only this layer");
+
+        await StatesAsync(page, true, false, true);
+    }
+
+    [Fact]
     public async Task Solo_OfALayerThatIsDeleted_LeavesTheOthersAsTheyWere()
     {
         var page = await OpenAsync();

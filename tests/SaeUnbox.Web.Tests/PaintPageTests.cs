@@ -100,12 +100,17 @@ public sealed class PaintPageTests(Studio studio, Browser browser) : IClassFixtu
     }
 
     [Fact]
-    public async Task Link_ThatIsBroken_SaysSoAndOffersThePicture()
+    public async Task Link_ThatIsBroken_SaysSoAndKeepsWhatWasThere()
     {
-        var page = await browser.OpenAsync(studio, "/#r=AAAA");
+        var page = await browser.OpenAsync(studio, $"/#r={new Recipe { Model = "unbox-mini", Prompt = "a cat on sand", Width = 256, Height = 256 }.ToLink()}");
         await page.PictureAsync();
+        var other = await page.Context.NewPageAsync();
 
-        Assert.Contains("link cannot be read", await page.GetByRole(AriaRole.Alert).TextContentAsync());
+        await other.GotoAsync("/#r=AAAA");
+        await other.PictureAsync();
+
+        Assert.Contains("This link cannot be read: a part of it is missing", await other.GetByRole(AriaRole.Alert).TextContentAsync());
+        Assert.Equal("a cat on sand", await other.Locator("#prompt").InputValueAsync());
     }
 
     [Fact]

@@ -3,17 +3,17 @@
 // begins with what the last one had.
 
 const tab = 'sessionStorage', browser = 'localStorage';
-const keys = { recipe: 'saeunbox.draft', job: 'saeunbox.job', stroke: 'saeunbox.pending' };
+const keys = { recipe: 'saeunbox.draft', job: 'saeunbox.job', stroke: 'saeunbox.pending', solo: 'saeunbox.solo' };
 
 /** The link in the address, if any. */
 export const link = () => /[#&]r=([\w-]+)/.exec(location.hash)?.[1];
 
-/** A link in the address; or the draft, the job of its picture, and a stroke that it may not hold yet. */
+/** A link in the address; or the draft, the job of its picture, a stroke that it may not hold yet, and the layer that is seen alone. */
 export function find() {
     const linked = link();
     const from = stored(tab, keys.recipe) === null ? browser : tab;
     const stroke = linked ? null : newestStroke();
-    return { link: linked, draft: stored(from, keys.recipe), job: linked ? null : stored(from, keys.job), pendingEdit: stroke?.edit ?? -1, pendingMask: stroke?.mask };
+    return { link: linked, draft: stored(from, keys.recipe), job: linked ? null : stored(from, keys.job), solo: linked ? null : stored(tab, keys.solo), pendingEdit: stroke?.edit ?? -1, pendingMask: stroke?.mask };
 }
 
 export function keep(recipe) {
@@ -22,6 +22,11 @@ export function keep(recipe) {
 
 export function keepStroke(edit, mask) {
     store(keys.stroke, JSON.stringify({ edit, mask }), [tab]);
+}
+
+/** The layer that is seen alone, as the page tells it; null for none. */
+export function keepSolo(solo) {
+    store(keys.solo, solo ?? '', [tab]);
 }
 
 /** The server's recipe changed: the draft follows it, even where this page's circuit is gone and only the brush came back. */

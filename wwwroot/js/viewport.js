@@ -1,4 +1,5 @@
 // How large the picture is shown, and which part of it: it fills its stage; where it is larger, the stage scrolls.
+import { fit } from '/js/frame.js';
 
 const most = 4, nearlyOne = 1.05;
 
@@ -22,11 +23,7 @@ export class Viewport {
     }
 
     fit() {
-        const { stage, picture, frame } = this, aspect = (picture.width || 1) / (picture.height || 1);
-        const width = Math.max(120, Math.min(stage.clientWidth, stage.clientHeight * aspect)) * this.scale;
-        this.side = { width, height: width / aspect };
-        frame.style.width = `${this.side.width}px`;
-        frame.style.height = `${this.side.height}px`;
+        this.side = fit(this.frame, this.picture, this.scale);
         this.moved();
         this.changed();
     }

@@ -47,7 +47,7 @@ internal static class EvaluateMiniCommand
         var text = new StringBuilder();
         Line($"pictures   latent error {report.Pictures.LatentError:0.0000}, PSNR {report.Pictures.Psnr:0.00} dB (truth through the autoencoder: {report.Pictures.AutoencoderPsnr:0.00} dB)");
         foreach (var figures in report.Obedience)
-            Line($"obedience  {figures.Attribute,-8} {figures.Obeyed,6:P1} of {figures.Asked} (probe: right on truth {figures.ProbeOnTruth:P1}, on other scenes {figures.ProbeOnOthers:P1})");
+            Line($"obedience  {figures.Attribute,-8} {figures.NamedObeyed,6:P1} of {figures.Named} named, {figures.Obeyed,6:P1} of all {figures.Asked} (probe: right on truth {figures.ProbeOnTruth:P1}, on other scenes {figures.ProbeOnOthers:P1})");
         foreach (var figures in report.Sites)
             Line($"site       {figures.Site,-8} explained variance {figures.ExplainedVariance:0.000} (per channel {figures.ExplainedVariancePerChannel:0.000}), dead {figures.DeadShare:P1}");
         foreach (var figures in report.Steering)

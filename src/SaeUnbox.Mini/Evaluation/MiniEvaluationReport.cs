@@ -45,7 +45,9 @@ public sealed record PictureFigures(double LatentError, double Psnr, double Auto
 /// <param name="Obeyed">Share in which it finds in the model's picture what caption and noise call for.</param>
 /// <param name="ProbeOnTruth">Share in which it finds it in the true rendering, seen through the autoencoder.</param>
 /// <param name="ProbeOnOthers">Share in which it finds another answer, drawn at random, in the rendering of that.</param>
-public sealed record ObedienceFigures(string Attribute, int Asked, double Obeyed, double ProbeOnTruth, double ProbeOnOthers);
+/// <param name="Named">How often of these the caption named it; else it has its default.</param>
+/// <param name="NamedObeyed">As <paramref name="Obeyed"/>, of those; null where there are none.</param>
+public sealed record ObedienceFigures(string Attribute, int Asked, double Obeyed, double ProbeOnTruth, double ProbeOnOthers, int Named, double? NamedObeyed);
 
 public sealed record SiteFigures(string Site, double ExplainedVariance, double ExplainedVariancePerChannel, double DeadShare);
 

@@ -12,7 +12,7 @@ internal sealed class PictureEvaluation(MiniModel model, SaeSet saes, MiniEvalua
     private const int Purpose = 20, Batch = 8, MostThings = 3;
     private readonly ActivationStatistics[] _statistics = [.. MiniModel.Sites.Select(site => new ActivationStatistics(saes[site]))];
     private readonly FeatureSelectivity[] _selectivity = [.. MiniModel.Sites.Select(site => new FeatureSelectivity(saes[site].Config.Features, SceneLabels.Count, model.Device))];
-    private readonly List<(string Attribute, bool Obeyed, bool OnTruth, bool OnOther)> _answers = [];
+    private readonly List<(string Attribute, bool IsNamed, bool Obeyed, bool OnTruth, bool OnOther)> _answers = [];
     private readonly List<double> _errors = [], _psnr = [], _ceiling = [];
 
     public PictureFigures Pictures => new(_errors.Average(), _psnr.Average(), _ceiling.Average());
@@ -20,7 +20,8 @@ internal sealed class PictureEvaluation(MiniModel model, SaeSet saes, MiniEvalua
     public IReadOnlyList<ObedienceFigures> Obedience =>
     [
         .. _answers.GroupBy(answer => answer.Attribute).Select(group => new ObedienceFigures(group.Key, group.Count(),
-            Share(group, answer => answer.Obeyed), Share(group, answer => answer.OnTruth), Share(group, answer => answer.OnOther))),
+            Share(group, answer => answer.Obeyed), Share(group, answer => answer.OnTruth), Share(group, answer => answer.OnOther),
+            group.Count(answer => answer.IsNamed), group.Any(answer => answer.IsNamed) ? Share(group.Where(answer => answer.IsNamed), answer => answer.Obeyed) : null)),
     ];
 
     public IReadOnlyList<SiteFigures> Sites => [.. MiniModel.Sites.Zip(_statistics, (site, statistics) =>
@@ -77,7 +78,7 @@ internal sealed class PictureEvaluation(MiniModel model, SaeSet saes, MiniEvalua
 
     private void Ask(int first, CaptionedScene[] scenes, byte[][] drawn, byte[][] seen)
     {
-        var asked = scenes.Index().SelectMany(scene => Questions(scene.Item.Scene, RandomAt.Place(options.Seed, Purpose + 1, first + scene.Index))
+        var asked = scenes.Index().SelectMany(scene => Questions(scene.Item, RandomAt.Place(options.Seed, Purpose + 1, first + scene.Index))
             .Select(question => (Picture: scene.Index, Question: question))).ToArray();
         // Another answer to each question, drawn as it would be: a probe that always said the right one must fail here.
         var others = asked.Select((entry, i) =>
@@ -91,34 +92,35 @@ internal sealed class PictureEvaluation(MiniModel model, SaeSet saes, MiniEvalua
             var rendered = PictureBytes.ToTensor([.. chunk.Select(other => SceneRenderer.Render(other.Scene, model.PictureSize))], model.Device);
             return PictureBytes.ForProbe(model.Autoencoder.Decode(model.Autoencoder.Encode(rendered)));
         }).ToArray();
-        var answers = new (string, bool, bool, bool)[asked.Length];
+        var answers = new (string, bool, bool, bool, bool)[asked.Length];
         Parallel.For(0, asked.Length, i =>
         {
             var (picture, question) = asked[i];
             var probe = new SceneProbe(question.Answers, SceneQuestions.Everywhere);
-            answers[i] = (question.Attribute, probe.Ask(drawn[picture]) == question.Right, probe.Ask(seen[picture]) == question.Right,
+            answers[i] = (question.Attribute, question.IsNamed, probe.Ask(drawn[picture]) == question.Right, probe.Ask(seen[picture]) == question.Right,
                 probe.Ask(pictures[i]) == others[i].Name);
         });
         _answers.AddRange(answers);
     }
 
-    private static IEnumerable<(string Attribute, string Right, IReadOnlyList<ProbeAnswer> Answers)> Questions(Scene scene, Random random)
+    private static IEnumerable<(string Attribute, bool IsNamed, string Right, IReadOnlyList<ProbeAnswer> Answers)> Questions(CaptionedScene captioned, Random random)
     {
+        var scene = captioned.Scene;
         var facts = scene.Facts;
         foreach (var (group, right) in new[]
         {
             ("time", SceneQuestions.Name(facts.Time)), ("ground", SceneQuestions.Name(facts.Ground)),
             ("far", SceneQuestions.Name(facts.Far)), ("style", SceneQuestions.Name(facts.Style)),
         })
-            yield return (group, right, SceneQuestions.Backdrops(scene, group));
+            yield return (group, CaptionGrammar.Names(captioned.Caption, group), right, SceneQuestions.Backdrops(scene, group));
         NamedThing[] named = [.. facts.Things ?? [], .. facts.SkyThings ?? []];
         var placed = SceneLayout.Of(facts, scene.Noise).Where(entry => named.Any(thing => thing.Kind == entry.Value.Kind)).ToArray();
         random.Shuffle(placed);
         foreach (var (slot, thing) in placed.Take(MostThings))
         {
-            yield return ("thing", SceneQuestions.Name(thing.Kind), SceneQuestions.Things(scene, slot));
+            yield return ("thing", true, SceneQuestions.Name(thing.Kind), SceneQuestions.Things(scene, slot));
             if (named.Any(one => one.Kind == thing.Kind && one.Color is not null))
-                yield return ("color", SceneQuestions.Name(thing.Color), SceneQuestions.Colors(scene, slot, thing.Kind));
+                yield return ("color", true, SceneQuestions.Name(thing.Color), SceneQuestions.Colors(scene, slot, thing.Kind));
         }
     }
 

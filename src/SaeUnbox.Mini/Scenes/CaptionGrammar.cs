@@ -47,6 +47,13 @@ public static class CaptionGrammar
         .. ClearSky, .. Clouds, .. Balloons, .. Birds, .. Enum.GetNames<ThingColor>().Select(name => name.ToLowerInvariant()),
     ];
 
+    /// <summary>Whether a caption of this grammar says something of the time, the ground, the far or the style.</summary>
+    public static bool Names(string caption, string group)
+    {
+        var phrases = group switch { "time" => Times, "ground" => Grounds, "far" => Fars, "style" => Styles, _ => throw new ArgumentException($"there is no group {group}", nameof(group)) };
+        return phrases.SelectMany(forms => forms).Any(phrase => caption.Contains(phrase, StringComparison.Ordinal));
+    }
+
     public static string Compose(SceneFacts facts, Random random)
     {
         var place = new List<string>();

@@ -38,6 +38,22 @@ public sealed class CaptionGrammarTests
     }
 
     [Fact]
+    public void Names_OfACaption_TellsWhatItSays()
+    {
+        foreach (var seed in Enumerable.Range(0, 300))
+        {
+            var (facts, plain) = (Some.Facts(seed), CaptionGrammar.Compose(new SceneFacts(), new Random(seed)));
+            var caption = CaptionGrammar.Compose(facts, new Random(seed));
+
+            Assert.True(facts.Time == SceneTime.Day || CaptionGrammar.Names(caption, "time"), caption);
+            Assert.True(facts.Ground == SceneGround.Grass || CaptionGrammar.Names(caption, "ground"), caption);
+            Assert.Equal(facts.Style != SceneStyle.Plain, CaptionGrammar.Names(caption, "style"));
+            Assert.Equal(plain.Contains("hills"), CaptionGrammar.Names(plain, "far"));
+            Assert.Equal(plain.Contains("day"), CaptionGrammar.Names(plain, "time"));
+        }
+    }
+
+    [Fact]
     public void Compose_AnyFacts_UsesOnlyTheGrammarsWords()
     {
         var words = CaptionGrammar.Phrases.SelectMany(phrase => phrase.Split(' ')).ToHashSet();

@@ -3,7 +3,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using SaeUnbox.Contracts;
 using SaeUnbox.Web.Canvases;
-using SaeUnbox.Web.Components.Pages.Paint;
+using SaeUnbox.Web.Components.Shared;
 
 namespace SaeUnbox.Web.Tests.Components;
 

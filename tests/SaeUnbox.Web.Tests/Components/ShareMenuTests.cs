@@ -4,7 +4,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using SaeUnbox.Contracts;
 using SaeUnbox.Web.Canvases;
-using SaeUnbox.Web.Components.Pages.Paint;
+using SaeUnbox.Web.Components.Shared;
 using SaeUnbox.Web.Sharing;
 
 namespace SaeUnbox.Web.Tests.Components;

@@ -1,4 +1,4 @@
-using SaeUnbox.Web.Components.Pages.Paint;
+using SaeUnbox.Web.Components.Shared;
 
 namespace SaeUnbox.Web.Tests.Components;
 

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using Microsoft.JSInterop;
 using SaeUnbox.Contracts;
 using SaeUnbox.Web.Canvases;
+using SaeUnbox.Web.Components.Shared;
 
 namespace SaeUnbox.Web.Components.Pages.Paint;
 
@@ -92,11 +93,13 @@ public sealed partial class Paint
 
     private Solo? CurrentSolo => _solo?.IsOn(Recipe) == true ? _solo : null;
 
-    private void SetSolo(int index)
+    private async Task SetSoloAsync(int index)
     {
         var current = CurrentSolo;
         _solo = current?.Index == index ? null : new Solo(index, current?.Before ?? [.. Recipe.Edits.Select(edit => edit.Enabled)]);
         Change(recipe => _solo?.Enter(recipe) ?? current!.Leave(recipe));
+        if (_surface is not null)
+            await _surface.InvokeVoidAsync("keepSolo", _solo?.ToJson());
     }
 
     private void SetMask(int index, string mask)

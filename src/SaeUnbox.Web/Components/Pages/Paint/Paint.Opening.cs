@@ -1,6 +1,7 @@
 using Microsoft.JSInterop;
 using SaeUnbox.Contracts;
 using SaeUnbox.Web.Canvases;
+using SaeUnbox.Web.Components.Shared;
 
 namespace SaeUnbox.Web.Components.Pages.Paint;
 
@@ -27,6 +28,7 @@ public sealed partial class Paint
                 }
             });
             _canvas!.Updated += Follow;
+            _solo = Solo.Restore(found.Solo);
             await surface.InvokeVoidAsync("open", _canvas.Recipe.ToJson(), _canvas.Id);
             if (note is not null)
                 Tell(note, isBad: true);
@@ -106,6 +108,6 @@ public sealed partial class Paint
 
     private static string FirstLine(JSException exception) => exception.Message.Split('\n')[0];
 
-    /// <summary>What the browser kept: a link in the address, a draft and the job of its picture, and a stroke that never reached the server.</summary>
-    private sealed record FoundState(string? Link, string? Draft, string? Job, int PendingEdit, string? PendingMask);
+    /// <summary>What the browser kept: a link in the address, a draft and the job of its picture, a stroke that never reached the server, and the layer that is seen alone.</summary>
+    private sealed record FoundState(string? Link, string? Draft, string? Job, string? Solo, int PendingEdit, string? PendingMask);
 }

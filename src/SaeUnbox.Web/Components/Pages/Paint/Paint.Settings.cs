@@ -1,3 +1,5 @@
+using SaeUnbox.Web.Components.Shared;
+
 namespace SaeUnbox.Web.Components.Pages.Paint;
 
 /// <summary>What stays from visit to visit.</summary>

@@ -2,6 +2,7 @@
 import { Brush } from '/js/brush.js';
 import { drawCells, placeMark } from '/js/brush-overlay.js';
 import { Keys } from '/js/brush-keys.js';
+import { download } from '/js/download.js';
 import * as draft from '/js/draft.js';
 import { generate } from '/js/generate.js';
 import { connect } from '/js/paint-connection.js';
@@ -42,6 +43,10 @@ class Surface {
     /** The kept stroke has no place in the recipe any more. */
     forget() {
         draft.forget();
+    }
+
+    keepSolo(solo) {
+        draft.keepSolo(solo);
     }
 
     async open(recipe, canvas) {
@@ -102,10 +107,7 @@ class Surface {
     }
 
     async save(recipe) {
-        const blob = await generate(recipe, 'image/png');
-        const link = Object.assign(document.createElement('a'), { href: URL.createObjectURL(blob), download: 'saeunbox.png' });
-        link.click();
-        setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+        download(await generate(recipe, 'image/png'), 'saeunbox.png');
     }
 
     async pictureOf(recipe) {

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using SaeUnbox.Contracts;
 
 namespace SaeUnbox.Web.Components.Pages.Paint;
@@ -5,6 +6,21 @@ namespace SaeUnbox.Web.Components.Pages.Paint;
 /// <summary>One layer heard alone, and which were on before.</summary>
 internal sealed record Solo(int Index, IReadOnlyList<bool> Before)
 {
+    /// <summary>What <see cref="ToJson"/> gave; null for anything else.</summary>
+    public static Solo? Restore(string? json)
+    {
+        try
+        {
+            return json is { Length: > 0 } && JsonSerializer.Deserialize<Solo>(json) is { Before: not null } solo ? solo : null;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    public string ToJson() => JsonSerializer.Serialize(this);
+
     /// <summary>Whether the recipe is this solo's: an undo, a link or a click may have ended it.</summary>
     public bool IsOn(Recipe recipe) => recipe.Edits.Count == Before.Count && recipe.Edits.Index().All(edit => edit.Item.Enabled == (edit.Index == Index));
 

@@ -1,4 +1,5 @@
 using SaeUnbox.Contracts;
+using SaeUnbox.Web.Components.Shared;
 
 namespace SaeUnbox.Web.Components.Pages.Paint;
 
@@ -7,17 +8,19 @@ internal static class StartingRecipe
 {
     public static (Recipe Recipe, string? Note) Choose(string? link, string? draft, string? layer, IModelCatalogue catalogue)
     {
-        var (recipe, note) = link is { Length: > 0 } ? OfLink(link, catalogue) : draft is { Length: > 0 } ? (OfJson(draft, catalogue).Recipe, null) : (null, null);
+        var (recipe, note) = link is { Length: > 0 } ? OfLink(link, catalogue) : (null, null);
+        if (recipe is null && draft is { Length: > 0 })
+            recipe = OfJson(draft, catalogue).Recipe;
         return (WithLayer(recipe ?? Examples.First(catalogue), layer, catalogue), note);
     }
 
     /// <summary>A link's recipe as far as it can be used here; null where it cannot be read at all. The note says what is wrong.</summary>
-    public static (Recipe? Recipe, string? Note) OfLink(string link, IModelCatalogue catalogue) => Read(defaults => Recipe.RestoreLink(link, defaults), "This link", catalogue);
+    public static (Recipe? Recipe, string? Note) OfLink(string link, IModelCatalogue catalogue) => Read(defaults => Recipe.RestoreLink(link, defaults), catalogue, _ => "This link cannot be read: a part of it is missing or was changed on its way. Copy it again from where it came.");
 
     /// <summary>The same of JSON, as pictures carry it.</summary>
-    public static (Recipe? Recipe, string? Note) OfJson(string json, IModelCatalogue catalogue) => Read(defaults => Recipe.RestoreJson(json, defaults), "This recipe", catalogue);
+    public static (Recipe? Recipe, string? Note) OfJson(string json, IModelCatalogue catalogue) => Read(defaults => Recipe.RestoreJson(json, defaults), catalogue, error => $"This recipe cannot be read: {error.Message}.");
 
-    private static (Recipe?, string?) Read(Func<Recipe, RestoredRecipe> restore, string what, IModelCatalogue catalogue)
+    private static (Recipe?, string?) Read(Func<Recipe, RestoredRecipe> restore, IModelCatalogue catalogue, Func<RecipeException, string> why)
     {
         var start = Examples.First(catalogue) with { Edits = [] };
         try
@@ -31,7 +34,7 @@ internal static class StartingRecipe
         }
         catch (RecipeException exception)
         {
-            return (null, $"{what} cannot be read: {exception.Message}");
+            return (null, why(exception));
         }
     }
 
@@ -45,23 +48,4 @@ internal static class StartingRecipe
             return recipe;
         return recipe with { Edits = [.. recipe.Edits, NewLayer.Blank(sae, feature, recipe)] };
     }
-}
-
-/// <summary>Prompts to begin with.</summary>
-internal static class Examples
-{
-    private const int Most = 12;
-
-    public static Recipe First(IModelCatalogue catalogue) => catalogue.Models[0] is var model && catalogue.AtlasOf(model.Name)?.Suggestions is { Count: > 0 } suggestions
-        ? suggestions[0].Recipe
-        : model.NewRecipe(FirstPrompt(catalogue));
-
-    /// <summary>One recipe of each prompt that is suggested.</summary>
-    public static IReadOnlyList<Recipe> Prompts(IModelCatalogue catalogue) => catalogue.Models.FirstOrDefault() is { } model
-        ? [.. (catalogue.AtlasOf(model.Name)?.Suggestions ?? []).Select(suggestion => suggestion.Recipe).DistinctBy(recipe => recipe.Prompt).Take(Most)]
-        : [];
-
-    public static string FirstPrompt(IModelCatalogue catalogue) => catalogue.Models.FirstOrDefault() is { } model && catalogue.AtlasOf(model.Name)?.Suggestions is [var first, ..]
-        ? first.Recipe.Prompt
-        : "a red house and a pine tree in a meadow, mountains behind";
 }

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using Microsoft.JSInterop;
 
-namespace SaeUnbox.Web.Components.Pages.Paint;
+namespace SaeUnbox.Web.Components.Shared;
 
 /// <summary>How somebody left the tools, kept in this browser.</summary>
 internal sealed record StudioSettings(BrushState Brush, bool IsSeedLocked)

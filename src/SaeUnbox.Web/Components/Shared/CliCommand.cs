@@ -1,7 +1,7 @@
 using System.Globalization;
 using SaeUnbox.Contracts;
 
-namespace SaeUnbox.Web.Components.Pages.Paint;
+namespace SaeUnbox.Web.Components.Shared;
 
 /// <summary>A recipe as a command of saeunbox, quoted for a POSIX shell.</summary>
 internal static class CliCommand

@@ -1,6 +1,6 @@
 using SaeUnbox.Contracts;
 
-namespace SaeUnbox.Web.Components.Pages.Paint;
+namespace SaeUnbox.Web.Components.Shared;
 
 /// <summary>A feature that becomes a layer.</summary>
 internal static class NewLayer
