@@ -12,12 +12,16 @@ internal sealed class ListAtlas(params (HookSite Site, int Feature, string Name)
     /// <summary>How searches say that they found something, and what they could not search.</summary>
     public (FoundBy By, string? Note) Finds { get; init; }
 
+    /// <summary>Called before a search answers.</summary>
+    public Action<FeatureQuery> Searching { get; init; } = _ => { };
+
     public IReadOnlyList<HookSite> Sites => [.. _cards.Select(card => card.Site).Distinct()];
 
     public IReadOnlyList<Suggestion> Suggestions => [];
 
     public FeatureHits Search(FeatureQuery query)
     {
+        Searching(query);
         var hits = _cards.Where(card => (query.Site is null || card.Site == query.Site) && card.Name!.Contains(query.Text ?? "", StringComparison.Ordinal)).ToArray();
         return new(hits.Length, [.. hits.Select(card => new FeatureHit(card, null, Finds.By))], Finds.Note);
     }

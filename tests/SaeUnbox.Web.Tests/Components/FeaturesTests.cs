@@ -1,0 +1,101 @@
+using Bunit;
+using Microsoft.AspNetCore.Components;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+using SaeUnbox.Contracts;
+using SaeUnbox.Web.Canvases;
+using SaeUnbox.Web.Components.Pages.Features;
+
+namespace SaeUnbox.Web.Tests.Components;
+
+public sealed class FeaturesTests : BunitContext
+{
+    private readonly CanvasOptions _limits = new();
+
+    public FeaturesTests()
+    {
+        JSInterop.Mode = JSRuntimeMode.Loose;
+        JSInterop.SetupModule("./Components/Pages/Features/Features.razor.js").Mode = JSRuntimeMode.Loose;
+        Services.AddSingleton<IHttpContextAccessor>(new HttpContextAccessor());
+        Services.AddSingleton(_ => new ClientLimits(Options.Create(_limits)));
+        Services.AddScoped<Visitor>();
+    }
+
+    [Fact]
+    public void Search_TooOften_SaysWhenToTryAgain()
+    {
+        (_limits.ReadingBurst, _limits.ReadingsPerSecond) = (1, 1);
+        var page = Page(ListAtlas.OfThree);
+        page.WaitForAssertion(() => Assert.Equal("3 features", page.Find("[role=status]").TextContent));
+
+        // One is let in every second, however slow this machine is.
+        for (var i = 0; i < 1000 && page.FindAll(".message").Count == 0; i++)
+            page.Find("input[type=search]").Input(i % 2 == 0 ? "snow" : "");
+
+        Assert.Contains("try again", page.Find(".message").TextContent);
+        Assert.EndsWith("features", page.Find("[role=status]").TextContent);
+    }
+
+    [Fact]
+    public void Search_SlowerThanANewerOne_IsNotShownAfterIt()
+    {
+        using var gate = new ManualResetEventSlim();
+        using var passed = new ManualResetEventSlim();
+        var page = Page(new ListAtlas((HookSite.Composition, 3, "snow field"), (HookSite.Style, 9, "snow light"), (HookSite.Details, 7, "red flower"))
+        {
+            Searching = query =>
+            {
+                if (query.Text != "snow")
+                    return;
+                gate.Wait();
+                passed.Set();
+            },
+        });
+        page.Find("input[type=search]").Input("snow");
+        page.Find("input[type=search]").Input("red");
+        page.WaitForAssertion(() => Assert.Equal("1 feature", page.Find("[role=status]").TextContent));
+
+        gate.Set();
+        passed.Wait();
+        page.Find("input[type=search]").Input("red flower");
+
+        page.WaitForAssertion(() => Assert.Contains("search=red%20flower", Services.GetRequiredService<NavigationManager>().Uri));
+        Assert.Equal("1 feature", page.Find("[role=status]").TextContent);
+    }
+
+    [Fact]
+    public void Page_SentWhileNoModelIsThere_DoesNotWaitForOne()
+    {
+        var page = Page(atlas: null, isInteractive: false);
+
+        Assert.Contains("No worker is there yet", page.Markup);
+    }
+
+    private IRenderedComponent<Features> Page(IFeatureAtlas? atlas, bool isInteractive = true)
+    {
+        var serving = new Loaded(atlas);
+        Services.AddSingleton<IServingState>(serving).AddSingleton<IModelCatalogue>(serving);
+        SetRendererInfo(new RendererInfo(isInteractive ? "Server" : "Static", isInteractive));
+        Services.GetRequiredService<NavigationManager>().NavigateTo("features");
+        return Render<Features>();
+    }
+
+    /// <summary>A model with this atlas; without one no model, nor will there be.</summary>
+    private sealed class Loaded(IFeatureAtlas? atlas) : IServingState, IModelCatalogue
+    {
+        public bool IsReady => atlas is not null;
+
+        public bool IsStopping => false;
+
+        public string? Failure => null;
+
+        public string? Missing => atlas is null ? "No worker is there yet." : null;
+
+        Task IServingState.Loaded => atlas is null ? new TaskCompletionSource().Task : Task.CompletedTask;
+
+        public IReadOnlyList<ModelInfo> Models => atlas is null ? [] : [new("mini", "Small model", 1, 0, 256, 256, [])];
+
+        public IFeatureAtlas? AtlasOf(string model) => atlas;
+    }
+}
