@@ -33,19 +33,21 @@ public sealed class ShippedModelTests
         }
     }
 
-    [Theory]
-    [InlineData("snow", .6)]
-    [InlineData("sunset", .6)]
-    [InlineData("tree", .6)]
-    [InlineData("house", .6)]
-    public void Painting_IntoUnrelatedScenes_BringsTheElement(string element, double least)
+    [Fact]
+    public void Painting_IntoUnrelatedScenes_BringsTheElement()
     {
-        var report = MiniEvaluation.Run(Path.Combine(Folder, "model"), Path.Combine(Folder, "saes"), new MiniEvaluationOptions { Seed = 78, Pictures = 64, Scenes = 10, Elements = [element] });
+        string[] elements = ["snow", "sunset", "tree", "house"];
 
-        Assert.InRange(report.Steering.Max(figures => figures.Painted - figures.Before), least, 1);
-        Assert.All(report.Steering, figures => Assert.InRange(figures.PaintedOutside, 0, .2));
-        if (element is "snow" or "sunset")
-            Assert.InRange(report.Steering.Max(figures => figures.Removed ?? 0), .6, 1);
+        var report = MiniEvaluation.Run(Path.Combine(Folder, "model"), Path.Combine(Folder, "saes"), new MiniEvaluationOptions { Seed = 78, Pictures = 64, Scenes = 10, Elements = elements });
+
+        foreach (var element in elements)
+        {
+            var steering = report.Steering.Where(figures => figures.Element == element).ToArray();
+            Assert.InRange(steering.Max(figures => figures.Painted - figures.Before), .6, 1);
+            Assert.All(steering, figures => Assert.InRange(figures.PaintedOutside, 0, .2));
+            if (element is "snow" or "sunset")
+                Assert.InRange(steering.Max(figures => figures.Removed ?? 0), .6, 1);
+        }
     }
 
     [Fact]
