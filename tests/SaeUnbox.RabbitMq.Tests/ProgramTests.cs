@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Json;
@@ -13,17 +12,14 @@ namespace SaeUnbox.RabbitMq.Tests;
 /// <summary>The program itself in its roles, with the model that ships.</summary>
 public sealed class ProgramTests(Broker broker) : IAsyncDisposable
 {
-    private readonly TemporaryFolder _folder = new();
-    private readonly string _prefix = $"test-{Guid.NewGuid():n}";
-    private readonly List<Process> _processes = [];
-    private readonly List<ConcurrentQueue<string>> _said = [];
+    private readonly Programs _programs = new(broker);
 
     [Fact]
     public async Task Run_AsPageAndWorker_ThePageMakesPicturesWithTheWorkersModel()
     {
-        var page = Start("web", "--SaeUnbox:RabbitMq:NodeName=page");
+        var page = _programs.Start("web", "--SaeUnbox:RabbitMq:NodeName=page");
         // Nobody is there yet to make pictures; the page is shown, and says so.
-        await UntilAsync(page, HttpStatusCode.OK, "/readyz");
+        await Programs.UntilAsync(page, HttpStatusCode.OK, "/readyz");
         foreach (var path in new[] { "/", "/explore", "/features", "/features/mid.0/1" })
             Assert.Contains("No worker is there yet", await page.GetStringAsync(path));
         using (var refused = await page.PostAsJsonAsync("/api/v1/generate", new { prompt = "a red house by a lake" }))
@@ -32,9 +28,9 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
             Assert.Contains("No worker is there yet", await refused.Content.ReadAsStringAsync());
         }
 
-        var worker = Start("worker", "--SaeUnbox:RabbitMq:NodeName=worker");
-        await UntilAsync(worker, HttpStatusCode.OK, "/readyz");
-        await UntilAWorkerAsync(page);
+        var worker = _programs.Start("worker", "--SaeUnbox:RabbitMq:NodeName=worker");
+        await Programs.UntilAsync(worker, HttpStatusCode.OK, "/readyz");
+        await Programs.UntilAWorkerAsync(page);
         using var answer = await page.PostAsJsonAsync("/api/v1/generate", new { prompt = "a red house by a lake" });
 
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
@@ -44,9 +40,9 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
         Assert.Equal(HttpStatusCode.NotFound, (await worker.GetAsync("/api/v1/models")).StatusCode);
         Assert.Contains("\"name\"", await page.GetStringAsync("/api/v1/models/unbox-mini/features?q=house"));
 
-        await TerminateAsync(_processes[1]);
-        Assert.Equal(0, _processes[1].ExitCode);
-        await UntilAWorkerAsync(page, isThere: false);
+        await Programs.TerminateAsync(_programs.Processes[1]);
+        Assert.Equal(0, _programs.Processes[1].ExitCode);
+        await Programs.UntilAWorkerAsync(page, isThere: false);
         Assert.Equal("ready\n", await page.GetStringAsync("/readyz"));
     }
 
@@ -56,9 +52,9 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
     [InlineData("other")]
     public async Task Resume_AfterTheWebNodeDied_TheLastJobsPictureComesOnceAndIsMadeOnce(string heir)
     {
-        Start("worker", "--SaeUnbox:RabbitMq:NodeName=worker");
-        var page = Start("web", "--SaeUnbox:RabbitMq:NodeName=page");
-        await UntilAWorkerAsync(page);
+        _programs.Start("worker", "--SaeUnbox:RabbitMq:NodeName=worker");
+        var page = _programs.Start("web", "--SaeUnbox:RabbitMq:NodeName=page");
+        await Programs.UntilAWorkerAsync(page);
         string job, recipe;
         await using (var hub = await HubClient.ConnectAsync(page.BaseAddress!))
         {
@@ -67,18 +63,18 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
             var change = await hub.HearAsync("Changed");
             (job, recipe) = (change.GetProperty("job").GetString()!, change.GetProperty("recipe").GetString()!);
             await hub.HearAsync("Status", status => status.GetProperty("state").GetString() == "running");
-            _processes[1].Kill();
-            await _processes[1].WaitForExitAsync();
+            _programs.Processes[1].Kill();
+            await _programs.Processes[1].WaitForExitAsync();
         }
 
-        var next = Start("web", $"--SaeUnbox:RabbitMq:NodeName={heir}");
-        await UntilAWorkerAsync(next);
+        var next = _programs.Start("web", $"--SaeUnbox:RabbitMq:NodeName={heir}");
+        await Programs.UntilAWorkerAsync(next);
         await using var again = await HubClient.ConnectAsync(next.BaseAddress!);
         await again.InvokeAsync("Open", null, recipe);
         await again.InvokeAsync("Resume", job);
 
         var first = (await again.HearAsync("Frame")).GetProperty("version").GetInt64();
-        Assert.True(first == 1, $"the picture was made anew:\n{string.Join('\n', _said.Select((said, i) => $"{i}: {string.Join('\n', said)}"))}");
+        Assert.True(first == 1, $"the picture was made anew:\n{string.Join('\n', _programs.Said.Select((said, i) => $"{i}: {string.Join('\n', said)}"))}");
         await again.InvokeAsync("SetRecipe", """{"prompt":"a house by a lake","steps":1}""");
         Assert.Equal(2, (await again.HearAsync("Frame")).GetProperty("version").GetInt64());
         Assert.Equal(2, Made());
@@ -88,7 +84,7 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
         Assert.Equal(3, Made());
 
         // The worker tells of every picture in a line.
-        int Made() => _said[0].Count(line => line.Contains("on unbox-mini: live True", StringComparison.Ordinal));
+        int Made() => _programs.Said[0].Count(line => line.Contains("on unbox-mini: live True", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -96,9 +92,9 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
     {
         using var collector = new Collector();
         string[] telemetry = [$"--SaeUnbox:Telemetry:Otlp={collector.Address}", "--SaeUnbox:Telemetry:OtlpProtocol=http/protobuf", "--OTEL_BSP_SCHEDULE_DELAY=200", "--OTEL_METRIC_EXPORT_INTERVAL=500"];
-        var page = Start("web", ["--SaeUnbox:RabbitMq:NodeName=page", .. telemetry]);
-        Start("worker", ["--SaeUnbox:RabbitMq:NodeName=worker", .. telemetry]);
-        await UntilAWorkerAsync(page);
+        var page = _programs.Start("web", ["--SaeUnbox:RabbitMq:NodeName=page", .. telemetry]);
+        _programs.Start("worker", ["--SaeUnbox:RabbitMq:NodeName=worker", .. telemetry]);
+        await Programs.UntilAWorkerAsync(page);
         var trace = Guid.NewGuid().ToString("n");
         using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/generate") { Content = JsonContent.Create(new { prompt = "a secret garden" }) };
         request.Headers.Add("traceparent", $"00-{trace}-00f067aa0ba902b7-01");
@@ -115,23 +111,23 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
     [Fact]
     public async Task Run_AsBothInOne_MakesPictures()
     {
-        var program = Start("all");
-        await UntilAsync(program, HttpStatusCode.OK, "/readyz");
+        var program = _programs.Start("all");
+        await Programs.UntilAsync(program, HttpStatusCode.OK, "/readyz");
         using var answer = await program.PostAsJsonAsync("/api/v1/generate", new { prompt = "a boat" });
 
         Assert.Equal("image/png", answer.Content.Headers.ContentType?.MediaType);
-        await TerminateAsync(_processes[0]);
-        Assert.Equal(0, _processes[0].ExitCode);
+        await Programs.TerminateAsync(_programs.Processes[0]);
+        Assert.Equal(0, _programs.Processes[0].ExitCode);
     }
 
     [Fact]
     public async Task Run_WithMistakes_NamesThemAllAndNotThePassword()
     {
-        Start("worker", "--SaeUnbox:RabbitMq:Uri=http://guest:hushhush@host/", "--SaeUnbox:RabbitMq:Prefix=a b", "--SaeUnbox:RabbitMq:QueueLimit=0", "--SaeUnbox:RabbitMq:AffinityWait=01:00:00");
-        var said = await _processes[0].StandardError.ReadToEndAsync();
-        await _processes[0].WaitForExitAsync();
+        _programs.Start("worker", "--SaeUnbox:RabbitMq:Uri=http://guest:hushhush@host/", "--SaeUnbox:RabbitMq:Prefix=a b", "--SaeUnbox:RabbitMq:QueueLimit=0", "--SaeUnbox:RabbitMq:AffinityWait=01:00:00");
+        var said = await _programs.Processes[0].StandardError.ReadToEndAsync();
+        await _programs.Processes[0].WaitForExitAsync();
 
-        Assert.Equal(1, _processes[0].ExitCode);
+        Assert.Equal(1, _programs.Processes[0].ExitCode);
         foreach (var key in new[] { "Uri", "Prefix", "QueueLimit", "AffinityWait" })
             Assert.Contains($"saeunbox: SaeUnbox:RabbitMq:{key} ", said);
         Assert.DoesNotContain("hushhush", said);
@@ -142,11 +138,11 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
     [InlineData("--SaeUnbox:Queue=InProcess", "--SaeUnbox:Role=web", "needs SaeUnbox:Queue=RabbitMq", "use all")]
     public async Task Run_InARoleThatThereIsNot_SaysWhichThereAre(string queue, string role, string first, string second)
     {
-        Start("all", queue, role);
-        var said = await _processes[0].StandardError.ReadToEndAsync();
-        await _processes[0].WaitForExitAsync();
+        _programs.Start("all", queue, role);
+        var said = await _programs.Processes[0].StandardError.ReadToEndAsync();
+        await _programs.Processes[0].WaitForExitAsync();
 
-        Assert.Equal(1, _processes[0].ExitCode);
+        Assert.Equal(1, _programs.Processes[0].ExitCode);
         Assert.Contains(first, said);
         Assert.Contains(second, said);
     }
@@ -154,9 +150,9 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
     [Fact]
     public async Task Bench_OverTheBroker_ComparesBothAndLeavesNothingBehind()
     {
-        var program = Program("SaeUnbox.Cli", "saeunbox.dll");
-        var process = Process.Start(new ProcessStartInfo("dotnet", [program, "bench", "--serving", "--canvases", "1,3", "--seconds", "1", "--broker", broker.Uri, "--json"]) { RedirectStandardOutput = true })!;
-        _processes.Add(process);
+        var program = Programs.PathOf("SaeUnbox.Cli", "saeunbox.dll");
+        var process = Process.Start(new ProcessStartInfo("dotnet", [program, "bench", "--serving", "--canvases", "1,3", "--seconds", "1", "--broker", _programs.Broker.Uri, "--json"]) { RedirectStandardOutput = true })!;
+        _programs.Processes.Add(process);
         var said = JsonDocument.Parse(await process.StandardOutput.ReadToEndAsync()).RootElement;
         await process.WaitForExitAsync();
 
@@ -166,71 +162,10 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
             Assert.Equal([1, 3], said.GetProperty(kind).EnumerateArray().Select(line => line.GetProperty("canvases").GetInt32()));
             Assert.All(said.GetProperty(kind).EnumerateArray(), line => Assert.True(line.GetProperty("p50").GetDouble() > 0));
         }
-        await using var connection = await broker.ConnectAsync();
+        await using var connection = await _programs.Broker.ConnectAsync();
         await using var channel = await connection.CreateChannelAsync();
         await Assert.ThrowsAsync<OperationInterruptedException>(() => channel.QueueDeclarePassiveAsync($"saeunbox-bench-{process.Id}.live.unbox-mini"));
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        foreach (var process in _processes)
-        {
-            process.Kill();
-            await process.WaitForExitAsync();
-            process.Dispose();
-        }
-        _folder.Dispose();
-    }
-
-    private static string Program(string project, string file) =>
-        Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../..", project, Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory)), file));
-
-    private HttpClient Start(string role, params string[] options)
-    {
-        var program = Program("SaeUnbox.Web", "SaeUnbox.Web.dll");
-        var address = $"http://localhost:{Broker.FreePort()}";
-        var process = Process.Start(new ProcessStartInfo("dotnet",
-        [
-            program, "--urls", address, "--SaeUnbox:Queue=RabbitMq", $"--SaeUnbox:Role={role}", $"--SaeUnbox:RabbitMq:Uri={broker.Uri}", $"--SaeUnbox:RabbitMq:Prefix={_prefix}",
-            "--SaeUnbox:RabbitMq:AnnounceEvery=00:00:00.5", $"--SaeUnbox:Sharing:File={_folder.At("shared.db")}", .. options,
-        ]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
-        var said = new ConcurrentQueue<string>();
-        process.OutputDataReceived += (_, line) => said.Enqueue(line.Data ?? "");
-        process.BeginOutputReadLine();
-        _processes.Add(process);
-        _said.Add(said);
-        return new() { BaseAddress = new(address), Timeout = Broker.Patience };
-    }
-
-    private static Task UntilAWorkerAsync(HttpClient page, bool isThere = true) =>
-        UntilAsync(page, "/api/v1/models", async answer => answer.IsSuccessStatusCode && (await answer.Content.ReadFromJsonAsync<JsonElement[]>())!.Length > 0 == isThere);
-
-    private static Task UntilAsync(HttpClient program, HttpStatusCode status, string path) => UntilAsync(program, path, answer => Task.FromResult(answer.StatusCode == status));
-
-    private static async Task UntilAsync(HttpClient program, string path, Func<HttpResponseMessage, Task<bool>> isSo)
-    {
-        using var patience = new CancellationTokenSource(Broker.Patience);
-        while (true)
-        {
-            try
-            {
-                using var answer = await program.GetAsync(path, patience.Token);
-                if (await isSo(answer))
-                    return;
-            }
-            catch (HttpRequestException)
-            {
-                // Not up yet.
-            }
-            await Task.Delay(100, patience.Token);
-        }
-    }
-
-    private static async Task TerminateAsync(Process process)
-    {
-        using var kill = Process.Start("kill", ["-TERM", $"{process.Id}"]);
-        await kill.WaitForExitAsync();
-        using var patience = new CancellationTokenSource(Broker.Patience);
-        await process.WaitForExitAsync(patience.Token);
-    }
+    public ValueTask DisposeAsync() => _programs.DisposeAsync();
 }
