@@ -46,8 +46,8 @@ public sealed class PageLimitTests(Browser browser) : IClassFixture<Browser>
     [Fact]
     public async Task Close_WhileAPictureIsMade_CancelsIt()
     {
-        await using var studio = await Studio.OfAsync();
-        var page = await browser.OpenAsync(studio, $"/#r={(Boat with { Steps = 100 }).ToLink()}");
+        await using var studio = await Studio.OfAsync("--SaeUnbox:Canvases:Steps=1000");
+        var page = await browser.OpenAsync(studio, $"/#r={(Boat with { Steps = 1000 }).ToLink()}");
         await page.WaitForSelectorAsync(".progress.known");
         // The page's progress and the draft's job come by two connections.
         var job = await (await page.WaitForFunctionAsync("() => sessionStorage.getItem('saeunbox.job')")).JsonValueAsync<string>();
