@@ -138,7 +138,7 @@ public sealed class ExploreTests(Studio studio, Browser browser) : IClassFixture
         IPage explore = await browser.OpenAsync(studio, "/explore"), strip = await browser.OpenAsync(studio, "/features/up.0.1/1");
         await explore.PictureAsync();
         using var others = new CancellationTokenSource();
-        var slow = Enumerable.Range(0, 4).Select(seed => studio.Client.PostAsJsonAsync("/api/v1/generate", new { prompt = "a boat at sea", seed, steps = 100 }, others.Token)).ToArray();
+        var slow = Enumerable.Range(0, 4).Select(seed => studio.Client.PostAsJsonAsync("/api/v1/generate", new { prompt = "a boat at sea", seed, steps = 100, width = 512, height = 512 }, others.Token)).ToArray();
         try
         {
             await explore.GetByRole(AriaRole.Button, new() { Name = "Generate" }).ClickAsync();

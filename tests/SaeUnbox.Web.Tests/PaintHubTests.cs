@@ -118,7 +118,7 @@ public sealed class PaintHubTests(Studio studio)
     public async Task Cancel_WhileItsPictureIsMade_EndsIt()
     {
         await using var hub = await HubClient.ConnectAsync(studio.Address);
-        await hub.InvokeAsync("Open", null, """{"prompt":"a house","steps":100}""");
+        await hub.InvokeAsync("Open", null, """{"prompt":"a house","steps":100,"width":512,"height":512}""");
         await hub.InvokeAsync("Refresh");
         await hub.HearAsync("Status", status => status.GetProperty("state").GetString() == "running");
 
@@ -133,7 +133,7 @@ public sealed class PaintHubTests(Studio studio)
         string canvas;
         await using (var first = await HubClient.ConnectAsync(studio.Address))
         {
-            canvas = (await first.InvokeAsync("Open", null, """{"prompt":"a house","steps":100}""")).GetProperty("canvas").GetString()!;
+            canvas = (await first.InvokeAsync("Open", null, """{"prompt":"a house","steps":100,"width":512,"height":512}""")).GetProperty("canvas").GetString()!;
             await first.InvokeAsync("Refresh");
             await first.HearAsync("Status", status => status.GetProperty("state").GetString() == "running");
         }
