@@ -7,23 +7,24 @@ set -euo pipefail
 say() { printf 'setup: %s\n' "$*"; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 installed() { dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed; }
+has_library() { compgen -G "/usr/lib*/$1" >/dev/null || compgen -G "/usr/lib/*/$1" >/dev/null; }
 
 missing=()
-need() { # need PACKAGE [COMMAND that may stand for it]
-  if { [ -n "${2:-}" ] && command -v "$2" >/dev/null; } || installed "$1"; then
-    say "$1 is there"
+need() { # need PACKAGE [what succeeds where something else stands for it]...
+  local package=$1
+  shift
+  if { [ $# -gt 0 ] && "$@" >/dev/null; } || installed "$package"; then
+    say "$package is there"
   else
-    missing+=("$1")
+    missing+=("$package")
   fi
 }
 
-command -v apt-get >/dev/null || fail "this is not Debian: install g++, cmake, make, OpenBLAS and libtorch (1.13 or later) by hand, then set SAEUNBOX_LIBTORCH"
-
-need g++ g++
-need make make
-need cmake cmake
-need ca-certificates
-need curl curl
+need g++ command -v g++
+need make command -v make
+need cmake command -v cmake
+need ca-certificates test -s /etc/ssl/certs/ca-certificates.crt
+need curl command -v curl
 if [ -n "${SAEUNBOX_LIBTORCH:-}" ]; then
   [ -f "$SAEUNBOX_LIBTORCH/share/cmake/Torch/TorchConfig.cmake" ] ||
     fail "SAEUNBOX_LIBTORCH names '$SAEUNBOX_LIBTORCH', which holds no share/cmake/Torch/TorchConfig.cmake; name the unpacked folder called libtorch"
@@ -32,7 +33,7 @@ else
   need libtorch-dev
   need libopenblas0 # without it Debian's libtorch multiplies matrices with a slow reference BLAS
 fi
-need libwebp7 # pictures as WebP
+need libwebp7 has_library 'libwebp.so.7*' # pictures as WebP
 # The page is tested in a browser, with a font of its own; the stores on servers of their own.
 if [ -n "${SAEUNBOX_TESTS:-}" ]; then
   need chromium
@@ -41,11 +42,13 @@ if [ -n "${SAEUNBOX_TESTS:-}" ]; then
   need rabbitmq-server
 fi
 # The .NET SDK needs ICU; the number in the package's name depends on the release.
-if ! compgen -G '/usr/lib/*/libicuuc.so.*' >/dev/null; then
-  missing+=("$(apt-cache pkgnames libicu | grep -Ex 'libicu[0-9]+' | sort -V | tail -n 1 | grep . || echo libicu72)")
+if ! has_library 'libicuuc.so.*'; then
+  missing+=("$(apt-cache pkgnames libicu 2>/dev/null | grep -Ex 'libicu[0-9]+' | sort -V | tail -n 1 | grep . || echo libicu72)")
 fi
 
 if [ ${#missing[@]} -gt 0 ]; then
+  command -v apt-get >/dev/null ||
+    fail "there is no apt-get here: install ${missing[*]} by hand (libtorch, 1.13 or later, may also be an unpacked folder that SAEUNBOX_LIBTORCH names), then run this again"
   say "installing: ${missing[*]}"
   as_root=()
   if [ "$(id -u)" -ne 0 ]; then
