@@ -1,5 +1,7 @@
+using SaeUnbox.Cli.Bench;
 using SaeUnbox.Inference;
 using SaeUnbox.Testing;
+using TorchSharp;
 
 namespace SaeUnbox.Cli.Tests;
 
@@ -24,6 +26,42 @@ public sealed class BenchTests
             Assert.True(part.Value.GetProperty("gflop").GetDouble() > 0, part.Key);
             Assert.True(part.Value.GetProperty("shareOfProduct").GetDouble() > 0, part.Key);
         });
+    }
+
+    [Fact]
+    public async Task Bench_TinyDecoderBesideTheModel_IsMeasured()
+    {
+        Assert.False(Directory.Exists(Goldens.At("model", "vae_tiny")));
+        var use = await Saeunbox.SucceedAsync("bench", "--model", Goldens.At("model"), "--size", "64", "--threads", "1", "--repeats", "1", "--part", "vae_tiny", "--json");
+        Assert.Equal(["load vae_tiny", "decode (tiny)", "matrix product 2048^3"], use.Json.GetProperty("parts").EnumerateArray().Select(part => part.GetProperty("part").GetString()));
+    }
+
+    [Fact]
+    public async Task Bench_Loading_TellsTheMemoryItTookAtMost()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "peaks are forgotten on Linux only");
+        string[] words = ["bench", "--model", EmbeddedModel.ModelFolder, "--size", "64", "--threads", "1", "--repeats", "1", "--part", "text_encoder"];
+        var use = await Saeunbox.SucceedAsync([.. words, "--json"]);
+        var loading = use.Json.GetProperty("parts").EnumerateArray().Single(part => part.TryGetProperty("weightBytes", out _));
+
+        Assert.Equal("load text_encoder", loading.GetProperty("part").GetString());
+        var (size, peak) = (loading.GetProperty("weightBytes").GetInt64(), loading.GetProperty("peakBytes").GetInt64());
+        Assert.InRange(size, 1, new FileInfo(Path.Combine(EmbeddedModel.ModelFolder, "text_encoder", "model.safetensors")).Length * 4);
+        Assert.Equal((double)peak / size, loading.GetProperty("peakPerSize").GetDouble(), 9);
+
+        Assert.Contains("peak/size", (await Saeunbox.SucceedAsync(words)).Output);
+    }
+
+    [Fact]
+    public void PeakMemory_OfAPassingBlock_IsItsSizeAndForgottenByTheNext()
+    {
+        const int Size = 256 << 20;
+        var memory = new PeakMemory();
+        using (var block = torch.ones([Size], dtype: torch.ScalarType.Byte)) Assert.Equal(Size, block.numel());
+        Assert.InRange(memory.Growth!.Value, Size * 3L / 4, Size * 4L);
+        Assert.InRange(PeakMemory.OfProcess, Size * 3L / 4, long.MaxValue);
+
+        if (new PeakMemory().Growth is { } afterwards) Assert.InRange(afterwards, 0, Size / 2);
     }
 
     [Fact]

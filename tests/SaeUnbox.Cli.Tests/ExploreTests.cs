@@ -46,6 +46,28 @@ public sealed class ExploreTests : IDisposable
     }
 
     [Fact]
+    public async Task Explore_IntoTheFolderOfAnEarlierRun_LeavesNothingStaleAndTouchesNothingElse()
+    {
+        string[] words = ["explore", .. GoldenUse.Words(GoldenUse.Smallest), "--out", folder.At("x")];
+        await Saeunbox.SucceedAsync([.. words, "--top", "3"]);
+        var site = GoldenUse.Sites[0].Code;
+        Directory.CreateDirectory(folder.At("x", "heatmaps", "up.2.0"));
+        File.WriteAllText(folder.At("x", "heatmaps", "up.2.0", "7.png"), "of a site that has no autoencoder now");
+        string[] foreign = [Path.Combine("heatmaps", site, "notes.png"), Path.Combine("heatmaps", "mine", "1.png"), "7.png"];
+        Directory.CreateDirectory(folder.At("x", "heatmaps", "mine"));
+        foreach (var file in foreign) File.WriteAllText(folder.At("x", file), file);
+
+        var use = await Saeunbox.SucceedAsync([.. words, "--top", "1", "--json"]);
+
+        var heatmaps = use.Json.GetProperty("sites").EnumerateObject().SelectMany(one => one.Value.GetProperty("features").EnumerateArray()).Select(feature => feature.GetProperty("heatmap").GetString()!);
+        Assert.Equal(
+            foreign.Concat(heatmaps).Concat(["image.png", "features.json", "activations.safetensors"]).Order(StringComparer.Ordinal),
+            Directory.GetFiles(folder.At("x"), "*", SearchOption.AllDirectories).Select(path => Path.GetRelativePath(folder.At("x"), path)).Order(StringComparer.Ordinal));
+        Assert.False(Directory.Exists(folder.At("x", "heatmaps", "up.2.0")));
+        Assert.All(foreign, file => Assert.Equal(file, File.ReadAllText(folder.At("x", file))));
+    }
+
+    [Fact]
     public async Task Icon_GoldenFeature_CarriesItsRecipe()
     {
         var site = GoldenUse.Sites[0];

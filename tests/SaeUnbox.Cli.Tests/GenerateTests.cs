@@ -94,12 +94,27 @@ public sealed class GenerateTests : IDisposable
     }
 
     [Fact]
-    public async Task Cancelled_BeforeItIsDone_LeavesNothing()
+    public async Task Mask_NothingPainted_IsMadeWithANote()
+    {
+        var site = GoldenUse.Sites[0];
+        var (rows, columns) = GoldenUse.Grid(GoldenUse.Smallest);
+        var blank = BrushMask.FromCells(rows, columns, new float[rows * columns]).ToString();
+        string[] words = ["generate", .. GoldenUse.Words(GoldenUse.Smallest), "--out", folder.At("x.png"), "--edit"];
+
+        var use = await Saeunbox.RunAsync([.. words, $"{site}:1:5@{blank}"]);
+
+        Assert.Equal(0, use.Code);
+        Assert.Equal($"saeunbox: the mask of the edit {site}:1 is blank: the edit changes nothing.\n", use.Error);
+        await Saeunbox.SucceedAsync([.. words, $"{site}:1:5"]);
+    }
+
+    [Fact]
+    public async Task Cancelled_BeforeItIsDone_SaysSoAndLeavesNothing()
     {
         using var cancelled = new CancellationTokenSource();
         await cancelled.CancelAsync();
         var use = await Saeunbox.RunAsync(["generate", .. GoldenUse.Words(GoldenUse.Smallest), "--out", folder.At("x.png")], cancelled.Token);
-        Assert.NotEqual(0, use.Code);
+        Assert.Equal((130, "", "saeunbox: interrupted\n"), (use.Code, use.Output, use.Error));
         Assert.Empty(Directory.GetFileSystemEntries(folder.Path));
     }
 

@@ -48,6 +48,15 @@ public sealed class InspectTests
         Assert.Contains(name, await Saeunbox.FailAsync("inspect", Goldens.At("badfiles", name)));
 
     [Fact]
+    public async Task Inspect_Cancelled_SaysSo()
+    {
+        using var cancelled = new CancellationTokenSource();
+        await cancelled.CancelAsync();
+        var use = await Saeunbox.RunAsync(["inspect", Goldens.At("model")], cancelled.Token);
+        Assert.Equal((130, "", "saeunbox: interrupted\n"), (use.Code, use.Output, use.Error));
+    }
+
+    [Fact]
     public async Task Tokenize_GoldenTexts_GivesTheirIds()
     {
         foreach (var text in Goldens.Json("tokens.json").GetProperty("texts").EnumerateArray().Take(20))

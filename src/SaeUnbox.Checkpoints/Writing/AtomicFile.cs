@@ -35,6 +35,9 @@ public static class AtomicFile
         }
     }
 
+    /// <summary>The folder that a file is written aside in; null for a device, which is written in place.</summary>
+    public static string? FolderOf(string path) => Target(path) is var target && IsDevice(target) ? null : Path.GetDirectoryName(target);
+
     public static void WriteAllBytes(string path, ReadOnlyMemory<byte> bytes) => Write(path, stream => stream.Write(bytes.Span));
 
     /// <summary>UTF-8 without a byte order mark.</summary>

@@ -34,8 +34,8 @@ internal abstract class ComponentSource
 
         public override (JsonConfig, IWeightSource)? Find(string part)
         {
-            var folder = Path.Combine(path, part);
-            if (!Directory.Exists(folder)) return null;
+            var places = part == "vae_tiny" ? Autoencoder.TinyFolders(path) : [Path.Combine(path, part)];
+            if (places.FirstOrDefault(Directory.Exists) is not { } folder) return null;
             return (JsonConfig.Load(Path.Combine(folder, "config.json")), RenamedSource.WithPresentAttentionNames(Checkpoint.OpenFolder(folder)));
         }
     }

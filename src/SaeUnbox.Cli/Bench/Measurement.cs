@@ -9,4 +9,10 @@ internal sealed record Measurement(string Part, double Seconds, double GigaOpera
 {
     /// <summary>10^9 operations a second.</summary>
     public double Rate => GigaOperations / Seconds;
+
+    /// <summary>Of loading: the bytes of the weights in memory.</summary>
+    public long? WeightBytes { get; init; }
+
+    /// <summary>Of loading: the most bytes that the process grew by; null where the system does not tell.</summary>
+    public long? PeakBytes { get; init; }
 }

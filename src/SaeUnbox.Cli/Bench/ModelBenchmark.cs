@@ -90,9 +90,14 @@ internal sealed class ModelBenchmark(ComponentSource source, Precision precision
 
     private (T Module, Weights Weights) Load<T>(IWeightSource from, Func<Weights, T> build, out Measurement loading)
     {
+        var memory = new PeakMemory();
         var start = Stopwatch.GetTimestamp();
         var loaded = precision.Load(from, build);
-        loading = new Measurement("", Stopwatch.GetElapsedTime(start).TotalSeconds, 0, null);
+        loading = new Measurement("", Stopwatch.GetElapsedTime(start).TotalSeconds, 0, null)
+        {
+            PeakBytes = memory.Growth,
+            WeightBytes = loaded.Weights.Leaves.Sum(leaf => leaf.numel() * leaf.element_size()),
+        };
         (from as IDisposable)?.Dispose();
         return loaded;
     }

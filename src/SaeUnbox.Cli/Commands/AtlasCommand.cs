@@ -58,7 +58,7 @@ internal sealed class AtlasCommand
             Names = parsed.GetValue(names) is { } namesFile ? AtlasFiles.Names(namesFile) : new Dictionary<(HookSite, int), string>(),
             Suggestions = parsed.GetValue(suggestions) is { } tries ? AtlasFiles.Suggestions(tries) : [],
         };
-        using var loaded = ModelSession.Load(terminal, wanted);
+        using var loaded = ModelSession.Load(terminal, wanted, cancellation);
         if (loaded.Saes.Count == 0) throw new CliException("an atlas is of features: name a folder of sparse autoencoders with --saes.");
         terminal.WithProgress("making the atlas", bar =>
         {

@@ -58,7 +58,7 @@ internal sealed class CollectCommand
         draft = parsed.GetValue(workers) is { } share ? WithShare(draft, share) : draft;
         var (width, height) = parsed.GetValue(size) is { } given ? Size(given) : (0, 0);
 
-        using var loaded = ModelSession.Load(terminal, model.Read(parsed, null));
+        using var loaded = ModelSession.Load(terminal, model.Read(parsed, null), cancellation);
         var request = draft with
         {
             Sites = named.Length > 0 ? named : Usual(loaded),

@@ -14,6 +14,8 @@ namespace SaeUnbox.Cli.Commands;
 internal sealed class EvaluateCommand
 {
     private const int Columns = 8, TileSide = 192;
+    private const string AblationFolder = "ablation", StrengthsFolder = "strengths";
+
     private readonly ModelArguments model = new();
     private readonly RecipeArguments recipe = new();
     private readonly Option<string[]> sites = new("--site") { Description = "A site; may be given several times (default: every autoencoder's).", HelpName = "SITE" };
@@ -47,7 +49,7 @@ internal sealed class EvaluateCommand
         var named = (parsed.GetValue(sites) ?? []).Select(code => SiteArgument.Parse("--site", code)).Distinct().ToArray();
         var drawn = (parsed.GetValue(features) ?? []).Select(Feature).ToArray();
         var draft = recipe.ReadDraft(parsed);
-        using var loaded = ModelSession.Load(terminal, model.Read(parsed, draft.File));
+        using var loaded = ModelSession.Load(terminal, model.Read(parsed, draft.File), cancellation);
         if (loaded.Saes.Count == 0) throw new CliException("there are no sparse autoencoders to measure; give a folder of them with --saes.");
         var made = recipe.Read(parsed, draft, loaded, model);
         foreach (var site in named.Concat(drawn.Select(one => one.Site)))
@@ -72,30 +74,30 @@ internal sealed class EvaluateCommand
                 {
                     work.Report(++done, all, () => $"strengths of {site} {feature}");
                     var pictures = effects.Strengths(site, feature, tried, [.. Enumerable.Range(0, seedCount).Select(i => made.Seed + i)], cancellation);
-                    Save(inside, "strengths", $"{site}-{feature}.png", pictures, tried.Count);
+                    Save(inside, StrengthsFolder, $"{site}-{feature}.png", pictures, tried.Count);
                 }
                 OutputFile.Write(Path.Combine(inside, "image.png"), PictureFile.Png(plain.Picture!, made));
                 var whole = new JsonObject
                 {
                     ["recipe"] = JsonNode.Parse(made.ToJson()), ["strength"] = parsed.GetValue(strength), ["sites"] = found,
                     ["strengths"] = new JsonArray([.. tried.Select(x => (JsonNode)x)]),
-                    ["drawn"] = new JsonArray([.. drawn.Select(one => (JsonNode)$"strengths/{one.Site}-{one.Feature}.png")]),
+                    ["drawn"] = new JsonArray([.. drawn.Select(one => (JsonNode)$"{StrengthsFolder}/{one.Site}-{one.Feature}.png")]),
                 };
                 OutputFile.Write(Path.Combine(inside, "report.json"), Encoding.UTF8.GetBytes(Json.Text(whole)));
-            });
+            }, Sheets(folder));
             return found;
 
             JsonObject Measure(HookSite site, SiteExplained explained, string inside, Action step)
             {
-                var painted = Mask(parsed, made, loaded, site);
+                var painted = Mask(terminal, parsed, made, loaded, site);
                 var ablations = effects.Ablations(site, count, cancellation).Select(one => { step(); return one; }).ToArray();
                 var leakages = effects.Leakages(site, ablations.Select(one => one.Feature), parsed.GetValue(strength), painted, cancellation).Select(one => { step(); return one; }).ToArray();
                 var ordered = ablations.OrderByDescending(one => one.Change).ToArray();
-                if (ordered.Length > 0) Save(inside, "ablation", $"{site}.png", [plain.Picture!, .. ordered.Select(one => one.Picture)], Columns);
+                if (ordered.Length > 0) Save(inside, AblationFolder, $"{site}.png", [plain.Picture!, .. ordered.Select(one => one.Picture)], Columns);
                 return new()
                 {
                     ["explainedVariance"] = new JsonObject { ["perChannel"] = explained.PerChannel, ["pooled"] = explained.Pooled },
-                    ["sheet"] = $"ablation/{site}.png",
+                    ["sheet"] = $"{AblationFolder}/{site}.png",
                     ["features"] = new JsonArray([.. ordered.Select(one =>
                     {
                         var leakage = leakages.Single(other => other.Feature == one.Feature);
@@ -111,15 +113,24 @@ internal sealed class EvaluateCommand
         terminal.Output.Write(parsed.GetValue(json) ? File.ReadAllText(Path.Combine(folder, "report.json")) + Environment.NewLine : Table(report));
     }
 
-    private BrushMask Mask(ParseResult parsed, Recipe made, LoadedModel loaded, HookSite site)
+    private BrushMask Mask(Terminal terminal, ParseResult parsed, Recipe made, LoadedModel loaded, HookSite site)
     {
         var (rows, columns) = loaded.Info.Find(site)!.Grid(made.Width, made.Height);
-        if (parsed.GetValue(mask) is { } given) return MaskFile.Read(given, made, (rows, columns));
+        if (parsed.GetValue(mask) is { } given)
+        {
+            var read = MaskFile.Read(given, made, (rows, columns));
+            if (read.IsBlank) terminal.Note($"the mask {Line.Quote(given)} is blank: painting at {site} changes nothing.");
+            return read;
+        }
         var cells = new float[rows * columns];
         for (var row = rows / 4; row < Math.Max((rows / 4) + 1, rows * 3 / 4); row++)
             cells.AsSpan((row * columns) + (columns / 4), Math.Max(1, (columns * 3 / 4) - (columns / 4))).Fill(1);
         return BrushMask.FromCells(rows, columns, cells);
     }
+
+    private static IEnumerable<string> Sheets(string folder) => ((string[])[AblationFolder, StrengthsFolder])
+        .SelectMany(part => OutputFile.Pictures(Path.Combine(folder, part)))
+        .Where(file => HookSite.TryParse(Path.GetFileNameWithoutExtension(file).Split('-')[0], out _));
 
     private static void Save(string folder, string part, string name, IReadOnlyList<Picture> pictures, int columns)
     {

@@ -22,9 +22,11 @@ internal static class EvaluateMiniCommand
         var seed = new Option<int>("--seed") { Description = "The seed of all that is random.", HelpName = "N", DefaultValueFactory = _ => defaults.Seed };
         var names = new Option<string?>("--names") { Description = "Also write the features' names, for saeunbox atlas.", HelpName = "FILE" };
         var suggestions = new Option<string?>("--suggestions") { Description = "Also write what is worth trying, by these figures, for saeunbox atlas.", HelpName = "FILE" };
-        var device = DeviceArgument.Create();
+        var device = new DeviceArgument();
         var json = new Option<bool>("--json") { Description = "Print everything as JSON." };
-        var command = new Command("evaluate-mini", "Measure a trained unbox-mini: pictures, obedience, autoencoders, steering.") { model, saes, pictures, scenes, elements, strength, seed, names, suggestions, device, json };
+        var command = new Command("evaluate-mini", "Measure a trained unbox-mini: pictures, obedience, autoencoders, steering.") { model, saes, pictures, scenes, elements, strength, seed, names, suggestions };
+        device.AddTo(command);
+        command.Add(json);
         command.Runs(terminal, (parsed, cancellation) =>
         {
             var options = new MiniEvaluationOptions
@@ -34,7 +36,10 @@ internal static class EvaluateMiniCommand
             };
             if (options.Elements?.FirstOrDefault(name => !MiniEvaluation.Elements.Contains(name)) is { } unknown)
                 throw new CliException($"--element {Line.Quote(unknown)}: there is no such element; there are {string.Join(", ", MiniEvaluation.Elements)}.");
-            var report = terminal.WithProgress("evaluating", bar => MiniEvaluation.Run(parsed.GetRequiredValue(model), parsed.GetRequiredValue(saes), options, new EvaluationReporter(terminal, bar), DeviceArgument.Of(parsed, device), cancellation));
+            foreach (var written in (Option<string?>[])[names, suggestions])
+                if (parsed.GetValue(written) is { } file) OutputFile.Require(file, written.Name);
+            var place = device.Read(parsed);
+            var report = terminal.WithProgress("evaluating", bar => MiniEvaluation.Run(parsed.GetRequiredValue(model), parsed.GetRequiredValue(saes), options, new EvaluationReporter(terminal, bar), place, cancellation));
             if (parsed.GetValue(names) is { } namesFile) MiniFindings.WriteNames(report, namesFile);
             if (parsed.GetValue(suggestions) is { } triesFile) MiniFindings.WriteSuggestions(report, triesFile);
             terminal.Output.Write(parsed.GetValue(json) ? MiniFindings.ToJson(report) + Environment.NewLine : Text(report));

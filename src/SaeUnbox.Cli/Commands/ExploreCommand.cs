@@ -33,7 +33,7 @@ internal static class ExploreCommand
             OutputFile.RequireFolder(folder, "--out");
             var count = parsed.GetValue(top) is >= 1 and var wanted ? wanted : throw new CliException($"--top {parsed.GetValue(top)}: use 1 or more.");
             var draft = recipe.ReadDraft(parsed);
-            using var loaded = ModelSession.Load(terminal, model.Read(parsed, draft.File));
+            using var loaded = ModelSession.Load(terminal, model.Read(parsed, draft.File), cancellation);
             if (loaded.Saes.Count == 0) throw new CliException("there are no sparse autoencoders to look through; give a folder of them with --saes.");
             var made = recipe.Read(parsed, draft, loaded, model);
             var looked = parsed.GetValue(step) ?? made.Steps - 1;
@@ -42,11 +42,16 @@ internal static class ExploreCommand
             var outcome = ModelSession.Run(terminal, loaded, made, new RunRequest { Read = [.. loaded.Saes.Keys] }, cancellation);
             var maps = outcome.Maps.All.Where(map => map.Step == looked).ToArray();
             var features = Features(made, maps, count);
-            OutputFile.WriteFolder(folder, inside => Write(inside, made, outcome.Picture!, maps, features, count));
+            OutputFile.WriteFolder(folder, inside => Write(inside, made, outcome.Picture!, maps, features, count), Heatmaps(folder));
             terminal.Output.Write(parsed.GetValue(json) ? Json.Text(features) + Environment.NewLine : Table(maps, count));
         });
         return command;
     }
+
+    private static IEnumerable<string> Heatmaps(string folder) => Path.Combine(folder, "heatmaps") is var all && Directory.Exists(all)
+        ? Directory.EnumerateDirectories(all).Where(site => HookSite.TryParse(Path.GetFileName(site), out _)).SelectMany(OutputFile.Pictures)
+            .Where(file => Path.GetFileNameWithoutExtension(file).All(char.IsAsciiDigit))
+        : [];
 
     private static void Write(string folder, Recipe recipe, Picture picture, SiteActivations[] maps, JsonObject features, int count)
     {

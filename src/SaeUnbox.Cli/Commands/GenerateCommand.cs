@@ -28,7 +28,7 @@ internal static class GenerateCommand
             if (dumpPath is not null) OutputFile.Require(dumpPath, "--dump");
             if (dumpPath is not null && Path.GetFullPath(dumpPath) == Path.GetFullPath(path)) throw new CliException($"--dump {dumpPath}: that is the picture's file, too.");
             var draft = recipe.ReadDraft(parsed);
-            using var loaded = ModelSession.Load(terminal, model.Read(parsed, draft.File));
+            using var loaded = ModelSession.Load(terminal, model.Read(parsed, draft.File), cancellation);
             var made = recipe.Read(parsed, draft, loaded, model);
             if (draft.File is { } file && file.Model != made.Model)
                 terminal.Note($"the recipe was made with the model '{file.Model}'; it runs on '{made.Model}'.");

@@ -25,7 +25,7 @@ internal static class IconCommand
             var path = parsed.GetRequiredValue(output);
             OutputFile.Require(path, "--out");
             var place = SiteArgument.Parse("--site", parsed.GetRequiredValue(site));
-            using var loaded = ModelSession.Load(terminal, model.Read(parsed, null));
+            using var loaded = ModelSession.Load(terminal, model.Read(parsed, null), cancellation);
             var recipe = loaded.Info.NewRecipe() with
             {
                 Seed = parsed.GetValue(seed),

@@ -16,13 +16,24 @@ internal static class InspectCommand
         var all = new Option<bool>("--all") { Description = "List the tensors of a folder's parts, too." };
         var json = new Option<bool>("--json") { Description = "Print everything as JSON." };
         var command = new Command("inspect", "Tell what a checkpoint or folder is: kind, keys, shapes, dtypes.") { path, all, json };
-        command.Runs(terminal, (parsed, _) =>
+        command.Runs(terminal, (parsed, cancellation) =>
         {
-            var found = Inspection.Of(parsed.GetRequiredValue(path));
+            var found = Inspect(terminal, parsed.GetRequiredValue(path), cancellation);
             terminal.Output.Write(parsed.GetValue(json) ? Json.Text(Node(found)) + Environment.NewLine : Text(found, parsed.GetValue(all)));
         });
         return command;
     }
+
+    // Checksums of gigabytes take a while.
+    private static Inspection Inspect(Terminal terminal, string path, CancellationToken cancellation) => terminal.WithProgress("inspecting", bar =>
+    {
+        var work = new LongWork(terminal, bar);
+        return Inspection.Of(path, (file, share) =>
+        {
+            cancellation.ThrowIfCancellationRequested();
+            work.Report(Math.Round(100 * share), 100, () => $"checking {Path.GetFileName(file)}");
+        });
+    });
 
     private static string Text(Inspection found, bool all)
     {

@@ -41,7 +41,7 @@ internal static class MiniFindings
         AtomicFile.WriteAllText(shown, JsonSerializer.Serialize(options.Atlas));
         if (File.Exists(Path.Combine(atlas, SaeUnbox.Atlas.Reading.AtlasReader.FileName)))
             return;
-        using var loaded = LoadedModel.Load(new ModelOptions { Folder = model, SaeFolder = saes, Device = device });
+        using var loaded = LoadedModel.Load(new ModelOptions { Folder = model, SaeFolder = saes, Device = device }, cancellation: cancellation);
         var request = new AtlasRequest
         {
             Captions = CaptionArguments.OfGrammar(options.Atlas.Captions, options.Atlas.Seed), TopPictures = options.Atlas.TopPictures, PictureSide = options.Atlas.PictureSide,

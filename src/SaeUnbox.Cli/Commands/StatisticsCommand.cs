@@ -41,6 +41,8 @@ internal sealed class StatisticsCommand
         var named = (parsed.GetValue(sites) ?? []).Select(code => SiteArgument.Parse("--site", code)).Distinct().ToArray();
         using var set = SaeSet.Load(parsed.GetRequiredValue(saes), compute.Apply(parsed), parsed.GetValue(variant));
         var measured = (named.Length > 0 ? named : set.Keys).Select(site => (Site: site, Sae: set[site], Data: ActivationCollection.Open(from, site))).ToArray();
+        if (parsed.GetValue(write))
+            foreach (var (_, sae, _) in measured) OutputFile.RequireFolder(sae.Source, "--write-scale");
 
         var reports = new Dictionary<HookSite, StatisticsReport>();
         foreach (var (site, sae, collection) in measured)

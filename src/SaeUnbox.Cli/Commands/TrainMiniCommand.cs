@@ -16,8 +16,9 @@ internal static class TrainMiniCommand
         var seed = new Option<int?>("--seed") { Description = "The seed of all that is random.", HelpName = "N" };
         var steps = new Option<int?>("--steps") { Description = "Steps of the network; may be changed when a run goes on.", HelpName = "N" };
         var from = new Option<string?>("--from") { Description = "Begin with the model and the autoencoders in this folder (of a run, or unbox-mini beside the program) instead of random weights.", HelpName = "DIR" };
-        var device = DeviceArgument.Create();
-        var command = new Command("train-mini", "Train unbox-mini from nothing, measure it, and make its atlas. Stop it at any time; the same command goes on.") { output, config, seed, steps, from, device };
+        var device = new DeviceArgument();
+        var command = new Command("train-mini", "Train unbox-mini from nothing, measure it, and make its atlas. Stop it at any time; the same command goes on.") { output, config, seed, steps, from };
+        device.AddTo(command);
         command.Runs(terminal, (parsed, cancellation) =>
         {
             var folder = parsed.GetRequiredValue(output);
@@ -27,7 +28,7 @@ internal static class TrainMiniCommand
             if (parsed.GetValue(seed) is { } number) options = options with { Seed = number };
             if (parsed.GetValue(steps) is { } count)
                 options = count >= 1 ? options with { Network = options.Network with { Steps = count } } : throw new CliException($"--steps {count}: use 1 or more.");
-            var place = DeviceArgument.Of(parsed, device);
+            var place = device.Read(parsed);
             try
             {
                 terminal.WithProgress("training", progress =>

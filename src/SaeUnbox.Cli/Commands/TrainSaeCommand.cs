@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json.Nodes;
+using SaeUnbox.Cli.Bench;
 using SaeUnbox.Cli.Options;
 using SaeUnbox.Cli.Output;
 using SaeUnbox.Contracts;
@@ -77,7 +78,7 @@ internal sealed class TrainSaeCommand
             {
                 var report = Measure(terminal, path, collection, device, cancellation);
                 SaeWriter.SaveScale(report.Scale, Path.Combine(path, "final"));
-                terminal.Note($"{Path.GetFileName(path)}: done; this process took {ByteSize.Of(PeakBytes())} of memory at most");
+                terminal.Note($"{Path.GetFileName(path)}: done; this process took {ByteSize.Of(PeakMemory.OfProcess)} of memory at most");
                 rows.Add(Row(site, path, report));
                 if (!parsed.GetValue(json)) terminal.Output.WriteLine(Figures(path, report));
             }
@@ -150,12 +151,6 @@ internal sealed class TrainSaeCommand
                    select shared with { Features = size, K = active, PrefixSizes = inner is null ? null : [.. inner.Where(part => part < size).Distinct().Order(), size] }];
     }
 
-    private static long PeakBytes()
-    {
-        using var process = System.Diagnostics.Process.GetCurrentProcess();
-        return process.PeakWorkingSet64;
-    }
-
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
 
     private static string Figures(string path, StatisticsReport report) => string.Create(CultureInfo.InvariantCulture,
@@ -169,7 +164,7 @@ internal sealed class TrainSaeCommand
         ["explainedVariancePooled"] = report.ExplainedVariancePooled,
         ["dead"] = report.Dead,
         ["features"] = report.Frequency.Count,
-        ["peakBytes"] = PeakBytes(),
+        ["peakBytes"] = PeakMemory.OfProcess,
     };
 
     private sealed class Told(HookSite site, LongWork work) : IProgress<TrainingProgress>

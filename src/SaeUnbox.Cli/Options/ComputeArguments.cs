@@ -6,12 +6,12 @@ namespace SaeUnbox.Cli.Options;
 /// <summary>On what the commands compute that run no model.</summary>
 internal sealed class ComputeArguments
 {
-    private readonly Option<string> device = DeviceArgument.Create();
+    private readonly DeviceArgument device = new();
     private readonly Option<int?> threads = new("--threads") { Description = "CPU threads (default: one a core).", HelpName = "N" };
 
     public void AddTo(Command command)
     {
-        command.Add(device);
+        device.AddTo(command);
         command.Add(threads);
     }
 
@@ -19,6 +19,6 @@ internal sealed class ComputeArguments
     public torch.Device Apply(ParseResult parsed)
     {
         torch.set_num_threads(parsed.GetValue(threads) is { } count ? ModelArguments.Threads(count) : Environment.ProcessorCount);
-        return DeviceArgument.Of(parsed, device);
+        return device.Read(parsed);
     }
 }

@@ -1,19 +1,31 @@
 using System.CommandLine;
+using SaeUnbox.Cli.Output;
+using SaeUnbox.Diffusion;
 using TorchSharp;
 
 namespace SaeUnbox.Cli.Options;
 
 /// <summary><c>--device</c>: where it is computed.</summary>
-internal static class DeviceArgument
+internal sealed class DeviceArgument
 {
-    public static Option<string> Create() => new("--device") { Description = "cpu, cuda or cuda:N.", HelpName = "DEVICE", DefaultValueFactory = _ => "cpu" };
+    private readonly Option<string> option = new("--device") { Description = "cpu, cuda or cuda:N.", HelpName = "DEVICE", DefaultValueFactory = _ => "cpu" };
 
-    /// <exception cref="CliException">There is no such device here.</exception>
-    public static torch.Device Of(ParseResult parsed, Option<string> option)
+    public void AddTo(Command command) => command.Add(option);
+
+    /// <exception cref="CliException">The text names no device.</exception>
+    /// <exception cref="ModelException">The device is not there; the message tells how many are.</exception>
+    public torch.Device Read(ParseResult parsed) => Devices.Require(Named(parsed.GetRequiredValue(option)));
+
+    private static torch.Device Named(string text)
     {
-        var device = ModelArguments.Device(parsed.GetRequiredValue(option));
-        return device.type != DeviceType.CUDA || torch.cuda.is_available()
-            ? device
-            : throw new CliException($"--device {device}: this libtorch ({torch.__version__}) finds no CUDA; use cpu.");
+        try
+        {
+            if (new torch.Device(text) is { type: DeviceType.CPU or DeviceType.CUDA } device) return device;
+        }
+        catch (ArgumentException)
+        {
+            // As for a device that is known and not served.
+        }
+        throw new CliException($"--device {Line.Quote(text)}: no such device; use cpu, cuda or cuda:N.");
     }
 }

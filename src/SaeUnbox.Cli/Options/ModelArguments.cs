@@ -2,7 +2,6 @@ using System.CommandLine;
 using SaeUnbox.Cli.Output;
 using SaeUnbox.Contracts;
 using SaeUnbox.Inference;
-using TorchSharp;
 
 namespace SaeUnbox.Cli.Options;
 
@@ -13,7 +12,7 @@ internal sealed class ModelArguments
     private readonly Option<string?> saes = new("--saes") { Description = "Folder of sparse autoencoders as published.", HelpName = "DIR" };
     private readonly Option<string?> variant = new("--sae-variant") { Description = "Which of a folder's autoencoders, such as k20_hidden5120 (default: the only ones, or the demo's k10_hidden5120).", HelpName = "NAME" };
     private readonly Option<string?> dtype = new("--dtype") { Description = "Number format: fp32 (default), bf16, fp16.", HelpName = "FORMAT" };
-    private readonly Option<string> device = new("--device") { Description = "cpu, cuda or cuda:N.", HelpName = "DEVICE", DefaultValueFactory = _ => "cpu" };
+    private readonly DeviceArgument device = new();
     private readonly Option<string?> vae = new("--vae") { Description = "Decoder: kl (default) or tiny (vae_tiny, in the model's folder or beside it).", HelpName = "KIND" };
     private readonly Option<string?> vaeFolder = new("--vae-folder") { Description = "Folder of the decoder, where it is not in the model's folder.", HelpName = "DIR" };
     private readonly Option<string?> scheduler = new("--scheduler") { Description = "Folder of another scheduler_config.json.", HelpName = "DIR" };
@@ -21,7 +20,9 @@ internal sealed class ModelArguments
 
     public void AddTo(Command command)
     {
-        foreach (var option in (Option[])[model, saes, variant, dtype, device, vae, vaeFolder, scheduler, threads]) command.Add(option);
+        foreach (var option in (Option[])[model, saes, variant, dtype]) command.Add(option);
+        device.AddTo(command);
+        foreach (var option in (Option[])[vae, vaeFolder, scheduler, threads]) command.Add(option);
     }
 
     /// <summary>The options, those that were left out taken from the recipe where it has them.</summary>
@@ -32,7 +33,7 @@ internal sealed class ModelArguments
         Name = parsed.GetValue(model) is null ? EmbeddedModel.Name : null,
         SaeVariant = parsed.GetValue(variant),
         Dtype = Dtype(parsed) ?? recipe?.Dtype ?? Contracts.Dtype.Fp32,
-        Device = Device(parsed.GetRequiredValue(device)),
+        Device = device.Read(parsed),
         Vae = Vae(parsed) ?? recipe?.Vae ?? Contracts.Vae.Kl,
         VaeFolder = Folder(parsed, vaeFolder),
         SchedulerFolder = Folder(parsed, scheduler),
@@ -42,19 +43,6 @@ internal sealed class ModelArguments
     public Dtype? Dtype(ParseResult parsed) => Word.Parse<Dtype>("--dtype", parsed.GetValue(dtype));
 
     public Vae? Vae(ParseResult parsed) => Word.Parse<Vae>("--vae", parsed.GetValue(vae));
-
-    public static torch.Device Device(string text)
-    {
-        try
-        {
-            if (new torch.Device(text) is { type: DeviceType.CPU or DeviceType.CUDA } device) return device;
-        }
-        catch (ArgumentException)
-        {
-            // As for a device that is known and not served.
-        }
-        throw new CliException($"--device {Line.Quote(text)}: no such device; use cpu, cuda or cuda:N.");
-    }
 
     public static int Threads(int count) => count is >= 1 and <= 1024 ? count : throw new CliException($"--threads {count}: use 1 to 1024.");
 

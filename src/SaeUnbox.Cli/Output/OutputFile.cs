@@ -11,8 +11,7 @@ internal static class OutputFile
     {
         if (path.Length == 0) throw new CliException($"{option}: a file's name is expected.");
         if (Directory.Exists(path)) throw new CliException($"{option} {path}: that is a folder; a file's name is expected.");
-        if (File.Exists(path)) return;
-        var folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        if (AtomicFile.FolderOf(path) is not { } folder) return;
         if (!Directory.Exists(folder)) throw new CliException($"{option} {path}: the folder {folder} is missing.");
         RequireWritable(folder, $"{option} {path}");
     }
@@ -32,12 +31,16 @@ internal static class OutputFile
         RequireWritable(existing, $"{option} {path}");
     }
 
+    /// <summary>The pictures right in a folder; none where there is no such folder.</summary>
+    public static IEnumerable<string> Pictures(string folder) => Directory.Exists(folder) ? Directory.EnumerateFiles(folder, "*.png") : [];
+
     public static void Write(string path, byte[] bytes) => AtomicFile.WriteAllBytes(path, bytes);
 
     /// <summary>Fills a folder by way of one aside, so that a failure leaves what was there before; files of the same names are replaced.</summary>
     /// <param name="path">The folder; it and those above it are made where they are missing.</param>
     /// <param name="fill">Writes into the folder it is given.</param>
-    public static void WriteFolder(string path, Action<string> fill)
+    /// <param name="earlier">What an earlier run made there; of it, files that this one does not make are removed.</param>
+    public static void WriteFolder(string path, Action<string> fill, IEnumerable<string> earlier)
     {
         var target = Path.GetFullPath(path);
         var made = !Directory.Exists(target);
@@ -47,9 +50,10 @@ internal static class OutputFile
         {
             Directory.CreateDirectory(aside);
             fill(aside);
-            foreach (var file in Directory.GetFiles(aside, "*", SearchOption.AllDirectories))
+            var files = Directory.GetFiles(aside, "*", SearchOption.AllDirectories).ToDictionary(file => Path.Combine(target, Path.GetRelativePath(aside, file)));
+            foreach (var stale in earlier.Select(Path.GetFullPath).Except(files.Keys).ToArray()) Remove(stale);
+            foreach (var (place, file) in files)
             {
-                var place = Path.Combine(target, Path.GetRelativePath(aside, file));
                 Directory.CreateDirectory(Path.GetDirectoryName(place)!);
                 File.Move(file, place, overwrite: true);
             }
@@ -63,6 +67,14 @@ internal static class OutputFile
         {
             if (Directory.Exists(aside)) Directory.Delete(aside, recursive: true);
         }
+    }
+
+    // Its folder goes with its last file.
+    private static void Remove(string file)
+    {
+        File.Delete(file);
+        var folder = Path.GetDirectoryName(file)!;
+        if (!Directory.EnumerateFileSystemEntries(folder).Any()) Directory.Delete(folder);
     }
 
     private static void RequireWritable(string folder, string what)

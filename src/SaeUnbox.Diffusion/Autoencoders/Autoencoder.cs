@@ -6,6 +6,10 @@ namespace SaeUnbox.Diffusion;
 /// <summary>Loads an autoencoder of either kind from its folder.</summary>
 public static class Autoencoder
 {
+    /// <summary>Where the tiny autoencoder of a model may lie, the first that is there counts: in the model's folder, or beside it.</summary>
+    public static IReadOnlyList<string> TinyFolders(string model) =>
+        [Path.Combine(model, "vae_tiny"), Path.GetFullPath(Path.Combine(Path.GetFullPath(model), "..", "vae_tiny"))];
+
     /// <summary>Loads the autoencoder whose kind the folder's config.json names.</summary>
     /// <param name="folder">A folder with config.json and weights under one of diffusers' file names.</param>
     /// <param name="precision">A force_upcast autoencoder runs in float32 where this is float16, whose range it leaves.</param>

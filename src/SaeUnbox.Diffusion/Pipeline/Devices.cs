@@ -10,11 +10,15 @@ public static class Devices
         Fault(device, torch.cuda.is_available() ? torch.cuda.device_count() : 0) is { } fault ? throw new ModelException(fault) : device;
 
     /// <summary>What is wrong with a device where there are so many GPUs; null: nothing.</summary>
-    internal static string? Fault(torch.Device device, int gpus) => (device.type, gpus) switch
+    internal static string? Fault(torch.Device device, int gpus) =>
+        device.index < (device.type == DeviceType.CUDA ? gpus : 1) && (device.type != DeviceType.CUDA || gpus > 0)
+            ? null
+            : $"The device {device} is not there: this libtorch ({torch.__version__}) finds {Found(gpus)}.";
+
+    private static string Found(int gpus) => gpus switch
     {
-        (not DeviceType.CUDA, _) => null,
-        (_, 0) => $"The device {device} is not there: this libtorch ({torch.__version__}) finds no CUDA; use cpu.",
-        _ when device.index >= gpus => $"The device {device} is not there: there are the devices {string.Join(", ", Enumerable.Range(0, gpus).Select(index => $"cuda:{index}"))}.",
-        _ => null,
+        0 => "0 CUDA devices; use cpu",
+        1 => "1 CUDA device; use cuda:0 or cpu",
+        _ => $"{gpus} CUDA devices; use one of cuda:0 to cuda:{gpus - 1}, or cpu",
     };
 }

@@ -45,10 +45,10 @@ internal sealed class ModelFolder
     /// <exception cref="ModelException">There is none.</exception>
     public string Autoencoder(SdxlPipelineOptions options)
     {
-        string[] candidates = options switch
+        IReadOnlyList<string> candidates = options switch
         {
             { AutoencoderFolder: { } folder } => [folder],
-            { Autoencoder: AutoencoderChoice.Tiny } => [At("vae_tiny"), System.IO.Path.Combine(System.IO.Path.GetFullPath(Path), "..", "vae_tiny")],
+            { Autoencoder: AutoencoderChoice.Tiny } => Diffusion.Autoencoder.TinyFolders(Path),
             _ => [At("vae")],
         };
         return candidates.FirstOrDefault(Directory.Exists) ?? throw new ModelException(

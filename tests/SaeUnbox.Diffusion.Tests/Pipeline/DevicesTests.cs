@@ -6,12 +6,14 @@ public sealed class DevicesTests
 {
     [Theory]
     [InlineData("cpu", 0, null)]
-    [InlineData("cuda", 0, "finds no CUDA")]
-    [InlineData("cuda:1", 0, "finds no CUDA")]
+    [InlineData("cuda", 0, "finds 0 CUDA devices; use cpu")]
+    [InlineData("cuda:1", 0, "finds 0 CUDA devices; use cpu")]
     [InlineData("cuda", 1, null)]
     [InlineData("cuda:0", 1, null)]
     [InlineData("cuda:1", 2, null)]
-    [InlineData("cuda:7", 2, "cuda:0, cuda:1")]
+    [InlineData("cuda:1", 1, "finds 1 CUDA device; use cuda:0 or cpu")]
+    [InlineData("cuda:99", 2, "finds 2 CUDA devices; use one of cuda:0 to cuda:1")]
+    [InlineData("cpu:1", 0, "use cpu")]
     public void Fault_OfADevice_NamesItAndWhatIsThere(string device, int gpus, string? expected)
     {
         var fault = Devices.Fault(new torch.Device(device), gpus);
