@@ -63,6 +63,7 @@ if [ -z "$word${SAEUNBOX_GOLDENS:-}" ]; then
     run "SaeUnbox.$name.Tests" ", other sizes" -class '*Golden*' -class '*NoiseTests'
   done
   run SaeUnbox.Sae.Tests ", other sizes"
+  run SaeUnbox.Cli.Tests ", other sizes" -method '*Golden*'
 fi
 
 [ "$all_skipped" -eq 0 ] || echo "$all_skipped skipped"
