@@ -1,5 +1,6 @@
 using System.Text.Json;
 using SaeUnbox.Checkpoints;
+using SaeUnbox.Cli.Options;
 using SaeUnbox.Diffusion;
 
 namespace SaeUnbox.Cli.Bench;
@@ -22,10 +23,9 @@ internal abstract class ComponentSource
     {
         const string prefix = "SaeUnbox.Cli.Bench.Architectures.";
         var assembly = typeof(ComponentSource).Assembly;
-        using var stream = assembly.GetManifestResourceStream($"{prefix}{name}.json");
-        if (stream is not null) return new ArchitectureSource(name, JsonDocument.Parse(stream).RootElement);
         var known = assembly.GetManifestResourceNames().Where(resource => resource.StartsWith(prefix, StringComparison.Ordinal)).Select(resource => resource[prefix.Length..^".json".Length]);
-        throw new CliException($"--architecture {name}: use one of {string.Join(", ", known)}.");
+        using var stream = assembly.GetManifestResourceStream($"{prefix}{Word.Among("--architecture", name, [.. known])}.json")!;
+        return new ArchitectureSource(name, JsonDocument.Parse(stream).RootElement);
     }
 
     private sealed class FolderSource(string path) : ComponentSource

@@ -42,7 +42,7 @@ internal sealed class PartsReport(Terminal terminal, bool asJson)
     private void WriteHead()
     {
         var size = Side is { } side ? FormattableString.Invariant($", {side} x {side}") : "";
-        terminal.Output.WriteLine(FormattableString.Invariant($"{Model}{size}, {Word.Of(Dtype)}, {Precision.Device}, {torch.get_num_threads()} threads{(OnProcessorTime ? " (processor time)" : "")}, libtorch {torch.__version__}"));
+        terminal.Output.WriteLine(FormattableString.Invariant($"{Model}{size}, {Names.Of(Dtype)}, {Precision.Device}, {torch.get_num_threads()} threads{(OnProcessorTime ? " (processor time)" : "")}, libtorch {torch.__version__}"));
         terminal.Output.WriteLine($"{"part",-24}{"seconds",10}{"GFLOP",10}{"GFLOP/s",10}{"of product",12}{"peak",12}{"peak/size",12}");
     }
 
@@ -57,7 +57,7 @@ internal sealed class PartsReport(Terminal terminal, bool asJson)
     private JsonObject Document(JsonArray rows) => new()
     {
         ["model"] = Model,
-        ["dtype"] = Word.Of(Dtype),
+        ["dtype"] = Names.Of(Dtype),
         ["device"] = Precision.Device.ToString(),
         ["threads"] = torch.get_num_threads(),
         ["clock"] = OnProcessorTime ? "processor" : "wall",

@@ -59,7 +59,7 @@ internal sealed class BenchCommand
             ["SaeUnbox:Models:0:Folder"] = served.Folder,
             ["SaeUnbox:Models:0:SaeFolder"] = served.SaeFolder,
             ["SaeUnbox:Models:0:Device"] = served.Device.ToString(),
-            ["SaeUnbox:Models:0:Dtype"] = Word.Of(served.Dtype),
+            ["SaeUnbox:Models:0:Dtype"] = Names.Of(served.Dtype),
             ["SaeUnbox:Models:0:Threads"] = served.Threads?.ToString(CultureInfo.InvariantCulture),
         };
         var time = parsed.GetValue(seconds) is > 0 and <= 3600 and var s ? TimeSpan.FromSeconds(s) : throw new CliException("--seconds: use more than 0, up to 3600.");
@@ -129,11 +129,7 @@ internal sealed class BenchCommand
 
     private Dtype Format(ParseResult parsed) => Word.Parse<Dtype>("--dtype", parsed.GetValue(dtype))!.Value;
 
-    private IReadOnlyList<string> Parts(ParseResult parsed)
-    {
-        var wanted = parsed.GetValue(parts) is { Length: > 0 } named ? named : ModelBenchmark.Parts;
-        return wanted.FirstOrDefault(part => !ModelBenchmark.Parts.Contains(part)) is { } unknown
-            ? throw new CliException($"--part {unknown}: use one of {string.Join(", ", ModelBenchmark.Parts)}.")
-            : wanted;
-    }
+    private IReadOnlyList<string> Parts(ParseResult parsed) => parsed.GetValue(parts) is { Length: > 0 } named
+        ? [.. named.Select(part => Word.Among("--part", part, ModelBenchmark.Parts))]
+        : ModelBenchmark.Parts;
 }

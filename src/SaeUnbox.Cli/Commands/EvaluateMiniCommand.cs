@@ -32,10 +32,8 @@ internal static class EvaluateMiniCommand
             var options = new MiniEvaluationOptions
             {
                 Pictures = Whole.AtLeast(1, "--pictures", parsed.GetValue(pictures)), Scenes = Whole.AtLeast(1, "--scenes", parsed.GetValue(scenes)),
-                Elements = parsed.GetValue(elements) is { Length: > 0 } named ? named : null, Seed = parsed.GetValue(seed), Strength = parsed.GetValue(strength) is var x and >= 5 and <= 15 ? x : throw new CliException("--strength: use 5 to 15."),
+                Elements = parsed.GetValue(elements) is { Length: > 0 } named ? [.. named.Select(name => Word.Among("--element", name, MiniEvaluation.Elements))] : null, Seed = parsed.GetValue(seed), Strength = parsed.GetValue(strength) is var x and >= 5 and <= 15 ? x : throw new CliException("--strength: use 5 to 15."),
             };
-            if (options.Elements?.FirstOrDefault(name => !MiniEvaluation.Elements.Contains(name)) is { } unknown)
-                throw new CliException($"--element {Line.Quote(unknown)}: there is no such element; there are {string.Join(", ", MiniEvaluation.Elements)}.");
             foreach (var written in (Option<string?>[])[names, suggestions])
                 if (parsed.GetValue(written) is { } file) OutputFile.Require(file, written.Name);
             var place = device.Read(parsed);

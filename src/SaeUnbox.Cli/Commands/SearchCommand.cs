@@ -56,7 +56,7 @@ internal sealed class SearchCommand
         ["name"] = hit.Card.Name,
         ["words"] = new JsonArray([.. hit.Card.Words.Select(word => (JsonNode)word)]),
         ["match"] = hit.Match,
-        ["by"] = hit.By.ToString().ToLowerInvariant(),
+        ["by"] = Names.Of(hit.By),
     };
 
     private static string Told(FeatureHit hit) => string.Create(CultureInfo.InvariantCulture,

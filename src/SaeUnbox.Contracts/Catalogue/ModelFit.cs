@@ -22,9 +22,15 @@ public static class ModelFit
     public static ModelInfo Require(Recipe recipe, IModelCatalogue catalogue, ModelInfo? last = null)
     {
         var model = catalogue.Find(recipe.Model) ?? (last?.Name == recipe.Model ? last : null)
-            ?? throw new RecipeException("model", $"there is no model {Excerpt.Of(recipe.Model)} here; there are {string.Join(", ", catalogue.Models.Select(known => known.Name))}");
+            ?? throw NoModel(recipe.Model, catalogue.Models.Select(known => known.Name));
         return Check(recipe, model) is { Count: > 0 } errors ? throw new RecipeException(errors) : model;
     }
+
+    /// <summary>What to throw for a model that is not there.</summary>
+    /// <param name="model">Its name.</param>
+    /// <param name="known">The names of those that are.</param>
+    public static RecipeException NoModel(string model, IEnumerable<string> known) =>
+        new("model", $"there is no model {Excerpt.Of(model)} here; there are {string.Join(", ", known)}");
 
     /// <summary>Keeps of a recipe what fits the model, and says what was left out.</summary>
     public static RestoredRecipe Restore(Recipe recipe, ModelInfo model)
@@ -68,7 +74,10 @@ public static class ModelFit
     }
 
     private static RecipeError NoAutoencoder(HookSite site, string path, ModelInfo model) =>
-        new($"{path}.site", $"there is no sparse autoencoder for {site}; there are {(model.Sites.Count == 0 ? "none (give a folder of them)" : string.Join(", ", model.Sites.Select(sae => sae.Site)))}");
+        new($"{path}.site", NoAutoencoder(site, model));
+
+    internal static string NoAutoencoder(HookSite site, ModelInfo model) =>
+        $"there is no sparse autoencoder for {site}; there are {(model.Sites.Count == 0 ? "none (give a folder of them)" : string.Join(", ", model.Sites.Select(sae => sae.Site)))}";
 
     private static RecipeError OutOfRange(int feature, string path, SaeInfo sae) =>
         new($"{path}.feature", $"is {feature}, but {sae.Site} has the features 0 to {sae.Features - 1}");

@@ -1,31 +1,36 @@
 namespace SaeUnbox.Contracts;
 
-/// <summary>The words of the JSON for enumerations and kinds: lower case.</summary>
-internal static class Names
+/// <summary>The words for enumerations and kinds, in JSON, on the command line and in messages: lower case.</summary>
+public static class Names
 {
-    public const string Reconstruct = "reconstruct";
-    public const string Ablate = "ablate";
-    public const string Icon = "icon";
+    internal const string Reconstruct = "reconstruct";
+    internal const string Ablate = "ablate";
+    internal const string Icon = "icon";
 
-    public static string? Of<T>(T? value)
-        where T : struct, Enum => value?.ToString().ToLowerInvariant();
+    public static string Of<T>(T value)
+        where T : struct, Enum => value.ToString().ToLowerInvariant();
 
-    public static string Of(SiteIntervention intervention) => intervention switch
+    internal static string? Of<T>(T? value)
+        where T : struct, Enum => value is { } given ? Of(given) : null;
+
+    internal static string Of(SiteIntervention intervention) => intervention switch
     {
         SiteIntervention.Reconstruct => Reconstruct,
         SiteIntervention.Ablate => Ablate,
         _ => Icon,
     };
 
+    /// <summary>Of all values, in their order.</summary>
     public static IEnumerable<string> All<T>()
-        where T : struct, Enum => Enum.GetValues<T>().Select(value => Of<T>(value)!);
+        where T : struct, Enum => Enum.GetValues<T>().Select(Of);
 
+    /// <summary>Whether the text is exactly one of the words.</summary>
     public static bool TryParse<T>(string text, out T value)
         where T : struct, Enum
     {
         foreach (var candidate in Enum.GetValues<T>())
         {
-            if (Of<T>(candidate) == text)
+            if (Of(candidate) == text)
             {
                 value = candidate;
                 return true;

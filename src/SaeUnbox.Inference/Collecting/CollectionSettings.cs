@@ -56,7 +56,7 @@ public sealed record CollectionSettings(string Model, string? Weights, Dtype Dty
 
     private IEnumerable<(string Name, string Value)> Fields() =>
     [
-        ("model", Model), ("weights", Weights ?? "unknown"), ("dtype", Dtype.ToString().ToLowerInvariant()), ("steps", $"{Steps}"),
+        ("model", Model), ("weights", Weights ?? "unknown"), ("dtype", Names.Of(Dtype)), ("steps", $"{Steps}"),
         ("guidance", FormattableString.Invariant($"{Guidance}")), ("size", $"{Width} x {Height}"),
     ];
 }

@@ -16,7 +16,7 @@ public sealed class JobRunner(LoadedModel model) : IDisposable
         RecipeFit.Require(job.Recipe, model);
         foreach (var site in job.Sites)
             if (model.Info.Find(site) is null)
-                throw new RecipeException("sites", $"there is no sparse autoencoder for {site}; there are {string.Join(", ", model.Info.Sites.Select(info => info.Site))}");
+                throw new RecipeException("sites", ModelFit.NoAutoencoder(site, model.Info));
     }
 
     /// <param name="job">What to do.</param>

@@ -77,7 +77,7 @@ internal sealed class ServingHost : IHostedService, IServingState, IDisposable
         if (holders.Length > 0 && Array.TrueForAll(holders, host => host.State == HostState.Broken))
             throw new RecipeException("model", $"cannot be used: {holders[0].Failure}");
         var model = Models.FirstOrDefault(model => model.Info.Name == job.Recipe.Model)
-            ?? throw new RecipeException("model", $"there is no model '{job.Recipe.Model}' here; there are {string.Join(", ", Models.Select(known => known.Info.Name))}");
+            ?? throw ModelFit.NoModel(job.Recipe.Model, Models.Select(known => known.Info.Name));
         model.Runner.RequireFit(job);
     }
 }

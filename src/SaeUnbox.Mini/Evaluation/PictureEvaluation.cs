@@ -1,3 +1,4 @@
+using SaeUnbox.Contracts;
 using SaeUnbox.Mini.Scenes;
 using SaeUnbox.Mini.Training;
 using SaeUnbox.Sae;
@@ -109,8 +110,8 @@ internal sealed class PictureEvaluation(MiniModel model, SaeSet saes, MiniEvalua
         var facts = scene.Facts;
         foreach (var (group, right) in new[]
         {
-            ("time", SceneQuestions.Name(facts.Time)), ("ground", SceneQuestions.Name(facts.Ground)),
-            ("far", SceneQuestions.Name(facts.Far)), ("style", SceneQuestions.Name(facts.Style)),
+            ("time", Names.Of(facts.Time)), ("ground", Names.Of(facts.Ground)),
+            ("far", Names.Of(facts.Far)), ("style", Names.Of(facts.Style)),
         })
             yield return (group, CaptionGrammar.Names(captioned.Caption, group), right, SceneQuestions.Backdrops(scene, group));
         NamedThing[] named = [.. facts.Things ?? [], .. facts.SkyThings ?? []];
@@ -118,9 +119,9 @@ internal sealed class PictureEvaluation(MiniModel model, SaeSet saes, MiniEvalua
         random.Shuffle(placed);
         foreach (var (slot, thing) in placed.Take(MostThings))
         {
-            yield return ("thing", true, SceneQuestions.Name(thing.Kind), SceneQuestions.Things(scene, slot));
+            yield return ("thing", true, Names.Of(thing.Kind), SceneQuestions.Things(scene, slot));
             if (named.Any(one => one.Kind == thing.Kind && one.Color is not null))
-                yield return ("color", true, SceneQuestions.Name(thing.Color), SceneQuestions.Colors(scene, slot, thing.Kind));
+                yield return ("color", true, Names.Of(thing.Color), SceneQuestions.Colors(scene, slot, thing.Kind));
         }
     }
 

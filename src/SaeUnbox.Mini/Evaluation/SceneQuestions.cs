@@ -1,3 +1,4 @@
+using SaeUnbox.Contracts;
 using SaeUnbox.Mini.Scenes;
 
 namespace SaeUnbox.Mini.Evaluation;
@@ -23,7 +24,7 @@ internal static class SceneQuestions
         return [.. all];
 
         IEnumerable<ProbeAnswer> Each<T>(Func<T, SceneFacts> facts) where T : struct, Enum =>
-            Enum.GetValues<T>().Select(value => new ProbeAnswer(Name(value), scene with { Facts = facts(value) }));
+            Enum.GetValues<T>().Select(value => new ProbeAnswer(Names.Of(value), scene with { Facts = facts(value) }));
     }
 
     /// <summary>Every kind in every colour at a slot, and nothing.</summary>
@@ -34,18 +35,16 @@ internal static class SceneQuestions
         [
             new(Nothing, empty),
             .. KindsOf(slot.IsOfSky).SelectMany(kind => ColorsOf(kind).Select(color =>
-                new ProbeAnswer(Name(kind), empty with { Added = [SceneLayout.Place(new(kind, color), scene.Noise, slot)] }))),
+                new ProbeAnswer(Names.Of(kind), empty with { Added = [SceneLayout.Place(new(kind, color), scene.Noise, slot)] }))),
         ];
     }
 
     /// <summary>One kind in every colour at a slot.</summary>
     public static IReadOnlyList<ProbeAnswer> Colors(Scene scene, SceneSlot slot, ThingKind kind) =>
     [
-        .. Enum.GetValues<ThingColor>().Select(color => new ProbeAnswer(Name(color),
+        .. Enum.GetValues<ThingColor>().Select(color => new ProbeAnswer(Names.Of(color),
             scene with { Emptied = [.. scene.Emptied, slot], Added = [SceneLayout.Place(new(kind, color), scene.Noise, slot)] })),
     ];
-
-    public static string Name<T>(T value) where T : struct, Enum => value.ToString().ToLowerInvariant();
 
     private static IReadOnlyList<ThingKind> KindsOf(bool ofSky) => ofSky ? ThingKinds.OfSky : ThingKinds.OfGround;
 

@@ -1,3 +1,5 @@
+using SaeUnbox.Contracts;
+
 namespace SaeUnbox.Mini.Scenes;
 
 /// <summary>Something a brush can paint: a thing (of one colour, where its kind takes colours), a ground, a far layer, a time or a style.</summary>
@@ -43,11 +45,9 @@ public sealed record SceneElement(string Name, IReadOnlyList<int> Labels, NamedT
 
     private static IEnumerable<SceneElement> OfKind(ThingKind kind) => kind.TakesColor()
         ? Enum.GetValues<ThingColor>().Select(color => new SceneElement(
-            $"{Lower(color)} {Lower(kind)}", [SceneLabels.Of(kind), SceneLabels.Of(color)], new(kind, color), facts => facts))
-        : [new SceneElement(Lower(kind), [SceneLabels.Of(kind)], new(kind), facts => facts)];
+            $"{Names.Of(color)} {Names.Of(kind)}", [SceneLabels.Of(kind), SceneLabels.Of(color)], new(kind, color), facts => facts))
+        : [new SceneElement(Names.Of(kind), [SceneLabels.Of(kind)], new(kind), facts => facts)];
 
     private static SceneElement Backdrop<T>(T value, int label, Func<SceneFacts, SceneFacts> apply) where T : struct, Enum =>
-        new(Lower(value), [label], null, apply);
-
-    private static string Lower<T>(T value) where T : struct, Enum => value.ToString().ToLowerInvariant();
+        new(Names.Of(value), [label], null, apply);
 }

@@ -165,7 +165,7 @@ internal sealed partial class BrokerQueue
         if (models.Count == 0)
             throw new QueueFullException(RetryAfter, "there is no worker for now");
         if (models.All(known => known.Name != model))
-            throw new RecipeException("model", $"there is no model '{model}' here; there are {string.Join(", ", models.Select(known => known.Name))}");
+            throw ModelFit.NoModel(model, models.Select(known => known.Name));
     }
 
     private string? Preferred(GenerationJob job)

@@ -1,3 +1,4 @@
+using SaeUnbox.Contracts;
 using SaeUnbox.Mini.Evaluation;
 using SaeUnbox.Mini.Scenes;
 
@@ -39,7 +40,7 @@ public sealed class SceneProbeTests
         for (var row = 0; row < SceneProbe.Size / 2; row++)
             picture.AsSpan(row * SceneProbe.Size * 3, SceneProbe.Size * 3).Fill(255);
 
-        Assert.Equal(SceneQuestions.Name(scene.Facts.Ground), probe.Ask(picture));
+        Assert.Equal(Names.Of(scene.Facts.Ground), probe.Ask(picture));
     }
 
     [Fact]
