@@ -57,6 +57,25 @@ internal static class StudioPage
         await page.WaitForFunctionAsync("() => !document.querySelector('.studio[data-tool]') || document.querySelector('.history li')");
     }
 
+    /// <summary>Waits until the page's address, from its path on, is this one; a star at the end stands for anything.</summary>
+    public static async Task AddressAsync(this IPage page, string address)
+    {
+        // Asked of the page: the driver can miss an address that is written while it begins to wait.
+        try
+        {
+            await page.WaitForFunctionAsync("""
+                address => {
+                    const here = location.pathname + location.search;
+                    return address.endsWith('*') ? here.startsWith(address.slice(0, -1)) : here === address;
+                }
+                """, address);
+        }
+        catch (TimeoutException)
+        {
+            Assert.Fail($"The address is {page.Url} in place of {address}.");
+        }
+    }
+
     /// <summary>Waits until what is on the canvas has settled into the history.</summary>
     public static Task HistoryAsync(this IPage page, int entries) =>
         page.WaitForFunctionAsync("count => document.querySelectorAll('.history li').length >= count", entries);

@@ -83,7 +83,7 @@ public sealed class ExploreTests(Studio studio, Browser browser) : IClassFixture
         await page.GetByText(explained).WaitForAsync();
         await page.Locator(".active .row .pick").Nth(1).ClickAsync();
         var address = $"/explore?prompt=a%20boat%20at%20sea&seed=5&site=up.0.1&feature={second}";
-        await page.WaitForURLAsync($"**{address}");
+        await page.AddressAsync(address);
         var before = await page.PixelsAsync();
 
         await page.ReloadAsync();
@@ -93,9 +93,9 @@ public sealed class ExploreTests(Studio studio, Browser browser) : IClassFixture
         Assert.Equal(before, await page.PixelsAsync());
 
         await page.GetByRole(AriaRole.Link, new() { Name = "About it" }).ClickAsync();
-        await page.WaitForURLAsync($"**/features/up.0.1/{second}");
+        await page.AddressAsync($"/features/up.0.1/{second}");
         await page.GoBackAsync();
-        await page.WaitForURLAsync($"**{address}");
+        await page.AddressAsync(address);
         await IsShownAsync();
 
         async Task IsShownAsync()

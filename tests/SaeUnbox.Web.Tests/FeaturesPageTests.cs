@@ -14,7 +14,7 @@ public sealed class FeaturesPageTests(Studio studio, Browser browser) : IClassFi
         await page.GetByRole(AriaRole.Searchbox).FillAsync("snow");
         await page.Locator(".sites [data-site='up.0.1']").ClickAsync();
         await page.GetByLabel("Sort by").SelectOptionAsync("Number");
-        await page.WaitForURLAsync("**/features?search=snow&site=up.0.1&sort=number");
+        await page.AddressAsync("/features?search=snow&site=up.0.1&sort=number");
         await page.WaitForFunctionAsync("() => { const numbers = [...document.querySelectorAll('.gallery li[data-site=\"up.0.1\"] .mono')].map(one => +one.textContent.slice(1)); return numbers.length > 20 && numbers.every((one, i) => !i || numbers[i - 1] < one); }");
         var (count, first) = await SeenAsync();
 
@@ -24,13 +24,13 @@ public sealed class FeaturesPageTests(Studio studio, Browser browser) : IClassFi
         Assert.Equal((count, first), await SeenAsync());
 
         await page.Locator(".gallery a").First.ClickAsync();
-        await page.WaitForURLAsync("**/features/up.0.1/*");
+        await page.AddressAsync("/features/up.0.1/*");
         await page.GoBackAsync();
         await page.WaitForFunctionAsync("() => document.querySelector('input[type=search]')?.value === 'snow' && document.querySelectorAll('.gallery li').length");
         Assert.Equal((count, first), await SeenAsync());
 
         await page.GetByRole(AriaRole.Button, new() { Name = "Map" }).ClickAsync();
-        await page.WaitForURLAsync("**/features?search=snow&site=up.0.1&sort=number&view=map");
+        await page.AddressAsync("/features?search=snow&site=up.0.1&sort=number&view=map");
         await page.ReloadAsync();
         await page.Locator(".map[data-site='up.0.1']").WaitForAsync();
 
@@ -79,7 +79,7 @@ public sealed class FeaturesPageTests(Studio studio, Browser browser) : IClassFi
 
         async Task IsAtAsync()
         {
-            await page.WaitForURLAsync("**/features/mid.0/*");
+            await page.AddressAsync("/features/mid.0/*");
             await page.WaitForFunctionAsync("() => document.querySelector('.head .mono')?.textContent === `mid.0 #${location.pathname.split('/').at(-1)}`");
         }
     }
