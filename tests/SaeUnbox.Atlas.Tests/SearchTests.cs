@@ -39,6 +39,18 @@ public sealed class SearchTests : IDisposable
         Assert.All(hits.Hits, hit => Assert.Contains("snow", hit.Match, StringComparison.OrdinalIgnoreCase));
     }
 
+    [Fact]
+    public void Search_WhatFeaturesAreCalled_PutsThoseFirstThatAreActiveMost()
+    {
+        AtlasWriter.Write(_folder.At(AtlasReader.FileName), Contents with { Features = [.. Contents.Features.Select(one => one.Statistics.Feature == 0 ? one with { Name = "sea" } : one)] });
+        var atlas = AtlasReader.Open(_folder.Path);
+
+        var hits = atlas.Search(new() { Text = "Sea" }).Hits;
+
+        // The third is called so in part, and has it among its words.
+        Assert.Equal([(Second, 0), (First, 0), (First, 3)], hits.Take(3).Select(hit => (hit.Card.Site, hit.Card.Feature)));
+    }
+
     [Theory]
     [InlineData("3", "down.2.1 3, up.0.1 3")]
     [InlineData("12", "")]

@@ -3,6 +3,8 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
 using SaeUnbox.Contracts;
 using SaeUnbox.RabbitMq.TestWorker;
 
@@ -54,6 +56,26 @@ internal sealed class Cluster(Broker broker) : IAsyncDisposable
         process.BeginOutputReadLine();
         process.BeginErrorReadLine();
         return process;
+    }
+
+    /// <summary>Puts a message among the batch jobs of the test's model, past any node.</summary>
+    public async Task PublishAsync(byte[] message)
+    {
+        await using var connection = await broker.ConnectAsync();
+        await using var channel = await connection.CreateChannelAsync(new(true, true));
+        await Topology.DeclareModelAsync(channel, TestExecutor.Model, default);
+        using var patience = new CancellationTokenSource(Broker.Patience);
+        while (true)
+            try
+            {
+                await channel.PublishAsync("", Topology.Batch(TestExecutor.Model), message, patience.Token);
+                return;
+            }
+            catch (PublishException)
+            {
+                // A queue that was made a moment ago may not take anything yet.
+                await Task.Delay(50, patience.Token);
+            }
     }
 
     public async ValueTask DisposeAsync()

@@ -137,10 +137,12 @@ public sealed class AtlasReader : IFeatureAtlas
     private IEnumerable<FeatureHit> Matches(FeatureQuery query, string text)
     {
         var words = text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Select(word => $"\"{word.Replace("\"", "\"\"", StringComparison.Ordinal)}\"*");
-        return Rows("SELECT site, feature, snippet(search, -1, '', '', '…', 12) FROM search WHERE search MATCH $1 ORDER BY bm25(search, 0, 0, 8, 4, 1) LIMIT 5000",
+        var hits = Rows("SELECT site, feature, snippet(search, -1, '', '', '…', 12) FROM search WHERE search MATCH $1 ORDER BY bm25(search, 0, 0, 8, 4, 1) LIMIT 5000",
                 row => (Site: HookSite.Parse(row.GetString(0)), Feature: row.GetInt32(1), Match: row.GetString(2)), string.Join(' ', words))
             .Where(hit => query.Site is null || hit.Site == query.Site)
-            .Select(hit => (Card: Find(hit.Site, hit.Feature), hit.Match)).Where(hit => hit.Card is not null).Select(hit => new FeatureHit(hit.Card!, hit.Match, FoundBy.Words));
+            .Select(hit => (Card: Find(hit.Site, hit.Feature), hit.Match)).Where(hit => hit.Card is not null).Select(hit => new FeatureHit(hit.Card!, hit.Match, FoundBy.Words)).ToLookup(hit => string.Equals(hit.Card.Name, text, StringComparison.OrdinalIgnoreCase));
+        // Of those that are called just so, the ones that are active most are what is meant.
+        return hits[true].OrderByDescending(hit => hit.Card.Statistics.Frequency).Concat(hits[false]);
     }
 
     private IEnumerable<FeatureHit> Near(EmbeddingIndex embeddings, FeatureQuery query, string text) =>

@@ -77,7 +77,7 @@ internal static class SimulateCommand
         new(name) { Description = description, HelpName = unit, DefaultValueFactory = _ => value };
 
     private static double Positive(ParseResult parsed, Option<double> option) =>
-        parsed.GetValue(option) is > 0 and < 1e9 and var value ? value : throw new CliException(Text($"{option.Name} {parsed.GetValue(option)}: use more than 0."));
+        parsed.GetValue(option) is > 0 and < 1e9 and var value ? value : throw new CliException(Text($"{option.Name} {parsed.GetValue(option)}: use more than 0, and less than 1,000,000,000."));
 
     private static double NotNegative(ParseResult parsed, Option<double> option) =>
         parsed.GetValue(option) is >= 0 and < 1e9 and var value ? value : throw new CliException(Text($"{option.Name} {parsed.GetValue(option)}: use 0 or more."));

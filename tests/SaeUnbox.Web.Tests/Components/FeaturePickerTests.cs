@@ -1,25 +1,12 @@
 using Bunit;
-using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Options;
 using SaeUnbox.Contracts;
-using SaeUnbox.Web.Canvases;
 using SaeUnbox.Web.Components.Pages.Paint;
 
 namespace SaeUnbox.Web.Tests.Components;
 
-public sealed class FeaturePickerTests : BunitContext
+public sealed class FeaturePickerTests : SearchContext
 {
     private readonly List<FeatureCard> _picked = [];
-    private readonly CanvasOptions _limits = new();
-
-    public FeaturePickerTests()
-    {
-        JSInterop.Mode = JSRuntimeMode.Loose;
-        Services.AddSingleton<IHttpContextAccessor>(new HttpContextAccessor());
-        Services.AddSingleton(_ => new ClientLimits(Options.Create(_limits)));
-        Services.AddScoped<Visitor>();
-    }
 
     [Fact]
     public void Search_AWord_ListsWhatMatches()
@@ -34,14 +21,14 @@ public sealed class FeaturePickerTests : BunitContext
     [Fact]
     public async Task Search_TooOften_SaysWhenToTryAgain()
     {
-        (_limits.ReadingBurst, _limits.ReadingsPerSecond) = (1, 1);
+        (Limits.ReadingBurst, Limits.ReadingsPerSecond) = (1, 1);
         var picker = Picker();
         picker.Find("input[type=search]").Input("snow");
         picker.WaitForAssertion(() => Assert.Equal("2 features", picker.Find("[role=status]").TextContent));
 
         // One is let in every second, however slow this machine is.
         for (var i = 0; i < 1000 && picker.FindAll(".message").Count == 0; i++)
-            await picker.InvokeAsync(() => picker.Find("input[type=search]").Input(i % 2 == 0 ? "light" : "snow"));
+            await SearchAsync(picker, i % 2 == 0 ? "light" : "snow");
 
         Assert.Contains("try again", picker.Find(".message").TextContent);
         Assert.Contains("snow light", Names(picker));

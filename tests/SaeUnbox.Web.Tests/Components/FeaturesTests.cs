@@ -1,31 +1,19 @@
 using Bunit;
 using Microsoft.AspNetCore.Components;
-using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Options;
 using SaeUnbox.Contracts;
-using SaeUnbox.Web.Canvases;
 using SaeUnbox.Web.Components.Pages.Features;
 
 namespace SaeUnbox.Web.Tests.Components;
 
-public sealed class FeaturesTests : BunitContext
+public sealed class FeaturesTests : SearchContext
 {
-    private readonly CanvasOptions _limits = new();
-
-    public FeaturesTests()
-    {
-        JSInterop.Mode = JSRuntimeMode.Loose;
-        JSInterop.SetupModule("./Components/Pages/Features/Features.razor.js").Mode = JSRuntimeMode.Loose;
-        Services.AddSingleton<IHttpContextAccessor>(new HttpContextAccessor());
-        Services.AddSingleton(_ => new ClientLimits(Options.Create(_limits)));
-        Services.AddScoped<Visitor>();
-    }
+    public FeaturesTests() => JSInterop.SetupModule("./Components/Pages/Features/Features.razor.js").Mode = JSRuntimeMode.Loose;
 
     [Fact]
     public async Task Search_TooOften_SaysWhenToTryAgain()
     {
-        (_limits.ReadingBurst, _limits.ReadingsPerSecond) = (1, 1);
+        (Limits.ReadingBurst, Limits.ReadingsPerSecond) = (1, 1);
         var page = Page(ListAtlas.OfThree);
         page.WaitForAssertion(() => Assert.Equal("3 features", page.Find("[role=status]").TextContent));
 
@@ -71,9 +59,6 @@ public sealed class FeaturesTests : BunitContext
 
         Assert.Contains("No worker is there yet", page.Markup);
     }
-
-    // Found and used in one go: an answer may draw the page anew in between.
-    private static Task SearchAsync(IRenderedComponent<Features> page, string text) => page.InvokeAsync(() => page.Find("input[type=search]").Input(text));
 
     private IRenderedComponent<Features> Page(IFeatureAtlas? atlas, bool isInteractive = true)
     {
