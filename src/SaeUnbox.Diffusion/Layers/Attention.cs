@@ -14,5 +14,5 @@ internal static class Attention
         return attended.transpose(1, 2).flatten(2).MoveToOuterDisposeScope();
     }
 
-    private static Tensor Split(Tensor rows, long heads) => rows.unflatten(-1, heads, rows.shape[^1] / heads).transpose(1, 2);
+    private static Tensor Split(Tensor rows, long heads) => rows.unflatten(rows.dim() - 1, heads, rows.shape[^1] / heads).transpose(1, 2);
 }
