@@ -1,3 +1,4 @@
+using SaeUnbox.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -13,7 +14,7 @@ internal static class LastNonzero
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
-        var fired = zeros_like(counters).scatter_add_(0, indices.reshape(-1), values.gt(Fired).to(ScalarType.Int64).reshape(-1));
-        counters.mul_(fired.eq(0).to(ScalarType.Int64)).add_(1);
+        var fired = zeros_like(counters).scatter_add_(0, indices.reshape(-1), values.IsAbove(Fired).to(ScalarType.Int64).reshape(-1));
+        counters.mul_(fired.Is(0).to(ScalarType.Int64)).AddInPlace(1);
     }
 }

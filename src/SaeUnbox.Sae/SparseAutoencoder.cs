@@ -1,4 +1,5 @@
 using SaeUnbox.Sae.Kernels;
+using SaeUnbox.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -96,7 +97,7 @@ public sealed class SparseAutoencoder : IDisposable
             var (top, where) = preActivations.topk(Count(preActivations), -1);
             top = top.relu();
             if (Config.Threshold is { } threshold)
-                top = top * top.gt(threshold).to(ScalarType.Float32);
+                top = top * top.IsAbove(threshold).to(ScalarType.Float32);
             values.Add(top.MoveToOuterDisposeScope());
             indices.Add(where.MoveToOuterDisposeScope());
         }
@@ -174,7 +175,7 @@ public sealed class SparseAutoencoder : IDisposable
             return Config.K;
         if (preActivations.shape[0] == 0)
             return 1;
-        return Math.Max(1, (int)preActivations.gt(threshold).sum(-1).max().item<long>());
+        return Math.Max(1, (int)preActivations.IsAbove(threshold).sum(-1).max().item<long>());
     }
 
     private Tensor Join(List<Tensor> chunks)

@@ -1,3 +1,4 @@
+using SaeUnbox.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -29,7 +30,7 @@ public sealed record SparseCodes(Tensor Indices, Tensor Values, int Features) : 
         if (feature < 0 || feature >= Features)
             throw new SaeException($"Feature {feature} does not exist: the dictionary holds 0 to {Features - 1}.");
         using var scope = NewDisposeScope();
-        return (Values * Indices.eq(feature).to(ScalarType.Float32)).sum(-1).MoveToOuterDisposeScope();
+        return (Values * Indices.Is(feature).to(ScalarType.Float32)).sum(-1).MoveToOuterDisposeScope();
     }
 
     /// <summary>The mean of z over all positions, per feature: [n].</summary>
@@ -40,7 +41,7 @@ public sealed record SparseCodes(Tensor Indices, Tensor Values, int Features) : 
         var positions = Indices.numel() / Math.Max(k, 1);
         return zeros([Features], dtype: ScalarType.Float32, device: Values.device)
             .scatter_add_(0, Indices.reshape(-1), Values.reshape(-1))
-            .div_((double)Math.Max(positions, 1))
+            .DivideInPlace((double)Math.Max(positions, 1))
             .MoveToOuterDisposeScope();
     }
 

@@ -1,4 +1,5 @@
 using SaeUnbox.Testing;
+using SaeUnbox.Torch;
 using TorchSharp;
 
 namespace SaeUnbox.Checkpoints.Tests;
@@ -53,7 +54,7 @@ public sealed class GoldenContainersTests : IDisposable
         var decoder = checkpoint.Read("state_dict.decoder.weight");
         Assert.Equal([1L, decoder.shape[0]], decoder.stride());
         // A reader that ignores the strides would get columns of any length; the last training step moves them a little off 1.
-        TensorAssert.Close(torch.ones([decoder.shape[1]]), decoder.pow(2).sum(dim: 0).sqrt(), 0.05);
+        TensorAssert.Close(torch.ones([decoder.shape[1]]), decoder.Square().sum(dim: 0).sqrt(), 0.05);
 
         var rowMajor = torch.empty(decoder.shape);
         checkpoint.Read("state_dict.decoder.weight", rowMajor);

@@ -1,4 +1,5 @@
 using SaeUnbox.Testing;
+using SaeUnbox.Torch;
 using TorchSharp;
 
 namespace SaeUnbox.Checkpoints.Tests;
@@ -10,7 +11,7 @@ public sealed class ShardedCheckpointTests : IDisposable
     private string Index(string map, params (string File, string Tensor)[] shards)
     {
         foreach (var shard in shards.GroupBy(shard => shard.File))
-            SafetensorsWriter.Write(folder.At(shard.Key), shard.Select((item, i) => KeyValuePair.Create(item.Tensor, torch.full([2], (float)i))));
+            SafetensorsWriter.Write(folder.At(shard.Key), shard.Select((item, i) => KeyValuePair.Create(item.Tensor, Arithmetic.Full([2], (float)i, torch.float32))));
         var path = folder.At("model.safetensors.index.json");
         File.WriteAllText(path, $$"""{"metadata":{"total_size":1},"weight_map":{{map}}}""");
         return path;

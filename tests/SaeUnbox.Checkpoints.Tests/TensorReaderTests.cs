@@ -1,6 +1,7 @@
 using FsCheck;
 using FsCheck.Fluent;
 using SaeUnbox.Testing;
+using SaeUnbox.Torch;
 using TorchSharp;
 
 namespace SaeUnbox.Checkpoints.Tests;
@@ -35,7 +36,7 @@ public sealed class TensorReaderTests : IDisposable
             var values = Ordered(shape, from);
             TorchFileWriter.Write(folder.At("p.pt"), values);
             using var file = Checkpoint.Open(folder.At("p.pt"));
-            var target = Ordered(shape, to).fill_(-1);
+            var target = Ordered(shape, to).Fill(-1);
             file.Read("", target);
             return target.eq(values).all().item<bool>() && file.Read("").eq(values).all().item<bool>();
         }));
@@ -53,7 +54,7 @@ public sealed class TensorReaderTests : IDisposable
         var memory = order.Select(axis => shape[axis]).ToArray();
         var count = memory.Aggregate(1L, (product, size) => product * size);
         var back = Enumerable.Range(0, shape.Length).Select(axis => (long)Array.IndexOf(order, axis)).ToArray();
-        return torch.arange(0, count, 1, dtype: torch.float32).reshape(memory).permute(back);
+        return Arithmetic.Range(0, count, torch.float32).reshape(memory).permute(back);
     }
 
     [Fact]

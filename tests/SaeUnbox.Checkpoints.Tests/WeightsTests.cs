@@ -1,4 +1,5 @@
 using SaeUnbox.Testing;
+using SaeUnbox.Torch;
 using TorchSharp;
 
 namespace SaeUnbox.Checkpoints.Tests;
@@ -17,7 +18,7 @@ public sealed class WeightsTests : IDisposable
     [Fact]
     public void Load_EverythingFits_FillsConvertedTensors()
     {
-        var values = torch.arange(0, 6, 1, dtype: torch.float16).reshape(2, 3);
+        var values = Arithmetic.Range(0, 6, torch.float16).reshape(2, 3);
         using var file = Written(("a.b.weight", values), ("a.norm.weight", values));
         using var weights = new Weights(file, torch.bfloat16);
         var linear = weights.At("a").At("b").Get("weight", 2, 3);
@@ -37,14 +38,14 @@ public sealed class WeightsTests : IDisposable
         weights.Get("missing.one", 2);
         weights.At("missing").Get("two", 2);
         var wide = weights.Get("wide", 4, 3);
-        var fine = weights.Get("fine", 3).fill_(7);
+        var fine = weights.Get("fine", 3).Fill(7);
 
         var message = Assert.Throws<CheckpointException>(() => weights.Load()).Message;
         foreach (var fault in new[] { "missing.one", "missing.two", "extra.one", "extra.two", "wide (is [4, 2], expected [4, 3])", "w.safetensors" })
             Assert.Contains(fault, message);
         Assert.DoesNotContain("fine", message);
         Assert.Equal([4L, 3L], wide.shape);
-        TensorAssert.Same(torch.full([3], 7f), fine);
+        TensorAssert.Same(Arithmetic.Full([3], 7f, torch.float32), fine);
     }
 
     [Fact]
@@ -59,21 +60,21 @@ public sealed class WeightsTests : IDisposable
     [Fact]
     public void GetFused_ThreeNames_IsOneTensorWhosePartsAreViews()
     {
-        var parts = Enumerable.Range(0, 3).Select(i => torch.full([2, 4], (float)i)).ToArray();
+        var parts = Enumerable.Range(0, 3).Select(i => Arithmetic.Full([2, 4], (float)i, torch.float32)).ToArray();
         using var file = Written(("to_q", parts[0]), ("to_k", parts[1]), ("to_v", parts[2]));
         using var weights = new Weights(file, torch.float32);
         var fused = weights.GetFused(["to_q", "to_k", "to_v"], 2, 4);
         weights.Load();
         TensorAssert.Same(torch.cat(parts, 0), fused);
         Assert.Same(fused, Assert.Single(weights.Leaves));
-        fused.fill_(9);
-        TensorAssert.Same(torch.full([2, 4], 9f), weights.Tensors["to_k"]);
+        fused.Fill(9);
+        TensorAssert.Same(Arithmetic.Full([2, 4], 9f, torch.float32), weights.Tensors["to_k"]);
     }
 
     [Fact]
     public void GetChannelsLast_Kernel_HasTheFilesValuesInAnotherOrder()
     {
-        var kernel = torch.arange(2 * 3 * 4 * 5, dtype: torch.float32).reshape(2, 3, 4, 5);
+        var kernel = Arithmetic.Range(0, 2 * 3 * 4 * 5, torch.float32).reshape(2, 3, 4, 5);
         using var file = Written(("w", kernel));
         using var weights = new Weights(file, torch.float32);
         var loaded = weights.GetChannelsLast("w", 2, 3, 4, 5);
@@ -86,14 +87,14 @@ public sealed class WeightsTests : IDisposable
     [Fact]
     public void Find_OptionalTensor_IsNullWhereAbsentAndLoadedWherePresent()
     {
-        using var file = Written(("bias", torch.full([2], 3f)), ("position_ids", torch.ones([2])));
+        using var file = Written(("bias", Arithmetic.Full([2], 3f, torch.float32)), ("position_ids", torch.ones([2])));
         using var weights = new Weights(file, torch.float32);
         Assert.Null(weights.Find("shortcut", 2));
         var bias = weights.Find("bias", 2);
         weights.Ignore("position_ids");
         weights.Ignore("never.there");
         weights.Load();
-        TensorAssert.Same(torch.full([2], 3f), bias!);
+        TensorAssert.Same(Arithmetic.Full([2], 3f, torch.float32), bias!);
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using SaeUnbox.Testing;
+using SaeUnbox.Torch;
 using TorchSharp;
 
 namespace SaeUnbox.Checkpoints.Tests;
@@ -56,7 +57,7 @@ public sealed class WritersTests : IDisposable
     [Fact]
     public void TorchFile_ColumnMajorMatrix_StaysColumnMajor()
     {
-        var matrix = torch.arange(0, 12, 1, dtype: torch.float32).reshape(4, 3).t();
+        var matrix = Arithmetic.Range(0, 12, torch.float32).reshape(4, 3).t();
         TorchFileWriter.Write(folder.At("m.pt"), new Dictionary<string, torch.Tensor> { ["m"] = matrix });
         using var checkpoint = Checkpoint.Open(folder.At("m.pt"));
         Assert.Equal([1L, 3L], checkpoint.Read("m").stride());

@@ -2,6 +2,7 @@ using SaeUnbox.Checkpoints;
 using SaeUnbox.Contracts;
 using SaeUnbox.Sae.Collection;
 using SaeUnbox.Testing;
+using SaeUnbox.Torch;
 using TorchSharp;
 using static SaeUnbox.Sae.Tests.GoldenSaes;
 using static SaeUnbox.Testing.GoldenTensors;
@@ -126,8 +127,8 @@ public class CollectionTests
         using var folder = new TemporaryFolder();
         using var writer = new CollectionWriter(folder.Path, [HookSite.Middle]);
         var site = HookSite.Middle;
-        Assert.Contains("Float16", Refused(full([Side, Side, Width], 1e5f)));
-        Assert.Contains("NaN", Refused(full([Side, Side, Width], float.NaN)));
+        Assert.Contains("Float16", Refused(Arithmetic.Full([Side, Side, Width], 1e5f, torch.float32)));
+        Assert.Contains("NaN", Refused(Arithmetic.Full([Side, Side, Width], float.NaN, torch.float32)));
         Assert.Contains("[h, w, d]", Refused(zeros([Side, Width])));
         Assert.Contains("0 is next", Assert.Throws<SaeException>(() => writer.Add(7, new Dictionary<HookSite, Tensor>())).Message);
 
@@ -217,7 +218,7 @@ public class CollectionTests
 
     // Small whole numbers: exact in every stored type, different in every row.
     private static Tensor Item(long item, HookSite site) =>
-        (arange(0, Side * Side * Width, dtype: ScalarType.Float32) + item * Side * Side * Width + (site == Sites[0] ? 0 : 500))
+        Arithmetic.Range(0, Side * Side * Width, ScalarType.Float32).Plus(item * Side * Side * Width).Plus(site == Sites[0] ? 0 : 500)
         .view(Side, Side, Width);
 
     private static IEnumerable<string> Rows(Tensor tensor) =>

@@ -1,6 +1,7 @@
 using SaeUnbox.Sae.Maps;
 using SaeUnbox.Sae.Statistics;
 using SaeUnbox.Testing;
+using SaeUnbox.Torch;
 using TorchSharp;
 using static SaeUnbox.Sae.Tests.GoldenSaes;
 using static SaeUnbox.Testing.GoldenTensors;
@@ -129,7 +130,7 @@ public class EncodingTests
         sae.Config = sae.Config with { Threshold = threshold };
         using var codes = sae.Encode(x);
         var preActivations = sae.PreActivations(x);
-        var expected = preActivations * preActivations.gt(threshold).to(ScalarType.Float32);
+        var expected = preActivations * preActivations.IsAbove(threshold).to(ScalarType.Float32);
         TensorAssert.Close(expected, codes.ToDense(), 0, "codes");
     }
 }

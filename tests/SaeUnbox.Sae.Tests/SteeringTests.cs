@@ -4,6 +4,7 @@ using FsCheck.Fluent;
 using SaeUnbox.Contracts;
 using SaeUnbox.Sae.Steering;
 using SaeUnbox.Testing;
+using SaeUnbox.Torch;
 using TorchSharp;
 using static SaeUnbox.Sae.Tests.GoldenSaes;
 using static SaeUnbox.Testing.GoldenTensors;
@@ -113,8 +114,8 @@ public class SteeringTests
         var feature = entry.GetProperty("feature").GetInt32();
         var (input, output) = (Block("base", site, "input").select(1, 0), Block("base", site, "output").select(1, 0));
         using var edit = Edits.Icon(sae, feature, guided: guided);
-        var added = sae.Direction(feature).view(1, -1, 1, 1) * (float)entry.GetProperty("value").GetDouble();
-        var expected = guided ? cat([input.narrow(0, 0, 1), input.narrow(0, 1, 1) + added], 0) : input + added;
+        var added = sae.Direction(feature).view(1, -1, 1, 1).Times((float)entry.GetProperty("value").GetDouble());
+        var expected = guided ? cat([input.narrow(0, 0, 1), input.narrow(0, 1, 1).Plus(added)], 0) : input.Plus(added);
         TensorAssert.Close(expected, edit.Apply(input, output), 1e-4);
     }
 

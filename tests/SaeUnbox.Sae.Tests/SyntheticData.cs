@@ -1,3 +1,4 @@
+using SaeUnbox.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -14,8 +15,8 @@ internal static class SyntheticData
         var basis = randn([directions, width], dtype: ScalarType.Float32, generator: hidden);
         var amounts = rand([rows, directions], dtype: ScalarType.Float32, generator: draws);
         // About three directions a row, of positive amounts.
-        var active = amounts.gt(1 - 3.0 / directions).to(ScalarType.Float32);
-        var strengths = rand([rows, directions], dtype: ScalarType.Float32, generator: draws) + 0.5f;
-        return ((active * strengths).mm(basis) + 1).MoveToOuterDisposeScope();
+        var active = amounts.IsAbove(1 - 3.0 / directions).to(ScalarType.Float32);
+        var strengths = rand([rows, directions], dtype: ScalarType.Float32, generator: draws).Plus(0.5f);
+        return (active * strengths).mm(basis).Plus(1).MoveToOuterDisposeScope();
     }
 }

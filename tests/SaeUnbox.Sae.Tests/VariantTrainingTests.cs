@@ -2,6 +2,7 @@ using SaeUnbox.Testing;
 using SaeUnbox.Sae.Kernels;
 using SaeUnbox.Sae.Statistics;
 using SaeUnbox.Sae.Training;
+using SaeUnbox.Torch;
 using TorchSharp;
 using static SaeUnbox.Sae.Tests.GoldenSaes;
 using static SaeUnbox.Testing.GoldenTensors;
@@ -41,9 +42,9 @@ public class VariantTrainingTests
         var codes = preActivations.relu() * Mask(preActivations.detach(), sparsity, options.K);
         var sizes = nested ? Prefixes : [Features];
         var loss = sizes
-            .Select(size => codes.narrow(1, 0, size).mm(dictionary.narrow(0, 0, size)) + preBias - x)
-            .Select(error => (error * error).mean() * (0.7 / sizes.Length))
-            .Aggregate((sum, term) => sum + term);
+            .Select(size => codes.narrow(1, 0, size).mm(dictionary.narrow(0, 0, size)).Plus(preBias) - x)
+            .Select(error => (error * error).mean().Times(0.7 / sizes.Length))
+            .Aggregate((sum, term) => sum.Plus(term));
         loss.backward();
 
         var before = new[] { sae.EncoderWeight, sae.Dictionary, sae.PreBias, sae.LatentBias }.Select(tensor => tensor.clone()).ToArray();
@@ -71,21 +72,21 @@ public class VariantTrainingTests
         // So few rows that many features stay silent.
         var x = SyntheticData.Make(12, Width, 24, 1);
         using var sae = Initialisation.Create(options, x, 3);
-        sae.StatsLastNonzero.fill_(1000);
+        sae.StatsLastNonzero.Fill(1000);
         var (encoder, dictionary, preBias, latentBias) = (Leaf(sae.EncoderWeight), Leaf(sae.Dictionary), Leaf(sae.PreBias), Leaf(sae.LatentBias));
         var preActivations = nn.functional.linear(x - preBias, encoder, latentBias);
         var codes = preActivations.relu() * Mask(preActivations.detach(), SparsityRule.TopK, options.K);
-        var reconstruction = codes.mm(dictionary) + preBias;
+        var reconstruction = codes.mm(dictionary).Plus(preBias);
 
-        var dead = sae.StatsLastNonzero.gt(500).logical_and(codes.detach().gt(1e-3).sum([0]).eq(0)).to(ScalarType.Float32);
+        var dead = sae.StatsLastNonzero.IsAbove(500).logical_and(codes.detach().IsAbove(1e-3).sum([0]).Is(0)).to(ScalarType.Float32);
         var ofDead = preActivations * dead;
-        var auxiliary = (ofDead.relu() * Mask(ofDead.detach(), SparsityRule.TopK, auxK)).mm(dictionary) + preBias;
-        var target = (x - reconstruction + preBias).detach();
+        var auxiliary = (ofDead.relu() * Mask(ofDead.detach(), SparsityRule.TopK, auxK)).mm(dictionary).Plus(preBias);
+        var target = (x - reconstruction).Plus(preBias).detach();
         var centred = target.mean([0]) - target;
         var error = auxiliary - target;
-        var auxiliaryLoss = (error * error).mean() / (centred * centred).mean() * options.AuxKCoefficient;
+        var auxiliaryLoss = ((error * error).mean() / (centred * centred).mean()).Times(options.AuxKCoefficient);
         var residual = reconstruction - x;
-        ((residual * residual).mean() + auxiliaryLoss).backward();
+        (residual * residual).mean().Plus(auxiliaryLoss).backward();
 
         var before = new[] { sae.EncoderWeight, sae.Dictionary, sae.PreBias, sae.LatentBias }.Select(tensor => tensor.clone()).ToArray();
         using var trainer = new SaeTrainer(options, sae, mseScale: 1, byTensorOperators ? new TensorKernels() : new CpuKernels());
@@ -147,7 +148,7 @@ public class VariantTrainingTests
 
         var held = SyntheticData.Make(512, Width, 24, 77);
         using var codes = trainer.Sae.Encode(held);
-        var counts = codes.Values.gt(0).sum([-1L]).Integers();
+        var counts = codes.Values.IsAbove(0).sum([-1L]).Integers();
         Assert.InRange(counts.Average(), 0.7 * Options.K, 1.4 * Options.K);
         Assert.True(counts.Distinct().Count() > 1, "every position has the same number of active features");
         Assert.True(trainer.Sae.Config.Threshold > 0);
@@ -162,7 +163,7 @@ public class VariantTrainingTests
         using var codes = trainer.Sae.Encode(held);
         var dense = codes.ToDense();
         var explained = Prefixes
-            .Select(size => dense.narrow(1, 0, size).mm(trainer.Sae.Dictionary.narrow(0, 0, size)) + trainer.Sae.PreBias)
+            .Select(size => dense.narrow(1, 0, size).mm(trainer.Sae.Dictionary.narrow(0, 0, size)).Plus(trainer.Sae.PreBias))
             .Select(reconstruction => ExplainedVariance.Pooled(reconstruction, held))
             .ToArray();
         Assert.True(explained[0] > 0.1, $"the first prefix explains {explained[0]}");

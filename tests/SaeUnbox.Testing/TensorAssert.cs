@@ -1,3 +1,4 @@
+using SaeUnbox.Torch;
 using TorchSharp;
 using Xunit;
 
@@ -14,7 +15,7 @@ public static class TensorAssert
         using var scope = torch.NewDisposeScope();
         var (left, right) = (Flat(expected, torch.float64), Flat(actual, torch.float64));
         var difference = (left - right).abs();
-        var off = difference.le(tolerance).logical_not().logical_and(left.eq(right).logical_not())
+        var off = difference.IsAtMost(tolerance).logical_not().logical_and(left.eq(right).logical_not())
             .logical_and(left.isnan().logical_and(right.isnan()).logical_not());
         var count = off.sum().item<long>();
         if (count == 0) return;

@@ -1,4 +1,5 @@
 using SaeUnbox.Checkpoints;
+using SaeUnbox.Torch;
 using TorchSharp;
 
 namespace SaeUnbox.Testing;
@@ -31,7 +32,7 @@ public static class TinyClip
         File.WriteAllText(Path.Combine(folder, "config.json"), Config);
         File.WriteAllText(Path.Combine(folder, "preprocessor_config.json"), Preprocessor);
         using var generator = new torch.Generator((ulong)seed);
-        var weights = Shapes().ToDictionary(shape => shape.Name, shape => torch.randn(shape.Shape, dtype: torch.float32, generator: generator) * .5);
+        var weights = Shapes().ToDictionary(shape => shape.Name, shape => torch.randn(shape.Shape, dtype: torch.float32, generator: generator).Times(.5));
         SafetensorsWriter.Write(Path.Combine(folder, "model.safetensors"), weights);
         return weights;
     }

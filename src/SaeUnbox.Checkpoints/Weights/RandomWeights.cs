@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.IO.Hashing;
 using System.Text;
+using SaeUnbox.Torch;
 using TorchSharp;
 
 namespace SaeUnbox.Checkpoints;
@@ -32,8 +33,8 @@ public sealed class RandomWeights(long seed, Func<string, bool>? absent = null) 
     public void Read(string name, torch.Tensor target)
     {
         using var _ = torch.no_grad();
-        if (name.EndsWith("bias", StringComparison.Ordinal) || !torch.is_floating_point(target.dtype)) target.fill_(0);
-        else if (target.dim() < 2) target.fill_(1);
+        if (name.EndsWith("bias", StringComparison.Ordinal) || !torch.is_floating_point(target.dtype)) target.Fill(0);
+        else if (target.dim() < 2) target.Fill(1);
         else Draw(name, target);
     }
 
@@ -43,7 +44,7 @@ public sealed class RandomWeights(long seed, Func<string, bool>? absent = null) 
         var mixed = (ulong)seed ^ XxHash3.HashToUInt64(Encoding.UTF8.GetBytes(name));
         using var generator = new torch.Generator(mixed & long.MaxValue);
         using var scope = torch.NewDisposeScope();
-        var draw = torch.randn([Math.Min(target.numel(), Drawn)], dtype: torch.float32, generator: generator).mul_(spread);
+        var draw = torch.randn([Math.Min(target.numel(), Drawn)], dtype: torch.float32, generator: generator).MultiplyInPlace(spread);
         Slabs.ForEach(target, draw.numel(), slab => slab.copy_(draw.narrow(0, 0, slab.numel()).view(slab.shape)));
     }
 }

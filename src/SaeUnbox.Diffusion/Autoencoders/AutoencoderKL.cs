@@ -1,4 +1,5 @@
 using SaeUnbox.Checkpoints;
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Diffusion;
@@ -61,17 +62,17 @@ public sealed class AutoencoderKL : IAutoencoder
         var encoded = _encoder.Forward(image.to_type(DType), cancellation);
         var moments = (_quantConv is null ? encoded : _quantConv.Forward(encoded)).to_type(ScalarType.Float32);
         var mean = moments.narrow(1, 0, LatentChannels).contiguous();
-        var logVariance = moments.narrow(1, LatentChannels, LatentChannels).clamp(-30, 20).contiguous();
+        var logVariance = moments.narrow(1, LatentChannels, LatentChannels).Between(-30, 20).contiguous();
         return (mean.MoveToOuterDisposeScope(), logVariance.MoveToOuterDisposeScope());
     }
 
     private Tensor Unscale(Tensor latents) => PerChannel(latents) is var (mean, std)
-        ? latents * std / Config.ScalingFactor + mean
-        : latents / Config.ScalingFactor;
+        ? (latents * std).Over(Config.ScalingFactor).Plus(mean)
+        : latents.Over(Config.ScalingFactor);
 
     private Tensor Scale(Tensor latents) => PerChannel(latents) is var (mean, std)
-        ? (latents - mean) * Config.ScalingFactor / std
-        : latents * Config.ScalingFactor;
+        ? (latents - mean).Times(Config.ScalingFactor) / std
+        : latents.Times(Config.ScalingFactor);
 
     private (Tensor Mean, Tensor Std)? PerChannel(Tensor like)
     {

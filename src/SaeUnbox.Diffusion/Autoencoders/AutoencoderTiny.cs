@@ -1,4 +1,5 @@
 using SaeUnbox.Checkpoints;
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Diffusion;
@@ -32,11 +33,11 @@ public sealed class AutoencoderTiny : IAutoencoder
     public Tensor Decode(Tensor latents, CancellationToken cancellation = default)
     {
         using var scope = NewDisposeScope();
-        var unscaled = latents.to_type(DType) / Config.ScalingFactor;
+        var unscaled = latents.to_type(DType).Over(Config.ScalingFactor);
         var image = Tiling.Decode(unscaled, tile: 64, PixelsPerCell, cells =>
         {
             using var inner = NewDisposeScope();
-            return _decoder.Forward(cells, cancellation).to_type(ScalarType.Float32).mul(2).sub(1).MoveToOuterDisposeScope();
+            return _decoder.Forward(cells, cancellation).to_type(ScalarType.Float32).Times(2).Minus(1).MoveToOuterDisposeScope();
         });
         return image.MoveToOuterDisposeScope();
     }
@@ -44,7 +45,7 @@ public sealed class AutoencoderTiny : IAutoencoder
     public Tensor Encode(Tensor image, CancellationToken cancellation = default)
     {
         using var scope = NewDisposeScope();
-        var latents = _encoder.Forward(image.add(1).div(2).to_type(DType), cancellation);
-        return latents.to_type(ScalarType.Float32).mul(Config.ScalingFactor).contiguous().MoveToOuterDisposeScope();
+        var latents = _encoder.Forward(image.Plus(1).Over(2).to_type(DType), cancellation);
+        return latents.to_type(ScalarType.Float32).Times(Config.ScalingFactor).contiguous().MoveToOuterDisposeScope();
     }
 }

@@ -1,4 +1,5 @@
 using SaeUnbox.Checkpoints;
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Diffusion;
@@ -18,6 +19,6 @@ internal sealed class KLAttention(Weights weights, int channels, int normGroups)
         var rows = ChannelsLast.ToRows(_norm.Forward(x));
         var attended = Attention.Forward(_query.Forward(rows), _key.Forward(rows), _value.Forward(rows), heads: 1);
         var delta = ChannelsLast.FromRows(_out.Forward(attended), x.shape[2], x.shape[3]);
-        return (x + delta).MoveToOuterDisposeScope();
+        return x.Plus(delta).MoveToOuterDisposeScope();
     }
 }

@@ -1,3 +1,4 @@
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Diffusion;
@@ -76,9 +77,9 @@ public sealed record Tiling(long MaxWholeCells, double Overlap = 0.25)
 
         long[] shape = [1, 1, 1, 1];
         shape[axis] = lines;
-        var share = (arange(lines, dtype: ScalarType.Float32, device: tile.device) / lines).view(shape);
+        var share = Arithmetic.Range(0, lines, ScalarType.Float32, tile.device).Over(lines).view(shape);
         var head = Head(tile, lines, axis);
-        head.copy_(before.narrow(axis, before.shape[axis] - lines, lines) * (1 - share) + head * share);
+        head.copy_((before.narrow(axis, before.shape[axis] - lines, lines) * share.SubtractedFrom(1)).Plus(head * share));
     }
 
     private static Tensor Head(Tensor tile, long lines, int axis) => tile.narrow(axis, 0, Math.Min(lines, tile.shape[axis]));

@@ -1,4 +1,5 @@
 using SaeUnbox.Checkpoints;
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Diffusion;
@@ -38,7 +39,7 @@ internal sealed class TinyDecoder
     public Tensor Forward(Tensor latents, CancellationToken cancellation)
     {
         // Soft limits: no latent reaches beyond 3.
-        var x = latents.div(3).Into(t => t.tanh()).Into(t => t.mul(3)).Into(ChannelsLast.Of);
+        var x = latents.Over(3).Into(t => t.tanh()).Into(t => t.Times(3)).Into(ChannelsLast.Of);
         foreach (var layer in _layers)
         {
             cancellation.ThrowIfCancellationRequested();

@@ -1,4 +1,5 @@
 using SaeUnbox.Checkpoints;
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Diffusion;
@@ -43,7 +44,7 @@ internal sealed class ClipLayer
     // quick_gelu is x * sigmoid(1.702 x), an approximation of gelu (arXiv 1606.08415).
     private Tensor Activate(Tensor mine) => _shape.Activation == "gelu"
         ? Private.Gelu(mine)
-        : Private.Multiply((mine * 1.702).sigmoid(), mine);
+        : Private.Multiply(mine.Times(1.702).sigmoid(), mine);
 }
 
 /// <summary>What a tower's layers have in common.</summary>

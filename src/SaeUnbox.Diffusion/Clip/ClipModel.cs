@@ -1,4 +1,5 @@
 using SaeUnbox.Checkpoints;
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Diffusion;
@@ -79,7 +80,7 @@ public sealed class ClipModel : IDisposable
     private static Tensor Unit(Tensor rows)
     {
         var exact = rows.to_type(ScalarType.Float32).cpu();
-        return exact / exact.norm(1, true).clamp_min(1e-12);
+        return exact / exact.norm(1, true).AtLeast(1e-12);
     }
 
     private sealed class Towers(Weights weights, ClipConfig config)

@@ -1,4 +1,5 @@
 using SaeUnbox.Checkpoints;
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Diffusion;
@@ -37,7 +38,7 @@ internal sealed class ClipVisionEncoder
         using var scope = NewDisposeScope();
         var patches = _patches.Forward(pictures).flatten(2).transpose(1, 2);
         var first = _class.expand(patches.shape[0], 1, Config.HiddenSize);
-        var states = _firstNorm.Forward(cat([first, patches], 1) + _positions);
+        var states = _firstNorm.Forward(cat([first, patches], 1).Plus(_positions));
         foreach (var layer in _layers) states = states.Into(layer.Forward);
         return Products.Linear(_lastNorm.Forward(states.select(1, 0)), _projection).MoveToOuterDisposeScope();
     }

@@ -1,4 +1,5 @@
 using SaeUnbox.Checkpoints;
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Diffusion;
@@ -37,6 +38,6 @@ internal sealed class DoublingConv2d(Weights weights, int channels, bool bias = 
     private static Tensor Taps(Tensor weight, int which, int axis)
     {
         var (first, middle, last) = (weight.narrow(axis, 0, 1), weight.narrow(axis, 1, 1), weight.narrow(axis, 2, 1));
-        return which == 0 ? cat([first, middle + last], axis) : cat([first + middle, last], axis);
+        return which == 0 ? cat([first, middle.Plus(last)], axis) : cat([first.Plus(middle), last], axis);
     }
 }

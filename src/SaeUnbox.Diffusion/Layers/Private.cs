@@ -1,3 +1,4 @@
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Diffusion;
@@ -12,7 +13,7 @@ internal static class Private
 
     public static Tensor Gelu(Tensor mine) => is_grad_enabled() ? mine.gelu() : mine.gelu_();
 
-    public static Tensor Add(Tensor mine, Tensor other) => is_grad_enabled() ? mine.add(other) : mine.add_(other);
+    public static Tensor Add(Tensor mine, Tensor other) => is_grad_enabled() ? mine.Plus(other) : mine.Accumulate(other);
 
     public static Tensor Multiply(Tensor mine, Tensor other) => is_grad_enabled() ? mine.mul(other) : mine.mul_(other);
 }

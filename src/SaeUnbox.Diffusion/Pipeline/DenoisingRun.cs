@@ -1,3 +1,4 @@
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Diffusion;
@@ -27,7 +28,7 @@ public sealed class DenoisingRun : IDisposable
     public Tensor StartNoise => _noise[0];
 
     /// <summary>The latents before the first step, [B, C, h, w]; the caller's.</summary>
-    public Tensor StartLatents() => StartNoise * Scheduler.Schedule.InitialNoiseSigma;
+    public Tensor StartLatents() => StartNoise.Times(Scheduler.Schedule.InitialNoiseSigma);
 
     /// <summary>What the U-Net is asked in a step that begins with these latents; its tensors are the caller's.</summary>
     public DenoisingInput InputOf(int step, Tensor latents)
@@ -98,7 +99,7 @@ public sealed class DenoisingRun : IDisposable
     private Tensor Guide(Tensor predicted)
     {
         var halves = predicted.chunk(2, 0);
-        return halves[0] + (halves[1] - halves[0]) * Request.Guidance;
+        return halves[0].Plus((halves[1] - halves[0]).Times(Request.Guidance));
     }
 
     private Tensor Plain(DenoisingInput input, CancellationToken cancellation) =>

@@ -1,3 +1,4 @@
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Diffusion;
@@ -9,13 +10,13 @@ public static class Pixels
     public static Tensor ToUnit(Tensor decoded)
     {
         using var scope = NewDisposeScope();
-        return (decoded / 2 + 0.5).clamp(0, 1).MoveToOuterDisposeScope();
+        return decoded.Over(2).Plus(0.5).Between(0, 1).MoveToOuterDisposeScope();
     }
 
     /// <summary>[B, 3, H, W] of 0 … 1 to bytes [B, H, W, 3], contiguous; a half rounds to the even neighbour.</summary>
     public static Tensor ToBytes(Tensor unit)
     {
         using var scope = NewDisposeScope();
-        return (unit.permute(0, 2, 3, 1) * 255).round().to_type(ScalarType.Byte).cpu().contiguous().MoveToOuterDisposeScope();
+        return unit.permute(0, 2, 3, 1).Times(255).round().to_type(ScalarType.Byte).cpu().contiguous().MoveToOuterDisposeScope();
     }
 }

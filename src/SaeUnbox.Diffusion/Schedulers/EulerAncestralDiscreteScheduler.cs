@@ -1,3 +1,4 @@
+using SaeUnbox.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -24,7 +25,7 @@ internal sealed class EulerAncestralDiscreteScheduler(SigmaSchedule schedule) : 
         var down = MathF.Sqrt(to * to - up * up);
         var (moved, denoised) = EulerStep.Move(schedule, modelOutput, step, latents, down);
         return new SchedulerStep(
-            (moved + noise.to_type(ScalarType.Float32) * up).to_type(modelOutput.dtype).MoveToOuterDisposeScope(),
+            moved.Plus(noise.to_type(ScalarType.Float32).Times(up)).to_type(modelOutput.dtype).MoveToOuterDisposeScope(),
             denoised.MoveToOuterDisposeScope());
     }
 }

@@ -1,3 +1,4 @@
+using SaeUnbox.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -10,7 +11,7 @@ internal static class EulerStep
     public static Tensor ScaleInput(SigmaSchedule schedule, Tensor latents, int step)
     {
         var sigma = schedule.Sigmas[step];
-        return latents / MathF.Sqrt(sigma * sigma + 1f);
+        return latents.Over(MathF.Sqrt(sigma * sigma + 1f));
     }
 
     /// <summary>x + (x - x0) / sigma * (target - sigma), and x0.</summary>
@@ -22,10 +23,10 @@ internal static class EulerStep
         var squared = sigma * sigma + 1f;
         var denoised = schedule.Config.Prediction switch
         {
-            PredictionType.Epsilon => x - output * sigma,
-            PredictionType.VPrediction => output * (-sigma / MathF.Sqrt(squared)) + x / squared,
+            PredictionType.Epsilon => x - output.Times(sigma),
+            PredictionType.VPrediction => output.Times(-sigma / MathF.Sqrt(squared)).Plus(x.Over(squared)),
             _ => output.alias(),
         };
-        return (x + (x - denoised) / sigma * (target - sigma), denoised);
+        return (x.Plus((x - denoised).Over(sigma).Times(target - sigma)), denoised);
     }
 }

@@ -1,3 +1,4 @@
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Diffusion;
@@ -10,7 +11,7 @@ internal sealed class Sinusoid(int channels, bool cosineFirst, double frequencyS
     {
         using var scope = NewDisposeScope();
         var half = channels / 2;
-        var exponents = arange(0, half, dtype: ScalarType.Float32, device: numbers.device).mul(-Math.Log(10000)).div(half - frequencyShift);
+        var exponents = Arithmetic.Range(0, half, ScalarType.Float32, numbers.device).Times(-Math.Log(10000)).Over(half - frequencyShift);
         var angles = numbers.to_type(ScalarType.Float32).unsqueeze(1) * exponents.exp().unsqueeze(0);
         var (sines, cosines) = (angles.sin(), angles.cos());
         Tensor[] parts = cosineFirst ? [cosines, sines] : [sines, cosines];

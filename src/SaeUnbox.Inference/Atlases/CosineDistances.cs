@@ -1,4 +1,5 @@
 using SaeUnbox.Sae;
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Inference;
@@ -15,8 +16,8 @@ internal static class CosineDistances
         if (count == 0)
             return distances;
         var rows = sae.Dictionary.index_select(0, tensor(features.Select(feature => (long)feature).ToArray(), device: sae.Device)).to_type(ScalarType.Float32);
-        rows = rows / rows.norm(1, true).clamp_min(1e-12);
-        var flat = (2 - 2 * rows.matmul(rows.t())).clamp_min(0).cpu().contiguous().data<float>().ToArray();
+        rows = rows / rows.norm(1, true).AtLeast(1e-12);
+        var flat = rows.matmul(rows.t()).Times(2).SubtractedFrom(2).AtLeast(0).cpu().contiguous().data<float>().ToArray();
         Buffer.BlockCopy(flat, 0, distances, 0, flat.Length * sizeof(float));
         return distances;
     }

@@ -1,5 +1,6 @@
 using SaeUnbox.Mini.Scenes;
 using SaeUnbox.Sae;
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Evaluation;
@@ -27,10 +28,10 @@ internal sealed class FeatureSelectivity : IDisposable
         var count = _labels.shape[0];
         var l = stack(labels.Select(one => tensor(one, device: _labels.device).to_type(ScalarType.Float32).reshape(count, -1).t())).reshape(-1, count);
         _cells += z.shape[0];
-        _features.add_(z.sum([0L]).to_type(ScalarType.Float64));
-        _featureSquares.add_(z.square().sum([0L]).to_type(ScalarType.Float64));
-        _labels.add_(l.sum([0L]).to_type(ScalarType.Float64));
-        _products.add_(z.t().matmul(l).to_type(ScalarType.Float64));
+        _features.Accumulate(z.sum([0L]).to_type(ScalarType.Float64));
+        _featureSquares.Accumulate(z.Square().sum([0L]).to_type(ScalarType.Float64));
+        _labels.Accumulate(l.sum([0L]).to_type(ScalarType.Float64));
+        _products.Accumulate(z.t().matmul(l).to_type(ScalarType.Float64));
     }
 
     /// <summary>The feature that goes best with each label.</summary>
@@ -50,9 +51,9 @@ internal sealed class FeatureSelectivity : IDisposable
     private Tensor Correlations()
     {
         using var scope = NewDisposeScope();
-        var (features, labels) = (_features / _cells, _labels / _cells);
-        var covariances = _products / _cells - features.unsqueeze(1) * labels;
-        var spread = ((_featureSquares / _cells - features.square()).unsqueeze(1) * (labels - labels.square())).clamp_min(1e-24).sqrt();
+        var (features, labels) = (_features.Over(_cells), _labels.Over(_cells));
+        var covariances = _products.Over(_cells) - features.unsqueeze(1) * labels;
+        var spread = ((_featureSquares.Over(_cells) - features.Square()).unsqueeze(1) * (labels - labels.Square())).AtLeast(1e-24).sqrt();
         return (covariances / spread).MoveToOuterDisposeScope();
     }
 

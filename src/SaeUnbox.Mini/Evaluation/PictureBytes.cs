@@ -1,5 +1,6 @@
 using SaeUnbox.Diffusion;
 using SaeUnbox.Mini.Scenes;
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Evaluation;
@@ -13,7 +14,7 @@ internal static class PictureBytes
         using var scope = NewDisposeScope();
         var side = pictures[0].Size;
         var bytes = tensor(pictures.SelectMany(picture => picture.Rgb).ToArray(), device: device).reshape(pictures.Count, side, side, 3);
-        return (bytes.to_type(ScalarType.Float32) / 127.5 - 1).permute(0, 3, 1, 2).contiguous().MoveToOuterDisposeScope();
+        return bytes.to_type(ScalarType.Float32).Over(127.5).Minus(1).permute(0, 3, 1, 2).contiguous().MoveToOuterDisposeScope();
     }
 
     /// <summary>Decoded pictures [B, 3, side, side] of -1 to 1 as the probe takes them, each [row, column, colour].</summary>
@@ -21,7 +22,7 @@ internal static class PictureBytes
     {
         using var scope = NewDisposeScope();
         var factor = decoded.shape[2] / SceneProbe.Size;
-        var small = nn.functional.avg_pool2d(decoded.clamp(-1, 1), [factor, factor], stride: [factor, factor]);
+        var small = nn.functional.avg_pool2d(decoded.Between(-1, 1), [factor, factor], stride: [factor, factor]);
         using var bytes = Pixels.ToBytes(Pixels.ToUnit(small));
         return [.. Enumerable.Range(0, (int)bytes.shape[0]).Select(i => bytes[i].contiguous().bytes.ToArray())];
     }
@@ -30,7 +31,7 @@ internal static class PictureBytes
     public static double[] Psnr(Tensor decoded, Tensor truth)
     {
         using var scope = NewDisposeScope();
-        var errors = ((decoded.clamp(-1, 1) - truth) / 2).square().mean([1L, 2, 3]);
+        var errors = (decoded.Between(-1, 1) - truth).Over(2).Square().mean([1L, 2, 3]);
         return [.. errors.cpu().data<float>().ToArray().Select(error => -10 * Math.Log10(Math.Max(error, 1e-12)))];
     }
 }

@@ -3,6 +3,7 @@ using SaeUnbox.Mini.Scenes;
 using SaeUnbox.Mini.Training;
 using SaeUnbox.Sae;
 using SaeUnbox.Sae.Statistics;
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Evaluation;
@@ -62,7 +63,7 @@ internal sealed class PictureEvaluation(MiniModel model, SaeSet saes, MiniEvalua
         var truth = PictureBytes.ToTensor(truths, model.Device);
         var latents = model.Autoencoder.Encode(truth);
         var (drawn, seen) = (model.Autoencoder.Decode(run.Latents), model.Autoencoder.Decode(latents));
-        _errors.AddRange((run.Latents - latents).square().mean([1L, 2, 3]).cpu().data<float>().ToArray().Select(error => (double)error));
+        _errors.AddRange((run.Latents - latents).Square().mean([1L, 2, 3]).cpu().data<float>().ToArray().Select(error => (double)error));
         _psnr.AddRange(PictureBytes.Psnr(drawn, truth));
         _ceiling.AddRange(PictureBytes.Psnr(seen, truth));
         Ask(first, scenes, PictureBytes.ForProbe(drawn), PictureBytes.ForProbe(seen));

@@ -3,6 +3,7 @@ using SaeUnbox.Mini.Scenes;
 using SaeUnbox.Mini.Training;
 using SaeUnbox.Sae;
 using SaeUnbox.Sae.Steering;
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Evaluation;
@@ -53,9 +54,9 @@ internal sealed class SteeringEvaluation(MiniModel model, SaeSet saes, MiniEvalu
             using var inner = NewDisposeScope();
             using var edit = new MaskedEdit(make(saes[site], feature, ones(CellMask.Side, CellMask.Side, device: model.Device)), cells);
             var after = model.Autoencoder.Decode(run.Edited(site, edit));
-            var change = (after.clamp(-1, 1) - before.clamp(-1, 1)).abs().mean([1L], keepdim: true);
+            var change = (after.Between(-1, 1) - before.Between(-1, 1)).abs().mean([1L], keepdim: true);
             tallies[i].Add(was, Holds(after), (change * inside).sum().item<float>() / inside.sum().item<float>(),
-                (change * (1 - inside)).sum().item<float>() / (1 - inside).sum().item<float>());
+                (change * inside.SubtractedFrom(1)).sum().item<float>() / inside.SubtractedFrom(1).sum().item<float>());
         }
 
         bool[] Holds(Tensor decoded) => [.. PictureBytes.ForProbe(decoded).Zip(probes, (picture, probe) => probe.Ask(picture) == element.Name)];
@@ -67,7 +68,7 @@ internal sealed class SteeringEvaluation(MiniModel model, SaeSet saes, MiniEvalu
         public override Tensor Apply(Tensor input, Tensor output)
         {
             using var scope = NewDisposeScope();
-            return (output + (edit.Apply(input, output) - output) * cells).MoveToOuterDisposeScope();
+            return output.Plus((edit.Apply(input, output) - output) * cells).MoveToOuterDisposeScope();
         }
 
         protected override void Dispose(bool disposing) => edit.Dispose();

@@ -1,5 +1,6 @@
 using SaeUnbox.Checkpoints;
 using SaeUnbox.Pictures;
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Training;
@@ -21,7 +22,7 @@ internal sealed class ContactSheet(int tileSize)
     public void Add(Tensor images)
     {
         using var scope = NewDisposeScope();
-        var bytes = images.clamp(-1, 1).add(1).mul(127.5).add(.5).to_type(ScalarType.Byte).cpu().permute(0, 2, 3, 1).contiguous();
+        var bytes = images.Between(-1, 1).Plus(1).Times(127.5).Plus(.5).to_type(ScalarType.Byte).cpu().permute(0, 2, 3, 1).contiguous();
         for (var i = 0; i < bytes.shape[0]; i++)
             Add(bytes[i].contiguous().bytes);
     }

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using SaeUnbox.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -31,15 +32,15 @@ internal sealed class ActiveEntries : IDisposable
     {
         var k = indices.shape[^1];
         var rowCount = indices.numel() / Math.Max(k, 1);
-        var rows = arange(rowCount, dtype: ScalarType.Int64, device: indices.device).unsqueeze(1).expand(rowCount, k).reshape(-1);
+        var rows = Arithmetic.Range(0, rowCount, ScalarType.Int64, indices.device).unsqueeze(1).expand(rowCount, k).reshape(-1);
         return new ActiveEntries(rows, indices.reshape(-1), values.reshape(-1), rowCount);
     }
 
     /// <summary>From positions in the flattened matrix, in rising order, [m] int64.</summary>
     public static ActiveEntries OfFlat(Tensor positions, Tensor values, long rowCount, long features)
     {
-        var rows = positions.div(features, RoundingMode.floor);
-        return new ActiveEntries(rows, positions - rows * features, values, rowCount);
+        var rows = positions.FloorOver(features);
+        return new ActiveEntries(rows, positions - rows.Times(features), values, rowCount);
     }
 
     /// <summary>The lists in managed memory, with where each row starts.</summary>

@@ -1,3 +1,4 @@
+using SaeUnbox.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -12,8 +13,8 @@ internal sealed class TensorKernels : ISparseKernels
         var width = dictionary.shape[1];
         var parts = zeros([nesting.Groups * entries.RowCount, width], dtype: ScalarType.Float32, device: dictionary.device);
         var directions = dictionary.index_select(0, entries.Columns) * entries.Values.unsqueeze(1);
-        parts.index_add_(0, GroupRows(entries, nesting), directions, 1);
-        return (parts.view(nesting.Groups, entries.RowCount, width).cumsum(0) + bias).MoveToOuterDisposeScope();
+        parts.AccumulateAt(0, GroupRows(entries, nesting), directions);
+        return parts.view(nesting.Groups, entries.RowCount, width).cumsum(0).Plus(bias).MoveToOuterDisposeScope();
     }
 
     public Tensor EntryGradients(ActiveEntries entries, Tensor dictionary, Tensor upstream, Nesting nesting)
@@ -28,20 +29,18 @@ internal sealed class TensorKernels : ISparseKernels
     {
         using var scope = NewDisposeScope();
         var entries = update.Entries;
-        var encoderGradient = zeros_like(update.EncoderWeight).index_add_(
+        var encoderGradient = zeros_like(update.EncoderWeight).AccumulateAt(
             0,
             entries.Columns,
-            update.Centred.index_select(0, entries.Rows) * update.PreActivationGradients.unsqueeze(1),
-            1);
-        var dictionaryGradient = zeros_like(update.Dictionary).index_add_(
+            update.Centred.index_select(0, entries.Rows) * update.PreActivationGradients.unsqueeze(1));
+        var dictionaryGradient = zeros_like(update.Dictionary).AccumulateAt(
             0,
             entries.Columns,
-            UpstreamRows(entries, update.Upstream, update.Nesting) * entries.Values.unsqueeze(1),
-            1);
+            UpstreamRows(entries, update.Upstream, update.Nesting) * entries.Values.unsqueeze(1));
         if (update.Dead is { } dead)
         {
-            encoderGradient.index_add_(0, dead, update.DeadEncoder!, 1);
-            dictionaryGradient.index_add_(0, dead, update.DeadDictionary!, 1);
+            encoderGradient.AccumulateAt(0, dead, update.DeadEncoder!);
+            dictionaryGradient.AccumulateAt(0, dead, update.DeadDictionary!);
         }
 
         update.Dictionary.div_((update.Dictionary * update.Dictionary).sum(1).sqrt().unsqueeze(1));
@@ -55,10 +54,10 @@ internal sealed class TensorKernels : ISparseKernels
     public void UpdateVector(Tensor parameter, Tensor gradient, AdamMoments moments, AdamStep step)
     {
         using var scope = NewDisposeScope();
-        moments.First.add_((gradient - moments.First) * (1 - step.Beta1));
-        moments.Second.mul_(step.Beta2).add_(gradient * gradient * (1 - step.Beta2));
-        var denominator = (moments.Second.sqrt() / step.SecondMomentScale).add_(step.Epsilon);
-        parameter.sub_(moments.First / denominator * step.StepSize);
+        moments.First.Accumulate((gradient - moments.First).Times(1 - step.Beta1));
+        moments.Second.MultiplyInPlace(step.Beta2).Accumulate((gradient * gradient).Times(1 - step.Beta2));
+        var denominator = moments.Second.sqrt().Over(step.SecondMomentScale).AddInPlace(step.Epsilon);
+        parameter.sub_((moments.First / denominator).Times(step.StepSize));
     }
 
     private static Tensor UpstreamRows(ActiveEntries entries, Tensor upstream, Nesting nesting) =>
@@ -70,6 +69,6 @@ internal sealed class TensorKernels : ISparseKernels
         if (nesting.Groups == 1)
             return entries.Rows;
         var groups = tensor(nesting.GroupArray, dtype: ScalarType.Int64, device: entries.Columns.device);
-        return groups.index_select(0, entries.Columns) * entries.RowCount + entries.Rows;
+        return groups.index_select(0, entries.Columns).Times(entries.RowCount).Plus(entries.Rows);
     }
 }

@@ -1,4 +1,5 @@
 using SaeUnbox.Sae.Collection;
+using SaeUnbox.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -44,7 +45,7 @@ public sealed class ActivationStatistics : IDisposable
 
         var features = codes.Indices.reshape(-1);
         var values = codes.Values.reshape(-1).to(ScalarType.Float64);
-        _counts.scatter_add_(0, features, values.gt(0).to(ScalarType.Float64));
+        _counts.scatter_add_(0, features, values.IsAbove(0).to(ScalarType.Float64));
         _sums.scatter_add_(0, features, values);
         _squares.scatter_add_(0, features, values * values);
         AddChannels(rows.to(ScalarType.Float64), _inputSums, _inputSquares);
@@ -112,8 +113,8 @@ public sealed class ActivationStatistics : IDisposable
 
     private static void AddChannels(Tensor rows, Tensor sums, Tensor squares)
     {
-        sums.add_(rows.sum([0]));
-        squares.add_((rows * rows).sum([0]));
+        sums.Accumulate(rows.sum([0]));
+        squares.Accumulate((rows * rows).sum([0]));
     }
 
     private double[] Variances(Tensor sums, Tensor squares) =>

@@ -1,3 +1,4 @@
+using SaeUnbox.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -34,8 +35,8 @@ public static class CosineNeighbours
             var cosines = rows.narrow(0, start, length).mm(columns.t());
             if (same)
             {
-                var own = arange(start, start + length, dtype: ScalarType.Int64, device: cosines.device).unsqueeze(1);
-                cosines.scatter_(1, own, full([length, 1], -2f, dtype: ScalarType.Float32, device: cosines.device));
+                var own = Arithmetic.Range(start, start + length, ScalarType.Int64, cosines.device).unsqueeze(1);
+                cosines.scatter_(1, own, Arithmetic.Full([length, 1], -2, ScalarType.Float32, cosines.device));
             }
 
             var (values, indices) = cosines.topk(kept, 1);
@@ -48,7 +49,7 @@ public static class CosineNeighbours
         return result;
     }
 
-    private static Tensor UnitRows(Tensor rows) => rows / (rows * rows).sum(1).sqrt().clamp_min(1e-12).unsqueeze(1);
+    private static Tensor UnitRows(Tensor rows) => rows / (rows * rows).sum(1).sqrt().AtLeast(1e-12).unsqueeze(1);
 }
 
 /// <summary>A feature and the cosine of the angle to it.</summary>

@@ -1,3 +1,4 @@
+using SaeUnbox.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -18,7 +19,7 @@ public static class ExplainedVariance
         var width = x.shape[^1];
         var values = x.reshape(-1, width);
         var residual = values - reconstruction.reshape(-1, width);
-        return (1 - Variance(residual) / (Variance(values) + Guard)).mean().item<float>();
+        return (Variance(residual) / Variance(values).Plus(Guard)).SubtractedFrom(1).mean().item<float>();
     }
 
     /// <summary>The usual: 1 - sum |x - x_hat|^2 / sum |x - mean(x)|^2, all channels pooled.</summary>

@@ -1,3 +1,4 @@
+using SaeUnbox.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -17,11 +18,11 @@ internal sealed class ScaleEdit(SparseAutoencoder sae, int feature, float beta, 
         using var scope = NewDisposeScope();
         RequireGrid(_mask, output);
         using var codes = sae.Encode(Difference(input, output));
-        var amount = codes.Map(feature) * beta;
+        var amount = codes.Map(feature).Times(beta);
         if (_mask is not null)
             amount = amount * _mask;
         var delta = amount.unsqueeze(-1) * sae.Direction(feature);
-        return (output + ChannelsFirst(delta, output)).MoveToOuterDisposeScope();
+        return output.Plus(ChannelsFirst(delta, output)).MoveToOuterDisposeScope();
     }
 
     protected override void Dispose(bool disposing) => _mask?.Dispose();
@@ -34,7 +35,7 @@ internal sealed class ReconstructEdit(SparseAutoencoder sae) : BlockEdit
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
-        return (input + ChannelsFirst(sae.Reconstruct(Difference(input, output)), input)).MoveToOuterDisposeScope();
+        return input.Plus(ChannelsFirst(sae.Reconstruct(Difference(input, output)), input)).MoveToOuterDisposeScope();
     }
 }
 

@@ -1,3 +1,4 @@
+using SaeUnbox.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -27,7 +28,7 @@ internal sealed class DeltaEdit : BlockEdit
         if (first._guidance != second._guidance || first._ontoInput || second._ontoInput)
             return null;
         using var scope = NewDisposeScope();
-        return new DeltaEdit(first._delta + second._delta, first._guidance, ontoInput: false);
+        return new DeltaEdit(first._delta.Plus(second._delta), first._guidance, ontoInput: false);
     }
 
     public override Tensor Apply(Tensor input, Tensor output)
@@ -40,7 +41,7 @@ internal sealed class DeltaEdit : BlockEdit
             RequireGrid(_delta, output);
         var start = _ontoInput ? input : output;
         var delta = Like(start);
-        return (_guidance == Guidance.None ? start + delta : Guided(start, delta)).MoveToOuterDisposeScope();
+        return (_guidance == Guidance.None ? start.Plus(delta) : Guided(start, delta)).MoveToOuterDisposeScope();
     }
 
     protected override void Dispose(bool disposing)
@@ -58,7 +59,7 @@ internal sealed class DeltaEdit : BlockEdit
         return cat(
             [
                 _guidance == Guidance.Contrast ? unconditional - delta : unconditional,
-                start.narrow(0, half, half) + delta,
+                start.narrow(0, half, half).Plus(delta),
             ],
             0);
     }

@@ -1,4 +1,5 @@
 using SaeUnbox.Contracts;
+using SaeUnbox.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -101,7 +102,7 @@ public static class Edits
         var direction = sae.Direction(feature).view(1, -1, 1, 1);
         var amount = mask is null
             ? tensor((float)value, dtype: ScalarType.Float32, device: sae.Device)
-            : Mask(mask, sae.Device) * (float)value;
+            : Mask(mask, sae.Device).Times((float)value);
         return (direction * amount).MoveToOuterDisposeScope();
     }
 

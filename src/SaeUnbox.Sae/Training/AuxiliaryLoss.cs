@@ -1,3 +1,4 @@
+using SaeUnbox.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -24,7 +25,7 @@ internal sealed record AuxiliaryLoss(
         SparseAutoencoder sae, Tensor x, Tensor reconstruction, Tensor preActivations, int auxK, double coefficient)
     {
         var residual = x - reconstruction;
-        var dead = sae.StatsLastNonzero.gt(sae.Config.DeadStepsThreshold).nonzero().view(-1);
+        var dead = sae.StatsLastNonzero.IsAbove(sae.Config.DeadStepsThreshold).nonzero().view(-1);
         var codes = dead.numel() > 0 ? Codes(preActivations.index_select(1, dead), auxK) : null;
         var directions = codes is null ? null : sae.Dictionary.index_select(0, dead);
 
@@ -36,11 +37,11 @@ internal sealed record AuxiliaryLoss(
         if (!float.IsFinite(value))
             return new AuxiliaryLoss(0, null, null, null, null);
 
-        var gradient = error * (coefficient * 2 / (error.numel() * (double)spread));
+        var gradient = error.Times(coefficient * 2 / (error.numel() * (double)spread));
         var preBias = gradient.sum([0]);
         if (codes is null)
             return new AuxiliaryLoss(coefficient * value, preBias, null, null, null);
-        var preActivationGradients = gradient.mm(directions!.t()) * codes.gt(0).to(ScalarType.Float32);
+        var preActivationGradients = gradient.mm(directions!.t()) * codes.IsAbove(0).to(ScalarType.Float32);
         return new AuxiliaryLoss(coefficient * value, preBias, dead, preActivationGradients, codes.t().mm(gradient));
     }
 

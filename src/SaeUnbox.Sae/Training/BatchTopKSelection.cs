@@ -1,4 +1,5 @@
 using SaeUnbox.Sae.Kernels;
+using SaeUnbox.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -32,7 +33,7 @@ internal static class ThresholdEstimate
     public static float? Next(float? running, Tensor selected)
     {
         using var scope = NewDisposeScope();
-        var positive = selected.masked_select(selected.gt(0));
+        var positive = selected.masked_select(selected.IsAbove(0));
         if (positive.numel() == 0)
             return running;
         var smallest = positive.min().item<float>();

@@ -1,3 +1,4 @@
+using SaeUnbox.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -21,7 +22,7 @@ public static class GeometricMedian
         for (var i = 0; i < iterations; i++)
         {
             using var iteration = NewDisposeScope();
-            var weights = Distances(points, median).clamp_min(SmallestDistance).reciprocal();
+            var weights = Distances(points, median).AtLeast(SmallestDistance).reciprocal();
             weights = weights / weights.sum();
             median = (points * weights.view(-1, 1)).sum([0]).MoveToOuterDisposeScope();
             var previous = objective;

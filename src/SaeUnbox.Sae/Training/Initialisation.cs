@@ -1,3 +1,4 @@
+using SaeUnbox.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -21,7 +22,7 @@ public static class Initialisation
         var config = options.ToConfig(width);
         using var generator = new Generator(seed);
         var bound = 1 / Math.Sqrt(width);
-        var encoder = rand([config.Features, width], dtype: ScalarType.Float32, generator: generator) * (2 * bound) - bound;
+        var encoder = rand([config.Features, width], dtype: ScalarType.Float32, generator: generator).Times(2 * bound).Minus(bound);
         var dictionary = encoder / (encoder * encoder).sum(1).sqrt().unsqueeze(1);
         var device = sample.device;
         var centre = GeometricMedian.Of(sample.narrow(0, 0, Math.Min(CentreSample, sample.shape[0])).to(ScalarType.Float32));

@@ -1,5 +1,6 @@
 using SaeUnbox.Sae.Kernels;
 using SaeUnbox.Sae.Statistics;
+using SaeUnbox.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -115,26 +116,26 @@ public sealed class SaeTrainer : IDisposable
     private void Update(Tensor x, Tensor errors, ActiveEntries entries, AuxiliaryLoss auxiliary, double learningRate)
     {
         // A group takes part in its own and every larger prefix's reconstruction: sum the gradients from the end.
-        var upstream = errors.mul_(2 * MseScale / (x.numel() * (double)_nesting.Groups));
+        var upstream = errors.MultiplyInPlace(2 * MseScale / (x.numel() * (double)_nesting.Groups));
         for (var group = _nesting.Groups - 2; group >= 0; group--)
-            upstream[group].add_(upstream[group + 1]);
+            upstream[group].Accumulate(upstream[group + 1]);
 
         var preActivationGradients = _kernels.EntryGradients(entries, Sae.Dictionary, upstream, _nesting)
-            .mul_(entries.Values.gt(0).to(ScalarType.Float32));
+            .mul_(entries.Values.IsAbove(0).to(ScalarType.Float32));
         var latentBias = zeros_like(Sae.LatentBias).scatter_add_(0, entries.Columns, preActivationGradients);
         var preBias = upstream[0].sum([0]);
         var centred = x - Sae.PreBias;
         Tensor? deadEncoder = null;
         if (auxiliary.Dead is { } dead)
         {
-            latentBias.index_add_(0, dead, auxiliary.PreActivationGradients!.sum([0]), 1);
+            latentBias.AccumulateAt(0, dead, auxiliary.PreActivationGradients!.sum([0]));
             deadEncoder = auxiliary.PreActivationGradients.t().mm(centred);
         }
 
         // b_pre stands in the reconstruction and, with the opposite sign, before the encoder.
         preBias.sub_(latentBias.unsqueeze(0).mm(Sae.EncoderWeight).view(-1));
         if (auxiliary.PreBiasGradient is { } auxiliaryPreBias)
-            preBias.add_(auxiliaryPreBias);
+            preBias.Accumulate(auxiliaryPreBias);
 
         var adam = AdamStep.At(StepsDone + 1, learningRate, Options.Beta1, Options.Beta2, Options.Epsilon);
         _kernels.UpdateWeights(new WeightUpdate(
@@ -165,12 +166,12 @@ public sealed class SaeTrainer : IDisposable
             auxiliary.Value,
             ExplainedVariance.PerChannel(reconstruction, x),
             (RowNorms(reconstruction) / RowNorms(x)).mean().item<float>(),
-            counters.gt(Sae.Config.DeadStepsThreshold).sum().item<long>(),
-            entries.Values.gt(0).sum().item<long>() / rows,
+            counters.IsAbove(Sae.Config.DeadStepsThreshold).sum().item<long>(),
+            entries.Values.IsAbove(0).sum().item<long>() / rows,
             Options.LearningRateAt(StepsDone),
             new SilentShares(Silent(1e4), Silent(1e6), Silent(1e7)));
 
-        double Silent(double vectors) => counters.gt(vectors / rows).sum().item<long>() / (double)counters.numel();
+        double Silent(double vectors) => counters.IsAbove(vectors / rows).sum().item<long>() / (double)counters.numel();
     }
 
     private static Tensor RowNorms(Tensor rows) => (rows * rows).sum(1).sqrt();

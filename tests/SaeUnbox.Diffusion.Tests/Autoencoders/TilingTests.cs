@@ -1,5 +1,6 @@
 using SaeUnbox.Checkpoints;
 using SaeUnbox.Testing;
+using SaeUnbox.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -30,7 +31,7 @@ public sealed class TilingTests
     {
         using var scope = NewDisposeScope();
         var count = 0;
-        var tiled = Tiling.Always.Decode(zeros([1, 3, 4, 14]), 8, 1, t => full(t.shape, (float)count++));
+        var tiled = Tiling.Always.Decode(zeros([1, 3, 4, 14]), 8, 1, t => Arithmetic.Full(t.shape, (float)count++, torch.float32));
 
         // Tiles of 8 that overlap by 2: the second begins at 6 and fades in over 2 columns; the third begins at 12.
         var row = Enumerable.Range(0, 14).Select(x => tiled[0, 0, 0, x].item<float>());
@@ -72,7 +73,7 @@ public sealed class TilingTests
         TensorAssert.Close(first.narrow(3, 0, stride * cell), image.narrow(3, 0, stride * cell), 1e-5);
         TensorAssert.Close(last.narrow(3, overlap * cell, beyond * cell), image.narrow(3, tile * cell, beyond * cell), 1e-5);
         var (between, left, right) = (image.narrow(3, stride * cell, overlap * cell), first.narrow(3, stride * cell, overlap * cell), last.narrow(3, 0, overlap * cell));
-        Assert.True(between.ge(minimum(left, right) - 1e-5f).all().item<bool>() && between.le(maximum(left, right) + 1e-5f).all().item<bool>());
+        Assert.True(between.ge(minimum(left, right).Minus(1e-5f)).all().item<bool>() && between.le(maximum(left, right).Plus(1e-5f)).all().item<bool>());
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using SaeUnbox.Checkpoints;
 using SaeUnbox.Testing;
+using SaeUnbox.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -74,7 +75,7 @@ public sealed class ClipModelTests : IDisposable
     [Fact]
     public void Load_WithPositionIds_IgnoresThem()
     {
-        Save(_weights.Append(new("vision_model.embeddings.position_ids", arange(5).unsqueeze(0))).Append(new("text_model.embeddings.position_ids", arange(77).unsqueeze(0))));
+        Save(_weights.Append(new("vision_model.embeddings.position_ids", Arithmetic.Range(0, 5, ScalarType.Int64).unsqueeze(0))).Append(new("text_model.embeddings.position_ids", Arithmetic.Range(0, 77, ScalarType.Int64).unsqueeze(0))));
         using var clip = Load();
         Assert.Equal(TinyClip.Projection, clip.Width);
     }

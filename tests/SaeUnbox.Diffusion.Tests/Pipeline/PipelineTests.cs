@@ -1,4 +1,5 @@
 using SaeUnbox.Testing;
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Diffusion.Tests;
@@ -49,13 +50,13 @@ public sealed class PipelineTests
 
             Tensor Paint(DenoisingInput input)
             {
-                using var hook = input.Step >= EditedStep ? unet.Hook(site.Code, (_, output) => output + 1) : null;
+                using var hook = input.Step >= EditedStep ? unet.Hook(site.Code, (_, output) => output.Plus(1)) : null;
                 return unet.Forward(input.Sample, input.Timestep, input.Conditioning);
             }
 
             Tensor Resume()
             {
-                using var hook = unet.Hook(site.Code, (_, output) => output + 1);
+                using var hook = unet.Hook(site.Code, (_, output) => output.Plus(1));
                 return unet.Resume(held!.States[site.Code]);
             }
         }

@@ -1,3 +1,4 @@
+using SaeUnbox.Torch;
 using TorchSharp;
 
 namespace SaeUnbox.Diffusion.Tests;
@@ -76,10 +77,10 @@ public sealed class SchedulerConfigTests
         var sigma = epsilon.Schedule.Sigmas[1];
         var clean = torch.randn([1, 4, 2, 3]);
         var noise = torch.randn([1, 4, 2, 3]);
-        var latents = clean + noise * sigma;
+        var latents = clean.Plus(noise.Times(sigma));
 
         // v = (noise - sigma * clean) / sqrt(sigma^2 + 1), the velocity of the variance-preserving form.
-        var v = (noise - clean * sigma) / Math.Sqrt(sigma * sigma + 1);
+        var v = (noise - clean.Times(sigma)).Over(Math.Sqrt(sigma * sigma + 1));
         var expected = epsilon.Step(noise, 1, latents, null);
         var actual = velocity.Step(v, 1, latents, null);
         Testing.TensorAssert.Close(clean, actual.Denoised, 1e-3);

@@ -1,5 +1,6 @@
 using SaeUnbox.Checkpoints;
 using SaeUnbox.Testing;
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Diffusion.Tests;
@@ -72,7 +73,7 @@ public sealed class ClipTextEncoderTests
         using var folder = new TemporaryFolder();
         var (encoder, weights) = Build(Config, new RandomWeights(1));
         var path = folder.At("model.safetensors");
-        SafetensorsWriter.Write(path, weights.Tensors.Append(new("text_model.embeddings.position_ids", arange(9).unsqueeze(0))));
+        SafetensorsWriter.Write(path, weights.Tensors.Append(new("text_model.embeddings.position_ids", Arithmetic.Range(0, 9, ScalarType.Int64).unsqueeze(0))));
         using var checkpoint = Checkpoint.Open(path);
         TensorAssert.Same(encoder.Forward([[1, 2]]).Pooled, Build(Config, checkpoint).Encoder.Forward([[1, 2]]).Pooled);
     }

@@ -1,4 +1,5 @@
 using SaeUnbox.Testing;
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Diffusion.Tests.UNets;
@@ -15,7 +16,7 @@ public sealed class HookTests(GoldenUNet golden) : IClassFixture<GoldenUNet>
         SiteHook AddOne() => (input, output) =>
         {
             seen.Add((input.clone().DetachFromDisposeScope(), output.clone().DetachFromDisposeScope()));
-            return output + 1;
+            return output.Plus(1);
         };
         using var first = golden.Model.Hook(site, AddOne());
         using var second = golden.Model.Hook(site, AddOne());
@@ -23,7 +24,7 @@ public sealed class HookTests(GoldenUNet golden) : IClassFixture<GoldenUNet>
         Assert.Equal(2, seen.Count);
         TensorAssert.Same(seen[0].Input, seen[1].Input);
         TensorAssert.Same(run.States[site].Output, seen[0].Output);
-        TensorAssert.Same(run.States[site].Output + 1, seen[1].Output);
+        TensorAssert.Same(run.States[site].Output.Plus(1), seen[1].Output);
     }
 
     [Fact]
@@ -47,7 +48,7 @@ public sealed class HookTests(GoldenUNet golden) : IClassFixture<GoldenUNet>
         using var mode = inference_mode();
         var pass = golden.Cases[0];
         var before = pass.Forward();
-        using (golden.Model.Hook("mid.0", (_, output) => output * 2))
+        using (golden.Model.Hook("mid.0", (_, output) => output.Times(2)))
         {
             Assert.True((pass.Forward() - before).abs().max().item<float>() > 1e-3f);
         }
@@ -64,7 +65,7 @@ public sealed class HookTests(GoldenUNet golden) : IClassFixture<GoldenUNet>
         var before = pass.Forward();
         Assert.Throws<InvalidTimeZoneException>(() =>
         {
-            using var outer = golden.Model.Hook("mid.0", (_, output) => output * 2);
+            using var outer = golden.Model.Hook("mid.0", (_, output) => output.Times(2));
             using var inner = golden.Model.Hook("mid.0", (_, _) => throw new InvalidTimeZoneException());
             pass.Run([golden.Model.Sites[0].Code]);
         });

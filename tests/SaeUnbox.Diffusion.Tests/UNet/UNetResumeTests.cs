@@ -1,4 +1,5 @@
 using SaeUnbox.Testing;
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Diffusion.Tests.UNets;
@@ -147,5 +148,5 @@ public sealed class UNetResumeTests(GoldenUNet golden) : IClassFixture<GoldenUNe
     private string[] AllSites => [.. golden.Model.Sites.Select(site => site.Code)];
 
     // Another edit at each site, of about the size of the output.
-    private static SiteHook Edit(string site) => (input, output) => output + input.mul(0.5 + site.Length % 3) + 1;
+    private static SiteHook Edit(string site) => (input, output) => output.Plus(input.Times(0.5 + site.Length % 3)).Plus(1);
 }

@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Text.Json.Nodes;
 using SaeUnbox.Checkpoints;
 using SaeUnbox.Testing;
+using SaeUnbox.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -116,20 +117,20 @@ public sealed class UNetVariantTests
         Tensor Loss()
         {
             using var conditioning = small.Condition(2);
-            return small.Model.Forward(latents, tensor(300L), conditioning).square().mean();
+            return small.Model.Forward(latents, tensor(300L), conditioning).Square().mean();
         }
 
         var loss = Loss();
         loss.backward();
         Assert.All(small.Weights.Leaves, leaf => Assert.True(leaf.grad is { } grad && grad.isfinite().all().item<bool>()));
 
-        var slope = small.Weights.Leaves.Sum(leaf => leaf.grad!.square().sum().item<float>());
+        var slope = small.Weights.Leaves.Sum(leaf => leaf.grad!.Square().sum().item<float>());
         const double Step = 1e-4;
         using (no_grad())
         {
             foreach (var leaf in small.Weights.Leaves)
             {
-                leaf.sub_(leaf.grad!.mul(Step));
+                leaf.sub_(leaf.grad!.Times(Step));
             }
 
             Assert.InRange((loss.item<float>() - Loss().item<float>()) / Step, 0.5 * slope, 1.5 * slope);
@@ -174,7 +175,7 @@ public sealed class UNetVariantTests
         public UNetConditioning Condition(int batch, int? only = null)
         {
             using var scope = NewDisposeScope();
-            var (hidden, pooled, times) = (Draw(2, batch, 77, 72), Draw(3, batch, 48), Draw(4, batch, 6).abs().mul(512));
+            var (hidden, pooled, times) = (Draw(2, batch, 77, 72), Draw(3, batch, 48), Draw(4, batch, 6).abs().Times(512));
             return only is { } i
                 ? Model.Prepare(hidden.narrow(0, i, 1), pooled.narrow(0, i, 1), times.narrow(0, i, 1))
                 : Model.Prepare(hidden, pooled, times);

@@ -5,6 +5,7 @@ using SaeUnbox.Contracts;
 using SaeUnbox.Diffusion;
 using SaeUnbox.Pictures;
 using SaeUnbox.Testing;
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Inference.Tests.Atlases;
@@ -30,7 +31,7 @@ public sealed class AtlasEmbeddingTests : IDisposable
         using var scope = NewDisposeScope();
         var pictures = Colours.Select(colour => Jpeg.Decode(OneColour(colour))).Select(picture => _clip.EmbedPicture(picture.Pixels, 24, 16)).ToArray();
         var words = _clip.EmbedTexts("something that nobody wrote")[0];
-        var mixed = pictures[0] + pictures[1];
+        var mixed = pictures[0].Plus(pictures[1]);
         double[] cosines = [Cosine(pictures[0]), Cosine(mixed / mixed.norm()), Cosine(pictures[2])];
 
         var hits = AtlasReader.Open(_folder.Path, new ClipTextEmbedder(_clip)).Search(new() { Text = "something that nobody wrote" });

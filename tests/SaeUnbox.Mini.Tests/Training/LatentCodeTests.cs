@@ -3,6 +3,7 @@ using SaeUnbox.Diffusion;
 using SaeUnbox.Mini.Scenes;
 using SaeUnbox.Mini.Tests.Scenes;
 using SaeUnbox.Mini.Training;
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Tests.Training;
@@ -17,7 +18,7 @@ public sealed class LatentCodeTests
 
         var latents = stack(pictures.Select(picture => tensor(LatentCode.Fit(pictures).Encode(picture)).reshape(4, -1)), 1).flatten(1);
 
-        var products = latents.matmul(latents.t()) / latents.shape[1];
+        var products = latents.matmul(latents.t()).Over(latents.shape[1]);
         Assert.True(products.allclose(eye(4), atol: 1e-3), string.Join(" ", products.data<float>()));
     }
 
@@ -30,7 +31,7 @@ public sealed class LatentCodeTests
         var folder = Tiny.Folder();
         MiniConfigurations.Write(folder, Tiny.Options, 10, 1, 2);
         using var training = new DecoderTraining(Tiny.Options, code, AutoencoderTinyConfig.From(JsonConfig.Load(Path.Combine(folder, "vae", "config.json"))), CPU);
-        var image = tensor(picture.Rgb).to_type(ScalarType.Float32).reshape(1, 256, 256, 3).permute(0, 3, 1, 2) / 127.5 - 1;
+        var image = tensor(picture.Rgb).to_type(ScalarType.Float32).reshape(1, 256, 256, 3).permute(0, 3, 1, 2).Over(127.5).Minus(1);
 
         var encoded = training.Model.Encode(image);
 

@@ -1,4 +1,5 @@
 using SaeUnbox.Mini.Training;
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Tests.Training;
@@ -44,7 +45,7 @@ public sealed class OptimisationTests
     public void Clip_LongGradients_AreShortenedTogether()
     {
         using var scope = NewDisposeScope();
-        var gradients = Row.Of([full([2], 3.0), full([2], 4.0)]);
+        var gradients = Row.Of([Arithmetic.Full([2], 3.0, float32), Arithmetic.Full([2], 4.0, float32)]);
 
         var norm = Gradients.Clip(gradients, 1);
 
@@ -65,7 +66,7 @@ public sealed class OptimisationTests
     {
         using var scope = NewDisposeScope();
         var mask = zeros([1, 1, 12, 12]);
-        mask.narrow(2, 4, 8).narrow(3, 4, 8).fill_(1);
+        mask.narrow(2, 4, 8).narrow(3, 4, 8).Fill(1);
 
         var edge = Regions.Edge(mask, 2);
 

@@ -1,4 +1,5 @@
 using SaeUnbox.Checkpoints;
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Diffusion;
@@ -55,7 +56,7 @@ public sealed class ClipTextEncoder
         using var scope = NewDisposeScope();
         var length = Check(prompts);
         var ids = tensor(prompts.SelectMany(prompt => prompt.Select(id => (long)id)).ToArray(), device: _device);
-        var states = _tokens.index_select(0, ids).reshape(prompts.Count, length, Config.HiddenSize) + _positions.narrow(0, 0, length);
+        var states = _tokens.index_select(0, ids).reshape(prompts.Count, length, Config.HiddenSize).Plus(_positions.narrow(0, 0, length));
         foreach (var layer in _layers[..^1]) states = states.Into(layer.Forward);
         return states.MoveToOuterDisposeScope();
     }

@@ -1,6 +1,7 @@
 using SaeUnbox.Checkpoints;
 using SaeUnbox.Diffusion;
 using SaeUnbox.Mini.Scenes;
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Training;
@@ -46,9 +47,9 @@ internal sealed class DecoderTraining : IDisposable
         using var mixed = new MixedPrecision(ScalarType.BFloat16);
         var error = _model.Decode(batch.Latents) - batch.Pixels;
         var share = batch.Weights.mean();
-        var square = (error.square() * batch.Weights).mean() / share;
+        var square = (error.Square() * batch.Weights).mean() / share;
         var absolute = (error.abs() * batch.Weights).mean() / share;
-        var loss = absolute + decoder.MeanSquareWeight * square + decoder.EdgeWeight * (Edges(error, batch.Weights, 2) + Edges(error, batch.Weights, 3)) / share;
+        var loss = absolute.Plus(square.Times(decoder.MeanSquareWeight)).Plus(Edges(error, batch.Weights, 2).Plus(Edges(error, batch.Weights, 3)).Times(decoder.EdgeWeight) / share);
         loss.backward();
         var gradients = Gradients.Take(_trained.Select(pair => pair.Value));
         Gradients.Clip(gradients, decoder.ClipNorm);
@@ -93,9 +94,9 @@ internal sealed class DecoderTraining : IDisposable
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
         foreach (var (name, tensor) in _trained.Where(pair => pair.Value.dim() > 1))
-            tensor.mul_(name.Contains(".conv.4.", StringComparison.Ordinal) ? .2 * Math.Sqrt(2) : Math.Sqrt(2));
-        _trained.Last(pair => pair.Value.dim() > 1).Value.mul_(.1);
-        _trained[^1].Value.fill_(.5);
+            tensor.MultiplyInPlace(name.Contains(".conv.4.", StringComparison.Ordinal) ? .2 * Math.Sqrt(2) : Math.Sqrt(2));
+        _trained.Last(pair => pair.Value.dim() > 1).Value.MultiplyInPlace(.1);
+        _trained[^1].Value.Fill(.5);
         foreach (var (name, tensor) in LatentEncoderWeights.Of(_code, _options.Latents.ScalingFactor))
             _weights.Tensors["encoder.layers." + name].copy_(tensor);
     }

@@ -1,5 +1,6 @@
 using System.Runtime.Intrinsics;
 using SaeUnbox.Mini.Scenes;
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Training;
@@ -31,12 +32,12 @@ internal sealed class LatentCode
         {
             using var inner = NewDisposeScope();
             var patches = tensor(Patches(picture)).reshape(-1, PatchValues).to_type(ScalarType.Float64);
-            sum.add_(patches.sum([0L]));
-            products.add_(patches.t().matmul(patches));
+            sum.Accumulate(patches.sum([0L]));
+            products.Accumulate(patches.t().matmul(patches));
             count += patches.shape[0];
         }
-        var mean = sum / count;
-        var covariance = products / count - mean.outer(mean);
+        var mean = sum.Over(count);
+        var covariance = products.Over(count) - mean.outer(mean);
         var (variances, directions) = linalg.eigh(covariance);
         // Ascending: the last four, the largest first, each turned so that its sum is positive.
         var components = directions.narrow(1, PatchValues - Channels, Channels).flip(1);

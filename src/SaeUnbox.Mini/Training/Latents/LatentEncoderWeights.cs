@@ -1,3 +1,4 @@
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Training;
@@ -49,5 +50,5 @@ internal static class LatentEncoderWeights
     }
 
     private static void Set(Tensor kernel, double value, long output, long input, long row, long column) =>
-        kernel[output, input, row, column].fill_(value);
+        kernel[output, input, row, column].Fill(value);
 }

@@ -1,5 +1,6 @@
 using SaeUnbox.Checkpoints;
 using SaeUnbox.Diffusion;
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Training;
@@ -72,8 +73,8 @@ internal sealed class MiniNetwork : IDisposable
         var cut = MiniSites.ReadersAfter.Skip(cutFrom).ToHashSet();
         var timeIds = tensor(_timeIds, device: Device).unsqueeze(0).repeat(noise.shape[0], 1);
         using var conditioning = UNet.Prepare(site => cut.Contains(site.Code) ? silent : hidden, pooled, timeIds);
-        var velocity = UNet.Forward(noise * Noise, tensor(Timestep, device: Device), conditioning);
-        return (noise * (Sigma * Signal * Signal) - velocity * Noise).MoveToOuterDisposeScope();
+        var velocity = UNet.Forward(noise.Times(Noise), tensor(Timestep, device: Device), conditioning);
+        return (noise.Times(Sigma * Signal * Signal) - velocity.Times(Noise)).MoveToOuterDisposeScope();
     }
 
     /// <summary>Takes over another network's weights.</summary>

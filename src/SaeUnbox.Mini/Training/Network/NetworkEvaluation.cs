@@ -1,5 +1,6 @@
 using SaeUnbox.Diffusion;
 using SaeUnbox.Mini.Scenes;
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Training;
@@ -27,7 +28,7 @@ internal sealed class NetworkEvaluation(NetworkTraining training, MiniTrainingOp
         {
             using var scope = NewDisposeScope();
             var batch = Draw(Purpose, first, _columns);
-            sum += (Predict(batch) - batch.Latents).square().mean().item<float>() * _columns;
+            sum += (Predict(batch) - batch.Latents).Square().mean().item<float>() * _columns;
         }
         return sum / options.Network.EvaluationPictures;
     }
@@ -57,8 +58,8 @@ internal sealed class NetworkEvaluation(NetworkTraining training, MiniTrainingOp
         var (memory, network, painted) = (training.Memories[site], training.Averaged, Painted.Take(_columns).ToArray());
         var masks = TrainingBatch.Masks(painted.Select(one => one.Cells), network.Device);
         var directions = stack(painted.Select(one => memory.MeanDirection(SceneElement.All.Index().First(element => element.Item.Name == one.Name).Index)));
-        var added = directions.unsqueeze(-1).unsqueeze(-1) * masks * (memory.Norm * Strength);
-        using var hook = network.UNet.Hook(MiniSites.All[site], (_, output) => output + added);
+        var added = directions.unsqueeze(-1).unsqueeze(-1) * masks * memory.Norm.Times(Strength);
+        using var hook = network.UNet.Hook(MiniSites.All[site], (_, output) => output.Plus(added));
         return Predict(batch);
     }
 

@@ -1,4 +1,5 @@
 using SaeUnbox.Checkpoints;
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Training;
@@ -15,12 +16,12 @@ internal static class NetworkStart
         var unet = network.TensorsOf("unet");
         foreach (var (name, tensor) in unet)
             if (name.EndsWith("conv2.weight", StringComparison.Ordinal))
-                tensor.mul_(.1);
-        Carry(unet, "conv_in", kernel => kernel[1, 1].fill_(1));
+                tensor.MultiplyInPlace(.1);
+        Carry(unet, "conv_in", kernel => kernel[1, 1].Fill(1));
         foreach (var name in unet.Keys.Where(name => name.EndsWith("downsamplers.0.conv.weight", StringComparison.Ordinal)))
-            Carry(unet, name[..^".weight".Length], kernel => kernel.narrow(0, 1, 2).narrow(1, 1, 2).fill_(.5));
+            Carry(unet, name[..^".weight".Length], kernel => kernel.narrow(0, 1, 2).narrow(1, 1, 2).Fill(.5));
         foreach (var name in unet.Keys.Where(name => name.StartsWith("down_blocks", StringComparison.Ordinal) && name.EndsWith("conv_shortcut.weight", StringComparison.Ordinal)))
-            Carry(unet, name[..^".weight".Length], kernel => kernel[0, 0].fill_(1));
+            Carry(unet, name[..^".weight".Length], kernel => kernel[0, 0].Fill(1));
     }
 
     /// <summary>The weights of a trained model; its label heads where the folder holds them.</summary>

@@ -1,4 +1,5 @@
 using SaeUnbox.Diffusion;
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Training;
@@ -138,8 +139,8 @@ internal sealed class NetworkTraining : IDisposable
         using var noGrad = no_grad();
         var sum = results[0].Gradients;
         foreach (var other in results.Skip(1))
-            sum.add_(other.Gradients);
-        return sum.div_(results.Length);
+            sum.Accumulate(other.Gradients);
+        return sum.DivideInPlace(results.Length);
     }
 
     private void UpdateAverage(int step)
@@ -147,7 +148,7 @@ internal sealed class NetworkTraining : IDisposable
         using var noGrad = no_grad();
         // The first steps average over all there was.
         var kept = Math.Min(_options.Network.Averaging, (step + 1.0) / (step + 10));
-        _average.mul_(kept).add_(Row.Of(Network.Leaves.Select(leaf => leaf.Value)), 1 - kept);
+        _average.MultiplyInPlace(kept).Accumulate(Row.Of(Network.Leaves.Select(leaf => leaf.Value)), 1 - kept);
     }
 
     private void Remember(int step, WorkerStep[] results)

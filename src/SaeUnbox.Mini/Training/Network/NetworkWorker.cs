@@ -1,5 +1,6 @@
 using SaeUnbox.Diffusion;
 using SaeUnbox.Mini.Scenes;
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Training;
@@ -42,15 +43,15 @@ internal sealed class NetworkWorker(MiniNetwork network, MiniTrainingOptions opt
             leaf.requires_grad_();
         var (predicted, deltas) = Forward(batch, plan, edit);
         var error = predicted - (edit?.Target ?? batch.Latents);
-        var square = error.square();
-        var pictureLoss = square + options.Network.AbsoluteWeight * error.abs();
+        var square = error.Square();
+        var pictureLoss = square.Plus(error.abs().Times(options.Network.AbsoluteWeight));
         if (edit is not null)
             pictureLoss = pictureLoss * edit.Weight;
         // Of painted steps what is right, of swapped ones nothing is known cell by cell.
         if ((edit is null ? batch.Labels : edit.Labels) is { } shown)
-            pictureLoss = pictureLoss * (1 + (options.Network.ThingWeight - 1) * Regions.Enlarge(Regions.OfThings(shown), batch.Latents.shape[2] / CellMask.Side));
+            pictureLoss = pictureLoss * Regions.Enlarge(Regions.OfThings(shown), batch.Latents.shape[2] / CellMask.Side).Times(options.Network.ThingWeight - 1).Plus(1);
         var labelLoss = LabelLoss(batch, plan, edit, deltas);
-        (pictureLoss.mean() + options.Network.LabelWeight * labelLoss).backward();
+        pictureLoss.mean().Plus(labelLoss.Times(options.Network.LabelWeight)).backward();
         var gradients = Gradients.Take(network.Leaves.Select(leaf => leaf.Value));
         foreach (var (_, leaf) in network.Leaves)
             leaf.requires_grad_(false);
@@ -65,13 +66,13 @@ internal sealed class NetworkWorker(MiniNetwork network, MiniTrainingOptions opt
         {
             // The walk's own scope ends before the loss is made: the delta outlives it.
             deltas[site.Index] = (output - input).to_type(ScalarType.Float32).DetachFromDisposeScope();
-            return edit is not null && site.Index == plan.Site ? (input + edit.Change(deltas[site.Index])).to_type(output.dtype) : output;
+            return edit is not null && site.Index == plan.Site ? input.Plus(edit.Change(deltas[site.Index])).to_type(output.dtype) : output;
         })).ToArray();
         try
         {
             using var mixed = new MixedPrecision(ScalarType.BFloat16);
             var (hidden, pooled) = network.Encode(batch.Ids, batch.Ids2);
-            var predicted = network.Predict(batch.Noise, hidden, plan.PooledIsSilent ? pooled * 0 : pooled, plan.CutFrom);
+            var predicted = network.Predict(batch.Noise, hidden, plan.PooledIsSilent ? pooled.Times(0) : pooled, plan.CutFrom);
             foreach (var delta in deltas)
                 delta.MoveToOtherDisposeScope(predicted);
             return (predicted, deltas);

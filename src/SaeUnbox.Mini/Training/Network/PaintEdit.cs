@@ -1,4 +1,5 @@
 using SaeUnbox.Mini.Scenes;
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Training;
@@ -28,16 +29,16 @@ internal static class PaintEdit
         var composite = PerPicture(edit => edit.Edit is BackdropEdit ? 1 : 0);
         var inside = TrainingBatch.Pictures(edits.Select(edit => edit.Latents), (int)side, device);
         // A thing's picture holds everywhere; a backdrop's only under the stroke.
-        var part = 1 - composite * (1 - mask);
-        var target = inside * part + batch.Latents * (1 - part);
+        var part = (composite * mask.SubtractedFrom(1)).SubtractedFrom(1);
+        var target = (inside * part).Plus(batch.Latents * part.SubtractedFrom(1));
         var labels = TrainingBatch.LabelMaps(edits.Select(edit => edit.Labels), device);
-        var cells = 1 - composite * (1 - masks);
-        return new(Change, target, 1 - (1 - EdgeWeight) * composite * Regions.Edge(mask, scale), labels * cells + batch.Labels * (1 - cells));
+        var cells = (composite * masks.SubtractedFrom(1)).SubtractedFrom(1);
+        return new(Change, target, (composite.Times(1 - EdgeWeight) * Regions.Edge(mask, scale)).SubtractedFrom(1), (labels * cells).Plus(batch.Labels * cells.SubtractedFrom(1)));
 
         Tensor Change(Tensor delta)
         {
             var along = ((delta - mean) * directions).sum([1L], keepdim: true).relu();
-            return delta + added - removals * along * directions;
+            return delta.Plus(added) - removals * along * directions;
         }
 
         Tensor PerPicture(Func<PaintedEdit, double> value) =>

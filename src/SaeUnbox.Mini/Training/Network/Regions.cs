@@ -1,4 +1,5 @@
 using SaeUnbox.Mini.Scenes;
+using SaeUnbox.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -23,7 +24,7 @@ internal static class Regions
     {
         using var scope = NewDisposeScope();
         var near = Mean(mask, reach);
-        return (near.gt(1e-4) * near.lt(1 - 1e-4)).to_type(ScalarType.Float32).MoveToOuterDisposeScope();
+        return (near.IsAbove(1e-4) * near.IsBelow(1 - 1e-4)).to_type(ScalarType.Float32).MoveToOuterDisposeScope();
     }
 
     // The mean over a window is strictly between 0 and 1 exactly where the window holds both sides.

@@ -1,4 +1,5 @@
 using SaeUnbox.Mini.Scenes;
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Training;
@@ -46,8 +47,8 @@ internal sealed class SiteMemory : IDisposable
         using var scope = NewDisposeScope();
         var rows = deltas.permute(0, 2, 3, 1).reshape(-1, deltas.shape[1]);
         var share = isEarly ? .2 : .02;
-        Mean.mul_(1 - share).add_(rows.mean([0L]), share);
-        Norm.mul_(1 - share).add_((rows - Mean).norm(1).mean(), share);
+        Mean.MultiplyInPlace(1 - share).Accumulate(rows.mean([0L]), share);
+        Norm.MultiplyInPlace(1 - share).Accumulate((rows - Mean).norm(1).mean(), share);
         var counts = Counts.data<long>().ToArray();
         var (slots, found) = (new List<long>(), new List<long>());
         for (var element = 0; element < counts.Length; element++)
@@ -112,5 +113,5 @@ internal sealed class SiteMemory : IDisposable
         _features.Dispose();
     }
 
-    private static Tensor Units(Tensor rows) => rows / (rows.norm(1, keepdim: true) + 1e-6);
+    private static Tensor Units(Tensor rows) => rows / rows.norm(1, keepdim: true).Plus(1e-6);
 }

@@ -1,4 +1,5 @@
 using SaeUnbox.Mini.Scenes;
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Training;
@@ -20,11 +21,11 @@ internal static class SwapEdit
         var scale = batch.Latents.shape[2] / CellMask.Side;
         var mask = Regions.Enlarge(masks, scale);
         var other = Moved(batch.Latents, scale);
-        return new(Change, batch.Latents * (1 - mask) + other * mask, 1 - (1 - EdgeWeight) * Regions.Edge(mask, scale), null);
+        return new(Change, (batch.Latents * mask.SubtractedFrom(1)).Plus(other * mask), Regions.Edge(mask, scale).Times(1 - EdgeWeight).SubtractedFrom(1), null);
 
         Tensor Change(Tensor delta) => strength > 0
-            ? delta + strength * masks * (Moved(delta, 1) - mean)
-            : delta * (1 - masks) + Moved(delta, 1) * masks;
+            ? delta.Plus(masks.Times(strength) * (Moved(delta, 1) - mean))
+            : (delta * masks.SubtractedFrom(1)).Plus(Moved(delta, 1) * masks);
 
         Tensor Moved(Tensor x, long unit) => x.roll([1, down * unit, right * unit], [0, 2, 3]);
     }

@@ -1,3 +1,4 @@
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Training;
@@ -21,10 +22,10 @@ internal sealed class AdamW(IReadOnlyList<KeyValuePair<string, Tensor>> paramete
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
         var values = Row.Of(parameters.Select(parameter => parameter.Value));
-        _mean.mul_(Beta1).add_(gradients, 1 - Beta1);
-        _square.mul_(Beta2).addcmul_(gradients, gradients, 1 - Beta2);
-        var denominator = _square.sqrt().div_(Math.Sqrt(1 - Math.Pow(Beta2, step + 1))).add_(Epsilon);
-        values.mul_(1 - learningRate * weightDecay).addcdiv_(_mean, denominator, -learningRate / (1 - Math.Pow(Beta1, step + 1)));
+        _mean.MultiplyInPlace(Beta1).Accumulate(gradients, 1 - Beta1);
+        _square.MultiplyInPlace(Beta2).AccumulateProduct(gradients, gradients, 1 - Beta2);
+        var denominator = _square.sqrt().DivideInPlace(Math.Sqrt(1 - Math.Pow(Beta2, step + 1))).AddInPlace(Epsilon);
+        values.MultiplyInPlace(1 - learningRate * weightDecay).AccumulateQuotient(_mean, denominator, -learningRate / (1 - Math.Pow(Beta1, step + 1)));
         Row.CopyTo(values, parameters);
     }
 

@@ -1,3 +1,4 @@
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Training;
@@ -24,7 +25,7 @@ internal static class Gradients
         using var scope = NewDisposeScope();
         var norm = gradients.norm().item<float>();
         if (norm > limit)
-            gradients.mul_(limit / norm);
+            gradients.MultiplyInPlace(limit / norm);
         return norm;
     }
 }

@@ -1,3 +1,4 @@
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Training;
@@ -23,7 +24,7 @@ internal sealed class Muon : IDisposable
         _scale = Row.Zeros(parameters);
         using var scope = NewDisposeScope();
         foreach (var (part, parameter) in Row.Parts(_scale, parameters).Zip(parameters))
-            part.Value.fill_(.2 * Math.Sqrt(Math.Max(Rows(parameter.Value), Columns(parameter.Value))));
+            part.Value.Fill(.2 * Math.Sqrt(Math.Max(Rows(parameter.Value), Columns(parameter.Value))));
         _shares = ShareOut(parameters, threads);
     }
 
@@ -35,8 +36,8 @@ internal sealed class Muon : IDisposable
     {
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
-        _momentum.mul_(Momentum).add_(gradients);
-        var wanted = Row.Parts(gradients + Momentum * _momentum, _parameters).Select(part => part.Value.flatten(1)).ToArray();
+        _momentum.MultiplyInPlace(Momentum).Accumulate(gradients);
+        var wanted = Row.Parts(gradients.Plus(_momentum.Times(Momentum)), _parameters).Select(part => part.Value.flatten(1)).ToArray();
         var updates = new Tensor[wanted.Length];
         Parallel.ForEach(_shares, share =>
         {
@@ -51,7 +52,7 @@ internal sealed class Muon : IDisposable
             }
         });
         var values = Row.Of(_parameters.Select(parameter => parameter.Value));
-        values.mul_(1 - learningRate * _weightDecay).addcmul_(Row.Of(updates), _scale, -learningRate);
+        values.MultiplyInPlace(1 - learningRate * _weightDecay).AccumulateProduct(Row.Of(updates), _scale, -learningRate);
         Row.CopyTo(values, _parameters);
         foreach (var update in updates)
             update.Dispose();
@@ -68,12 +69,12 @@ internal sealed class Muon : IDisposable
     {
         using var scope = NewDisposeScope();
         var turned = matrices.shape[1] > matrices.shape[2];
-        var x = (turned ? matrices.transpose(1, 2) : matrices) / (matrices.flatten(1).norm(1).reshape(-1, 1, 1) + 1e-7);
+        var x = (turned ? matrices.transpose(1, 2) : matrices) / matrices.flatten(1).norm(1).reshape(-1, 1, 1).Plus(1e-7);
         x = x.to_type(ScalarType.BFloat16);
         for (var i = 0; i < Iterations; i++)
         {
             var a = x.matmul(x.transpose(1, 2));
-            x = 3.4445 * x + (-4.7750 * a + 2.0315 * a.matmul(a)).matmul(x);
+            x = x.Times(3.4445).Plus(a.Times(-4.7750).Plus(a.matmul(a).Times(2.0315)).matmul(x));
         }
         return (turned ? x.transpose(1, 2) : x).to_type(matrices.dtype).contiguous().MoveToOuterDisposeScope();
     }
