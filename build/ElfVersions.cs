@@ -30,11 +30,11 @@ public sealed class ElfVersions
         }
     }
 
-    /// <summary>The names of the needed versions, such as GLIBC_2.34, in the file's order.</summary>
-    public IEnumerable<string> Needed()
+    /// <summary>The needed versions, such as GLIBC_2.34, in the file's order.</summary>
+    public IEnumerable<(string Name, bool IsWeak)> Needed()
     {
         foreach (var need in Needs())
-            yield return need.Name;
+            yield return (need.Name, (UInt16(need.At + 4) & WeakFlag) != 0);
     }
 
     /// <summary>

@@ -17,7 +17,11 @@ public sealed class GenerateTests : IDisposable
     public async Task Dump_GoldenRun_HoldsTheReferencesTensors(string run)
     {
         await Saeunbox.SucceedAsync(["generate", .. GoldenUse.Words(run), "--out", folder.At("x.png"), "--dump", folder.At("x.safetensors")]);
+        CheckDump(run);
+    }
 
+    private void CheckDump(string run)
+    {
         using var scope = torch.NewDisposeScope();
         using var dump = Checkpoint.Open(folder.At("x.safetensors"));
         var steps = GoldenUse.Number(run, "num_inference_steps");

@@ -1,3 +1,4 @@
+using SaeUnbox.Torch;
 using TorchSharp;
 
 namespace SaeUnbox.Inference.Tests;
@@ -19,7 +20,7 @@ public sealed class ThreadCountTests(GoldenModel model) : IClassFixture<GoldenMo
         var made = new Made[loaded.Length][];
         var threads = loaded.Select((each, index) => new Thread(() =>
         {
-            torch.set_num_threads(3);
+            Threads.Use(3);
             made[index] = [.. Enumerable.Range(0, Rounds).Select(_ => Made(each))];
         })).ToList();
         threads.ForEach(thread => thread.Start());

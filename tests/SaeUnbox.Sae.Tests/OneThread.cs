@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using SaeUnbox.Torch;
 using TorchSharp;
 
 namespace SaeUnbox.Sae.Tests;
@@ -7,5 +8,5 @@ internal static class OneThread
 {
     // The tensors here are tiny: waking a second thread costs more than it computes.
     [ModuleInitializer]
-    internal static void Set() => torch.set_num_threads(1);
+    internal static void Set() => Threads.Use(1);
 }

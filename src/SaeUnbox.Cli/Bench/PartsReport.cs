@@ -4,6 +4,7 @@ using SaeUnbox.Cli.Options;
 using SaeUnbox.Cli.Output;
 using SaeUnbox.Contracts;
 using SaeUnbox.Diffusion;
+using SaeUnbox.Torch;
 using TorchSharp;
 
 namespace SaeUnbox.Cli.Bench;
@@ -42,7 +43,7 @@ internal sealed class PartsReport(Terminal terminal, bool asJson)
     private void WriteHead()
     {
         var size = Side is { } side ? FormattableString.Invariant($", {side} x {side}") : "";
-        terminal.Output.WriteLine(FormattableString.Invariant($"{Model}{size}, {Names.Of(Dtype)}, {Precision.Device}, {torch.get_num_threads()} threads{(OnProcessorTime ? " (processor time)" : "")}, libtorch {torch.__version__}"));
+        terminal.Output.WriteLine(FormattableString.Invariant($"{Model}{size}, {Names.Of(Dtype)}, {Precision.Device}, {Threads.Count} threads{(OnProcessorTime ? " (processor time)" : "")}, libtorch {torch.__version__}"));
         terminal.Output.WriteLine($"{"part",-24}{"seconds",10}{"GFLOP",10}{"GFLOP/s",10}{"of product",12}{"peak",12}{"peak/size",12}");
     }
 
@@ -59,7 +60,7 @@ internal sealed class PartsReport(Terminal terminal, bool asJson)
         ["model"] = Model,
         ["dtype"] = Names.Of(Dtype),
         ["device"] = Precision.Device.ToString(),
-        ["threads"] = torch.get_num_threads(),
+        ["threads"] = Threads.Count,
         ["clock"] = OnProcessorTime ? "processor" : "wall",
         ["size"] = Side,
         ["libtorch"] = torch.__version__,

@@ -7,6 +7,7 @@ using SaeUnbox.Cli.Serving;
 using SaeUnbox.Contracts;
 using SaeUnbox.Diffusion;
 using SaeUnbox.Inference;
+using SaeUnbox.Torch;
 using TorchSharp;
 
 namespace SaeUnbox.Cli.Commands;
@@ -86,7 +87,7 @@ internal sealed class BenchCommand
         var format = Format(parsed);
         if (trained is not null && format != Dtype.Fp32) throw new CliException("--sae: autoencoders are trained in fp32.");
         var wanted = Parts(parsed);
-        torch.set_num_threads(parsed.GetValue(threads) is { } given ? ModelArguments.Threads(given) : Environment.ProcessorCount);
+        Threads.Use(parsed.GetValue(threads) is { } given ? ModelArguments.Threads(given) : Environment.ProcessorCount);
 
         using var scope = torch.NewDisposeScope();
         using var mode = torch.no_grad();

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using SaeUnbox.Torch;
 using TorchSharp;
 
 namespace SaeUnbox.Cli.Options;
@@ -18,7 +19,7 @@ internal sealed class ComputeArguments
     /// <summary>Sets the number of threads and gives the device.</summary>
     public torch.Device Apply(ParseResult parsed)
     {
-        torch.set_num_threads(parsed.GetValue(threads) is { } count ? ModelArguments.Threads(count) : Environment.ProcessorCount);
+        Threads.Use(parsed.GetValue(threads) is { } count ? ModelArguments.Threads(count) : Environment.ProcessorCount);
         return device.Read(parsed);
     }
 }

@@ -14,18 +14,9 @@ internal sealed class DeviceArgument
 
     /// <exception cref="CliException">The text names no device.</exception>
     /// <exception cref="ModelException">The device is not there; the message tells how many are.</exception>
-    public torch.Device Read(ParseResult parsed) => Devices.Require(Named(parsed.GetRequiredValue(option)));
-
-    private static torch.Device Named(string text)
+    public torch.Device Read(ParseResult parsed)
     {
-        try
-        {
-            if (new torch.Device(text) is { type: DeviceType.CPU or DeviceType.CUDA } device) return device;
-        }
-        catch (ArgumentException)
-        {
-            // As for a device that is known and not served.
-        }
-        throw new CliException($"--device {Line.Quote(text)}: no such device; use cpu, cuda or cuda:N.");
+        var text = parsed.GetRequiredValue(option);
+        return Devices.Require(Devices.Parse(text) ?? throw new CliException($"--device {Line.Quote(text)}: no such device; use cpu, cuda or cuda:N."));
     }
 }

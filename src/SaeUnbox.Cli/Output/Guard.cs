@@ -8,6 +8,7 @@ using SaeUnbox.Contracts;
 using SaeUnbox.Diffusion;
 using SaeUnbox.Pictures;
 using SaeUnbox.Sae;
+using SaeUnbox.Torch;
 
 namespace SaeUnbox.Cli.Output;
 
@@ -61,12 +62,12 @@ internal static partial class Guard
 
     private static string Sentence(Exception error) => error switch
     {
-        CliException or ModelException or CheckpointException or SaeException or RecipeException or PictureException or AtlasException => error.Message,
+        CliException or ModelException or CheckpointException or SaeException or RecipeException or PictureException or AtlasException or LibtorchException => error.Message,
         IOException or UnauthorizedAccessException or HttpRequestException => error.Message,
         // Of work that several threads share, the first failure.
         AggregateException { InnerExceptions: [var first, ..] } => Sentence(first),
         OutOfMemoryException => "there is not enough memory for this; try a smaller picture, bf16, or fewer other programs",
-        ExternalException => $"libtorch failed: {error.Message}",
+        ExternalException failure => LibtorchError.Describe(failure),
         _ => $"an unexpected error: {error.GetType().Name}: {error.Message} (set {DebugVariable}=1 for where it happened)",
     };
 

@@ -17,7 +17,7 @@ internal static class CosineDistances
             return distances;
         var rows = sae.Dictionary.index_select(0, tensor(features.Select(feature => (long)feature).ToArray(), device: sae.Device)).to_type(ScalarType.Float32);
         rows = rows / rows.norm(1, true).AtLeast(1e-12);
-        var flat = rows.matmul(rows.t()).Times(2).SubtractedFrom(2).AtLeast(0).cpu().contiguous().data<float>().ToArray();
+        var flat = rows.mm(rows.t()).Times(2).SubtractedFrom(2).AtLeast(0).cpu().contiguous().data<float>().ToArray();
         Buffer.BlockCopy(flat, 0, distances, 0, flat.Length * sizeof(float));
         return distances;
     }

@@ -1,6 +1,7 @@
 using SaeUnbox.Contracts;
 using SaeUnbox.Diffusion;
 using SaeUnbox.Sae;
+using SaeUnbox.Torch;
 using TorchSharp;
 
 namespace SaeUnbox.Inference;
@@ -48,7 +49,7 @@ public sealed class LoadedModel : IDisposable
     /// <exception cref="Checkpoints.CheckpointException">A weights file is broken or does not fit.</exception>
     public static LoadedModel Load(ModelOptions options, Action<double>? progress = null, CancellationToken cancellation = default)
     {
-        torch.set_num_threads(options.Threads ?? Environment.ProcessorCount);
+        SaeUnbox.Torch.Threads.Use(options.Threads ?? Environment.ProcessorCount);
         Devices.Require(options.Device);
         var pipeline = SdxlPipeline.Load(options.Folder, new SdxlPipelineOptions
         {
@@ -76,7 +77,7 @@ public sealed class LoadedModel : IDisposable
     }
 
     /// <summary>Gives the calling thread the model's number of threads, whichever thread loaded it.</summary>
-    internal void UseThreads() => torch.set_num_threads(Threads);
+    internal void UseThreads() => SaeUnbox.Torch.Threads.Use(Threads);
 
     public void Dispose()
     {

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using SaeUnbox.Diffusion;
 using TorchSharp;
 
 namespace SaeUnbox.Inference;
@@ -14,7 +15,7 @@ internal static partial class DeviceMemory
     /// <summary>Null where the driver does not tell. Asked of a GPU only once it is in use: the first to ask would make a context.</summary>
     public static (long Used, long Limit)? Of(string device)
     {
-        if (new torch.Device(device) is not { type: DeviceType.CUDA } gpu)
+        if (Devices.Parse(device) is not { type: DeviceType.CUDA } gpu)
             return (Environment.WorkingSet, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
         try
         {

@@ -4,6 +4,8 @@ using SaeUnbox.Checkpoints;
 using SaeUnbox.Contracts;
 using SaeUnbox.Diffusion;
 using SaeUnbox.Sae;
+using SaeUnbox.Torch;
+using System.Runtime.InteropServices;
 
 namespace SaeUnbox.Inference;
 
@@ -62,7 +64,7 @@ internal sealed partial class ModelHost : IDisposable
         }
         catch (Exception exception)
         {
-            (State, Failure) = (HostState.Failed, exception.Message);
+            (State, Failure) = (HostState.Failed, exception is ExternalException failure ? LibtorchError.Describe(failure) : exception.Message);
             Log.Stopped(_logger, exception, _device);
         }
         finally
@@ -89,7 +91,7 @@ internal sealed partial class ModelHost : IDisposable
             }
             (Models, State) = (models, HostState.Ready);
         }
-        catch (Exception exception) when (exception is ModelException or SaeException or CheckpointException or ArgumentException)
+        catch (Exception exception) when (exception is ModelException or SaeException or CheckpointException or ArgumentException or LibtorchException)
         {
             Models = models;
             (State, Failure) = (HostState.Failed, exception.Message);

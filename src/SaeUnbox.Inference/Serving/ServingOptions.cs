@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Options;
 using SaeUnbox.Contracts;
+using SaeUnbox.Diffusion;
 using TorchSharp;
 
 namespace SaeUnbox.Inference;
@@ -61,7 +62,7 @@ public sealed class ServedModel
 
     internal ModelOptions ToModelOptions() => new()
     {
-        Folder = Folder, SaeFolder = SaeFolder, SaeVariant = SaeVariant, Name = Name, Dtype = Dtype, Device = new torch.Device(Device), Vae = Vae,
+        Folder = Folder, SaeFolder = SaeFolder, SaeVariant = SaeVariant, Name = Name, Dtype = Dtype, Device = Devices.Parse(Device)!, Vae = Vae,
         VaeFolder = VaeFolder, Threads = Threads,
     };
 }
@@ -97,22 +98,10 @@ internal sealed class ServingOptionsValidator(bool needsModels = true) : IValida
             foreach (var (key, folder) in new[] { ("SaeFolder", model.SaeFolder), ("AtlasFolder", model.AtlasFolder), ("ClipFolder", model.ClipFolder), ("VaeFolder", model.VaeFolder) })
                 if (folder is not null && !Directory.Exists(folder))
                     yield return $"{path}:{key} '{folder}' is no folder.";
-            if (!IsDevice(model.Device))
+            if (Devices.Parse(model.Device) is null)
                 yield return $"{path}:Device is '{model.Device}'; use cpu, cuda or cuda:N.";
             if (model.Threads is < 1 or > 1024)
                 yield return $"{path}:Threads is {model.Threads}; use 1 to 1024.";
-        }
-    }
-
-    private static bool IsDevice(string text)
-    {
-        try
-        {
-            return new torch.Device(text) is { type: DeviceType.CPU or DeviceType.CUDA };
-        }
-        catch (ArgumentException)
-        {
-            return false;
         }
     }
 }

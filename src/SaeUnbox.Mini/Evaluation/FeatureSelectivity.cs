@@ -31,7 +31,7 @@ internal sealed class FeatureSelectivity : IDisposable
         _features.Accumulate(z.sum([0L]).to_type(ScalarType.Float64));
         _featureSquares.Accumulate(z.Square().sum([0L]).to_type(ScalarType.Float64));
         _labels.Accumulate(l.sum([0L]).to_type(ScalarType.Float64));
-        _products.Accumulate(z.t().matmul(l).to_type(ScalarType.Float64));
+        _products.Accumulate(z.t().mm(l).to_type(ScalarType.Float64));
     }
 
     /// <summary>The feature that goes best with each label.</summary>

@@ -1,4 +1,5 @@
 using SaeUnbox.Sae;
+using SaeUnbox.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -42,9 +43,9 @@ public static class MiniEvaluation
         var (next, done) = (-1, 0);
         Parallel.For(0, workers, new ParallelOptions { MaxDegreeOfParallelism = workers, CancellationToken = cancellation }, _ =>
         {
-            var threads = get_num_threads();
+            var threads = Threads.Count;
             if (workers > 1)
-                set_num_threads(1);
+                Threads.Use(1);
             using var noGrad = no_grad();
             using var model = new MiniModel(folder, device);
             var steering = new SteeringEvaluation(model, saes, options);
@@ -55,7 +56,7 @@ public static class MiniEvaluation
                 figures[i] = features.Length > 0 ? steering.Run(elements[i], features, cancellation) : [];
                 progress?.Report(new("steering", Interlocked.Increment(ref done), elements.Length));
             }
-            set_num_threads(threads);
+            Threads.Use(threads);
         });
         return [.. figures.SelectMany(one => one)];
     }

@@ -2,6 +2,7 @@ using System.Text.Json;
 using SaeUnbox.Checkpoints;
 using SaeUnbox.Diffusion;
 using SaeUnbox.Mini.Scenes;
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Training;
@@ -69,7 +70,7 @@ public static class MiniTraining
     private static void TrainDecoder(MiniTrainingOptions options, MiniFolder folder, LatentCode code, IMiniTrainingProgress progress, Device device, CancellationToken cancellation)
     {
         const string stage = "decoder";
-        set_num_threads(options.Network.Workers);
+        Threads.Use(options.Network.Workers);
         var config = AutoencoderTinyConfig.From(JsonConfig.Load(Path.Combine(folder.Model, "vae", "config.json")));
         using var training = new DecoderTraining(options, code, config, device);
         if (folder.Start is { } start)
@@ -93,7 +94,7 @@ public static class MiniTraining
     private static void TrainNetwork(MiniTrainingOptions options, MiniFolder folder, LatentCode code, IMiniTrainingProgress progress, Device device, CancellationToken cancellation)
     {
         const string stage = "network";
-        set_num_threads(1);
+        Threads.Use(1);
         var (decoder, weights) = Autoencoder.Load(Path.Combine(folder.Model, "vae"), Precision.For(ScalarType.Float32, device));
         using var _ = weights;
         using var training = new NetworkTraining(options, folder.Model, code, folder.Start, device);

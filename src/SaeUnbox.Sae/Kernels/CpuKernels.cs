@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using SaeUnbox.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -177,7 +178,7 @@ internal sealed unsafe class CpuKernels(int? threads = null) : ISparseKernels
     // Ranges rather than single items: one delegate call covers enough work.
     private void ForRanges(int count, int grain, Action<int, int> body)
     {
-        var workers = threads ?? Math.Clamp(get_num_threads(), 1, Environment.ProcessorCount);
+        var workers = threads ?? Math.Clamp(Threads.Count, 1, Environment.ProcessorCount);
         if (workers == 1 || count <= grain)
         {
             body(0, count);

@@ -51,7 +51,9 @@ public sealed class LabTests : IDisposable
             await process.WaitForExitAsync();
         }
         await Done(["collect", .. Collect("killed", 12), "--shard", "3"]);
-        foreach (var site in (HookSite[])[HookSite.Middle, HookSite.Style])
+        foreach (var site in (HookSite[])[HookSite.Middle, HookSite.Style]) CheckSame(site);
+
+        void CheckSame(HookSite site)
         {
             using var scope = NewDisposeScope();
             var (whole, again) = (ActivationCollection.Open(folder.At("whole"), site), ActivationCollection.Open(folder.At("killed"), site));

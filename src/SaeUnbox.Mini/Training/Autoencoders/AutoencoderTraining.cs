@@ -7,6 +7,7 @@ using SaeUnbox.Sae;
 using SaeUnbox.Sae.Collection;
 using SaeUnbox.Sae.Statistics;
 using SaeUnbox.Sae.Training;
+using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Training;
@@ -21,7 +22,7 @@ internal static class AutoencoderTraining
 
     public static void Run(MiniTrainingOptions options, MiniFolder folder, IMiniTrainingProgress progress, Device device, CancellationToken cancellation)
     {
-        set_num_threads(options.Network.Workers);
+        Threads.Use(options.Network.Workers);
         DropOthers(options, folder);
         ActivationSampling.Run(options, folder, progress, device, cancellation);
         foreach (var site in MiniModel.Sites)

@@ -33,7 +33,7 @@ internal sealed class LatentCode
             using var inner = NewDisposeScope();
             var patches = tensor(Patches(picture)).reshape(-1, PatchValues).to_type(ScalarType.Float64);
             sum.Accumulate(patches.sum([0L]));
-            products.Accumulate(patches.t().matmul(patches));
+            products.Accumulate(patches.t().mm(patches));
             count += patches.shape[0];
         }
         var mean = sum.Over(count);

@@ -29,7 +29,7 @@ internal sealed class NetworkWorker(MiniNetwork network, MiniTrainingOptions opt
     public WorkerStep Step(StepDraw draw, IReadOnlyList<SiteMemory> memories)
     {
         // Each thread has a count of its own; with one, sums have one order and a resumed run goes on bit for bit.
-        set_num_threads(1);
+        Threads.Use(1);
         using var scope = NewDisposeScope();
         var (plan, random) = (draw.Plan, draw.Random);
         var batch = TrainingBatch.Of(draw.Samples, tokenizer, tokenizer2, network.Device);

@@ -95,7 +95,7 @@ internal sealed class SiteMemory : IDisposable
             else
                 examples[random.Next(known)] = 1;
         }
-        return Units(tensor(mixtures, device: Bank.device).reshape(elements.Count, rows).matmul(table)).MoveToOuterDisposeScope();
+        return Units(tensor(mixtures, device: Bank.device).reshape(elements.Count, rows).mm(table)).MoveToOuterDisposeScope();
     }
 
     /// <summary>From the mean of all deltas to the mean of an element's examples, of unit length.</summary>

@@ -41,7 +41,7 @@ internal sealed class Muon : IDisposable
         var updates = new Tensor[wanted.Length];
         Parallel.ForEach(_shares, share =>
         {
-            set_num_threads(1);
+            Threads.Use(1);
             using var noGrad = no_grad();
             foreach (var group in share)
             {
@@ -73,8 +73,8 @@ internal sealed class Muon : IDisposable
         x = x.to_type(ScalarType.BFloat16);
         for (var i = 0; i < Iterations; i++)
         {
-            var a = x.matmul(x.transpose(1, 2));
-            x = x.Times(3.4445).Plus(a.Times(-4.7750).Plus(a.matmul(a).Times(2.0315)).matmul(x));
+            var a = x.bmm(x.transpose(1, 2));
+            x = x.Times(3.4445).Plus(a.Times(-4.7750).Plus(a.bmm(a).Times(2.0315)).bmm(x));
         }
         return (turned ? x.transpose(1, 2) : x).to_type(matrices.dtype).contiguous().MoveToOuterDisposeScope();
     }
