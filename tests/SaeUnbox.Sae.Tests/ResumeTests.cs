@@ -12,6 +12,31 @@ public class ResumeTests
 {
     private const string File = "train/train.safetensors";
 
+    /// <summary>Native code must be handed nothing that a collection frees.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Step_WithCollectionsBeside_EndsInTheSameBits(bool byTensorOperators)
+    {
+        const int collections = 2_000;
+        using var folder = new TemporaryFolder();
+        var expected = Trained("alone");
+        using var beside = new CollectionsBeside();
+        do Assert.Equal(expected, Trained("beside"));
+        while (beside.Count < collections);
+
+        byte[] Trained(string name)
+        {
+            using var scope = NewDisposeScope();
+            var batches = Read(File, "train_batches");
+            using var run = new TrainingRun([.. TrainingTests.Indices().Select(i => TrainingTests.Start(i, byTensorOperators ? new TensorKernels() : new CpuKernels()))]);
+            for (var step = 0; step < (int)batches.shape[0]; step++)
+                run.Step(batches[step]);
+            TrainingState.Save(run, folder.At(name));
+            return System.IO.File.ReadAllBytes(folder.At(name));
+        }
+    }
+
     [Fact]
     public void Resume_AtHalf_EndsInTheSameBits()
     {

@@ -5,6 +5,7 @@ using SaeUnbox.Mini.Training;
 using SaeUnbox.Pictures;
 using SaeUnbox.Sae;
 using SaeUnbox.Sae.Steering;
+using SaeUnbox.Testing;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Tests.Training;
@@ -24,7 +25,8 @@ public sealed class MiniTrainingTests : IDisposable
         StopAfter("decoder", 2);
         StopAfter("network", 2);
         StopAfter("activations", 3);
-        MiniTraining.Run(Tiny.Options, _broken, new Recorder());
+        // Native code must be handed nothing that a collection frees.
+        using (new CollectionsBeside()) MiniTraining.Run(Tiny.Options, _broken, new Recorder());
 
         foreach (var file in (string[])["unet/diffusion_pytorch_model", "text_encoder/model", "text_encoder_2/model", "vae/diffusion_pytorch_model"])
             Assert.Equal(File.ReadAllBytes(Part(_straight, file)), File.ReadAllBytes(Part(_broken, file)));
