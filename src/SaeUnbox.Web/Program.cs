@@ -4,6 +4,12 @@ using SaeUnbox.Web.Components;
 using SaeUnbox.Web.Hosting;
 using SaeUnbox.Web.Sharing;
 
+if (args.Any(word => word is "--help" or "-h"))
+{
+    Console.Write(CommandLineModel.Help);
+    return 0;
+}
+
 var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
 builder.AddCommandLineModel(args);
 builder.AddStructuredLogs();
@@ -31,6 +37,7 @@ return await builder.Build().RunAsync(app =>
     app.MapCanvases();
     app.MapSharing();
     app.MapPublicApi();
+    app.TellWhenOpen();
     app.MapRazorComponents<App>().AddInteractiveServerRenderMode(options => options.ContentSecurityFrameAncestorsPolicy = null); // the policy of every answer has it
 });
 

@@ -204,16 +204,70 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     public void TimeToStop_OfAConfiguration_HoldsItsLongestGrace(int seconds, params string[] settings) =>
         Assert.Equal(TimeSpan.FromSeconds(seconds), Roles.TimeToStop(new ConfigurationBuilder().AddInMemoryCollection(settings.Chunk(2).ToDictionary(pair => pair[0], pair => (string?)pair[1])).Build()));
 
-    [Fact]
-    public async Task Start_AtAnAddressThatIsTaken_SaysSoAndEnds()
+    [Theory]
+    [InlineData("127.0.0.1")]
+    [InlineData("::1")]
+    public async Task Start_AtAPortThatIsTaken_SaysSoAndEnds(string address)
     {
-        using var taken = new TcpListener(IPAddress.Loopback, 0);
-        taken.Start();
+        Assert.SkipUnless(Socket.OSSupportsIPv6 || address != "::1", "This system has no IPv6.");
+        using var other = new TcpListener(IPAddress.Parse(address), 0);
+        other.Start();
+        var wanted = $"http://localhost:{((IPEndPoint)other.LocalEndpoint).Port}";
 
-        var (code, said) = await RunAsync("--urls", $"http://127.0.0.1:{((IPEndPoint)taken.LocalEndpoint).Port}");
+        var (code, said) = await RunAsync("--urls", wanted);
 
         Assert.Equal(1, code);
-        Assert.Contains("saeunbox: Failed to bind", said);
+        Assert.Contains($"saeunbox: {wanted} is taken by another program; ", said);
+        Assert.DoesNotContain("   at ", said);
+    }
+
+    [Theory]
+    [InlineData("saeunbox: --modell is no option", "--modell", "DIR")]
+    [InlineData("saeunbox: after --model a value is expected", "--model")]
+    [InlineData("saeunbox: after --model a value is expected", "--model", "--device", "cpu")]
+    public async Task Start_WithAWordThatNobodyReads_NamesItAndEnds(string mistake, params string[] options)
+    {
+        var (code, said) = await RunAsync(options);
+
+        Assert.Equal(1, code);
+        Assert.Contains(said.Split('\n'), line => line.StartsWith(mistake, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Start_ReadyForVisitors_TellsTheAddressInALine()
+    {
+        await using var studio = await Studio.OfAsync();
+        var line = $"saeunbox: the studio is open at {studio.Address.ToString().TrimEnd('/')} (Ctrl-C stops it)";
+
+        while (!studio.Said.Split('\n').Contains(line))
+            await Task.Delay(20, Cancelled);
+    }
+
+    [Fact]
+    public async Task Start_WithAModelThatCannotBeLoaded_TellsWhyInALine()
+    {
+        using var folder = new TemporaryFolder();
+        using var process = Process.Start(Studio.Command(["--urls", "http://127.0.0.1:0", "--model", folder.Path, $"--SaeUnbox:Sharing:File={folder.At("shares.db")}"]))!;
+        try
+        {
+            var line = await process.StandardError.ReadLineAsync(Cancelled).AsTask().WaitAsync(Studio.Patience, Cancelled);
+            Assert.StartsWith("saeunbox: no picture can be made at http://127.0.0.1:", line);
+            Assert.Contains("model_index.json", line);
+        }
+        finally
+        {
+            process.Kill();
+        }
+    }
+
+    [Fact]
+    public async Task Help_Asked_ListsTheOptions()
+    {
+        var (code, said) = await RunAsync("--help");
+
+        Assert.Equal(0, code);
+        foreach (var option in new[] { "--model ", "--saes ", "--atlas ", "--clip ", "--device ", "--dtype ", "--urls ", "http://localhost:5080" })
+            Assert.Contains(option, said);
     }
 
     private static async Task<(int Code, string Said)> RunAsync(params string[] options)

@@ -14,7 +14,10 @@ internal sealed partial class ReadinessFirst(
     public bool IsReady => state.TakesVisitors && !IsStopping && store?.Failure is null;
 
     /// <summary>Why not, in a word or a sentence.</summary>
-    public string Reason => IsStopping ? "stopping" : state.Failure ?? (state.TakesVisitors ? store?.Failure : null) ?? "loading";
+    public string Reason => IsStopping ? "stopping" : Failure ?? "loading";
+
+    /// <summary>What is wrong, in a sentence; null where nothing is, or it still loads.</summary>
+    public string? Failure => state.Failure ?? (state.TakesVisitors ? store?.Failure : null);
 
     private bool IsStopping => state.IsStopping || lifetime.ApplicationStopping.IsCancellationRequested;
 

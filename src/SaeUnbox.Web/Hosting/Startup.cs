@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Options;
 
 namespace SaeUnbox.Web.Hosting;
@@ -21,9 +22,14 @@ internal static class Startup
                 map(app);
                 await app.StartAsync();
             }
+            catch (IOException exception) when (exception.InnerException is AddressInUseException && app.Configuration["urls"] is { } urls)
+            {
+                await Console.Error.WriteLineAsync($"saeunbox: {urls} is taken by another program; choose another port, as in --urls http://localhost:5081");
+                return 1;
+            }
             catch (Exception exception) when (exception is IOException or FormatException or InvalidOperationException)
             {
-                // An address that is taken or none, a certificate that is not there, a file that cannot be written.
+                // An address that is none, a certificate that is not there, a file that cannot be written.
                 await Console.Error.WriteLineAsync($"saeunbox: {exception.Message}");
                 return 1;
             }
