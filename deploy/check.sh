@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks the files by which SaeUnbox is deployed: Kubernetes manifests against the schemas of their kinds (npm: kubernetes-models), the compose
 # file by docker-compose, the scripts by bash, and what is sent to docker by publishing the page from it. Installs what it needs on Debian 12
-# (deploy/setup.sh does for the build). Safe to run again.
+# (the build needs the .NET SDK alone). Safe to run again.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

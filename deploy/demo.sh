@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets the machine up, builds, and paints one feature into one picture: artifacts/demo/{before,after,heatmap}.png.
+# Builds, and paints one feature into one picture: artifacts/demo/{before,after,heatmap}.png.
 #   deploy/demo.sh                            on the tiny model of tests/goldens
 #   deploy/demo.sh --model DIR --saes DIR     on real weights: the strongest feature of down.2.1, painted on the left half
 #   deploy/demo.sh [...] --prompt TEXT        with another prompt
@@ -27,7 +27,7 @@ done
 [ -z "$model$saes" ] || { [ -n "$model" ] && [ -n "$saes" ]; } || fail "--model and --saes are given together"
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-deploy/setup.sh
+deploy/sdk.sh
 
 say "building the command line"
 dotnet build src/SaeUnbox.Cli --configuration Release --verbosity quiet --nologo

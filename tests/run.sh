@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets the machine up, builds, and runs all tests.
+# Installs what the tests need, builds, and runs all of them.
 #   tests/run.sh                        everything
 #   tests/run.sh Contracts              the test projects whose name holds this word
 #   tests/run.sh Contracts -method '*Link*'   and what follows goes to the test programs (xunit.v3)
@@ -14,7 +14,7 @@ word=${1:-}
 configuration=${CONFIGURATION:-Release}
 limit=${SAEUNBOX_TEST_TIMEOUT:-1800} # seconds a test program may take
 
-SAEUNBOX_TESTS=1 deploy/setup.sh
+tests/setup.sh
 
 projects=()
 for project in tests/*.Tests/*.csproj; do

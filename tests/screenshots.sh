@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 folder=$(realpath -m "${1:-artifacts/screenshots}")
-SAEUNBOX_TESTS=1 deploy/setup.sh
+tests/setup.sh
 mkdir -p "$folder"
 dotnet build tests/SaeUnbox.Web.Tests --configuration Release --verbosity quiet --nologo
 SAEUNBOX_SCREENSHOTS=$folder dotnet artifacts/bin/SaeUnbox.Web.Tests/release/SaeUnbox.Web.Tests.dll -noColor -class '*ScreenshotTests'

@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-SAEUNBOX_TESTS=1 deploy/setup.sh
+tests/setup.sh
 dotnet build tests/SaeUnbox.RabbitMq.Tests --configuration Release --verbosity quiet --nologo
 program=artifacts/bin/SaeUnbox.RabbitMq.Tests/release/SaeUnbox.RabbitMq.Tests.dll
 # Without the lines of the nodes' own logs.

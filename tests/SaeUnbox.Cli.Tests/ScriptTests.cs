@@ -7,50 +7,31 @@ using SaeUnbox.Testing;
 
 namespace SaeUnbox.Cli.Tests;
 
-/// <summary>The scripts under deploy, with programs on PATH that only note how they were called.</summary>
+/// <summary>The scripts of deploy and tests, with programs on PATH that only note how they were called.</summary>
 [UnsupportedOSPlatform("windows")]
 public sealed class ScriptTests : IDisposable
 {
-    private static readonly string Deploy = Find();
-
     private readonly TemporaryFolder folder = new();
 
     public ScriptTests()
     {
         Directory.CreateDirectory(folder.At("bin"));
-        foreach (var tool in (string[])["bash", "env", "grep", "sort", "tail", "cut", "realpath", "dirname"]) File.CreateSymbolicLink(folder.At("bin", tool), Path.Combine("/usr/bin", tool));
-        foreach (var tool in (string[])["g++", "make", "cmake", "curl", "apt-cache"]) Program(tool, "exit 0");
-        Program("dotnet", "echo '10.0.100 [/sdk]'");
+        foreach (var tool in (string[])["bash", "env", "grep", "dirname", "readlink"]) File.CreateSymbolicLink(folder.At("bin", tool), Path.Combine("/usr/bin", tool));
+        Program("dotnet", $"echo '10.0.100 [/sdk]'; [ \"$1\" != run ] || printf '<%s>' \"$@\" >'{folder.At("dotnet")}'");
         Program("id", "echo 0");
         Program("apt-get", $"echo \"$*\" >>'{folder.At("apt")}'");
         Program("dpkg-query", "echo installed");
     }
 
     [Fact]
-    public async Task Setup_LibtorchNamed_InstallsTheRestWithoutDebiansLibtorch()
+    public async Task Setup_SomethingMissing_InstallsWhatTestsNeedAndNoMore()
     {
-        Program("dpkg-query", "exit 1");
-        File.Delete(folder.At("bin", "cmake"));
+        Program("dpkg-query", "[[ \"$*\" == *chromium* ]] || echo installed");
 
-        var (code, _, error) = await RunAsync("setup.sh", ("SAEUNBOX_LIBTORCH", Libtorch()));
+        var (code, output, error) = await RunAsync("tests/setup.sh");
 
-        Assert.Equal((0, ""), (code, error));
-        var installed = Installed();
-        Assert.Contains("cmake", installed);
-        Assert.DoesNotContain("libtorch-dev", installed);
-        Assert.DoesNotContain("libopenblas0", installed);
-    }
-
-    [Fact]
-    public async Task Setup_NothingNamed_InstallsDebiansLibtorch()
-    {
-        Program("dpkg-query", "exit 1");
-
-        var (code, _, error) = await RunAsync("setup.sh");
-
-        Assert.Equal((0, ""), (code, error));
-        Assert.Contains("libtorch-dev", Installed());
-        Assert.Contains("libopenblas0", Installed());
+        Assert.Equal((0, "setup: installing: chromium\nsetup: all set\n", ""), (code, output, error));
+        Assert.EndsWith(" chromium", File.ReadAllLines(folder.At("apt")).Single(line => line.StartsWith("install ", StringComparison.Ordinal)));
     }
 
     [Theory]
@@ -60,10 +41,9 @@ public sealed class ScriptTests : IDisposable
     {
         if (!there) File.Delete(folder.At("bin", "apt-get"));
 
-        var (code, output, error) = await RunAsync("setup.sh", ("SAEUNBOX_LIBTORCH", Libtorch()));
+        var (code, output, error) = await RunAsync("tests/setup.sh");
 
-        Assert.Equal((0, ""), (code, error));
-        Assert.EndsWith("setup: all set\n", output);
+        Assert.Equal((0, "setup: all set\n", ""), (code, output, error));
         Assert.False(File.Exists(folder.At("apt")));
     }
 
@@ -72,12 +52,69 @@ public sealed class ScriptTests : IDisposable
     {
         Program("dpkg-query", "exit 1");
         File.Delete(folder.At("bin", "apt-get"));
-        File.Delete(folder.At("bin", "cmake"));
 
-        var (code, _, error) = await RunAsync("setup.sh", ("SAEUNBOX_LIBTORCH", Libtorch()));
+        var (code, _, error) = await RunAsync("tests/setup.sh");
+
+        Assert.Equal((1, "setup: there is no apt-get here: install chromium fonts-dejavu-core postgresql rabbitmq-server by hand, then run this again\n"), (code, error));
+    }
+
+    [Fact]
+    public async Task Sdk_AllWell_SaysNothing() => Assert.Equal((0, "", ""), await RunAsync("deploy/sdk.sh"));
+
+    [Fact]
+    public async Task Sdk_NoDotnet_SaysHowToGetIt()
+    {
+        File.Delete(folder.At("bin", "dotnet"));
+
+        var (code, _, error) = await RunAsync("deploy/sdk.sh");
 
         Assert.Equal(1, code);
-        Assert.Contains("there is no apt-get here: install cmake ", Assert.Single(error.Split('\n', StringSplitOptions.RemoveEmptyEntries)));
+        Assert.StartsWith("sdk: the .NET 10 SDK is missing. Get it with\n  curl ", error);
+    }
+
+    [Theory]
+    [InlineData("echo '9.0.300 [/sdk]'", "no .NET 10 SDK")]
+    [InlineData("[ \"$1\" = --list-sdks ] && echo '10.0.100 [/sdk]' || { echo \"Couldn't find a valid ICU package\"; exit 134; }", "apt-get install '^libicu[0-9]+$'")]
+    [InlineData("[ \"$1\" = --list-sdks ] && echo '10.0.100 [/sdk]' || { echo 'no memory'; exit 1; }", "does not start: no memory")]
+    public async Task Sdk_ThatWillNotDo_SaysWhyInALine(string dotnet, string reason)
+    {
+        Program("dotnet", dotnet);
+
+        var (code, _, error) = await RunAsync("deploy/sdk.sh");
+
+        Assert.Equal(1, code);
+        Assert.Contains(reason, Assert.Single(error.Split('\n', StringSplitOptions.RemoveEmptyEntries)));
+    }
+
+    [Fact]
+    public async Task Run_GoodOptions_HandsThemToTheProgramAsTheyAre()
+    {
+        var (code, _, error) = await RunAsync("deploy/run.sh", ["--model", folder.Path, "--prompt of mine"], ("PORT", "6123"));
+
+        Assert.Equal((0, ""), (code, error));
+        Assert.EndsWith($"/src/SaeUnbox.Web><--configuration><Release><--><--urls><http://localhost:6123><--model><{folder.Path}><--prompt of mine>", File.ReadAllText(folder.At("dotnet")));
+    }
+
+    [Theory]
+    [InlineData("run: after --model a folder is expected", "--model")]
+    [InlineData("run: --saes /no/such: there is no such folder", "--saes", "/no/such")]
+    public async Task Run_NoFolder_SaysSoBeforeAnythingIsBuilt(string mistake, params string[] options)
+    {
+        var (code, output, error) = await RunAsync("deploy/run.sh", options);
+
+        Assert.Equal((1, "", mistake + "\n"), (code, output, error));
+        Assert.False(File.Exists(folder.At("dotnet")));
+    }
+
+    [Fact]
+    public async Task Saeunbox_NotBuilt_SaysHowToBuildIt()
+    {
+        Directory.CreateDirectory(folder.At("deploy"));
+        File.Copy(Path.Combine(Repository.Root, "deploy", "saeunbox"), folder.At("deploy", "saeunbox"));
+
+        var (code, _, error) = await RunAsync(folder.At("deploy", "saeunbox"));
+
+        Assert.Equal((1, "saeunbox: not built yet; run dotnet build src/SaeUnbox.Cli -c Release\n"), (code, error));
     }
 
     [Theory]
@@ -90,7 +127,7 @@ public sealed class ScriptTests : IDisposable
         other.Start();
         var port = ((IPEndPoint)other.LocalEndpoint).Port;
 
-        var (code, output, error) = await RunAsync("run.sh", ("PORT", port.ToString(CultureInfo.InvariantCulture)));
+        var (code, output, error) = await RunAsync("deploy/run.sh", ("PORT", port.ToString(CultureInfo.InvariantCulture)));
 
         Assert.Equal((1, ""), (code, output));
         Assert.StartsWith($"run: port {port} is taken by another program; choose another: PORT=", Assert.Single(error.Split('\n', StringSplitOptions.RemoveEmptyEntries)));
@@ -102,27 +139,11 @@ public sealed class ScriptTests : IDisposable
     [InlineData("http")]
     public async Task Run_NoPort_SaysWhatIsExpected(string port)
     {
-        var (code, output, error) = await RunAsync("run.sh", ("PORT", port));
+        var (code, output, error) = await RunAsync("deploy/run.sh", ("PORT", port));
         Assert.Equal((1, "", $"run: PORT={port}: a port from 1 to 65535 is expected\n"), (code, output, error));
     }
 
     public void Dispose() => folder.Dispose();
-
-    private static string Find()
-    {
-        var above = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(above.FullName, "deploy", "setup.sh"))) above = above.Parent!;
-        return Path.Combine(above.FullName, "deploy");
-    }
-
-    private string Libtorch()
-    {
-        var place = Directory.CreateDirectory(folder.At("libtorch", "share", "cmake", "Torch")).FullName;
-        File.WriteAllText(Path.Combine(place, "TorchConfig.cmake"), "");
-        return folder.At("libtorch");
-    }
-
-    private string[] Installed() => File.ReadAllLines(folder.At("apt")).Single(line => line.StartsWith("install ", StringComparison.Ordinal)).Split(' ');
 
     private void Program(string name, string body)
     {
@@ -131,9 +152,11 @@ public sealed class ScriptTests : IDisposable
         File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
     }
 
-    private async Task<(int Code, string Output, string Error)> RunAsync(string script, params (string Name, string Value)[] environment)
+    private Task<(int Code, string Output, string Error)> RunAsync(string script, params (string Name, string Value)[] environment) => RunAsync(script, [], environment);
+
+    private async Task<(int Code, string Output, string Error)> RunAsync(string script, string[] options, params (string Name, string Value)[] environment)
     {
-        var start = new ProcessStartInfo(Path.Combine(Deploy, script)) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(Path.Combine(Repository.Root, script), options) { RedirectStandardOutput = true, RedirectStandardError = true };
         start.Environment.Clear();
         start.Environment["PATH"] = folder.At("bin");
         foreach (var (name, value) in environment) start.Environment[name] = value;

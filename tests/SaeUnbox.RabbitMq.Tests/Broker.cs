@@ -25,7 +25,7 @@ public sealed class Broker : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         if (!File.Exists(Program))
-            throw new InvalidOperationException($"There is no {Program}; SAEUNBOX_TESTS=1 deploy/setup.sh installs it.");
+            throw new InvalidOperationException($"There is no {Program}; tests/setup.sh installs it.");
         await File.WriteAllTextAsync(_folder.At("plugins"), "[].");
         await File.WriteAllTextAsync(_folder.At("rabbitmq.conf"), $"listeners.tcp.local = 127.0.0.1:{_port}\ndisk_free_limit.absolute = 10MB\n");
         await StartAsync();

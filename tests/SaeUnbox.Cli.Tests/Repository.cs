@@ -1,0 +1,14 @@
+namespace SaeUnbox.Cli.Tests;
+
+/// <summary>The sources that these tests were built from.</summary>
+internal static class Repository
+{
+    public static string Root { get; } = Find();
+
+    private static string Find()
+    {
+        var above = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(above.FullName, "deploy", "run.sh"))) above = above.Parent!;
+        return above.FullName;
+    }
+}
