@@ -39,9 +39,10 @@ public sealed record SparseCodes(Tensor Indices, Tensor Values, int Features) : 
         using var scope = NewDisposeScope();
         var k = Indices.shape[^1];
         var positions = Indices.numel() / Math.Max(k, 1);
-        return zeros([Features], dtype: ScalarType.Float32, device: Values.device)
-            .scatter_add_(0, Indices.reshape(-1), Values.reshape(-1))
+        return zeros([Features], dtype: ScalarType.Float64, device: Values.device)
+            .scatter_add_(0, Indices.reshape(-1), Values.reshape(-1).to(ScalarType.Float64))
             .DivideInPlace((double)Math.Max(positions, 1))
+            .to(ScalarType.Float32)
             .MoveToOuterDisposeScope();
     }
 

@@ -37,6 +37,25 @@ public class StochasticNeighboursTests
         Assert.All(places, place => Assert.True(float.IsFinite(place.X) && float.IsFinite(place.Y)));
     }
 
+    [Theory]
+    [InlineData(10)]
+    [InlineData(1000)]
+    [InlineData(10000)]
+    public void Place_AllDistancesLargerByOneNumber_GivesTheSame(int more)
+    {
+        var (distances, _) = Clusters(2, 12);
+        var (n, larger) = (distances.GetLength(0), (float[,])distances.Clone());
+        for (var i = 0; i < n; i++)
+            for (var j = 0; j < n; j++)
+            {
+                // Sixty-fourths are exact in both.
+                distances[i, j] = MathF.Round(distances[i, j] * 64) / 64;
+                larger[i, j] = i == j ? 0 : distances[i, j] + more;
+            }
+
+        Assert.Equal(StochasticNeighbours.Place(distances), StochasticNeighbours.Place(larger));
+    }
+
     [Fact]
     public void Place_Cancelled_Stops()
     {

@@ -36,7 +36,7 @@ internal sealed class EmbeddingIndex(IReadOnlyList<FeatureEmbedding> vectors, La
     {
         var sum = 0.0;
         for (var i = 0; i < a.Length; i++)
-            sum += a[i] * b[i];
+            sum += (double)a[i] * b[i];
         return sum;
     }
 }

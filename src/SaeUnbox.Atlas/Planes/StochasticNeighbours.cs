@@ -48,15 +48,21 @@ public static class StochasticNeighbours
             var (low, high, beta, target) = (0.0, double.PositiveInfinity, 1.0, Math.Log(perplexity));
             var row = new double[n];
             var sum = 0.0;
+            // Shares are the same of distances less the nearest's, and their exponentials do not all vanish.
+            var nearest = float.PositiveInfinity;
+            for (var j = 0; j < n; j++)
+                if (j != i)
+                    nearest = Math.Min(nearest, distances[i, j]);
             for (var attempt = 0; attempt < 60; attempt++)
             {
                 var weighted = 0.0;
                 sum = 0;
                 for (var j = 0; j < n; j++)
                 {
-                    row[j] = j == i ? 0 : Math.Exp(-distances[i, j] * beta);
+                    var further = (double)distances[i, j] - nearest;
+                    row[j] = j == i ? 0 : Math.Exp(-further * beta);
                     sum += row[j];
-                    weighted += row[j] * distances[i, j];
+                    weighted += row[j] * further;
                 }
                 var entropy = sum > 0 ? Math.Log(sum) + beta * weighted / sum : 0;
                 if (Math.Abs(entropy - target) < Tolerance)

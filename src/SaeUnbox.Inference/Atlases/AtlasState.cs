@@ -8,7 +8,7 @@ namespace SaeUnbox.Inference;
 /// <summary>How far an atlas is: after a stop, or with more captions, it goes on from here.</summary>
 internal sealed class AtlasState
 {
-    private const int Layout = 2;
+    private const int Layout = 3;
     private readonly string _path, _key;
     private readonly IReadOnlyList<Caption> _captions;
 

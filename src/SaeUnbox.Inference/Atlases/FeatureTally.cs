@@ -2,11 +2,11 @@ using SaeUnbox.Contracts;
 
 namespace SaeUnbox.Inference;
 
-/// <summary>What has been seen of one site's features so far: sums over active positions, the strongest pictures, and how active each picture is.</summary>
+/// <summary>What has been seen of one site's features so far: mean and spread over active positions, the strongest pictures, and how active each picture is.</summary>
 internal sealed class FeatureTally(HookSite site, int features, int most)
 {
     private readonly long[] _counts = new long[features];
-    private readonly double[] _sums = new double[features], _squares = new double[features];
+    private readonly double[] _means = new double[features], _squares = new double[features]; // squares of distances from the mean
     private readonly List<Seen>[] _tops = [.. Enumerable.Range(0, features).Select(_ => new List<Seen>())];
     private readonly List<(int Caption, double Weight)>[] _activity = [.. Enumerable.Range(0, features).Select(_ => new List<(int, double)>())];
     private long _positions;
@@ -30,9 +30,8 @@ internal sealed class FeatureTally(HookSite site, int features, int most)
         var count = _counts[feature];
         if (count == 0)
             return new(site, feature, 0, 0, 0);
-        var mean = _sums[feature] / count;
         // As the reference: over the positions where it is active.
-        return new(site, feature, mean, Math.Sqrt(Math.Max(0, _squares[feature] / count - mean * mean)), (double)count / _positions);
+        return new(site, feature, _means[feature], Math.Sqrt(_squares[feature] / count), (double)count / _positions);
     }
 
     public void Add(int caption, SiteActivations map)
@@ -42,9 +41,10 @@ internal sealed class FeatureTally(HookSite site, int features, int most)
             if (map.Values[i] is > 0 and var value)
             {
                 var feature = map.Indices[i];
-                _counts[feature]++;
-                _sums[feature] += value;
-                _squares[feature] += value * value;
+                // Welford 1962: a sum of plain squares would lose the spread beside a large mean.
+                var step = value - _means[feature];
+                _means[feature] += step / ++_counts[feature];
+                _squares[feature] += step * (value - _means[feature]);
             }
         foreach (var active in map.Top(features))
         {
@@ -65,7 +65,7 @@ internal sealed class FeatureTally(HookSite site, int features, int most)
         for (var feature = 0; feature < features; feature++)
         {
             writer.Write(_counts[feature]);
-            writer.Write(_sums[feature]);
+            writer.Write(_means[feature]);
             writer.Write(_squares[feature]);
             writer.Write(_tops[feature].Count);
             foreach (var top in _tops[feature])
@@ -88,7 +88,7 @@ internal sealed class FeatureTally(HookSite site, int features, int most)
         _positions = reader.ReadInt64();
         for (var feature = 0; feature < features; feature++)
         {
-            (_counts[feature], _sums[feature], _squares[feature]) = (reader.ReadInt64(), reader.ReadDouble(), reader.ReadDouble());
+            (_counts[feature], _means[feature], _squares[feature]) = (reader.ReadInt64(), reader.ReadDouble(), reader.ReadDouble());
             for (var left = reader.ReadInt32(); left > 0; left--)
                 _tops[feature].Add(new(reader.ReadInt32(), reader.ReadDouble(), BrushMask.Parse(reader.ReadString())));
             for (var left = reader.ReadInt32(); left > 0; left--)

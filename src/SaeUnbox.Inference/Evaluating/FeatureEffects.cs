@@ -74,7 +74,7 @@ public sealed class FeatureEffects(LoadedModel model, Recipe recipe) : IDisposab
     {
         using var scope = NewDisposeScope();
         // [steps, B, C, h, w] to [steps, B, h, w, C]; under guidance the conditional half is the last picture of the batch.
-        var difference = recorder[$"{site}.output"] - recorder[$"{site}.input"];
+        var difference = recorder[$"{site}.output"].to_type(ScalarType.Float32) - recorder[$"{site}.input"].to_type(ScalarType.Float32);
         var vectors = difference.narrow(1, difference.shape[1] - 1, 1).permute(0, 1, 3, 4, 2).contiguous().to(model.Saes[site].Device);
         var reconstruction = model.Saes[site].Reconstruct(vectors);
         return new(site, ExplainedVariance.PerChannel(reconstruction, vectors), ExplainedVariance.Pooled(reconstruction, vectors));

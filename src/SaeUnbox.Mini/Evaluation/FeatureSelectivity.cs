@@ -5,7 +5,10 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Evaluation;
 
-/// <summary>How the features' maps go with maps of labels, or of what else holds in some cells: Pearson's correlation over cells.</summary>
+/// <summary>
+/// How the features' maps go with maps of labels, or of what else holds in some cells: Pearson's correlation over cells. Means and
+/// products of distances from them are merged in float64 (Chan, Golub and LeVeque 1983), so that a large mean costs no digits.
+/// </summary>
 internal sealed class FeatureSelectivity : IDisposable
 {
     private readonly Tensor _features, _featureSquares, _labels, _products;
@@ -24,14 +27,18 @@ internal sealed class FeatureSelectivity : IDisposable
     public void Add(SparseCodes codes, IReadOnlyList<byte[]> labels)
     {
         using var scope = NewDisposeScope();
-        var z = codes.ToDense().reshape(-1, codes.Features);
+        var z = codes.ToDense().reshape(-1, codes.Features).to_type(ScalarType.Float64);
         var count = _labels.shape[0];
-        var l = stack(labels.Select(one => tensor(one, device: _labels.device).to_type(ScalarType.Float32).reshape(count, -1).t())).reshape(-1, count);
-        _cells += z.shape[0];
-        _features.Accumulate(z.sum([0L]).to_type(ScalarType.Float64));
-        _featureSquares.Accumulate(z.Square().sum([0L]).to_type(ScalarType.Float64));
-        _labels.Accumulate(l.sum([0L]).to_type(ScalarType.Float64));
-        _products.Accumulate(z.t().mm(l).to_type(ScalarType.Float64));
+        var l = stack(labels.Select(one => tensor(one, device: _labels.device).to_type(ScalarType.Float64).reshape(count, -1).t())).reshape(-1, count);
+        var (features, shares) = (z.mean([0L]), l.mean([0L]));
+        var (steps, shareSteps) = (features - _features, shares - _labels);
+        var (centred, total) = (z - features, _cells + z.shape[0]);
+        var weight = (double)_cells * z.shape[0] / total;
+        _featureSquares.Accumulate(centred.Square().sum([0L])).AccumulateProduct(steps, steps, weight);
+        _products.Accumulate(centred.t().mm(l - shares)).Accumulate(steps.outer(shareSteps), weight);
+        _features.Accumulate(steps, (double)z.shape[0] / total);
+        _labels.Accumulate(shareSteps, (double)z.shape[0] / total);
+        _cells = total;
     }
 
     /// <summary>The feature that goes best with each label.</summary>
@@ -51,9 +58,8 @@ internal sealed class FeatureSelectivity : IDisposable
     private Tensor Correlations()
     {
         using var scope = NewDisposeScope();
-        var (features, labels) = (_features.Over(_cells), _labels.Over(_cells));
-        var covariances = _products.Over(_cells) - features.unsqueeze(1) * labels;
-        var spread = ((_featureSquares.Over(_cells) - features.Square()).unsqueeze(1) * (labels - labels.Square())).AtLeast(1e-24).sqrt();
+        var covariances = _products.Over(_cells);
+        var spread = (_featureSquares.Over(_cells).unsqueeze(1) * (_labels - _labels.Square())).AtLeast(1e-24).sqrt();
         return (covariances / spread).MoveToOuterDisposeScope();
     }
 

@@ -27,12 +27,12 @@ internal sealed class MiniRun : IDisposable
     /// <summary>Clean latents without any edit, [B, 4, 64, 64]; the run's own.</summary>
     public Tensor Latents { get; }
 
-    /// <summary>What a site adds to its input, channels last: [B, 16, 16, d].</summary>
+    /// <summary>What a site adds to its input, channels last in float32: [B, 16, 16, d].</summary>
     public Tensor Difference(HookSite site)
     {
         using var scope = NewDisposeScope();
         var state = _held!.States[site.Code];
-        return (state.Output - state.Input).permute(0, 2, 3, 1).contiguous().MoveToOuterDisposeScope();
+        return BlockEdit.Difference(state.Input, state.Output).contiguous().MoveToOuterDisposeScope();
     }
 
     /// <summary>Clean latents with an edit at a site.</summary>

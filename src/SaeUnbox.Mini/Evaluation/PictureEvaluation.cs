@@ -63,7 +63,7 @@ internal sealed class PictureEvaluation(MiniModel model, SaeSet saes, MiniEvalua
         var truth = PictureBytes.ToTensor(truths, model.Device);
         var latents = model.Autoencoder.Encode(truth);
         var (drawn, seen) = (model.Autoencoder.Decode(run.Latents), model.Autoencoder.Decode(latents));
-        _errors.AddRange((run.Latents - latents).Square().mean([1L, 2, 3]).cpu().data<float>().ToArray().Select(error => (double)error));
+        _errors.AddRange((run.Latents.to_type(ScalarType.Float32) - latents.to_type(ScalarType.Float32)).Square().mean([1L, 2, 3]).cpu().data<float>().ToArray().Select(error => (double)error));
         _psnr.AddRange(PictureBytes.Psnr(drawn, truth));
         _ceiling.AddRange(PictureBytes.Psnr(seen, truth));
         Ask(first, scenes, PictureBytes.ForProbe(drawn), PictureBytes.ForProbe(seen));

@@ -6,31 +6,25 @@ using static TorchSharp.torch;
 namespace SaeUnbox.Sae.Statistics;
 
 /// <summary>
-/// Streaming statistics of one autoencoder over any number of positions. Sums are kept in double precision, so memory
-/// and error do not grow with the data.
+/// Streaming statistics of one autoencoder over any number of positions. Means and spreads are merged in double precision, so
+/// neither memory nor error grows with the data, and a mean far from zero takes no digits from the spread about it.
 /// </summary>
 public sealed class ActivationStatistics : IDisposable
 {
     private const double Guard = 1e-8;
 
     private readonly SparseAutoencoder _sae;
-    private readonly Tensor _counts;
-    private readonly Tensor _sums;
-    private readonly Tensor _squares;
-    private readonly Tensor _inputSums;
-    private readonly Tensor _inputSquares;
-    private readonly Tensor _residualSums;
-    private readonly Tensor _residualSquares;
+    private readonly RunningMoments _features;
+    private readonly RunningMoments _inputs;
+    private readonly RunningMoments _residuals;
     private long _positions;
 
     public ActivationStatistics(SparseAutoencoder sae)
     {
         _sae = sae;
-        (_counts, _sums, _squares) = (Zeros(sae.Config.Features), Zeros(sae.Config.Features), Zeros(sae.Config.Features));
-        (_inputSums, _inputSquares) = (Zeros(sae.Config.Width), Zeros(sae.Config.Width));
-        (_residualSums, _residualSquares) = (Zeros(sae.Config.Width), Zeros(sae.Config.Width));
-
-        Tensor Zeros(long size) => zeros([size], dtype: ScalarType.Float64, device: sae.Device).DetachFromDisposeScope();
+        _features = new RunningMoments(sae.Config.Features, sae.Device);
+        _inputs = new RunningMoments(sae.Config.Width, sae.Device);
+        _residuals = new RunningMoments(sae.Config.Width, sae.Device);
     }
 
     /// <summary>Takes differences output - input, channels last: [..., d].</summary>
@@ -43,13 +37,11 @@ public sealed class ActivationStatistics : IDisposable
         var reconstruction = _sae.Decode(codes).reshape(-1, _sae.Config.Width);
         _positions += rows.shape[0];
 
-        var features = codes.Indices.reshape(-1);
-        var values = codes.Values.reshape(-1).to(ScalarType.Float64);
-        _counts.scatter_add_(0, features, values.IsAbove(0).to(ScalarType.Float64));
-        _sums.scatter_add_(0, features, values);
-        _squares.scatter_add_(0, features, values * values);
-        AddChannels(rows.to(ScalarType.Float64), _inputSums, _inputSquares);
-        AddChannels((rows - reconstruction).to(ScalarType.Float64), _residualSums, _residualSquares);
+        var values = codes.Values.reshape(-1);
+        var active = values.IsAbove(0);
+        _features.AddAt(codes.Indices.reshape(-1).masked_select(active), values.masked_select(active));
+        _inputs.AddRows(rows);
+        _residuals.AddRows(rows - reconstruction);
     }
 
     /// <summary>The statistics of a whole collection, read shard by shard; progress is the share of its rows.</summary>
@@ -79,51 +71,25 @@ public sealed class ActivationStatistics : IDisposable
     {
         if (_positions == 0)
             throw new SaeException("There are no statistics of no activations.");
-        var (counts, sums, squares) = (Values(_counts), Values(_sums), Values(_squares));
-        var mean = new float[counts.Length];
-        var deviation = new float[counts.Length];
-        var frequency = new double[counts.Length];
-        for (var feature = 0; feature < counts.Length; feature++)
-        {
-            frequency[feature] = counts[feature] / _positions;
-            if (counts[feature] == 0)
-                continue;
-            var average = sums[feature] / counts[feature];
-            mean[feature] = (float)average;
-            deviation[feature] = (float)Math.Sqrt(Math.Max(0, squares[feature] / counts[feature] - average * average));
-        }
-
-        var (input, residual) = (Variances(_inputSums, _inputSquares), Variances(_residualSums, _residualSquares));
-        var residualPower = Values(_residualSquares).Sum();
+        var (counts, means, variances) = _features.Read();
+        var (_, _, input) = _inputs.Read();
+        var (_, residualMeans, residual) = _residuals.Read();
+        var residualPower = residual.Zip(residualMeans, (variance, mean) => variance + mean * mean).Sum();
         return new StatisticsReport(
             _positions,
-            new ActivationScale(mean, deviation),
-            frequency,
+            new ActivationScale([.. means.Select(mean => (float)mean)], [.. variances.Select(variance => (float)Math.Sqrt(variance))]),
+            [.. counts.Select(count => count / _positions)],
             counts.Count(count => count == 0),
             input.Zip(residual, (whole, rest) => 1 - rest / (whole + Guard)).Average(),
-            1 - residualPower / _positions / input.Sum(),
+            1 - residualPower / input.Sum(),
             counts.Sum() / _positions);
     }
 
     public void Dispose()
     {
-        foreach (var tensor in new[] { _counts, _sums, _squares, _inputSums, _inputSquares, _residualSums, _residualSquares })
-            tensor.Dispose();
-    }
-
-    private static void AddChannels(Tensor rows, Tensor sums, Tensor squares)
-    {
-        sums.Accumulate(rows.sum([0]));
-        squares.Accumulate((rows * rows).sum([0]));
-    }
-
-    private double[] Variances(Tensor sums, Tensor squares) =>
-        [.. Values(sums).Zip(Values(squares), (sum, square) => Math.Max(0, square / _positions - sum / _positions * (sum / _positions)))];
-
-    private static double[] Values(Tensor tensor)
-    {
-        using var scope = NewDisposeScope();
-        return tensor.cpu().data<double>().ToArray();
+        _features.Dispose();
+        _inputs.Dispose();
+        _residuals.Dispose();
     }
 }
 

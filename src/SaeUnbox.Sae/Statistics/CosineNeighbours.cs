@@ -12,7 +12,7 @@ public static class CosineNeighbours
 
     /// <summary>
     /// For each feature of <paramref name="from"/> its <paramref name="count"/> nearest in <paramref name="to"/>, nearest
-    /// first; within one autoencoder a feature is not its own neighbour.
+    /// first; within one autoencoder a feature is not its own neighbour. In float64, so that directions which nearly coincide keep their order.
     /// </summary>
     public static IReadOnlyList<IReadOnlyList<Neighbour>> Find(SparseAutoencoder from, SparseAutoencoder to, int count)
     {
@@ -36,12 +36,12 @@ public static class CosineNeighbours
             if (same)
             {
                 var own = Arithmetic.Range(start, start + length, ScalarType.Int64, cosines.device).unsqueeze(1);
-                cosines.scatter_(1, own, Arithmetic.Full([length, 1], -2, ScalarType.Float32, cosines.device));
+                cosines.scatter_(1, own, Arithmetic.Full([length, 1], -2, ScalarType.Float64, cosines.device));
             }
 
             var (values, indices) = cosines.topk(kept, 1);
             var nearest = indices.cpu().data<long>().ToArray();
-            var similarity = values.cpu().data<float>().ToArray();
+            var similarity = values.to(ScalarType.Float32).cpu().data<float>().ToArray();
             for (var row = 0; row < length; row++)
                 result.Add([.. Enumerable.Range(row * kept, kept).Select(i => new Neighbour((int)nearest[i], similarity[i]))]);
         }
@@ -49,7 +49,11 @@ public static class CosineNeighbours
         return result;
     }
 
-    private static Tensor UnitRows(Tensor rows) => rows / (rows * rows).sum(1).sqrt().AtLeast(1e-12).unsqueeze(1);
+    private static Tensor UnitRows(Tensor dictionary)
+    {
+        var rows = dictionary.to(ScalarType.Float64);
+        return rows / rows.Square().sum(1).sqrt().AtLeast(1e-12).unsqueeze(1);
+    }
 }
 
 /// <summary>A feature and the cosine of the angle to it.</summary>

@@ -17,21 +17,24 @@ public static class GeometricMedian
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
-        var median = points.mean([0]);
-        var objective = Distances(points, median).sum().item<float>();
+        // Taken about the mean: in a weighted sum of the points themselves a large mean would cost the digits of the spread.
+        var mean = points.mean([0]);
+        var centred = points - mean;
+        var median = zeros_like(mean);
+        var objective = Distances(centred, median).sum().item<float>();
         for (var i = 0; i < iterations; i++)
         {
             using var iteration = NewDisposeScope();
-            var weights = Distances(points, median).AtLeast(SmallestDistance).reciprocal();
+            var weights = Distances(centred, median).AtLeast(SmallestDistance).reciprocal();
             weights = weights / weights.sum();
-            median = (points * weights.view(-1, 1)).sum([0]).MoveToOuterDisposeScope();
+            median = (centred * weights.view(-1, 1)).sum([0]).MoveToOuterDisposeScope();
             var previous = objective;
-            objective = Distances(points, median).sum().item<float>();
+            objective = Distances(centred, median).sum().item<float>();
             if (Math.Abs(previous - objective) <= Tolerance * objective)
                 break;
         }
 
-        return median.MoveToOuterDisposeScope();
+        return mean.Plus(median).MoveToOuterDisposeScope();
     }
 
     private static Tensor Distances(Tensor points, Tensor centre)

@@ -27,6 +27,18 @@ public sealed class FeatureEffectsTests(GoldenModel golden) : IClassFixture<Gold
     }
 
     [Fact]
+    public void Explained_InBfloat16_IsOfDifferencesInFloat32()
+    {
+        using var halved = LoadedModel.Load(GoldenModel.Options(Run) with { Dtype = Dtype.Bf16 });
+        using var effects = new FeatureEffects(halved, Small);
+        var maps = effects.Plain().Maps;
+
+        // Of one step both are the same figure of the same numbers; a difference rounded to bfloat16 would be another.
+        foreach (var site in effects.Explained())
+            Assert.Equal(maps.Find(site.Site)!.ExplainedVariance!.Value, site.PerChannel, 1e-7);
+    }
+
+    [Fact]
     public void Ablations_OfActiveFeatures_AreThePicturesOfWholeRunsWithoutThem()
     {
         var site = Model.Saes.Keys.First();
