@@ -8,9 +8,12 @@ public static partial class Libtorch
 {
     private static readonly Lazy<string?> Failure = new(TryLoad);
 
+    private static string? NamedFolder => Environment.GetEnvironmentVariable("SAEUNBOX_LIBTORCH") is { Length: > 0 } folder ? folder : null;
+
     /// <summary>
     /// Chooses settings of OpenMP and the C library that libtorch reads when it is loaded. A variable that the user has set is left alone.
-    /// Programs call this first; using anything of this assembly does, too.
+    /// Programs call this first; using anything of this assembly does, too. A libtorch that SAEUNBOX_LIBTORCH names is loaded right here,
+    /// before TorchSharp could find another.
     /// </summary>
 #pragma warning disable CA2255 // The settings must be made before libtorch is loaded, whoever loads it.
     [ModuleInitializer]
@@ -24,6 +27,8 @@ public static partial class Libtorch
         if (string.IsNullOrEmpty(Environment.GetEnvironmentVariable("OMP_WAIT_POLICY")))
             _ = setenv("OMP_WAIT_POLICY", "PASSIVE", 1);
         KeepFreedMemory();
+        if (NamedFolder is not null)
+            _ = Failure.Value;
     }
 
     /// <summary>Loads libtorch. Later calls cost nothing.</summary>
@@ -40,10 +45,10 @@ public static partial class Libtorch
     {
         try
         {
-            if (Environment.GetEnvironmentVariable("SAEUNBOX_LIBTORCH") is { Length: > 0 } folder)
+            if (NamedFolder is { } folder)
                 LoadFolder(folder);
             else
-                NativeLibrary.Load("torch_cpu", typeof(TorchSharp.torch).Assembly, null);
+                LoadPackage();
             NativeLibrary.Load("LibTorchSharp", typeof(TorchSharp.torch).Assembly, null);
             return null;
         }
@@ -51,6 +56,13 @@ public static partial class Libtorch
         {
             return error is LibtorchException ? error.Message : LoadFailure.Explain(error.Message);
         }
+    }
+
+    // The part for GPUs comes before anything asks libtorch for a GPU: it remembers that there is none.
+    private static void LoadPackage()
+    {
+        NativeLibrary.Load("torch_cpu", typeof(TorchSharp.torch).Assembly, null);
+        NativeLibrary.TryLoad("torch_cuda", typeof(TorchSharp.torch).Assembly, null, out _);
     }
 
     // A library that is loaded already is found by its name when another one needs it.

@@ -13,9 +13,11 @@ public static class Threads
 
     /// <summary>Sets the calling thread's number.</summary>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="count"/> is less than 1.</exception>
+    /// <exception cref="LibtorchException">libtorch cannot be loaded.</exception>
     public static void Use(int count)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
+        Libtorch.Require();
         // A thread's first question gives it the number that was set last, by any thread. Asked after setting, it would undo the setting.
         if (torch.get_num_threads() != count)
             torch.set_num_threads(count);

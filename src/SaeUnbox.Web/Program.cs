@@ -1,3 +1,4 @@
+using SaeUnbox.Torch;
 using SaeUnbox.Web.Api;
 using SaeUnbox.Web.Canvases;
 using SaeUnbox.Web.Components;
@@ -10,6 +11,7 @@ if (args.Any(word => word is "--help" or "-h"))
     return 0;
 }
 
+Libtorch.Prepare();
 var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
 builder.AddCommandLineModel(args);
 builder.AddStructuredLogs();

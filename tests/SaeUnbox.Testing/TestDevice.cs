@@ -1,3 +1,4 @@
+using SaeUnbox.Torch;
 using TorchSharp;
 
 namespace SaeUnbox.Testing;
@@ -12,6 +13,7 @@ public static class TestDevice
 
     private static torch.Device Choose()
     {
+        Libtorch.Require();
         var device = new torch.Device(Environment.GetEnvironmentVariable("SAEUNBOX_TEST_DEVICE") is { Length: > 0 } named ? named : "cpu");
         if (device.type == DeviceType.CUDA)
         {

@@ -20,7 +20,7 @@ public sealed record ModelOptions
 
     public Dtype Dtype { get; init; } = Dtype.Fp32;
 
-    public torch.Device Device { get; init; } = torch.CPU;
+    public torch.Device Device { get; init; } = new(DeviceType.CPU);
 
     public Vae Vae { get; init; } = Vae.Kl;
 
