@@ -1,0 +1,11 @@
+using System.Runtime.CompilerServices;
+using SaeUnbox.Torch;
+
+namespace SaeUnbox.Testing;
+
+/// <summary>Part of every test program: sets libtorch up before TorchSharp is used, as programs do.</summary>
+internal static class LibtorchStart
+{
+    [ModuleInitializer]
+    internal static void Prepare() => Libtorch.Prepare();
+}
