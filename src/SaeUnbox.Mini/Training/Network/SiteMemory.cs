@@ -95,7 +95,8 @@ internal sealed class SiteMemory : IDisposable
             else
                 examples[random.Next(known)] = 1;
         }
-        return Units(tensor(mixtures, device: Bank.device).reshape(elements.Count, rows).mm(table)).MoveToOuterDisposeScope();
+        // Copied: managed memory is not aligned alike in every run, and the last bits of a product may depend on it.
+        return Units(tensor(mixtures, device: Bank.device).clone().reshape(elements.Count, rows).mm(table)).MoveToOuterDisposeScope();
     }
 
     /// <summary>From the mean of all deltas to the mean of an element's examples, of unit length.</summary>
