@@ -7,16 +7,31 @@ public class JpegTests
     [InlineData(4, 75)]
     public void Encode_SmoothPicture_ComesBackNearly(int channels, int quality)
     {
-        var picture = Ramp(40, 24, channels);
+        var picture = PictureSamples.Ramp(40, 24, channels);
 
         var read = Picture.Decode(Jpeg.Encode(picture, quality));
 
         Assert.Equal((40, 24, 3), (read.Width, read.Height, read.Channels));
-        var expected = picture.ToRgb();
-        var error = 0.0;
-        for (var i = 0; i < read.Pixels.Length; i++)
-            error += Math.Abs(read.Pixels[i] - expected.Pixels[i]);
-        Assert.InRange(error / read.Pixels.Length, 0, 4);
+        Assert.InRange(PictureSamples.MeanDifference(picture.ToRgb().Pixels, read.Pixels), 0, 4);
+    }
+
+    [Theory]
+    [InlineData(75)]
+    [InlineData(95)]
+    public void Decode_Jpeg_AgreesNearlyWithAnotherDecoder(int quality)
+    {
+        var file = Jpeg.Encode(PictureSamples.Ramp(40, 24, 3), quality);
+
+        Assert.InRange(PictureSamples.MeanDifference(OtherDecoder.Decode(file, 3).Pixels, Jpeg.Decode(file).Pixels), 0, 1);
+    }
+
+    [Fact]
+    public void Decode_Metadata_ChangesNothing()
+    {
+        var plain = Jpeg.Encode(PictureSamples.Ramp(16, 16, 3));
+        byte[] broken = [0xFF, 0xE1, 0, 10, .. "Exif\0\0MM"u8, 0xFF, 0xE2, 0, 16, .. "ICC_PROFILE\0\u0009\u0001"u8, 0xFF, 0xFE, 0, 4, 1, 2];
+
+        PictureSamples.AssertSame(Jpeg.Decode(plain), Jpeg.Decode([.. plain.AsSpan(0, 2), .. broken, .. plain.AsSpan(2)]));
     }
 
     [Theory]
@@ -24,13 +39,13 @@ public class JpegTests
     [InlineData(101)]
     public void Encode_QualityOutOfRange_Throws(int quality)
     {
-        Assert.Throws<ArgumentOutOfRangeException>(() => Jpeg.Encode(Ramp(8, 8, 3), quality));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Jpeg.Encode(PictureSamples.Ramp(8, 8, 3), quality));
     }
 
     [Fact]
     public void Decode_HugeSize_IsRefusedBeforeAnythingIsUnpacked()
     {
-        var file = Jpeg.Encode(Ramp(8, 8, 3));
+        var file = Jpeg.Encode(PictureSamples.Ramp(8, 8, 3));
         var frame = file.AsSpan().IndexOf<byte>([0xFF, 0xC0]);
         file.AsSpan(frame + 5, 4).Fill(0xFF);
 
@@ -40,7 +55,7 @@ public class JpegTests
     [Fact]
     public void Decode_FileCutBeforeItsPixels_IsRefused()
     {
-        var file = Jpeg.Encode(Ramp(8, 8, 3));
+        var file = Jpeg.Encode(PictureSamples.Ramp(8, 8, 3));
         var scan = file.AsSpan().IndexOf<byte>([0xFF, 0xDA]);
 
         for (var length = 0; length < scan; length++)
@@ -51,7 +66,7 @@ public class JpegTests
     public void Decode_MutatedFile_GivesAPictureOrAPictureException()
     {
         var random = new Random(1);
-        var file = Jpeg.Encode(Ramp(24, 24, 3));
+        var file = Jpeg.Encode(PictureSamples.Ramp(24, 24, 3));
         var refused = 0;
         for (var i = 0; i < 2000; i++)
         {
@@ -69,13 +84,5 @@ public class JpegTests
         }
 
         Assert.InRange(refused, 1, 1999);
-    }
-
-    private static Picture Ramp(int width, int height, int channels)
-    {
-        var pixels = new byte[width * height * channels];
-        for (var i = 0; i < pixels.Length; i++)
-            pixels[i] = (byte)(i % channels == 3 ? 0 : 60 + (i / channels % width * 3) + (i / channels / width * 2));
-        return new(width, height, channels, pixels);
     }
 }

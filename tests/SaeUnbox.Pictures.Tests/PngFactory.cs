@@ -78,6 +78,14 @@ internal static class PngFactory
         return file.ToArray();
     }
 
+    public static byte[] Pack(byte[] rows)
+    {
+        using var packed = new MemoryStream();
+        using (var zlib = new ZLibStream(packed, CompressionLevel.Optimal, leaveOpen: true))
+            zlib.Write(rows);
+        return packed.ToArray();
+    }
+
     private static byte[] Key(Random random, int samples, int depth)
     {
         var key = new byte[samples * 2];

@@ -1,4 +1,3 @@
-using System.IO.Compression;
 using System.Text;
 
 namespace SaeUnbox.Pictures.Tests;
@@ -28,8 +27,8 @@ public class PngTextTests
     {
         var file = PngFactory.File(
             ("tEXt", Bytes("plain\0", "caf\u00e9")),
-            ("zTXt", [.. Bytes("packed\0\0"), .. Deflate(Encoding.Latin1.GetBytes("caf\u00e9"))]),
-            ("iTXt", [.. Bytes("both\0\u0001\0en\0beide\0"), .. Deflate(Encoding.UTF8.GetBytes("日本"))]));
+            ("zTXt", [.. Bytes("packed\0\0"), .. PngFactory.Pack(Encoding.Latin1.GetBytes("caf\u00e9"))]),
+            ("iTXt", [.. Bytes("both\0\u0001\0en\0beide\0"), .. PngFactory.Pack(Encoding.UTF8.GetBytes("日本"))]));
 
         Assert.Equal("café", Png.FindText(file, "plain"));
         Assert.Equal("café", Png.FindText(file, "packed"));
@@ -55,7 +54,7 @@ public class PngTextTests
     [Fact]
     public void FindText_TextThatUnpacksToMoreThanAllowed_IsRefused()
     {
-        var file = PngFactory.File(("zTXt", [.. Bytes("key\0\0"), .. Deflate(new byte[20_000_000])]));
+        var file = PngFactory.File(("zTXt", [.. Bytes("key\0\0"), .. PngFactory.Pack(new byte[20_000_000])]));
 
         Assert.InRange(file.Length, 1, 100_000);
         Assert.Contains("more than", Assert.Throws<PictureException>(() => Png.FindText(file, "key")).Message);
@@ -69,12 +68,4 @@ public class PngTextTests
     }
 
     private static byte[] Bytes(params string[] parts) => Encoding.Latin1.GetBytes(string.Concat(parts));
-
-    private static byte[] Deflate(byte[] data)
-    {
-        using var packed = new MemoryStream();
-        using (var zlib = new ZLibStream(packed, CompressionLevel.Optimal, leaveOpen: true))
-            zlib.Write(data);
-        return packed.ToArray();
-    }
 }

@@ -1,4 +1,6 @@
 using System.Buffers.Binary;
+using SixLabors.ImageSharp;
+using SixLabors.ImageSharp.PixelFormats;
 
 namespace SaeUnbox.Pictures.Tests;
 
@@ -15,6 +17,18 @@ public class WebPTests
         Assert.Equal(file.Length - 8, BinaryPrimitives.ReadInt32LittleEndian(file.AsSpan(4)));
         // The key frame's header (RFC 6386, 9.1): sides of 14 bits behind the start code.
         Assert.Equal((40, 24), (BinaryPrimitives.ReadUInt16LittleEndian(file.AsSpan(26)) & 0x3FFF, BinaryPrimitives.ReadUInt16LittleEndian(file.AsSpan(28)) & 0x3FFF));
+    }
+
+    [Fact]
+    public void Encode_SmoothPicture_ShowsItNearly()
+    {
+        var picture = PictureSamples.Ramp(40, 24, 3);
+
+        using var read = Image.Load<Rgb24>(WebP.Encode(picture, 92));
+
+        var pixels = new byte[picture.Pixels.Length];
+        read.CopyPixelDataTo(pixels);
+        Assert.InRange(PictureSamples.MeanDifference(picture.Pixels, pixels), 0, 4);
     }
 
     [Fact]

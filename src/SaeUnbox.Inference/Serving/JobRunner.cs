@@ -31,7 +31,7 @@ public sealed class JobRunner(LoadedModel model) : IDisposable
         if (outcome.Picture is not { } picture)
             return new(job.Id, job.Recipe, default, outcome.Maps, outcome.Timings);
         var encoding = new StageClock();
-        var bytes = encoding.Time("encode", () => PictureEncoder.Encode(picture, job.Picture!.Value, job.Recipe, job.Canvas is not null));
+        var bytes = encoding.Time("encode", () => PictureEncoder.Encode(picture, job.Picture!.Value, job.Recipe));
         return new(job.Id, job.Recipe, bytes, outcome.Maps, [.. outcome.Timings, .. encoding.Timings]);
     }
 

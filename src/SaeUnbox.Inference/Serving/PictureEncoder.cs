@@ -1,4 +1,3 @@
-using System.IO.Compression;
 using SaeUnbox.Contracts;
 using SaeUnbox.Pictures;
 
@@ -9,12 +8,11 @@ internal static class PictureEncoder
 {
     private const int Quality = 92;
 
-    /// <summary>A PNG carries its recipe; a frame of a live canvas is written as fast as can be, since it is looked at once.</summary>
-    public static byte[] Encode(Picture picture, PictureFormat format, Recipe recipe, bool isLive) => format switch
+    /// <summary>A PNG carries its recipe.</summary>
+    public static byte[] Encode(Picture picture, PictureFormat format, Recipe recipe) => format switch
     {
         PictureFormat.Jpeg => Jpeg.Encode(picture, Quality),
         PictureFormat.WebP => WebP.Encode(picture, Quality),
-        _ => Png.Encode(picture, isLive ? null : new Dictionary<string, string> { [Recipe.PngKeyword] = recipe.ToJson() },
-            isLive ? CompressionLevel.Fastest : CompressionLevel.Optimal),
+        _ => Png.Encode(picture, new Dictionary<string, string> { [Recipe.PngKeyword] = recipe.ToJson() }),
     };
 }

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Globalization;
 
 namespace SaeUnbox.Pictures;
 
@@ -21,7 +22,7 @@ internal readonly record struct PngHeader(int Width, int Height, int BitDepth, P
             PngColour.Rgb or PngColour.GreyAlpha or PngColour.Rgba => "8 16",
             _ => throw new PictureException($"the PNG has the unknown colour type {data[9]}"),
         };
-        if (!depths.Split(' ').Contains(header.BitDepth.ToString()) || data[10] != 0 || data[11] != 0 || data[12] > 1)
+        if (!depths.Split(' ').Contains(header.BitDepth.ToString(CultureInfo.InvariantCulture)) || data[10] != 0 || data[11] != 0 || data[12] > 1)
             throw new PictureException("the PNG's header names a bit depth, compression, filter or interlacing that does not exist");
         return header;
     }
@@ -34,11 +35,17 @@ internal readonly record struct PngHeader(int Width, int Height, int BitDepth, P
         _ => 1,
     };
 
-    /// <summary>Bytes of a filtered row of so many pixels, without the filter's own byte.</summary>
-    public int RowBytes(int width) => (int)((((long)width * Samples * BitDepth) + 7) / 8);
+    /// <summary>Bytes of so many filtered rows, each with its filter's own byte.</summary>
+    public long SampleBytes(int columns, int rows) => rows * (1 + ((((long)columns * Samples * BitDepth) + 7) / 8));
 
-    /// <summary>How far back the filters look for the pixel to the left.</summary>
-    public int FilterStride => Math.Max(1, Samples * BitDepth / 8);
+    public byte[] ToBytes()
+    {
+        var data = new byte[Length];
+        BinaryPrimitives.WriteInt32BigEndian(data, Width);
+        BinaryPrimitives.WriteInt32BigEndian(data.AsSpan(4), Height);
+        (data[8], data[9], data[12]) = ((byte)BitDepth, (byte)Colour, (byte)(Interlaced ? 1 : 0));
+        return data;
+    }
 }
 
 internal enum PngColour : byte
