@@ -14,7 +14,7 @@ public static class ServiceCollectionExtensions
     /// </summary>
     public static IServiceCollection AddSaeUnboxInference(this IServiceCollection services, IConfiguration configuration)
     {
-        services.AddOptions<ServingOptions>().Bind(configuration.GetSection(ServingOptions.Section)).ValidateOnStart();
+        services.AddOptions<ServingOptions>().Bind(configuration.GetSection(ServingOptions.Section)).PostConfigure(options => FillIn(options.Models)).ValidateOnStart();
         services.AddSingleton<IValidateOptions<ServingOptions>>(new ServingOptionsValidator());
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<InProcessQueue>();
@@ -38,5 +38,11 @@ public static class ServiceCollectionExtensions
         services.AddSingleton<IValidateOptions<ServingOptions>>(new ServingOptionsValidator(needsModels: false));
         services.AddSingleton<IModelCatalogue, RemoteCatalogue>();
         return services;
+    }
+
+    private static void FillIn(IEnumerable<ServedModel> models)
+    {
+        foreach (var model in models)
+            model.FillIn();
     }
 }

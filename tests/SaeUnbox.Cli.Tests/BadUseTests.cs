@@ -64,7 +64,7 @@ public sealed class BadUseTests : IDisposable
             { Generate + " --vae small", "--vae small" },
             { Generate + " --device toaster", "--device toaster" },
             { Generate + " --device meta", "--device meta" },
-            { Generate + " --device cpu:1", "The device cpu:1 is not there" },
+            { Generate + " --device cpu:1", "--device cpu:1: no such device" },
             { Generate + " --device cuda:99", "The device cuda:99 is not there: this libtorch" },
             { "bench --runs 1 --device cuda:99", "The device cuda:99 is not there" },
             { "bench --serving --device cuda:99", "The device cuda:99 is not there" },

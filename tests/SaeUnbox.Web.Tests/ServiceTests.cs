@@ -244,6 +244,14 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     }
 
     [Fact]
+    public async Task Start_WithOptionsButNoModel_ServesTheOneThatShips()
+    {
+        await using var studio = await Studio.OfAsync("--device", "cpu", "--threads", "1");
+
+        Assert.Contains("\"unbox-mini\"", await studio.Client.GetStringAsync("/api/v1/models", Cancelled));
+    }
+
+    [Fact]
     public async Task Start_WithAModelThatCannotBeLoaded_TellsWhyInALine()
     {
         using var folder = new TemporaryFolder();

@@ -32,6 +32,7 @@ public sealed class ServedModel
     /// <summary>The name recipes use; null: the folder's own.</summary>
     public string? Name { get; set; }
 
+    /// <summary>A pipeline in diffusers' layout; empty: the model that ships.</summary>
     public string Folder { get; set; } = "";
 
     public string? SaeFolder { get; set; }
@@ -59,6 +60,15 @@ public sealed class ServedModel
     {
         Name = EmbeddedModel.Name, Folder = EmbeddedModel.ModelFolder, SaeFolder = EmbeddedModel.SaeFolder, AtlasFolder = EmbeddedModel.AtlasFolder,
     };
+
+    /// <summary>Where no folder is named, takes the model that ships, and what belongs to it unless that is named.</summary>
+    internal void FillIn()
+    {
+        if (Folder.Length > 0)
+            return;
+        var embedded = Embedded;
+        (Folder, Name, SaeFolder, AtlasFolder) = (embedded.Folder, Name ?? embedded.Name, SaeFolder ?? embedded.SaeFolder, AtlasFolder ?? embedded.AtlasFolder);
+    }
 
     internal ModelOptions ToModelOptions() => new()
     {
