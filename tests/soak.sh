@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
-# The long versions of tests that tests/run.sh runs short: many jobs while workers and the broker are killed at random; and what ten who
-# paint now and then notice of one who never stops.
+# The long versions of tests that tests/run.sh runs short: 10,000 edits that must leave no tensor and no memory; many jobs while workers and
+# the broker are killed at random; and what ten who paint now and then notice of one who never stops.
 #   tests/soak.sh            10,000 jobs, about twenty minutes on a machine that has nothing else to do
 #   tests/soak.sh 2000       as many as that
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 tests/setup.sh
-dotnet build tests/SaeUnbox.RabbitMq.Tests --configuration Release --verbosity quiet --nologo
+for tests in Inference RabbitMq; do
+    dotnet build "tests/SaeUnbox.$tests.Tests" --configuration Release --verbosity quiet --nologo
+done
+SAEUNBOX_SOAK_EDITS=10000 dotnet artifacts/bin/SaeUnbox.Inference.Tests/release/SaeUnbox.Inference.Tests.dll -noColor -class '*.MemoryTests'
 program=artifacts/bin/SaeUnbox.RabbitMq.Tests/release/SaeUnbox.RabbitMq.Tests.dll
 # Without the lines of the nodes' own logs.
 brief() { grep -vE '[0-9] (Information|Warning|Error) '; }
