@@ -7,6 +7,9 @@ namespace SaeUnbox.Diffusion;
 /// <summary>A square convolution over [B, in, H, W].</summary>
 internal sealed class Conv2d
 {
+    // Products of fewer do not pay for the neighbourhoods' copies.
+    private const long LeastOutputs = 512;
+
     private readonly Tensor _weight;
     private readonly Tensor? _bias;
     private readonly long _kernel;
@@ -20,13 +23,13 @@ internal sealed class Conv2d
         (_kernel, _stride, _padding) = (kernel, stride, padding);
     }
 
-    public Tensor Forward(Tensor x) => WeighsMoreThan(x)
+    public Tensor Forward(Tensor x) => IsFasterAsProduct(x)
         ? AsProduct(x)
         : Products.Conv2d(x, _weight, _bias, [_stride, _stride], [_padding, _padding]);
 
     // oneDNN brings a kernel into its own order in every call, which takes as long as convolving a picture of so few cells.
-    private bool WeighsMoreThan(Tensor x) => x.device.type == DeviceType.CPU && !is_grad_enabled()
-        && _weight.shape[0] >= 2 * x.shape[0] * Side(x.shape[2]) * Side(x.shape[3]);
+    private bool IsFasterAsProduct(Tensor x) => x.device_type == DeviceType.CPU && !is_grad_enabled() && !ProductRoute.IsSlow(x.dtype)
+        && _weight.shape[0] >= LeastOutputs && _weight.shape[0] >= 2 * x.shape[0] * Side(x.shape[2]) * Side(x.shape[3]);
 
     /// <summary>Every cell's neighbourhood as a row, times the kernel as a matrix.</summary>
     private Tensor AsProduct(Tensor x)

@@ -9,7 +9,9 @@ internal static class Products
     public static Tensor Linear(Tensor x, Tensor weight, Tensor? bias = null)
     {
         if (OperationCount.Current is { } count) count.Add(2 * x.numel() * weight.shape[0]);
-        return nn.functional.linear(MixedPrecision.Of(x), MixedPrecision.Of(weight), bias is null ? null : MixedPrecision.Of(bias));
+        return ProductRoute.IsFasterAsConvolution(x, weight)
+            ? ProductRoute.AsConvolution(x, weight, bias)
+            : nn.functional.linear(MixedPrecision.Of(x), MixedPrecision.Of(weight), bias is null ? null : MixedPrecision.Of(bias));
     }
 
     /// <summary>[B, in, H, W] by [out, in, k, k].</summary>
@@ -24,6 +26,7 @@ internal static class Products
     public static Tensor Attention(Tensor query, Tensor key, Tensor value, bool causal)
     {
         if (OperationCount.Current is { } count) count.Add(4 * query.numel() * key.shape[2]);
+        if (BandedAttention.IsFaster(query, key, causal)) return BandedAttention.Of(query, key, value);
         return nn.functional.scaled_dot_product_attention(MixedPrecision.Of(query), MixedPrecision.Of(key), MixedPrecision.Of(value), is_casual: causal);
     }
 }
