@@ -1,5 +1,6 @@
 using System.CommandLine;
 using SaeUnbox.Cli.Commands;
+using SaeUnbox.Cli.Options;
 using SaeUnbox.Cli.Output;
 
 namespace SaeUnbox.Cli;
@@ -10,27 +11,32 @@ internal static class CommandLine
     // No response files and no bundles: a prompt may begin with @, a strength with a dash.
     private static readonly ParserConfiguration Words = new() { ResponseFileTokenReplacer = null, EnablePosixBundling = false };
 
-    public static RootCommand Create(Terminal terminal) => new("Look inside a text-to-image model with sparse autoencoders, and steer it.")
+    public static RootCommand Create(Terminal terminal)
     {
-        GenerateCommand.Create(terminal),
-        ExploreCommand.Create(terminal),
-        IconCommand.Create(terminal),
-        InspectCommand.Create(terminal),
-        TokenizeCommand.Create(terminal),
-        DownloadCommand.Create(terminal),
-        BenchCommand.Create(terminal),
-        TrainMiniCommand.Create(terminal),
-        CollectCommand.Create(terminal),
-        TrainSaeCommand.Create(terminal),
-        StatisticsCommand.Create(terminal),
-        AtlasCommand.Create(terminal),
-        SearchCommand.Create(terminal),
-        EvaluateCommand.Create(terminal),
-        EvaluateMiniCommand.Create(terminal),
-        SimulateCommand.Create(terminal),
-        HealthCommand.Create(terminal),
-        BrokerCommand.Create(terminal),
-    };
+        var root = new RootCommand("Look inside a text-to-image model with sparse autoencoders, and steer it.")
+        {
+            GenerateCommand.Create(terminal),
+            ExploreCommand.Create(terminal),
+            IconCommand.Create(terminal),
+            InspectCommand.Create(terminal),
+            TokenizeCommand.Create(terminal),
+            DownloadCommand.Create(terminal),
+            BenchCommand.Create(terminal),
+            TrainMiniCommand.Create(terminal),
+            CollectCommand.Create(terminal),
+            TrainSaeCommand.Create(terminal),
+            StatisticsCommand.Create(terminal),
+            AtlasCommand.Create(terminal),
+            SearchCommand.Create(terminal),
+            EvaluateCommand.Create(terminal),
+            EvaluateMiniCommand.Create(terminal),
+            SimulateCommand.Create(terminal),
+            HealthCommand.Create(terminal),
+            BrokerCommand.Create(terminal),
+        };
+        PointNumbers.ReadIn(root);
+        return root;
+    }
 
     /// <summary>Runs one command; whatever goes wrong is one line on the error stream.</summary>
     /// <returns>The exit code.</returns>

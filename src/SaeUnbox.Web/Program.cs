@@ -1,4 +1,5 @@
 using SaeUnbox.Torch;
+using System.Globalization;
 using SaeUnbox.Web.Api;
 using SaeUnbox.Web.Canvases;
 using SaeUnbox.Web.Components;
@@ -12,6 +13,8 @@ if (args.Any(word => word is "--help" or "-h"))
 }
 
 Libtorch.Prepare();
+// English, with a point in numbers, whatever language the machine is set to.
+CultureInfo.DefaultThreadCurrentCulture = CultureInfo.InvariantCulture;
 var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
 builder.AddCommandLineModel(args);
 builder.AddStructuredLogs();

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.CommandLine;
 using System.Text;
 using System.Text.Json.Nodes;
@@ -42,7 +43,7 @@ internal static class TokenizeCommand
         var text = new StringBuilder();
         foreach (var (name, prompt) in results)
         {
-            text.AppendLine($"{name}: {prompt.Length} tokens with start and end{(prompt.Warning is { } warning ? $"; {warning}" : "")}");
+            text.AppendLine(CultureInfo.InvariantCulture, $"{name}: {prompt.Length} tokens with start and end{(prompt.Warning is { } warning ? $"; {warning}" : "")}");
             text.AppendLine("  " + string.Join(' ', prompt.Pieces));
             text.AppendLine("  " + string.Join(' ', prompt.Ids));
         }

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace SaeUnbox.Diffusion;
 
 /// <summary>
@@ -40,7 +42,7 @@ public sealed record ImageRequest
         CheckSide("width", Width, sizeMultiple);
         if (!double.IsFinite(Guidance))
         {
-            throw new ModelException($"The guidance must be a finite number, and is {Guidance}.");
+            throw new ModelException(string.Create(CultureInfo.InvariantCulture, $"The guidance must be a finite number, and is {Guidance}."));
         }
     }
 

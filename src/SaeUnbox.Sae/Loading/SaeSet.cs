@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Collections;
 using System.Diagnostics.CodeAnalysis;
 using SaeUnbox.Contracts;
@@ -134,7 +135,7 @@ public sealed class SaeSet : IReadOnlyDictionary<HookSite, SparseAutoencoder>, I
         if (SaeFiles.TryFolder(final) is not null)
             return final;
         return Directory.EnumerateDirectories(folder)
-            .Select(path => (path, step: long.TryParse(Path.GetFileName(path), out var step) ? step : -1))
+            .Select(path => (path, step: long.TryParse(Path.GetFileName(path), NumberStyles.None, CultureInfo.InvariantCulture, out var step) ? step : -1))
             .Where(snapshot => snapshot.step >= 0 && SaeFiles.TryFolder(snapshot.path) is not null)
             .OrderByDescending(snapshot => snapshot.step)
             .Select(snapshot => snapshot.path)

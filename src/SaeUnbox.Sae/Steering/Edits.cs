@@ -1,3 +1,4 @@
+using System.Globalization;
 using SaeUnbox.Contracts;
 using SaeUnbox.Torch;
 using TorchSharp;
@@ -112,5 +113,5 @@ public static class Edits
 
     private static double Finite(double strength) => double.IsFinite(strength)
         ? strength
-        : throw new SaeException($"A strength must be a finite number, not {strength}.");
+        : throw new SaeException(string.Create(CultureInfo.InvariantCulture, $"A strength must be a finite number, not {strength}."));
 }

@@ -35,7 +35,7 @@ internal sealed class RoleOptions : IValidatableObject
             yield return new($"is '{Role}', which needs SaeUnbox:Queue=RabbitMq; within one process use all", [nameof(Role)]);
     }
 
-    private static T? Parse<T>(string text) where T : struct, Enum => Enum.TryParse<T>(text, ignoreCase: true, out var value) && Enum.IsDefined(value) && !int.TryParse(text, out _) ? value : null;
+    private static T? Parse<T>(string text) where T : struct, Enum => Enum.TryParse<T>(text, ignoreCase: true, out var value) && Enum.IsDefined(value) && !int.TryParse(text, CultureInfo.InvariantCulture, out _) ? value : null;
 }
 
 internal static class Roles

@@ -34,6 +34,7 @@ public sealed class TextRepairTests
     [InlineData("\u212B\u2126\u0340\u0958", "ÅῺ\u0915\u093C")] // singletons, and one that is never composed
     [InlineData("\u0301\u0065\u0302\u0301", "\u0301\u1EBF")]
     [InlineData("\U0001D15E \U00011099\U000110BA", "\U0001D157\U0001D165 \U0001109A")]
+    [InlineData("e\u0301\uFFFEe\u0301\uFFFE", "é\uFFFEé\uFFFE")] // not a character
     public void Compose_Text_IsInFormC(string text, string expected) => Assert.Equal(expected, CanonicalForm.Compose(text));
 
     [Theory]

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 
 namespace SaeUnbox.Diffusion;
@@ -116,7 +117,7 @@ internal sealed class TokenizerFiles
         if (added.ValueKind != JsonValueKind.Object) throw config.Wrong(key, "an object of tokens by id");
         foreach (var entry in added.EnumerateObject())
         {
-            if (!int.TryParse(entry.Name, out var id) || id < 0 || SpecialRoles.Content(entry.Value) is not { Length: > 0 } token)
+            if (!int.TryParse(entry.Name, NumberStyles.None, CultureInfo.InvariantCulture, out var id) || SpecialRoles.Content(entry.Value) is not { Length: > 0 } token)
             {
                 throw config.Wrong(key, $"an object of tokens by id, and has the entry {entry.Name}");
             }

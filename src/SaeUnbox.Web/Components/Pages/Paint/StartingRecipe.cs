@@ -1,3 +1,4 @@
+using System.Globalization;
 using SaeUnbox.Contracts;
 using SaeUnbox.Web.Components.Shared;
 
@@ -43,7 +44,7 @@ internal static class StartingRecipe
 
     private static Recipe WithLayer(Recipe recipe, string? layer, IModelCatalogue catalogue)
     {
-        if (layer?.Split(':') is not [var code, var number] || !HookSite.TryParse(code, out var site) || !int.TryParse(number, out var feature)
+        if (layer?.Split(':') is not [var code, var number] || !HookSite.TryParse(code, out var site) || !int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var feature)
             || catalogue.Find(recipe.Model)?.Find(site) is not { } sae || feature < 0 || feature >= sae.Features)
             return recipe;
         return recipe with { Edits = [.. recipe.Edits, NewLayer.Blank(sae, feature, recipe)] };
