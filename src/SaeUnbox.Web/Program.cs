@@ -1,5 +1,5 @@
-using SaeUnbox.Torch;
 using System.Globalization;
+using SaeUnbox.Torch;
 using SaeUnbox.Web.Api;
 using SaeUnbox.Web.Canvases;
 using SaeUnbox.Web.Components;
