@@ -16,7 +16,7 @@ device=${SAEUNBOX_TEST_DEVICE:-cuda}
 export SAEUNBOX_TEST_DEVICE=$device
 named=${SAEUNBOX_LIBTORCH:-}
 unset SAEUNBOX_LIBTORCH
-programs=(src/SaeUnbox.Cli tests/SaeUnbox.Diffusion.Tests tests/SaeUnbox.Inference.Tests)
+programs=(src/SaeUnbox.Cli tests/SaeUnbox.Models.Tests tests/SaeUnbox.Steering.Tests tests/SaeUnbox.Lab.Tests)
 
 deploy/sdk.sh
 if [[ $device == cuda* ]]; then

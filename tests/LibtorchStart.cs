@@ -1,5 +1,5 @@
 using System.Runtime.CompilerServices;
-using SaeUnbox.Torch;
+using SaeUnbox.Models;
 
 namespace SaeUnbox.Testing;
 

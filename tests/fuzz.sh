@@ -8,6 +8,6 @@ export SAEUNBOX_FUZZ_ROUNDS="${1:-100000}"
 export SAEUNBOX_FUZZ_SEED="${2:-$RANDOM}"
 echo "$SAEUNBOX_FUZZ_ROUNDS rounds for each kind of file from seed $SAEUNBOX_FUZZ_SEED"
 
-dotnet build tests/SaeUnbox.Checkpoints.Tests -v quiet
-artifacts/bin/SaeUnbox.Checkpoints.Tests/debug/SaeUnbox.Checkpoints.Tests -class SaeUnbox.Checkpoints.Tests.FuzzTests
-artifacts/bin/SaeUnbox.Checkpoints.Tests/debug/SaeUnbox.Checkpoints.Tests -explicit only -class SaeUnbox.Checkpoints.Tests.TensorMemoryTests
+dotnet build tests/SaeUnbox.Models.Tests -v quiet
+artifacts/bin/SaeUnbox.Models.Tests/debug/SaeUnbox.Models.Tests -class SaeUnbox.Models.Tests.FuzzTests
+artifacts/bin/SaeUnbox.Models.Tests/debug/SaeUnbox.Models.Tests -explicit only -class SaeUnbox.Models.Tests.TensorMemoryTests

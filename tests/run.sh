@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the tests need, builds, and runs all of them.
 #   tests/run.sh                        everything
-#   tests/run.sh Contracts              the test projects whose name holds this word
-#   tests/run.sh Contracts -method '*Link*'   and what follows goes to the test programs (xunit.v3)
+#   tests/run.sh Core                   the test projects whose name holds this word
+#   tests/run.sh Core -method '*Link*'   and what follows goes to the test programs (xunit.v3)
 #   CONFIGURATION=Debug tests/run.sh    another build configuration than Release
 #   SAEUNBOX_GOLDENS=DIR tests/run.sh   the golden tests on another folder of the same layout
 # The last line reads "N passed, N failed"; the exit status is 0 only where none failed.
@@ -59,10 +59,10 @@ done
 # Nothing about sizes is built in: the golden tests pass on a second folder, too.
 if [ -z "$word${SAEUNBOX_GOLDENS:-}" ]; then
   export SAEUNBOX_GOLDENS=$PWD/tests/goldens-other
-  for name in Checkpoints Diffusion Inference Pictures; do
-    run "SaeUnbox.$name.Tests" ", other sizes" -class '*Golden*' -class '*NoiseTests'
+  for name in Core Models Steering Lab; do
+    run "SaeUnbox.$name.Tests" ", other sizes" -class '*Golden*' -class '*NoiseTests' -class '*.EncodingTests' -class '*.LoadingTests' \
+      -class '*.SteeringTests' -class '*.WritingTests' -class '*.CollectionTests' -class '*.StatisticsTests' -class '*.TrainingTests' -class '*.VariantTrainingTests'
   done
-  run SaeUnbox.Sae.Tests ", other sizes"
   run SaeUnbox.Cli.Tests ", other sizes" -method '*Golden*'
 fi
 

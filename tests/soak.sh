@@ -10,8 +10,8 @@ tests/setup.sh
 for tests in Inference RabbitMq; do
     dotnet build "tests/SaeUnbox.$tests.Tests" --configuration Release --verbosity quiet --nologo
 done
-SAEUNBOX_SOAK_EDITS=10000 dotnet artifacts/bin/SaeUnbox.Inference.Tests/release/SaeUnbox.Inference.Tests.dll -noColor -class '*.MemoryTests'
-program=artifacts/bin/SaeUnbox.RabbitMq.Tests/release/SaeUnbox.RabbitMq.Tests.dll
+SAEUNBOX_SOAK_EDITS=10000 dotnet artifacts/bin/SaeUnbox.Steering.Tests/release/SaeUnbox.Steering.Tests.dll -noColor -class '*.MemoryTests'
+program=artifacts/bin/SaeUnbox.Serving.Tests/release/SaeUnbox.Serving.Tests.dll
 # Without the lines of the nodes' own logs.
 brief() { grep -vE '[0-9] (Information|Warning|Error) '; }
 dotnet $program -noColor -showLiveOutput -explicit only -class '*FairnessBenchmark' | brief

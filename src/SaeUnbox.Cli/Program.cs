@@ -1,7 +1,6 @@
 using System.Globalization;
 using SaeUnbox.Cli;
 using SaeUnbox.Cli.Output;
-using SaeUnbox.Torch;
 
 Libtorch.Prepare();
 // English, with a point in numbers, whatever language the machine is set to.

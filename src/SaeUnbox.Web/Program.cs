@@ -1,5 +1,4 @@
 using System.Globalization;
-using SaeUnbox.Torch;
 using SaeUnbox.Web.Api;
 using SaeUnbox.Web.Canvases;
 using SaeUnbox.Web.Components;

@@ -143,7 +143,7 @@ public sealed class BadUseTests : IDisposable
         File.WriteAllBytes(Path.Combine(files, "empty"), []);
         File.WriteAllBytes(Path.Combine(files, "bytes"), [0xff, 0xfe, 0x00, 0xff]);
         File.WriteAllText(Path.Combine(files, "ragged.json"), "[[0, 1], [1]]");
-        var picture = Pictures.Png.Encode(new Pictures.Picture(2, 2, 3, new byte[12]));
+        var picture = Core.Png.Encode(new Core.Picture(2, 2, 3, new byte[12]));
         File.WriteAllBytes(Path.Combine(files, "small.png"), picture);
         File.WriteAllBytes(Path.Combine(files, "cut.png"), picture[..(picture.Length / 2)]);
         string Fill(string text) => text.Replace("OUT", output).Replace("FILES", files).Replace("GOLDENS", Goldens.Root).Replace("LONG", new string('a', 100_000));

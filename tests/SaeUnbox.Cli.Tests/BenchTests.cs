@@ -1,5 +1,4 @@
 using SaeUnbox.Cli.Bench;
-using SaeUnbox.Inference;
 using SaeUnbox.Testing;
 using TorchSharp;
 

@@ -2,7 +2,6 @@ using System.Globalization;
 using FsCheck;
 using FsCheck.Fluent;
 using SaeUnbox.Cli.Options;
-using SaeUnbox.Contracts;
 
 namespace SaeUnbox.Cli.Tests;
 

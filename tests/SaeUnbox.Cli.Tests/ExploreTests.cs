@@ -1,6 +1,3 @@
-using SaeUnbox.Checkpoints;
-using SaeUnbox.Contracts;
-using SaeUnbox.Pictures;
 using SaeUnbox.Testing;
 using TorchSharp;
 

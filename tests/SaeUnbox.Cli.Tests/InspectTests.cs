@@ -1,5 +1,4 @@
 using System.Text.Json;
-using SaeUnbox.Checkpoints;
 using SaeUnbox.Testing;
 
 namespace SaeUnbox.Cli.Tests;

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using SaeUnbox.Checkpoints;
 using TorchSharp;
 
 namespace SaeUnbox.Testing;

@@ -1,4 +1,3 @@
-using SaeUnbox.Torch;
 using TorchSharp;
 using Xunit;
 

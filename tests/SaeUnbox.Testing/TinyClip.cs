@@ -1,5 +1,3 @@
-using SaeUnbox.Checkpoints;
-using SaeUnbox.Torch;
 using TorchSharp;
 
 namespace SaeUnbox.Testing;

@@ -1,5 +1,4 @@
 using Microsoft.Playwright;
-using SaeUnbox.Contracts;
 
 namespace SaeUnbox.Web.Tests;
 

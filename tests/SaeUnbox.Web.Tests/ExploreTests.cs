@@ -2,8 +2,6 @@ using System.Globalization;
 using System.Net.Http.Json;
 using System.Text.Json;
 using Microsoft.Playwright;
-using SaeUnbox.Contracts;
-using SaeUnbox.Pictures;
 
 namespace SaeUnbox.Web.Tests;
 

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using Microsoft.Playwright;
-using SaeUnbox.Contracts;
 
 namespace SaeUnbox.Web.Tests;
 

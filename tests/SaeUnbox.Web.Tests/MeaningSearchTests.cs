@@ -1,8 +1,5 @@
 using System.Text.Json;
 using Microsoft.Data.Sqlite;
-using SaeUnbox.Atlas.Reading;
-using SaeUnbox.Diffusion;
-using SaeUnbox.Inference;
 using SaeUnbox.Testing;
 using TorchSharp;
 

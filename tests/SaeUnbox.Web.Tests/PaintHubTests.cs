@@ -1,7 +1,6 @@
 using System.Net;
 using System.Net.WebSockets;
 using System.Text.Json;
-using SaeUnbox.Contracts;
 using SaeUnbox.Testing;
 
 namespace SaeUnbox.Web.Tests;

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Microsoft.Playwright;
-using SaeUnbox.Contracts;
 using SaeUnbox.Testing;
 
 namespace SaeUnbox.Web.Tests;

@@ -3,7 +3,6 @@ using System.IO.Compression;
 using System.Net.Http.Headers;
 using System.Text;
 using Microsoft.Playwright;
-using SaeUnbox.Contracts;
 
 namespace SaeUnbox.Web.Tests;
 

@@ -1,6 +1,5 @@
 using System.Text;
 using Microsoft.Playwright;
-using SaeUnbox.Contracts;
 
 namespace SaeUnbox.Web.Tests;
 

@@ -1,7 +1,5 @@
 using System.Text.Json;
-using SaeUnbox.Checkpoints;
 using SaeUnbox.Cli.Options;
-using SaeUnbox.Diffusion;
 
 namespace SaeUnbox.Cli.Bench;
 

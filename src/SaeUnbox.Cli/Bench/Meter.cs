@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using SaeUnbox.Diffusion;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -1,7 +1,4 @@
 using System.Diagnostics;
-using SaeUnbox.Checkpoints;
-using SaeUnbox.Contracts;
-using SaeUnbox.Diffusion;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Cli.Bench;

@@ -2,9 +2,6 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using SaeUnbox.Cli.Options;
 using SaeUnbox.Cli.Output;
-using SaeUnbox.Contracts;
-using SaeUnbox.Diffusion;
-using SaeUnbox.Torch;
 using TorchSharp;
 
 namespace SaeUnbox.Cli.Bench;

@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using SaeUnbox.Contracts;
-using SaeUnbox.Inference;
 
 namespace SaeUnbox.Cli.Bench;
 

@@ -1,5 +1,4 @@
 using SaeUnbox.Cli.Options;
-using SaeUnbox.Sae.Training;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Cli.Bench;

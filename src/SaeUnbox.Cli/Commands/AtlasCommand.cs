@@ -1,11 +1,6 @@
 using System.CommandLine;
-using SaeUnbox.Atlas.Reading;
-using SaeUnbox.Atlas.Storing;
 using SaeUnbox.Cli.Options;
 using SaeUnbox.Cli.Output;
-using SaeUnbox.Contracts;
-using SaeUnbox.Diffusion;
-using SaeUnbox.Inference;
 
 namespace SaeUnbox.Cli.Commands;
 

@@ -4,10 +4,6 @@ using SaeUnbox.Cli.Bench;
 using SaeUnbox.Cli.Options;
 using SaeUnbox.Cli.Output;
 using SaeUnbox.Cli.Serving;
-using SaeUnbox.Contracts;
-using SaeUnbox.Diffusion;
-using SaeUnbox.Inference;
-using SaeUnbox.Torch;
 using TorchSharp;
 
 namespace SaeUnbox.Cli.Commands;

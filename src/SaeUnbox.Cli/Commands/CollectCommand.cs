@@ -3,9 +3,6 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using SaeUnbox.Cli.Options;
 using SaeUnbox.Cli.Output;
-using SaeUnbox.Contracts;
-using SaeUnbox.Inference;
-using SaeUnbox.Sae.Collection;
 
 namespace SaeUnbox.Cli.Commands;
 

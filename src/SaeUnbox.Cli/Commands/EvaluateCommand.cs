@@ -4,9 +4,6 @@ using System.Text;
 using System.Text.Json.Nodes;
 using SaeUnbox.Cli.Options;
 using SaeUnbox.Cli.Output;
-using SaeUnbox.Contracts;
-using SaeUnbox.Inference;
-using SaeUnbox.Pictures;
 
 namespace SaeUnbox.Cli.Commands;
 

@@ -2,12 +2,8 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text;
 using System.Text.Json.Nodes;
-using SaeUnbox.Checkpoints;
 using SaeUnbox.Cli.Options;
 using SaeUnbox.Cli.Output;
-using SaeUnbox.Contracts;
-using SaeUnbox.Inference;
-using SaeUnbox.Pictures;
 using TorchSharp;
 
 namespace SaeUnbox.Cli.Commands;

@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text;
 using System.Text.Json.Nodes;
-using SaeUnbox.Checkpoints;
 using SaeUnbox.Cli.Output;
 
 namespace SaeUnbox.Cli.Commands;

@@ -1,8 +1,6 @@
 using System.Text.Json;
-using SaeUnbox.Checkpoints;
 using SaeUnbox.Cli.Options;
 using SaeUnbox.Cli.Output;
-using SaeUnbox.Inference;
 using SaeUnbox.Mini.Evaluation;
 using SaeUnbox.Mini.Training;
 using TorchSharp;
@@ -39,7 +37,7 @@ internal static class MiniFindings
         if (!IsOf(shown, options.Atlas) && Directory.Exists(atlas))
             Directory.Delete(atlas, true);
         AtomicFile.WriteAllText(shown, JsonSerializer.Serialize(options.Atlas));
-        if (File.Exists(Path.Combine(atlas, SaeUnbox.Atlas.Reading.AtlasReader.FileName)))
+        if (File.Exists(Path.Combine(atlas, AtlasReader.FileName)))
             return;
         using var loaded = LoadedModel.Load(new ModelOptions { Folder = model, SaeFolder = saes, Device = device }, cancellation: cancellation);
         var request = new AtlasRequest

@@ -1,6 +1,4 @@
 using SaeUnbox.Cli.Output;
-using SaeUnbox.Contracts;
-using SaeUnbox.Inference;
 
 namespace SaeUnbox.Cli.Commands;
 

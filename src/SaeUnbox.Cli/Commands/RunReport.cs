@@ -1,6 +1,4 @@
 using System.Text.Json.Nodes;
-using SaeUnbox.Contracts;
-using SaeUnbox.Inference;
 
 namespace SaeUnbox.Cli.Commands;
 

@@ -1,12 +1,8 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json.Nodes;
-using SaeUnbox.Atlas.Reading;
 using SaeUnbox.Cli.Options;
 using SaeUnbox.Cli.Output;
-using SaeUnbox.Contracts;
-using SaeUnbox.Diffusion;
-using SaeUnbox.Inference;
 
 namespace SaeUnbox.Cli.Commands;
 

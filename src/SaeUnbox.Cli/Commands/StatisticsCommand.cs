@@ -1,12 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
-using SaeUnbox.Checkpoints;
 using SaeUnbox.Cli.Options;
 using SaeUnbox.Cli.Output;
-using SaeUnbox.Contracts;
-using SaeUnbox.Sae;
-using SaeUnbox.Sae.Collection;
-using SaeUnbox.Sae.Statistics;
 
 namespace SaeUnbox.Cli.Commands;
 

@@ -3,7 +3,6 @@ using System.CommandLine;
 using System.Text;
 using System.Text.Json.Nodes;
 using SaeUnbox.Cli.Output;
-using SaeUnbox.Diffusion;
 
 namespace SaeUnbox.Cli.Commands;
 

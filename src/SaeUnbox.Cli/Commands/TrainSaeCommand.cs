@@ -4,11 +4,6 @@ using System.Text.Json.Nodes;
 using SaeUnbox.Cli.Bench;
 using SaeUnbox.Cli.Options;
 using SaeUnbox.Cli.Output;
-using SaeUnbox.Contracts;
-using SaeUnbox.Sae;
-using SaeUnbox.Sae.Collection;
-using SaeUnbox.Sae.Statistics;
-using SaeUnbox.Sae.Training;
 using TorchSharp;
 
 namespace SaeUnbox.Cli.Commands;

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using SaeUnbox.Contracts;
 
 namespace SaeUnbox.Cli.Options;
 

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using SaeUnbox.Inference;
 using SaeUnbox.Mini.Scenes;
 
 namespace SaeUnbox.Cli.Options;

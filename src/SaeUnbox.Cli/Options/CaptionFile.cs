@@ -1,7 +1,5 @@
 using System.Globalization;
 using System.Text.Json;
-using SaeUnbox.Contracts;
-using SaeUnbox.Inference;
 
 namespace SaeUnbox.Cli.Options;
 

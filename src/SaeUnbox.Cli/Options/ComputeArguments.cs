@@ -1,5 +1,4 @@
 using System.CommandLine;
-using SaeUnbox.Torch;
 using TorchSharp;
 
 namespace SaeUnbox.Cli.Options;

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using SaeUnbox.Cli.Output;
-using SaeUnbox.Diffusion;
 using TorchSharp;
 
 namespace SaeUnbox.Cli.Options;

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using SaeUnbox.Cli.Output;
-using SaeUnbox.Contracts;
 
 namespace SaeUnbox.Cli.Options;
 

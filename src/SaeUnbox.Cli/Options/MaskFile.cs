@@ -1,7 +1,5 @@
 using System.Text.RegularExpressions;
 using SaeUnbox.Cli.Output;
-using SaeUnbox.Contracts;
-using SaeUnbox.Pictures;
 
 namespace SaeUnbox.Cli.Options;
 

@@ -1,7 +1,5 @@
 using System.CommandLine;
 using SaeUnbox.Cli.Output;
-using SaeUnbox.Contracts;
-using SaeUnbox.Inference;
 
 namespace SaeUnbox.Cli.Options;
 
@@ -32,9 +30,9 @@ internal sealed class ModelArguments
         SaeFolder = Folder(parsed, saes) ?? (parsed.GetValue(model) is null ? EmbeddedModel.SaeFolder : null),
         Name = parsed.GetValue(model) is null ? EmbeddedModel.Name : null,
         SaeVariant = parsed.GetValue(variant),
-        Dtype = Dtype(parsed) ?? recipe?.Dtype ?? Contracts.Dtype.Fp32,
+        Dtype = Dtype(parsed) ?? recipe?.Dtype ?? Core.Dtype.Fp32,
         Device = device.Read(parsed),
-        Vae = Vae(parsed) ?? recipe?.Vae ?? Contracts.Vae.Kl,
+        Vae = Vae(parsed) ?? recipe?.Vae ?? Core.Vae.Kl,
         VaeFolder = Folder(parsed, vaeFolder),
         SchedulerFolder = Folder(parsed, scheduler),
         Threads = parsed.GetValue(threads) is { } count ? Threads(count) : null,

@@ -1,7 +1,4 @@
 using System.CommandLine;
-using SaeUnbox.Contracts;
-using SaeUnbox.Inference;
-using SaeUnbox.Pictures;
 
 namespace SaeUnbox.Cli.Options;
 

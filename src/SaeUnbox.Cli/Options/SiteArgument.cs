@@ -1,5 +1,4 @@
 using SaeUnbox.Cli.Output;
-using SaeUnbox.Contracts;
 
 namespace SaeUnbox.Cli.Options;
 

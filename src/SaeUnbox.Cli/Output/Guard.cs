@@ -1,14 +1,7 @@
-using SaeUnbox.Atlas;
 using System.CommandLine;
 using System.CommandLine.Invocation;
 using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
-using SaeUnbox.Checkpoints;
-using SaeUnbox.Contracts;
-using SaeUnbox.Diffusion;
-using SaeUnbox.Pictures;
-using SaeUnbox.Sae;
-using SaeUnbox.Torch;
 
 namespace SaeUnbox.Cli.Output;
 

@@ -1,5 +1,3 @@
-using SaeUnbox.Checkpoints;
-
 namespace SaeUnbox.Cli.Output;
 
 /// <summary>Files and folders a command makes: whole, or not at all.</summary>

@@ -1,8 +1,5 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using SaeUnbox.Contracts;
-using SaeUnbox.Sae;
-using SaeUnbox.Sae.Statistics;
 
 namespace SaeUnbox.Cli.Output;
 

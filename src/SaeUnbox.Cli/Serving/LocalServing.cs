@@ -1,9 +1,6 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
-using SaeUnbox.Contracts;
-using SaeUnbox.Inference;
-using SaeUnbox.RabbitMq;
 
 namespace SaeUnbox.Cli.Serving;
 

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using SaeUnbox.Contracts;
 
 namespace SaeUnbox.Cli.Serving;
 

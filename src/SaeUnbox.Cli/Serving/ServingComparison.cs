@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using SaeUnbox.Cli.Output;
-using SaeUnbox.RabbitMq;
 
 namespace SaeUnbox.Cli.Serving;
 

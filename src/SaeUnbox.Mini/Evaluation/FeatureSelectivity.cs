@@ -1,6 +1,4 @@
 using SaeUnbox.Mini.Scenes;
-using SaeUnbox.Sae;
-using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Evaluation;

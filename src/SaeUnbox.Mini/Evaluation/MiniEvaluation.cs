@@ -1,5 +1,3 @@
-using SaeUnbox.Sae;
-using SaeUnbox.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 

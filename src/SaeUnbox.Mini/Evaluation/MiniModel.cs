@@ -1,5 +1,3 @@
-using SaeUnbox.Contracts;
-using SaeUnbox.Diffusion;
 using SaeUnbox.Mini.Training;
 using static TorchSharp.torch;
 

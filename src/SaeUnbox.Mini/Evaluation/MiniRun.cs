@@ -1,7 +1,4 @@
-using SaeUnbox.Contracts;
-using SaeUnbox.Diffusion;
 using SaeUnbox.Mini.Training;
-using SaeUnbox.Sae.Steering;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Evaluation;

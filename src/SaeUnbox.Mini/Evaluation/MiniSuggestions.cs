@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using SaeUnbox.Contracts;
 using SaeUnbox.Mini.Scenes;
 
 namespace SaeUnbox.Mini.Evaluation;

@@ -1,6 +1,4 @@
-using SaeUnbox.Diffusion;
 using SaeUnbox.Mini.Scenes;
-using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Evaluation;

@@ -1,9 +1,5 @@
-using SaeUnbox.Contracts;
 using SaeUnbox.Mini.Scenes;
 using SaeUnbox.Mini.Training;
-using SaeUnbox.Sae;
-using SaeUnbox.Sae.Statistics;
-using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Evaluation;

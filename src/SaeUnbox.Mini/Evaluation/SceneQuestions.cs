@@ -1,4 +1,3 @@
-using SaeUnbox.Contracts;
 using SaeUnbox.Mini.Scenes;
 
 namespace SaeUnbox.Mini.Evaluation;

@@ -100,5 +100,5 @@ public static class CaptionGrammar
     }
 
     private static string Colored(NamedThing thing, string noun) =>
-        thing.Color is { } color ? $"{Contracts.Names.Of(color)} {noun}" : noun;
+        thing.Color is { } color ? $"{Core.Names.Of(color)} {noun}" : noun;
 }

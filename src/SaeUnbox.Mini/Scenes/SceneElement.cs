@@ -1,5 +1,3 @@
-using SaeUnbox.Contracts;
-
 namespace SaeUnbox.Mini.Scenes;
 
 /// <summary>Something a brush can paint: a thing (of one colour, where its kind takes colours), a ground, a far layer, a time or a style.</summary>

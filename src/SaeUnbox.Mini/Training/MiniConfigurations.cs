@@ -1,5 +1,4 @@
 using System.Text.Json;
-using SaeUnbox.Checkpoints;
 
 namespace SaeUnbox.Mini.Training;
 

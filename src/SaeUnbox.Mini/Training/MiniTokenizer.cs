@@ -1,6 +1,5 @@
 using System.Text;
 using System.Text.Json;
-using SaeUnbox.Checkpoints;
 using SaeUnbox.Mini.Scenes;
 
 namespace SaeUnbox.Mini.Training;

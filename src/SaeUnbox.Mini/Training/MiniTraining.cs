@@ -1,8 +1,5 @@
 using System.Text.Json;
-using SaeUnbox.Checkpoints;
-using SaeUnbox.Diffusion;
 using SaeUnbox.Mini.Scenes;
-using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Training;
@@ -25,7 +22,7 @@ public static class MiniTraining
     /// <param name="last">Done at the end, while other trainings are still kept out of the folder: figures and atlas.</param>
     /// <param name="device">Where the networks are computed; null: the CPU. Scenes are drawn on the processor in any case.</param>
     /// <param name="cancellation">Ends after the step in progress, with the state saved.</param>
-    /// <exception cref="Checkpoints.CheckpointException">A state in the folder is broken or of other options, or cannot be written, or another
+    /// <exception cref="CheckpointException">A state in the folder is broken or of other options, or cannot be written, or another
     /// training is under way in it.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static void Run(MiniTrainingOptions options, string directory, IMiniTrainingProgress progress, string? from = null, Device? device = null, Action? last = null, CancellationToken cancellation = default)

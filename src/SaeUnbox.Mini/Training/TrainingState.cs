@@ -1,5 +1,4 @@
 using System.Globalization;
-using SaeUnbox.Checkpoints;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Training;

@@ -1,5 +1,3 @@
-using SaeUnbox.Contracts;
-
 namespace SaeUnbox.Web.Api;
 
 /// <param name="Id">Its id.</param>

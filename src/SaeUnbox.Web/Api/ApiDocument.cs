@@ -1,7 +1,6 @@
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.OpenApi;
 using Microsoft.OpenApi;
-using SaeUnbox.Contracts;
 
 namespace SaeUnbox.Web.Api;
 

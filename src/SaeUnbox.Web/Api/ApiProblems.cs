@@ -1,6 +1,5 @@
 using System.Globalization;
 using Microsoft.AspNetCore.Mvc;
-using SaeUnbox.Contracts;
 using SaeUnbox.Web.Canvases;
 using SaeUnbox.Web.Sharing;
 

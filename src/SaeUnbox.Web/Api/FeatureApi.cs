@@ -1,5 +1,4 @@
 using System.ComponentModel;
-using SaeUnbox.Contracts;
 using SaeUnbox.Web.Canvases;
 
 namespace SaeUnbox.Web.Api;

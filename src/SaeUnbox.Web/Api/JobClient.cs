@@ -1,4 +1,3 @@
-using SaeUnbox.Contracts;
 using SaeUnbox.Web.Canvases;
 
 namespace SaeUnbox.Web.Api;

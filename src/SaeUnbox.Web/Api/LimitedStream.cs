@@ -1,5 +1,3 @@
-using SaeUnbox.Contracts;
-
 namespace SaeUnbox.Web.Api;
 
 /// <summary>Reads no more of a body than a recipe may have.</summary>

@@ -1,5 +1,4 @@
 using Microsoft.Net.Http.Headers;
-using SaeUnbox.Contracts;
 using SaeUnbox.Web.Canvases;
 using SaeUnbox.Web.Sharing;
 

@@ -1,5 +1,4 @@
 using System.ComponentModel.DataAnnotations;
-using SaeUnbox.Contracts;
 
 namespace SaeUnbox.Web.Canvases;
 

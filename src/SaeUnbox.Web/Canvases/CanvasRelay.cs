@@ -1,6 +1,5 @@
 using System.Threading.Channels;
 using Microsoft.AspNetCore.SignalR;
-using SaeUnbox.Contracts;
 
 namespace SaeUnbox.Web.Canvases;
 

@@ -1,5 +1,3 @@
-using SaeUnbox.Contracts;
-
 namespace SaeUnbox.Web.Canvases;
 
 /// <summary>News of a canvas, for everyone who looks at it.</summary>

@@ -1,5 +1,4 @@
 using Microsoft.AspNetCore.SignalR;
-using SaeUnbox.Contracts;
 
 namespace SaeUnbox.Web.Canvases;
 

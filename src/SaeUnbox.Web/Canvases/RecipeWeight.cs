@@ -1,5 +1,3 @@
-using SaeUnbox.Contracts;
-
 namespace SaeUnbox.Web.Canvases;
 
 /// <summary>What recipes that are kept take in memory. Recipes that differ elsewhere share their masks, which count once.</summary>

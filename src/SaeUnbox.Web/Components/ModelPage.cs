@@ -1,5 +1,4 @@
 using Microsoft.AspNetCore.Components;
-using SaeUnbox.Contracts;
 
 namespace SaeUnbox.Web.Components;
 

@@ -1,5 +1,4 @@
 using Microsoft.AspNetCore.Http.HttpResults;
-using SaeUnbox.Contracts;
 
 namespace SaeUnbox.Web.Hosting;
 

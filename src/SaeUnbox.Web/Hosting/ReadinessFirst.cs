@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Options;
-using SaeUnbox.Contracts;
 using SaeUnbox.Web.Sharing;
 
 namespace SaeUnbox.Web.Hosting;

@@ -1,8 +1,5 @@
 using System.ComponentModel.DataAnnotations;
 using System.Globalization;
-using SaeUnbox.Contracts;
-using SaeUnbox.Inference;
-using SaeUnbox.RabbitMq;
 
 namespace SaeUnbox.Web.Hosting;
 

@@ -1,5 +1,3 @@
-using SaeUnbox.Contracts;
-
 namespace SaeUnbox.Web.Sharing;
 
 /// <summary>Recipes under short addresses. Every call throws <see cref="ShareStoreException"/> where the store does not answer.</summary>

@@ -4,7 +4,6 @@ using System.Net.Sockets;
 using System.Security.Cryptography;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
-using SaeUnbox.Contracts;
 
 namespace SaeUnbox.Web.Sharing;
 

@@ -2,7 +2,6 @@ using System.Net;
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
-using SaeUnbox.Contracts;
 using SaeUnbox.Web.Api;
 using SaeUnbox.Web.Canvases;
 using SaeUnbox.Web.Hosting;

@@ -1,4 +1,3 @@
-using SaeUnbox.Atlas.Reading;
 using SaeUnbox.Testing;
 using static TorchSharp.torch;
 
@@ -35,7 +34,7 @@ public sealed class AtlasAndSearchTests : IDisposable
     public async Task Atlas_ImportOfAPublishedFolder_IsSearchedByItsNamesAndTakesOtherSuggestions()
     {
         Directory.CreateDirectory(folder.At("published", "mid.0"));
-        File.WriteAllBytes(folder.At("published", "mid.0", "3.jpg"), Pictures.Jpeg.Encode(new Pictures.Picture(64, 64, 3, new byte[64 * 64 * 3])));
+        File.WriteAllBytes(folder.At("published", "mid.0", "3.jpg"), Core.Jpeg.Encode(new Core.Picture(64, 64, 3, new byte[64 * 64 * 3])));
         File.WriteAllText(folder.At("names.json"), """{"mid.0":{"3":"lighthouse"}}""");
         File.WriteAllText(folder.At("tries.json"), """[{"title":"A try","recipe":{"version":1,"model":"m","prompt":"a boat","seed":1,"steps":1,"guidance":0,"width":64,"height":64}}]""");
 
@@ -52,7 +51,7 @@ public sealed class AtlasAndSearchTests : IDisposable
     public async Task Atlas_ImportWithoutMeans_SaysWhatGalleriesLeaveOut()
     {
         Directory.CreateDirectory(folder.At("published", "mid.0"));
-        File.WriteAllBytes(folder.At("published", "mid.0", "3.jpg"), Pictures.Jpeg.Encode(new Pictures.Picture(64, 64, 3, new byte[64 * 64 * 3])));
+        File.WriteAllBytes(folder.At("published", "mid.0", "3.jpg"), Core.Jpeg.Encode(new Core.Picture(64, 64, 3, new byte[64 * 64 * 3])));
         foreach (var file in Directory.GetFiles(Goldens.At("saes"), "*", SearchOption.AllDirectories).Where(file => Path.GetFileName(file) != "mean.pt"))
         {
             var copy = folder.At("saes", Path.GetRelativePath(Goldens.At("saes"), file));

@@ -1,6 +1,5 @@
 using System.Text;
 using SaeUnbox.Cli.Options;
-using SaeUnbox.Inference;
 using SaeUnbox.Testing;
 
 namespace SaeUnbox.Cli.Tests.Lab;

@@ -1,4 +1,3 @@
-using SaeUnbox.Pictures;
 using SaeUnbox.Testing;
 
 namespace SaeUnbox.Cli.Tests.Lab;

@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using SaeUnbox.Contracts;
-using SaeUnbox.Sae.Collection;
 using SaeUnbox.Testing;
 using static TorchSharp.torch;
 
@@ -32,7 +30,7 @@ public sealed class LabTests : IDisposable
         Assert.Equal(24, site.GetProperty("frequency").GetArrayLength());
         foreach (var other in (string[])["mid.0", "up.0.1"]) Assert.Equal(2, site.GetProperty("neighbours").GetProperty(other)[23].GetArrayLength());
         var means = site.GetProperty("mean").EnumerateArray().Select(mean => mean.GetSingle()).ToArray();
-        using (var set = Sae.SaeSet.Load(folder.At("saes"), variant: "k2_hidden24")) Assert.Equal(means, set[HookSite.Middle].Scale!.Mean);
+        using (var set = SaeSet.Load(folder.At("saes"), variant: "k2_hidden24")) Assert.Equal(means, set[HookSite.Middle].Scale!.Mean);
 
         string[] picture = ["--model", Goldens.At("model"), "--prompt", "x", "--steps", "1", "--width", "64", "--height", "64"];
         await Done(["generate", .. picture, .. chosen, "--out", folder.At("plain.png")]);
@@ -189,5 +187,5 @@ public sealed class LabTests : IDisposable
         writer.Complete();
     }
 
-    private byte[] Pixels(string name) => [.. Pictures.Picture.Decode(File.ReadAllBytes(folder.At(name))).Pixels];
+    private byte[] Pixels(string name) => [.. Core.Picture.Decode(File.ReadAllBytes(folder.At(name))).Pixels];
 }

@@ -1,7 +1,5 @@
 using System.Text.Json;
-using SaeUnbox.Atlas.Reading;
 using SaeUnbox.Cli.Options;
-using SaeUnbox.Inference;
 using SaeUnbox.Mini.Training;
 using SaeUnbox.Testing;
 

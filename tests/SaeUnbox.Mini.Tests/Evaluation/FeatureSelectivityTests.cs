@@ -1,6 +1,5 @@
 using SaeUnbox.Mini.Evaluation;
 using SaeUnbox.Mini.Scenes;
-using SaeUnbox.Sae;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Tests.Evaluation;

@@ -1,6 +1,4 @@
 using System.Text.Json;
-using SaeUnbox.Atlas.Reading;
-using SaeUnbox.Contracts;
 using SaeUnbox.Mini.Evaluation;
 using SaeUnbox.Mini.Scenes;
 

@@ -1,8 +1,6 @@
 using SaeUnbox.Mini.Evaluation;
 using SaeUnbox.Mini.Scenes;
 using SaeUnbox.Mini.Training;
-using SaeUnbox.Sae;
-using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Tests.Evaluation;

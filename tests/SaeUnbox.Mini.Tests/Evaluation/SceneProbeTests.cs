@@ -1,4 +1,3 @@
-using SaeUnbox.Contracts;
 using SaeUnbox.Mini.Evaluation;
 using SaeUnbox.Mini.Scenes;
 

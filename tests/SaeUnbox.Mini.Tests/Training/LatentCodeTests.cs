@@ -1,9 +1,6 @@
-using SaeUnbox.Checkpoints;
-using SaeUnbox.Diffusion;
 using SaeUnbox.Mini.Scenes;
 using SaeUnbox.Mini.Tests.Scenes;
 using SaeUnbox.Mini.Training;
-using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Tests.Training;

@@ -1,6 +1,5 @@
 using SaeUnbox.Mini.Scenes;
 using SaeUnbox.Mini.Training;
-using SaeUnbox.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -48,7 +47,7 @@ public sealed class LibraryTests
     public void Loss_OfLabels_IsTheMeanCrossEntropyOfNormalisedCells()
     {
         using var scope = NewDisposeScope();
-        using var weights = new Checkpoints.Weights(new Checkpoints.RandomWeights(1), ScalarType.Float32);
+        using var weights = new Models.Weights(new Models.RandomWeights(1), ScalarType.Float32);
         var head = new LabelHead(weights, 3);
         weights.Load();
         using var generator = new Generator(2);

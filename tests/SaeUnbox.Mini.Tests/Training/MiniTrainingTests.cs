@@ -1,10 +1,5 @@
-using SaeUnbox.Checkpoints;
-using SaeUnbox.Diffusion;
 using SaeUnbox.Mini.Evaluation;
 using SaeUnbox.Mini.Training;
-using SaeUnbox.Pictures;
-using SaeUnbox.Sae;
-using SaeUnbox.Sae.Steering;
 using SaeUnbox.Testing;
 using static TorchSharp.torch;
 

@@ -1,5 +1,4 @@
 using SaeUnbox.Mini.Training;
-using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Tests.Training;

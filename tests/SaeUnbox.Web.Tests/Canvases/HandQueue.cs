@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Threading.Channels;
-using SaeUnbox.Contracts;
 
 namespace SaeUnbox.Web.Tests.Canvases;
 

@@ -1,5 +1,3 @@
-using SaeUnbox.Contracts;
-
 namespace SaeUnbox.Web.Tests.Canvases;
 
 /// <summary>A catalogue of one small model without a picture.</summary>

@@ -1,4 +1,3 @@
-using SaeUnbox.Contracts;
 using SaeUnbox.Web.Components.Pages.Explore;
 
 namespace SaeUnbox.Web.Tests.Components;

@@ -1,7 +1,6 @@
 using Bunit;
 using Microsoft.AspNetCore.Components;
 using Microsoft.Extensions.DependencyInjection;
-using SaeUnbox.Contracts;
 using SaeUnbox.Web.Components.Pages.Features;
 
 namespace SaeUnbox.Web.Tests.Components;

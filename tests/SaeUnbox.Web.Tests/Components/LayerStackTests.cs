@@ -1,5 +1,4 @@
 using Bunit;
-using SaeUnbox.Contracts;
 using SaeUnbox.Web.Components.Pages.Paint;
 
 namespace SaeUnbox.Web.Tests.Components;

@@ -1,5 +1,3 @@
-using SaeUnbox.Contracts;
-
 namespace SaeUnbox.Web.Tests.Components;
 
 /// <summary>An atlas of a few features with names.</summary>

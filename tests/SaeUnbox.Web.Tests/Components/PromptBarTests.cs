@@ -1,7 +1,6 @@
 using Bunit;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
-using SaeUnbox.Contracts;
 using SaeUnbox.Web.Canvases;
 using SaeUnbox.Web.Components.Shared;
 

@@ -2,7 +2,6 @@ using Bunit;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
-using SaeUnbox.Contracts;
 using SaeUnbox.Web.Canvases;
 using SaeUnbox.Web.Components.Shared;
 using SaeUnbox.Web.Sharing;

@@ -4,7 +4,6 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Npgsql;
-using SaeUnbox.Contracts;
 using SaeUnbox.Testing;
 using SaeUnbox.Web.Sharing;
 using SaeUnbox.Web.Sharing.Postgres;

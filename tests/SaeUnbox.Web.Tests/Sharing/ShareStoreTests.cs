@@ -1,6 +1,5 @@
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
-using SaeUnbox.Contracts;
 using SaeUnbox.Testing;
 using SaeUnbox.Web.Sharing;
 

@@ -1,5 +1,4 @@
 using SaeUnbox.Mini.Evaluation;
-using SaeUnbox.Sae.Collection;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Training;

@@ -1,13 +1,6 @@
 using System.Text.Json;
-using SaeUnbox.Checkpoints;
-using SaeUnbox.Contracts;
 using SaeUnbox.Mini.Evaluation;
 using SaeUnbox.Mini.Scenes;
-using SaeUnbox.Sae;
-using SaeUnbox.Sae.Collection;
-using SaeUnbox.Sae.Statistics;
-using SaeUnbox.Sae.Training;
-using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Training;

@@ -1,7 +1,4 @@
-using SaeUnbox.Checkpoints;
-using SaeUnbox.Diffusion;
 using SaeUnbox.Mini.Scenes;
-using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Training;

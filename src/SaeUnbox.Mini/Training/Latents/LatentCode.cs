@@ -1,6 +1,5 @@
 using System.Runtime.Intrinsics;
 using SaeUnbox.Mini.Scenes;
-using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Training;

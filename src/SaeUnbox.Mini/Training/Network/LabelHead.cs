@@ -1,4 +1,3 @@
-using SaeUnbox.Checkpoints;
 using SaeUnbox.Mini.Scenes;
 using static TorchSharp.torch;
 

@@ -1,6 +1,3 @@
-using SaeUnbox.Checkpoints;
-using SaeUnbox.Diffusion;
-using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Training;

@@ -1,5 +1,3 @@
-using SaeUnbox.Checkpoints;
-using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Training;

@@ -1,5 +1,3 @@
-using SaeUnbox.Diffusion;
-using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Training;

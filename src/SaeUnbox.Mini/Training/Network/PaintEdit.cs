@@ -1,5 +1,4 @@
 using SaeUnbox.Mini.Scenes;
-using SaeUnbox.Torch;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Training;

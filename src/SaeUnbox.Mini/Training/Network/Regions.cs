@@ -1,5 +1,4 @@
 using SaeUnbox.Mini.Scenes;
-using SaeUnbox.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 

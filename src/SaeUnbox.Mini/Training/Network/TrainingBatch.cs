@@ -1,4 +1,3 @@
-using SaeUnbox.Diffusion;
 using SaeUnbox.Mini.Scenes;
 using static TorchSharp.torch;
 

@@ -1,4 +1,3 @@
-using SaeUnbox.Checkpoints;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Training;

@@ -1,5 +1,3 @@
-using SaeUnbox.Contracts;
-
 namespace SaeUnbox.Web.Components.Shared;
 
 /// <summary>Prompts to begin with.</summary>

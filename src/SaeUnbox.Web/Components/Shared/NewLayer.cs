@@ -1,5 +1,3 @@
-using SaeUnbox.Contracts;
-
 namespace SaeUnbox.Web.Components.Shared;
 
 /// <summary>A feature that becomes a layer.</summary>

@@ -1,4 +1,3 @@
-using SaeUnbox.Contracts;
 using SaeUnbox.Web.Api;
 using SaeUnbox.Web.Canvases;
 

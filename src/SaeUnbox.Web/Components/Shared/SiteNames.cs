@@ -1,5 +1,3 @@
-using SaeUnbox.Contracts;
-
 namespace SaeUnbox.Web.Components.Shared;
 
 /// <summary>What the sites do, in a word.</summary>

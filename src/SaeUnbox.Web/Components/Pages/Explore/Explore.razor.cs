@@ -2,7 +2,6 @@ using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using Microsoft.AspNetCore.Components;
 using Microsoft.JSInterop;
-using SaeUnbox.Contracts;
 using SaeUnbox.Web.Components.Shared;
 
 namespace SaeUnbox.Web.Components.Pages.Explore;

@@ -1,5 +1,4 @@
 using System.Globalization;
-using SaeUnbox.Contracts;
 
 namespace SaeUnbox.Web.Components.Pages.Explore;
 

@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using Microsoft.JSInterop;
-using SaeUnbox.Contracts;
 using SaeUnbox.Web.Canvases;
 using SaeUnbox.Web.Components.Shared;
 

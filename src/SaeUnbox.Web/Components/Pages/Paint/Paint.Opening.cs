@@ -1,5 +1,4 @@
 using Microsoft.JSInterop;
-using SaeUnbox.Contracts;
 using SaeUnbox.Web.Canvases;
 using SaeUnbox.Web.Components.Shared;
 

@@ -1,5 +1,3 @@
-using SaeUnbox.Contracts;
-
 namespace SaeUnbox.Web.Components.Pages.Paint;
 
 public enum Fill { All, None, Invert }

@@ -1,5 +1,4 @@
 using System.Globalization;
-using SaeUnbox.Contracts;
 using SaeUnbox.Web.Components.Shared;
 
 namespace SaeUnbox.Web.Components.Pages.Paint;

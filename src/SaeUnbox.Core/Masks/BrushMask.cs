@@ -1,0 +1,122 @@
+using System.Runtime.InteropServices;
+using System.Text.Json.Serialization;
+
+namespace SaeUnbox.Core;
+
+/// <summary>
+/// How strongly an edit acts on each cell of a site's grid: an immutable rows x columns matrix of numbers from 0 to 1,
+/// held as float32. Where an edit has no mask it acts on the whole grid.
+/// </summary>
+[JsonConverter(typeof(BrushMaskConverter))]
+public sealed class BrushMask : IEquatable<BrushMask>
+{
+    /// <summary>Most rows, and most columns: the finest site of a picture 4096 pixels wide.</summary>
+    public const int MaxSide = 256;
+
+    private readonly float[] _cells;
+
+    private BrushMask(int rows, int columns, float[] cells)
+    {
+        Rows = rows;
+        Columns = columns;
+        _cells = cells;
+    }
+
+    public int Rows { get; }
+
+    public int Columns { get; }
+
+    /// <summary>The values row by row.</summary>
+    public ReadOnlySpan<float> Cells => _cells;
+
+    public float this[int row, int column] => _cells[(row * Columns) + column];
+
+    /// <summary>True where nothing is painted.</summary>
+    public bool IsBlank => !_cells.AsSpan().ContainsAnyExcept(0f);
+
+    /// <summary>Takes rows x columns values, row by row.</summary>
+    /// <exception cref="RecipeException">The grid's size is out of bounds or a value lies outside 0 to 1.</exception>
+    public static BrushMask FromCells(int rows, int columns, ReadOnlySpan<float> cells)
+    {
+        CheckSize(rows, columns);
+        if (cells.Length != rows * columns)
+            throw new RecipeException(FieldName, $"holds {cells.Length} cells, but {rows} x {columns} are {rows * columns}");
+        var copy = cells.ToArray();
+        for (var i = 0; i < copy.Length; i++)
+        {
+            if (copy[i] is not (>= 0 and <= 1))
+                throw OutOfRange(i / columns, i % columns, copy[i]);
+            copy[i] += 0f; // negative zero becomes zero: equal masks have equal bytes
+        }
+
+        return new(rows, columns, copy);
+    }
+
+    /// <summary>
+    /// Takes painted pixels: a cell's value is the share of the pixels of its block whose value is above 0. Where the picture
+    /// is no multiple of the grid, the blocks differ by one pixel.
+    /// </summary>
+    /// <param name="pixels">width x height bytes, row by row: the alpha of a painted layer.</param>
+    /// <exception cref="RecipeException">The sizes do not fit.</exception>
+    public static BrushMask FromPixels(ReadOnlySpan<byte> pixels, int width, int height, int rows, int columns)
+    {
+        CheckSize(rows, columns);
+        if (width < columns || height < rows)
+            throw new RecipeException(FieldName, $"a picture of {width} x {height} pixels is too small for {columns} x {rows} cells");
+        if (pixels.Length != (long)width * height)
+            throw new RecipeException(FieldName, $"holds {pixels.Length} pixels, but {width} x {height} are {(long)width * height}");
+        var cells = new float[rows * columns];
+        for (var row = 0; row < rows; row++)
+        {
+            int top = Edge(row, height, rows), bottom = Edge(row + 1, height, rows);
+            for (var column = 0; column < columns; column++)
+            {
+                int left = Edge(column, width, columns), right = Edge(column + 1, width, columns);
+                var painted = 0;
+                for (var y = top; y < bottom; y++)
+                    painted += right - left - pixels.Slice((y * width) + left, right - left).Count((byte)0);
+                cells[(row * columns) + column] = (float)painted / ((bottom - top) * (right - left));
+            }
+        }
+
+        return new(rows, columns, cells);
+    }
+
+    /// <summary>Reads the text form (see <see cref="ToString"/>) or a JSON array of rows such as <c>[[0, 1], [0.5, 0]]</c>.</summary>
+    /// <exception cref="RecipeException">The text is neither, or a value lies outside 0 to 1.</exception>
+    public static BrushMask Parse(string text) =>
+        text.AsSpan().TrimStart().StartsWith("[") ? MaskRows.Parse(text) : MaskText.Parse(text);
+
+    /// <summary>
+    /// The text form, exact for every mask: <c>ROWSxCOLUMNS/SCALE:DATA</c>. DATA is base64url of runs, each its length and its
+    /// value. With a scale D of 1, 255 or 1024 (the first that gives every cell exactly) the value is a whole number v and
+    /// stands for the float32 nearest to v / D; with the scale <c>f32</c> it is the float32 itself.
+    /// </summary>
+    public override string ToString() => MaskText.Write(this);
+
+    public bool Equals(BrushMask? other) =>
+        other is not null && Rows == other.Rows && Columns == other.Columns && _cells.AsSpan().SequenceEqual(other._cells);
+
+    public override bool Equals(object? obj) => Equals(obj as BrushMask);
+
+    public override int GetHashCode()
+    {
+        var hash = new HashCode();
+        hash.Add(Rows);
+        hash.AddBytes(MemoryMarshal.AsBytes(_cells.AsSpan()));
+        return hash.ToHashCode();
+    }
+
+    internal const string FieldName = "mask";
+
+    internal static void CheckSize(int rows, int columns)
+    {
+        if (rows is < 1 or > MaxSide || columns is < 1 or > MaxSide)
+            throw new RecipeException(FieldName, $"is {rows} x {columns} cells; each side must be 1 to {MaxSide}");
+    }
+
+    internal static RecipeException OutOfRange(int row, int column, double value) =>
+        new(FieldName, FormattableString.Invariant($"the cell in row {row}, column {column} is {value}; it must lie between 0 and 1"));
+
+    private static int Edge(int index, int pixels, int cells) => (int)((long)index * pixels / cells);
+}

@@ -1,0 +1,70 @@
+using System.IO.Compression;
+using System.Runtime.InteropServices;
+using SixLabors.ImageSharp.Formats.Png;
+using SixLabors.ImageSharp.PixelFormats;
+
+namespace SaeUnbox.Core;
+
+/// <summary>
+/// The pixels of a PNG, by the codec library. It is given each pass of an interlaced picture as a picture of its own, and never fewer samples
+/// than the header asks for: ImageSharp 2.1 takes missing samples for transparent ones, and reads an interlaced picture that is under five
+/// pixels wide or too short without end.
+/// </summary>
+internal static class PngPixels
+{
+    public static Picture Decode(ReadOnlySpan<byte> file)
+    {
+        var chunks = PngCriticalChunks.Read(file);
+        var (width, height, channels) = (chunks.Header.Width, chunks.Header.Height, chunks.HasAlpha ? 4 : 3);
+        using var samples = new ZLibStream(chunks.OpenSamples(), CompressionMode.Decompress);
+        if (!chunks.Header.Interlaced)
+            return new(width, height, channels, DecodePart(chunks, samples, width, height));
+        var pixels = new byte[width * height * channels];
+        foreach (var pass in PngPass.Adam7)
+        {
+            var (columns, rows) = pass.SizeIn(width, height);
+            if (columns > 0 && rows > 0)
+                pass.Spread(DecodePart(chunks, samples, columns, rows), columns, channels, pixels, width);
+        }
+
+        return new(width, height, channels, pixels);
+    }
+
+    /// <summary>A PNG of the critical chunks alone.</summary>
+    public static byte[] Encode(Picture picture) => Codec.Encode(picture, new PngEncoder
+    {
+        ColorType = picture.HasAlpha ? PngColorType.RgbWithAlpha : PngColorType.Rgb,
+        BitDepth = PngBitDepth.Bit8,
+        FilterMethod = PngFilterMethod.Paeth,
+        CompressionLevel = PngCompressionLevel.Level2, // a fifth more bytes than at the usual level 6, in a fifth of its time
+        ChunkFilter = PngChunkFilter.ExcludeAll,
+    });
+
+    // The next rows of the samples, as RGB or RGBA.
+    private static byte[] DecodePart(PngCriticalChunks chunks, Stream samples, int columns, int rows)
+    {
+        var part = new byte[chunks.Header.SampleBytes(columns, rows)];
+        try
+        {
+            samples.ReadExactly(part);
+        }
+        catch (Exception error) when (error is InvalidDataException or EndOfStreamException)
+        {
+            throw new PictureException("the PNG's pixels cannot be unpacked, or are too few", error);
+        }
+
+        var file = chunks.ToFile(columns, rows, part);
+        if (chunks.Header.BitDepth < 16)
+            return chunks.HasAlpha ? Bytes<Rgba32>(file) : Bytes<Rgb24>(file);
+        return chunks.HasAlpha ? UpperHalves<Rgba64>(file) : UpperHalves<Rgb48>(file);
+    }
+
+    private static byte[] Bytes<TPixel>(byte[] file)
+        where TPixel : unmanaged, IPixel<TPixel> =>
+        MemoryMarshal.AsBytes<TPixel>(Codec.Decode<TPixel>(new PngDecoder { IgnoreMetadata = true }, file, out _, out _)).ToArray();
+
+    // The library itself would round 16 bits to 8.
+    private static byte[] UpperHalves<TPixel>(byte[] file)
+        where TPixel : unmanaged, IPixel<TPixel> =>
+        [.. MemoryMarshal.Cast<byte, ushort>(Bytes<TPixel>(file)).ToArray().Select(sample => (byte)(sample >> 8))];
+}

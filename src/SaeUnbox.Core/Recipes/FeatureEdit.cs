@@ -1,0 +1,37 @@
+namespace SaeUnbox.Core;
+
+/// <summary>
+/// One feature painted at one site. With strength s, mask m and the feature's direction d, mean activation mean and
+/// activation z: <see cref="EditMode.Add"/> adds m · mean · s · d to the block's output, <see cref="EditMode.Scale"/> adds
+/// s · m · z · d, so that -1 removes the feature and 1 doubles it.
+/// </summary>
+/// <param name="Site">The block that is edited.</param>
+/// <param name="Feature">Index of the feature in the site's dictionary, from 0.</param>
+/// <param name="Strength">From <see cref="RecipeLimits.MinStrength"/> to <see cref="RecipeLimits.MaxStrength"/>.</param>
+public sealed record FeatureEdit(HookSite Site, int Feature, double Strength)
+{
+    public EditMode Mode { get; init; } = EditMode.Add;
+
+    /// <summary>Where the edit acts, one value per cell of the site's grid; null for everywhere.</summary>
+    public BrushMask? Mask { get; init; }
+
+    /// <summary>The first denoising step at which the edit acts, from 0.</summary>
+    public int FirstStep { get; init; }
+
+    /// <summary>The step before which the edit ends (exclusive); null for the run's end.</summary>
+    public int? LastStep { get; init; }
+
+    /// <summary>False for a layer that is kept in the stack but switched off.</summary>
+    public bool Enabled { get; init; } = true;
+
+    public bool ActsAt(int step) => Enabled && step >= FirstStep && (LastStep is not { } last || step < last);
+}
+
+public enum EditMode
+{
+    /// <summary>Adds the feature's direction, scaled by the feature's mean activation.</summary>
+    Add,
+
+    /// <summary>Adds a multiple of what the feature contributes already.</summary>
+    Scale,
+}

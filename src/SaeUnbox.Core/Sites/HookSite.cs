@@ -1,0 +1,132 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
+using System.Text.Json.Serialization;
+
+namespace SaeUnbox.Core;
+
+/// <summary>
+/// An attention block (Transformer2D) of the U-Net at which features are read and painted, such as <c>down.2.1</c>,
+/// which is the module <c>unet.down_blocks.2.attentions.1</c>. Sites are ordered as the U-Net walks them.
+/// </summary>
+[JsonConverter(typeof(HookSiteConverter))]
+public sealed record HookSite : IComparable<HookSite>, IParsable<HookSite>
+{
+    private const int MaxIndexDigits = 2;
+
+    private HookSite(UNetSection section, int block, int attention)
+    {
+        Section = section;
+        Block = block;
+        Attention = attention;
+    }
+
+    /// <summary><c>down.2.1</c>, which settles what is where in the picture.</summary>
+    public static HookSite Composition { get; } = new(UNetSection.Down, 2, 1);
+
+    /// <summary><c>mid.0</c>, whose features are hard to make sense of.</summary>
+    public static HookSite Middle { get; } = new(UNetSection.Mid, 0, 0);
+
+    /// <summary><c>up.0.0</c>, which adds details.</summary>
+    public static HookSite Details { get; } = new(UNetSection.Up, 0, 0);
+
+    /// <summary><c>up.0.1</c>, which sets colours, light and style.</summary>
+    public static HookSite Style { get; } = new(UNetSection.Up, 0, 1);
+
+    /// <summary>The four sites that have a nickname, in the order of the walk.</summary>
+    public static IReadOnlyList<HookSite> Named { get; } = [Composition, Middle, Details, Style];
+
+    public UNetSection Section { get; }
+
+    /// <summary>Index of the down or up block; 0 in the middle, which is a single block.</summary>
+    public int Block { get; }
+
+    /// <summary>Index of the attention within its block.</summary>
+    public int Attention { get; }
+
+    /// <summary>The short name: <c>down.2.1</c>, <c>mid.0</c>, <c>up.0.1</c>.</summary>
+    public string Code => Section switch
+    {
+        UNetSection.Down => Invariant($"down.{Block}.{Attention}"),
+        UNetSection.Mid => Invariant($"mid.{Attention}"),
+        _ => Invariant($"up.{Block}.{Attention}"),
+    };
+
+    /// <summary>The module's path as checkpoints and published autoencoders name it.</summary>
+    public string ModulePath => Section switch
+    {
+        UNetSection.Down => Invariant($"unet.down_blocks.{Block}.attentions.{Attention}"),
+        UNetSection.Mid => Invariant($"unet.mid_block.attentions.{Attention}"),
+        _ => Invariant($"unet.up_blocks.{Block}.attentions.{Attention}"),
+    };
+
+    /// <summary>What the site is known to govern, in a word; null where nobody has named it.</summary>
+    public string? Nickname =>
+        this == Composition ? "composition"
+        : this == Middle ? "hard to make sense of"
+        : this == Details ? "details"
+        : this == Style ? "style"
+        : null;
+
+    /// <summary>Reads a code such as <c>up.0.1</c>.</summary>
+    /// <exception cref="FormatException">The text is no site's code.</exception>
+    public static HookSite Parse(string code) =>
+        TryParse(code, out var site) ? site : throw new FormatException($"{Excerpt.Of(code)} is not a hook site; {Expected}");
+
+    /// <summary>Reads a code such as <c>up.0.1</c>; false where the text is none.</summary>
+    public static bool TryParse([NotNullWhen(true)] string? code, [NotNullWhen(true)] out HookSite? site)
+    {
+        site = code?.Split('.') switch
+        {
+            ["down", var block, var attention] => Create(UNetSection.Down, block, attention),
+            ["mid", var attention] => Create(UNetSection.Mid, "0", attention),
+            ["up", var block, var attention] => Create(UNetSection.Up, block, attention),
+            _ => null,
+        };
+        return site is not null;
+    }
+
+    /// <summary>Reads a module path such as <c>unet.up_blocks.0.attentions.1</c>; false where the text is none.</summary>
+    public static bool TryParseModulePath([NotNullWhen(true)] string? path, [NotNullWhen(true)] out HookSite? site)
+    {
+        site = path?.Split('.') switch
+        {
+            ["unet", "down_blocks", var block, "attentions", var attention] => Create(UNetSection.Down, block, attention),
+            ["unet", "mid_block", "attentions", var attention] => Create(UNetSection.Mid, "0", attention),
+            ["unet", "up_blocks", var block, "attentions", var attention] => Create(UNetSection.Up, block, attention),
+            _ => null,
+        };
+        return site is not null;
+    }
+
+    static HookSite IParsable<HookSite>.Parse(string s, IFormatProvider? provider) => Parse(s);
+
+    static bool IParsable<HookSite>.TryParse(string? s, IFormatProvider? provider, [NotNullWhen(true)] out HookSite? result) =>
+        TryParse(s, out result);
+
+    public int CompareTo(HookSite? other) =>
+        other is null ? 1 : (Section, Block, Attention).CompareTo((other.Section, other.Block, other.Attention));
+
+    public override string ToString() => Code;
+
+    internal const string Expected = "write down.BLOCK.ATTENTION, mid.ATTENTION or up.BLOCK.ATTENTION, such as down.2.1";
+
+    private static HookSite? Create(UNetSection section, string block, string attention) =>
+        TryIndex(block, out var blockIndex) && TryIndex(attention, out var attentionIndex)
+            ? new(section, blockIndex, attentionIndex)
+            : null;
+
+    // One spelling per site: no sign, no blank, no leading zero.
+    private static bool TryIndex(string text, out int index) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out index)
+        && text.Length <= MaxIndexDigits && (text.Length == 1 || text[0] != '0');
+
+    private static string Invariant(FormattableString text) => FormattableString.Invariant(text);
+}
+
+/// <summary>The three parts of the U-Net, in the order of the walk.</summary>
+public enum UNetSection
+{
+    Down,
+    Mid,
+    Up,
+}

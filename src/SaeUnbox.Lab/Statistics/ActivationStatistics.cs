@@ -1,0 +1,109 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace SaeUnbox.Lab;
+
+/// <summary>
+/// Streaming statistics of one autoencoder over any number of positions. Means and spreads are merged in double precision, so
+/// neither memory nor error grows with the data, and a mean far from zero takes no digits from the spread about it.
+/// </summary>
+public sealed class ActivationStatistics : IDisposable
+{
+    private const double Guard = 1e-8;
+
+    private readonly SparseAutoencoder _sae;
+    private readonly RunningMoments _features;
+    private readonly RunningMoments _inputs;
+    private readonly RunningMoments _residuals;
+    private long _positions;
+
+    public ActivationStatistics(SparseAutoencoder sae)
+    {
+        _sae = sae;
+        _features = new RunningMoments(sae.Config.Features, sae.Device);
+        _inputs = new RunningMoments(sae.Config.Width, sae.Device);
+        _residuals = new RunningMoments(sae.Config.Width, sae.Device);
+    }
+
+    /// <summary>Takes differences output - input, channels last: [..., d].</summary>
+    public void Add(Tensor x)
+    {
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        using var codes = _sae.Encode(x);
+        var rows = x.to(_sae.Device).to(ScalarType.Float32).reshape(-1, _sae.Config.Width);
+        var reconstruction = _sae.Decode(codes).reshape(-1, _sae.Config.Width);
+        _positions += rows.shape[0];
+
+        var values = codes.Values.reshape(-1);
+        var active = values.IsAbove(0);
+        _features.AddAt(codes.Indices.reshape(-1).masked_select(active), values.masked_select(active));
+        _inputs.AddRows(rows);
+        _residuals.AddRows(rows - reconstruction);
+    }
+
+    /// <summary>The statistics of a whole collection, read shard by shard; progress is the share of its rows.</summary>
+    /// <exception cref="SaeException">The collection is of another width.</exception>
+    public static StatisticsReport Measure(
+        SparseAutoencoder sae,
+        ActivationCollection collection,
+        IProgress<double>? progress = null,
+        CancellationToken cancellation = default)
+    {
+        using var statistics = new ActivationStatistics(sae);
+        long done = 0;
+        foreach (var shard in collection.Shards)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            using var rows = shard.ReadRows();
+            statistics.Add(rows);
+            done += shard.Rows;
+            progress?.Report((double)done / collection.Rows);
+        }
+
+        return statistics.Report();
+    }
+
+    /// <summary>The statistics of everything added so far.</summary>
+    public StatisticsReport Report()
+    {
+        if (_positions == 0)
+            throw new SaeException("There are no statistics of no activations.");
+        var (counts, means, variances) = _features.Read();
+        var (_, _, input) = _inputs.Read();
+        var (_, residualMeans, residual) = _residuals.Read();
+        var residualPower = residual.Zip(residualMeans, (variance, mean) => variance + mean * mean).Sum();
+        return new StatisticsReport(
+            _positions,
+            new ActivationScale([.. means.Select(mean => (float)mean)], [.. variances.Select(variance => (float)Math.Sqrt(variance))]),
+            [.. counts.Select(count => count / _positions)],
+            counts.Count(count => count == 0),
+            input.Zip(residual, (whole, rest) => 1 - rest / (whole + Guard)).Average(),
+            1 - residualPower / input.Sum(),
+            counts.Sum() / _positions);
+    }
+
+    public void Dispose()
+    {
+        _features.Dispose();
+        _inputs.Dispose();
+        _residuals.Dispose();
+    }
+}
+
+/// <summary>Statistics of one autoencoder over a body of activations.</summary>
+/// <param name="Positions">Grid cells seen.</param>
+/// <param name="Scale">Mean and (population) standard deviation over the positions where a feature is active; 0 where never.</param>
+/// <param name="Frequency">Share of positions where each feature is active.</param>
+/// <param name="Dead">Features active nowhere.</param>
+/// <param name="ExplainedVariancePerChannel">The reference's formula, see <see cref="ExplainedVariance.PerChannel"/>.</param>
+/// <param name="ExplainedVariancePooled">The usual formula, see <see cref="ExplainedVariance.Pooled"/>.</param>
+/// <param name="ActivePerPosition">Mean number of active features.</param>
+public sealed record StatisticsReport(
+    long Positions,
+    ActivationScale Scale,
+    IReadOnlyList<double> Frequency,
+    int Dead,
+    double ExplainedVariancePerChannel,
+    double ExplainedVariancePooled,
+    double ActivePerPosition);

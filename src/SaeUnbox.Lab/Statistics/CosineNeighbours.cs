@@ -1,0 +1,59 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace SaeUnbox.Lab;
+
+/// <summary>Features whose directions point the same way, within one dictionary or across two of equal width.</summary>
+public static class CosineNeighbours
+{
+    // Rows of the similarity matrix held at once.
+    private const long Chunk = 1024;
+
+    /// <summary>
+    /// For each feature of <paramref name="from"/> its <paramref name="count"/> nearest in <paramref name="to"/>, nearest
+    /// first; within one autoencoder a feature is not its own neighbour. In float64, so that directions which nearly coincide keep their order.
+    /// </summary>
+    public static IReadOnlyList<IReadOnlyList<Neighbour>> Find(SparseAutoencoder from, SparseAutoencoder to, int count)
+    {
+        if (from.Config.Width != to.Config.Width)
+            throw new SaeException(
+                $"Directions of {from.Config.Width} and {to.Config.Width} channels have no angle between them.");
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        var same = ReferenceEquals(from, to);
+        var kept = Math.Min(count, to.Config.Features - (same ? 1 : 0));
+        var result = new List<IReadOnlyList<Neighbour>>(from.Config.Features);
+        if (kept <= 0)
+            return [.. Enumerable.Repeat<IReadOnlyList<Neighbour>>([], from.Config.Features)];
+
+        var (rows, columns) = (UnitRows(from.Dictionary), UnitRows(to.Dictionary.to(from.Device)));
+        for (long start = 0; start < rows.shape[0]; start += Chunk)
+        {
+            using var chunk = NewDisposeScope();
+            var length = Math.Min(Chunk, rows.shape[0] - start);
+            var cosines = rows.narrow(0, start, length).mm(columns.t());
+            if (same)
+            {
+                var own = Arithmetic.Range(start, start + length, ScalarType.Int64, cosines.device).unsqueeze(1);
+                cosines.scatter_(1, own, Arithmetic.Full([length, 1], -2, ScalarType.Float64, cosines.device));
+            }
+
+            var (values, indices) = cosines.topk(kept, 1);
+            var nearest = indices.cpu().data<long>().ToArray();
+            var similarity = values.to(ScalarType.Float32).cpu().data<float>().ToArray();
+            for (var row = 0; row < length; row++)
+                result.Add([.. Enumerable.Range(row * kept, kept).Select(i => new Neighbour((int)nearest[i], similarity[i]))]);
+        }
+
+        return result;
+    }
+
+    private static Tensor UnitRows(Tensor dictionary)
+    {
+        var rows = dictionary.to(ScalarType.Float64);
+        return rows / rows.Square().sum(1).sqrt().AtLeast(1e-12).unsqueeze(1);
+    }
+}
+
+/// <summary>A feature and the cosine of the angle to it.</summary>
+public readonly record struct Neighbour(int Feature, float Cosine);

@@ -1,0 +1,55 @@
+using System.Text.Json;
+
+namespace SaeUnbox.Models;
+
+/// <summary>What preprocessor_config.json says of pictures: the shorter side to a size, the middle cut out, each channel normalised.</summary>
+/// <param name="ShortSide">Pixels of the shorter side after resizing.</param>
+/// <param name="Side">Pixels of the square that is cut out.</param>
+/// <param name="Mean">Of red, green and blue, where 1 is white.</param>
+/// <param name="Deviation">Of red, green and blue.</param>
+internal sealed record ClipImagePreparation(int ShortSide, int Side, IReadOnlyList<double> Mean, IReadOnlyList<double> Deviation)
+{
+    private const int Bicubic = 3;
+
+    /// <summary>Reads a configuration; absent keys take the published models' values.</summary>
+    /// <exception cref="ModelException">A key is malformed, asks for something not supported here, or does not fit the tower.</exception>
+    public static ClipImagePreparation From(JsonConfig json, ClipVisionConfig vision)
+    {
+        foreach (var step in (string[])["do_resize", "do_center_crop", "do_normalize"])
+            if (!json.Flag(step, true)) throw json.Wrong(step, "true; pictures are not prepared otherwise");
+        if (json.Integer("resample", Bicubic) != Bicubic) throw json.Wrong("resample", $"{Bicubic} (bicubic)");
+        var (shortSide, side) = (SideOf(json, "size", "shortest_edge"), SideOf(json, "crop_size", "height"));
+        if (side != vision.ImageSize) throw json.Wrong("crop_size", $"image_size {vision.ImageSize} of the vision tower, and is {side}");
+        if (shortSide < side) throw json.Wrong("size", $"at least crop_size {side}, and is {shortSide}");
+        var mean = Three(json, "image_mean", [.48145466, .4578275, .40821073]);
+        var deviation = Three(json, "image_std", [.26862954, .26130258, .27577711]);
+        return deviation.All(value => value > 0) ? new(shortSide, side, mean, deviation) : throw json.Wrong("image_std", "three numbers above 0");
+    }
+
+    /// <summary>The values a tower takes of one picture: [3, side, side], row by row.</summary>
+    /// <param name="pixels">height x width x 3 bytes.</param>
+    public float[] Prepare(ReadOnlySpan<byte> pixels, int width, int height)
+    {
+        var (newWidth, newHeight) = width <= height
+            ? (ShortSide, (int)((long)ShortSide * height / width))
+            : ((int)((long)ShortSide * width / height), ShortSide);
+        var resized = BicubicResampling.Resize(pixels, width, height, newWidth, newHeight);
+        var (left, top) = ((newWidth - Side) / 2, (newHeight - Side) / 2);
+        var values = new float[3 * Side * Side];
+        for (var channel = 0; channel < 3; channel++)
+            for (var row = 0; row < Side; row++)
+                for (var column = 0; column < Side; column++)
+                {
+                    var value = resized[((((top + row) * newWidth) + left + column) * 3) + channel] / 255.0;
+                    values[(((channel * Side) + row) * Side) + column] = (float)((value - Mean[channel]) / Deviation[channel]);
+                }
+        return values;
+    }
+
+    // Old files hold a number, newer ones an object.
+    private static int SideOf(JsonConfig json, string key, string inner) =>
+        json.Find(key) is { ValueKind: JsonValueKind.Object } ? json.Part(key).Count(inner) : json.Count(key, 224);
+
+    private static IReadOnlyList<double> Three(JsonConfig json, string key, double[] usual) =>
+        json.Numbers(key, usual) is { Count: 3 } values ? values : throw json.Wrong(key, "three numbers");
+}

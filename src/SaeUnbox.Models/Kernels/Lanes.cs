@@ -1,0 +1,42 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace SaeUnbox.Models;
+
+/// <summary>Sixteen neighbouring elements of memory as float32.</summary>
+internal unsafe interface ILanes
+{
+    static abstract Vector512<float> Load(void* memory, long index);
+
+    static abstract void Store(Vector512<float> values, void* memory, long index);
+}
+
+internal readonly unsafe struct Float32Lanes : ILanes
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Load(void* memory, long index) => Vector512.Load((float*)memory + index);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Store(Vector512<float> values, void* memory, long index) => values.Store((float*)memory + index);
+}
+
+/// <summary>A bfloat16 is the upper half of a float32.</summary>
+internal readonly unsafe struct BFloat16Lanes : ILanes
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Load(void* memory, long index)
+    {
+        var halves = Vector256.Load((ushort*)memory + index);
+        return (Vector512.Create(Vector256.WidenLower(halves), Vector256.WidenUpper(halves)) << 16).AsSingle();
+    }
+
+    /// <summary>Rounds to the nearest, a tie to the even one; what is not a number stays so.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Store(Vector512<float> values, void* memory, long index)
+    {
+        var bits = values.AsUInt32();
+        var rounded = bits + Vector512.Create(0x7fffu) + (bits >> 16 & Vector512<uint>.One);
+        var upper = Vector512.ConditionalSelect(Vector512.Equals(values, values).AsUInt32(), rounded, bits | Vector512.Create(0x400000u)) >> 16;
+        Vector256.Narrow(upper.GetLower(), upper.GetUpper()).Store((ushort*)memory + index);
+    }
+}

@@ -1,0 +1,37 @@
+using static TorchSharp.torch;
+
+namespace SaeUnbox.Models;
+
+/// <summary>Loads an autoencoder of either kind from its folder.</summary>
+public static class Autoencoder
+{
+    /// <summary>Where the tiny autoencoder of a model may lie, the first that is there counts: in the model's folder, or beside it.</summary>
+    public static IReadOnlyList<string> TinyFolders(string model) =>
+        [Path.Combine(model, "vae_tiny"), Path.GetFullPath(Path.Combine(Path.GetFullPath(model), "..", "vae_tiny"))];
+
+    /// <summary>Loads the autoencoder whose kind the folder's config.json names.</summary>
+    /// <param name="folder">A folder with config.json and weights under one of diffusers' file names.</param>
+    /// <param name="precision">A force_upcast autoencoder runs in float32 where this is float16, whose range it leaves.</param>
+    /// <param name="tiling">Null: the autoencoder's own choice.</param>
+    /// <exception cref="ModelException">The folder or its config.json cannot be used.</exception>
+    /// <exception cref="CheckpointException">The weights cannot be used.</exception>
+    public static (IAutoencoder Module, Weights Weights) Load(string folder, Precision precision, Tiling? tiling = null)
+    {
+        var json = JsonConfig.Load(Path.Combine(folder, "config.json"));
+        var kind = json.Choice("_class_name", nameof(AutoencoderKL), nameof(AutoencoderKL), nameof(AutoencoderTiny));
+        using var checkpoint = Checkpoint.OpenFolder(folder, preferHalf: precision.Storage == ScalarType.Float16);
+        if (kind == nameof(AutoencoderTiny))
+        {
+            var tiny = AutoencoderTinyConfig.From(json);
+            return precision.Load<IAutoencoder>(checkpoint, weights => tiling is null
+                ? new AutoencoderTiny(weights, tiny)
+                : new AutoencoderTiny(weights, tiny) { Tiling = tiling });
+        }
+
+        var config = AutoencoderKLConfig.From(json);
+        var upcast = config.ForceUpcast && precision.Storage == ScalarType.Float16 && precision.Arithmetic != ScalarType.Float32;
+        return (upcast ? precision with { Arithmetic = ScalarType.Float32 } : precision).Load<IAutoencoder>(
+            RenamedSource.WithPresentAttentionNames(checkpoint),
+            weights => new AutoencoderKL(weights, config) { Tiling = tiling ?? Tiling.Default });
+    }
+}

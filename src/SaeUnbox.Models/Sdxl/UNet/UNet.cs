@@ -1,0 +1,178 @@
+using static TorchSharp.torch;
+
+namespace SaeUnbox.Models;
+
+/// <summary>
+/// SDXL's U-Net as a list of stages that walk one state (UNet2DConditionModel of diffusers; Podell et al. 2023). A walk can be
+/// watched and changed at its sites, stop after the last site that matters, and go on from a state that was held before a site.
+/// Used by one thread at a time.
+/// </summary>
+public sealed class UNet
+{
+    private readonly HookTable _hooks = new();
+    private readonly IReadOnlyList<Stage> _stages;
+    private readonly Dictionary<string, int> _stageOfSite;
+    private readonly TimeEmbedding _timeEmbedding;
+    private readonly TimeEmbedding _addEmbedding;
+    private readonly Sinusoid _timestepSinusoid;
+    private readonly Sinusoid _timeIdSinusoid;
+    private readonly ScalarType _dtype;
+
+    /// <summary>Registers every weight under <paramref name="weights"/>; they are there after its Load.</summary>
+    public UNet(Weights weights, UNetConfig config)
+    {
+        Config = config;
+        _dtype = weights.DType;
+        _timestepSinusoid = new Sinusoid(config.Levels[0].Channels, config.CosineFirst, config.FrequencyShift);
+        _timeIdSinusoid = new Sinusoid(config.TimeIdChannels, config.CosineFirst, config.FrequencyShift);
+        _timeEmbedding = new TimeEmbedding(weights.At("time_embedding"), config.Levels[0].Channels, config.TimeChannels);
+        _addEmbedding = new TimeEmbedding(weights.At("add_embedding"), config.AdditionChannels, config.TimeChannels);
+        _stages = StageList.Build(weights, config);
+        Sites = [.. _stages.Select(stage => stage.Site).OfType<UNetSite>()];
+        _stageOfSite = _stages.Index().Where(s => s.Item.Site is not null).ToDictionary(s => s.Item.Site!.Code, s => s.Index);
+    }
+
+    public UNetConfig Config { get; }
+
+    /// <summary>Every transformer, in the order a walk meets them.</summary>
+    public IReadOnlyList<UNetSite> Sites { get; }
+
+    /// <exception cref="ModelException">There is no such site.</exception>
+    public UNetSite SiteOf(string code) => Sites.FirstOrDefault(site => site.Code == code)
+        ?? throw new ModelException($"The U-Net has no site \"{code}\"; it has {string.Join(", ", Sites.Select(s => s.Code))}.");
+
+    /// <summary>Sets a hook until the scope returned is disposed. Several at one site run in the order they were set.</summary>
+    /// <exception cref="ModelException">There is no such site.</exception>
+    public IDisposable Hook(string site, SiteHook hook) => _hooks.Add(SiteOf(site), hook);
+
+    /// <summary>Computes, once for a prompt, all that does not depend on the step.</summary>
+    /// <param name="hidden">Hidden states of the text, [B, T, D].</param>
+    /// <param name="pooled">Pooled text, [B, P].</param>
+    /// <param name="timeIds">Original size, crop and target size of the picture, [B, 6] for SDXL.</param>
+    /// <exception cref="ModelException">The shapes do not fit the model or each other.</exception>
+    public UNetConditioning Prepare(Tensor hidden, Tensor pooled, Tensor timeIds) => Prepare(_ => hidden, pooled, timeIds, hidden.shape[0]);
+
+    /// <summary>As <see cref="Prepare(Tensor, Tensor, Tensor)"/>, with a text for every transformer of its own (P+, arXiv 2303.09522).</summary>
+    /// <param name="hiddenOf">Hidden states of the text that a transformer reads, [B, T, D].</param>
+    public UNetConditioning Prepare(Func<UNetSite, Tensor> hiddenOf, Tensor pooled, Tensor timeIds) => Prepare(hiddenOf, pooled, timeIds, pooled.shape[0]);
+
+    private UNetConditioning Prepare(Func<UNetSite, Tensor> hiddenOf, Tensor pooled, Tensor timeIds, long batch)
+    {
+        var texts = _stages.OfType<TransformerStage>().Select(stage => (Stage: stage, Hidden: hiddenOf(stage.Site))).ToArray();
+        foreach (var (_, hidden) in texts)
+        {
+            Require(hidden.dim() == 3 && hidden.shape[0] == batch && hidden.shape[2] == Config.TextChannels,
+                "The text's hidden states", $"[B, T, {Config.TextChannels}]", hidden);
+        }
+
+        Require(timeIds.dim() == 2 && timeIds.shape[0] == batch, "The time ids", $"[{batch}, N]", timeIds);
+        var pooledChannels = Config.AdditionChannels - timeIds.shape[1] * Config.TimeIdChannels;
+        Require(pooled.shape.SequenceEqual([batch, pooledChannels]), "The pooled text", $"[{batch}, {pooledChannels}]", pooled);
+
+        using var scope = NewDisposeScope();
+        var times = _timeIdSinusoid.Forward(timeIds.flatten()).reshape(batch, -1);
+        var addition = _addEmbedding.Forward(cat([pooled.to_type(_dtype), times.to_type(_dtype)], 1));
+        return new UNetConditioning(batch, addition, texts.ToDictionary(t => t.Stage.Site.Code, t => t.Stage.KeyValues(t.Hidden.to_type(_dtype))));
+    }
+
+    /// <summary>Predicts from latents, running every stage and the hooks that are set.</summary>
+    /// <param name="sample">Latents as the scheduler scales them, [B, in, H, W].</param>
+    /// <param name="timestep">One timestep, or one a picture, of any type: [], [1] or [B].</param>
+    /// <returns>[B, out, H, W].</returns>
+    /// <exception cref="ModelException">The shapes do not fit the model, or a hook's result does not fit its site.</exception>
+    public Tensor Forward(Tensor sample, Tensor timestep, UNetConditioning conditioning, CancellationToken cancellation = default) =>
+        Run(sample, timestep, conditioning, [], cancellation: cancellation).Output!;
+
+    /// <summary>As <see cref="Forward"/>, and holds the state before each of the sites in <paramref name="capture"/>.</summary>
+    /// <param name="stop">End after the last of these sites and its hooks; the output is then null.</param>
+    public UNetRun Run(Tensor sample, Tensor timestep, UNetConditioning conditioning, IReadOnlyCollection<string> capture,
+        bool stop = false, CancellationToken cancellation = default)
+    {
+        Require(sample.dim() == 4 && sample.shape[1] == Config.InChannels, "The latents", $"[B, {Config.InChannels}, H, W]", sample);
+        Require(sample.shape[0] == conditioning.Batch, "The latents", $"a batch of {conditioning.Batch} as the conditioning has", sample);
+        using var scope = NewDisposeScope();
+        using var walk = Walk.Start(ChannelsLast.Of(sample.to_type(_dtype)), EmbedTime(timestep, conditioning), conditioning);
+        return Continue(walk, 0, null, capture, stop, cancellation);
+    }
+
+    /// <summary>Goes on from a held state with the hooks set now: the same bits as a whole pass with these hooks.</summary>
+    /// <returns>[B, out, H, W].</returns>
+    public Tensor Resume(UNetState state, CancellationToken cancellation = default) => Resume(state, [], cancellation: cancellation).Output!;
+
+    /// <summary>As <see cref="Resume(UNetState, CancellationToken)"/>, and holds the states before later sites, or the state's own.</summary>
+    public UNetRun Resume(UNetState state, IReadOnlyCollection<string> capture, bool stop = false, CancellationToken cancellation = default)
+    {
+        using var scope = NewDisposeScope();
+        using var walk = state.Walk.Copy();
+        return Continue(walk, state.Stage, state.Output, capture, stop, cancellation);
+    }
+
+    private UNetRun Continue(Walk walk, int first, Tensor? firstOutput, IReadOnlyCollection<string> capture, bool stop, CancellationToken cancellation)
+    {
+        var wanted = Wanted(capture, first);
+        if (stop && wanted.Count == 0)
+        {
+            throw new ArgumentException("To stop, name the sites to stop after.", nameof(capture));
+        }
+
+        var last = stop ? wanted.Max() : _stages.Count - 1;
+        var states = new Dictionary<string, UNetState>();
+        try
+        {
+            for (var i = first; i <= last; i++)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                var stage = _stages[i];
+                var output = i == first && firstOutput is not null ? Walk.Own(firstOutput) : Walk.Compute(() => stage.Forward(walk));
+                if (wanted.Contains(i))
+                {
+                    states.Add(stage.Site!.Code, new UNetState(i, stage.Site, walk.Copy(), Walk.Own(output)));
+                }
+
+                walk.Advance(stage, stage.Site is { } site ? Hooked(site, walk.Hidden, output) : output);
+            }
+        }
+        catch
+        {
+            new UNetRun(null, states).Dispose();
+            throw;
+        }
+
+        return new UNetRun(stop ? null : walk.Hidden.alias().MoveToOuterDisposeScope(), states);
+    }
+
+    private HashSet<int> Wanted(IReadOnlyCollection<string> capture, int first)
+    {
+        var wanted = capture.ToDictionary(code => code, code => _stageOfSite[SiteOf(code).Code]);
+        return wanted.FirstOrDefault(pair => pair.Value < first).Key is { } passed
+            ? throw new ModelException($"The state to go on from, before {_stages[first].Site?.Code}, has passed {passed} already.")
+            : [.. wanted.Values];
+    }
+
+    // Takes over the output's handle and gives an owned one back, whatever the hooks do.
+    private Tensor Hooked(UNetSite site, Tensor input, Tensor output)
+    {
+        using (output)
+        {
+            return Walk.Compute(() => _hooks.Apply(site, input, output));
+        }
+    }
+
+    private Tensor EmbedTime(Tensor timestep, UNetConditioning conditioning)
+    {
+        using var scope = NewDisposeScope();
+        var count = timestep.numel();
+        Require(timestep.dim() <= 1 && (count == 1 || count == conditioning.Batch), "The timestep", $"[], [1] or [{conditioning.Batch}]", timestep);
+        var sinusoid = _timestepSinusoid.Forward(timestep.reshape(-1).expand(conditioning.Batch)).to_type(_dtype);
+        var embedding = Private.Add(_timeEmbedding.Forward(sinusoid), conditioning.Addition);
+        return Private.Silu(embedding).MoveToOuterDisposeScope();
+    }
+
+    private static void Require(bool holds, string what, string mustBe, Tensor given)
+    {
+        if (!holds)
+        {
+            throw new ModelException($"{what} must be {mustBe}, and are {given}.");
+        }
+    }
+}

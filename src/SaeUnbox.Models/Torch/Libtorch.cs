@@ -1,0 +1,145 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace SaeUnbox.Models;
+
+/// <summary>Sets the process up for libtorch and loads it.</summary>
+public static partial class Libtorch
+{
+    private static readonly Lazy<string?> Failure = new(TryLoad);
+
+    private static string? NamedFolder => Environment.GetEnvironmentVariable("SAEUNBOX_LIBTORCH") is { Length: > 0 } folder ? folder : null;
+
+    /// <summary>
+    /// Chooses settings of OpenMP and the C library that libtorch reads when it is loaded. A variable that the user has set is left alone.
+    /// Programs call this first; using anything of this assembly does, too. A libtorch that SAEUNBOX_LIBTORCH names is loaded right here,
+    /// before TorchSharp could find another.
+    /// </summary>
+#pragma warning disable CA2255 // The settings must be made before libtorch is loaded, whoever loads it.
+    [ModuleInitializer]
+#pragma warning restore CA2255
+    public static void Prepare()
+    {
+        if (!OperatingSystem.IsLinux())
+            return;
+        // Threads that spin at a barrier keep the one they wait for from running as soon as anything else wants the cores.
+        // .NET keeps its own copy of the environment, so the C library's is set.
+        if (string.IsNullOrEmpty(Environment.GetEnvironmentVariable("OMP_WAIT_POLICY")))
+            _ = setenv("OMP_WAIT_POLICY", "PASSIVE", 1);
+        KeepFreedMemory();
+        if (NamedFolder is not null)
+            _ = Failure.Value;
+    }
+
+    /// <summary>Loads libtorch. Later calls cost nothing.</summary>
+    /// <exception cref="LibtorchException">It cannot be loaded here; the message says what is missing.</exception>
+    public static void Require()
+    {
+        if (Failure.Value is { } failure)
+            throw new LibtorchException(failure);
+    }
+
+    // TorchSharp would look for the libraries itself, but on failure it copies half a gigabyte beside the program,
+    // prints its search, and blames a missing package.
+    private static string? TryLoad()
+    {
+        try
+        {
+            if (NamedFolder is { } folder)
+                LoadFolder(folder);
+            else
+                LoadPackage();
+            NativeLibrary.Load("LibTorchSharp", typeof(TorchSharp.torch).Assembly, null);
+            return null;
+        }
+        catch (Exception error) when (error is DllNotFoundException or BadImageFormatException or LibtorchException)
+        {
+            return error is LibtorchException ? error.Message : LoadFailure.Explain(error.Message);
+        }
+    }
+
+    // The part for GPUs comes before anything asks libtorch for a GPU: it remembers that there is none.
+    private static void LoadPackage()
+    {
+        NativeLibrary.Load("torch_cpu", typeof(TorchSharp.torch).Assembly, null);
+        NativeLibrary.TryLoad("torch_cuda", typeof(TorchSharp.torch).Assembly, null, out _);
+    }
+
+    // A library that is loaded already is found by its name when another one needs it.
+    private static void LoadFolder(string folder)
+    {
+        var lib = Directory.Exists(Path.Combine(folder, "lib")) ? Path.Combine(folder, "lib") : folder;
+        var cpu = Path.Combine(lib, "libtorch_cpu.so");
+        if (!File.Exists(cpu))
+            throw new LibtorchException($"SAEUNBOX_LIBTORCH names '{folder}', which holds no lib/libtorch_cpu.so; name an unpacked libtorch 2.10.");
+        NativeLibrary.Load(cpu);
+        var cuda = Path.Combine(lib, "libtorch_cuda.so");
+        if (File.Exists(cuda))
+            NativeLibrary.Load(cuda);
+        NativeLibrary.Load(Path.Combine(lib, "libtorch.so"));
+    }
+
+    /// <summary>
+    /// Has the C library keep what tensors free. By default it gives buffers of 128 KiB and more back to the kernel at once, and every
+    /// operator pays for fresh pages, which takes longer than its arithmetic.
+    /// </summary>
+    private static void KeepFreedMemory()
+    {
+        const int trimThreshold = -1, topPad = -2, mmapThreshold = -3, arenaMax = -8; // malloc.h
+        string[] variables = ["GLIBC_TUNABLES", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_ARENA_MAX"];
+        if (variables.Any(variable => !string.IsNullOrEmpty(Environment.GetEnvironmentVariable(variable))))
+            return;
+        try
+        {
+            _ = mallopt(mmapThreshold, 32 << 20); // the largest value that glibc takes
+            _ = mallopt(trimThreshold, 256 << 20);
+            _ = mallopt(topPad, 64 << 20);
+            _ = mallopt(arenaMax, 1);
+        }
+        catch (EntryPointNotFoundException)
+        {
+            // A C library other than glibc has no such settings.
+        }
+    }
+
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int setenv(string name, string value, int overwrite);
+
+    [LibraryImport("libc")]
+    private static partial int mallopt(int parameter, int value);
+}
+
+/// <summary>libtorch cannot be used on this machine.</summary>
+public sealed class LibtorchException(string message) : Exception(message);
+
+/// <summary>Turns the loader's words into one sentence that says what to install.</summary>
+internal static partial class LoadFailure
+{
+    public static string Explain(string loaderMessage)
+    {
+        if (MissingVersion().Match(loaderMessage) is { Success: true } version)
+        {
+            var name = version.Groups[1].Value;
+            var library = name.StartsWith("GLIBC_", StringComparison.Ordinal) ? "glibc" : "libstdc++";
+            return $"libtorch needs {library} with {name}, which this system is too old for; use Debian 12, Ubuntu 22.04 or newer.";
+        }
+        if (MissingLibrary().Match(loaderMessage) is { Success: true } missing)
+            return $"libtorch needs {missing.Groups[1].Value}, which is not installed; install the package that holds it{Hint(missing.Groups[1].Value)}.";
+        return $"libtorch cannot be loaded here: {loaderMessage.ReplaceLineEndings(" ").Trim()}";
+    }
+
+    private static string Hint(string library) => library switch
+    {
+        _ when library.StartsWith("libstdc++", StringComparison.Ordinal) => " (libstdc++6 on Debian and Ubuntu)",
+        _ when library.StartsWith("libgcc_s", StringComparison.Ordinal) => " (libgcc-s1 on Debian and Ubuntu)",
+        _ when library.StartsWith("libtorch", StringComparison.Ordinal) || library.StartsWith("libc10", StringComparison.Ordinal) =>
+            ", or set SAEUNBOX_LIBTORCH to an unpacked libtorch 2.10",
+        _ => "",
+    };
+
+    [System.Text.RegularExpressions.GeneratedRegex(@"version [`']([A-Z]+_[0-9.]+)' not found")]
+    private static partial System.Text.RegularExpressions.Regex MissingVersion();
+
+    [System.Text.RegularExpressions.GeneratedRegex(@"([\w+.-]+\.so[\w.]*): cannot open shared object file")]
+    private static partial System.Text.RegularExpressions.Regex MissingLibrary();
+}

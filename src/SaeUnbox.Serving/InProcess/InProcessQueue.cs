@@ -1,0 +1,218 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace SaeUnbox.Serving;
+
+/// <summary>The queue of a single process: web code hands jobs in, the hosts' threads take them out.</summary>
+internal sealed partial class InProcessQueue(IOptions<ServingOptions> options, TimeProvider clock, ILogger<InProcessQueue> logger) : IGenerationQueue
+{
+    private readonly object _work = new();
+    private readonly JobBoard _board = new();
+    private readonly Dictionary<Guid, JobRecord> _records = [];
+    private readonly FinishedJobs _finished = new(options.Value.KeepResults, options.Value.KeepBytes, clock);
+    private readonly ServiceTime _serviceTime = new();
+    private bool _isClosed, _isDraining;
+    private int _running;
+
+    /// <summary>Told to check a job where its model is known; throws <see cref="RecipeException"/>.</summary>
+    public Action<GenerationJob>? Check { get; set; }
+
+    public ValueTask SubmitAsync(GenerationJob job, CancellationToken cancellationToken = default) => SubmitAsync(job, null, cancellationToken);
+
+    /// <summary>The same for one device alone; null for any that has the model.</summary>
+    internal ValueTask SubmitAsync(GenerationJob job, string? device, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        job.Recipe.EnsureValid();
+        Check?.Invoke(job);
+        lock (_work)
+        {
+            if (_records.ContainsKey(job.Id))
+                return ValueTask.CompletedTask;
+            if (_isDraining || (_board.Count >= options.Value.QueueLimit && !_board.Replaces(job)))
+                throw new QueueFullException(_serviceTime.Expected(Math.Max(1, _board.Count / 4)) ?? TimeSpan.FromSeconds(1));
+            var record = new JobRecord(job, clock.GetTimestamp()) { Device = device };
+            _records[job.Id] = record;
+            if (_board.Add(job) is { } replaced)
+                End(_records[replaced.Id], new GenerationProgress.Superseded(replaced.Id));
+            TellPositions();
+            Monitor.PulseAll(_work);
+        }
+        return ValueTask.CompletedTask;
+    }
+
+    public IAsyncEnumerable<GenerationProgress> WatchAsync(Guid jobId, CancellationToken cancellationToken = default)
+    {
+        lock (_work)
+            return _records.TryGetValue(jobId, out var record) ? record.WatchAsync(cancellationToken) : throw new KeyNotFoundException($"There is no job {jobId}, or it ended long ago.");
+    }
+
+    public ValueTask CancelAsync(Guid jobId, CancellationToken cancellationToken = default)
+    {
+        JobRecord? record;
+        lock (_work)
+        {
+            if (!_records.TryGetValue(jobId, out record) || record.HasEnded)
+                return ValueTask.CompletedTask;
+            if (_board.Remove(record.Job))
+            {
+                End(record, new GenerationProgress.Cancelled(jobId));
+                TellPositions();
+                return ValueTask.CompletedTask;
+            }
+        }
+        record.Cancellation.Cancel();
+        return ValueTask.CompletedTask;
+    }
+
+    /// <summary>The next job for one of these models that this device may do; blocks until there is one, null once the queue is closed.</summary>
+    internal JobRecord? Take(IReadOnlyCollection<string> models, string device)
+    {
+        lock (_work)
+        {
+            while (true)
+            {
+                if (_isClosed)
+                    return null;
+                if (_board.Take(job => models.Contains(job.Recipe.Model) && (_records[job.Id].Device ?? device) == device) is { } job)
+                {
+                    _running++;
+                    TellPositions();
+                    var record = _records[job.Id];
+                    record.Started = clock.GetTimestamp();
+                    return record;
+                }
+                Monitor.Wait(_work);
+            }
+        }
+    }
+
+    internal void Completed(JobRecord record, GenerationResult result)
+    {
+        var waited = clock.GetElapsedTime(record.Accepted, record.Started);
+        IReadOnlyList<StageTiming> timings = [new(StageTiming.Wait, waited), .. result.Timings];
+        var total = clock.GetElapsedTime(record.Started);
+        Log.Completed(logger, record.Job.Id, record.Job.Recipe.Model, record.Job.Canvas is not null, record.Job.Recipe.Edits.Count,
+            waited.TotalMilliseconds, total.TotalMilliseconds, string.Join(' ', result.Timings.Select(stage => FormattableString.Invariant($"{stage.Stage}={stage.Duration.TotalMilliseconds:0.0}"))));
+        Log.Prompt(logger, record.Job.Id, record.Job.Recipe.Prompt);
+        record.Telemetry?.Completed(timings, waited + total);
+        lock (_work)
+            _serviceTime.Add(total);
+        Ended(record, new GenerationProgress.Completed(result with { Timings = timings }));
+    }
+
+    internal void Ended(JobRecord record, GenerationProgress last)
+    {
+        lock (_work)
+        {
+            _running--;
+            _board.Ended(record.Job);
+            End(record, last);
+            if (last is not GenerationProgress.Completed)
+                Log.Ended(logger, record.Job.Id, last.GetType().Name, (last as GenerationProgress.Failed)?.Message);
+            Monitor.PulseAll(_work);
+        }
+    }
+
+    /// <summary>The device, not the job, was at fault.</summary>
+    internal void Broke(JobRecord record, Exception fault)
+    {
+        record.Fault = fault;
+        Ended(record, new GenerationProgress.Failed(record.Job.Id, "The picture could not be made; the server's log tells more."));
+    }
+
+    /// <summary>What broke under a job that failed; null where the job itself was at fault.</summary>
+    internal Exception? FaultOf(Guid jobId)
+    {
+        lock (_work)
+            return _records.GetValueOrDefault(jobId)?.Fault;
+    }
+
+    /// <summary>Models have been loaded, or could not be: what waits for them can be taken, and what no model here can do ends.</summary>
+    internal void ModelsKnown()
+    {
+        lock (_work)
+        {
+            foreach (var job in _board.Waiting().ToArray())
+                if (Problem(job) is { } problem && _board.Remove(job))
+                    End(_records[job.Id], new GenerationProgress.Failed(job.Id, problem));
+            Monitor.PulseAll(_work);
+        }
+    }
+
+    private string? Problem(GenerationJob job)
+    {
+        try
+        {
+            Check?.Invoke(job);
+            return null;
+        }
+        catch (RecipeException exception)
+        {
+            return exception.Message;
+        }
+    }
+
+    /// <summary>Takes no more jobs, lets those there are end within the grace time, then cancels them and lets the hosts go.</summary>
+    internal async Task DrainAsync(CancellationToken cancellation)
+    {
+        lock (_work)
+            _isDraining = true;
+        var start = clock.GetTimestamp();
+        while (!IsIdle() && clock.GetElapsedTime(start) < options.Value.Grace && !cancellation.IsCancellationRequested)
+            await Task.Delay(TimeSpan.FromMilliseconds(20), clock, CancellationToken.None).ConfigureAwait(false);
+        JobRecord[] left;
+        lock (_work)
+        {
+            left = [.. _records.Values.Where(record => !record.HasEnded)];
+            foreach (var record in left)
+                if (_board.Remove(record.Job))
+                    End(record, new GenerationProgress.Cancelled(record.Job.Id));
+            _isClosed = true;
+            Monitor.PulseAll(_work);
+        }
+        foreach (var record in left)
+            record.Cancellation.Cancel();
+
+        bool IsIdle()
+        {
+            lock (_work)
+                return _running == 0 && _board.Count == 0;
+        }
+    }
+
+    /// <summary>Lets the hosts go: there will be no more jobs for them.</summary>
+    internal void Close()
+    {
+        lock (_work)
+        {
+            _isClosed = true;
+            Monitor.PulseAll(_work);
+        }
+    }
+
+    private void End(JobRecord record, GenerationProgress last)
+    {
+        record.Report(last);
+        foreach (var forgotten in _finished.Add(record))
+            _records.Remove(forgotten.Id);
+    }
+
+    private void TellPositions()
+    {
+        foreach (var (ahead, job) in _board.Waiting().Index())
+            _records[job.Id].Report(new GenerationProgress.Waiting(job.Id, ahead, _serviceTime.Expected(ahead + _running)));
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(10, LogLevel.Information, "Job {Job} on {Model}: live {Live}, edits {Edits}, waited {Waited:0.0} ms, took {Took:0.0} ms ({Stages})")]
+        public static partial void Completed(ILogger logger, Guid job, string model, bool live, int edits, double waited, double took, string stages);
+
+        [LoggerMessage(11, LogLevel.Debug, "Job {Job}: prompt {Prompt}")]
+        public static partial void Prompt(ILogger logger, Guid job, string prompt);
+
+        [LoggerMessage(12, LogLevel.Information, "Job {Job} ended as {End}: {Reason}")]
+        public static partial void Ended(ILogger logger, Guid job, string end, string? reason);
+    }
+}

@@ -1,0 +1,82 @@
+using System.Diagnostics.Metrics;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace SaeUnbox.Serving;
+
+/// <summary>Starts a host for each device at the process's start, and drains the queue at its end.</summary>
+internal sealed class ServingHost : IHostedService, IServingState, IDisposable
+{
+    private readonly InProcessQueue _queue;
+    private readonly ModelHost[] _hosts;
+    private readonly Meter _meter = new(ServingTelemetry.Name);
+
+    public ServingHost(IOptions<ServingOptions> options, InProcessQueue queue, ILogger<ModelHost> logger)
+    {
+        _queue = queue;
+        IEnumerable<ServedModel> models = options.Value.Models is { Count: > 0 } given ? given : [ServedModel.Embedded];
+        _hosts = [.. models.GroupBy(model => model.Device).Select(group => new ModelHost(group.Key, [.. group], queue, logger))];
+        queue.Check = RequireFit;
+        _meter.CreateObservableUpDownCounter("saeunbox.device.memory.usage", () => Memory(memory => memory.Used), "By", "Memory in use on a device whose models are loaded.");
+        _meter.CreateObservableUpDownCounter("saeunbox.device.memory.limit", () => Memory(memory => memory.Limit), "By", "Memory that a device has.");
+    }
+
+    public bool IsReady => _hosts.All(host => host.State == HostState.Ready) && !IsStopping;
+
+    public bool IsStopping { get; private set; }
+
+    public string? Failure => _hosts.Select(host => host.Failure).FirstOrDefault(failure => failure is not null);
+
+    public Task Loaded => Task.WhenAll(_hosts.Select(host => host.Loaded));
+
+    /// <summary>Its devices, for workers.</summary>
+    internal IReadOnlyList<IJobExecutor> Devices => [.. _hosts.Select(host => new DeviceExecutor(host, _queue))];
+
+    /// <summary>Each model once, though several devices may hold it.</summary>
+    internal IEnumerable<HostedModel> Models => _hosts.SelectMany(host => host.Models).DistinctBy(model => model.Info.Name);
+
+    public bool IsBroken => _hosts.Any(host => host.State == HostState.Broken);
+
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        foreach (var host in _hosts)
+            host.Start();
+        return Task.CompletedTask;
+    }
+
+    public Task StopAsync(CancellationToken cancellationToken)
+    {
+        IsStopping = true;
+        return _queue.DrainAsync(cancellationToken);
+    }
+
+    public void Dispose()
+    {
+        _meter.Dispose();
+        // Where the program failed to start, nobody stopped it before.
+        _queue.Close();
+        foreach (var host in _hosts)
+            host.Dispose();
+    }
+
+    private IEnumerable<Measurement<long>> Memory(Func<(long Used, long Limit), long> part)
+    {
+        foreach (var host in _hosts.Where(host => host.State == HostState.Ready))
+            if (DeviceMemory.Of(host.Device) is { } memory)
+                yield return new(part(memory), new KeyValuePair<string, object?>("device", host.Device));
+    }
+
+    private void RequireFit(GenerationJob job)
+    {
+        // While models load, jobs for any of them may wait.
+        if (_hosts.Any(host => host.State == HostState.Loading))
+            return;
+        var holders = _hosts.Where(host => host.Models.Any(model => model.Info.Name == job.Recipe.Model)).ToArray();
+        if (holders.Length > 0 && Array.TrueForAll(holders, host => host.State == HostState.Broken))
+            throw new RecipeException("model", $"cannot be used: {holders[0].Failure}");
+        var model = Models.FirstOrDefault(model => model.Info.Name == job.Recipe.Model)
+            ?? throw ModelFit.NoModel(job.Recipe.Model, Models.Select(known => known.Info.Name));
+        model.Runner.RequireFit(job);
+    }
+}

@@ -1,0 +1,204 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace SaeUnbox.Steering;
+
+/// <summary>
+/// A top-k sparse autoencoder of what a block adds to its input (Gao et al. 2024, arXiv 2406.04093):
+/// <code>z = relu(topk(W_e (x - b_pre) + b_lat))      x_hat = W_d z + b_pre</code>
+/// All mathematics is in float32, on the device of its tensors.
+/// </summary>
+public sealed class SparseAutoencoder : IDisposable
+{
+    // Bounds the dense pre-activations held at once: 64 Mi values, 256 MiB.
+    private const long LargestChunk = 1L << 26;
+
+    /// <summary>An autoencoder over these tensors, which it owns from now on.</summary>
+    /// <param name="config">Its shape.</param>
+    /// <param name="encoderWeight">W_e [n, d].</param>
+    /// <param name="dictionary">W_d transposed, [n, d]: row f is the direction d_f of feature f.</param>
+    /// <param name="preBias">b_pre [d].</param>
+    /// <param name="latentBias">b_lat [n].</param>
+    /// <param name="statsLastNonzero">Training steps since each feature last fired, [n] int64.</param>
+    public SparseAutoencoder(
+        SaeConfig config, Tensor encoderWeight, Tensor dictionary, Tensor preBias, Tensor latentBias, Tensor statsLastNonzero)
+    {
+        config.Validate("SaeConfig");
+        Config = config;
+        EncoderWeight = Own(encoderWeight, ScalarType.Float32, config.Features, config.Width);
+        Dictionary = Own(dictionary, ScalarType.Float32, config.Features, config.Width);
+        PreBias = Own(preBias, ScalarType.Float32, config.Width);
+        LatentBias = Own(latentBias, ScalarType.Float32, config.Features);
+        StatsLastNonzero = Own(statsLastNonzero, ScalarType.Int64, config.Features);
+    }
+
+    public SaeConfig Config { get; internal set; }
+
+    /// <summary>W_e [n, d].</summary>
+    public Tensor EncoderWeight { get; private set; }
+
+    /// <summary>W_d transposed, [n, d], row-major: the column-major decoder of the reference, so d_f is one contiguous row.</summary>
+    public Tensor Dictionary { get; private set; }
+
+    /// <summary>b_pre [d].</summary>
+    public Tensor PreBias { get; private set; }
+
+    /// <summary>b_lat [n].</summary>
+    public Tensor LatentBias { get; private set; }
+
+    /// <summary>Training steps since each feature last fired, [n] int64.</summary>
+    public Tensor StatsLastNonzero { get; private set; }
+
+    /// <summary>Mean and standard deviation of each feature where it is active; null where the files are not there.</summary>
+    public ActivationScale? Scale { get; set; }
+
+    /// <summary>Where it was loaded from, for messages.</summary>
+    public string Source { get; init; } = "the sparse autoencoder";
+
+    public Device Device => EncoderWeight.device;
+
+    /// <summary>Moves all tensors to a device.</summary>
+    public SparseAutoencoder To(Device device)
+    {
+        EncoderWeight = Move(EncoderWeight);
+        Dictionary = Move(Dictionary);
+        PreBias = Move(PreBias);
+        LatentBias = Move(LatentBias);
+        StatsLastNonzero = Move(StatsLastNonzero);
+        return this;
+
+        Tensor Move(Tensor tensor)
+        {
+            if (tensor.device_type == device.type && tensor.device_index == device.index)
+                return tensor;
+            var moved = tensor.to(device).DetachFromDisposeScope();
+            if (!ReferenceEquals(moved, tensor))
+                tensor.Dispose();
+            return moved;
+        }
+    }
+
+    /// <summary>The k active features of every position.</summary>
+    /// <param name="x">Differences output - input, channels last: [..., d], any dtype.</param>
+    public SparseCodes Encode(Tensor x)
+    {
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        var flat = Flatten(x);
+        var rows = Math.Max(1, LargestChunk / Config.Features);
+        var indices = new List<Tensor>();
+        var values = new List<Tensor>();
+        for (long start = 0; start < Math.Max(flat.shape[0], 1); start += rows)
+        {
+            using var chunk = NewDisposeScope();
+            var preActivations = PreActivations(flat.narrow(0, start, Math.Min(rows, flat.shape[0] - start)));
+            var (top, where) = preActivations.topk(Count(preActivations), -1);
+            top = top.relu();
+            if (Config.Threshold is { } threshold)
+                top = top * top.IsAbove(threshold).to(ScalarType.Float32);
+            values.Add(top.MoveToOuterDisposeScope());
+            indices.Add(where.MoveToOuterDisposeScope());
+        }
+
+        return new SparseCodes(Shape(Join(indices)), Shape(Join(values)), Config.Features);
+
+        Tensor Shape(Tensor tensor)
+        {
+            var shape = x.shape;
+            shape[^1] = tensor.shape[^1];
+            return tensor.view(shape).MoveToOuterDisposeScope();
+        }
+    }
+
+    /// <summary>W_e (x - b_pre) + b_lat for rows x [p, d]: [p, n].</summary>
+    internal Tensor PreActivations(Tensor rows) => nn.functional.linear(rows - PreBias, EncoderWeight, LatentBias);
+
+    /// <summary>x_hat = W_d z + b_pre: [..., d] float32.</summary>
+    public Tensor Decode(SparseCodes codes)
+    {
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        var shape = codes.Indices.shape;
+        shape[^1] = Config.Width;
+        using var entries = ActiveEntries.OfTopK(codes.Indices, codes.Values);
+        return SparseKernels.For(Device)
+            .Decode(entries, Dictionary, PreBias, Nesting.None(Config.Features))
+            .view(shape)
+            .MoveToOuterDisposeScope();
+    }
+
+    /// <summary>x_hat of x [..., d].</summary>
+    public Tensor Reconstruct(Tensor x)
+    {
+        using var codes = Encode(x);
+        return Decode(codes);
+    }
+
+    /// <summary>d_f, the direction of a feature: [d], a view.</summary>
+    public Tensor Direction(int feature)
+    {
+        RequireFeature(feature);
+        return Dictionary[feature];
+    }
+
+    /// <summary>Throws where the feature does not exist.</summary>
+    public void RequireFeature(int feature)
+    {
+        if (feature < 0 || feature >= Config.Features)
+            throw new SaeException($"Feature {feature} does not exist in {Source}: it holds 0 to {Config.Features - 1}.");
+    }
+
+    /// <summary>mean_f, the mean activation of a feature where it is active; steering strengths count in it.</summary>
+    /// <exception cref="SaeException">There is no mean.pt beside the weights.</exception>
+    public float MeanOf(int feature)
+    {
+        RequireFeature(feature);
+        return Scale?.Mean[feature]
+            ?? throw new SaeException($"{Source}: mean.pt is missing, and steering needs the features' mean activations.");
+    }
+
+    public void Dispose()
+    {
+        EncoderWeight.Dispose();
+        Dictionary.Dispose();
+        PreBias.Dispose();
+        LatentBias.Dispose();
+        StatsLastNonzero.Dispose();
+    }
+
+    // With a threshold the count differs by position; the largest of them is kept, padded with zeros.
+    private int Count(Tensor preActivations)
+    {
+        if (Config.Threshold is not { } threshold)
+            return Config.K;
+        if (preActivations.shape[0] == 0)
+            return 1;
+        return Math.Max(1, (int)preActivations.IsAbove(threshold).sum(-1).max().item<long>());
+    }
+
+    private Tensor Join(List<Tensor> chunks)
+    {
+        var widest = chunks.Max(chunk => chunk.shape[^1]);
+        var padded = chunks.Select(chunk => chunk.shape[^1] == widest
+            ? chunk
+            : cat([chunk, zeros([chunk.shape[0], widest - chunk.shape[^1]], dtype: chunk.dtype, device: chunk.device)], 1)).ToArray();
+        return padded.Length == 1 ? padded[0] : cat(padded, 0);
+    }
+
+    private Tensor Flatten(Tensor x)
+    {
+        if (x.shape.Length == 0 || x.shape[^1] != Config.Width)
+            throw new SaeException(
+                $"{Source} reads {Config.Width} channels, the activations have shape [{string.Join(", ", x.shape)}].");
+        return x.to(Device).to(ScalarType.Float32).reshape(-1, Config.Width);
+    }
+
+    private static Tensor Own(Tensor tensor, ScalarType dtype, params long[] shape)
+    {
+        if (!tensor.shape.SequenceEqual(shape) || tensor.dtype != dtype)
+            throw new SaeException(
+                $"A tensor of the sparse autoencoder is {tensor.dtype} [{string.Join(", ", tensor.shape)}], "
+                + $"expected {dtype} [{string.Join(", ", shape)}].");
+        return tensor.DetachFromDisposeScope();
+    }
+}

@@ -1,0 +1,71 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace SaeUnbox.Steering;
+
+/// <summary>
+/// The few active features of each position, largest first: <paramref name="Indices"/> [..., k] int64 and
+/// <paramref name="Values"/> [..., k] float32, at least 0. A value of 0 means that fewer than k features are active.
+/// </summary>
+/// <param name="Indices">Feature numbers, shape [..., k].</param>
+/// <param name="Values">Activations z after relu, shape [..., k].</param>
+/// <param name="Features">n, the size of the dictionary.</param>
+public sealed record SparseCodes(Tensor Indices, Tensor Values, int Features) : IDisposable
+{
+    /// <summary>z, dense: [..., n]. For few positions; a full grid of a large dictionary is mostly zeros.</summary>
+    public Tensor ToDense()
+    {
+        using var scope = NewDisposeScope();
+        var shape = Indices.shape;
+        shape[^1] = Features;
+        return zeros(shape, dtype: ScalarType.Float32, device: Values.device)
+            .scatter_(-1, Indices, Values)
+            .MoveToOuterDisposeScope();
+    }
+
+    /// <summary>z_f of one feature at every position: [...].</summary>
+    public Tensor Map(int feature)
+    {
+        if (feature < 0 || feature >= Features)
+            throw new SaeException($"Feature {feature} does not exist: the dictionary holds 0 to {Features - 1}.");
+        using var scope = NewDisposeScope();
+        return (Values * Indices.Is(feature).to(ScalarType.Float32)).sum(-1).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The mean of z over all positions, per feature: [n].</summary>
+    public Tensor MeanActivation()
+    {
+        using var scope = NewDisposeScope();
+        var k = Indices.shape[^1];
+        var positions = Indices.numel() / Math.Max(k, 1);
+        return zeros([Features], dtype: ScalarType.Float64, device: Values.device)
+            .scatter_add_(0, Indices.reshape(-1), Values.reshape(-1).to(ScalarType.Float64))
+            .DivideInPlace((double)Math.Max(positions, 1))
+            .to(ScalarType.Float32)
+            .MoveToOuterDisposeScope();
+    }
+
+    /// <summary>
+    /// The features of largest mean activation, largest first, equal ones by rising number; features that are
+    /// active nowhere come last, as in the reference.
+    /// </summary>
+    public IReadOnlyList<(int Feature, float Mean)> TopFeatures(int count)
+    {
+        using var scope = NewDisposeScope();
+        var means = MeanActivation().cpu().data<float>().ToArray();
+        return
+        [
+            .. Enumerable.Range(0, means.Length)
+                .OrderByDescending(feature => means[feature])
+                .ThenBy(feature => feature)
+                .Take(count)
+                .Select(feature => (feature, means[feature]))
+        ];
+    }
+
+    public void Dispose()
+    {
+        Indices.Dispose();
+        Values.Dispose();
+    }
+}

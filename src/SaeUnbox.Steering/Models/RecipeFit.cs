@@ -1,0 +1,33 @@
+namespace SaeUnbox.Steering;
+
+/// <summary>Whether a recipe can be run by a loaded model: what the catalogue tells (<see cref="ModelFit"/>), and what only the model itself knows.</summary>
+public static class RecipeFit
+{
+    /// <exception cref="RecipeException">Every field that does not fit is named.</exception>
+    public static void Require(Recipe recipe, LoadedModel model)
+    {
+        recipe.EnsureValid();
+        List<RecipeError> errors = [.. Check(recipe, model), .. ModelFit.Check(recipe, model.Info)];
+        if (errors.Count > 0) throw new RecipeException(errors);
+    }
+
+    private static IEnumerable<RecipeError> Check(Recipe recipe, LoadedModel model)
+    {
+        if (recipe.Dtype is { } dtype && dtype != model.Dtype)
+            yield return new("dtype", $"is {Names.Of<Dtype>(dtype)}, but the model is loaded in {Names.Of<Dtype>(model.Dtype)}");
+        if (recipe.Vae is { } vae && vae != model.Vae)
+            yield return new("vae", $"is {Names.Of<Vae>(vae)}, but the model is loaded with {Names.Of<Vae>(model.Vae)}");
+        if (!model.Info.HasSaes(recipe.Saes))
+            yield return new("saes", $"is \"{recipe.Saes}\", but the model is loaded with {(model.Info.Saes is { } saes ? $"the autoencoders \"{saes}\"" : "no autoencoders")}");
+        for (var i = 0; i < recipe.Edits.Count; i++)
+            if (recipe.Edits[i] is { Mode: EditMode.Add } edit && HasNoMeans(edit.Site, model))
+                yield return new($"edits[{i}].mode", $"add needs the feature's mean activation, and the autoencoder of {edit.Site} has no mean.pt; use scale");
+        for (var i = 0; i < recipe.Interventions.Count; i++)
+            if (recipe.Interventions[i] is SiteIntervention.Ablate ablate && model.Pipeline.UNet.Sites.All(site => site.Code != ablate.Site.Code))
+                yield return new($"interventions[{i}].site", $"the model has no site {ablate.Site}; it has {string.Join(", ", model.Pipeline.UNet.Sites.Select(site => site.Code))}");
+            else if (recipe.Interventions[i] is SiteIntervention.Icon icon && HasNoMeans(icon.Site, model))
+                yield return new($"interventions[{i}].feature", $"an icon needs the feature's mean activation, and the autoencoder of {icon.Site} has no mean.pt");
+    }
+
+    private static bool HasNoMeans(HookSite site, LoadedModel model) => model.Info.Find(site) is not null && model.Saes[site].Scale is null;
+}

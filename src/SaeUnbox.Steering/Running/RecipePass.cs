@@ -1,0 +1,130 @@
+using static TorchSharp.torch;
+
+namespace SaeUnbox.Steering;
+
+/// <summary>One recipe's way through the steps: from the prefix as far as it reaches, from there on with the edits.</summary>
+internal sealed class RecipePass(LoadedModel model, Recipe recipe, RunRequest request, SteeringPlan plan, Prefix prefix)
+{
+    private readonly UNet unet = model.Pipeline.UNet;
+    private readonly Dictionary<(int Step, HookSite Site), SiteActivations> readings = [];
+
+    public IEnumerable<SiteActivations> Readings => readings.Values;
+
+    /// <summary>The final latents, in the caller's dispose scope.</summary>
+    public Tensor Denoise(CancellationToken cancellation)
+    {
+        var first = FirstStep();
+        TakeReadingsBefore(first);
+        var latents = first == recipe.Steps ? prefix.LatentsBefore(first)!.alias() : Denoise(first, cancellation);
+        request.Recorder?.Keep("latents", latents);
+        return latents;
+    }
+
+    private Tensor Denoise(int first, CancellationToken cancellation)
+    {
+        var latents = prefix.LatentsBefore(first) ?? prefix.Run.StartLatents();
+        KeepLatents(first, latents);
+        foreach (var step in prefix.Run.Denoise(first, latents, Predict, cancellation))
+        {
+            latents = step.After;
+            KeepLatents(step.Index + 1, latents);
+            request.Recorder?.Keep($"step.{step.Index}.latents", latents);
+            request.Progress?.Invoke(step.Index + 1, recipe.Steps);
+        }
+        return latents;
+    }
+
+    private bool IsWhole => request.Recorder is { NeedsWholeRun: true };
+
+    // No edit acts before this step.
+    private int Edited => plan.FirstStep ?? recipe.Steps;
+
+    // The last step at or before the first edited one whose latents, and the readings before it, are known.
+    private int FirstStep()
+    {
+        if (IsWhole) return 0;
+        var known = 0;
+        for (var step = 1; step <= Edited && prefix.LatentsBefore(step) is not null; step++)
+        {
+            if (request.Read.Any(site => prefix.Reading(step - 1, site) is null)) break;
+            known = step;
+        }
+        return known;
+    }
+
+    private void TakeReadingsBefore(int first)
+    {
+        for (var step = 0; step < first; step++)
+            foreach (var site in request.Read) readings[(step, site)] = prefix.Reading(step, site)!;
+    }
+
+    private void KeepLatents(int step, Tensor before)
+    {
+        if (step <= Edited) prefix.KeepLatents(step, before);
+    }
+
+    private Tensor Predict(DenoisingInput input, CancellationToken cancellation)
+    {
+        var edits = plan.At(input.Step);
+        using var hooks = new HookScopes();
+        foreach (var site in request.Read) hooks.Add(unet.Hook(site.Code, (before, after) => Read(input.Step, site, before, after)));
+        foreach (var (site, edit) in edits) hooks.Add(unet.Hook(site.Code, edit.Apply));
+        if (request.Recorder is { } recorder) hooks.Add(recorder.Watch(unet));
+
+        if (input.Step > Edited) return unet.Forward(input.Sample, input.Timestep, input.Conditioning, cancellation);
+        HookSite? start = edits.Count > 0 ? edits[0].Site : null;
+        if (start is not null && !IsWhole && TryReadUpstream(input.Step, start) && prefix.State(input.Step, start) is { } state)
+            return unet.Resume(state, cancellation);
+
+        // Whatever lies up to the first edited site is the unedited run's, and serves the next recipe.
+        var capture = Captured(input.Step).Where(site => start is null || site.CompareTo(start) <= 0).Select(site => site.Code).ToList();
+        if (capture.Count == 0) return unet.Forward(input.Sample, input.Timestep, input.Conditioning, cancellation);
+        var run = unet.Run(input.Sample, input.Timestep, input.Conditioning, capture, cancellation: cancellation);
+        prefix.KeepStates(input.Step, run.States);
+        return run.Output!;
+    }
+
+    // States are held for one step: the first an edit acts in, or the first of all.
+    private IEnumerable<HookSite> Captured(int step)
+    {
+        if (step != (plan.FirstStep ?? 0)) return [];
+        return model.Saes.Keys.Concat(plan.At(step).Select(edit => edit.Site)).Distinct();
+    }
+
+    // Sites before the resumed one are not run again; what was read there without edits still holds.
+    private bool TryReadUpstream(int step, HookSite start)
+    {
+        foreach (var site in request.Read.Where(site => site.CompareTo(start) < 0))
+        {
+            if (prefix.Reading(step, site) is { } known) readings[(step, site)] = known;
+            else if (prefix.State(step, site) is { } state) Read(step, site, state.Input, state.Output);
+            else return false;
+        }
+        return true;
+    }
+
+    private Tensor Read(int step, HookSite site, Tensor input, Tensor output)
+    {
+        var reading = ActivationReader.Read(model.Saes[site], site, step, input, output, recipe.Guidance > 1 ? 1 : 0);
+        readings[(step, site)] = reading;
+        if (step < Edited || (step == Edited && site.CompareTo(plan.At(step)[0].Site) <= 0)) prefix.KeepReading(reading);
+        return output;
+    }
+
+    private sealed class HookScopes : IDisposable
+    {
+        private readonly Stack<IDisposable> scopes = [];
+
+        public void Add(IDisposable scope) => scopes.Push(scope);
+
+        public void Add(IEnumerable<IDisposable> many)
+        {
+            foreach (var scope in many) scopes.Push(scope);
+        }
+
+        public void Dispose()
+        {
+            while (scopes.TryPop(out var scope)) scope.Dispose();
+        }
+    }
+}

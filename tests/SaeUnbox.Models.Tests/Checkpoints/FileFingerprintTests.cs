@@ -1,0 +1,48 @@
+using SaeUnbox.Testing;
+
+namespace SaeUnbox.Models.Tests;
+
+public sealed class FileFingerprintTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    [Theory]
+    [InlineData(10, 9)]
+    [InlineData(5_000, 2_500)]
+    [InlineData(60_000, 59_999)]
+    [InlineData(3_000_000, 0)]
+    [InlineData(3_000_000, 2_999_999)]
+    public void Of_FilesThatDifferInAByteThatIsRead_Differ(int length, int changed)
+    {
+        var bytes = new byte[length];
+        var first = Write("a", bytes);
+        bytes[changed]++;
+
+        Assert.NotEqual(Of("x", first), Of("x", Write("b", bytes)));
+    }
+
+    [Fact]
+    public void Of_TheSameFilesElsewhereInAnotherOrder_IsTheSame()
+    {
+        var (a, b) = (Write("a", new byte[100_000]), Write("b", [1, 2]));
+        var (c, d) = (Write("c", new byte[100_000]), Write("d", [1, 2]));
+
+        Assert.Equal(FileFingerprint.Of([("x", a), ("y", b)]), FileFingerprint.Of([("y", d), ("x", c)]));
+        Assert.NotEqual(FileFingerprint.Of([("x", a), ("y", b)]), FileFingerprint.Of([("y", c), ("x", d)]));
+        Assert.NotEqual(Of("x", a), Of("x", Write("e", new byte[100_001])));
+    }
+
+    [Fact]
+    public void Of_AFileThatIsMissing_SaysWhich() =>
+        Assert.Contains("gone", Assert.Throws<CheckpointException>(() => Of("x", _folder.At("gone"))).Message);
+
+    public void Dispose() => _folder.Dispose();
+
+    private static string Of(string name, string path) => FileFingerprint.Of([(name, path)]);
+
+    private string Write(string name, byte[] bytes)
+    {
+        File.WriteAllBytes(_folder.At(name), bytes);
+        return _folder.At(name);
+    }
+}

@@ -1,0 +1,62 @@
+using SaeUnbox.Testing;
+using TorchSharp;
+
+namespace SaeUnbox.Models.Tests;
+
+public sealed class InspectionTests
+{
+    [Fact]
+    public void Of_PipelineFolder_NamesEveryComponentOfItsIndex()
+    {
+        var inspection = Inspection.Of(Goldens.At("model"));
+        Assert.Equal(CheckpointKind.Pipeline, inspection.Kind);
+        var kinds = inspection.Parts.ToDictionary(part => Path.GetFileName(part.Path), part => part.Kind);
+        Assert.Equal(CheckpointKind.UNet, kinds["unet"]);
+        Assert.Equal(CheckpointKind.Autoencoder, kinds["vae"]);
+        Assert.Equal(CheckpointKind.TextEncoder, kinds["text_encoder_2"]);
+        Assert.Equal(CheckpointKind.Tokenizer, kinds["tokenizer"]);
+        Assert.Equal(CheckpointKind.Scheduler, kinds["scheduler"]);
+        Assert.Equal(inspection.Parts.Sum(part => part.Parameters), inspection.Parameters);
+    }
+
+    [Fact]
+    public void Of_SaeFolder_FindsWeightsStridesAndStatistics()
+    {
+        var set = Inspection.Of(Goldens.At("saes"));
+        Assert.Equal(CheckpointKind.SparseAutoencoders, set.Kind);
+        Assert.All(set.Parts, sae =>
+        {
+            Assert.Equal(CheckpointKind.SparseAutoencoder, sae.Kind);
+            var decoder = Assert.Single(sae.Tensors, tensor => tensor.Name == "state_dict.decoder.weight");
+            Assert.Equal([1L, decoder.Shape[0]], decoder.Strides!);
+            Assert.Equal($"{decoder.Shape[1]}", sae.Facts["n_dirs_local"]);
+            Assert.All(sae.Parts, part => Assert.Equal(CheckpointKind.BareTensor, part.Kind));
+        });
+    }
+
+    [Fact]
+    public void Of_TinyAutoencoder_IsToldFromTheOther() => Assert.Equal(CheckpointKind.TinyAutoencoder, Inspection.Of(Goldens.At("vae_tiny")).Kind);
+
+    [Fact]
+    public void Of_DamagedData_FailsOnItsChecksum() =>
+        Assert.Throws<CheckpointException>(() => Inspection.Of(Goldens.At("badfiles", "zip_bad_crc.pt")));
+
+    [Fact]
+    public void Of_NothingKnown_SaysSo()
+    {
+        using var folder = new TemporaryFolder();
+        Assert.Contains("neither a model nor a checkpoint", Assert.Throws<CheckpointException>(() => Inspection.Of(folder.Path)).Message);
+        Assert.Contains("does not exist", Assert.Throws<CheckpointException>(() => Inspection.Of(folder.At("absent.pt"))).Message);
+    }
+
+    [Fact]
+    public void Of_FileWithChecksums_TellsHowFarItIsAndStopsWhenTold()
+    {
+        var path = Goldens.At("saes_other", "probe", "state_dict.pth");
+        var told = new List<(string File, double Share)>();
+        Inspection.Of(path, (file, share) => told.Add((file, share)));
+        Assert.True(told.Count > 1 && told.TrueForAll(one => one.File == path));
+        Assert.Equal((0, true), (told[0].Share, told[^1].Share < 1));
+        Assert.Throws<OperationCanceledException>(() => Inspection.Of(path, (_, _) => throw new OperationCanceledException()));
+    }
+}

@@ -1,0 +1,138 @@
+using System.Text;
+using SaeUnbox.Testing;
+using TorchSharp;
+
+namespace SaeUnbox.Models.Tests;
+
+public sealed class PickleMachineTests : IDisposable
+{
+    private const string OneFloatTensor = "ctorch._utils\n_rebuild_tensor_v2\n((X\u0007\0\0\0storagectorch\nFloatStorage\nX\u0001\0\0\00X\u0003\0\0\0cpuK\u0001tQK\0";
+
+    private readonly TemporaryFolder folder = new();
+
+    private TorchFile Open(string pickle, params byte[][] storages)
+    {
+        Handmade.TorchZip(folder.At("x.pt"), [0x80, 2, .. Encoding.Latin1.GetBytes(pickle), (byte)'.'], storages);
+        return Assert.IsType<TorchFile>(Checkpoint.Open(folder.At("x.pt")));
+    }
+
+    private string Error(string pickle, params byte[][] storages) => Assert.Throws<CheckpointException>(() => Open(pickle, storages).Dispose()).Message;
+
+    [Theory]
+    [InlineData("cos\nsystem\nX\u0004\0\0\0true\u0085R", "os.system")]
+    [InlineData("cbuiltins\neval\n.", "builtins.eval")]
+    [InlineData("ctorch.storage\n_load_from_bytes\n.", "torch.storage._load_from_bytes")]
+    [InlineData("ctorch\nload\n.", "torch.load")]
+    [InlineData("X\u0005\0\0\0posixX\u0006\0\0\0system\u0093.", "posix.system")]
+    public void Open_GlobalBeyondTheList_NamesItAndRunsNothing(string pickle, string name)
+    {
+        var message = Error(pickle);
+        Assert.Contains(name, message);
+        Assert.Contains("nothing of it was run", message);
+    }
+
+    [Theory]
+    [InlineData("(K\u0001")]
+    [InlineData("a")]
+    [InlineData("0")]
+    [InlineData("K\u0001K\u0002")]
+    [InlineData("]K\u0001K\u0002s")]
+    [InlineData("}(K\u0001u")]
+    [InlineData("}]K\u0001s")]
+    [InlineData("K\u0001K\u0002R")]
+    [InlineData("]}b")]
+    [InlineData("(K\u0001\u0086")]
+    [InlineData("j\u0001\0\0\0")]
+    [InlineData("K\u0001Q")]
+    [InlineData("]q\0h\0a")]
+    [InlineData("}q\0X\u0001\0\0\0ah\0s")]
+    public void Open_IllFormedOrCyclic_IsRejected(string pickle) => Error(pickle);
+
+    [Fact]
+    public void Open_SharedPartsThatMultiply_AreRejectedQuickly()
+    {
+        var pickle = new StringBuilder("]");
+        // Each list holds the one before it twice: 2^60 values in a few hundred bytes.
+        for (var i = 0; i < 60; i++) pickle.Append($"q{(char)i}0](h{(char)i}h{(char)i}e");
+        Assert.Contains("more than", Error(pickle.ToString()));
+    }
+
+    [Fact]
+    public void Open_MillionsOfValues_AreRejectedInBoundedMemory()
+    {
+        const int size = 4_000_000;
+        Handmade.TorchZip(folder.At("x.pt"), Encoding.Latin1.GetBytes(new string('}', size)));
+        Assert.Contains("too many values", ErrorWithin(2 * size + (16 << 20)));
+    }
+
+    [Fact]
+    public void Open_TextOfManyMegabytes_IsRejectedBeforeItIsRead()
+    {
+        const int length = 20 << 20;
+        Handmade.TorchZip(folder.At("x.pt"), [0x80, 2, (byte)'X', .. BitConverter.GetBytes(length), .. new byte[length], (byte)'.']);
+        Assert.Contains("bytes of text", ErrorWithin(2 << 20));
+    }
+
+    [Fact]
+    public void Open_TextOfAGigabyteInALegacyFile_IsRejectedBeforeItIsRead()
+    {
+        const int magic = 15;
+        using (var stream = File.Create(folder.At("x.pt")))
+        {
+            stream.Write([.. File.ReadAllBytes(Goldens.At("saes_other", "mid.0_legacy", "mean.pt"))[..magic], (byte)'X', .. BitConverter.GetBytes(1 << 30)]);
+            stream.SetLength(3L << 30);
+        }
+        ErrorWithin(2 << 20);
+    }
+
+    private string ErrorWithin(long bytes)
+    {
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        var message = Assert.Throws<CheckpointException>(() => Checkpoint.Open(folder.At("x.pt")).Dispose()).Message;
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, bytes);
+        return message;
+    }
+
+    [Theory]
+    [InlineData("K\u0001\u0085J\u0001\0\0\0\u0085")]
+    [InlineData("))")]
+    public void Open_TensorInsideItsStorage_IsTaken(string shapeAndStrides)
+    {
+        using var file = Open($"{OneFloatTensor}{shapeAndStrides}\u0089ccollections\nOrderedDict\n)RtR", [0, 0, 0x80, 0x3f]);
+        using var tensor = file.Read("");
+        Assert.Equal(1f, tensor.reshape(-1)[0].item<float>());
+    }
+
+    [Theory]
+    [InlineData("K\u0002\u0085K\u0001\u0085")]
+    [InlineData("K\u0002\u0085K\0\u0085")]
+    [InlineData("J\xff\xff\xff\xff\u0085K\u0001\u0085")]
+    [InlineData("K\u0001\u0085J\xff\xff\xff\xff\u0085")]
+    [InlineData("K\u0001\u0085)")]
+    [InlineData("\u008a\u0008\0\0\0\0\0\0\0\u0040K\u0008\u0086K\0K\0\u0086")]
+    [InlineData("K\u0002\u0085\u008a\u0008\xff\xff\xff\xff\xff\xff\xff\u007f\u0085")]
+    public void Open_TensorOutsideItsStorage_IsRejected(string shapeAndStrides) =>
+        Error($"{OneFloatTensor}{shapeAndStrides}\u0089ccollections\nOrderedDict\n)RtR", [0, 0, 0x80, 0x3f]);
+
+    [Fact]
+    public void Open_ManyViewsOfOneStorage_StayWithinTwiceTheFile()
+    {
+        var tensor = $"{OneFloatTensor.Replace("K\u0001tQ", "M\u0000\u0004tQ")}M\u0000\u0004\u0085K\u0001\u0085\u0089ccollections\nOrderedDict\n)RtR";
+        var pickle = new StringBuilder($"]({tensor}q\u0001");
+        for (var i = 0; i < 500; i++) pickle.Append("h\u0001");
+        Assert.Contains("twice the file", Error(pickle.Append('e').ToString(), new byte[4096]));
+    }
+
+    [Fact]
+    public void Open_UntypedStorageOfAnotherType_CountsItsElements()
+    {
+        const string pickle = "ctorch._utils\n_rebuild_tensor_v3\n((X\u0007\0\0\0storagectorch\nUntypedStorage\nX\u0001\0\0\00X\u0003\0\0\0cpuK\u0004tQK\0"
+            + "K\u0002\u0085K\u0001\u0085\u0089ccollections\nOrderedDict\n)Rctorch\nuint16\ntR";
+        using var file = Open(pickle, [1, 0, 2, 0]);
+        Assert.Equal("U16", Assert.Single(file.Entries).Value.Element.Name);
+        using var tensor = file.Read("");
+        Assert.Equal([1, 2], tensor.data<int>().ToArray());
+    }
+
+    public void Dispose() => folder.Dispose();
+}

@@ -1,0 +1,122 @@
+using TorchSharp;
+
+namespace SaeUnbox.Models.Tests;
+
+public sealed class SchedulerConfigTests
+{
+    private const string Euler = "EulerDiscreteScheduler";
+    private const string Ancestral = "EulerAncestralDiscreteScheduler";
+
+    [Theory]
+    [InlineData("\"rescale_betas_zero_snr\": true", "rescale_betas_zero_snr")]
+    [InlineData("\"use_karras_sigmas\": true", "use_karras_sigmas")]
+    [InlineData("\"trained_betas\": [0.1]", "trained_betas")]
+    [InlineData("\"interpolation_type\": \"log_linear\"", "interpolation_type")]
+    [InlineData("\"beta_schedule\": \"squaredcos_cap_v2\"", "beta_schedule")]
+    [InlineData("\"timestep_spacing\": \"sideways\"", "timestep_spacing")]
+    [InlineData("\"prediction_type\": \"flow\"", "prediction_type")]
+    [InlineData("\"num_train_timesteps\": 0", "num_train_timesteps")]
+    [InlineData("\"num_train_timesteps\": \"many\"", "num_train_timesteps")]
+    [InlineData("\"beta_start\": 0", "beta_start")]
+    [InlineData("\"steps_offset\": -1", "steps_offset")]
+    public void From_UnsupportedValue_NamesFileAndKey(string entry, string key)
+    {
+        var error = Assert.Throws<ModelException>(() => Config(Euler, entry));
+        Assert.Contains("here.json", error.Message);
+        Assert.Contains(key, error.Message);
+    }
+
+    [Fact]
+    public void From_UnknownClass_NamesTheKnownOnes() =>
+        Assert.Contains(Euler, Assert.Throws<ModelException>(() => Config("DDIMScheduler", "")).Message);
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1001)]
+    public void For_StepsOutOfRange_IsRefused(int steps) =>
+        Assert.Contains($"is {steps}", Assert.Throws<ModelException>(() => Config(Euler, "").For(steps)).Message);
+
+    [Fact]
+    public void For_Linspace_RunsFromTheLastTimestepToZero()
+    {
+        var schedule = Config(Euler, "\"timestep_spacing\": \"linspace\"").For(5).Schedule;
+        Assert.Equal([999f, 749.25f, 499.5f, 249.75f, 0f], schedule.Timesteps);
+        Assert.Equal(schedule.Sigmas.Max(), schedule.InitialNoiseSigma);
+    }
+
+    [Fact]
+    public void For_AnyNumberOfSteps_FallsFromTimestepToTimestep()
+    {
+        foreach (var spacing in (string[])["linspace", "leading", "trailing"])
+        {
+            var config = Config(Euler, $"\"timestep_spacing\": \"{spacing}\"");
+            for (var steps = 1; steps <= 1000; steps += 37)
+            {
+                var schedule = config.For(steps).Schedule;
+                Assert.Equal(steps, schedule.Timesteps.Count);
+                Assert.All(schedule.Timesteps.Zip(schedule.Timesteps.Skip(1)), p => Assert.True(p.First > p.Second));
+                Assert.All(schedule.Sigmas.Zip(schedule.Sigmas.Skip(1)), p => Assert.True(p.First > p.Second));
+            }
+        }
+    }
+
+    [Fact]
+    public void For_FinalSigmaMin_EndsAtTheSmallestTrainingSigma()
+    {
+        var schedule = Config(Euler, "\"final_sigmas_type\": \"sigma_min\"").For(3).Schedule;
+        var smallest = schedule.AlphasCumprod[0];
+        Assert.Equal(Math.Sqrt((1 - smallest) / smallest), schedule.Sigmas[^1], 1e-6);
+    }
+
+    [Fact]
+    public void Step_VelocityAndEpsilonOfTheSameClean_MoveAlike()
+    {
+        using var scope = torch.NewDisposeScope();
+        var (epsilon, velocity) = (Config(Euler, "").For(4), Config(Euler, "\"prediction_type\": \"v_prediction\"").For(4));
+        var sigma = epsilon.Schedule.Sigmas[1];
+        var clean = torch.randn([1, 4, 2, 3]);
+        var noise = torch.randn([1, 4, 2, 3]);
+        var latents = clean.Plus(noise.Times(sigma));
+
+        // v = (noise - sigma * clean) / sqrt(sigma^2 + 1), the velocity of the variance-preserving form.
+        var v = (noise - clean.Times(sigma)).Over(Math.Sqrt(sigma * sigma + 1));
+        var expected = epsilon.Step(noise, 1, latents, null);
+        var actual = velocity.Step(v, 1, latents, null);
+        Testing.TensorAssert.Close(clean, actual.Denoised, 1e-3);
+        Testing.TensorAssert.Close(expected.Latents, actual.Latents, 1e-3);
+    }
+
+    [Fact]
+    public void Step_SamplePrediction_MovesTowardsTheOutput()
+    {
+        using var scope = torch.NewDisposeScope();
+        var scheduler = Config(Euler, "\"prediction_type\": \"sample\"").For(1);
+        var clean = torch.randn([1, 4, 2, 3]);
+        var step = scheduler.Step(clean, 0, torch.randn([1, 4, 2, 3]), null);
+        Testing.TensorAssert.Close(clean, step.Latents, 1e-5);
+    }
+
+    [Fact]
+    public void Step_LastAncestralStep_GivesNoiseNoWeight()
+    {
+        using var scope = torch.NewDisposeScope();
+        var scheduler = Config(Ancestral, "").For(1);
+        var (output, latents) = (torch.randn([1, 4, 2, 3]), torch.randn([1, 4, 2, 3]));
+        var one = scheduler.Step(output, 0, latents, torch.zeros([1, 4, 2, 3]));
+        var other = scheduler.Step(output, 0, latents, torch.ones([1, 4, 2, 3]));
+        Testing.TensorAssert.Same(one.Latents, other.Latents);
+    }
+
+    [Fact]
+    public void Step_HalfModelOutput_GivesLatentsOfItsDType()
+    {
+        using var scope = torch.NewDisposeScope();
+        var output = torch.randn([1, 4, 2, 3]).to_type(torch.ScalarType.BFloat16);
+        var step = Config(Euler, "").For(2).Step(output, 0, output, null);
+        Assert.Equal(torch.ScalarType.BFloat16, step.Latents.dtype);
+        Assert.Equal(torch.ScalarType.Float32, step.Denoised.dtype);
+    }
+
+    private static SchedulerConfig Config(string className, string entry) =>
+        SchedulerConfig.From(JsonConfig.Parse($$"""{"_class_name": "{{className}}"{{(entry == "" ? "" : ", " + entry)}}}""", "here.json"));
+}

@@ -1,0 +1,9 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using SaeUnbox.Serving.TestWorker;
+
+// A worker process that a test can kill: settings come as --SaeUnbox:RabbitMq:Uri=... and so on.
+var builder = Host.CreateApplicationBuilder(args);
+builder.Services.AddSingleton<IReadOnlyList<IJobExecutor>>([new TestExecutor()]);
+builder.Services.AddRabbitMqWorker(builder.Configuration);
+await builder.Build().RunAsync();

@@ -1,0 +1,220 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+using SaeUnbox.Testing;
+
+namespace SaeUnbox.Serving.Tests.Serving;
+
+public sealed class InProcessQueueTests : IAsyncLifetime
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
+    private readonly ServingOptions _options = new()
+    {
+        QueueLimit = 3,
+        Models = { new ServedModel { Name = "golden", Folder = Goldens.At("model"), SaeFolder = Goldens.At("saes"), Threads = 1 } },
+    };
+    private readonly InProcessQueue _queue;
+    private readonly ServingHost _host;
+
+    public InProcessQueueTests()
+    {
+        _queue = new InProcessQueue(Options.Create(_options), TimeProvider.System, NullLogger<InProcessQueue>.Instance);
+        _host = new ServingHost(Options.Create(_options), _queue, NullLogger<ModelHost>.Instance);
+    }
+
+    public ValueTask InitializeAsync() => ValueTask.CompletedTask;
+
+    public async ValueTask DisposeAsync()
+    {
+        await _host.StopAsync(new CancellationToken(true));
+        _host.Dispose();
+    }
+
+    [Fact]
+    public async Task Submit_ARecipe_GivesItsPictureAndMaps()
+    {
+        await StartAsync();
+        var job = Job() with { Sites = [_host.Models.First().Info.Sites[0].Site] };
+        await _queue.SubmitAsync(job);
+
+        var result = Assert.IsType<GenerationProgress.Completed>(await LastAsync(job)).Result;
+
+        Assert.Equal(job.Recipe, Recipe.FromJson(Png.FindText(result.Picture.Span, Recipe.PngKeyword)!));
+        Assert.Equal(job.Sites, result.Maps.Sites);
+        Assert.Equal(["wait", "text", "unet", "decode", "encode"], result.Timings.Select(timing => timing.Stage));
+    }
+
+    [Fact]
+    public async Task Submit_TheSameRecipeTwice_GivesTheSamePixels()
+    {
+        await StartAsync();
+        var jobs = new[] { Job(), Job() };
+        foreach (var job in jobs)
+            await _queue.SubmitAsync(job);
+
+        var pictures = new List<byte[]>();
+        foreach (var job in jobs)
+            pictures.Add(((GenerationProgress.Completed)await LastAsync(job)).Result.Picture.ToArray());
+
+        Assert.Equal(pictures[0], pictures[1]);
+    }
+
+    [Fact]
+    public async Task Submit_BeforeTheModelIsLoaded_WaitsForIt()
+    {
+        var job = Job();
+        await _queue.SubmitAsync(job);
+        await StartAsync();
+
+        Assert.IsType<GenerationProgress.Completed>(await LastAsync(job));
+    }
+
+    [Fact]
+    public async Task Submit_AModelThatIsNotHere_FailsWithItsName()
+    {
+        var early = Job() with { Recipe = Job().Recipe with { Model = "elsewhere" } };
+        await _queue.SubmitAsync(early);
+        await StartAsync();
+
+        Assert.Contains("elsewhere", Assert.IsType<GenerationProgress.Failed>(await LastAsync(early)).Message);
+        var late = await Assert.ThrowsAsync<RecipeException>(async () => await _queue.SubmitAsync(early with { Id = Guid.NewGuid() }));
+        Assert.Contains("golden", late.Message);
+    }
+
+    [Fact]
+    public async Task Submit_MoreThanMayWait_IsRefusedUntilThereIsRoom()
+    {
+        for (var i = 0; i < _options.QueueLimit; i++)
+            await _queue.SubmitAsync(Job() with { Canvas = $"{i}" });
+
+        var refused = await Assert.ThrowsAsync<QueueFullException>(async () => await _queue.SubmitAsync(Job()));
+        Assert.True(refused.RetryAfter > TimeSpan.Zero);
+        // One that takes another's place needs no room.
+        await _queue.SubmitAsync(Job() with { Canvas = "0" });
+    }
+
+    [Fact]
+    public async Task Submit_ANewerJobOfTheCanvas_SupersedesTheWaiting()
+    {
+        var (older, newer) = (Job() with { Canvas = "c" }, Job() with { Canvas = "c" });
+        await _queue.SubmitAsync(older);
+        await _queue.SubmitAsync(newer);
+        await StartAsync();
+
+        Assert.IsType<GenerationProgress.Superseded>(await LastAsync(older));
+        Assert.IsType<GenerationProgress.Completed>(await LastAsync(newer));
+    }
+
+    [Fact]
+    public async Task Watch_BehindOthers_TellsThePosition()
+    {
+        var jobs = Enumerable.Range(0, 3).Select(i => Job() with { Canvas = $"{i}" }).ToArray();
+        foreach (var job in jobs)
+            await _queue.SubmitAsync(job);
+
+        await foreach (var progress in _queue.WatchAsync(jobs[2].Id))
+        {
+            Assert.Equal(2, Assert.IsType<GenerationProgress.Waiting>(progress).Position);
+            return;
+        }
+    }
+
+    [Fact]
+    public async Task Cancel_AWaitingJob_EndsIt()
+    {
+        var job = Job();
+        await _queue.SubmitAsync(job);
+        await _queue.CancelAsync(job.Id);
+
+        Assert.IsType<GenerationProgress.Cancelled>(await LastAsync(job));
+    }
+
+    [Fact]
+    public async Task Cancel_ARunningJob_EndsItBetweenStages()
+    {
+        await StartAsync();
+        var job = Job() with { Recipe = Job().Recipe with { Steps = 1000 } };
+        await _queue.SubmitAsync(job);
+        await foreach (var progress in _queue.WatchAsync(job.Id))
+        {
+            if (progress is GenerationProgress.Running)
+                await _queue.CancelAsync(job.Id);
+            if (progress.IsFinal)
+                Assert.IsType<GenerationProgress.Cancelled>(progress);
+        }
+        var next = Job();
+        await _queue.SubmitAsync(next);
+        Assert.IsType<GenerationProgress.Completed>(await LastAsync(next));
+    }
+
+    [Fact]
+    public async Task Watch_AJobThatHasEnded_StillTells()
+    {
+        await StartAsync();
+        var job = Job();
+        await _queue.SubmitAsync(job);
+        await LastAsync(job);
+
+        Assert.IsType<GenerationProgress.Completed>(await LastAsync(job));
+        Assert.Throws<KeyNotFoundException>(() => _queue.WatchAsync(Guid.NewGuid()));
+    }
+
+    [Fact]
+    public async Task Stop_WithJobsWaiting_LetsThemEnd()
+    {
+        await StartAsync();
+        var jobs = Enumerable.Range(0, 3).Select(i => Job() with { Canvas = $"{i}" }).ToArray();
+        foreach (var job in jobs)
+            await _queue.SubmitAsync(job);
+
+        await _host.StopAsync(default);
+
+        foreach (var job in jobs)
+            Assert.IsType<GenerationProgress.Completed>(await LastAsync(job));
+        await Assert.ThrowsAsync<QueueFullException>(async () => await _queue.SubmitAsync(Job()));
+        Assert.False(_host.IsReady);
+    }
+
+    [Fact]
+    public async Task Load_AFolderThatIsNoModel_SaysWhy()
+    {
+        using var folder = new TemporaryFolder();
+        var options = new ServingOptions { Models = { new ServedModel { Folder = folder.Path } } };
+        var queue = new InProcessQueue(Options.Create(options), TimeProvider.System, NullLogger<InProcessQueue>.Instance);
+        using var host = new ServingHost(Options.Create(options), queue, NullLogger<ModelHost>.Instance);
+        await host.StartAsync(default);
+        await host.Loaded.WaitAsync(Patience);
+
+        Assert.False(host.IsReady);
+        Assert.Contains(folder.Path, host.Failure);
+        await host.StopAsync(default);
+    }
+
+    [Fact]
+    public void Validate_SeveralMistakes_NamesThemAll()
+    {
+        var result = new ServingOptionsValidator().Validate(null, new ServingOptions
+        {
+            QueueLimit = 0, Models = { new ServedModel { Folder = "nowhere", Device = "tpu", Threads = 0 } },
+        });
+
+        Assert.Equal(["QueueLimit", "Folder", "Device", "Threads"], result.Failures!.Select(failure => failure.Split(' ')[0].Split(':')[^1]));
+    }
+
+    private async Task StartAsync()
+    {
+        await _host.StartAsync(default);
+        await _host.Loaded.WaitAsync(Patience);
+        Assert.Null(_host.Failure);
+    }
+
+    private async Task<GenerationProgress> LastAsync(GenerationJob job)
+    {
+        using var patience = new CancellationTokenSource(Patience);
+        GenerationProgress? last = null;
+        await foreach (var progress in _queue.WatchAsync(job.Id, patience.Token))
+            last = progress;
+        return last!;
+    }
+
+    private static GenerationJob Job() => new(Guid.NewGuid(), new Recipe { Model = "golden", Prompt = "a dog", Width = 64, Height = 64 });
+}

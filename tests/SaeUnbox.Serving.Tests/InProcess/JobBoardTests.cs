@@ -1,0 +1,115 @@
+using FsCheck;
+using FsCheck.Fluent;
+
+namespace SaeUnbox.Serving.Tests.Serving;
+
+public sealed class JobBoardTests
+{
+    private static readonly Recipe Any = new() { Model = "m", Prompt = "" };
+
+    [Fact]
+    public void Add_ANewerJobOfTheCanvas_TakesTheOldersPlace()
+    {
+        var board = new JobBoard();
+        var (first, other, second) = (Live("a"), Live("b"), Live("a"));
+
+        Assert.Null(board.Add(first));
+        Assert.Null(board.Add(other));
+
+        Assert.True(board.Replaces(second));
+        Assert.Same(first, board.Add(second));
+        Assert.Equal([second, other], board.Waiting());
+    }
+
+    [Fact]
+    public void Take_WhileTheCanvasHasOneRunning_PassesItsNextBy()
+    {
+        var board = new JobBoard();
+        var (first, second) = (Live("a"), Live("a"));
+        board.Add(first);
+        Assert.Same(first, board.Take(_ => true));
+        board.Add(second);
+
+        Assert.Null(board.Take(_ => true));
+        board.Ended(first);
+
+        Assert.Same(second, board.Take(_ => true));
+    }
+
+    [Fact]
+    public void Take_BatchJobs_ComeInTurnsBetweenClients()
+    {
+        var board = new JobBoard();
+        foreach (var client in "aaab")
+            board.Add(Batch($"{client}"));
+
+        Assert.Equal(["a", "b", "a", "a"], Enumerable.Range(0, 4).Select(_ => board.Take(_ => true)!.Client));
+    }
+
+    [Fact]
+    public void Take_BatchBesidesMuchPainting_IsNotLeftBehind()
+    {
+        var board = new JobBoard();
+        var batch = Batch("x");
+        board.Add(batch);
+        for (var turn = 0; turn < 20; turn++)
+        {
+            board.Add(Live($"{turn % 3}"));
+            var job = board.Take(_ => true)!;
+            if (job == batch)
+                return;
+            board.Ended(job);
+        }
+        Assert.Fail("twenty live jobs went before it");
+    }
+
+    [Fact]
+    public void Take_AModelNotAtHand_IsLeftToOthers()
+    {
+        var board = new JobBoard();
+        board.Add(Live("a"));
+
+        Assert.Null(board.Take(_ => false));
+        Assert.Equal(1, board.Count);
+    }
+
+    [Fact]
+    public void Remove_AnyWaitingJob_TakesOnlyIt()
+    {
+        var board = new JobBoard();
+        var jobs = new[] { Live("a"), Live("b"), Batch("x"), Batch("x"), Batch("y") };
+        foreach (var job in jobs)
+            board.Add(job);
+        foreach (var (i, job) in jobs.Index())
+        {
+            Assert.True(board.Remove(job));
+            Assert.False(board.Remove(job));
+            Assert.Equal(jobs.Skip(i + 1).ToHashSet(), board.Waiting().ToHashSet());
+        }
+    }
+
+    // However jobs come, every one is taken once or replaced once, and between two turns of a canvas every other that waits has one.
+    [Fact]
+    public void Take_AnyOrderOfArrivals_ServesEveryCanvasInTurn() => Prop.ForAll(
+        Gen.Choose(-1, 5).ListOf().ToArbitrary(), arrivals =>
+        {
+            var board = new JobBoard();
+            var (taken, replaced) = (new List<GenerationJob>(), new List<GenerationJob>());
+            var jobs = arrivals.Select(number => number < 0 ? Batch("x") : Live($"{number}")).ToArray();
+            foreach (var job in jobs)
+                if (board.Add(job) is { } old)
+                    replaced.Add(old);
+            while (board.Take(_ => true) is { } job)
+            {
+                taken.Add(job);
+                board.Ended(job);
+            }
+            var live = taken.Where(job => job.Canvas is not null).Select(job => job.Canvas).ToArray();
+            return jobs.ToHashSet().SetEquals(taken.Concat(replaced)) && taken.Count + replaced.Count == jobs.Length
+                && live.Distinct().Count() == live.Length && board.Count == 0;
+        }).QuickCheckThrowOnFailure();
+
+    private static GenerationJob Live(string canvas) => new(Guid.NewGuid(), Any) { Canvas = canvas };
+
+    private static GenerationJob Batch(string client) => new(Guid.NewGuid(), Any) { Client = client };
+}

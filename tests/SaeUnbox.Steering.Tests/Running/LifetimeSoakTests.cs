@@ -1,0 +1,60 @@
+using System.Globalization;
+using SaeUnbox.Testing;
+using TorchSharp;
+
+namespace SaeUnbox.Steering.Tests;
+
+/// <summary>
+/// Painting while garbage is collected all the time. TorchSharp keeps nothing alive during a native call; an object that the code does not keep
+/// either is freed there sooner or later, and the picture fails or differs.
+/// </summary>
+public sealed class LifetimeSoakTests(GoldenModel model) : IClassFixture<GoldenModel>
+{
+    private static int Pictures => Number("SAEUNBOX_SOAK_PICTURES", 1_000);
+
+    private static int Collections => Number("SAEUNBOX_SOAK_COLLECTIONS", 80_000);
+
+    [Fact]
+    public void Run_WithCollectionsBeside_MakesTheSamePictures()
+    {
+        var loaded = model.For("turbo1");
+        var recipes = Recipes().ToArray();
+        using var runner = new RecipeRunner(loaded, prefixes: 1);
+        var expected = recipes.Select(recipe => Pixels(runner, recipe)).ToArray();
+        using var beside = new CollectionsBeside();
+        for (var made = 0; made < Pictures || beside.Count < Collections; made++)
+            Assert.Equal(expected[made % recipes.Length], Pixels(runner, recipes[made % recipes.Length]));
+    }
+
+    [Fact]
+    public void Run_OfEveryKindOfEdit_MakesNoTensorOutsideAScope()
+    {
+        var loaded = model.For("turbo1");
+        using var runner = new RecipeRunner(loaded);
+        var recipes = GoldenEdits.TurboCases().Select(name => GoldenEdits.Turbo(model, name.Data)).ToList();
+        var before = DisposeScopeManager.Statistics.TensorStatistics.CreatedOutsideScopeCount;
+        foreach (var recipe in recipes) Pixels(runner, recipe);
+        Assert.Equal(before, DisposeScopeManager.Statistics.TensorStatistics.CreatedOutsideScopeCount);
+    }
+
+    // Whole runs and edits at every site: another prompt now and then, so that the prefix is made anew.
+    private IEnumerable<Recipe> Recipes()
+    {
+        var plain = model.Recipe("turbo1") with { Width = 128, Height = 128 };
+        foreach (var prompt in (string[])["a dog", "a house by the sea"])
+        {
+            yield return plain with { Prompt = prompt };
+            foreach (var site in model.For("turbo1").Saes.Keys)
+            {
+                yield return plain with { Prompt = prompt, Edits = [new FeatureEdit(site, 3, 5)] };
+                yield return plain with { Prompt = prompt, Edits = [new FeatureEdit(site, 5, -1) { Mode = EditMode.Scale }, new FeatureEdit(HookSite.Style, 7, 2)] };
+            }
+        }
+    }
+
+    private static byte[] Pixels(RecipeRunner runner, Recipe recipe) =>
+        runner.Run(recipe, new RunRequest { Read = recipe.Edits.Count == 1 ? [recipe.Edits[0].Site] : [] }).Picture!.Pixels.ToArray();
+
+    private static int Number(string variable, int otherwise) =>
+        Environment.GetEnvironmentVariable(variable) is { Length: > 0 } text ? int.Parse(text, CultureInfo.InvariantCulture) : otherwise;
+}
