@@ -16,3 +16,125 @@ public sealed class ActivationMaps(IEnumerable<SiteActivations> sites)
     /// <summary>The map of a site at a step; null where it was not asked for.</summary>
     public SiteActivations? Find(HookSite site, int step = 0) => Array.Find(_sites, map => map.Site == site && map.Step == step);
 }
+
+/// <summary>
+/// The active features of one site at one step: for each cell of the grid the k largest, as their indices and values. All other
+/// features are 0 there. A value of 0 means that fewer than k were active.
+/// </summary>
+public sealed class SiteActivations
+{
+    private readonly int[] _indices;
+    private readonly float[] _values;
+
+    /// <param name="site">The block that was read.</param>
+    /// <param name="step">The denoising step, from 0.</param>
+    /// <param name="rows">Rows of the grid.</param>
+    /// <param name="columns">Columns of the grid.</param>
+    /// <param name="features">Number of features of the site's dictionary.</param>
+    /// <param name="indices">rows x columns x k feature indices; k follows from the length. Not copied.</param>
+    /// <param name="values">The activations in the same order, 0 or more. Not copied.</param>
+    /// <exception cref="ArgumentException">The lengths do not fit, or an index lies outside the dictionary.</exception>
+    public SiteActivations(HookSite site, int step, int rows, int columns, int features, int[] indices, float[] values)
+    {
+        if (rows < 1 || columns < 1 || indices.Length != values.Length || indices.Length % (rows * columns) != 0)
+            throw new ArgumentException($"{site}: {indices.Length} indices and {values.Length} values do not fill {rows} x {columns} cells");
+        if (indices.AsSpan().IndexOfAnyExceptInRange(0, features - 1) is >= 0 and var wrong)
+            throw new ArgumentException($"{site}: feature {indices[wrong]} lies outside a dictionary of {features}");
+        (Site, Step, Rows, Columns, Features) = (site, step, rows, columns, features);
+        _indices = indices;
+        _values = values;
+        K = indices.Length / (rows * columns);
+    }
+
+    public HookSite Site { get; }
+
+    public int Step { get; }
+
+    public int Rows { get; }
+
+    public int Columns { get; }
+
+    /// <summary>Size of the dictionary.</summary>
+    public int Features { get; }
+
+    /// <summary>Features kept per cell.</summary>
+    public int K { get; }
+
+    /// <summary>Share of what the block added that the features explain, by the reference's formula; null where it was not measured.</summary>
+    public double? ExplainedVariance { get; init; }
+
+    /// <summary>Feature indices, rows x columns x k.</summary>
+    public ReadOnlySpan<int> Indices => _indices;
+
+    /// <summary>Activations, rows x columns x k.</summary>
+    public ReadOnlySpan<float> Values => _values;
+
+    /// <summary>One feature's activation in every cell, row by row; zeros where it is not active.</summary>
+    public float[] Map(int feature)
+    {
+        var map = new float[Rows * Columns];
+        for (var i = 0; i < _indices.Length; i++)
+        {
+            if (_indices[i] == feature)
+                map[i / K] += _values[i];
+        }
+
+        return map;
+    }
+
+    /// <summary>The features with the largest mean, or maximum, or share; at a tie the smaller index comes first.</summary>
+    public IReadOnlyList<ActiveFeature> Top(int count, FeatureOrder order = FeatureOrder.Mean)
+    {
+        Func<ActiveFeature, double> key = order switch
+        {
+            FeatureOrder.Max => feature => feature.Max,
+            FeatureOrder.Share => feature => feature.Share,
+            _ => feature => feature.Mean,
+        };
+        return [.. Active().OrderByDescending(key).ThenBy(feature => feature.Feature).Take(count)];
+    }
+
+    /// <summary>The features active in one cell, strongest first.</summary>
+    public IReadOnlyList<CellFeature> Under(int row, int column)
+    {
+        var start = ((row * Columns) + column) * K;
+        return
+        [
+            .. Enumerable.Range(start, K).Where(i => _values[i] > 0)
+                .Select(i => new CellFeature(_indices[i], _values[i]))
+                .OrderByDescending(feature => feature.Value).ThenBy(feature => feature.Feature),
+        ];
+    }
+
+    private IEnumerable<ActiveFeature> Active()
+    {
+        var totals = new Dictionary<int, (double Sum, float Max, int Cells)>();
+        for (var i = 0; i < _indices.Length; i++)
+        {
+            if (_values[i] <= 0)
+                continue;
+            var (sum, max, cells) = totals.GetValueOrDefault(_indices[i]);
+            totals[_indices[i]] = (sum + _values[i], Math.Max(max, _values[i]), cells + 1);
+        }
+
+        double all = Rows * Columns;
+        return totals.Select(total => new ActiveFeature(total.Key, total.Value.Sum / all, total.Value.Max, total.Value.Cells / all));
+    }
+}
+
+/// <summary>A feature that is active somewhere on a grid.</summary>
+/// <param name="Feature">Its index.</param>
+/// <param name="Mean">Mean activation over all cells, the inactive ones included.</param>
+/// <param name="Max">Largest activation of a cell.</param>
+/// <param name="Share">Share of the cells in which it is active.</param>
+public sealed record ActiveFeature(int Feature, double Mean, float Max, double Share);
+
+/// <summary>A feature's activation in one cell.</summary>
+public readonly record struct CellFeature(int Feature, float Value);
+
+public enum FeatureOrder
+{
+    Mean,
+    Max,
+    Share,
+}

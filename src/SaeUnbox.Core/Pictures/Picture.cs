@@ -98,3 +98,85 @@ public sealed class Picture
             throw new PictureException($"a picture of {width} x {height} pixels is out of bounds; at most {MaxPixels} pixels are read");
     }
 }
+
+/// <summary>A picture file that cannot be read, or sizes that do not make a picture.</summary>
+public sealed class PictureException(string message, Exception? inner = null) : Exception(message, inner);
+
+/// <summary>Parts of pictures, made smaller.</summary>
+public static class PictureScaling
+{
+    /// <summary>A part of a picture as RGB in another size: each pixel is the mean of what it covers.</summary>
+    public static Picture Resize(Picture picture, int left, int top, int width, int height, int newWidth, int newHeight)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(left);
+        ArgumentOutOfRangeException.ThrowIfNegative(top);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(left + width, picture.Width);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(top + height, picture.Height);
+        var pixels = new byte[newWidth * newHeight * 3];
+        for (var row = 0; row < newHeight; row++)
+        {
+            var (first, last) = Span(row, height, newHeight);
+            for (var column = 0; column < newWidth; column++)
+            {
+                var (start, end) = Span(column, width, newWidth);
+                int red = 0, green = 0, blue = 0;
+                for (var y = first; y < last; y++)
+                    for (var x = start; x < end; x++)
+                    {
+                        var at = ((top + y) * picture.Width + left + x) * picture.Channels;
+                        red += picture.Pixels[at];
+                        green += picture.Pixels[at + 1];
+                        blue += picture.Pixels[at + 2];
+                    }
+                var count = (last - first) * (end - start);
+                var to = (row * newWidth + column) * 3;
+                (pixels[to], pixels[to + 1], pixels[to + 2]) = (Mean(red), Mean(green), Mean(blue));
+
+                byte Mean(int sum) => (byte)((sum + count / 2) / count);
+            }
+        }
+        return new Picture(newWidth, newHeight, 3, pixels);
+    }
+
+    public static Picture Resize(Picture picture, int newWidth, int newHeight) => Resize(picture, 0, 0, picture.Width, picture.Height, newWidth, newHeight);
+
+    private static (int First, int Last) Span(int index, int from, int to)
+    {
+        var first = (int)((long)index * from / to);
+        return (first, Math.Max(first + 1, (int)((long)(index + 1) * from / to)));
+    }
+}
+
+/// <summary>Pictures side by side in rows, from the upper left, on white.</summary>
+public static class PictureSheet
+{
+    private const int Gap = 4, Channels = 3;
+
+    /// <param name="pictures">At least one; each is made to fit its place.</param>
+    /// <param name="columns">Places in a row.</param>
+    /// <param name="side">Longer side of a place in pixels; the first picture gives its shape.</param>
+    /// <exception cref="PictureException">The sheet would be too large.</exception>
+    public static Picture Of(IReadOnlyList<Picture> pictures, int columns, int side)
+    {
+        ArgumentOutOfRangeException.ThrowIfZero(pictures.Count);
+        ArgumentOutOfRangeException.ThrowIfLessThan(columns, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(side, 1);
+        var shape = pictures[0];
+        var scale = Math.Min(1, (double)side / Math.Max(shape.Width, shape.Height));
+        var (tileWidth, tileHeight) = (Math.Max(1, (int)(shape.Width * scale)), Math.Max(1, (int)(shape.Height * scale)));
+        columns = Math.Min(columns, pictures.Count);
+        var rows = (pictures.Count + columns - 1) / columns;
+        var (width, height) = ((columns * (tileWidth + Gap)) - Gap, (rows * (tileHeight + Gap)) - Gap);
+        Picture.CheckSize(width, height);
+        var pixels = new byte[width * height * Channels];
+        pixels.AsSpan().Fill(byte.MaxValue);
+        foreach (var (number, picture) in pictures.Index())
+        {
+            var tile = PictureScaling.Resize(picture, tileWidth, tileHeight);
+            var (top, left) = (number / columns * (tileHeight + Gap), number % columns * (tileWidth + Gap));
+            for (var row = 0; row < tileHeight; row++)
+                tile.Pixels.Slice(row * tileWidth * Channels, tileWidth * Channels).CopyTo(pixels.AsSpan((((top + row) * width) + left) * Channels));
+        }
+        return new Picture(width, height, Channels, pixels);
+    }
+}

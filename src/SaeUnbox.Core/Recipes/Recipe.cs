@@ -1,6 +1,6 @@
 using System.Security.Cryptography;
-using System.Text;
 using System.Text.Json.Serialization;
+using System.Text;
 
 namespace SaeUnbox.Core;
 
@@ -120,4 +120,51 @@ public enum Vae
 
     /// <summary>The small, fast one (AutoencoderTiny).</summary>
     Tiny,
+}
+
+/// <summary>Bounds of a recipe's fields, for controls and messages.</summary>
+public static class RecipeLimits
+{
+    public const int MaxNameLength = 100;
+    public const int MaxPromptLength = 10_000;
+    public const int MaxSteps = 1000;
+    public const double MaxGuidance = 100;
+
+    /// <summary>Width and height are multiples of this: one latent covers 8 x 8 pixels.</summary>
+    public const int SideMultiple = 8;
+    public const int MaxSide = 4096;
+    public const double MinStrength = -40;
+    public const double MaxStrength = 40;
+    public const int MaxEdits = 64;
+
+    /// <summary>Most cells of all masks together.</summary>
+    public const int MaxMaskCells = 1 << 18;
+
+    /// <summary>Longest JSON of a recipe, in characters; also the bound when a link is inflated, in bytes.</summary>
+    public const int MaxJsonLength = 1 << 21;
+
+    /// <summary>Longest link form, in characters.</summary>
+    public const int MaxLinkLength = 1 << 17;
+}
+
+/// <summary>What is wrong with one field of a recipe.</summary>
+/// <param name="Field">The field's path as in the JSON, such as <c>edits[2].strength</c>.</param>
+/// <param name="Message">What is wrong and what is allowed.</param>
+public sealed record RecipeError(string Field, string Message)
+{
+    public override string ToString() => $"{Field}: {Message}";
+}
+
+/// <summary>A recipe, or a part of one, that cannot be used; the message names every field at fault.</summary>
+public sealed class RecipeException : Exception
+{
+    public RecipeException(IReadOnlyList<RecipeError> errors, Exception? inner = null)
+        : base(string.Join("; ", errors), inner) => Errors = errors;
+
+    public RecipeException(string field, string message, Exception? inner = null)
+        : this([new RecipeError(field, message)], inner)
+    {
+    }
+
+    public IReadOnlyList<RecipeError> Errors { get; }
 }

@@ -61,3 +61,77 @@ internal static class RecipeRules
         char.GetUnicodeCategory(c) is UnicodeCategory.Control or UnicodeCategory.Format
             or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator;
 }
+
+/// <summary>
+/// The rules that need more than one field. The lists are handed over element by element, in order, so that a reader can leave
+/// out the element at fault and go on.
+/// </summary>
+internal sealed class RecipeChecker(int steps, List<RecipeError> errors)
+{
+    private readonly HashSet<HookSite> _intervened = [];
+    private int _edits;
+    private int _maskCells;
+
+    public static IReadOnlyList<RecipeError> Check(Recipe recipe)
+    {
+        var errors = new List<RecipeError>();
+        void Field<T>(string name, T? value, Func<T, string?> rule)
+        {
+            if (value is not null && rule(value) is { } problem)
+                errors.Add(new(name, problem));
+        }
+
+        Field("model", recipe.Model, RecipeRules.Name);
+        Field("saes", recipe.Saes, RecipeRules.Name);
+        Field("prompt", recipe.Prompt, RecipeRules.Prompt);
+        Field("negativePrompt", recipe.NegativePrompt, RecipeRules.Prompt);
+        Field("seed", recipe.Seed, RecipeRules.Seed);
+        Field("steps", recipe.Steps, RecipeRules.Steps);
+        Field("guidance", recipe.Guidance, RecipeRules.Guidance);
+        Field("width", recipe.Width, RecipeRules.Side);
+        Field("height", recipe.Height, RecipeRules.Side);
+        Field("dtype", recipe.Dtype, dtype => RecipeRules.Defined(dtype!.Value));
+        Field("vae", recipe.Vae, vae => RecipeRules.Defined(vae!.Value));
+        var checker = new RecipeChecker(recipe.Steps, errors);
+        for (var i = 0; i < recipe.Edits.Count; i++)
+            checker.Accepts(recipe.Edits[i], $"edits[{i}]");
+        for (var i = 0; i < recipe.Interventions.Count; i++)
+            checker.Accepts(recipe.Interventions[i], $"interventions[{i}]");
+        return errors;
+    }
+
+    public bool Accepts(FeatureEdit edit, string path)
+    {
+        var before = errors.Count;
+        Require(++_edits <= RecipeLimits.MaxEdits, path, $"is one too many; {RecipeLimits.MaxEdits} edits are allowed");
+        Require($"{path}.feature", RecipeRules.Feature(edit.Feature));
+        Require($"{path}.mode", RecipeRules.Defined(edit.Mode));
+        Require($"{path}.strength", RecipeRules.Strength(edit.Strength));
+        var cells = edit.Mask?.Cells.Length ?? 0;
+        Require(_maskCells + cells <= RecipeLimits.MaxMaskCells, $"{path}.mask", $"makes more than {RecipeLimits.MaxMaskCells} cells in all masks together");
+        Require(edit.FirstStep >= 0 && edit.FirstStep < steps, $"{path}.firstStep", $"is {edit.FirstStep}; the recipe's steps are 0 to {steps - 1}");
+        if (edit.LastStep is { } last)
+            Require(last > edit.FirstStep && last <= steps, $"{path}.lastStep", $"is {last}; it must lie after firstStep and be {steps} at most (it is exclusive)");
+        if (errors.Count > before)
+            return false;
+        _maskCells += cells;
+        return true;
+    }
+
+    public bool Accepts(SiteIntervention intervention, string path)
+    {
+        var before = errors.Count;
+        if (intervention is SiteIntervention.Icon icon)
+            Require($"{path}.feature", RecipeRules.Feature(icon.Feature));
+        Require(_intervened.Add(intervention.Site), $"{path}.site", $"{intervention.Site} has an intervention already; a site can have one");
+        return errors.Count == before;
+    }
+
+    private void Require(string field, string? problem)
+    {
+        if (problem is not null)
+            errors.Add(new(field, problem));
+    }
+
+    private void Require(bool holds, string field, string problem) => Require(field, holds ? null : problem);
+}

@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Text.Json.Serialization;
+using System.Text.Json;
 
 namespace SaeUnbox.Core;
 
@@ -129,4 +130,16 @@ public enum UNetSection
     Down,
     Mid,
     Up,
+}
+
+/// <summary>A site in JSON is its code.</summary>
+internal sealed class HookSiteConverter : JsonConverter<HookSite>
+{
+    public override HookSite Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+        reader.TokenType == JsonTokenType.String && HookSite.TryParse(reader.GetString(), out var site)
+            ? site
+            : throw new JsonException($"not a hook site; {HookSite.Expected}");
+
+    public override void Write(Utf8JsonWriter writer, HookSite value, JsonSerializerOptions options) =>
+        writer.WriteStringValue(value.Code);
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Text.Json;
 using TorchSharp;
 
 namespace SaeUnbox.Models;
@@ -125,3 +126,122 @@ public abstract class Checkpoint : IWeightSource, IDisposable
         System.Collections.IEnumerator System.Collections.IEnumerable.GetEnumerator() => GetEnumerator();
     }
 }
+
+/// <summary>A set of files under an index (<c>model.safetensors.index.json</c>) whose <c>weight_map</c> says which file holds which tensor.</summary>
+internal sealed class ShardedCheckpoint : Checkpoint
+{
+    private const long LongestIndex = 16 << 20;
+    private const int MostShards = 1000;
+
+    private readonly IReadOnlyList<Checkpoint> shards;
+
+    private ShardedCheckpoint(string path, IReadOnlyList<Checkpoint> shards, IReadOnlyList<StoredTensor> tensors)
+        : base(path, $"{shards.Count} shards of {shards[0].Format}", tensors, shards) => this.shards = shards;
+
+    public static ShardedCheckpoint Open(SourceFile index)
+    {
+        var map = ReadMap(index);
+        var folder = System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(index.Path))!;
+        var shards = new Dictionary<string, Checkpoint>();
+        try
+        {
+            var names = map.Values.Distinct().Order(StringComparer.Ordinal).ToList();
+            if (names.Count is 0 or > MostShards) throw index.Broken($"it names {names.Count} shards");
+            foreach (var shard in names)
+                shards.Add(shard, Checkpoint.Open(System.IO.Path.Combine(folder, shard)));
+            var missing = map.Where(pair => !shards[pair.Value].Entries.ContainsKey(pair.Key)).Select(pair => pair.Key).ToList();
+            if (missing.Count > 0) throw index.Broken($"the shards lack tensors that it lists: {Listing.Of(missing)}");
+            var extra = shards.SelectMany(shard => shard.Value.Entries.Keys.Where(name => map.GetValueOrDefault(name) != shard.Key)).ToList();
+            if (extra.Count > 0) throw index.Broken($"the shards hold tensors that it does not list there: {Listing.Of(extra)}");
+            var tensors = map.Select(pair => shards[pair.Value].Locate(pair.Key)).ToList();
+            return new ShardedCheckpoint(index.Path, [.. shards.Values], tensors);
+        }
+        catch
+        {
+            foreach (var shard in shards.Values) shard.Dispose();
+            throw;
+        }
+    }
+
+    public override void Verify(Action<string, double>? progress = null)
+    {
+        foreach (var shard in shards) shard.Verify(progress);
+    }
+
+    private static Dictionary<string, string> ReadMap(SourceFile index)
+    {
+        if (index.Length > LongestIndex) throw index.Broken($"an index of {index.Length} bytes is too long");
+        var bytes = new byte[index.Length];
+        index.ReadExactly(0, bytes);
+        try
+        {
+            using var json = JsonDocument.Parse(bytes, new JsonDocumentOptions { MaxDepth = 16, AllowDuplicateProperties = false });
+            if (!json.RootElement.TryGetProperty("weight_map", out var map)) throw index.Broken("an index without weight_map");
+            return map.EnumerateObject().ToDictionary(pair => pair.Name, pair => ShardName(index, pair.Value.GetString()));
+        }
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
+        {
+            throw index.Broken("its index is not the JSON object that the format asks for", exception);
+        }
+    }
+
+    /// <summary>A shard lies beside its index, and is no index itself.</summary>
+    private static string ShardName(SourceFile index, string? name) =>
+        string.IsNullOrEmpty(name) || name != System.IO.Path.GetFileName(name) || name is "." or ".."
+            || name.EndsWith(".json", StringComparison.OrdinalIgnoreCase)
+            ? throw index.Broken($"its index names the shard '{name}', which is no file beside it")
+            : name;
+}
+
+/// <summary>Tells the containers apart and knows how model folders name their weights.</summary>
+internal static class CheckpointFormat
+{
+    private static readonly string[] Stems = ["diffusion_pytorch_model", "model", "pytorch_model"];
+
+    /// <summary>By the first bytes: names lie, and a page of HTML or a pointer of git-lfs saved as weights gets its own words.</summary>
+    public static Checkpoint Open(SourceFile file)
+    {
+        if (file.Length == 0) throw file.Broken("it is empty");
+        Span<byte> head = stackalloc byte[16];
+        head = head[..(int)Math.Min(head.Length, file.Length)];
+        file.ReadExactly(0, head);
+
+        // A header's length is below 2^32, so it ends in four zeros; no PyTorch file has them there.
+        if (head.Length > 8 && head[8] == '{' && !head[4..8].ContainsAnyExcept((byte)0)) return SafetensorsFile.Open(file);
+        if (head.StartsWith("PK\u0003\u0004"u8)) return TorchFile.OpenZip(file);
+        if (head[0] == 0x80 && file.Length > 1 && head[1] is >= 2 and <= 5) return TorchFile.OpenLegacy(file);
+        if (file.Path.EndsWith(".json", StringComparison.OrdinalIgnoreCase)) return OpenIndex(file);
+        if (head.StartsWith("version https://"u8)) throw file.Broken("it is a pointer of git-lfs, not the file itself; fetch the file");
+        if (head[0] == '<') throw file.Broken("it is a page of HTML, not a checkpoint; download it again");
+        if (file.Path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase)) return SafetensorsFile.Open(file);
+        throw file.Broken("it is neither a safetensors file nor a PyTorch file");
+    }
+
+    /// <summary>The path of a folder's weights; see <see cref="Checkpoint.OpenFolder"/>.</summary>
+    public static string FindWeights(string folder, bool preferHalf)
+    {
+        if (!Directory.Exists(folder)) throw new CheckpointException($"The folder '{folder}' does not exist.");
+        var candidates =
+            from variant in preferHalf ? new[] { ".fp16", "" } : ["", ".fp16"]
+            from stem in Stems
+            from name in Names(stem, variant)
+            select Path.Combine(folder, name);
+        return candidates.FirstOrDefault(File.Exists)
+            ?? throw new CheckpointException($"The folder '{folder}' holds no weights (such as diffusion_pytorch_model.safetensors or model.safetensors).");
+    }
+
+    // Libraries of different age put the variant of an index in different places.
+    private static IEnumerable<string> Names(string stem, string variant) =>
+    [
+        $"{stem}{variant}.safetensors", $"{stem}{variant}.safetensors.index.json", $"{stem}.safetensors.index{variant}.json",
+        $"{stem}{variant}.bin", $"{stem}{variant}.bin.index.json", $"{stem}.bin.index{variant}.json",
+    ];
+
+    private static ShardedCheckpoint OpenIndex(SourceFile file)
+    {
+        using (file) return ShardedCheckpoint.Open(file);
+    }
+}
+
+/// <summary>A checkpoint cannot be read, written or does not fit its model: one clear sentence that names the file and what is wrong.</summary>
+public sealed class CheckpointException(string message, Exception? inner = null) : Exception(message, inner);

@@ -23,3 +23,70 @@ public sealed record TensorEntry(string Name, ElementType Element, long[] Shape)
     /// <summary>Whether a tensor of this shape can be filled from the entry.</summary>
     public bool Fits(ReadOnlySpan<long> shape) => ReferenceEquals(Shape, AnyShape) || shape.SequenceEqual(Shape);
 }
+
+/// <summary>The type of a stored tensor's elements, under the name that safetensors gives it ("F16").</summary>
+/// <param name="Name">The safetensors name.</param>
+/// <param name="Bits">Size of one element; some formats pack several elements into a byte.</param>
+/// <param name="ScalarType">
+/// The type it is read as, which holds all its values (of U64: those below 2^63); null for complex numbers and parts of bytes, which can be listed, not read.
+/// </param>
+public sealed record ElementType(string Name, int Bits, torch.ScalarType? ScalarType)
+{
+    public static readonly ElementType F64 = new("F64", 64, torch.ScalarType.Float64);
+    public static readonly ElementType F32 = new("F32", 32, torch.ScalarType.Float32);
+    public static readonly ElementType F16 = new("F16", 16, torch.ScalarType.Float16);
+    public static readonly ElementType BF16 = new("BF16", 16, torch.ScalarType.BFloat16);
+    public static readonly ElementType I64 = new("I64", 64, torch.ScalarType.Int64);
+    public static readonly ElementType I32 = new("I32", 32, torch.ScalarType.Int32);
+    public static readonly ElementType I16 = new("I16", 16, torch.ScalarType.Int16);
+    public static readonly ElementType I8 = new("I8", 8, torch.ScalarType.Int8);
+    public static readonly ElementType U8 = new("U8", 8, torch.ScalarType.Byte);
+    public static readonly ElementType BOOL = new("BOOL", 8, torch.ScalarType.Bool);
+
+    private static readonly Dictionary<string, ElementType> ByName = new ElementType[]
+    {
+        F64, F32, F16, BF16, I64, I32, I16, I8, U8, BOOL,
+        new("U64", 64, torch.ScalarType.Int64) { Widening = Widenings.UInt64ToInt64 },
+        new("U32", 32, torch.ScalarType.Int64) { Widening = Widenings.UInt32ToInt64 },
+        new("U16", 16, torch.ScalarType.Int32) { Widening = Widenings.UInt16ToInt32 },
+        new("F8_E4M3", 8, torch.ScalarType.Float16) { Widening = Widenings.E4M3 },
+        new("F8_E5M2", 8, torch.ScalarType.Float16) { Widening = Widenings.E5M2 },
+        new("F8_E4M3FNUZ", 8, torch.ScalarType.Float16) { Widening = Widenings.E4M3Fnuz },
+        new("F8_E5M2FNUZ", 8, torch.ScalarType.Float16) { Widening = Widenings.E5M2Fnuz },
+        new("F8_E8M0", 8, torch.ScalarType.Float32) { Widening = Widenings.E8M0 },
+        new("C64", 64, null), new("F6_E2M3", 6, null), new("F6_E3M2", 6, null), new("F4", 4, null),
+    }.ToDictionary(type => type.Name);
+
+    private static readonly Dictionary<torch.ScalarType, ElementType> ByScalarType =
+        ByName.Values.Where(type => type is { ScalarType: not null, Widening: null }).ToDictionary(type => type.ScalarType!.Value);
+
+    internal int Bytes => Bits / 8;
+
+    /// <summary>Where libtorch lacks the type: how its elements become those of <see cref="ScalarType"/>.</summary>
+    internal Widening? Widening { get; init; }
+
+    internal bool IsFloatingPoint => Name[0] is 'F' or 'B' && this != BOOL;
+
+    internal static ElementType? Find(string name) => ByName.GetValueOrDefault(name);
+
+    /// <summary>How a tensor of this type is stored.</summary>
+    public static ElementType Of(torch.ScalarType dtype) => ByScalarType.TryGetValue(dtype, out var type)
+        ? type : throw new CheckpointException($"Tensors of type {dtype} cannot be stored in a checkpoint.");
+
+    public override string ToString() => Name;
+}
+
+internal static class Shapes
+{
+    public static string Text(ReadOnlySpan<long> shape) => $"[{string.Join(", ", shape.ToArray())}]";
+}
+
+internal static class Listing
+{
+    /// <summary>Names for an error, the rest as a count.</summary>
+    public static string Of(IReadOnlyCollection<string> names, int limit = 20)
+    {
+        var shown = string.Join(", ", names.Take(limit));
+        return names.Count <= limit ? shown : $"{shown} and {names.Count - limit} more";
+    }
+}

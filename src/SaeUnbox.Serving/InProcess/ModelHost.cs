@@ -1,6 +1,6 @@
 using System.Diagnostics;
-using Microsoft.Extensions.Logging;
 using System.Runtime.InteropServices;
+using Microsoft.Extensions.Logging;
 
 namespace SaeUnbox.Serving;
 
@@ -162,4 +162,84 @@ internal sealed partial class ModelHost : IDisposable
         [LoggerMessage(5, LogLevel.Critical, "{Device} broke under a simple job, too")]
         public static partial void Broke(ILogger logger, Exception exception, string device);
     }
+}
+
+/// <summary>A model on its host, with what others may know of it without touching a tensor.</summary>
+internal sealed class HostedModel : IDisposable
+{
+    private readonly LoadedModel _model;
+
+    public HostedModel(LoadedModel model, ServedModel wanted)
+    {
+        _model = model;
+        Runner = new JobRunner(model);
+        Wanted = wanted;
+        Statistics = [.. model.Saes.SelectMany(pair => Enumerable.Range(0, pair.Value.Config.Features).Select(feature =>
+            new FeatureStatistics(pair.Key, feature, pair.Value.Scale?.Mean[feature] ?? 0, pair.Value.Scale?.StandardDeviation?[feature] ?? 0)))];
+    }
+
+    public ModelInfo Info => _model.Info;
+
+    public ServedModel Wanted { get; }
+
+    public JobRunner Runner { get; }
+
+    /// <summary>Of every feature of every site, in order.</summary>
+    public IReadOnlyList<FeatureStatistics> Statistics { get; }
+
+    public void Dispose()
+    {
+        Runner.Dispose();
+        _model.Dispose();
+    }
+}
+
+/// <summary>Does one job on one model, on the thread that calls it. It knows of no queue: any kind of worker can use it.</summary>
+public sealed class JobRunner(LoadedModel model) : IDisposable
+{
+    private readonly RecipeRunner _runner = new(model);
+
+    public ModelInfo Model => model.Info;
+
+    /// <summary>Whether this model can do it.</summary>
+    /// <exception cref="RecipeException">Every field that does not fit is named.</exception>
+    public void RequireFit(GenerationJob job)
+    {
+        RecipeFit.Require(job.Recipe, model);
+        foreach (var site in job.Sites)
+            if (model.Info.Find(site) is null)
+                throw new RecipeException("sites", ModelFit.NoAutoencoder(site, model.Info));
+    }
+
+    /// <param name="job">What to do.</param>
+    /// <param name="progress">Told of steps done and steps in all.</param>
+    /// <param name="cancellation">Ends it between two stages.</param>
+    /// <exception cref="RecipeException">The recipe does not fit the model.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public GenerationResult Run(GenerationJob job, Action<int, int>? progress = null, CancellationToken cancellation = default)
+    {
+        RequireFit(job);
+        var outcome = _runner.Run(job.Recipe, new RunRequest { Read = job.Sites, Picture = job.Picture is not null, Progress = progress }, cancellation);
+        if (outcome.Picture is not { } picture)
+            return new(job.Id, job.Recipe, default, outcome.Maps, outcome.Timings);
+        var encoding = new StageClock();
+        var bytes = encoding.Time("encode", () => PictureEncoder.Encode(picture, job.Picture!.Value, job.Recipe));
+        return new(job.Id, job.Recipe, bytes, outcome.Maps, [.. outcome.Timings, .. encoding.Timings]);
+    }
+
+    public void Dispose() => _runner.Dispose();
+}
+
+/// <summary>From pixels to the bytes a job asked for.</summary>
+internal static class PictureEncoder
+{
+    private const int Quality = 92;
+
+    /// <summary>A PNG carries its recipe.</summary>
+    public static byte[] Encode(Picture picture, PictureFormat format, Recipe recipe) => format switch
+    {
+        PictureFormat.Jpeg => Jpeg.Encode(picture, Quality),
+        PictureFormat.WebP => WebP.Encode(picture, Quality),
+        _ => Png.Encode(picture, new Dictionary<string, string> { [Recipe.PngKeyword] = recipe.ToJson() }),
+    };
 }

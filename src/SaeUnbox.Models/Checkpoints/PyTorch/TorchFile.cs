@@ -1,3 +1,9 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using System.Numerics;
+using System.Text;
+using TorchSharp;
+
 namespace SaeUnbox.Models;
 
 /// <summary>
@@ -29,4 +35,240 @@ public sealed class TorchFile : Checkpoint
         var root = tree.Convert(value);
         return new TorchFile(file, format, root, tree.Tensors);
     }
+}
+
+/// <summary>
+/// PyTorch's zip format: under one top folder, <c>data.pkl</c> holds the values and <c>data/KEY</c> the bytes of each storage.
+/// </summary>
+internal sealed class TorchArchive
+{
+    /// <summary>Most bytes of pickle in a file.</summary>
+    public const long LongestPickle = 64 << 20;
+
+    private readonly SourceFile file;
+    private readonly ZipDirectory directory;
+    private readonly string folder;
+    private readonly Dictionary<string, TorchStorage> storages = [];
+
+    public TorchArchive(SourceFile file)
+    {
+        this.file = file;
+        directory = new ZipDirectory(file);
+        const string pickle = "/data.pkl";
+        var pickles = directory.Records.Where(record => record.Name == "data.pkl" || record.Name.EndsWith(pickle, StringComparison.Ordinal)).ToList();
+        folder = pickles switch
+        {
+            [var only] when only.Name.IndexOf('/') == only.Name.Length - pickle.Length => only.Name[..^pickle.Length],
+            [] => throw file.Broken("it is a zip without data.pkl, not a PyTorch file"),
+            [_] => throw file.Broken("its data.pkl does not lie in a top folder"),
+            _ => throw file.Broken("it is a zip with more than one data.pkl"),
+        };
+        RequireLittleEndian();
+    }
+
+    public object? ReadValue()
+    {
+        var pickle = directory.Find($"{folder}/data.pkl")!;
+        if (pickle.Length > LongestPickle) throw file.Broken($"its data.pkl of {pickle.Length} bytes is too long");
+        pickle.Verify();
+        var source = new ByteSource(file, pickle.Position, pickle.Position + pickle.Length);
+        var value = new PickleMachine(source, new TorchGlobals(file).AllowList(), Storage).Run();
+        if (source.Left > 0) throw file.Broken("its data.pkl goes on after its end");
+        return value;
+    }
+
+    private void RequireLittleEndian()
+    {
+        if (directory.Find($"{folder}/byteorder") is not { } record) return;
+        var order = new byte[(int)Math.Min(record.Length, 16)];
+        file.ReadExactly(record.Position, order);
+        record.Verify();
+        if (Encoding.ASCII.GetString(order) != "little")
+            throw file.Broken("its bytes are not in little-endian order; save it again on a little-endian machine");
+    }
+
+    /// <summary>("storage", class, key, device, count): the record must be there and hold exactly that many elements.</summary>
+    private TorchStorage Storage(object?[] id)
+    {
+        if (id is not ["storage", StorageClass kind, string key, string, long count])
+            throw file.Broken("its pickle refers to a storage in an unknown way");
+        if (storages.TryGetValue(key, out var known))
+            return known.RequireSame(file, kind, count);
+        if (directory.Find($"{folder}/data/{key}") is not { } record || !key.All(char.IsAsciiLetterOrDigit))
+            throw file.Broken($"its storage '{key}' is not there");
+        if (count < 0 || record.Length % kind.Element.Bytes != 0 || count != record.Length / kind.Element.Bytes)
+            throw file.Broken($"its storage '{key}' should have {count} elements of {kind.Element}, its record has {record.Length} bytes");
+        return storages[key] = new TorchStorage(key, kind.Element, count) { Position = record.Position, Verify = record.Verify };
+    }
+}
+
+/// <summary>
+/// PyTorch's format before the zip: five pickles one after the other (a magic number, the protocol, the machine, the value, the keys of
+/// the storages), then each storage as a count and its elements, in the order of the keys.
+/// </summary>
+internal static class LegacyTorch
+{
+    private const long Protocol = 1001;
+    private static readonly BigInteger Magic = BigInteger.Parse("1950a86a20f9469cfc6c", NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+    private static readonly Dictionary<string, object> NoGlobals = [];
+
+    public static object? ReadValue(SourceFile file)
+    {
+        var source = new ByteSource(file, 0, Math.Min(file.Length, TorchArchive.LongestPickle));
+        if (Plain() is not BigInteger magic || magic != Magic)
+            throw file.Broken("it is a bare pickle, not a PyTorch file; nothing of it was run");
+        if (Plain() is not Protocol) throw file.Broken($"it is of another protocol than {Protocol}");
+        if (Plain() is not OrderedDictionary<string, object?> machine || machine.GetValueOrDefault("little_endian") is not true)
+            throw file.Broken("its bytes are not in little-endian order; save it again on a little-endian machine");
+
+        var storages = new Dictionary<string, TorchStorage>();
+        var value = new PickleMachine(source, new TorchGlobals(file).AllowList(), id => Storage(file, storages, id)).Run();
+        if (Plain() is not List<object?> keys) throw file.Broken("its list of storages is missing");
+        Place(file, source.Position, storages, keys);
+        return value;
+
+        object? Plain() => new PickleMachine(source, NoGlobals, _ => throw file.Broken("its pickle refers to a storage where there is none")).Run();
+    }
+
+    /// <summary>("storage", class, key, device, count[, view]): a view of another storage was only written by the oldest versions.</summary>
+    private static TorchStorage Storage(SourceFile file, Dictionary<string, TorchStorage> storages, object?[] id)
+    {
+        if (id is not (["storage", StorageClass, string, string, long, null] or ["storage", StorageClass, string, string, long]))
+            throw file.Broken("its pickle refers to a storage in an unknown way");
+        var (kind, key, count) = ((StorageClass)id[1]!, (string)id[2]!, (long)id[4]!);
+        if (storages.TryGetValue(key, out var known))
+            return known.RequireSame(file, kind, count);
+        if (count < 0 || count > file.Length / kind.Element.Bytes)
+            throw file.Broken($"its storage '{key}' of {count} elements does not fit the file");
+        return storages[key] = new TorchStorage(key, kind.Element, count);
+    }
+
+    private static void Place(SourceFile file, long position, Dictionary<string, TorchStorage> storages, List<object?> keys)
+    {
+        var left = new HashSet<string>(storages.Keys);
+        Span<byte> count = stackalloc byte[sizeof(long)];
+        foreach (var item in keys)
+        {
+            if (item is not string key || !left.Remove(key)) throw file.Broken($"its list of storages has '{item}', which no tensor uses");
+            var storage = storages[key];
+            file.ReadExactly(position, count);
+            if (BinaryPrimitives.ReadInt64LittleEndian(count) != storage.Count)
+                throw file.Broken($"its storage '{key}' has another size than its pickle says");
+            storage.Position = position + count.Length;
+            position = storage.Position + storage.Bytes;
+        }
+        if (left.Count > 0) throw file.Broken($"its list of storages lacks '{left.First()}'");
+        if (position > file.Length) throw file.Broken("it ends before the last of its storages");
+        if (position < file.Length) throw file.Broken($"it has {file.Length - position} bytes after the last of its storages");
+    }
+}
+
+/// <summary>A storage class of PyTorch by the type of its elements; the untyped one counts bytes.</summary>
+internal sealed record StorageClass(string Name, ElementType Element)
+{
+    public static readonly IReadOnlyList<StorageClass> All =
+    [
+        new("DoubleStorage", ElementType.F64), new("FloatStorage", ElementType.F32), new("HalfStorage", ElementType.F16),
+        new("BFloat16Storage", ElementType.BF16), new("LongStorage", ElementType.I64), new("IntStorage", ElementType.I32),
+        new("ShortStorage", ElementType.I16), new("CharStorage", ElementType.I8), new("ByteStorage", ElementType.U8),
+        new("BoolStorage", ElementType.BOOL), new("UntypedStorage", ElementType.U8),
+    ];
+
+    /// <summary>The name of the class that holds elements of a type.</summary>
+    public static string Of(torch.ScalarType dtype)
+    {
+        var element = ElementType.Of(dtype);
+        return All.First(kind => kind.Element == element).Name;
+    }
+}
+
+/// <summary>A flat run of elements that tensors are views of. Where it lies is known once the container was read.</summary>
+internal sealed class TorchStorage(string key, ElementType element, long count)
+{
+    public string Key => key;
+    public ElementType Element => element;
+
+    /// <summary>Number of elements.</summary>
+    public long Count => count;
+
+    public long Bytes => checked(count * element.Bytes);
+
+    /// <summary>Place in the file of its first byte.</summary>
+    public long Position { get; set; }
+
+    public Action? Verify { get; set; }
+
+    /// <summary>A pickle names a storage once for each of its tensors, always in the same words.</summary>
+    public TorchStorage RequireSame(SourceFile file, StorageClass kind, long elements) => element == kind.Element && count == elements
+        ? this : throw file.Broken($"its pickle describes the storage '{key}' in two ways");
+}
+
+/// <summary>A tensor of a PyTorch file: a view of a storage, its bounds checked. Offset and strides count elements.</summary>
+internal sealed record TorchTensor(TorchStorage Storage, ElementType Element, long Offset, long[] Shape, long[] Strides);
+
+/// <summary>
+/// Turns what a pickle held into a plain tree and a list of named tensors: keys of nested dictionaries and places in lists are joined by
+/// dots ("state_dict.encoder.weight"); a bare tensor's name is empty. Bounded in depth and size, so cycles and repeated parts end in an error.
+/// </summary>
+internal sealed class TorchTree(SourceFile file)
+{
+    private const int Deepest = 64;
+    private const int MostNodes = 500_000;
+    private const int LongestName = 1024;
+
+    private readonly List<StoredTensor> tensors = [];
+    private readonly HashSet<string> names = [];
+    private long bytes;
+    private int nodes;
+
+    public IReadOnlyList<StoredTensor> Tensors => tensors;
+
+    public object? Convert(object? value) => Convert(value, "", 0);
+
+    private object? Convert(object? value, string name, int depth)
+    {
+        if (depth > Deepest) throw file.Broken($"its values are nested deeper than {Deepest} levels");
+        if (++nodes > MostNodes) throw file.Broken($"it holds more than {MostNodes} values");
+        if (name.Length > LongestName) throw file.Broken($"the name '{name}' is longer than {LongestName} letters");
+        return value switch
+        {
+            null or bool or long or double or string => value,
+            System.Numerics.BigInteger integer => (double)integer,
+            TorchTensor tensor => Add(tensor, name),
+            OrderedDictionary<string, object?> dictionary => Dictionary(dictionary, name, depth),
+            List<object?> list => Items(list, name, depth),
+            object?[] tuple => Items(tuple, name, depth),
+            ElementType dtype => dtype.Name,
+            _ => throw file.Broken($"'{name}' is neither a tensor nor plain data"),
+        };
+    }
+
+    private OrderedDictionary<string, object?> Dictionary(OrderedDictionary<string, object?> source, string name, int depth)
+    {
+        var result = new OrderedDictionary<string, object?>(source.Count);
+        foreach (var (key, value) in source) result.Add(key, Convert(value, Join(name, key), depth + 1));
+        return result;
+    }
+
+    private List<object?> Items(IReadOnlyList<object?> source, string name, int depth)
+    {
+        var result = new List<object?>(source.Count);
+        for (var i = 0; i < source.Count; i++) result.Add(Convert(source[i], Join(name, $"{i}"), depth + 1));
+        return result;
+    }
+
+    private TensorEntry Add(TorchTensor tensor, string name)
+    {
+        if (!names.Add(name)) throw file.Broken($"it names two tensors '{name}'");
+        var entry = new TensorEntry(name, tensor.Element, tensor.Shape);
+        // Tensors may share a storage, as tied weights do; a small file must not turn into a huge model that way.
+        bytes = checked(bytes + entry.Count * tensor.Element.Bytes + name.Length);
+        if (bytes > 2 * file.Length)
+            throw file.Broken($"its tensors share their storages so often that they need more than twice the file's {file.Length} bytes");
+        var position = tensor.Storage.Position + tensor.Offset * tensor.Element.Bytes;
+        tensors.Add(new StoredTensor(entry, file, position, tensor.Strides, tensor.Storage.Verify));
+        return entry;
+    }
+
+    private static string Join(string path, string key) => path.Length == 0 ? key : $"{path}.{key}";
 }

@@ -1,3 +1,6 @@
+using System.Buffers.Binary;
+using System.Collections;
+using System.Text;
 using TorchSharp;
 
 namespace SaeUnbox.Models;
@@ -38,5 +41,128 @@ public static class TorchFileWriter
         {
             foreach (var storage in writer.Storages) storage.Dispose();
         }
+    }
+}
+
+/// <summary>
+/// Writes values as a pickle of protocol 2, as <c>torch.save</c> does; the storages of the tensors are collected in the order of their keys.
+/// </summary>
+internal sealed class PickleWriter
+{
+    private const int Deepest = 64;
+
+    private readonly MemoryStream pickle = new();
+    private readonly List<torch.Tensor> storages = [];
+
+    /// <summary>Each tensor with its axes in memory order: its row-major elements are the storage. Views; the caller disposes them.</summary>
+    public IReadOnlyList<torch.Tensor> Storages => storages;
+
+    public byte[] Write(object? value)
+    {
+        pickle.Write([0x80, 2]);
+        WriteValue(value, 0);
+        pickle.WriteByte((byte)'.');
+        return pickle.ToArray();
+    }
+
+    private void WriteValue(object? value, int depth)
+    {
+        if (depth > Deepest) throw new ArgumentException($"The values to save are nested deeper than {Deepest} levels.");
+        switch (value)
+        {
+            case null: pickle.WriteByte((byte)'N'); break;
+            case bool flag: pickle.WriteByte(flag ? (byte)0x88 : (byte)0x89); break;
+            case int number: WriteInteger(number); break;
+            case long number: WriteInteger(number); break;
+            case float number: WriteDouble(number); break;
+            case double number: WriteDouble(number); break;
+            case string text: WriteText(text); break;
+            case torch.Tensor tensor: WriteTensor(tensor); break;
+            case IEnumerable<KeyValuePair<string, torch.Tensor>> state:
+                WriteDictionary(state.Select(pair => KeyValuePair.Create(pair.Key, (object?)pair.Value)), depth);
+                break;
+            case IEnumerable<KeyValuePair<string, object?>> dictionary: WriteDictionary(dictionary, depth); break;
+            case IEnumerable list: WriteList(list, depth); break;
+            default:
+                throw new ArgumentException(
+                    $"A value of type {value.GetType().Name} cannot be saved; tensors, numbers, texts, dictionaries and lists can.");
+        }
+    }
+
+    private void WriteDictionary(IEnumerable<KeyValuePair<string, object?>> items, int depth)
+    {
+        pickle.Write("}("u8);
+        foreach (var (key, value) in items)
+        {
+            WriteText(key);
+            WriteValue(value, depth + 1);
+        }
+        pickle.WriteByte((byte)'u');
+    }
+
+    private void WriteList(IEnumerable items, int depth)
+    {
+        pickle.Write("]("u8);
+        foreach (var item in items) WriteValue(item, depth + 1);
+        pickle.WriteByte((byte)'e');
+    }
+
+    /// <summary>A column-major matrix stays one: its storage is its memory, its strides are kept. A view with gaps is written row-major.</summary>
+    private void WriteTensor(torch.Tensor tensor)
+    {
+        var (shape, strides) = (tensor.shape, tensor.stride());
+        var order = StoredTensor.DenseOrder(shape, strides);
+        if (order is null) (order, strides) = (Enumerable.Range(0, shape.Length).ToArray(), StoredTensor.RowMajor(shape));
+        var key = $"{storages.Count}";
+        using (torch.no_grad()) storages.Add(tensor.permute(Array.ConvertAll(order, axis => (long)axis)).DetachFromDisposeScope());
+
+        WriteGlobal("torch._utils", "_rebuild_tensor_v2");
+        pickle.Write("(("u8);
+        WriteText("storage");
+        WriteGlobal("torch", StorageClass.Of(tensor.dtype));
+        WriteText(key);
+        WriteText("cpu");
+        WriteInteger(tensor.numel());
+        pickle.Write("tQ"u8);
+        WriteInteger(0);
+        WriteTuple(shape);
+        WriteTuple(strides);
+        pickle.WriteByte(0x89);
+        WriteGlobal("collections", "OrderedDict");
+        pickle.Write(")RtR"u8);
+    }
+
+    private void WriteTuple(long[] numbers)
+    {
+        pickle.WriteByte((byte)'(');
+        foreach (var number in numbers) WriteInteger(number);
+        pickle.WriteByte((byte)'t');
+    }
+
+    private void WriteGlobal(string module, string name) => pickle.Write(Encoding.ASCII.GetBytes($"c{module}\n{name}\n"));
+
+    private void WriteInteger(long number)
+    {
+        Span<byte> bytes = stackalloc byte[sizeof(long)];
+        BinaryPrimitives.WriteInt64LittleEndian(bytes, number);
+        if (number is >= byte.MinValue and <= byte.MaxValue) pickle.Write([(byte)'K', bytes[0]]);
+        else if (number is >= int.MinValue and <= int.MaxValue) pickle.Write([(byte)'J', .. bytes[..4]]);
+        else pickle.Write([0x8a, sizeof(long), .. bytes]);
+    }
+
+    private void WriteDouble(double number)
+    {
+        Span<byte> bytes = stackalloc byte[sizeof(double)];
+        BinaryPrimitives.WriteDoubleBigEndian(bytes, number);
+        pickle.Write([(byte)'G', .. bytes]);
+    }
+
+    private void WriteText(string text)
+    {
+        var bytes = Encoding.UTF8.GetBytes(text);
+        Span<byte> length = stackalloc byte[sizeof(int)];
+        BinaryPrimitives.WriteInt32LittleEndian(length, bytes.Length);
+        pickle.Write([(byte)'X', .. length]);
+        pickle.Write(bytes);
     }
 }

@@ -1,6 +1,6 @@
 using System.Threading.Channels;
-using RabbitMQ.Client;
 using RabbitMQ.Client.Events;
+using RabbitMQ.Client;
 
 namespace SaeUnbox.Serving.RabbitMq;
 
@@ -106,3 +106,54 @@ internal sealed class LaneReader
 /// <param name="Queue">One of its queues.</param>
 /// <param name="CountAsync">How many jobs wait in it.</param>
 internal sealed record LaneQueue(Lane Lane, string Queue, Func<IChannel, CancellationToken, Task<uint>> CountAsync);
+
+internal enum Lane
+{
+    /// <summary>Jobs of canvases.</summary>
+    Live,
+
+    /// <summary>Jobs of canvases whose last job this worker did, a short while before they go to the others.</summary>
+    Private,
+
+    /// <summary>All others.</summary>
+    Batch,
+}
+
+/// <summary>
+/// In which order a worker looks for its next job: live first, then its own, which came later than those; then batch, which goes first every
+/// so often, so that it is not left behind.
+/// </summary>
+internal sealed class LaneOrder
+{
+    private const int LiveInRow = 8;
+    private int _live;
+
+    public IReadOnlyList<Lane> Next() => _live >= LiveInRow ? [Lane.Batch, Lane.Live, Lane.Private] : [Lane.Live, Lane.Private, Lane.Batch];
+
+    public void Took(Lane lane) => _live = lane == Lane.Batch ? 0 : _live + 1;
+}
+
+/// <summary>A message that a worker holds.</summary>
+/// <param name="Channel">The channel it came by.</param>
+/// <param name="Tag">Its tag there.</param>
+/// <param name="Lane">The lane it came by.</param>
+/// <param name="Body">The message.</param>
+/// <param name="Tries">How often it was tried before.</param>
+/// <param name="TraceParent">The span it belongs to; null for none.</param>
+internal sealed record Delivery(IChannel Channel, ulong Tag, Lane Lane, byte[] Body, int Tries, string? TraceParent)
+{
+    /// <summary>Counts the tries before this copy was made; those that ended with their worker the broker counts itself.</summary>
+    public const string TriesHeader = "x-tries";
+
+    public static Delivery Of(IChannel channel, ulong tag, Lane lane, ReadOnlyMemory<byte> body, IReadOnlyBasicProperties properties) =>
+        new(channel, tag, lane, body.ToArray(), Count(properties, "x-delivery-count") + Count(properties, TriesHeader), TraceHeader.Read(properties));
+
+    /// <summary>It is done with.</summary>
+    public ValueTask AckAsync(CancellationToken cancellation) => Channel.BasicAckAsync(Tag, multiple: false, cancellation);
+
+    /// <summary>Another is to have it; the broker counts it as a try.</summary>
+    public ValueTask ReturnAsync(CancellationToken cancellation) => Channel.BasicNackAsync(Tag, multiple: false, requeue: true, cancellation);
+
+    private static int Count(IReadOnlyBasicProperties properties, string header) =>
+        properties.Headers?.TryGetValue(header, out var value) == true ? value switch { int count => count, long count => (int)count, _ => 0 } : 0;
+}

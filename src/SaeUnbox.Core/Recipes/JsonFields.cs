@@ -1,0 +1,251 @@
+using System.Text.Json;
+using System.Text;
+
+namespace SaeUnbox.Core;
+
+/// <summary>The conversions of single JSON values.</summary>
+internal static class Fields
+{
+    public static string? Text(JsonElement element, out string value)
+    {
+        value = "";
+        if (element.ValueKind != JsonValueKind.String)
+            return "is not a text";
+        try
+        {
+            value = element.GetString()!;
+            return null;
+        }
+        catch (InvalidOperationException)
+        {
+            return "holds half of a surrogate pair";
+        }
+    }
+
+    public static string? OptionalText(JsonElement element, out string? value)
+    {
+        var problem = Text(element, out var text);
+        value = text;
+        return problem;
+    }
+
+    public static string? Whole(JsonElement element, out int value)
+    {
+        value = 0;
+        return element.ValueKind == JsonValueKind.Number && element.TryGetInt32(out value) ? null : $"is not a whole number up to {int.MaxValue}";
+    }
+
+    public static string? OptionalWhole(JsonElement element, out int? value)
+    {
+        var problem = Whole(element, out var whole);
+        value = whole;
+        return problem;
+    }
+
+    public static string? LongWhole(JsonElement element, out long value)
+    {
+        value = 0;
+        return element.ValueKind == JsonValueKind.Number && element.TryGetInt64(out value) ? null : $"is not a whole number up to {long.MaxValue}";
+    }
+
+    public static string? Number(JsonElement element, out double value)
+    {
+        value = 0;
+        return element.ValueKind == JsonValueKind.Number && element.TryGetDouble(out value) ? null : "is not a number";
+    }
+
+    public static string? Flag(JsonElement element, out bool value)
+    {
+        value = element.ValueKind == JsonValueKind.True;
+        return element.ValueKind is JsonValueKind.True or JsonValueKind.False ? null : "is neither true nor false";
+    }
+
+    public static string? Word<T>(JsonElement element, out T value)
+        where T : struct, Enum
+    {
+        value = default;
+        return Text(element, out var text) ?? (Names.TryParse(text, out value) ? null : $"is {Excerpt.Of(text)}; write one of {string.Join(", ", Names.All<T>())}");
+    }
+
+    public static string? OptionalWord<T>(JsonElement element, out T? value)
+        where T : struct, Enum
+    {
+        var problem = Word<T>(element, out var word);
+        value = word;
+        return problem;
+    }
+
+    public static string? Site(JsonElement element, out HookSite value)
+    {
+        value = HookSite.Composition;
+        if (Text(element, out var text) is { } problem)
+            return problem;
+        if (!HookSite.TryParse(text, out var site))
+            return $"is {Excerpt.Of(text)}; {HookSite.Expected}";
+        value = site;
+        return null;
+    }
+
+    public static string? Mask(JsonElement element, out BrushMask? value)
+    {
+        value = null;
+        try
+        {
+            if (element.ValueKind == JsonValueKind.Array)
+                value = MaskRows.Read(element);
+            else if (Text(element, out var text) is { } problem)
+                return "is neither a text nor an array of rows";
+            else
+                value = BrushMask.Parse(text);
+            return null;
+        }
+        catch (RecipeException error)
+        {
+            return string.Join("; ", error.Errors.Select(e => e.Message));
+        }
+    }
+}
+
+/// <summary>Turns a JSON value into a <typeparamref name="T"/>; gives what is wrong, or null where nothing is.</summary>
+internal delegate string? FieldConverter<T>(JsonElement element, out T value);
+
+/// <summary>Takes the fields of one JSON object by name, and reports under the field's path what is missing, unusable or left over.</summary>
+internal sealed class FieldReader
+{
+    private const int MaxErrors = 20;
+
+    private readonly Dictionary<string, JsonElement> _fields = [];
+    private readonly string _path;
+    private readonly List<RecipeError> _errors;
+
+    public FieldReader(JsonElement element, string path, List<RecipeError> errors)
+    {
+        _path = path;
+        _errors = errors;
+        foreach (var property in element.EnumerateObject())
+            _fields.Add(property.Name, property.Value);
+    }
+
+    /// <summary>A field that may be left out or null.</summary>
+    public T Optional<T>(string name, FieldConverter<T> convert, T fallback, Func<T, string?>? rule = null)
+    {
+        if (!_fields.Remove(name, out var element) || element.ValueKind == JsonValueKind.Null)
+            return fallback;
+        var problem = convert(element, out var value) ?? rule?.Invoke(value);
+        if (problem is null)
+            return value;
+        Report(name, problem);
+        return fallback;
+    }
+
+    /// <summary>A field that must be there.</summary>
+    public T Required<T>(string name, FieldConverter<T> convert, T fallback, Func<T, string?>? rule = null)
+    {
+        if (!_fields.TryGetValue(name, out var element) || element.ValueKind == JsonValueKind.Null)
+            Report(name, "is missing");
+        return Optional(name, convert, fallback, rule);
+    }
+
+    /// <summary>The elements of a list that may be left out, each with its path.</summary>
+    public IEnumerable<(JsonElement Element, string Path)> List(string name)
+    {
+        if (!_fields.Remove(name, out var list) || list.ValueKind == JsonValueKind.Null)
+            yield break;
+        if (list.ValueKind != JsonValueKind.Array)
+        {
+            Report(name, "is not a list");
+            yield break;
+        }
+
+        var index = 0;
+        foreach (var element in list.EnumerateArray())
+        {
+            var path = $"{PathOf(name)}[{index++}]";
+            if (element.ValueKind == JsonValueKind.Object)
+                yield return (element, path);
+            else
+                _errors.Add(new(path, "is not an object"));
+            if (_errors.Count >= MaxErrors)
+                yield break;
+        }
+    }
+
+    /// <summary>Reports the fields that nothing asked for.</summary>
+    public void Finish()
+    {
+        foreach (var name in _fields.Keys.Take(MaxErrors))
+            _errors.Add(new(_path.Length == 0 ? Excerpt.Of(name) : $"{_path}.{Excerpt.Of(name)}", "is not a field of a recipe"));
+    }
+
+    private void Report(string name, string problem) => _errors.Add(new(PathOf(name), problem));
+
+    private string PathOf(string name) => _path.Length == 0 ? name : $"{_path}.{name}";
+}
+
+/// <summary>Parses foreign JSON: no comments, no trailing commas, no repeated names, little depth; every failure is a <see cref="RecipeException"/>.</summary>
+internal static class StrictJson
+{
+    private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
+    private static readonly JsonDocumentOptions Options = new() { MaxDepth = 8, AllowDuplicateProperties = false };
+
+    public static JsonDocument Parse(string text, string field)
+    {
+        try
+        {
+            return JsonDocument.Parse(Utf8.GetBytes(text), Options);
+        }
+        catch (JsonException error)
+        {
+            // Line and byte are there where the text breaks the grammar, not where a name is repeated.
+            var where = error.LineNumber is { } line ? $" (line {line + 1}, byte {error.BytePositionInLine + 1})" : "";
+            throw new RecipeException(field, $"is not valid JSON{where}", error);
+        }
+        catch (Exception error) when (error is EncoderFallbackException or InvalidOperationException)
+        {
+            throw new RecipeException(field, "is not valid JSON: it holds half of a surrogate pair", error);
+        }
+    }
+}
+
+/// <summary>The words for enumerations and kinds, in JSON, on the command line and in messages: lower case.</summary>
+public static class Names
+{
+    internal const string Reconstruct = "reconstruct";
+    internal const string Ablate = "ablate";
+    internal const string Icon = "icon";
+
+    public static string Of<T>(T value)
+        where T : struct, Enum => value.ToString().ToLowerInvariant();
+
+    internal static string? Of<T>(T? value)
+        where T : struct, Enum => value is { } given ? Of(given) : null;
+
+    internal static string Of(SiteIntervention intervention) => intervention switch
+    {
+        SiteIntervention.Reconstruct => Reconstruct,
+        SiteIntervention.Ablate => Ablate,
+        _ => Icon,
+    };
+
+    /// <summary>Of all values, in their order.</summary>
+    public static IEnumerable<string> All<T>()
+        where T : struct, Enum => Enum.GetValues<T>().Select(Of);
+
+    /// <summary>Whether the text is exactly one of the words.</summary>
+    public static bool TryParse<T>(string text, out T value)
+        where T : struct, Enum
+    {
+        foreach (var candidate in Enum.GetValues<T>())
+        {
+            if (Of(candidate) == text)
+            {
+                value = candidate;
+                return true;
+            }
+        }
+
+        value = default;
+        return false;
+    }
+}

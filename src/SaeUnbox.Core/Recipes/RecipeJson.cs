@@ -1,0 +1,222 @@
+using System.Globalization;
+using System.Text.Json.Serialization;
+using System.Text.Json;
+using System.Text;
+
+namespace SaeUnbox.Core;
+
+/// <summary>
+/// Reads a recipe field by field and notes what it could not take. The same walk serves the strict reading, which refuses a
+/// recipe with any note, and the restoring of old links, which keeps the rest.
+/// </summary>
+internal static class RecipeReader
+{
+    private const string Whole = "recipe";
+
+    private static readonly Recipe Fallback = new() { Model = "none", Prompt = "" };
+
+    /// <param name="json">The text.</param>
+    /// <param name="defaults">Gives what the JSON lacks or has wrong; null where the required fields must be there.</param>
+    public static RestoredRecipe Read(string json, Recipe? defaults)
+    {
+        if (json.Length > RecipeLimits.MaxJsonLength)
+            throw new RecipeException(Whole, $"is {json.Length} characters long; {RecipeLimits.MaxJsonLength} are allowed");
+        using var document = StrictJson.Parse(json, Whole);
+        if (document.RootElement.ValueKind != JsonValueKind.Object)
+            throw new RecipeException(Whole, "is not a JSON object");
+        try
+        {
+            return Read(document.RootElement, defaults ?? Fallback, required: defaults is null);
+        }
+        catch (InvalidOperationException error)
+        {
+            throw new RecipeException(Whole, "has a field whose name holds half of a surrogate pair", error);
+        }
+    }
+
+    private static RestoredRecipe Read(JsonElement root, Recipe defaults, bool required)
+    {
+        var errors = new List<RecipeError>();
+        var fields = new FieldReader(root, "", errors);
+        T Base<T>(string name, FieldConverter<T> convert, T fallback, Func<T, string?> rule) =>
+            required ? fields.Required(name, convert, fallback, rule) : fields.Optional(name, convert, fallback, rule);
+
+        Base("version", Fields.Whole, Recipe.Version, Version);
+        var recipe = new Recipe
+        {
+            Model = Base("model", Fields.Text, defaults.Model, RecipeRules.Name),
+            Saes = fields.Optional<string?>("saes", Fields.OptionalText, null, RecipeRules.Name!),
+            Prompt = Base("prompt", Fields.Text, defaults.Prompt, RecipeRules.Prompt),
+            NegativePrompt = fields.Optional<string?>("negativePrompt", Fields.OptionalText, null, RecipeRules.Prompt!),
+            Seed = Base("seed", Fields.LongWhole, defaults.Seed, RecipeRules.Seed),
+            Steps = Base("steps", Fields.Whole, defaults.Steps, RecipeRules.Steps),
+            Guidance = Base("guidance", Fields.Number, defaults.Guidance, RecipeRules.Guidance),
+            Width = Base("width", Fields.Whole, defaults.Width, RecipeRules.Side),
+            Height = Base("height", Fields.Whole, defaults.Height, RecipeRules.Side),
+            Dtype = fields.Optional<Dtype?>("dtype", Fields.OptionalWord, null),
+            Vae = fields.Optional<Vae?>("vae", Fields.OptionalWord, null),
+        };
+        var checker = new RecipeChecker(recipe.Steps, errors);
+        recipe = recipe with
+        {
+            Edits = Read(fields.List("edits"), errors, ReadEdit, checker.Accepts),
+            Interventions = Read(fields.List("interventions"), errors, ReadIntervention, checker.Accepts),
+        };
+        fields.Finish();
+        return new(recipe, errors);
+    }
+
+    private static ValueList<T> Read<T>(
+        IEnumerable<(JsonElement Element, string Path)> list,
+        List<RecipeError> errors,
+        Func<FieldReader, T> read,
+        Func<T, string, bool> accepts)
+    {
+        var items = new List<T>();
+        foreach (var (element, path) in list)
+        {
+            var before = errors.Count;
+            var fields = new FieldReader(element, path, errors);
+            var item = read(fields);
+            fields.Finish();
+            if (errors.Count == before && accepts(item, path))
+                items.Add(item);
+        }
+
+        return items.ToValueList();
+    }
+
+    private static FeatureEdit ReadEdit(FieldReader fields) =>
+        new(
+            fields.Required("site", Fields.Site, HookSite.Composition),
+            fields.Required<int>("feature", Fields.Whole, 0),
+            fields.Required<double>("strength", Fields.Number, 0))
+        {
+            Mode = fields.Optional<EditMode>("mode", Fields.Word, EditMode.Add),
+            Mask = fields.Optional<BrushMask?>("mask", Fields.Mask, null),
+            FirstStep = fields.Optional("firstStep", Fields.Whole, 0),
+            LastStep = fields.Optional<int?>("lastStep", Fields.OptionalWhole, null),
+            Enabled = fields.Optional("enabled", Fields.Flag, true),
+        };
+
+    private static SiteIntervention ReadIntervention(FieldReader fields)
+    {
+        var kind = fields.Required("kind", Fields.Text, Names.Ablate, Kind);
+        var site = fields.Required("site", Fields.Site, HookSite.Composition);
+        return kind switch
+        {
+            Names.Reconstruct => new SiteIntervention.Reconstruct(site),
+            Names.Ablate => new SiteIntervention.Ablate(site),
+            _ => new SiteIntervention.Icon(site, fields.Required("feature", Fields.Whole, 0)),
+        };
+    }
+
+    private static string? Kind(string value) => value is Names.Reconstruct or Names.Ablate or Names.Icon
+        ? null
+        : $"is {Excerpt.Of(value)}; write one of {Names.Reconstruct}, {Names.Ablate}, {Names.Icon}";
+
+    private static string? Version(int value) => value == Recipe.Version
+        ? null
+        : $"is {value}; this program reads version {Recipe.Version}";
+}
+
+/// <summary>
+/// Writes the canonical JSON: fields in a fixed order, no blanks, shortest numbers that read back the same. Written by hand so
+/// that the text, and with it the hash, does not change with a serializer's escaping rules.
+/// </summary>
+internal static class RecipeWriter
+{
+    public static string Write(Recipe recipe)
+    {
+        var json = new StringBuilder("{\"version\":").Append(Recipe.Version);
+        json.Text("model", recipe.Model).Text("saes", recipe.Saes)
+            .Text("prompt", recipe.Prompt).Text("negativePrompt", recipe.NegativePrompt)
+            .Number("seed", recipe.Seed).Number("steps", recipe.Steps).Number("guidance", recipe.Guidance)
+            .Number("width", recipe.Width).Number("height", recipe.Height)
+            .Text("dtype", Names.Of(recipe.Dtype)).Text("vae", Names.Of(recipe.Vae));
+        json.Array("edits", recipe.Edits, Edit).Array("interventions", recipe.Interventions, Intervention);
+        return json.Append('}').ToString();
+    }
+
+    private static void Edit(StringBuilder json, FeatureEdit edit)
+    {
+        json.Text("site", edit.Site.Code).Number("feature", edit.Feature)
+            .Text("mode", Names.Of<EditMode>(edit.Mode)).Number("strength", edit.Strength).Text("mask", edit.Mask?.ToString());
+        if (edit.FirstStep != 0)
+            json.Number("firstStep", edit.FirstStep);
+        if (edit.LastStep is { } last)
+            json.Number("lastStep", last);
+        if (!edit.Enabled)
+            json.Name("enabled").Append("false");
+    }
+
+    private static void Intervention(StringBuilder json, SiteIntervention intervention)
+    {
+        json.Text("kind", Names.Of(intervention)).Text("site", intervention.Site.Code);
+        if (intervention is SiteIntervention.Icon icon)
+            json.Number("feature", icon.Feature);
+    }
+
+    private static StringBuilder Array<T>(this StringBuilder json, string name, ValueList<T> items, Action<StringBuilder, T> write)
+    {
+        if (items.Count == 0)
+            return json;
+        json.Name(name).Append('[');
+        for (var i = 0; i < items.Count; i++)
+        {
+            json.Append(i == 0 ? "{" : ",{");
+            write(json, items[i]);
+            json.Append('}');
+        }
+
+        return json.Append(']');
+    }
+
+    private static StringBuilder Name(this StringBuilder json, string name) =>
+        (json[^1] == '{' ? json : json.Append(',')).Append('"').Append(name).Append("\":");
+
+    private static StringBuilder Number(this StringBuilder json, string name, long value) =>
+        json.Name(name).Append(value.ToString(CultureInfo.InvariantCulture));
+
+    // Negative zero equals zero, so it must be written as zero.
+    private static StringBuilder Number(this StringBuilder json, string name, double value) =>
+        json.Name(name).Append((value + 0.0).ToString("R", CultureInfo.InvariantCulture));
+
+    private static StringBuilder Text(this StringBuilder json, string name, string? value)
+    {
+        if (value is null)
+            return json;
+        json.Name(name).Append('"');
+        foreach (var c in value)
+        {
+            if (c is '"' or '\\')
+                json.Append('\\').Append(c);
+            else if (c < ' ')
+                json.Append("\\u").Append(((int)c).ToString("x4", CultureInfo.InvariantCulture));
+            else
+                json.Append(c);
+        }
+
+        return json.Append('"');
+    }
+}
+
+/// <summary>A recipe inside other JSON, such as a job's message, has the same canonical form.</summary>
+internal sealed class RecipeConverter : JsonConverter<Recipe>
+{
+    public override Recipe Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+    {
+        try
+        {
+            using var document = JsonDocument.ParseValue(ref reader);
+            return Recipe.FromJson(document.RootElement.GetRawText());
+        }
+        catch (RecipeException error)
+        {
+            throw new JsonException(error.Message, error);
+        }
+    }
+
+    public override void Write(Utf8JsonWriter writer, Recipe value, JsonSerializerOptions options) =>
+        writer.WriteRawValue(value.ToJson());
+}

@@ -1,0 +1,232 @@
+using System.Globalization;
+using System.Text.Json;
+
+namespace SaeUnbox.Models;
+
+/// <summary>What a checkpoint or a folder of checkpoints turns out to be.</summary>
+public enum CheckpointKind
+{
+    /// <summary>Tensors of no known model.</summary>
+    Tensors,
+    /// <summary>One tensor without a name, such as the means of an SAE's features.</summary>
+    BareTensor,
+    UNet,
+    Autoencoder,
+    TinyAutoencoder,
+    TextEncoder,
+    Tokenizer,
+    Scheduler,
+    SparseAutoencoder,
+    /// <summary>A folder of sparse autoencoders, one for each site.</summary>
+    SparseAutoencoders,
+    /// <summary>A folder with a model_index.json.</summary>
+    Pipeline,
+    /// <summary>A folder of any other files, some of them checkpoints.</summary>
+    Folder,
+}
+
+/// <summary>A tensor as <c>inspect</c> lists it.</summary>
+/// <param name="DType">As safetensors names it, also where it cannot be read ("F8_E4M3").</param>
+/// <param name="Strides">In elements; null where row-major.</param>
+public sealed record TensorSummary(string Name, string DType, IReadOnlyList<long> Shape, IReadOnlyList<long>? Strides = null);
+
+/// <summary>A description of a checkpoint file or a folder: what it is, what it holds, and its parts.</summary>
+/// <param name="Path">The file or folder.</param>
+/// <param name="Kind">What it is.</param>
+/// <param name="Title">One line for people, such as "U-Net (UNet2DConditionModel)".</param>
+/// <param name="Format">The container of its tensors; null where it has none.</param>
+/// <param name="Tensors">Every tensor, by name.</param>
+/// <param name="Facts">Entries of its configuration, texts of its header, and saved values that are no tensors.</param>
+/// <param name="Parts">The components of a pipeline, the autoencoders of a set, the files of a folder.</param>
+public sealed record Inspection(
+    string Path, CheckpointKind Kind, string Title, string? Format, IReadOnlyList<TensorSummary> Tensors,
+    IReadOnlyDictionary<string, string> Facts, IReadOnlyList<Inspection> Parts)
+{
+    /// <summary>Number of values of all tensors, those of the parts too.</summary>
+    public long Parameters => Tensors.Sum(tensor => tensor.Shape.Aggregate(1L, (product, size) => product * size)) + Parts.Sum(part => part.Parameters);
+
+    /// <summary>Describes a file or folder. Headers and checksums are checked; no tensor is loaded.</summary>
+    /// <param name="progress">Told which file is being checked and the share of it that is done; what it throws ends the inspection.</param>
+    /// <exception cref="CheckpointException">There is nothing, nothing known, or something broken.</exception>
+    public static Inspection Of(string path, Action<string, double>? progress = null) =>
+        Directory.Exists(path) ? new FolderInspector(progress).Inspect(path) : FileInspector.Inspect(path, progress);
+}
+
+/// <summary>Describes one checkpoint file, or sharded set, by its tensors' names.</summary>
+internal static class FileInspector
+{
+    private const int MostFacts = 200;
+
+    /// <summary>Names that only one kind of model has, all of them needed; the first that fits counts.</summary>
+    private static readonly (CheckpointKind Kind, string[] Names)[] Marks =
+    [
+        (CheckpointKind.SparseAutoencoder, ["encoder.weight", "decoder.weight", "pre_bias", "latent_bias"]),
+        (CheckpointKind.UNet, ["conv_in.weight", "time_embedding.linear_1.weight", "conv_out.weight"]),
+        (CheckpointKind.Autoencoder, ["encoder.conv_in.weight", "decoder.conv_in.weight"]),
+        (CheckpointKind.TinyAutoencoder, ["encoder.layers.0.weight"]),
+        (CheckpointKind.TextEncoder, ["text_model.embeddings.token_embedding.weight"]),
+        (CheckpointKind.BareTensor, [""]),
+    ];
+
+    public static Inspection Inspect(string path, Action<string, double>? progress)
+    {
+        using var checkpoint = Checkpoint.Open(path);
+        checkpoint.Verify(progress);
+        var kind = KindOf(checkpoint.Entries);
+        var tensors = checkpoint.Entries.Keys.Order(StringComparer.Ordinal).Select(name => Summary(checkpoint.Locate(name))).ToList();
+        var facts = new Dictionary<string, string>(checkpoint.Metadata);
+        if (checkpoint is TorchFile file) AddValues(facts, file.Root, "");
+        return new Inspection(path, kind, Title(kind), checkpoint.Format, tensors, facts, []);
+    }
+
+    public static string Title(CheckpointKind kind) => kind switch
+    {
+        CheckpointKind.BareTensor => "a bare tensor",
+        CheckpointKind.UNet => "U-Net",
+        CheckpointKind.Autoencoder => "autoencoder",
+        CheckpointKind.TinyAutoencoder => "tiny autoencoder",
+        CheckpointKind.TextEncoder => "text encoder",
+        CheckpointKind.Tokenizer => "tokenizer",
+        CheckpointKind.Scheduler => "scheduler",
+        CheckpointKind.SparseAutoencoder => "sparse autoencoder",
+        CheckpointKind.SparseAutoencoders => "sparse autoencoders",
+        CheckpointKind.Pipeline => "diffusers pipeline",
+        CheckpointKind.Folder => "folder of checkpoints",
+        _ => "tensors",
+    };
+
+    private static CheckpointKind KindOf(IReadOnlyDictionary<string, TensorEntry> entries)
+    {
+        foreach (var (kind, names) in Marks)
+            if (names.All(name => entries.ContainsKey(name) || name.Length > 0 && entries.ContainsKey($"state_dict.{name}"))) return kind;
+        return CheckpointKind.Tensors;
+    }
+
+    private static TensorSummary Summary(StoredTensor stored)
+    {
+        var (name, element, shape) = stored.Entry;
+        return new TensorSummary(name, element.Name, shape, stored.Strides.SequenceEqual(StoredTensor.RowMajor(shape)) ? null : stored.Strides);
+    }
+
+    private static void AddValues(Dictionary<string, string> facts, object? value, string name)
+    {
+        if (facts.Count >= MostFacts) return;
+        switch (value)
+        {
+            case TensorEntry or null: break;
+            case OrderedDictionary<string, object?> dictionary:
+                foreach (var (key, item) in dictionary) AddValues(facts, item, name.Length == 0 ? key : $"{name}.{key}");
+                break;
+            case List<object?> list:
+                for (var i = 0; i < list.Count; i++) AddValues(facts, list[i], $"{name}.{i}");
+                break;
+            default: facts[name] = Convert.ToString(value, CultureInfo.InvariantCulture)!; break;
+        }
+    }
+}
+
+/// <summary>Describes a folder by the files that tell what it is: model_index.json, config.json, scheduler_config.json, vocab.json.</summary>
+internal sealed class FolderInspector(Action<string, double>? progress)
+{
+    private const long LongestConfiguration = 16 << 20;
+    private const int MostParts = 200;
+    private const int Deepest = 4;
+
+    private static readonly string[] Endings = [".safetensors", ".pt", ".pth", ".bin"];
+
+    public Inspection Inspect(string folder) => Find(folder, 0)
+        ?? throw new CheckpointException($"The folder '{folder}' holds neither a model nor a checkpoint.");
+
+    private Inspection? Find(string folder, int depth)
+    {
+        if (Has("model_index.json")) return Pipeline(folder);
+        if (Has("scheduler_config.json")) return Plain(folder, CheckpointKind.Scheduler, "scheduler_config.json");
+        if (Has("vocab.json") && Has("merges.txt")) return Plain(folder, CheckpointKind.Tokenizer, "tokenizer_config.json");
+        if (Has("config.json")) return Component(folder);
+        if (Has(Path.Combine("final", "config.json"))) return Component(Path.Combine(folder, "final"));
+        return depth < Deepest ? Other(folder, depth) : null;
+
+        bool Has(string name) => File.Exists(Path.Combine(folder, name));
+    }
+
+    private Inspection Pipeline(string folder)
+    {
+        var index = Configuration(Path.Combine(folder, "model_index.json"));
+        var parts = Directory.EnumerateDirectories(folder).Order(StringComparer.Ordinal)
+            .Where(part => index.ContainsKey(Path.GetFileName(part))).Select(part => Find(part, Deepest)).OfType<Inspection>().ToList();
+        return new Inspection(folder, CheckpointKind.Pipeline, Titled(CheckpointKind.Pipeline, index), null, [], index, parts);
+    }
+
+    private static Inspection Plain(string folder, CheckpointKind kind, string configuration)
+    {
+        var path = Path.Combine(folder, configuration);
+        var facts = File.Exists(path) ? Configuration(path) : [];
+        return new Inspection(folder, kind, Titled(kind, facts), null, [], facts, []);
+    }
+
+    /// <summary>A model folder, or the folder of one sparse autoencoder with its statistics beside it.</summary>
+    private Inspection Component(string folder)
+    {
+        var facts = Configuration(Path.Combine(folder, "config.json"));
+        if (!facts.ContainsKey("n_dirs_local"))
+        {
+            var weights = FileInspector.Inspect(CheckpointFormat.FindWeights(folder, preferHalf: false), progress);
+            return weights with { Path = folder, Title = Titled(weights.Kind, facts), Facts = Merged(weights.Facts, facts) };
+        }
+        var files = Checkpoints(folder).Select(path => FileInspector.Inspect(path, progress)).ToList();
+        var state = files.Find(file => file.Kind == CheckpointKind.SparseAutoencoder)
+            ?? throw new CheckpointException($"The folder '{folder}' has the configuration of a sparse autoencoder, but not its weights.");
+        files.Remove(state);
+        return state with { Path = folder, Facts = Merged(state.Facts, facts), Parts = files };
+    }
+
+    private Inspection? Other(string folder, int depth)
+    {
+        var inner = Directory.EnumerateDirectories(folder).Order(StringComparer.Ordinal).Take(MostParts)
+            .Select(part => Find(part, depth + 1)).OfType<Inspection>().ToList();
+        var files = Checkpoints(folder).Take(MostParts).Select(path => FileInspector.Inspect(path, progress)).ToList();
+        if (inner.Count + files.Count == 0) return null;
+        var kind = files.Count == 0 && inner.TrueForAll(part => part.Kind == CheckpointKind.SparseAutoencoder)
+            ? CheckpointKind.SparseAutoencoders : CheckpointKind.Folder;
+        return new Inspection(folder, kind, FileInspector.Title(kind), null, [], new Dictionary<string, string>(), [.. inner, .. files]);
+    }
+
+    private static IEnumerable<string> Checkpoints(string folder) => Directory.EnumerateFiles(folder).Order(StringComparer.Ordinal)
+        .Where(path => Endings.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase));
+
+    private static string Titled(CheckpointKind kind, Dictionary<string, string> facts) =>
+        (facts.GetValueOrDefault("_class_name") ?? facts.GetValueOrDefault("architectures")) is { } name
+            ? $"{FileInspector.Title(kind)} ({name})" : FileInspector.Title(kind);
+
+    private static Dictionary<string, string> Merged(IReadOnlyDictionary<string, string> one, Dictionary<string, string> other)
+    {
+        var merged = new Dictionary<string, string>(other);
+        foreach (var (key, value) in one) merged.TryAdd(key, value);
+        return merged;
+    }
+
+    /// <summary>The entries of a configuration as text: lists of one text without their brackets, everything else as its JSON.</summary>
+    private static Dictionary<string, string> Configuration(string path)
+    {
+        using var file = SourceFile.Open(path);
+        if (file.Length > LongestConfiguration) throw file.Broken($"a configuration of {file.Length} bytes is too long");
+        var bytes = new byte[file.Length];
+        file.ReadExactly(0, bytes);
+        try
+        {
+            using var json = JsonDocument.Parse(bytes);
+            return json.RootElement.EnumerateObject().GroupBy(entry => entry.Name).ToDictionary(group => group.Key, group => Text(group.Last().Value));
+        }
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
+        {
+            throw file.Broken("it is no JSON object", exception);
+        }
+    }
+
+    private static string Text(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.String => value.GetString()!,
+        JsonValueKind.Array when value.GetArrayLength() == 1 => Text(value[0]),
+        _ => JsonSerializer.Serialize(value),
+    };
+}

@@ -1,0 +1,280 @@
+using System.Buffers.Binary;
+using System.Text.Json;
+using System.Text.Unicode;
+using TorchSharp;
+
+namespace SaeUnbox.Models;
+
+/// <summary>One safetensors file.</summary>
+internal sealed class SafetensorsFile : Checkpoint
+{
+    private SafetensorsFile(SourceFile file, SafetensorsHeader header) : base(file.Path, "safetensors", header.Tensors, [file]) =>
+        Metadata = header.Metadata;
+
+    public override IReadOnlyDictionary<string, string> Metadata { get; }
+
+    public static SafetensorsFile Open(SourceFile file) => new(file, SafetensorsHeader.Read(file));
+}
+
+/// <summary>
+/// The header of a safetensors file: eight bytes of length, then JSON that places every tensor. It is checked as a whole before any
+/// data is touched: tensors must fill the rest of the file without overlap, hole or left-over.
+/// Format: https://github.com/huggingface/safetensors.
+/// </summary>
+internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IReadOnlyDictionary<string, string> Metadata)
+{
+    /// <summary>The format's own limit.</summary>
+    public const long LongestHeader = 100_000_000;
+
+    /// <summary>More tensors than any model has; bounds the memory that a hostile header can take.</summary>
+    public const int MostTensors = 100_000;
+
+    private const int MostTexts = 10_000;
+
+    // Names and metadata together.
+    private const int MostTextBytes = 16 << 20;
+    private const int MostAxes = 64;
+
+    private const int Prefix = 8;
+
+    public static SafetensorsHeader Read(SourceFile file)
+    {
+        if (file.Length < Prefix) throw file.Broken($"it has {file.Length} bytes, too few for a safetensors file");
+        Span<byte> prefix = stackalloc byte[Prefix];
+        file.ReadExactly(0, prefix);
+        var length = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
+        if (length is < 2 or > LongestHeader || (long)length > file.Length - Prefix)
+            throw file.Broken($"its safetensors header would have {length} bytes, the file has {file.Length}");
+
+        var json = new byte[length];
+        file.ReadExactly(Prefix, json);
+        if (json[0] != '{') throw file.Broken("its safetensors header does not begin with {");
+        if (!Utf8.IsValid(json)) throw file.Broken("its safetensors header is not UTF-8");
+        try
+        {
+            return new HeaderParser(file, Prefix + (long)length).Parse(json);
+        }
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
+        {
+            throw file.Broken("its safetensors header is not the JSON object that the format asks for", exception);
+        }
+    }
+
+    /// <summary>Reads the JSON token by token, so that duplicates are seen and nothing but the wanted values is kept.</summary>
+    private sealed class HeaderParser(SourceFile file, long dataStart)
+    {
+        private readonly HashSet<string> names = [];
+        private readonly List<StoredTensor> tensors = [];
+        private readonly Dictionary<string, string> metadata = [];
+        private readonly List<(long Begin, long End, string Name)> places = [];
+        private long textBytes;
+
+        public SafetensorsHeader Parse(ReadOnlySpan<byte> json)
+        {
+            var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = 16 });
+            Expect(ref reader, JsonTokenType.StartObject);
+            while (Next(ref reader) == JsonTokenType.PropertyName)
+            {
+                var name = Text(ref reader);
+                if (!names.Add(name)) throw file.Broken($"its safetensors header has '{name}' twice");
+                if (name == "__metadata__") ParseMetadata(ref reader);
+                else ParseTensor(ref reader, name);
+            }
+            while (reader.Read()) { }
+            RequireFilled();
+            return new SafetensorsHeader(tensors, metadata);
+        }
+
+        private void ParseMetadata(ref Utf8JsonReader reader)
+        {
+            Expect(ref reader, JsonTokenType.StartObject);
+            while (Next(ref reader) == JsonTokenType.PropertyName)
+            {
+                var key = Text(ref reader);
+                if (Next(ref reader) != JsonTokenType.String) throw file.Broken($"its metadata '{key}' is not a string");
+                if (!metadata.TryAdd(key, Text(ref reader))) throw file.Broken($"its metadata has '{key}' twice");
+                if (metadata.Count > MostTexts) throw file.Broken($"its metadata has more than {MostTexts} entries");
+            }
+        }
+
+        private void ParseTensor(ref Utf8JsonReader reader, string name)
+        {
+            if (tensors.Count == MostTensors) throw file.Broken($"it lists more than {MostTensors} tensors");
+            string? dtype = null;
+            long[]? shape = null, offsets = null;
+            Expect(ref reader, JsonTokenType.StartObject);
+            while (Next(ref reader) == JsonTokenType.PropertyName)
+            {
+                if (reader.ValueTextEquals("dtype"u8) && dtype is null)
+                {
+                    Expect(ref reader, JsonTokenType.String);
+                    dtype = Text(ref reader);
+                }
+                else if (reader.ValueTextEquals("shape"u8) && shape is null) shape = Numbers(ref reader, name);
+                else if (reader.ValueTextEquals("data_offsets"u8) && offsets is null) offsets = Numbers(ref reader, name);
+                else throw file.Broken($"tensor '{name}' has the entry '{Text(ref reader)}' twice, or it is unknown");
+            }
+            if (dtype is null || shape is null || offsets is null) throw file.Broken($"tensor '{name}' lacks its dtype, shape or data_offsets");
+            Add(name, dtype, shape, offsets);
+        }
+
+        private void Add(string name, string dtype, long[] shape, long[] offsets)
+        {
+            var type = ElementType.Find(dtype) ?? throw file.Broken($"tensor '{name}' has the unknown dtype '{dtype}'");
+            if (offsets is not [var begin, var end] || begin > end || end > file.Length - dataStart)
+                throw file.Broken($"tensor '{name}' has data_offsets {Shapes.Text(offsets)}, outside its {file.Length - dataStart} bytes of data");
+            if (SizeInBytes(shape, type.Bits) is not { } size || size != end - begin)
+                throw file.Broken($"tensor '{name}' of {dtype} and shape {Shapes.Text(shape)} does not fit its {end - begin} bytes");
+            places.Add((begin, end, name));
+            tensors.Add(new StoredTensor(new TensorEntry(name, type, shape), file, dataStart + begin, StoredTensor.RowMajor(shape)));
+        }
+
+        /// <summary>Null where the size is no whole number of bytes, or the strides of the axes do not fit 64 bits.</summary>
+        private static long? SizeInBytes(long[] shape, int bits)
+        {
+            UInt128 size = (UInt128)bits;
+            foreach (var axis in shape)
+                if ((size *= (UInt128)Math.Max(1, axis)) > long.MaxValue) return null;
+            if (shape.Contains(0)) return 0;
+            return size % 8 == 0 ? (long)(size / 8) : null;
+        }
+
+        private long[] Numbers(ref Utf8JsonReader reader, string name)
+        {
+            Expect(ref reader, JsonTokenType.StartArray);
+            var numbers = new List<long>();
+            while (Next(ref reader) != JsonTokenType.EndArray)
+            {
+                if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out var number) || number < 0)
+                    throw file.Broken($"tensor '{name}' has a shape or offset that is no whole number from 0");
+                if (numbers.Count == MostAxes) throw file.Broken($"tensor '{name}' has more than {MostAxes} axes");
+                numbers.Add(number);
+            }
+            return [.. numbers];
+        }
+
+        private void RequireFilled()
+        {
+            places.Sort();
+            long filled = 0;
+            foreach (var (begin, end, name) in places)
+            {
+                if (begin != filled)
+                    throw file.Broken($"tensor '{name}' begins at byte {begin} of the data where {filled} was due: tensors overlap or leave a hole");
+                filled = end;
+            }
+            if (filled != file.Length - dataStart) throw file.Broken($"it has {file.Length - dataStart - filled} bytes after its last tensor");
+        }
+
+        private string Text(ref Utf8JsonReader reader) => (textBytes += reader.ValueSpan.Length) <= MostTextBytes
+            ? reader.GetString()!
+            : throw file.Broken($"its safetensors header holds more than {MostTextBytes} bytes of text");
+
+        private static JsonTokenType Next(ref Utf8JsonReader reader) => reader.Read() ? reader.TokenType : throw new JsonException();
+
+        private static void Expect(ref Utf8JsonReader reader, JsonTokenType type)
+        {
+            if (Next(ref reader) != type) throw new JsonException();
+        }
+    }
+}
+
+/// <summary>Writes safetensors files, whole or not at all. Format: https://github.com/huggingface/safetensors.</summary>
+public static class SafetensorsWriter
+{
+    private const int Alignment = 8;
+
+    /// <summary>The metadata by which the Python libraries know a file of PyTorch weights.</summary>
+    private static readonly Dictionary<string, string> DefaultMetadata = new() { ["format"] = "pt" };
+
+    /// <param name="path">The file to write.</param>
+    /// <param name="tensors">Any strides and device; written row-major under their names.</param>
+    /// <param name="metadata">Texts for the header; <c>format: pt</c> where null.</param>
+    /// <exception cref="CheckpointException">A name comes twice, a type cannot be stored, or the file cannot be written.</exception>
+    public static void Write(string path, IEnumerable<KeyValuePair<string, torch.Tensor>> tensors, IReadOnlyDictionary<string, string>? metadata = null)
+    {
+        // Widest elements first keeps every tensor aligned to its own size.
+        var ordered = tensors.Select(pair => (Name: pair.Key, Tensor: pair.Value, Type: ElementType.Of(pair.Value.dtype)))
+            .OrderByDescending(item => item.Type.Bits).ThenBy(item => item.Name, StringComparer.Ordinal).ToList();
+        if (ordered.GroupBy(item => item.Name).FirstOrDefault(group => group.Count() > 1 || group.Key == "__metadata__") is { } clash)
+            throw new CheckpointException($"'{path}' cannot be written: the tensor name '{clash.Key}' comes twice or is reserved.");
+        var header = Header(ordered, metadata ?? DefaultMetadata);
+        if (header.Length > SafetensorsHeader.LongestHeader)
+            throw new CheckpointException($"'{path}' cannot be written: its header would have {header.Length} bytes, more than the format allows.");
+
+        AtomicFile.Write(path, stream =>
+        {
+            Span<byte> length = stackalloc byte[sizeof(long)];
+            BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);
+            stream.Write(length);
+            stream.Write(header);
+            foreach (var item in ordered) TensorWriter.Write(stream, item.Tensor);
+        });
+    }
+
+    private static byte[] Header(List<(string Name, torch.Tensor Tensor, ElementType Type)> items, IReadOnlyDictionary<string, string> metadata)
+    {
+        using var buffer = new MemoryStream();
+        using (var json = new Utf8JsonWriter(buffer))
+        {
+            json.WriteStartObject();
+            if (metadata.Count > 0)
+            {
+                json.WriteStartObject("__metadata__");
+                foreach (var (key, value) in metadata) json.WriteString(key, value);
+                json.WriteEndObject();
+            }
+            long offset = 0;
+            foreach (var (name, tensor, type) in items)
+            {
+                json.WriteStartObject(name);
+                json.WriteString("dtype", type.Name);
+                WriteNumbers(json, "shape", tensor.shape);
+                WriteNumbers(json, "data_offsets", [offset, offset += tensor.numel() * type.Bytes]);
+                json.WriteEndObject();
+            }
+            json.WriteEndObject();
+        }
+        while (buffer.Length % Alignment != 0) buffer.WriteByte((byte)' ');
+        return buffer.ToArray();
+    }
+
+    private static void WriteNumbers(Utf8JsonWriter json, string name, long[] numbers)
+    {
+        json.WriteStartArray(name);
+        foreach (var number in numbers) json.WriteNumberValue(number);
+        json.WriteEndArray();
+    }
+}
+
+/// <summary>Writes a tensor's elements in row-major order, whatever its strides and device, through a small staging tensor where needed.</summary>
+internal static class TensorWriter
+{
+    private const long ChunkElements = 1 << 20;
+
+    public static void Write(Stream stream, torch.Tensor tensor)
+    {
+        using var _ = torch.no_grad();
+        torch.Tensor? staging = null;
+        try
+        {
+            Slabs.ForEach(tensor, ChunkElements, slab =>
+            {
+                if (slab.is_contiguous() && slab.device_type == DeviceType.CPU)
+                {
+                    stream.Write(slab.bytes);
+                    return;
+                }
+                staging ??= torch.empty(Math.Min(ChunkElements, tensor.numel()), dtype: tensor.dtype);
+                using var part = staging.narrow(0, 0, slab.numel());
+                using var shaped = part.view(slab.shape);
+                shaped.copy_(slab);
+                stream.Write(part.bytes);
+            });
+        }
+        finally
+        {
+            staging?.Dispose();
+        }
+    }
+}

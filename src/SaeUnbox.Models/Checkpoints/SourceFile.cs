@@ -1,0 +1,190 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+using System.Text;
+using Microsoft.Win32.SafeHandles;
+
+namespace SaeUnbox.Models;
+
+/// <summary>A file open for reading at any place; every failure is a <see cref="CheckpointException"/> that names it.</summary>
+internal sealed class SourceFile : IDisposable
+{
+    private const int LongestReason = 1000;
+
+    private readonly SafeFileHandle handle;
+
+    private SourceFile(string path, SafeFileHandle handle)
+    {
+        (Path, this.handle) = (path, handle);
+        Length = RandomAccess.GetLength(handle);
+    }
+
+    public string Path { get; }
+
+    public long Length { get; }
+
+    public static SourceFile Open(string path)
+    {
+        if (Directory.Exists(path)) throw new CheckpointException($"'{path}' is a folder, where a checkpoint file was expected.");
+        try
+        {
+            return new SourceFile(path, File.OpenHandle(path));
+        }
+        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new CheckpointException($"The checkpoint '{path}' does not exist.", exception);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException)
+        {
+            throw new CheckpointException($"The checkpoint '{path}' cannot be opened: {exception.Message}", exception);
+        }
+    }
+
+    /// <summary>Fills the whole span from the given place.</summary>
+    public void ReadExactly(long position, Span<byte> target)
+    {
+        if (position < 0 || target.Length > Length - position) throw Broken("it ends before the data that it announces");
+        try
+        {
+            while (target.Length > 0)
+            {
+                var read = RandomAccess.Read(handle, target, position);
+                if (read == 0) throw Broken("it ends before the data that it announces (was it cut while being read?)");
+                position += read;
+                target = target[read..];
+            }
+        }
+        catch (IOException exception)
+        {
+            throw new CheckpointException($"The checkpoint '{Path}' cannot be read: {exception.Message}", exception);
+        }
+    }
+
+    /// <summary>The error of a file that breaks its format, on one line of bounded length whatever names the file gives.</summary>
+    public CheckpointException Broken(string what, Exception? inner = null)
+    {
+        if (what.Length > LongestReason) what = $"{what[..(LongestReason / 2)]} … {what[^(LongestReason / 2)..]}";
+        var line = string.Create(what.Length, what, (letters, text) =>
+        {
+            for (var i = 0; i < letters.Length; i++) letters[i] = char.IsControl(text[i]) ? '?' : text[i];
+        });
+        return new CheckpointException($"The checkpoint '{Path}' is broken: {line}.", inner);
+    }
+
+    public void Dispose() => handle.Dispose();
+}
+
+/// <summary>Reads a stretch of a file forward through a small buffer; never past its end, never allocating more than is left.</summary>
+internal sealed class ByteSource(SourceFile file, long position, long end)
+{
+    /// <summary>Most bytes of text in a file: names and notes, never weights.</summary>
+    private const int MostText = 16 << 20;
+
+    private readonly byte[] buffer = new byte[(int)Math.Min(32 * 1024, Math.Max(1, end - position))];
+    private int next;
+    private int filled;
+    private long position = position;
+    private long texts;
+
+    public SourceFile File => file;
+
+    /// <summary>The place in the file of the next byte.</summary>
+    public long Position => position - (filled - next);
+
+    public long Left => end - Position;
+
+    public byte ReadByte()
+    {
+        if (next == filled) Fill();
+        return buffer[next++];
+    }
+
+    public void ReadExactly(Span<byte> target)
+    {
+        if (target.Length > Left) throw Ended();
+        while (target.Length > 0)
+        {
+            if (next == filled) Fill();
+            var count = Math.Min(target.Length, filled - next);
+            buffer.AsSpan(next, count).CopyTo(target);
+            next += count;
+            target = target[count..];
+        }
+    }
+
+    /// <summary>Text of so many bytes.</summary>
+    public string ReadUtf8(long count)
+    {
+        if (count > Left) throw Ended();
+        if ((texts += count) > MostText) throw file.Broken($"its pickle holds more than {MostText} bytes of text");
+        var bytes = new byte[count];
+        ReadExactly(bytes);
+        try
+        {
+            return StrictUtf8.GetString(bytes);
+        }
+        catch (DecoderFallbackException exception)
+        {
+            throw file.Broken("a text in it is not UTF-8", exception);
+        }
+    }
+
+    /// <summary>Text up to a line feed, which is dropped.</summary>
+    public string ReadLine(int limit)
+    {
+        var line = new StringBuilder();
+        for (byte letter; (letter = ReadByte()) != '\n'; line.Append((char)letter))
+            if (line.Length == limit || letter > 127) throw file.Broken("a name in its pickle is too long or not ASCII");
+        return line.ToString();
+    }
+
+    private static readonly UTF8Encoding StrictUtf8 = new(false, throwOnInvalidBytes: true);
+
+    private void Fill()
+    {
+        var count = (int)Math.Min(buffer.Length, end - position);
+        if (count <= 0) throw Ended();
+        file.ReadExactly(position, buffer.AsSpan(0, count));
+        (position, next, filled) = (position + count, 0, count);
+    }
+
+    private CheckpointException Ended() => file.Broken("its pickle ends in the middle or is too long");
+}
+
+/// <summary>Tells large files apart without reading them whole: a hash of names, lengths and pieces spread evenly over each file.</summary>
+public static class FileFingerprint
+{
+    private const int Pieces = 64, PieceLength = 1024, Characters = 16;
+
+    /// <param name="files">What each file is called, wherever it lies, and its path.</param>
+    /// <exception cref="CheckpointException">A file cannot be read.</exception>
+    public static string Of(IEnumerable<(string Name, string Path)> files)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (var (name, path) in files.OrderBy(file => file.Name, StringComparer.Ordinal))
+        {
+            hash.AppendData(Encoding.UTF8.GetBytes(name + "\n"));
+            Append(hash, path);
+        }
+        return Convert.ToHexStringLower(hash.GetHashAndReset())[..Characters];
+    }
+
+    private static void Append(IncrementalHash hash, string path)
+    {
+        try
+        {
+            using var file = File.OpenHandle(path);
+            var length = RandomAccess.GetLength(file);
+            Span<byte> piece = stackalloc byte[PieceLength];
+            BinaryPrimitives.WriteInt64LittleEndian(piece, length);
+            hash.AppendData(piece[..sizeof(long)]);
+            // A short file is read whole, of a long one the pieces end with its last byte.
+            var step = Math.Max(PieceLength, (length - PieceLength) / (Pieces - 1.0));
+            for (var number = 0; number < Pieces && number * step < length; number++)
+                hash.AppendData(piece[..RandomAccess.Read(file, piece, (long)(number * step))]);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new CheckpointException($"'{path}' cannot be read: {exception.Message}", exception);
+        }
+    }
+}

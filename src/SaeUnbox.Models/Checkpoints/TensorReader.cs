@@ -1,0 +1,221 @@
+using System.Runtime.InteropServices;
+using TorchSharp;
+
+namespace SaeUnbox.Models;
+
+/// <summary>Copies a stored tensor straight into a tensor's memory; where types or memory order differ, through a small staging tensor.</summary>
+internal static class TensorReader
+{
+    /// <summary>Elements converted at a time.</summary>
+    private const long ChunkElements = 1 << 20;
+
+    /// <summary>Bytes read at a time where nothing is converted (a span holds less than 2 GiB).</summary>
+    private const long ChunkBytes = 64 << 20;
+
+    public static void Read(StoredTensor stored, torch.Tensor target)
+    {
+        var (entry, file) = (stored.Entry, stored.File);
+        var dtype = TypeOf(stored);
+        if (!entry.Fits(target.shape))
+            throw new CheckpointException(
+                $"Tensor '{entry.Name}' of '{file.Path}' has shape {Shapes.Text(entry.Shape)}, expected {Shapes.Text(target.shape)}.");
+        if (entry.Element.IsFloatingPoint && !ElementType.Of(target.dtype).IsFloatingPoint)
+            throw new CheckpointException($"Tensor '{entry.Name}' of '{file.Path}' holds {entry.Element} values, which {target.dtype} cannot hold.");
+        stored.Verify?.Invoke();
+        if (target.numel() == 0) return;
+
+        using var _ = torch.no_grad();
+        if (StoredTensor.DenseOrder(entry.Shape, stored.Strides) is { } order)
+        {
+            using var view = target.permute(order.Select(axis => (long)axis).ToArray());
+            ReadDense(stored, dtype, view);
+        }
+        else
+        {
+            ReadScattered(stored, dtype, target);
+        }
+    }
+
+    /// <exception cref="CheckpointException">The type cannot be read.</exception>
+    public static torch.ScalarType TypeOf(StoredTensor stored) => stored.Entry.Element.ScalarType ?? throw new CheckpointException(
+        $"Tensor '{stored.Entry.Name}' of '{stored.File.Path}' is of type {stored.Entry.Element}, which cannot be read here; convert the file to F32, F16 or BF16.");
+
+    /// <summary>Elements lie one after the other in the view's row-major order.</summary>
+    private static void ReadDense(StoredTensor stored, torch.ScalarType dtype, torch.Tensor view)
+    {
+        var position = stored.Position;
+        var widening = stored.Entry.Element.Widening;
+        var direct = widening is null && view.dtype == dtype && view.is_contiguous() && view.device_type == DeviceType.CPU;
+        var narrow = widening is null ? [] : new byte[(int)Math.Min(ChunkElements, view.numel()) * stored.Entry.Element.Bytes];
+        if (direct)
+        {
+            Slabs.ForEach(view, ChunkBytes / stored.Entry.Element.Bytes, slab => Fill(slab));
+            return;
+        }
+        using var staging = torch.empty(Math.Min(ChunkElements, view.numel()), dtype: dtype);
+        Slabs.ForEach(view, ChunkElements, slab =>
+        {
+            using var part = staging.narrow(0, 0, slab.numel());
+            Fill(part);
+            using var shaped = part.view(slab.shape);
+            slab.copy_(shaped);
+        });
+
+        void Fill(torch.Tensor part)
+        {
+            var bytes = widening is null ? part.bytes : narrow.AsSpan(0, (int)part.numel() * stored.Entry.Element.Bytes);
+            ReadBytes(stored, position, bytes);
+            position += bytes.Length;
+            if (widening?.Invoke(bytes, part.bytes) == false)
+                throw new CheckpointException($"Tensor '{stored.Entry.Name}' of '{stored.File.Path}' holds {stored.Entry.Element} values that {dtype} cannot hold.");
+        }
+    }
+
+    /// <summary>Any other strides: the stretch of the storage that holds the tensor is read whole, then viewed.</summary>
+    private static void ReadScattered(StoredTensor stored, torch.ScalarType dtype, torch.Tensor target)
+    {
+        using var storage = torch.empty(StoredTensor.ExtentOf(stored.Entry.Shape, stored.Strides), dtype: dtype);
+        ReadDense(stored, dtype, storage);
+        using var view = storage.as_strided(stored.Entry.Shape, stored.Strides);
+        target.copy_(view);
+    }
+
+    private static void ReadBytes(StoredTensor stored, long position, Span<byte> bytes)
+    {
+        stored.File.ReadExactly(position, bytes);
+        // A bool of another value than 0 and 1 is undefined behaviour in native code.
+        if (stored.Entry.Element == ElementType.BOOL && bytes.ContainsAnyExceptInRange((byte)0, (byte)1))
+            throw stored.File.Broken($"the BOOL tensor '{stored.Entry.Name}' holds bytes other than 0 and 1");
+    }
+}
+
+/// <summary>Where a tensor's elements lie in a file: a place in bytes and, per axis, a stride in elements.</summary>
+/// <param name="Verify">Checks the bytes against their checksum before the first read, where the format has one.</param>
+internal sealed record StoredTensor(TensorEntry Entry, SourceFile File, long Position, long[] Strides, Action? Verify = null)
+{
+    /// <summary>Strides of a tensor whose last axis runs fastest (an axis of size 0 counts as 1).</summary>
+    public static long[] RowMajor(long[] shape)
+    {
+        var strides = new long[shape.Length];
+        long stride = 1;
+        for (var axis = shape.Length - 1; axis >= 0; axis--)
+        {
+            strides[axis] = stride;
+            stride = checked(stride * Math.Max(1, shape[axis]));
+        }
+        return strides;
+    }
+
+    /// <summary>Elements from the first to the last one, both included; 0 for an empty tensor.</summary>
+    /// <exception cref="OverflowException">The extent does not fit 64 bits.</exception>
+    public static long ExtentOf(long[] shape, long[] strides)
+    {
+        if (shape.Contains(0)) return 0;
+        long last = 0;
+        for (var axis = 0; axis < shape.Length; axis++) last = checked(last + checked((shape[axis] - 1) * strides[axis]));
+        return checked(last + 1);
+    }
+
+    /// <summary>
+    /// The order of axes, slowest first, in which the elements lie one after the other without gap, or null where there is none.
+    /// A column-major matrix has [1, 0].
+    /// </summary>
+    public static int[]? DenseOrder(long[] shape, long[] strides)
+    {
+        // The stride of an axis of size 1 says nothing: such axes go first.
+        var order = Enumerable.Range(0, shape.Length).OrderByDescending(axis => shape[axis] == 1 ? long.MaxValue : strides[axis]).ToArray();
+        long expected = 1;
+        foreach (var axis in order.Reverse())
+        {
+            if (shape[axis] == 1) continue;
+            if (strides[axis] != expected) return null;
+            expected = checked(expected * shape[axis]);
+        }
+        return order;
+    }
+}
+
+/// <summary>Turns stored elements of a type that libtorch lacks into the next wider one that it has, exactly.</summary>
+/// <returns>False where a value does not fit.</returns>
+internal delegate bool Widening(ReadOnlySpan<byte> from, Span<byte> to);
+
+/// <summary>The widenings of unsigned integers and of 8-bit floats (arXiv 2209.05433; FNUZ: arXiv 2206.02915; E8M0: the OCP MX specification).</summary>
+internal static class Widenings
+{
+    public static readonly Widening UInt16ToInt32 = (from, to) => Each<ushort, int>(from, to, value => value);
+    public static readonly Widening UInt32ToInt64 = (from, to) => Each<uint, long>(from, to, value => value);
+
+    public static readonly Widening UInt64ToInt64 = (from, to) =>
+        !MemoryMarshal.Cast<byte, ulong>(from).ContainsAnyInRange(1UL << 63, ulong.MaxValue) && Each<ulong, long>(from, to, value => (long)value);
+
+    public static readonly Widening E4M3 = Table(code => (code & 0x7f) == 0x7f ? double.NaN : Number(code, 3, 7));
+    public static readonly Widening E4M3Fnuz = Table(code => code == 0x80 ? double.NaN : Number(code, 3, 8));
+    public static readonly Widening E5M2Fnuz = Table(code => code == 0x80 ? double.NaN : Number(code, 2, 16));
+
+    /// <summary>The upper byte of a float16.</summary>
+    public static readonly Widening E5M2 = (from, to) => Each<byte, ushort>(from, to, code => (ushort)(code << 8));
+
+    /// <summary>An exponent alone: the scale of a block.</summary>
+    public static readonly Widening E8M0 = (from, to) => Each<byte, float>(from, to, code => code == 255 ? float.NaN : MathF.ScaleB(1, code - 127));
+
+    private static Widening Table(Func<int, double> valueOf)
+    {
+        Half[] values = [.. Enumerable.Range(0, 256).Select(code => (Half)valueOf(code))];
+        return (from, to) => Each<byte, Half>(from, to, code => values[code]);
+    }
+
+    private static double Number(int code, int mantissaBits, int bias)
+    {
+        var (exponent, mantissa) = ((code & 0x7f) >> mantissaBits, code & ((1 << mantissaBits) - 1));
+        // Without an exponent the leading one is missing.
+        var size = exponent == 0
+            ? Math.ScaleB(mantissa, 1 - bias - mantissaBits)
+            : Math.ScaleB((1 << mantissaBits) + mantissa, exponent - bias - mantissaBits);
+        return code < 0x80 ? size : -size;
+    }
+
+    private static bool Each<TFrom, TTo>(ReadOnlySpan<byte> from, Span<byte> to, Func<TFrom, TTo> widen) where TFrom : struct where TTo : struct
+    {
+        var narrow = MemoryMarshal.Cast<byte, TFrom>(from);
+        var wide = MemoryMarshal.Cast<byte, TTo>(to);
+        for (var i = 0; i < narrow.Length; i++) wide[i] = widen(narrow[i]);
+        return true;
+    }
+}
+
+/// <summary>Walks a tensor in row-major order in pieces of bounded size, each a view of it.</summary>
+internal static class Slabs
+{
+    /// <param name="view">Any strides, any device.</param>
+    /// <param name="limit">Most elements of a piece.</param>
+    /// <param name="visit">Called with each piece; the piece is gone when it returns.</param>
+    public static void ForEach(torch.Tensor view, long limit, Action<torch.Tensor> visit)
+    {
+        var count = view.numel();
+        if (count == 0) return;
+        if (count <= limit)
+        {
+            visit(view);
+            return;
+        }
+        if (view.dim() > 1 && view.is_contiguous())
+        {
+            using var flat = view.view(-1);
+            ForEach(flat, limit, visit);
+            return;
+        }
+        var rows = view.shape[0];
+        var step = Math.Max(1, limit / (count / rows));
+        for (long row = 0; row < rows; row += step)
+        {
+            using var slab = view.narrow(0, row, Math.Min(step, rows - row));
+            if (slab.numel() <= limit)
+            {
+                visit(slab);
+                continue;
+            }
+            using var inner = slab.select(0, 0);
+            ForEach(inner, limit, visit);
+        }
+    }
+}

@@ -1,0 +1,285 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using Microsoft.Data.Sqlite;
+
+namespace SaeUnbox.Serving;
+
+/// <summary>
+/// Reads an atlas. The cards of all features are held in memory; pictures, neighbours and searches are asked of the file, which is opened
+/// to read only. Safe for many threads.
+/// </summary>
+public sealed class AtlasReader : IFeatureAtlas
+{
+    /// <summary>The file's name in an atlas folder.</summary>
+    public const string FileName = "atlas.sqlite";
+
+    private const int MostSimilar = 24, Nearest = 60;
+    private readonly string _path, _connection;
+    private readonly Dictionary<HookSite, FeatureCard[]> _cards = [];
+    private readonly Dictionary<HookSite, float[]> _strongest = [];
+    private readonly Dictionary<HookSite, IReadOnlyList<FeaturePlace>> _places = [];
+    private readonly TilePictures _tiles;
+    private EmbeddingIndex? _embeddings;
+
+    private AtlasReader(string path)
+    {
+        _path = path;
+        _tiles = new(Stored);
+        _connection = new SqliteConnectionStringBuilder { DataSource = path, Mode = SqliteOpenMode.ReadOnly }.ConnectionString;
+    }
+
+    public IReadOnlyList<HookSite> Sites { get; private set; } = [];
+
+    public IReadOnlyList<Suggestion> Suggestions { get; private set; } = [];
+
+    /// <summary>Whether searches go by what pictures show, too.</summary>
+    public bool HasEmbeddings => _embeddings is not null;
+
+    /// <summary>The model it was made of.</summary>
+    public string Model { get; private set; } = "";
+
+    /// <param name="folder">Holds <see cref="FileName"/>.</param>
+    /// <param name="embedder">Searches by what pictures show, too, where the atlas has embeddings.</param>
+    /// <exception cref="AtlasException">There is no atlas, it is broken, or its embeddings are not of the embedder's model.</exception>
+    public static AtlasReader Open(string folder, ITextEmbedder? embedder = null)
+    {
+        var reader = Open(folder, embedder is null ? null : () => embedder);
+        reader._embeddings?.Prepare();
+        return reader;
+    }
+
+    /// <param name="folder">Holds <see cref="FileName"/>.</param>
+    /// <param name="embedder">
+    /// Makes the embedder when the first text is searched for; where it throws an <see cref="AtlasException"/>, or its model is not that of the
+    /// atlas, searches go by words and say so.
+    /// </param>
+    /// <exception cref="AtlasException">There is no atlas, or it is broken.</exception>
+    public static AtlasReader Open(string folder, Func<ITextEmbedder>? embedder)
+    {
+        var path = Path.Combine(folder, FileName);
+        if (!File.Exists(path))
+            throw new AtlasException($"'{folder}' holds no {FileName}.");
+        try
+        {
+            var reader = new AtlasReader(path);
+            // Connections that lie ready may be to a file that has been replaced since.
+            using (var stale = new SqliteConnection(reader._connection))
+                SqliteConnection.ClearPool(stale);
+            reader.Load(embedder);
+            return reader;
+        }
+        catch (Exception exception) when (IsOfABrokenFile(exception))
+        {
+            throw Broken(path, exception);
+        }
+    }
+
+    public FeatureCard? Find(HookSite site, int feature) => _cards.TryGetValue(site, out var cards) && feature >= 0 && feature < cards.Length ? cards[feature] : null;
+
+    public FeatureHits Search(FeatureQuery query)
+    {
+        string? note = null;
+        var text = string.Concat((query.Text ?? "").Select(c => char.IsControl(c) ? ' ' : c)).Trim();
+        var hits = text.Length == 0 ? All(query).Select(card => new FeatureHit(card, null))
+            : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out _) ? All(query).Where(card => card.Feature.ToString(CultureInfo.InvariantCulture).StartsWith(text, StringComparison.Ordinal)).Select(card => new FeatureHit(card, null))
+            : Matches(query, text, out note);
+        var sorted = Sort(hits, query.Sort, text.Length > 0).ToArray();
+        return new(sorted.Length, [.. sorted.Skip(Math.Max(0, query.Offset)).Take(Math.Clamp(query.Limit, 1, FeatureQuery.MaxLimit))], note);
+    }
+
+    public IReadOnlyList<TopPicture> TopPictures(HookSite site, int feature) =>
+        Rows("SELECT t.image, i.caption, i.seed, t.mean, t.heat FROM tops t JOIN images i ON i.id = t.image WHERE t.site = $1 AND t.feature = $2 ORDER BY t.rank",
+            row => new TopPicture($"images/{row.GetInt64(0)}.jpg", row.GetString(1), row.IsDBNull(2) ? null : row.GetInt64(2), row.GetDouble(3), row.IsDBNull(4) ? null : BrushMask.Parse(row.GetString(4))),
+            site.Code, feature);
+
+    public IReadOnlyList<SimilarFeature> Similar(HookSite site, int feature) =>
+        [.. Rows("SELECT other_site, other, cosine FROM similar WHERE site = $1 AND feature = $2 ORDER BY cosine DESC LIMIT $3",
+            row => (Site: HookSite.Parse(row.GetString(0)), Feature: row.GetInt32(1), Cosine: row.GetDouble(2)), site.Code, feature, MostSimilar)
+            .Select(other => (Card: Find(other.Site, other.Feature), other.Cosine)).Where(other => other.Card is not null).Select(other => new SimilarFeature(other.Card!, other.Cosine))];
+
+    public IReadOnlyList<FeaturePlace> Map(HookSite site) => _places.GetValueOrDefault(site) ?? [];
+
+    public AtlasPicture? Picture(string name) => name.StartsWith("tiles/", StringComparison.Ordinal)
+        ? TileOf(name) is { } tile ? _tiles.Cut(tile) : null
+        : Stored(name);
+
+    private SpriteTile? TileOf(string name) =>
+        name.Split('/') is [_, var code, var file] && HookSite.TryParse(code, out var site) && file.EndsWith(".jpg", StringComparison.Ordinal)
+            && int.TryParse(file.AsSpan(0, file.Length - 4), NumberStyles.None, CultureInfo.InvariantCulture, out var feature)
+            ? Find(site, feature)?.Thumbnail
+            : null;
+
+    private AtlasPicture? Stored(string name) => Rows("SELECT media_type, bytes FROM pictures WHERE name = $1", row => new AtlasPicture(row.GetString(0), row.GetFieldValue<byte[]>(1)), name).FirstOrDefault();
+
+    private IEnumerable<FeatureCard> All(FeatureQuery query) =>
+        Sites.Where(site => query.Site is null || query.Site == site).SelectMany(site => _cards[site]).Where(card => query.Dead || !card.IsDead);
+
+    // By words, and by meaning where that can be; the two rankings merged.
+    private IEnumerable<FeatureHit> Matches(FeatureQuery query, string text, out string? note)
+    {
+        note = null;
+        var words = Matches(query, text);
+        if (_embeddings is not { } embeddings)
+            return words;
+        try
+        {
+            return RankFusion.Merge(words, [.. Near(embeddings, query, text)], hit => (hit.Card.Site, hit.Card.Feature), (one, _) => one with { By = FoundBy.Both });
+        }
+        catch (AtlasException exception)
+        {
+            note = $"Only words were searched. {exception.Message}";
+            return words;
+        }
+    }
+
+    // Each word may be the beginning of one that is there; quotes make them plain words, whatever they hold.
+    private IEnumerable<FeatureHit> Matches(FeatureQuery query, string text)
+    {
+        var words = text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Select(word => $"\"{word.Replace("\"", "\"\"", StringComparison.Ordinal)}\"*");
+        var hits = Rows("SELECT site, feature, snippet(search, -1, '', '', '…', 12) FROM search WHERE search MATCH $1 ORDER BY bm25(search, 0, 0, 8, 4, 1) LIMIT 5000",
+                row => (Site: HookSite.Parse(row.GetString(0)), Feature: row.GetInt32(1), Match: row.GetString(2)), string.Join(' ', words))
+            .Where(hit => query.Site is null || hit.Site == query.Site)
+            .Select(hit => (Card: Find(hit.Site, hit.Feature), hit.Match)).Where(hit => hit.Card is not null).Select(hit => new FeatureHit(hit.Card!, hit.Match, FoundBy.Words)).ToLookup(hit => string.Equals(hit.Card.Name, text, StringComparison.OrdinalIgnoreCase));
+        // Of those that are called just so, the ones that are active most are what is meant.
+        return hits[true].OrderByDescending(hit => hit.Card.Statistics.Frequency).Concat(hits[false]);
+    }
+
+    private IEnumerable<FeatureHit> Near(EmbeddingIndex embeddings, FeatureQuery query, string text) =>
+        embeddings.Nearest(text, query.Site, Nearest).Select(near => Find(near.Site, near.Feature)).OfType<FeatureCard>().Select(card => new FeatureHit(card, null, FoundBy.Meaning));
+
+    private IEnumerable<FeatureHit> Sort(IEnumerable<FeatureHit> hits, FeatureSort sort, bool hasText) => (sort, hasText) switch
+    {
+        (FeatureSort.Relevance, true) => hits,
+        (FeatureSort.Number, _) => hits.OrderBy(hit => hit.Card.Feature).ThenBy(hit => hit.Card.Site),
+        (FeatureSort.Mean, _) => hits.OrderByDescending(hit => hit.Card.Statistics.Mean),
+        (FeatureSort.Max, _) => hits.OrderByDescending(hit => _strongest[hit.Card.Site][hit.Card.Feature]),
+        _ => hits.OrderByDescending(hit => hit.Card.Statistics.Frequency),
+    };
+
+    private void Load(Func<ITextEmbedder>? embedder)
+    {
+        using (var connection = new SqliteConnection(_connection))
+        {
+            connection.Open();
+            AtlasSchema.Check(connection, _path);
+        }
+        var meta = Rows("SELECT key, value FROM meta", row => (Key: row.GetString(0), Value: row.GetString(1))).ToDictionary(row => row.Key, row => row.Value);
+        Model = meta.GetValueOrDefault("model", "");
+        foreach (var group in Rows("SELECT site, feature, mean, std, frequency, strongest, name, words, tile, x, y FROM features ORDER BY site, feature", Row).GroupBy(row => row.Site))
+        {
+            var rows = group.ToArray();
+            if (rows.Index().Any(row => row.Item.Statistics.Feature != row.Index))
+                throw new AtlasException($"The atlas '{_path}' is broken: features of {group.Key} are missing.");
+            var sheet = meta.TryGetValue($"sprite:{group.Key}", out var text) ? [.. text.Split(' ').Select(int.Parse)] : Array.Empty<int>();
+            _cards[group.Key] = [.. rows.Select(row => new FeatureCard(row.Statistics, row.Name, [.. row.Words], Tile(row.Tile, group.Key, sheet)))];
+            _strongest[group.Key] = [.. rows.Select(row => row.Strongest)];
+            _places[group.Key] = [.. rows.Where(row => row.Place is not null).Select(row => row.Place!.Value)];
+        }
+        Sites = [.. _cards.Keys.Order()];
+        Suggestions = Rows("SELECT title, recipe FROM suggestions ORDER BY position", row => new Suggestion(row.GetString(0), Recipe.FromJson(row.GetString(1))));
+        if (embedder is not null && meta.TryGetValue("embedding", out var known))
+            _embeddings = Embeddings(Convert.FromBase64String(known), embedder);
+    }
+
+    private EmbeddingIndex Embeddings(byte[] known, Func<ITextEmbedder> make)
+    {
+        var width = known.Length / 2;
+        var embedder = new Lazy<ITextEmbedder>(() => make() is var made && EmbeddingIndex.Fits(VectorBytes.Read(known, width), made)
+            ? made
+            : throw new AtlasException($"The embeddings of the atlas '{_path}' were made with another model than the one that is to search them."));
+        return new(Rows("SELECT site, feature, vector FROM embeddings",
+            row => new FeatureEmbedding(HookSite.Parse(row.GetString(0)), row.GetInt32(1), VectorBytes.Read(row.GetFieldValue<byte[]>(2), width))), embedder);
+    }
+
+    private static (HookSite Site, FeatureStatistics Statistics, float Strongest, string? Name, string[] Words, int? Tile, FeaturePlace? Place) Row(SqliteDataReader row)
+    {
+        var (site, feature) = (HookSite.Parse(row.GetString(0)), row.GetInt32(1));
+        return (site, new(site, feature, row.GetDouble(2), row.GetDouble(3), row.GetDouble(4)), row.GetFloat(5), row.IsDBNull(6) ? null : row.GetString(6),
+            row.GetString(7).Split('\n', StringSplitOptions.RemoveEmptyEntries), row.IsDBNull(8) ? null : row.GetInt32(8),
+            row.IsDBNull(9) ? null : new FeaturePlace(feature, row.GetFloat(9), row.GetFloat(10)));
+    }
+
+    private static SpriteTile? Tile(int? tile, HookSite site, int[] sheet) => tile is { } number && sheet is [var size, var columns, var width, var height] && columns > 0
+        ? new($"sprites/{site}.jpg", number % columns * size, number / columns * size, size, width, height)
+        : null;
+
+    private List<T> Rows<T>(string sql, Func<SqliteDataReader, T> read, params object[] values)
+    {
+        try
+        {
+            using var connection = new SqliteConnection(_connection);
+            connection.Open();
+            using var command = connection.CreateCommand();
+            command.CommandText = sql;
+            foreach (var (i, value) in values.Index())
+                command.Parameters.AddWithValue($"${i + 1}", value);
+            using var reader = command.ExecuteReader();
+            var rows = new List<T>();
+            while (reader.Read())
+                rows.Add(read(reader));
+            return rows;
+        }
+        catch (Exception exception) when (IsOfABrokenFile(exception))
+        {
+            throw Broken(_path, exception);
+        }
+    }
+
+    private static bool IsOfABrokenFile(Exception exception) =>
+        exception is SqliteException or InvalidCastException or FormatException or RecipeException or ArgumentException or InvalidOperationException or OverflowException;
+
+    private static AtlasException Broken(string path, Exception exception) => new($"The atlas '{path}' is broken: {exception.Message}", exception);
+}
+
+/// <summary>Several rankings of the same things as one: reciprocal rank fusion (Cormack, Clarke and Buettcher 2009).</summary>
+internal static class RankFusion
+{
+    private const double Flatness = 60;
+
+    /// <summary>The things of both, those first that are high in either and higher still in both.</summary>
+    /// <param name="key">What makes two of them the same.</param>
+    /// <param name="both">One of the two that are the same.</param>
+    public static IEnumerable<T> Merge<T, TKey>(IEnumerable<T> first, IEnumerable<T> second, Func<T, TKey> key, Func<T, T, T> both)
+        where TKey : notnull
+    {
+        var merged = new Dictionary<TKey, (T Item, double Score)>();
+        foreach (var list in (IEnumerable<T>[])[first, second])
+            foreach (var (rank, item) in list.Index())
+            {
+                var known = merged.TryGetValue(key(item), out var seen);
+                merged[key(item)] = (known ? both(seen.Item, item) : item, seen.Score + 1 / (Flatness + rank + 1));
+            }
+        return merged.Values.OrderByDescending(one => one.Score).Select(one => one.Item);
+    }
+}
+
+/// <summary>
+/// Tiles of the sheets as pictures of their own, cut when they are asked for: who shows a few features need not load the pictures of all.
+/// Sheets that were asked for stay decoded.
+/// </summary>
+internal sealed class TilePictures(Func<string, AtlasPicture?> sheet)
+{
+    private const int Quality = 85;
+    private readonly ConcurrentDictionary<string, Lazy<Picture?>> _sheets = new();
+
+    /// <returns>Null where the sheet is missing, cannot be read, or does not reach so far.</returns>
+    public AtlasPicture? Cut(SpriteTile tile)
+    {
+        var picture = _sheets.GetOrAdd(tile.Picture, name => new(() => Decode(name))).Value;
+        return picture is not null && tile.X + tile.Size <= picture.Width && tile.Y + tile.Size <= picture.Height
+            ? new("image/jpeg", Jpeg.Encode(PictureScaling.Resize(picture, tile.X, tile.Y, tile.Size, tile.Size, tile.Size, tile.Size), Quality))
+            : null;
+    }
+
+    private Picture? Decode(string name)
+    {
+        try
+        {
+            return sheet(name) is { } found ? Jpeg.Decode(found.Bytes.Span) : null;
+        }
+        catch (PictureException)
+        {
+            return null;
+        }
+    }
+}

@@ -1,0 +1,86 @@
+using Microsoft.Data.Sqlite;
+
+namespace SaeUnbox.Serving;
+
+/// <summary>The tables of an atlas: one SQLite file holds everything, pictures included.</summary>
+internal static class AtlasSchema
+{
+    /// <summary>Marks a SQLite file as an atlas of this layout.</summary>
+    public const int ApplicationId = 0x53414541, Version = 1;
+
+    private const string Tables = """
+        CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+        CREATE TABLE features (
+            site TEXT NOT NULL, feature INTEGER NOT NULL, mean REAL NOT NULL, std REAL NOT NULL, frequency REAL NOT NULL, strongest REAL NOT NULL,
+            name TEXT, words TEXT NOT NULL DEFAULT '', tile INTEGER, x REAL, y REAL, PRIMARY KEY (site, feature)) WITHOUT ROWID;
+        CREATE TABLE images (id INTEGER PRIMARY KEY, caption TEXT NOT NULL, seed INTEGER, width INTEGER NOT NULL, height INTEGER NOT NULL);
+        CREATE TABLE tops (
+            site TEXT NOT NULL, feature INTEGER NOT NULL, rank INTEGER NOT NULL, image INTEGER NOT NULL REFERENCES images(id), mean REAL NOT NULL, heat TEXT,
+            PRIMARY KEY (site, feature, rank)) WITHOUT ROWID;
+        CREATE TABLE similar (
+            site TEXT NOT NULL, feature INTEGER NOT NULL, other_site TEXT NOT NULL, other INTEGER NOT NULL, cosine REAL NOT NULL,
+            PRIMARY KEY (site, feature, other_site, other)) WITHOUT ROWID;
+        CREATE TABLE pictures (name TEXT PRIMARY KEY, media_type TEXT NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL, bytes BLOB NOT NULL);
+        CREATE TABLE suggestions (position INTEGER PRIMARY KEY, title TEXT NOT NULL, recipe TEXT NOT NULL);
+        CREATE VIRTUAL TABLE search USING fts5 (site UNINDEXED, feature UNINDEXED, name, words, captions, tokenize = 'porter unicode61');
+        """;
+
+    // Made when there are some: an atlas is whole without.
+    private const string Embeddings = """
+        CREATE TABLE IF NOT EXISTS embeddings (site TEXT NOT NULL, feature INTEGER NOT NULL, vector BLOB NOT NULL, PRIMARY KEY (site, feature)) WITHOUT ROWID;
+        DELETE FROM embeddings;
+        """;
+
+    public static void ClearEmbeddings(SqliteConnection connection)
+    {
+        using var command = connection.CreateCommand();
+        command.CommandText = Embeddings;
+        command.ExecuteNonQuery();
+    }
+
+    public static void Create(SqliteConnection connection)
+    {
+        using var command = connection.CreateCommand();
+        command.CommandText = $"PRAGMA application_id = {ApplicationId}; PRAGMA user_version = {Version};{Tables}";
+        command.ExecuteNonQuery();
+    }
+
+    /// <exception cref="AtlasException">The file is no atlas, or of another layout.</exception>
+    public static void Check(SqliteConnection connection, string path)
+    {
+        if (Number(connection, "PRAGMA application_id") != ApplicationId)
+            throw new AtlasException($"'{path}' is no atlas.");
+        if (Number(connection, "PRAGMA user_version") is var version && version != Version)
+            throw new AtlasException($"The atlas '{path}' has layout {version}; this program reads layout {Version}. Make it anew with saeunbox atlas.");
+    }
+
+    private static long Number(SqliteConnection connection, string sql)
+    {
+        using var command = connection.CreateCommand();
+        command.CommandText = sql;
+        return (long)command.ExecuteScalar()!;
+    }
+}
+
+/// <summary>One feature as an atlas keeps it.</summary>
+/// <param name="Strongest">Mean over the grid of its first picture.</param>
+public sealed record AtlasFeature(FeatureStatistics Statistics, double Strongest, string? Name, IReadOnlyList<string> Words, IReadOnlyList<AtlasTop> Tops,
+    IReadOnlyList<(HookSite Site, int Feature, double Cosine)> Similar, FeaturePlace? Place, int? Tile);
+
+/// <param name="Image">Index of the picture among the atlas's images.</param>
+/// <param name="Mean">Mean activation over the grid.</param>
+/// <param name="Heat">Activations over the largest.</param>
+public sealed record AtlasTop(int Image, double Mean, BrushMask? Heat);
+
+/// <param name="Jpeg">The picture as it is shown.</param>
+public sealed record AtlasImage(string Caption, long? Seed, int Width, int Height, byte[] Jpeg);
+
+/// <summary>Tiles of a site's features in one picture, row by row.</summary>
+public sealed record AtlasSprite(HookSite Site, int TileSize, int Columns, int Width, int Height, byte[] Jpeg);
+
+/// <summary>All that an atlas holds.</summary>
+public sealed record AtlasContents(string Model, IReadOnlyList<AtlasFeature> Features, IReadOnlyList<AtlasImage> Images, IReadOnlyList<AtlasSprite> Sprites,
+    IReadOnlyList<Suggestion> Suggestions);
+
+/// <summary>An atlas cannot be read or written; the message names the file and what is wrong, in one sentence.</summary>
+public sealed class AtlasException(string message, Exception? inner = null) : Exception(message, inner);
