@@ -1,4 +1,6 @@
+using System.Globalization;
 using Microsoft.Data.Sqlite;
+using static TorchSharp.torch;
 
 namespace SaeUnbox.Lab;
 
@@ -119,5 +121,109 @@ public static class AtlasWriter
         foreach (var (i, value) in values.Index())
             command.Parameters.AddWithValue($"${i + 1}", value ?? DBNull.Value);
         command.ExecuteNonQuery();
+    }
+}
+
+/// <summary>Takes a published atlas of pictures, one file a feature: SITE/FEATURE.jpg. What its pictures were made from is not known.</summary>
+public static class AtlasImport
+{
+    /// <exception cref="AtlasException">A folder is missing, a picture is broken, or the atlas cannot be written.</exception>
+    public static void Run(LoadedModel model, AtlasRequest request, string source, string folder, Action<int, int>? progress = null, CancellationToken cancellation = default)
+    {
+        if (!Directory.Exists(source))
+            throw new AtlasException($"There is no folder '{source}' to take an atlas from.");
+        var (images, features, sprites) = (new List<AtlasImage>(), new List<AtlasFeature>(), new List<AtlasSprite>());
+        var (done, all) = (0, model.Info.Sites.Sum(sae => sae.Features));
+        foreach (var sae in model.Info.Sites)
+        {
+            var sheet = new TileSheet(request.TileSide);
+            var whole = BrushMask.FromCells(1, 1, [1]);
+            var near = AtlasGeometry.Neighbours(model, sae.Site, request.Neighbours);
+            var shown = Enumerable.Range(0, sae.Features).Where(feature => File.Exists(PathOf(sae.Site, feature))).ToArray();
+            var places = AtlasGeometry.Places(model, sae.Site, shown, cancellation);
+            for (var feature = 0; feature < sae.Features; feature++)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                var image = places.ContainsKey(feature) ? Small(PathOf(sae.Site, feature), request.PictureSide) : null;
+                if (image is not null)
+                    images.Add(image);
+                var scale = model.Saes[sae.Site].Scale;
+                features.Add(new(new(sae.Site, feature, scale?.Mean[feature] ?? 0, scale?.StandardDeviation?[feature] ?? 0), 0, request.Names.GetValueOrDefault((sae.Site, feature)), [],
+                    image is null ? [] : [new(images.Count - 1, 0, null)], near[feature],
+                    places.TryGetValue(feature, out var place) ? place : null, image is null ? null : sheet.Add(image.Jpeg, whole)));
+                progress?.Invoke(++done, all);
+            }
+            if (sheet.Count > 0)
+                sprites.Add(sheet.Finish(sae.Site));
+        }
+        if (images.Count == 0)
+            throw new AtlasException($"'{source}' holds no pictures such as {model.Info.Sites[0].Site}/0.jpg.");
+        Directory.CreateDirectory(folder);
+        AtlasWriter.Write(Path.Combine(folder, AtlasReader.FileName), new(model.Info.Name, features, images, sprites, request.Suggestions));
+
+        string PathOf(HookSite site, int feature) => Path.Combine(source, site.Code, $"{feature.ToString(CultureInfo.InvariantCulture)}.jpg");
+    }
+
+    private static AtlasImage Small(string path, int side)
+    {
+        try
+        {
+            var small = SmallPicture.Of(Picture.Decode(File.ReadAllBytes(path)), side);
+            return new("", null, small.Width, small.Height, small.Jpeg);
+        }
+        catch (PictureException exception)
+        {
+            throw new AtlasException($"The picture '{path}' cannot be read: {exception.Message}", exception);
+        }
+    }
+}
+
+/// <summary>Adds to an atlas what CLIP sees in each feature's pictures, so that searches find what no caption names.</summary>
+public static class AtlasEmbedding
+{
+    /// <param name="folder">Holds the atlas, which stays as it is until all is done.</param>
+    /// <param name="progress">Told of pictures done and to do.</param>
+    /// <exception cref="AtlasException">The atlas or a picture in it is broken, or the atlas cannot be written.</exception>
+    public static void Add(string folder, ClipModel clip, Action<int, int>? progress = null, CancellationToken cancellation = default)
+    {
+        var atlas = AtlasReader.Open(folder);
+        var features = atlas.Sites.SelectMany(site => Features(atlas, site)).Where(feature => feature.Pictures.Length > 0).ToArray();
+        var names = features.SelectMany(feature => feature.Pictures).Distinct().ToArray();
+        var seen = new Dictionary<string, float[]>();
+        foreach (var name in names)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            seen[name] = Embed(atlas, name, clip);
+            progress?.Invoke(seen.Count, names.Length);
+        }
+        AtlasWriter.SetEmbeddings(Path.Combine(folder, AtlasReader.FileName), new(new ClipTextEmbedder(clip).Embed(FeatureEmbeddings.ProbeText),
+            [.. features.Select(feature => new FeatureEmbedding(feature.Site, feature.Number, Mean([.. feature.Pictures.Select(name => seen[name])])))]));
+    }
+
+    private static IEnumerable<(HookSite Site, int Number, string[] Pictures)> Features(AtlasReader atlas, HookSite site)
+    {
+        for (var feature = 0; atlas.Find(site, feature) is not null; feature++)
+            yield return (site, feature, [.. atlas.TopPictures(site, feature).Select(top => top.Picture)]);
+    }
+
+    private static float[] Embed(AtlasReader atlas, string name, ClipModel clip)
+    {
+        try
+        {
+            var picture = Jpeg.Decode((atlas.Picture(name) ?? throw new AtlasException($"The atlas lacks its picture {name}.")).Bytes.Span);
+            using var scope = NewDisposeScope();
+            return clip.EmbedPicture(picture.Pixels, picture.Width, picture.Height).contiguous().data<float>().ToArray();
+        }
+        catch (PictureException exception)
+        {
+            throw new AtlasException($"The atlas's picture {name} cannot be read: {exception.Message}", exception);
+        }
+    }
+
+    private static float[] Mean(float[][] vectors)
+    {
+        var sum = Enumerable.Range(0, vectors[0].Length).Select(i => vectors.Sum(vector => vector[i])).ToArray();
+        var length = MathF.Max(MathF.Sqrt(sum.Sum(value => value * value)), 1e-12f);
+        return Array.ConvertAll(sum, value => value / length);
     }
 }

@@ -1,3 +1,6 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -165,3 +168,81 @@ public sealed class CollectionWriter : IDisposable
         }
     }
 }
+
+/// <summary>How collected activations are stored.</summary>
+public sealed record CollectionOptions
+{
+    /// <summary>Items (pictures and steps) in one file; what an interruption can lose.</summary>
+    public int ItemsPerShard { get; init; } = 256;
+
+    /// <summary>Type of the stored numbers: Float16, BFloat16 or Float32.</summary>
+    public torch.ScalarType DType { get; init; } = torch.ScalarType.Float16;
+
+    /// <summary>Most bytes the whole folder may take (workers side by side: a shard of each more); null: no bound.</summary>
+    public long? DiskBudget { get; init; }
+
+    /// <summary>The first item of this worker; workers of one folder take ranges that do not overlap.</summary>
+    public long FirstItem { get; init; }
+
+    internal void Validate()
+    {
+        if (ItemsPerShard < 1)
+            throw new SaeException($"Collection option {nameof(ItemsPerShard)} is {ItemsPerShard}, it must be at least 1.");
+        if (DType is not (torch.ScalarType.Float16 or torch.ScalarType.BFloat16 or torch.ScalarType.Float32))
+            throw new SaeException($"Collection option {nameof(DType)} is {DType}, it must be Float16, BFloat16 or Float32.");
+        if (FirstItem < 0)
+            throw new SaeException($"Collection option {nameof(FirstItem)} is {FirstItem}, it must be at least 0.");
+    }
+}
+
+/// <summary>The captions and seeds of a collection, <c>captions.jsonl</c> in its folder: line i belongs to caption i.</summary>
+public static class CollectedCaptions
+{
+    private const string FileName = "captions.jsonl";
+
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    /// <summary>Reads them one by one; none where the folder has no such file.</summary>
+    /// <exception cref="SaeException">A line is broken.</exception>
+    public static IEnumerable<Caption> Read(string folder)
+    {
+        var path = Path.Combine(folder, FileName);
+        return File.Exists(path) ? File.ReadLines(path).Select((line, index) => Parse(path, index, line)) : [];
+    }
+
+    /// <summary>Stores the captions, or checks that those there are the same; more may follow them.</summary>
+    /// <exception cref="SaeException">The folder was collected from other captions or seeds.</exception>
+    internal static void Claim(string folder, IReadOnlyList<Caption> captions)
+    {
+        var there = 0;
+        foreach (var caption in Read(folder).Take(captions.Count))
+        {
+            if (caption != captions[there])
+                throw new SaeException($"{folder}: was collected from other captions or seeds, the first is number {there}; give another folder.");
+            there++;
+        }
+        if (there == captions.Count) return;
+        AtomicFile.Write(Path.Combine(folder, FileName), stream =>
+        {
+            using var writer = new StreamWriter(stream, new UTF8Encoding(false), leaveOpen: true) { NewLine = "\n" };
+            foreach (var caption in captions) writer.WriteLine(JsonSerializer.Serialize(caption, Json));
+        });
+    }
+
+    private static Caption Parse(string path, int index, string line)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<Caption>(line, Json) is { Text: not null } caption ? caption : throw new JsonException("there is no text");
+        }
+        catch (JsonException error)
+        {
+            throw new SaeException($"{path}: line {index + 1} cannot be read ({error.Message}).", error);
+        }
+    }
+}
+
+/// <summary>A picture to collect from.</summary>
+/// <param name="Text">The prompt.</param>
+/// <param name="Seed">Seed of its noise, at least 0.</param>
+public sealed record Caption(string Text, long Seed);

@@ -90,3 +90,155 @@ public sealed class ClipModel : IDisposable
         public Tensor LogitScale { get; } = weights.Get("logit_scale");
     }
 }
+
+/// <summary>The config.json of a CLIP model with both towers.</summary>
+/// <param name="Text">The text tower's.</param>
+/// <param name="Vision">The picture tower's.</param>
+/// <param name="ProjectionSize">Width of the embeddings that both towers make.</param>
+public sealed record ClipConfig(ClipTextConfig Text, ClipVisionConfig Vision, int ProjectionSize)
+{
+    /// <exception cref="ModelException">A key is missing, malformed or asks for something not supported here.</exception>
+    public static ClipConfig From(JsonConfig json)
+    {
+        json.Choice("model_type", "clip", "clip");
+        var size = json.Count("projection_dim", 512);
+        // Both towers end at the model's width, whatever their own parts say.
+        return new(ClipTextConfig.From(json.Part("text_config")) with { ProjectionSize = size }, ClipVisionConfig.From(json.Part("vision_config")), size);
+    }
+}
+
+/// <summary>The vision_config of a CLIP model.</summary>
+/// <param name="HiddenSize">Width of the hidden states.</param>
+/// <param name="IntermediateSize">Width inside the feed-forward networks.</param>
+/// <param name="Layers">Transformer layers.</param>
+/// <param name="Heads">Attention heads; divides the hidden size.</param>
+/// <param name="ImageSize">Side of the square picture it takes, in pixels.</param>
+/// <param name="PatchSize">Side of a patch in pixels; divides the image size.</param>
+/// <param name="Activation">quick_gelu or gelu.</param>
+/// <param name="NormEpsilon">Epsilon of every layer norm.</param>
+public sealed record ClipVisionConfig(
+    int HiddenSize, int IntermediateSize, int Layers, int Heads, int ImageSize, int PatchSize, string Activation, double NormEpsilon)
+{
+    /// <summary>Channels of a picture.</summary>
+    public const int Channels = 3;
+
+    private const int LargestImage = 4096;
+
+    /// <summary>Patches of a picture.</summary>
+    public int Patches => ImageSize / PatchSize * (ImageSize / PatchSize);
+
+    internal ClipLayerShape Layer => new(HiddenSize, IntermediateSize, Heads, Activation, NormEpsilon, Causal: false);
+
+    /// <summary>Reads a configuration; absent keys take transformers' defaults, which are ViT-B/32's.</summary>
+    /// <exception cref="ModelException">A key is malformed or asks for something not supported here.</exception>
+    public static ClipVisionConfig From(JsonConfig json)
+    {
+        json.Choice("model_type", "clip_vision_model", "clip_vision_model");
+        var (width, heads) = (json.Count("hidden_size", 768), json.Count("num_attention_heads", 12));
+        if (width % heads != 0) throw json.Wrong("num_attention_heads", $"a divisor of hidden_size {width}, and is {heads}");
+        var (side, patch) = (json.Count("image_size", 224, most: LargestImage), json.Count("patch_size", 32));
+        if (side % patch != 0) throw json.Wrong("patch_size", $"a divisor of image_size {side}, and is {patch}");
+        if (json.Count("num_channels", Channels) is var channels && channels != Channels) throw json.Wrong("num_channels", $"{Channels}, and is {channels}");
+        return new ClipVisionConfig(
+            width,
+            json.Count("intermediate_size", 3072),
+            json.Count("num_hidden_layers", 12),
+            heads,
+            side,
+            patch,
+            json.Choice("hidden_act", "quick_gelu", "quick_gelu", "gelu"),
+            json.Number("layer_norm_eps", 1e-5) is var epsilon and > 0 ? epsilon : throw json.Wrong("layer_norm_eps", "above 0"));
+    }
+}
+
+/// <summary>CLIP's vision transformer (arXiv 2103.00020): patches as tokens, and before them one that gathers what is in the picture.</summary>
+internal sealed class ClipVisionEncoder
+{
+    private readonly Tensor _class, _positions, _projection;
+    private readonly Conv2d _patches;
+    private readonly LayerNorm _firstNorm, _lastNorm;
+    private readonly ClipLayer[] _layers;
+
+    /// <summary>Registers the weights under <paramref name="weights"/>; they are there once its Load has run.</summary>
+    public ClipVisionEncoder(Weights weights, ClipVisionConfig config, int projectionSize)
+    {
+        Config = config;
+        var (model, width) = (weights.At("vision_model"), config.HiddenSize);
+        var embeddings = model.At("embeddings");
+        // Files of before 2023 hold the numbers from 0 on.
+        embeddings.Ignore("position_ids");
+        _class = embeddings.Get("class_embedding", width);
+        _patches = new Conv2d(embeddings.At("patch_embedding"), ClipVisionConfig.Channels, width, config.PatchSize, config.PatchSize, bias: false);
+        _positions = embeddings.Get("position_embedding.weight", config.Patches + 1, width);
+        // The published files spell it so.
+        _firstNorm = new LayerNorm(model.At("pre_layrnorm"), width, config.NormEpsilon);
+        _layers = [.. Enumerable.Range(0, config.Layers).Select(i => new ClipLayer(model.At($"encoder.layers.{i}"), config.Layer))];
+        _lastNorm = new LayerNorm(model.At("post_layernorm"), width, config.NormEpsilon);
+        _projection = weights.Get("visual_projection.weight", projectionSize, width);
+    }
+
+    public ClipVisionConfig Config { get; }
+
+    /// <summary>[B, 3, side, side], prepared, to [B, P], not normalised.</summary>
+    public Tensor Forward(Tensor pictures)
+    {
+        using var scope = NewDisposeScope();
+        var patches = _patches.Forward(pictures).flatten(2).transpose(1, 2);
+        var first = _class.expand(patches.shape[0], 1, Config.HiddenSize);
+        var states = _firstNorm.Forward(cat([first, patches], 1).Plus(_positions));
+        foreach (var layer in _layers) states = states.Into(layer.Forward);
+        return Products.Linear(_lastNorm.Forward(states.select(1, 0)), _projection).MoveToOuterDisposeScope();
+    }
+}
+
+/// <summary>A layer of a CLIP tower: self-attention and a feed-forward network, each after a norm and added to its input.</summary>
+internal sealed class ClipLayer
+{
+    private readonly ClipLayerShape _shape;
+    private readonly LayerNorm _attentionNorm, _networkNorm;
+    private readonly Tensor _projections, _projectionBiases;
+    private readonly Linear _output, _widen, _narrow;
+
+    public ClipLayer(Weights weights, ClipLayerShape shape)
+    {
+        _shape = shape;
+        var (width, inner) = (shape.Width, shape.Inner);
+        var attention = weights.At("self_attn");
+        _attentionNorm = new LayerNorm(weights.At("layer_norm1"), width, shape.NormEpsilon);
+        _projections = attention.GetFused(["q_proj.weight", "k_proj.weight", "v_proj.weight"], width, width);
+        _projectionBiases = attention.GetFused(["q_proj.bias", "k_proj.bias", "v_proj.bias"], width);
+        _output = new Linear(attention.At("out_proj"), width, width);
+        _networkNorm = new LayerNorm(weights.At("layer_norm2"), width, shape.NormEpsilon);
+        _widen = new Linear(weights.At("mlp.fc1"), width, inner);
+        _narrow = new Linear(weights.At("mlp.fc2"), inner, width);
+    }
+
+    /// <summary>[B, L, D] to the same shape.</summary>
+    public Tensor Forward(Tensor x)
+    {
+        using var scope = NewDisposeScope();
+        var attended = Private.Add(Attend(_attentionNorm.Forward(x)), x);
+        var network = _narrow.Forward(Activate(_widen.Forward(_networkNorm.Forward(attended))));
+        return Private.Add(network, attended).MoveToOuterDisposeScope();
+    }
+
+    private Tensor Attend(Tensor x)
+    {
+        var projected = Products.Linear(x, _projections, _projectionBiases).chunk(3, -1);
+        return _output.Forward(Attention.Forward(projected[0], projected[1], projected[2], _shape.Heads, _shape.Causal));
+    }
+
+    // quick_gelu is x * sigmoid(1.702 x), an approximation of gelu (arXiv 1606.08415).
+    private Tensor Activate(Tensor mine) => _shape.Activation == "gelu"
+        ? Private.Gelu(mine)
+        : Private.Multiply(mine.Times(1.702).sigmoid(), mine);
+}
+
+/// <summary>What a tower's layers have in common.</summary>
+/// <param name="Width">Width of the hidden states.</param>
+/// <param name="Inner">Width inside the feed-forward networks.</param>
+/// <param name="Heads">Attention heads; divides the width.</param>
+/// <param name="Activation">quick_gelu or gelu.</param>
+/// <param name="NormEpsilon">Epsilon of every layer norm.</param>
+/// <param name="Causal">Whether a state sees only those before it: in text, not in pictures.</param>
+internal readonly record struct ClipLayerShape(int Width, int Inner, int Heads, string Activation, double NormEpsilon, bool Causal);

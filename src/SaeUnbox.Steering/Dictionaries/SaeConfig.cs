@@ -1,5 +1,5 @@
-using System.Text.Json;
 using System.Text.Json.Serialization;
+using System.Text.Json;
 
 namespace SaeUnbox.Steering;
 
@@ -148,5 +148,19 @@ public sealed record SaeConfig(
                 ? number
                 : throw new SaeException($"{source}: prefix_sizes holds {size.GetRawText()}, it must hold whole numbers."))]
             : throw new SaeException($"{source}: prefix_sizes is no list.");
+    }
+}
+
+/// <summary>A sparse autoencoder, its files or a request to it cannot be used; the message is one sentence for the user.</summary>
+public sealed class SaeException : Exception
+{
+    public SaeException(string message)
+        : base(message)
+    {
+    }
+
+    public SaeException(string message, Exception inner)
+        : base(message, inner)
+    {
     }
 }

@@ -1,3 +1,5 @@
+using static TorchSharp.torch;
+
 namespace SaeUnbox.Steering;
 
 /// <summary>The prefixes used last. Of a recipe everything but its edits is the key.</summary>
@@ -34,5 +36,56 @@ internal sealed class PrefixCache(int capacity) : IDisposable
         var (_, oldest) = recent.Last!.Value;
         recent.RemoveLast();
         oldest.Dispose();
+    }
+}
+
+/// <summary>
+/// What all recipes share that differ only in their edits: the encoded text, the noise, and, as far as they have been
+/// computed without any edit, the latents before each step, the U-Net's states in one step, and the activations.
+/// </summary>
+internal sealed class Prefix(DenoisingRun run) : IDisposable
+{
+    private readonly Dictionary<int, Tensor> latents = [];
+    private readonly Dictionary<(int Step, HookSite Site), SiteActivations> readings = [];
+    private readonly Dictionary<string, UNetState> states = [];
+    private int statesStep = -1;
+
+    public DenoisingRun Run { get; } = run;
+
+    /// <summary>The unedited latents before a step; null where that step was never reached without edits.</summary>
+    public Tensor? LatentsBefore(int step) => latents.GetValueOrDefault(step);
+
+    public void KeepLatents(int step, Tensor before)
+    {
+        if (!latents.ContainsKey(step)) latents[step] = before.alias().DetachFromDisposeScope();
+    }
+
+    /// <summary>The unedited state before a site's output in a step.</summary>
+    public UNetState? State(int step, HookSite site) => step == statesStep ? states.GetValueOrDefault(site.Code) : null;
+
+    /// <summary>Takes over states; those of another step make room, since they are large.</summary>
+    public void KeepStates(int step, IReadOnlyDictionary<string, UNetState> captured)
+    {
+        if (step != statesStep) DropStates();
+        statesStep = step;
+        foreach (var (site, state) in captured)
+            if (!states.TryAdd(site, state)) state.Dispose();
+    }
+
+    public SiteActivations? Reading(int step, HookSite site) => readings.GetValueOrDefault((step, site));
+
+    public void KeepReading(SiteActivations reading) => readings[(reading.Step, reading.Site)] = reading;
+
+    public void Dispose()
+    {
+        DropStates();
+        foreach (var tensor in latents.Values) tensor.Dispose();
+        Run.Dispose();
+    }
+
+    private void DropStates()
+    {
+        foreach (var state in states.Values) state.Dispose();
+        states.Clear();
     }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Steering;
@@ -61,5 +62,105 @@ public sealed class RecipeRunner(LoadedModel model, int prefixes = 4) : IDisposa
         recorder?.Keep("image", image);
         var pixels = Pixels.ToBytes(image);
         return new Picture((int)pixels.shape[2], (int)pixels.shape[1], 3, pixels.bytes.ToArray());
+    }
+}
+
+/// <summary>What is wanted of a run beside its picture.</summary>
+public sealed record RunRequest
+{
+    /// <summary>Sites whose activations are read, in every step.</summary>
+    public IReadOnlyList<HookSite> Read { get; init; } = [];
+
+    /// <summary>False where only activations are wanted: nothing is decoded.</summary>
+    public bool Picture { get; init; } = true;
+
+    /// <summary>Gets the tensors of the run.</summary>
+    public RunRecorder? Recorder { get; init; }
+
+    /// <summary>Told of every step done: its number from 1, and how many there are.</summary>
+    public Action<int, int>? Progress { get; init; }
+}
+
+/// <summary>What a run gave.</summary>
+/// <param name="Picture">The picture; null where none was wanted.</param>
+/// <param name="Maps">The activations asked for, after the edits that act before each site.</param>
+/// <param name="Timings">How long each stage took, in their order.</param>
+public sealed record RunOutcome(Picture? Picture, ActivationMaps Maps, IReadOnlyList<StageTiming> Timings);
+
+/// <summary>Times the stages of a run, and makes a span of each.</summary>
+internal sealed class StageClock
+{
+    private readonly List<StageTiming> timings = [];
+
+    public IReadOnlyList<StageTiming> Timings => timings;
+
+    public T Time<T>(string stage, Func<T> work)
+    {
+        using var span = ServingTelemetry.Spans.StartActivity(stage);
+        var start = Stopwatch.GetTimestamp();
+        var result = work();
+        timings.Add(new StageTiming(stage, Stopwatch.GetElapsedTime(start)));
+        return result;
+    }
+}
+
+/// <param name="Stage">Such as wait, text, unet, decode, encode.</param>
+/// <param name="Duration">Time spent in it.</param>
+public sealed record StageTiming(string Stage, TimeSpan Duration)
+{
+    /// <summary>The stage before all others: nothing was done yet.</summary>
+    public const string Wait = "wait";
+}
+
+/// <summary>
+/// Keeps every tensor of a run for a script to look at: text.hidden [B, 77, D], text.pooled [B, P], noise, step.N.latents,
+/// latents [1, C, h, w], image [1, 3, H, W] from 0 to 1, and of each site SITE.input and SITE.output (after hooks) [steps, B, C, h, w].
+/// </summary>
+/// <param name="sites">Codes of the sites to keep; where there are any, the run is made whole, from its first step.</param>
+public sealed class RunRecorder(IReadOnlyList<string> sites) : IDisposable
+{
+    private readonly Dictionary<string, Tensor> tensors = [];
+    private readonly Dictionary<string, List<Tensor>> series = [];
+
+    internal bool NeedsWholeRun => sites.Count > 0;
+
+    /// <summary>What was kept so far; the recorder's own.</summary>
+    public Tensor this[string name] => series.TryGetValue(name, out var steps) ? stack(steps) : tensors[name];
+
+    internal void Keep(string name, Tensor tensor) => tensors[name] = Copy(tensor);
+
+    /// <summary>Watches the sites until disposed; set after all edits, it sees what they made.</summary>
+    internal IEnumerable<IDisposable> Watch(UNet unet) => sites.Select(site => unet.Hook(site, (input, output) =>
+    {
+        Append($"{site}.input", input);
+        Append($"{site}.output", output);
+        return output;
+    }));
+
+    /// <summary>Writes all of it to one safetensors file.</summary>
+    public void Save(string path)
+    {
+        using var scope = NewDisposeScope();
+        var all = tensors.Concat(series.Select(entry => KeyValuePair.Create(entry.Key, stack(entry.Value))));
+        SafetensorsWriter.Write(path, [.. all.OrderBy(entry => entry.Key, StringComparer.Ordinal)]);
+    }
+
+    public void Dispose()
+    {
+        foreach (var tensor in tensors.Values.Concat(series.Values.SelectMany(steps => steps))) tensor.Dispose();
+        tensors.Clear();
+        series.Clear();
+    }
+
+    private void Append(string name, Tensor tensor)
+    {
+        if (!series.TryGetValue(name, out var steps)) series[name] = steps = [];
+        steps.Add(Copy(tensor));
+    }
+
+    private static Tensor Copy(Tensor tensor)
+    {
+        using var scope = NewDisposeScope();
+        return tensor.detach().cpu().contiguous().clone().DetachFromDisposeScope();
     }
 }

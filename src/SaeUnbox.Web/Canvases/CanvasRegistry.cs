@@ -1,6 +1,10 @@
 using System.Collections.Concurrent;
+using System.ComponentModel.DataAnnotations;
+using System.Globalization;
 using System.Security.Cryptography;
+using Microsoft.AspNetCore.Components.Server.Circuits;
 using Microsoft.Extensions.Options;
+using SaeUnbox.Web.Hosting;
 
 namespace SaeUnbox.Web.Canvases;
 
@@ -63,4 +67,105 @@ internal sealed class CanvasRegistry(IGenerationQueue queue, IModelCatalogue cat
 
         public long LastSeen { get; set; } = lastSeen;
     }
+}
+
+/// <summary>Bounds of what visitors may do: the section "SaeUnbox:Canvases".</summary>
+internal sealed class CanvasOptions
+{
+    public const string Section = "SaeUnbox:Canvases";
+
+    /// <summary>Pictures a client may ask for in a second, over a while. The strokes of a pointer on its way are not among them.</summary>
+    [Range(1, 10_000)]
+    public int RequestsPerSecond { get; set; } = 40;
+
+    /// <summary>Pictures a client may ask for at once.</summary>
+    [Range(1, 100_000)]
+    public int Burst { get; set; } = 120;
+
+    /// <summary>Strokes of a canvas in a second while the pointer is on its way; the page sends 25.</summary>
+    [Range(1, 10_000)]
+    public int StrokesPerSecond { get; set; } = 50;
+
+    /// <summary>The same, at once.</summary>
+    [Range(1, 100_000)]
+    public int StrokeBurst { get; set; } = 100;
+
+    /// <summary>Most canvases of one client that may wait for a picture at the same moment; each has one job in flight.</summary>
+    [Range(1, 1_000_000)]
+    public int BusyPerClient { get; set; } = 32;
+
+    /// <summary>Searches, features and kept recipes a client may ask for in a second, over a while.</summary>
+    [Range(1, 10_000)]
+    public int ReadingsPerSecond { get; set; } = 100;
+
+    /// <summary>The same, at once.</summary>
+    [Range(1, 100_000)]
+    public int ReadingBurst { get; set; } = 400;
+
+    /// <summary>How long a canvas nobody looks at is kept, so that a page that lost its connection finds it again.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00")]
+    public TimeSpan Keep { get; set; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>Most canvases that are kept.</summary>
+    [Range(1, 1_000_000)]
+    public int Most { get; set; } = 5000;
+
+    /// <summary>Most canvases of one client; behind one address there may be many people.</summary>
+    [Range(1, 1_000_000)]
+    public int MostPerClient { get; set; } = 200;
+
+    /// <summary>Longest prompt a visitor may send, in characters.</summary>
+    [Range(1, 10_000)]
+    public int PromptLength { get; set; } = 1000;
+
+    /// <summary>Most denoising steps a visitor may ask for.</summary>
+    [Range(1, RecipeLimits.MaxSteps)]
+    public int Steps { get; set; } = 100;
+
+    /// <summary>Most pixels a visitor's picture may have.</summary>
+    [Range(64, RecipeLimits.MaxSide * RecipeLimits.MaxSide)]
+    public int Pixels { get; set; } = 2048 * 2048;
+}
+
+internal static class CanvasExtensions
+{
+    private const int LargestMessage = 256 << 10;
+    private const string Circuits = "/_blazor";
+
+    public static void AddCanvases(this IServiceCollection services, IConfiguration configuration)
+    {
+        services.AddAnnotatedOptions<CanvasOptions>(configuration, CanvasOptions.Section);
+        services.AddSingleton<ClientLimits>();
+        services.AddSingleton<CanvasRegistry>();
+        services.AddSingleton<CanvasRelay>();
+        services.AddHttpContextAccessor();
+        services.AddScoped<Visitor>();
+        services.AddScoped<CircuitHandler>(provider => provider.GetRequiredService<Visitor>());
+        services.AddSignalR(options => options.MaximumReceiveMessageSize = LargestMessage).AddMessagePackProtocol();
+    }
+
+    public static void MapCanvases(this WebApplication app)
+    {
+        // A browser sends along where a page came from; pages of other sites are not served here. Clicks make pictures as strokes do.
+        app.UseWhen(context => context.Request.Path.StartsWithSegments(PaintHub.Address) || context.Request.Path.StartsWithSegments(Circuits), branch => branch.Use(async (context, next) =>
+        {
+            if (context.Request.Headers.Origin is [{ Length: > 0 } origin] && !IsOwn(origin, context.Request))
+            {
+                context.Response.StatusCode = StatusCodes.Status403Forbidden;
+                await context.Response.WriteAsync("This hub serves its own pages, and programs without an Origin. A proxy that ends TLS must be among SaeUnbox:TrustedProxies.");
+                return;
+            }
+            if (context.Request.Query["version"] is [{ } version] && version != PaintHub.Version.ToString(CultureInfo.InvariantCulture))
+            {
+                context.Response.StatusCode = StatusCodes.Status400BadRequest;
+                await context.Response.WriteAsync($"This hub speaks version {PaintHub.Version}, and no other.");
+                return;
+            }
+            await next(context);
+        }));
+        app.MapHub<PaintHub>(PaintHub.Address);
+    }
+
+    private static bool IsOwn(string origin, HttpRequest request) =>
+        Uri.TryCreate(origin, UriKind.Absolute, out var uri) && uri.Scheme == request.Scheme && string.Equals(uri.Authority, request.Host.Value, StringComparison.OrdinalIgnoreCase);
 }

@@ -1,4 +1,7 @@
+using System.Net.Sockets;
+using System.Net;
 using System.Threading.RateLimiting;
+using Microsoft.AspNetCore.Components.Server.Circuits;
 using Microsoft.Extensions.Options;
 
 namespace SaeUnbox.Web.Canvases;
@@ -95,4 +98,61 @@ internal sealed class TooManyRequestsException(TimeSpan retryAfter)
     : Exception(FormattableString.Invariant($"That was too much at once; try again in {Math.Ceiling(Math.Max(1, retryAfter.TotalSeconds))} s."))
 {
     public TimeSpan RetryAfter => retryAfter;
+}
+
+/// <summary>
+/// Whom limits count for: the address a request comes from, as a trusted proxy tells it. Of an IPv6 address the network counts: whoever has
+/// one has the 2^64 addresses of its /64.
+/// </summary>
+internal static class ClientKey
+{
+    private const int NetworkBytes = 8;
+
+    public static string Of(HttpContext? context) => context?.Connection.RemoteIpAddress is { } address ? Of(address) : "local";
+
+    public static string Of(IPAddress address)
+    {
+        if (address.IsIPv4MappedToIPv6)
+            address = address.MapToIPv4();
+        if (address.AddressFamily != AddressFamily.InterNetworkV6)
+            return address.ToString();
+        var bytes = address.GetAddressBytes();
+        bytes.AsSpan(NetworkBytes).Clear();
+        return $"{new IPAddress(bytes)}/{8 * NetworkBytes}";
+    }
+}
+
+/// <summary>Who sits before this circuit, for limits: told by the request that opened it.</summary>
+internal sealed class Visitor(IHttpContextAccessor context) : CircuitHandler
+{
+    public string Key { get; private set; } = ClientKey.Of(context.HttpContext);
+
+    public override Task OnCircuitOpenedAsync(Circuit circuit, CancellationToken cancellationToken)
+    {
+        Key = ClientKey.Of(context.HttpContext);
+        return Task.CompletedTask;
+    }
+}
+
+/// <summary>What recipes that are kept take in memory. Recipes that differ elsewhere share their masks, which count once.</summary>
+internal static class RecipeWeight
+{
+    // Of a recipe and of an edit, beside texts and cells.
+    private const int OfRecipe = 256, OfEdit = 128;
+
+    /// <summary>How many of the recipes, the newest first, lie within so many bytes.</summary>
+    public static int Within(long bytes, IEnumerable<Recipe> newestFirst)
+    {
+        var seen = new HashSet<BrushMask>(ReferenceEqualityComparer.Instance);
+        var count = 0;
+        foreach (var recipe in newestFirst)
+        {
+            bytes -= OfRecipe + sizeof(char) * (long)(recipe.Prompt.Length + (recipe.NegativePrompt?.Length ?? 0)) + OfEdit * recipe.Edits.Count
+                + recipe.Edits.Sum(edit => edit.Mask is { } mask && seen.Add(mask) ? sizeof(float) * (long)mask.Cells.Length : 0);
+            if (bytes < 0)
+                break;
+            count++;
+        }
+        return count;
+    }
 }

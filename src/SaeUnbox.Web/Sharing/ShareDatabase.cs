@@ -63,3 +63,76 @@ internal sealed partial class ShareDatabase(IDbContextFactory<ShareContext> cont
         public static partial void Imported(ILogger logger, int taken, int all, string file);
     }
 }
+
+/// <summary>The store of shared recipes, in SQLite as it stands.</summary>
+internal class ShareContext : DbContext
+{
+    public ShareContext(DbContextOptions<ShareContext> options) : base(options)
+    {
+    }
+
+    protected ShareContext(DbContextOptions options) : base(options)
+    {
+    }
+
+    public DbSet<SharedRecipe> Recipes => Set<SharedRecipe>();
+
+    protected override void OnModelCreating(ModelBuilder modelBuilder) => modelBuilder.Entity<SharedRecipe>(recipe =>
+    {
+        recipe.HasKey(one => one.Id);
+        recipe.Property(one => one.Id).HasMaxLength(22);
+        recipe.Property(one => one.Hash).HasMaxLength(64);
+        recipe.HasIndex(one => one.Hash).IsUnique();
+        recipe.HasIndex(one => one.LastSeen);
+    });
+}
+
+internal sealed class SharedRecipe
+{
+    public required string Id { get; set; }
+
+    /// <summary>The recipe's content hash.</summary>
+    public required string Hash { get; set; }
+
+    /// <summary>Its canonical JSON.</summary>
+    public required string Json { get; set; }
+
+    /// <summary>Seconds since 1970 at which it was shared or asked for last.</summary>
+    public required long LastSeen { get; set; }
+
+    /// <summary>The card's picture, a JPEG.</summary>
+    public byte[]? Picture { get; set; }
+}
+
+/// <summary>Asks the store of shared recipes every few seconds whether it is there, for /readyz.</summary>
+internal sealed class ShareHealth(IDbContextFactory<ShareContext> contexts, TimeProvider clock) : BackgroundService
+{
+    private static readonly TimeSpan Between = TimeSpan.FromSeconds(5), Patience = TimeSpan.FromSeconds(5);
+
+    /// <summary>Why links cannot be kept and found now, in one sentence; null while they can.</summary>
+    public string? Failure { get; private set; }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            Failure = await CanConnectAsync(stoppingToken) ? null : "The store of shared recipes cannot be reached.";
+            await Task.Delay(Between, clock, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private async Task<bool> CanConnectAsync(CancellationToken stopping)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(stopping);
+        patience.CancelAfter(Patience);
+        try
+        {
+            await using var context = await contexts.CreateDbContextAsync(patience.Token);
+            return await context.Database.CanConnectAsync(patience.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            return stopping.IsCancellationRequested;
+        }
+    }
+}

@@ -1,9 +1,11 @@
 using System.Buffers.Text;
+using System.ComponentModel.DataAnnotations;
 using System.Data.Common;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
+using Npgsql;
 
 namespace SaeUnbox.Web.Sharing;
 
@@ -86,4 +88,77 @@ internal sealed class ShareStore(IDbContextFactory<ShareContext> contexts, IOpti
     }
 
     private static bool IsId(string id) => id.Length == IdLength && id.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_');
+}
+
+/// <summary>Recipes under short addresses. Every call throws <see cref="ShareStoreException"/> where the store does not answer.</summary>
+public interface IShareStore
+{
+    /// <summary>Keeps a recipe; equal recipes have one address.</summary>
+    /// <returns>An id of 22 characters (128 random bits).</returns>
+    /// <exception cref="RecipeException">The recipe is not valid.</exception>
+    Task<string> SaveAsync(Recipe recipe, CancellationToken cancellation = default);
+
+    /// <summary>The recipe of an id; null where there is none, or no longer.</summary>
+    Task<Recipe?> FindAsync(string id, CancellationToken cancellation = default);
+
+    /// <summary>The picture of an id's card; null where none was made yet.</summary>
+    Task<byte[]?> FindPictureAsync(string id, CancellationToken cancellation = default);
+
+    Task SavePictureAsync(string id, byte[] picture, CancellationToken cancellation = default);
+}
+
+/// <summary>The store of shared recipes does not answer.</summary>
+public sealed class ShareStoreException(Exception inner) : Exception("The store of short links cannot be used right now; try again in a moment.", inner);
+
+internal enum ShareStoreKind
+{
+    Sqlite,
+    Postgres,
+}
+
+/// <summary>The section "SaeUnbox:Sharing"; which store stands one level above, as "SaeUnbox:Store".</summary>
+internal sealed class ShareOptions : IValidatableObject
+{
+    public const string Section = "SaeUnbox:Sharing", StoreKey = "SaeUnbox:Store";
+
+    public ShareStoreKind Store { get; set; }
+
+    /// <summary>The SQLite file.</summary>
+    [Required]
+    public string File { get; set; } = Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.Create), "saeunbox", "shares.db");
+
+    /// <summary>How PostgreSQL is reached, such as "Host=db;Database=saeunbox;Username=saeunbox;Password=…". It is never logged.</summary>
+    public string? Connection { get; set; }
+
+    /// <summary>An SQLite file of shared recipes that is taken over at the start.</summary>
+    public string? Import { get; set; }
+
+    /// <summary>How long a link that nobody opens is kept; zero for ever.</summary>
+    [Range(typeof(TimeSpan), "00:00:00", "3650.00:00:00")]
+    public TimeSpan Keep { get; set; } = TimeSpan.FromDays(365);
+
+    /// <summary>Host, port and database of <see cref="Connection"/>, without what is secret.</summary>
+    public string Server() => new NpgsqlConnectionStringBuilder(Connection) is var parts ? $"{parts.Host}:{parts.Port}/{parts.Database}" : "";
+
+    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
+    {
+        if (Store != ShareStoreKind.Postgres)
+            yield break;
+        if (string.IsNullOrWhiteSpace(Connection))
+            yield return new($"is empty; {StoreKey} is Postgres, so it must say how to reach it", [nameof(Connection)]);
+        else if (Mistake(Connection) is { } mistake)
+            yield return new($"is no connection string of PostgreSQL: {mistake}", [nameof(Connection)]);
+    }
+
+    private static string? Mistake(string connection)
+    {
+        try
+        {
+            return new NpgsqlConnectionStringBuilder(connection).Host is { Length: > 0 } ? null : "it names no Host";
+        }
+        catch (ArgumentException exception)
+        {
+            return exception.Message.TrimEnd('.');
+        }
+    }
 }

@@ -46,3 +46,13 @@ internal static class PromptText
     private static bool IsIdeograph(int codePoint) => codePoint is (>= 0x4E00 and <= 0x9FFF) or (>= 0x3400 and <= 0x4DBF)
         or (>= 0x20000 and <= 0x2A6DF) or (>= 0x2A700 and <= 0x2CEAF) or (>= 0xF900 and <= 0xFAFF) or (>= 0x2F800 and <= 0x2FA1F);
 }
+
+/// <summary>What a tokenizer does with text before it splits it into words.</summary>
+public enum TextCleaning
+{
+    /// <summary>Repairs wrong encodings and typography as the package ftfy does. The default, as the models were trained.</summary>
+    Ftfy,
+
+    /// <summary>BERT's basic cleaning, which the reference falls back to where ftfy is not installed.</summary>
+    Basic,
+}

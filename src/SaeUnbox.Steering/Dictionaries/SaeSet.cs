@@ -1,6 +1,6 @@
-using System.Globalization;
 using System.Collections;
 using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 using TorchSharp;
 
 namespace SaeUnbox.Steering;

@@ -1,0 +1,187 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace SaeUnbox.Steering;
+
+/// <summary>
+/// A change of what a block returns, from its input and its output, both [batch, d, h, w]. Neither is written to. Edits
+/// are made once and applied at every step, so they hold their tensors until disposed.
+/// </summary>
+public abstract class BlockEdit : IDisposable
+{
+    /// <summary>The block's new output, of the old one's dtype and device.</summary>
+    public abstract Tensor Apply(Tensor input, Tensor output);
+
+    public void Dispose()
+    {
+        Dispose(true);
+        GC.SuppressFinalize(this);
+    }
+
+    protected virtual void Dispose(bool disposing)
+    {
+    }
+
+    /// <summary>output - input, channels last in float32: [batch, h, w, d].</summary>
+    public static Tensor Difference(Tensor input, Tensor output) =>
+        (output.to(ScalarType.Float32) - input.to(ScalarType.Float32)).permute(0, 2, 3, 1);
+
+    /// <summary>[..., h, w, d] float32 as the block has it: [batch, d, h, w] in its dtype.</summary>
+    internal static Tensor ChannelsFirst(Tensor values, Tensor like) =>
+        values.permute(0, 3, 1, 2).to(like.device).to(like.dtype);
+
+    /// <summary>Throws where a mask [h, w] does not cover exactly the grid of a block's output.</summary>
+    internal static void RequireGrid(Tensor? mask, Tensor output)
+    {
+        if (mask is not null && (mask.shape[^2] != output.shape[2] || mask.shape[^1] != output.shape[3]))
+            throw new SaeException(
+                $"The mask has {mask.shape[^2]} x {mask.shape[^1]} cells, the block's grid is {output.shape[2]} x {output.shape[3]}.");
+    }
+}
+
+/// <summary>What an edit does to the halves of a guided batch, which is [unconditional, conditional].</summary>
+public enum Guidance
+{
+    /// <summary>No guidance: every picture of the batch is edited alike.</summary>
+    None,
+
+    /// <summary>The conditional half gains what the unconditional half loses.</summary>
+    Contrast,
+
+    /// <summary>The unconditional half is left as it is.</summary>
+    ConditionalOnly,
+}
+
+/// <summary>Adds a fixed tensor D to the block's output, or to its input (an icon: the block shows nothing but the feature).</summary>
+internal sealed class DeltaEdit : BlockEdit
+{
+    private readonly bool _ontoInput;
+    private readonly Guidance _guidance;
+    private readonly Tensor _delta;
+    private Tensor? _cast;
+
+    /// <param name="delta">D, [1, d, h, w] or [1, d, 1, 1] float32; owned from now on.</param>
+    /// <param name="guidance">What happens to the halves of the batch.</param>
+    /// <param name="ontoInput">Whether the block's input takes the place of its output.</param>
+    public DeltaEdit(Tensor delta, Guidance guidance, bool ontoInput)
+    {
+        _delta = delta.DetachFromDisposeScope();
+        _guidance = guidance;
+        _ontoInput = ontoInput;
+    }
+
+    /// <summary>One edit for two that follow each other, where sums are all they do; null where they differ in kind.</summary>
+    public static DeltaEdit? Merge(DeltaEdit first, DeltaEdit second)
+    {
+        if (first._guidance != second._guidance || first._ontoInput || second._ontoInput)
+            return null;
+        using var scope = NewDisposeScope();
+        return new DeltaEdit(first._delta.Plus(second._delta), first._guidance, ontoInput: false);
+    }
+
+    public override Tensor Apply(Tensor input, Tensor output)
+    {
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        if (_delta.shape[1] != output.shape[1])
+            throw new SaeException($"The feature's direction has {_delta.shape[1]} channels, the block has {output.shape[1]}.");
+        if (_delta.shape[2] > 1 || _delta.shape[3] > 1)
+            RequireGrid(_delta, output);
+        var start = _ontoInput ? input : output;
+        var delta = Like(start);
+        return (_guidance == Guidance.None ? start.Plus(delta) : Guided(start, delta)).MoveToOuterDisposeScope();
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        _delta.Dispose();
+        _cast?.Dispose();
+    }
+
+    private Tensor Guided(Tensor start, Tensor delta)
+    {
+        if (start.shape[0] % 2 != 0)
+            throw new SaeException($"Guidance needs a batch of two halves, this one holds {start.shape[0]}.");
+        var half = start.shape[0] / 2;
+        var unconditional = start.narrow(0, 0, half);
+        return cat(
+            [
+                _guidance == Guidance.Contrast ? unconditional - delta : unconditional,
+                start.narrow(0, half, half).Plus(delta),
+            ],
+            0);
+    }
+
+    // Kept in the block's type, so that every later step only adds.
+    private Tensor Like(Tensor start)
+    {
+        if (_cast is null || _cast.dtype != start.dtype
+            || _cast.device_type != start.device_type || _cast.device_index != start.device_index)
+        {
+            _cast?.Dispose();
+            _cast = _delta.to(start.device).to(start.dtype).alias().DetachFromDisposeScope();
+        }
+
+        return _cast;
+    }
+}
+
+/// <summary>
+/// output + beta * mask * z_f * d_f: -1 removes a feature, 1 doubles it. Under guidance each half has its own z_f, so the
+/// feature changes in both.
+/// </summary>
+internal sealed class ScaleEdit(SparseAutoencoder sae, int feature, float beta, Tensor? mask) : BlockEdit
+{
+    private readonly Tensor? _mask = mask?.DetachFromDisposeScope();
+
+    public override Tensor Apply(Tensor input, Tensor output)
+    {
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        RequireGrid(_mask, output);
+        using var codes = sae.Encode(Difference(input, output));
+        var amount = codes.Map(feature).Times(beta);
+        if (_mask is not null)
+            amount = amount * _mask;
+        var delta = amount.unsqueeze(-1) * sae.Direction(feature);
+        return output.Plus(ChannelsFirst(delta, output)).MoveToOuterDisposeScope();
+    }
+
+    protected override void Dispose(bool disposing) => _mask?.Dispose();
+}
+
+/// <summary>input + W_d z + b_pre: what the autoencoder believes the block does.</summary>
+internal sealed class ReconstructEdit(SparseAutoencoder sae) : BlockEdit
+{
+    public override Tensor Apply(Tensor input, Tensor output)
+    {
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        return input.Plus(ChannelsFirst(sae.Reconstruct(Difference(input, output)), input)).MoveToOuterDisposeScope();
+    }
+}
+
+/// <summary>The block does nothing: its input passes through.</summary>
+internal sealed class AblateEdit : BlockEdit
+{
+    public override Tensor Apply(Tensor input, Tensor output) => input.alias();
+}
+
+/// <summary>Edits of one block in order: each sees the output of those before it, and all the same input.</summary>
+internal sealed class EditSequence(IReadOnlyList<BlockEdit> edits) : BlockEdit
+{
+    public override Tensor Apply(Tensor input, Tensor output)
+    {
+        using var scope = NewDisposeScope();
+        var result = output.alias();
+        foreach (var edit in edits)
+            result = edit.Apply(input, result);
+        return result.MoveToOuterDisposeScope();
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        foreach (var edit in edits)
+            edit.Dispose();
+    }
+}
