@@ -37,7 +37,6 @@ return await builder.Build().RunAsync(app =>
     if (!hasPage)
         return;
     app.MapStaticAssets();
-    app.MapBlazorScript();
     app.MapCanvases();
     app.MapSharing();
     app.MapPublicApi();
