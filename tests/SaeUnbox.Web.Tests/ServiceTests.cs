@@ -177,7 +177,7 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
         foreach (var mistake in new[]
         {
             "Telemetry:Prometheus is 'yes'; use true or false", "SaeUnbox:QueueLimit is 'abc'; use a whole number", "SaeUnbox:Grace is 'soon'; use a time such as 00:00:20", "ReadinessDelay is 'never'",
-            "Canvases:Keep is 'long'", "Models:0:Threads is 'two'", "Models:0:Dtype is 'fp64'; use Fp32", "MinimumLevel:Default is 'loud'; use Verbose, Debug", "Store is 'Oracle'", "Sharing:Keep is '-1.00:00:00'",
+            "Canvases:Keep is 'long'", "Models:0:Threads is 'two'", "Models:0:Dtype is 'fp64'; use Auto, Fp32", "MinimumLevel:Default is 'loud'; use Verbose, Debug", "Store is 'Oracle'", "Sharing:Keep is '-1.00:00:00'",
             "Canvases:Burst is '0'", "RabbitMq:AffinityWait is 'x'", "RabbitMq:QueueLimit is 0", "RabbitMq:Uri is missing",
         })
             Assert.Contains(said.Split('\n'), line => line.StartsWith("saeunbox: ", StringComparison.Ordinal) && line.Contains(mistake, StringComparison.Ordinal));

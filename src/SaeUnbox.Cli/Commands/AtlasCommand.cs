@@ -7,7 +7,7 @@ namespace SaeUnbox.Cli.Commands;
 /// <summary><c>atlas</c>: what each feature of a model is about: its strongest pictures, words, neighbours, statistics.</summary>
 internal sealed class AtlasCommand
 {
-    private readonly ModelArguments model = new();
+    private readonly ModelArguments model = new(DtypeChoice.Fp32);
     private readonly CaptionArguments captions = new();
     private readonly Option<string> output = new("--out", "-o") { Description = "The atlas's folder. The same command goes on where it was left.", HelpName = "DIR", Required = true };
     private readonly Option<int> top = new("--top") { Description = "Pictures kept for a feature.", HelpName = "N", DefaultValueFactory = _ => 8 };

@@ -15,7 +15,7 @@ internal sealed class BenchCommand
 
     private readonly Option<string?> model = new("--model") { Description = "Folder of an SDXL pipeline.", HelpName = "DIR" };
     private readonly Option<string?> architecture = new("--architecture") { Description = "A full-size model with random weights: sdxl-turbo.", HelpName = "NAME" };
-    private readonly Option<string> dtype = new("--dtype") { Description = "Number format: fp32 (default), bf16, fp16.", DefaultValueFactory = _ => "fp32" };
+    private readonly Option<string> dtype = new("--dtype") { Description = "Number format: auto (default; what the device is fastest in), fp32, bf16, fp16; --sae trains in fp32.", DefaultValueFactory = _ => "auto" };
     private readonly DeviceArgument device = new();
     private readonly Option<int?> threads = new("--threads") { Description = "CPU threads (default: one a core; with --runs one for a small model).", HelpName = "N" };
     private readonly Option<int> side = new("--size") { Description = "Pixels on a side (default 512).", HelpName = "N", DefaultValueFactory = _ => 512 };
@@ -80,8 +80,8 @@ internal sealed class BenchCommand
         var times = Whole.Between("--repeats", parsed.GetValue(repeats), 1, 1000);
         var onProcessorTime = parsed.GetValue(processor);
         if (onProcessorTime && parsed.GetValue(threads) != 1) throw new CliException("--processor-time counts the work of one thread: add --threads 1.");
-        var format = Format(parsed);
-        if (trained is not null && format != Dtype.Fp32) throw new CliException("--sae: autoencoders are trained in fp32.");
+        if (trained is not null && Choice(parsed) is not (DtypeChoice.Auto or DtypeChoice.Fp32)) throw new CliException("--sae: autoencoders are trained in fp32.");
+        var format = trained is not null ? Dtype.Fp32 : Format(parsed);
         var wanted = Parts(parsed);
         Threads.Use(parsed.GetValue(threads) is { } given ? ModelArguments.Threads(given) : Environment.ProcessorCount);
 
@@ -124,7 +124,9 @@ internal sealed class BenchCommand
         _ => throw new CliException("say what to time: either --model DIR or --architecture sdxl-turbo, or --sae."),
     };
 
-    private Dtype Format(ParseResult parsed) => Word.Parse<Dtype>("--dtype", parsed.GetValue(dtype))!.Value;
+    private Dtype Format(ParseResult parsed) => Choice(parsed).On(device.Read(parsed));
+
+    private DtypeChoice Choice(ParseResult parsed) => Word.Parse<DtypeChoice>("--dtype", parsed.GetValue(dtype))!.Value;
 
     private IReadOnlyList<string> Parts(ParseResult parsed) => parsed.GetValue(parts) is { Length: > 0 } named
         ? [.. named.Select(part => Word.Among("--part", part, ModelBenchmark.Parts))]

@@ -9,7 +9,7 @@ namespace SaeUnbox.Cli.Commands;
 /// <summary><c>collect</c>: what blocks add to their input, over many captions; the data autoencoders are trained on.</summary>
 internal sealed class CollectCommand
 {
-    private readonly ModelArguments model = new();
+    private readonly ModelArguments model = new(DtypeChoice.Fp32);
     private readonly CaptionArguments captions = new();
     private readonly Option<string[]> sites = new("--site") { Description = "A site, such as down.2.1; may be given several times (default: those of --saes, else the demo's four).", HelpName = "SITE" };
     private readonly Option<string> output = new("--out", "-o") { Description = "The folder to fill: SITE/items-FIRST-END.safetensors. The same command goes on where it was left.", HelpName = "DIR", Required = true };

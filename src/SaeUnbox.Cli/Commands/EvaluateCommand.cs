@@ -13,7 +13,7 @@ internal sealed class EvaluateCommand
     private const int Columns = 8, TileSide = 192;
     private const string AblationFolder = "ablation", StrengthsFolder = "strengths";
 
-    private readonly ModelArguments model = new();
+    private readonly ModelArguments model = new(DtypeChoice.Fp32);
     private readonly RecipeArguments recipe = new();
     private readonly Option<string[]> sites = new("--site") { Description = "A site; may be given several times (default: every autoencoder's).", HelpName = "SITE" };
     private readonly Option<int> top = new("--top") { Description = "Active features of each site that are taken out and painted, the most active first.", HelpName = "N", DefaultValueFactory = _ => 16 };

@@ -13,7 +13,7 @@ internal static class ExploreCommand
 {
     public static Command Create(Terminal terminal)
     {
-        var model = new ModelArguments();
+        var model = new ModelArguments(DtypeChoice.Auto);
         var recipe = new RecipeArguments();
         var output = new Option<string>("--out", "-o") { Description = "The folder to write to: image.png, features.json, heatmaps/SITE/FEATURE.png, activations.safetensors.", HelpName = "DIR", Required = true };
         var step = new Option<int?>("--step") { Description = "The denoising step to look at, from 0 (default: the last).", HelpName = "N" };

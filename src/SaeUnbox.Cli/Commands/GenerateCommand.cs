@@ -9,7 +9,7 @@ internal static class GenerateCommand
 {
     public static Command Create(Terminal terminal)
     {
-        var model = new ModelArguments();
+        var model = new ModelArguments(DtypeChoice.Auto);
         var recipe = new RecipeArguments();
         var output = new Option<string>("--out", "-o") { Description = "The PNG to write; the recipe is inside it.", HelpName = "FILE", Required = true };
         var dump = new Option<string?>("--dump") { Description = "Also write the tensors of the run to this safetensors file: text.hidden, text.pooled, noise, step.N.latents, latents, image, and SITE.input and SITE.output of every site with an autoencoder (without any: of the demo's four).", HelpName = "FILE" };

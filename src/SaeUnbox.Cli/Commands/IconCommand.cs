@@ -9,7 +9,7 @@ internal static class IconCommand
 {
     public static Command Create(Terminal terminal)
     {
-        var model = new ModelArguments();
+        var model = new ModelArguments(DtypeChoice.Auto);
         var site = new Option<string>("--site") { Description = "The site, such as down.2.1.", HelpName = "SITE", Required = true };
         var feature = new Option<int>("--feature") { Description = "The feature's number, from 0.", HelpName = "N", Required = true };
         var seed = new Option<long>("--seed") { Description = "Seed of the noise, 0 to 2^63-1.", HelpName = "N", DefaultValueFactory = _ => 42 };

@@ -4,12 +4,17 @@ using SaeUnbox.Cli.Output;
 namespace SaeUnbox.Cli.Options;
 
 /// <summary>Which model, on what, in which numbers.</summary>
-internal sealed class ModelArguments
+/// <param name="byDefault">The number format where neither an option nor a recipe names one: fp32 where something is measured or kept for it.</param>
+internal sealed class ModelArguments(DtypeChoice byDefault)
 {
     private readonly Option<string?> model = new("--model") { Description = "Folder of an SDXL pipeline in diffusers' layout (default: the model that ships, unbox-mini, with its autoencoders).", HelpName = "DIR" };
     private readonly Option<string?> saes = new("--saes") { Description = "Folder of sparse autoencoders as published.", HelpName = "DIR" };
     private readonly Option<string?> variant = new("--sae-variant") { Description = "Which of a folder's autoencoders, such as k20_hidden5120 (default: the only ones, or the demo's k10_hidden5120).", HelpName = "NAME" };
-    private readonly Option<string?> dtype = new("--dtype") { Description = "Number format: fp32 (default), bf16, fp16.", HelpName = "FORMAT" };
+    private readonly Option<string?> dtype = new("--dtype")
+    {
+        Description = $"Number format: {(byDefault == DtypeChoice.Auto ? "auto (default: what the device is fastest in), fp32" : "fp32 (default), auto (what the device is fastest in)")}, bf16, fp16.",
+        HelpName = "FORMAT",
+    };
     private readonly DeviceArgument device = new();
     private readonly Option<string?> vae = new("--vae") { Description = "Decoder: kl (default) or tiny (vae_tiny, in the model's folder or beside it).", HelpName = "KIND" };
     private readonly Option<string?> vaeFolder = new("--vae-folder") { Description = "Folder of the decoder, where it is not in the model's folder.", HelpName = "DIR" };
@@ -30,7 +35,7 @@ internal sealed class ModelArguments
         SaeFolder = Folder(parsed, saes) ?? (parsed.GetValue(model) is null ? EmbeddedModel.SaeFolder : null),
         Name = parsed.GetValue(model) is null ? EmbeddedModel.Name : null,
         SaeVariant = parsed.GetValue(variant),
-        Dtype = Dtype(parsed) ?? recipe?.Dtype ?? Core.Dtype.Fp32,
+        Dtype = Dtype(parsed) ?? recipe?.Dtype ?? (Choice(parsed) ?? byDefault).On(device.Read(parsed)),
         Device = device.Read(parsed),
         Vae = Vae(parsed) ?? recipe?.Vae ?? Core.Vae.Kl,
         VaeFolder = Folder(parsed, vaeFolder),
@@ -38,7 +43,10 @@ internal sealed class ModelArguments
         Threads = parsed.GetValue(threads) is { } count ? Threads(count) : null,
     };
 
-    public Dtype? Dtype(ParseResult parsed) => Word.Parse<Dtype>("--dtype", parsed.GetValue(dtype));
+    /// <summary>The format that is asked for by name; null where it is left to the recipe or the device.</summary>
+    public Dtype? Dtype(ParseResult parsed) => Choice(parsed)?.Fixed();
+
+    private DtypeChoice? Choice(ParseResult parsed) => Word.Parse<DtypeChoice>("--dtype", parsed.GetValue(dtype));
 
     public Vae? Vae(ParseResult parsed) => Word.Parse<Vae>("--vae", parsed.GetValue(vae));
 

@@ -10,6 +10,8 @@ internal static class Private
 {
     public static Tensor Silu(Tensor mine) => is_grad_enabled() ? mine.silu() : mine.silu_();
 
+    public static Tensor Relu(Tensor mine) => is_grad_enabled() ? mine.relu() : mine.relu_();
+
     public static Tensor Gelu(Tensor mine) => is_grad_enabled() ? mine.gelu() : mine.gelu_();
 
     public static Tensor Add(Tensor mine, Tensor other) => is_grad_enabled() ? mine.Plus(other) : mine.Accumulate(other);

@@ -82,7 +82,7 @@ internal sealed partial class ModelHost : IDisposable
                 var model = new HostedModel(LoadedModel.Load(wanted.ToModelOptions()), wanted);
                 models.Add(model);
                 _runners.Add(model.Info.Name, model.Runner);
-                Log.Loaded(_logger, model.Info.Name, wanted.Folder, _device);
+                Log.Loaded(_logger, model.Info.Name, wanted.Folder, _device, Names.Of(wanted.ToModelOptions().Dtype));
             }
             (Models, State) = (models, HostState.Ready);
         }
@@ -147,8 +147,8 @@ internal sealed partial class ModelHost : IDisposable
 
     private static partial class Log
     {
-        [LoggerMessage(1, LogLevel.Information, "Model {Model} of {Folder} is loaded on {Device}")]
-        public static partial void Loaded(ILogger logger, string model, string folder, string device);
+        [LoggerMessage(1, LogLevel.Information, "Model {Model} of {Folder} is loaded on {Device} in {Dtype}")]
+        public static partial void Loaded(ILogger logger, string model, string folder, string device, string dtype);
 
         [LoggerMessage(2, LogLevel.Error, "The models of {Device} are not served: {Reason}")]
         public static partial void NotLoaded(ILogger logger, string device, string reason);

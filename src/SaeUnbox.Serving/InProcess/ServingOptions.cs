@@ -43,7 +43,7 @@ public sealed class ServedModel
     /// <summary>The CLIP model that the atlas was embedded with: searches go by what pictures show, too; null: by words alone.</summary>
     public string? ClipFolder { get; set; }
 
-    public Dtype Dtype { get; set; } = Dtype.Fp32;
+    public DtypeChoice Dtype { get; set; } = DtypeChoice.Auto;
 
     /// <summary>cpu, cuda or cuda:N.</summary>
     public string Device { get; set; } = "cpu";
@@ -70,7 +70,7 @@ public sealed class ServedModel
 
     internal ModelOptions ToModelOptions() => new()
     {
-        Folder = Folder, SaeFolder = SaeFolder, SaeVariant = SaeVariant, Name = Name, Dtype = Dtype, Device = Devices.Parse(Device)!, Vae = Vae,
+        Folder = Folder, SaeFolder = SaeFolder, SaeVariant = SaeVariant, Name = Name, Dtype = Dtype.On(Devices.Parse(Device)!), Device = Devices.Parse(Device)!, Vae = Vae,
         VaeFolder = VaeFolder, Threads = Threads,
     };
 }

@@ -15,7 +15,7 @@ internal static class CommandLineModel
           --clip DIR           the CLIP model of the atlas
           --name NAME          what recipes call the model
           --device DEVICE      cpu, cuda or cuda:N
-          --dtype DTYPE        the number format, such as fp32, fp16 or bf16
+          --dtype DTYPE        the number format: auto (the device's fastest), fp32, bf16 or fp16
           --vae VAE            kl or tiny
           --threads N          threads of one operator
           --urls ADDRESS       where to listen, such as http://localhost:8080
@@ -48,7 +48,7 @@ internal static class CommandLineModel
     {
         foreach (var mistake in Mistakes(args))
             builder.Services.AddSingleton(new UnreadableSetting(mistake));
-        var words = args.Select(arg => arg switch { "bf16" or "fp16" or "fp32" => char.ToUpperInvariant(arg[0]) + arg[1..], _ => arg }).ToArray();
+        var words = args.Select(arg => arg switch { "auto" or "bf16" or "fp16" or "fp32" => char.ToUpperInvariant(arg[0]) + arg[1..], _ => arg }).ToArray();
         builder.Configuration.AddCommandLine(words, Keys);
         if (builder.Configuration["urls"] is null && Environment.GetEnvironmentVariable("ASPNETCORE_HTTP_PORTS") is null)
             builder.WebHost.UseUrls(DefaultAddress);

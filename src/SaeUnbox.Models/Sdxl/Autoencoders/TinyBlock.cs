@@ -20,6 +20,6 @@ internal sealed class TinyBlock
         using var scope = NewDisposeScope();
         var hidden = _activation(_convs[0].Forward(x));
         hidden = _activation(_convs[1].Forward(hidden));
-        return Private.Add(_convs[2].Forward(hidden), x).relu().MoveToOuterDisposeScope();
+        return Private.Relu(Private.Add(_convs[2].Forward(hidden), x)).MoveToOuterDisposeScope();
     }
 }

@@ -11,7 +11,8 @@ internal sealed class TinyDecoder
     {
         var widths = config.DecoderWidths;
         _layers.Add(new Conv2d(Next(), config.LatentChannels, widths[0], kernel: 3, padding: 1).Forward);
-        _layers.Add(Activations.Named(config.Activation));
+        var activation = Activations.Named(config.Activation);
+        _layers.Add(x => activation(x.alias()));
         foreach (var (stage, width) in widths.Index())
         {
             for (var block = 0; block < config.DecoderBlocks[stage]; block++)
@@ -19,7 +20,13 @@ internal sealed class TinyDecoder
                 _layers.Add(new TinyBlock(Next(), width, config.Activation).Forward);
             }
 
-            if (stage < widths.Count - 1)
+            if (stage < widths.Count - 1 && config.Upsampling == 2)
+            {
+                var doubling = new DoublingConv2d(layers.At($"{_layers.Count + 1}"), width, bias: false);
+                _layers.Add(x => x.alias());
+                _layers.Add(doubling.Forward);
+            }
+            else if (stage < widths.Count - 1)
             {
                 _layers.Add(x => Upsample.Nearest(x, config.Upsampling));
                 _layers.Add(new Conv2d(Next(), width, width, kernel: 3, padding: 1, bias: false).Forward);

@@ -1,0 +1,46 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace SaeUnbox.Models.Tests;
+
+/// <summary>Attention and softmax against float64.</summary>
+public sealed class AttentionTests
+{
+    [Theory]
+    [InlineData(ScalarType.Float32, 1, 20, 256, 77, 64, 1e-5)]
+    [InlineData(ScalarType.Float32, 1, 1, 1100, 1100, 512, 1e-5)]
+    [InlineData(ScalarType.BFloat16, 2, 2, 64, 64, 32, .02)]
+    [InlineData(ScalarType.BFloat16, 1, 20, 256, 256, 64, .02)]
+    [InlineData(ScalarType.BFloat16, 2, 10, 1024, 77, 64, .02)]
+    [InlineData(ScalarType.BFloat16, 1, 1, 1500, 1500, 512, .02)]
+    public void Forward_ModelShapes_IsThatOfFloat64(ScalarType dtype, long batch, long heads, long length, long keys, long width, double limit)
+    {
+        using var mode = no_grad();
+        using var scope = NewDisposeScope();
+        manual_seed(5);
+        var (query, key, value) = (Rows(length), Rows(keys), Rows(keys));
+        var exact = nn.functional.scaled_dot_product_attention(Split(query), Split(key), Split(value)).transpose(1, 2).flatten(2);
+        var result = Attention.Forward(query, key, value, heads);
+        Assert.Equal(dtype, result.dtype);
+        var off = ((result.to_type(float64) - exact).abs().max() / exact.abs().max()).item<double>();
+        Assert.True(off <= limit, $"{off} of the largest value");
+
+        Tensor Rows(long count) => randn([batch, count, heads * width]).to_type(dtype);
+
+        Tensor Split(Tensor rows) => rows.to_type(float64).view(batch, -1, heads, width).transpose(1, 2);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(100)]
+    [InlineData(10_000)]
+    public void Softmax_BFloat16BesideAnOffset_IsTwoStepsFromFloat64(double offset)
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(5);
+        var scores = randn([16, 1024]).Plus(offset).to_type(bfloat16);
+        var exact = scores.to_type(float64).softmax(-1);
+        var off = ((scores.softmax(-1).to_type(float64) - exact).abs() / exact).max().item<double>();
+        Assert.True(off <= Math.Pow(2, -7), $"{off} of the value");
+    }
+}

@@ -1,0 +1,53 @@
+using TorchSharp;
+
+namespace SaeUnbox.Steering.Tests;
+
+public sealed class DtypeChoiceTests
+{
+    [Theory]
+    [InlineData(DeviceType.CUDA, false, Dtype.Fp16)]
+    [InlineData(DeviceType.CUDA, true, Dtype.Fp16)]
+    [InlineData(DeviceType.CPU, true, Dtype.Bf16)]
+    [InlineData(DeviceType.CPU, false, Dtype.Fp32)]
+    public void Fastest_DeviceAndItsUnits_GivesTheFormat(DeviceType device, bool bf16, Dtype expected) =>
+        Assert.Equal(expected, DtypeChoices.Fastest(device, bf16));
+
+    [Theory]
+    [InlineData(DtypeChoice.Fp32, Dtype.Fp32)]
+    [InlineData(DtypeChoice.Bf16, Dtype.Bf16)]
+    [InlineData(DtypeChoice.Fp16, Dtype.Fp16)]
+    public void On_NamedFormat_IsKeptWhateverTheDevice(DtypeChoice choice, Dtype expected) => Assert.Equal(expected, choice.On(torch.CPU));
+
+    [Fact]
+    public void Run_EmbeddedModelInBf16_KeepsFortyDecibelsOfFp32()
+    {
+        string[] prompts = ["a red house and a pine tree on snow at sunset", "a blue boat on the sea at night", "three birds over green hills at noon", "a yellow tent by a lake"];
+        using var exact = Load(Dtype.Fp32);
+        using var fast = Load(Dtype.Bf16);
+        using var exactRunner = new RecipeRunner(exact);
+        using var fastRunner = new RecipeRunner(fast);
+        var ratios = new List<double>();
+        for (var number = 0; number < 20; number++)
+        {
+            var recipe = exact.Info.NewRecipe($"{prompts[number % prompts.Length]}, {number}") with { Seed = 1000 + number };
+            var site = exact.Info.Sites[number % exact.Info.Sites.Count];
+            foreach (var made in new[] { recipe, recipe with { Edits = [new(site.Site, 7 * number % site.Features, 4) { Mode = EditMode.Add }] } })
+                ratios.Add(Decibels(exactRunner.Run(made).Picture!.Pixels, fastRunner.Run(made).Picture!.Pixels));
+        }
+
+        Assert.True(ratios.Min() >= 40, $"PSNR of {string.Join(", ", ratios.Order().Select(ratio => ratio.ToString("0.0", System.Globalization.CultureInfo.InvariantCulture)))} dB");
+    }
+
+    private static LoadedModel Load(Dtype dtype) => LoadedModel.Load(new ModelOptions
+    {
+        Name = EmbeddedModel.Name, Folder = EmbeddedModel.ModelFolder, SaeFolder = EmbeddedModel.SaeFolder, Dtype = dtype, Threads = 1,
+    });
+
+    // 10 log10(255^2 / mean square of the differences).
+    private static double Decibels(ReadOnlySpan<byte> exact, ReadOnlySpan<byte> other)
+    {
+        var sum = 0.0;
+        for (var i = 0; i < exact.Length; i++) sum += Math.Pow(exact[i] - other[i], 2);
+        return 10 * Math.Log10(255.0 * 255 * exact.Length / sum);
+    }
+}
