@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 tests/setup.sh
-for tests in Inference RabbitMq; do
+for tests in Steering Serving; do
     dotnet build "tests/SaeUnbox.$tests.Tests" --configuration Release --verbosity quiet --nologo
 done
 SAEUNBOX_SOAK_EDITS=10000 dotnet artifacts/bin/SaeUnbox.Steering.Tests/release/SaeUnbox.Steering.Tests.dll -noColor -class '*.MemoryTests'
