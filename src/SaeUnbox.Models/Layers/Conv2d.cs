@@ -27,7 +27,7 @@ internal sealed class Conv2d
         : Products.Conv2d(x, _weight, _bias, [_stride, _stride], [_padding, _padding]);
 
     // oneDNN brings a kernel into its own order in every call, which takes as long as convolving a picture of so few cells.
-    private bool IsFasterAsProduct(Tensor x) => x.device_type == DeviceType.CPU && !is_grad_enabled() && !ProductRoute.IsSlow(x.dtype)
+    private bool IsFasterAsProduct(Tensor x) => x.device_type == DeviceType.CPU && !is_grad_enabled() && !RowProducts.AreSlow(x.dtype)
         && _weight.shape[0] >= LeastOutputs && _weight.shape[0] >= 2 * x.shape[0] * Side(x.shape[2]) * Side(x.shape[3]);
 
     /// <summary>Every cell's neighbourhood as a row, times the kernel as a matrix.</summary>

@@ -9,9 +9,7 @@ internal static class Products
     public static Tensor Linear(Tensor x, Tensor weight, Tensor? bias = null)
     {
         if (OperationCount.Current is { } count) count.Add(2 * x.numel() * weight.shape[0]);
-        return ProductRoute.IsFasterAsConvolution(x, weight)
-            ? ProductRoute.AsConvolution(x, weight, bias)
-            : nn.functional.linear(MixedPrecision.Of(x), MixedPrecision.Of(weight), bias is null ? null : MixedPrecision.Of(bias));
+        return RowProducts.Linear(MixedPrecision.Of(x), MixedPrecision.Of(weight), bias is null ? null : MixedPrecision.Of(bias));
     }
 
     /// <summary>[B, in, H, W] by [out, in, k, k].</summary>

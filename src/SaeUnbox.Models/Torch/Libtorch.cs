@@ -85,13 +85,13 @@ public static partial class Libtorch
     /// </summary>
     private static void KeepFreedMemory()
     {
-        const int trimThreshold = -1, topPad = -2, mmapThreshold = -3, arenaMax = -8; // malloc.h
-        string[] variables = ["GLIBC_TUNABLES", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_ARENA_MAX"];
+        const int trimThreshold = -1, topPad = -2, mmapMax = -4, arenaMax = -8; // malloc.h
+        string[] variables = ["GLIBC_TUNABLES", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_MMAP_MAX_", "MALLOC_ARENA_MAX"];
         if (variables.Any(variable => !string.IsNullOrEmpty(Environment.GetEnvironmentVariable(variable))))
             return;
         try
         {
-            _ = mallopt(mmapThreshold, 32 << 20); // the largest value that glibc takes
+            _ = mallopt(mmapMax, 0); // a large decoder's pictures, too: mapped blocks are of fresh pages every time
             _ = mallopt(trimThreshold, 256 << 20);
             _ = mallopt(topPad, 64 << 20);
             _ = mallopt(arenaMax, 1);

@@ -111,7 +111,7 @@ public sealed class SparseAutoencoder : IDisposable
     }
 
     /// <summary>W_e (x - b_pre) + b_lat for rows x [p, d]: [p, n].</summary>
-    internal Tensor PreActivations(Tensor rows) => nn.functional.linear(rows - PreBias, EncoderWeight, LatentBias);
+    internal Tensor PreActivations(Tensor rows) => RowProducts.Linear(rows - PreBias, EncoderWeight, LatentBias);
 
     /// <summary>x_hat = W_d z + b_pre: [..., d] float32.</summary>
     public Tensor Decode(SparseCodes codes)

@@ -5,10 +5,10 @@ using static TorchSharp.torch;
 namespace SaeUnbox.Models;
 
 /// <summary>
-/// Float32 products by way of oneDNN. libtorch makes them with MKL, which keeps to 256-bit vectors on processors that are not Intel's,
-/// while its convolutions are oneDNN's and use all 512: twice the rate on an EPYC with AVX-512.
+/// Products of rows with a matrix, in float32 by way of oneDNN where that is faster. libtorch makes them with MKL, which keeps to 256-bit
+/// vectors on processors that are not Intel's, while its convolutions are oneDNN's and use all 512: twice the rate on an EPYC with AVX-512.
 /// </summary>
-internal static class ProductRoute
+public static class RowProducts
 {
     // Below, libtorch takes a slow convolution of its own.
     private const long LeastElements = 20_480;
@@ -19,14 +19,20 @@ internal static class ProductRoute
     private static readonly bool IsNarrow = Avx512F.IsSupported && !IsIntel();
 
     /// <summary>Whether libtorch makes products of this type at half the rate of its convolutions.</summary>
-    public static bool IsSlow(ScalarType type) => IsNarrow && type == ScalarType.Float32;
+    public static bool AreSlow(ScalarType type) => IsNarrow && type == ScalarType.Float32;
 
-    /// <summary>Told by shapes, type and processor alone, so that the same run takes the same way.</summary>
-    public static bool IsFasterAsConvolution(Tensor x, Tensor weight) => IsSlow(x.dtype) && weight.dtype == x.dtype
-        && x.device_type == DeviceType.CPU && !is_grad_enabled() && x.numel() > LeastElements && x.numel() / x.shape[^1] >= LeastRows;
+    /// <summary>
+    /// x W^T + b over the last dimension; W [out, in], b [out]. The way is told by shapes, type and processor alone, so that the same run
+    /// takes the same way.
+    /// </summary>
+    public static Tensor Linear(Tensor x, Tensor weight, Tensor? bias = null) =>
+        AreSlow(x.dtype) && weight.dtype == x.dtype && x.device_type == DeviceType.CPU && !is_grad_enabled()
+        && x.numel() > LeastElements && x.numel() / x.shape[^1] >= LeastRows
+            ? AsConvolution(x, weight, bias)
+            : nn.functional.linear(x, weight, bias);
 
-    /// <summary>x W^T + b: every row is a cell of a picture one cell wide, and the matrix a 1x1 kernel.</summary>
-    public static Tensor AsConvolution(Tensor x, Tensor weight, Tensor? bias)
+    // Every row is a cell of a picture one cell wide, and the matrix a 1x1 kernel.
+    private static Tensor AsConvolution(Tensor x, Tensor weight, Tensor? bias)
     {
         using var scope = NewDisposeScope();
         var (inputs, outputs) = (weight.shape[1], weight.shape[0]);
