@@ -7,7 +7,7 @@ using SaeUnbox.Serving.Tests;
 
 [assembly: AssemblyFixture(typeof(Broker))]
 // The tests share a broker, and some end it.
-[assembly: CollectionBehavior(DisableTestParallelization = true)]
+[assembly: Xunit.v3.Parallelization(Mode = Xunit.Sdk.ParallelMode.None)]
 
 namespace SaeUnbox.Serving.Tests;
 
