@@ -9,7 +9,7 @@ internal static class CompiledCode
     // artifacts/bin/PROJECT/CONFIGURATION/
     private static readonly DirectoryInfo Output = new(AppContext.BaseDirectory.TrimEnd(Path.DirectorySeparatorChar));
 
-    /// <summary>Every project under src, and the test projects that are built.</summary>
+    /// <summary>Every project under src and samples, and the test projects that are built.</summary>
     public static IReadOnlyList<ModuleDefinition> Projects { get; } =
         [.. Output.Parent!.Parent!.GetDirectories("SaeUnbox.*").SelectMany(Assemblies).Select(file => Read(file.FullName))];
 
