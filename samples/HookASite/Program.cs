@@ -3,7 +3,6 @@
 // SITE is a transformer such as mid.0 (default: down.2.1), MODEL a folder in diffusers' layout (default: the model that ships).
 using SaeUnbox.Models;
 using SaeUnbox.Steering;
-using TorchSharp;
 using static TorchSharp.torch;
 
 Libtorch.Prepare();
