@@ -5,7 +5,7 @@ namespace SaeUnbox.Architecture.Tests;
 /// <summary>What the documents name exists: files, folders and tests.</summary>
 public sealed partial class DocumentTests
 {
-    private static readonly string Root = FindRoot();
+    private static readonly string Root = Repository.Root;
 
     public static TheoryData<string> Documents { get; } = [.. Find().Order(StringComparer.Ordinal)];
 
@@ -52,14 +52,6 @@ public sealed partial class DocumentTests
     }
 
     private static string Read(string document) => File.ReadAllText(Path.Combine(Root, document));
-
-    private static string FindRoot()
-    {
-        var above = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(above.FullName, "SaeUnbox.sln")))
-            above = above.Parent!;
-        return above.FullName;
-    }
 
     [GeneratedRegex(@"\]\(([^)\s]+)\)")]
     private static partial Regex Link();
