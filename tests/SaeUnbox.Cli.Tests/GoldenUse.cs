@@ -15,14 +15,14 @@ internal static class GoldenUse
 
     public static JsonElement Run(string run) => Goldens.Json("runs", "runs.json").GetProperty(run);
 
-    /// <summary>Model, autoencoders, prompt, seed, steps, guidance and size of a run.</summary>
+    /// <summary>Model, autoencoders, number format, prompt, seed, steps, guidance and size of a run.</summary>
     public static string[] Words(string run)
     {
         var json = Run(run);
         string[] negative = json.GetProperty("negative_prompt").GetString() is { } text ? ["--negative", text] : [];
         return
         [
-            .. Saeunbox.GoldenModel, "--scheduler", Goldens.At(json.GetProperty("scheduler").GetString()!.Split('/')),
+            .. Saeunbox.GoldenModel, "--dtype", "fp32", "--scheduler", Goldens.At(json.GetProperty("scheduler").GetString()!.Split('/')),
             "--prompt", json.GetProperty("prompt").GetString()!, .. negative, "--seed", json.GetProperty("seed").GetRawText(),
             "--steps", json.GetProperty("num_inference_steps").GetRawText(), "--guidance", json.GetProperty("guidance_scale").GetRawText(),
             "--width", json.GetProperty("width").GetRawText(), "--height", json.GetProperty("height").GetRawText(),

@@ -38,7 +38,7 @@ internal static class CommandLineModel
         ["--threads"] = "SaeUnbox:Models:0:Threads",
     };
 
-    // What ASP.NET Core takes beside sections and their settings, which are told by a colon.
+    // What ASP.NET Core takes beside settings in sections, whose names have a colon, and OpenTelemetry's, whose names begin with OTEL_.
     private static readonly HashSet<string> OfTheHost = new(StringComparer.OrdinalIgnoreCase)
     {
         "--urls", "--environment", "--contentRoot", "--webRoot", "--applicationName", "--http_ports", "--https_ports", "--AllowedHosts",
@@ -60,7 +60,7 @@ internal static class CommandLineModel
         for (var i = 0; i < args.Length; i++)
         {
             var option = args[i].Split('=')[0];
-            if (!option.StartsWith("--", StringComparison.Ordinal) || option.Contains(':'))
+            if (!option.StartsWith("--", StringComparison.Ordinal) || option.Contains(':') || option.StartsWith("--OTEL_", StringComparison.Ordinal))
                 continue;
             if (!Keys.ContainsKey(option) && !OfTheHost.Contains(option))
                 yield return $"{option} is no option; --help lists them.";
