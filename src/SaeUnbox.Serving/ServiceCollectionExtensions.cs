@@ -8,8 +8,8 @@ namespace SaeUnbox.Serving;
 public static class ServiceCollectionExtensions
 {
     /// <summary>
-    /// Serves models in this process: <see cref="IGenerationQueue"/>, <see cref="IModelCatalogue"/> and <see cref="IServingState"/>; and the
-    /// devices as <see cref="IJobExecutor"/>s, where it is to work for others.
+    /// Serves models in this process: adds <see cref="IGenerationQueue"/>, <see cref="IModelCatalogue"/>, <see cref="IServingState"/>, and the
+    /// devices as a list of <see cref="IJobExecutor"/>s for use by a worker.
     /// </summary>
     public static IServiceCollection AddSaeUnboxInference(this IServiceCollection services, IConfiguration configuration)
     {
@@ -28,8 +28,8 @@ public static class ServiceCollectionExtensions
     }
 
     /// <summary>
-    /// Serves no model, but knows those that workers hold: <see cref="IModelCatalogue"/> over <see cref="IWorkerDirectory"/>. The models of the
-    /// configuration need only a name and an atlas here.
+    /// Adds an <see cref="IModelCatalogue"/> of the workers' models, over <see cref="IWorkerDirectory"/>. It loads no model; configured models
+    /// need only a name and an atlas.
     /// </summary>
     public static IServiceCollection AddSaeUnboxRemoteCatalogue(this IServiceCollection services, IConfiguration configuration)
     {

@@ -19,7 +19,7 @@ public sealed class BadUseTests : IDisposable
             { "paint", "no command 'paint'" },
             { "broker", "SaeUnbox__RabbitMq__Uri" },
             { "broker --uri amqp://a:b@127.0.0.1:1/ --requeue some", "--requeue some" },
-            { "broker --uri http://a:b@127.0.0.1:1/", "no address of a broker" },
+            { "broker --uri http://a:b@127.0.0.1:1/", "not a broker address" },
             { "broker --uri amqp://a:b@127.0.0.1:1/", "Connection refused" },
             { "generate", "--out" },
             { Bare + " --guidance 7,5", "--guidance 7,5: use a number such as 7.5" },

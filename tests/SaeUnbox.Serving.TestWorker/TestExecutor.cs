@@ -5,7 +5,7 @@ namespace SaeUnbox.Serving.TestWorker;
 
 /// <summary>
 /// Does what a job's prompt says: "work 50" takes 50 ms, in ten stages; "break" throws; "die" ends the process at once. The picture is the
-/// recipe's hash, so each answer can be held against its question.
+/// recipe's hash, so that a test can match results with jobs.
 /// </summary>
 public sealed class TestExecutor(string model = TestExecutor.Model) : IJobExecutor
 {
@@ -14,7 +14,7 @@ public sealed class TestExecutor(string model = TestExecutor.Model) : IJobExecut
 
     public string Device => "cpu";
 
-    /// <summary>Jobs that were begun, in their order.</summary>
+    /// <summary>The started jobs, in order.</summary>
     public List<GenerationJob> Begun { get; } = [];
 
     public Task<IReadOnlyList<ModelInfo>> GetModelsAsync(CancellationToken cancellationToken = default) =>

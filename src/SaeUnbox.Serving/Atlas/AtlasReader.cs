@@ -5,12 +5,12 @@ using Microsoft.Data.Sqlite;
 namespace SaeUnbox.Serving;
 
 /// <summary>
-/// Reads an atlas. The cards of all features are held in memory; pictures, neighbours and searches are asked of the file, which is opened
-/// to read only. Safe for many threads.
+/// Reads a feature atlas. The cards of all features are kept in memory; pictures, neighbours and searches query the file, which is opened
+/// read-only. Thread-safe.
 /// </summary>
 public sealed class AtlasReader : IFeatureAtlas
 {
-    /// <summary>The file's name in an atlas folder.</summary>
+    /// <summary>Name of the file in an atlas folder.</summary>
     public const string FileName = "atlas.sqlite";
 
     private const int MostSimilar = 24, Nearest = 60;
@@ -32,15 +32,15 @@ public sealed class AtlasReader : IFeatureAtlas
 
     public IReadOnlyList<Suggestion> Suggestions { get; private set; } = [];
 
-    /// <summary>Whether searches go by what pictures show, too.</summary>
+    /// <summary>Whether searches also go by meaning.</summary>
     public bool HasEmbeddings => _embeddings is not null;
 
-    /// <summary>The model it was made of.</summary>
+    /// <summary>Name of the model whose features the atlas shows.</summary>
     public string Model { get; private set; } = "";
 
     /// <param name="folder">Holds <see cref="FileName"/>.</param>
-    /// <param name="embedder">Searches by what pictures show, too, where the atlas has embeddings.</param>
-    /// <exception cref="AtlasException">There is no atlas, it is broken, or its embeddings are not of the embedder's model.</exception>
+    /// <param name="embedder">Enables searches by meaning if the atlas has embeddings.</param>
+    /// <exception cref="AtlasException">The atlas is missing or broken, or its embeddings are of another model than the embedder's.</exception>
     public static AtlasReader Open(string folder, ITextEmbedder? embedder = null)
     {
         var reader = Open(folder, embedder is null ? null : () => embedder);
@@ -50,10 +50,10 @@ public sealed class AtlasReader : IFeatureAtlas
 
     /// <param name="folder">Holds <see cref="FileName"/>.</param>
     /// <param name="embedder">
-    /// Makes the embedder when the first text is searched for; where it throws an <see cref="AtlasException"/>, or its model is not that of the
-    /// atlas, searches go by words and say so.
+    /// Creates the embedder on the first text search. If it throws an <see cref="AtlasException"/>, or its model is not that of the atlas,
+    /// searches go by words only and say so.
     /// </param>
-    /// <exception cref="AtlasException">There is no atlas, or it is broken.</exception>
+    /// <exception cref="AtlasException">The atlas is missing or broken.</exception>
     public static AtlasReader Open(string folder, Func<ITextEmbedder>? embedder)
     {
         var path = Path.Combine(folder, FileName);
@@ -62,7 +62,7 @@ public sealed class AtlasReader : IFeatureAtlas
         try
         {
             var reader = new AtlasReader(path);
-            // Connections that lie ready may be to a file that has been replaced since.
+            // Pooled connections may still be open to a file that has been replaced.
             using (var stale = new SqliteConnection(reader._connection))
                 SqliteConnection.ClearPool(stale);
             reader.Load(embedder);
@@ -114,7 +114,7 @@ public sealed class AtlasReader : IFeatureAtlas
     private IEnumerable<FeatureCard> All(FeatureQuery query) =>
         Sites.Where(site => query.Site is null || query.Site == site).SelectMany(site => _cards[site]).Where(card => query.Dead || !card.IsDead);
 
-    // By words, and by meaning where that can be; the two rankings merged.
+    // Searches by words and, if possible, by meaning, and merges the two rankings.
     private IEnumerable<FeatureHit> Matches(FeatureQuery query, string text, out string? note)
     {
         note = null;
@@ -132,7 +132,7 @@ public sealed class AtlasReader : IFeatureAtlas
         }
     }
 
-    // Each word may be the beginning of one that is there; quotes make them plain words, whatever they hold.
+    // Each word matches as a prefix. Quoting keeps FTS5 from reading operators in the text.
     private IEnumerable<FeatureHit> Matches(FeatureQuery query, string text)
     {
         var words = text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Select(word => $"\"{word.Replace("\"", "\"\"", StringComparison.Ordinal)}\"*");
@@ -140,7 +140,7 @@ public sealed class AtlasReader : IFeatureAtlas
                 row => (Site: HookSite.Parse(row.GetString(0)), Feature: row.GetInt32(1), Match: row.GetString(2)), string.Join(' ', words))
             .Where(hit => query.Site is null || hit.Site == query.Site)
             .Select(hit => (Card: Find(hit.Site, hit.Feature), hit.Match)).Where(hit => hit.Card is not null).Select(hit => new FeatureHit(hit.Card!, hit.Match, FoundBy.Words)).ToLookup(hit => string.Equals(hit.Card.Name, text, StringComparison.OrdinalIgnoreCase));
-        // Of those that are called just so, the ones that are active most are what is meant.
+        // Features with exactly this name come first, the most frequent at the top.
         return hits[true].OrderByDescending(hit => hit.Card.Statistics.Frequency).Concat(hits[false]);
     }
 
@@ -186,7 +186,7 @@ public sealed class AtlasReader : IFeatureAtlas
         var width = known.Length / 2;
         var embedder = new Lazy<ITextEmbedder>(() => make() is var made && EmbeddingIndex.Fits(VectorBytes.Read(known, width), made)
             ? made
-            : throw new AtlasException($"The embeddings of the atlas '{_path}' were made with another model than the one that is to search them."));
+            : throw new AtlasException($"The embeddings of the atlas '{_path}' were made with another model than the configured one."));
         return new(Rows("SELECT site, feature, vector FROM embeddings",
             row => new FeatureEmbedding(HookSite.Parse(row.GetString(0)), row.GetInt32(1), VectorBytes.Read(row.GetFieldValue<byte[]>(2), width))), embedder);
     }
@@ -231,14 +231,14 @@ public sealed class AtlasReader : IFeatureAtlas
     private static AtlasException Broken(string path, Exception exception) => new($"The atlas '{path}' is broken: {exception.Message}", exception);
 }
 
-/// <summary>Several rankings of the same things as one: reciprocal rank fusion (Cormack, Clarke and Buettcher 2009).</summary>
+/// <summary>Merges rankings of the same items by reciprocal rank fusion (Cormack, Clarke and Buettcher 2009).</summary>
 internal static class RankFusion
 {
-    private const double Flatness = 60;
+    // The constant k of the paper: score = sum of 1 / (k + rank).
+    private const double K = 60;
 
-    /// <summary>The things of both, those first that are high in either and higher still in both.</summary>
-    /// <param name="key">What makes two of them the same.</param>
-    /// <param name="both">One of the two that are the same.</param>
+    /// <param name="key">Items with equal keys are the same.</param>
+    /// <param name="both">Combines an item's two occurrences.</param>
     public static IEnumerable<T> Merge<T, TKey>(IEnumerable<T> first, IEnumerable<T> second, Func<T, TKey> key, Func<T, T, T> both)
         where TKey : notnull
     {
@@ -247,22 +247,22 @@ internal static class RankFusion
             foreach (var (rank, item) in list.Index())
             {
                 var known = merged.TryGetValue(key(item), out var seen);
-                merged[key(item)] = (known ? both(seen.Item, item) : item, seen.Score + 1 / (Flatness + rank + 1));
+                merged[key(item)] = (known ? both(seen.Item, item) : item, seen.Score + 1 / (K + rank + 1));
             }
         return merged.Values.OrderByDescending(one => one.Score).Select(one => one.Item);
     }
 }
 
 /// <summary>
-/// Tiles of the sheets as pictures of their own, cut when they are asked for: who shows a few features need not load the pictures of all.
-/// Sheets that were asked for stay decoded.
+/// Cuts tiles out of sprite sheets on request, so that a page with a few features need not load whole sheets. Decoded sheets stay in memory.
+/// Thread-safe.
 /// </summary>
 internal sealed class TilePictures(Func<string, AtlasPicture?> sheet)
 {
     private const int Quality = 85;
     private readonly ConcurrentDictionary<string, Lazy<Picture?>> _sheets = new();
 
-    /// <returns>Null where the sheet is missing, cannot be read, or does not reach so far.</returns>
+    /// <returns>Null if the sheet is missing, unreadable or too small.</returns>
     public AtlasPicture? Cut(SpriteTile tile)
     {
         var picture = _sheets.GetOrAdd(tile.Picture, name => new(() => Decode(name))).Value;

@@ -2,10 +2,10 @@ using Microsoft.Data.Sqlite;
 
 namespace SaeUnbox.Serving;
 
-/// <summary>The tables of an atlas: one SQLite file holds everything, pictures included.</summary>
+/// <summary>The tables of an atlas. One SQLite file holds everything, including the pictures.</summary>
 internal static class AtlasSchema
 {
-    /// <summary>Marks a SQLite file as an atlas of this layout.</summary>
+    /// <summary>Identifies a SQLite file as an atlas of this layout.</summary>
     public const int ApplicationId = 0x53414541, Version = 1;
 
     private const string Tables = """
@@ -25,7 +25,7 @@ internal static class AtlasSchema
         CREATE VIRTUAL TABLE search USING fts5 (site UNINDEXED, feature UNINDEXED, name, words, captions, tokenize = 'porter unicode61');
         """;
 
-    // Made when there are some: an atlas is whole without.
+    // Created on demand: embeddings are optional.
     private const string Embeddings = """
         CREATE TABLE IF NOT EXISTS embeddings (site TEXT NOT NULL, feature INTEGER NOT NULL, vector BLOB NOT NULL, PRIMARY KEY (site, feature)) WITHOUT ROWID;
         DELETE FROM embeddings;
@@ -45,13 +45,13 @@ internal static class AtlasSchema
         command.ExecuteNonQuery();
     }
 
-    /// <exception cref="AtlasException">The file is no atlas, or of another layout.</exception>
+    /// <exception cref="AtlasException">The file is not an atlas, or has another layout.</exception>
     public static void Check(SqliteConnection connection, string path)
     {
         if (Number(connection, "PRAGMA application_id") != ApplicationId)
-            throw new AtlasException($"'{path}' is no atlas.");
+            throw new AtlasException($"'{path}' is not an atlas.");
         if (Number(connection, "PRAGMA user_version") is var version && version != Version)
-            throw new AtlasException($"The atlas '{path}' has layout {version}; this program reads layout {Version}. Make it anew with saeunbox atlas.");
+            throw new AtlasException($"The atlas '{path}' has layout {version}; this program reads layout {Version}. Build it again with saeunbox atlas.");
     }
 
     private static long Number(SqliteConnection connection, string sql)
@@ -62,25 +62,25 @@ internal static class AtlasSchema
     }
 }
 
-/// <summary>One feature as an atlas keeps it.</summary>
-/// <param name="Strongest">Mean over the grid of its first picture.</param>
+/// <summary>A feature, as stored in an atlas.</summary>
+/// <param name="Strongest">Mean activation over the grid of its top picture.</param>
 public sealed record AtlasFeature(FeatureStatistics Statistics, double Strongest, string? Name, IReadOnlyList<string> Words, IReadOnlyList<AtlasTop> Tops,
     IReadOnlyList<(HookSite Site, int Feature, double Cosine)> Similar, FeaturePlace? Place, int? Tile);
 
-/// <param name="Image">Index of the picture among the atlas's images.</param>
+/// <summary>One of the pictures that activate a feature most.</summary>
+/// <param name="Image">Index among the atlas's images.</param>
 /// <param name="Mean">Mean activation over the grid.</param>
-/// <param name="Heat">Activations over the largest.</param>
+/// <param name="Heat">Activations divided by the largest.</param>
 public sealed record AtlasTop(int Image, double Mean, BrushMask? Heat);
 
-/// <param name="Jpeg">The picture as it is shown.</param>
 public sealed record AtlasImage(string Caption, long? Seed, int Width, int Height, byte[] Jpeg);
 
-/// <summary>Tiles of a site's features in one picture, row by row.</summary>
+/// <summary>The tiles of a site's features in one picture, row by row.</summary>
 public sealed record AtlasSprite(HookSite Site, int TileSize, int Columns, int Width, int Height, byte[] Jpeg);
 
-/// <summary>All that an atlas holds.</summary>
+/// <summary>Everything that an atlas stores.</summary>
 public sealed record AtlasContents(string Model, IReadOnlyList<AtlasFeature> Features, IReadOnlyList<AtlasImage> Images, IReadOnlyList<AtlasSprite> Sprites,
     IReadOnlyList<Suggestion> Suggestions);
 
-/// <summary>An atlas cannot be read or written; the message names the file and what is wrong, in one sentence.</summary>
+/// <summary>An atlas cannot be read or written. The message names the file and the problem, in one sentence.</summary>
 public sealed class AtlasException(string message, Exception? inner = null) : Exception(message, inner);

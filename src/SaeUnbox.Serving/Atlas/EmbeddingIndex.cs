@@ -3,32 +3,31 @@ using System.Collections.Concurrent;
 
 namespace SaeUnbox.Serving;
 
-/// <summary>Finds the features whose pictures are nearest to a text.</summary>
-/// <param name="vectors">What the features' pictures show.</param>
-/// <param name="embedder">Of the vectors' model; made when the first text is searched for.</param>
+/// <summary>Finds the features whose pictures are nearest to a text. Thread-safe.</summary>
+/// <param name="embedder">Of the same model as the vectors; created on the first search.</param>
 internal sealed class EmbeddingIndex(IReadOnlyList<FeatureEmbedding> vectors, Lazy<ITextEmbedder> embedder)
 {
-    private const int MostKnown = 64;
-    private readonly ConcurrentDictionary<string, float[]> _known = new();
+    private const int MaxCached = 64;
+    private readonly ConcurrentDictionary<string, float[]> _cache = new();
 
-    /// <summary>Nearest first, by cosine.</summary>
-    /// <param name="site">Only of this site; null for all.</param>
+    /// <summary>The nearest features by cosine, nearest first.</summary>
+    /// <param name="site">Null for all sites.</param>
     /// <exception cref="AtlasException">The embedder cannot be used.</exception>
     public IEnumerable<(HookSite Site, int Feature)> Nearest(string text, HookSite? site, int count)
     {
-        // Pages of one search, and the letters of a word that is typed, ask for the same text again.
-        if (_known.Count >= MostKnown)
-            _known.Clear();
-        var query = _known.GetOrAdd(text, embedder.Value.Embed);
+        // The pages of one search ask for the same text again.
+        if (_cache.Count >= MaxCached)
+            _cache.Clear();
+        var query = _cache.GetOrAdd(text, embedder.Value.Embed);
         return vectors.Where(one => site is null || one.Site == site).Select(one => (one.Site, one.Feature, Cosine: Dot(one.Vector, query)))
             .OrderByDescending(one => one.Cosine).Take(count).Select(one => (one.Site, one.Feature));
     }
 
-    /// <summary>Makes the embedder now.</summary>
-    /// <exception cref="AtlasException">It cannot be used.</exception>
+    /// <summary>Creates the embedder now.</summary>
+    /// <exception cref="AtlasException">The embedder cannot be used.</exception>
     public void Prepare() => _ = embedder.Value;
 
-    /// <summary>Whether the vectors are of the embedder's model.</summary>
+    /// <summary>Whether the atlas's vector of <see cref="FeatureEmbeddings.ProbeText"/> was made by the embedder's model.</summary>
     public static bool Fits(float[] probe, ITextEmbedder embedder) =>
         embedder.Embed(FeatureEmbeddings.ProbeText) is var own && own.Length == probe.Length && Dot(own, probe) > .99;
 
@@ -41,9 +40,9 @@ internal sealed class EmbeddingIndex(IReadOnlyList<FeatureEmbedding> vectors, La
     }
 }
 
-/// <summary>What features' pictures show, as unit vectors of one model that embeds texts, too.</summary>
-/// <param name="Probe">The same model's vector of <see cref="ProbeText"/>, by which it is known again.</param>
-/// <param name="Vectors">Features with pictures; each the normalised mean of its pictures' vectors.</param>
+/// <summary>Embeddings of features, by a model that embeds pictures and texts alike.</summary>
+/// <param name="Probe">The model's vector of <see cref="ProbeText"/>, which identifies the model.</param>
+/// <param name="Vectors">Of each feature with pictures: the normalized mean of its pictures' unit vectors.</param>
 public sealed record FeatureEmbeddings(float[] Probe, IReadOnlyList<FeatureEmbedding> Vectors)
 {
     public const string ProbeText = "a photo";
@@ -51,14 +50,14 @@ public sealed record FeatureEmbeddings(float[] Probe, IReadOnlyList<FeatureEmbed
 
 public readonly record struct FeatureEmbedding(HookSite Site, int Feature, float[] Vector);
 
-/// <summary>Brings texts to vectors that lie near those of pictures that show what the text says, such as CLIP's. Safe for many threads.</summary>
+/// <summary>Embeds texts near the pictures that they describe, as CLIP does. Thread-safe.</summary>
 public interface ITextEmbedder
 {
-    /// <summary>The text as a unit vector.</summary>
+    /// <returns>A unit vector.</returns>
     float[] Embed(string text);
 }
 
-/// <summary>Vectors as they lie in the file: 16-bit floats, little end first.</summary>
+/// <summary>Stores vectors as little-endian 16-bit floats.</summary>
 internal static class VectorBytes
 {
     public static byte[] Of(float[] vector)
@@ -69,7 +68,7 @@ internal static class VectorBytes
         return bytes;
     }
 
-    /// <exception cref="FormatException">The bytes are no vector of this width.</exception>
+    /// <exception cref="FormatException">The bytes are not a vector of this width.</exception>
     public static float[] Read(byte[] bytes, int width)
     {
         if (bytes.Length != width * 2)

@@ -3,13 +3,11 @@ using Microsoft.Extensions.Logging;
 
 namespace SaeUnbox.Serving;
 
-/// <summary>Finds what is known of a model's features.</summary>
+/// <summary>Opens a model's feature atlas.</summary>
 internal static partial class AtlasFinder
 {
-    /// <param name="model">The model.</param>
-    /// <param name="wanted">Its folders.</param>
-    /// <param name="statistics">What there is without an atlas.</param>
-    /// <param name="logger">Told why an atlas is not used.</param>
+    /// <param name="wanted">The model's folders.</param>
+    /// <param name="statistics">Shown instead if there is no usable atlas.</param>
     public static IFeatureAtlas Open(ModelInfo model, ServedModel wanted, IReadOnlyList<FeatureStatistics> statistics, ILogger logger)
     {
         var folders = wanted.AtlasFolder is { } given ? [given] : new[] { wanted.SaeFolder, Path.GetDirectoryName(wanted.SaeFolder), wanted.Folder }
@@ -21,7 +19,7 @@ internal static partial class AtlasFinder
             var atlas = AtlasReader.Open(found, wanted.ClipFolder is { } clip ? () => Load(clip, logger) : (Func<ITextEmbedder>?)null);
             if (!model.Sites.All(sae => atlas.Find(sae.Site, sae.Features - 1) is not null && atlas.Find(sae.Site, sae.Features) is null))
             {
-                Log.OfAnother(logger, found, model.Name);
+                Log.Mismatch(logger, found, model.Name);
                 return new StatisticsAtlas(statistics);
             }
             if (wanted.ClipFolder is not null && !atlas.HasEmbeddings)
@@ -50,18 +48,18 @@ internal static partial class AtlasFinder
 
     private static partial class Log
     {
-        [LoggerMessage(20, LogLevel.Warning, "The atlas {Folder} is not of the autoencoders of {Model}; it is not used")]
-        public static partial void OfAnother(ILogger logger, string folder, string model);
+        [LoggerMessage(20, LogLevel.Warning, "The atlas {Folder} does not match the autoencoders of {Model} and is ignored")]
+        public static partial void Mismatch(ILogger logger, string folder, string model);
 
-        [LoggerMessage(22, LogLevel.Warning, "The atlas {Folder} holds no embeddings, so searches go by words alone; saeunbox atlas --out {Folder} --clip {Clip} adds them")]
+        [LoggerMessage(22, LogLevel.Warning, "The atlas {Folder} has no embeddings, so searches go by words only; add them with saeunbox atlas --out {Folder} --clip {Clip}")]
         public static partial void WithoutEmbeddings(ILogger logger, string folder, string clip);
 
-        [LoggerMessage(21, LogLevel.Warning, "{Reason} It is not used")]
+        [LoggerMessage(21, LogLevel.Warning, "{Reason} It is ignored")]
         public static partial void Unusable(ILogger logger, string reason);
     }
 }
 
-/// <summary>What can be told of features without an atlas: what their autoencoders' files say of how strongly they fire.</summary>
+/// <summary>The substitute for a missing atlas: lists features with the activation statistics from the autoencoders' files.</summary>
 internal sealed class StatisticsAtlas : IFeatureAtlas
 {
     private readonly Dictionary<HookSite, FeatureCard[]> _cards;
@@ -81,7 +79,7 @@ internal sealed class StatisticsAtlas : IFeatureAtlas
     {
         var cards = Sites.Where(site => query.Site is null || query.Site == site).SelectMany(site => _cards[site]).Where(card => query.Dead || !card.IsDead);
         if (query.Text?.Trim() is { Length: > 0 } text)
-            // Without captions only numbers can be found: those that begin with the digits.
+            // Without captions, only feature numbers can be searched, by their leading digits.
             cards = text.All(char.IsAsciiDigit) ? cards.Where(card => card.Feature.ToString(CultureInfo.InvariantCulture).StartsWith(text, StringComparison.Ordinal)) : [];
         var sorted = (query.Sort switch
         {

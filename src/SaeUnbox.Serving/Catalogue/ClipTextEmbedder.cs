@@ -2,14 +2,14 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Serving;
 
-/// <summary>CLIP's text tower for searches in an atlas; many threads may ask, one at a time is served.</summary>
+/// <summary>Embeds search texts with CLIP's text model. Thread-safe; calls run one at a time.</summary>
 public sealed class ClipTextEmbedder(ClipModel clip) : ITextEmbedder
 {
-    private readonly Lock _turn = new();
+    private readonly Lock _lock = new();
 
     public float[] Embed(string text)
     {
-        lock (_turn)
+        lock (_lock)
         {
             using var scope = NewDisposeScope();
             return clip.EmbedTexts(text).contiguous().data<float>().ToArray();

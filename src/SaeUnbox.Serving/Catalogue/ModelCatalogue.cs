@@ -4,7 +4,7 @@ using Microsoft.Extensions.Options;
 
 namespace SaeUnbox.Serving;
 
-/// <summary>The models the hosts hold, and what is known of their features.</summary>
+/// <summary>The models loaded in this process, and their atlases.</summary>
 internal sealed class ModelCatalogue(ServingHost hosts, ILogger<ModelCatalogue> logger) : IModelCatalogue
 {
     private readonly ConcurrentDictionary<string, IFeatureAtlas> _atlases = new();
@@ -16,7 +16,7 @@ internal sealed class ModelCatalogue(ServingHost hosts, ILogger<ModelCatalogue> 
         : null;
 }
 
-/// <summary>The models that workers hold, those of the configuration first; what is known of their features lies on this machine.</summary>
+/// <summary>The workers' models, configured ones first. Their atlases are read on this machine.</summary>
 internal sealed partial class RemoteCatalogue(IWorkerDirectory workers, IOptions<ServingOptions> options, ILogger<RemoteCatalogue> logger) : IModelCatalogue
 {
     private readonly ConcurrentDictionary<ModelInfo, IFeatureAtlas> _atlases = new(ByName.Instance);
@@ -28,11 +28,11 @@ internal sealed partial class RemoteCatalogue(IWorkerDirectory workers, IOptions
 
     private IFeatureAtlas Open(ModelInfo model)
     {
-        // Without an atlas only the features' numbers are known here: their statistics lie with the worker.
+        // Without an atlas only the feature numbers are known, because the statistics are on the worker.
         var numbers = model.Sites.SelectMany(sae => Enumerable.Range(0, sae.Features).Select(feature => new FeatureStatistics(sae.Site, feature, 0, 0))).ToArray();
         var atlas = AtlasFinder.Open(model, Array.Find(_wanted, wanted => NameOf(wanted) == model.Name) ?? new(), numbers, logger);
         if (atlas is StatisticsAtlas)
-            Log.NumbersAlone(logger, model.Name);
+            Log.NumbersOnly(logger, model.Name);
         return atlas;
     }
 
@@ -40,8 +40,8 @@ internal sealed partial class RemoteCatalogue(IWorkerDirectory workers, IOptions
 
     private static partial class Log
     {
-        [LoggerMessage(22, LogLevel.Warning, "The features of {Model} have only their numbers here; name its AtlasFolder under SaeUnbox:Models, the weights are not needed")]
-        public static partial void NumbersAlone(ILogger logger, string model);
+        [LoggerMessage(22, LogLevel.Warning, "The features of {Model} are shown by number only; set its AtlasFolder under SaeUnbox:Models (no weights are needed)")]
+        public static partial void NumbersOnly(ILogger logger, string model);
     }
 
     private sealed class ByName : IEqualityComparer<ModelInfo>

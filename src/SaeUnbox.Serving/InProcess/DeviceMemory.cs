@@ -4,14 +4,15 @@ using TorchSharp;
 namespace SaeUnbox.Serving;
 
 /// <summary>
-/// How much of a device's memory is in use, in bytes: of a GPU by all who use it, as its driver tells; of the processor by this process, of what
-/// its container or machine has.
+/// Memory use of a device in bytes. A GPU's driver reports that of all processes; for the processor it is this process's share of the
+/// container's or machine's memory.
 /// </summary>
 internal static partial class DeviceMemory
 {
     private const string Driver = "libcuda.so.1";
 
-    /// <summary>Null where the driver does not tell. Asked of a GPU only once it is in use: the first to ask would make a context.</summary>
+    /// <summary>Call this for a GPU only when it is in use, because the first call creates a context.</summary>
+    /// <returns>Null if the driver does not report it.</returns>
     public static (long Used, long Limit)? Of(string device)
     {
         if (Devices.Parse(device) is not { type: DeviceType.CUDA } gpu)
@@ -26,7 +27,7 @@ internal static partial class DeviceMemory
         }
     }
 
-    // In the context that libtorch works in, the device's primary one; so it is right for a part of a GPU, too.
+    // Uses the device's primary context, as libtorch does, so that the figures are also right for a MIG partition.
     private static (long Used, long Limit)? OfGpu(int index)
     {
         if (cuInit(0) != 0 || cuDeviceGet(out var gpu, index) != 0 || cuDevicePrimaryCtxRetain(out var context, gpu) != 0)
@@ -35,9 +36,9 @@ internal static partial class DeviceMemory
         {
             if (cuCtxPushCurrent(context) != 0)
                 return null;
-            var isTold = cuMemGetInfo(out var free, out var total) == 0;
+            var isKnown = cuMemGetInfo(out var free, out var total) == 0;
             _ = cuCtxPopCurrent(out _);
-            return isTold ? ((long)(total - free), (long)total) : null;
+            return isKnown ? ((long)(total - free), (long)total) : null;
         }
         finally
         {

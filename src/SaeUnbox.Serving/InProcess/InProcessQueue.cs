@@ -3,7 +3,7 @@ using Microsoft.Extensions.Options;
 
 namespace SaeUnbox.Serving;
 
-/// <summary>The queue of a single process: web code hands jobs in, the hosts' threads take them out.</summary>
+/// <summary>The queue of a single process. The threads of the <see cref="ModelHost"/>s take jobs from it.</summary>
 internal sealed partial class InProcessQueue(IOptions<ServingOptions> options, TimeProvider clock, ILogger<InProcessQueue> logger) : IGenerationQueue
 {
     private readonly object _work = new();
@@ -14,12 +14,12 @@ internal sealed partial class InProcessQueue(IOptions<ServingOptions> options, T
     private bool _isClosed, _isDraining;
     private int _running;
 
-    /// <summary>Told to check a job where its model is known; throws <see cref="RecipeException"/>.</summary>
+    /// <summary>Checks a job against its model. Throws <see cref="RecipeException"/>.</summary>
     public Action<GenerationJob>? Check { get; set; }
 
     public ValueTask SubmitAsync(GenerationJob job, CancellationToken cancellationToken = default) => SubmitAsync(job, null, cancellationToken);
 
-    /// <summary>The same for one device alone; null for any that has the model.</summary>
+    /// <param name="device">The device that must run the job; null for any that has the model.</param>
     internal ValueTask SubmitAsync(GenerationJob job, string? device, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
@@ -35,7 +35,7 @@ internal sealed partial class InProcessQueue(IOptions<ServingOptions> options, T
             _records[job.Id] = record;
             if (_board.Add(job) is { } replaced)
                 End(_records[replaced.Id], new GenerationProgress.Superseded(replaced.Id));
-            TellPositions();
+            ReportPositions();
             Monitor.PulseAll(_work);
         }
         return ValueTask.CompletedTask;
@@ -44,7 +44,7 @@ internal sealed partial class InProcessQueue(IOptions<ServingOptions> options, T
     public IAsyncEnumerable<GenerationProgress> WatchAsync(Guid jobId, CancellationToken cancellationToken = default)
     {
         lock (_work)
-            return _records.TryGetValue(jobId, out var record) ? record.WatchAsync(cancellationToken) : throw new KeyNotFoundException($"There is no job {jobId}, or it ended long ago.");
+            return _records.TryGetValue(jobId, out var record) ? record.WatchAsync(cancellationToken) : throw new KeyNotFoundException($"There is no job {jobId}, or its result has expired.");
     }
 
     public ValueTask CancelAsync(Guid jobId, CancellationToken cancellationToken = default)
@@ -57,7 +57,7 @@ internal sealed partial class InProcessQueue(IOptions<ServingOptions> options, T
             if (_board.Remove(record.Job))
             {
                 End(record, new GenerationProgress.Cancelled(jobId));
-                TellPositions();
+                ReportPositions();
                 return ValueTask.CompletedTask;
             }
         }
@@ -65,7 +65,7 @@ internal sealed partial class InProcessQueue(IOptions<ServingOptions> options, T
         return ValueTask.CompletedTask;
     }
 
-    /// <summary>The next job for one of these models that this device may do; blocks until there is one, null once the queue is closed.</summary>
+    /// <summary>Blocks until there is a job for this device and one of these models; null once the queue is closed.</summary>
     internal JobRecord? Take(IReadOnlyCollection<string> models, string device)
     {
         lock (_work)
@@ -77,7 +77,7 @@ internal sealed partial class InProcessQueue(IOptions<ServingOptions> options, T
                 if (_board.Take(job => models.Contains(job.Recipe.Model) && (_records[job.Id].Device ?? device) == device) is { } job)
                 {
                     _running++;
-                    TellPositions();
+                    ReportPositions();
                     var record = _records[job.Id];
                     record.Started = clock.GetTimestamp();
                     return record;
@@ -114,22 +114,22 @@ internal sealed partial class InProcessQueue(IOptions<ServingOptions> options, T
         }
     }
 
-    /// <summary>The device, not the job, was at fault.</summary>
-    internal void Broke(JobRecord record, Exception fault)
+    /// <summary>Ends a job whose device, not the job itself, is at fault.</summary>
+    internal void DeviceFailed(JobRecord record, Exception fault)
     {
         record.Fault = fault;
-        Ended(record, new GenerationProgress.Failed(record.Job.Id, "The picture could not be made; the server's log tells more."));
+        Ended(record, new GenerationProgress.Failed(record.Job.Id, "The picture could not be made; see the server's log for the reason."));
     }
 
-    /// <summary>What broke under a job that failed; null where the job itself was at fault.</summary>
+    /// <summary>The device's error for a failed job; null if the job itself was at fault.</summary>
     internal Exception? FaultOf(Guid jobId)
     {
         lock (_work)
             return _records.GetValueOrDefault(jobId)?.Fault;
     }
 
-    /// <summary>Models have been loaded, or could not be: what waits for them can be taken, and what no model here can do ends.</summary>
-    internal void ModelsKnown()
+    /// <summary>Call when a host's models are loaded or have failed to load: fails the waiting jobs that no model can run, and wakes the hosts.</summary>
+    internal void ModelsChanged()
     {
         lock (_work)
         {
@@ -153,7 +153,7 @@ internal sealed partial class InProcessQueue(IOptions<ServingOptions> options, T
         }
     }
 
-    /// <summary>Takes no more jobs, lets those there are end within the grace time, then cancels them and lets the hosts go.</summary>
+    /// <summary>Refuses new jobs, waits up to the grace period for the accepted ones, cancels the rest, and closes the queue.</summary>
     internal async Task DrainAsync(CancellationToken cancellation)
     {
         lock (_work)
@@ -181,7 +181,7 @@ internal sealed partial class InProcessQueue(IOptions<ServingOptions> options, T
         }
     }
 
-    /// <summary>Lets the hosts go: there will be no more jobs for them.</summary>
+    /// <summary>Releases the hosts' threads; there are no more jobs for them.</summary>
     internal void Close()
     {
         lock (_work)
@@ -198,7 +198,7 @@ internal sealed partial class InProcessQueue(IOptions<ServingOptions> options, T
             _records.Remove(forgotten.Id);
     }
 
-    private void TellPositions()
+    private void ReportPositions()
     {
         foreach (var (ahead, job) in _board.Waiting().Index())
             _records[job.Id].Report(new GenerationProgress.Waiting(job.Id, ahead, _serviceTime.Expected(ahead + _running)));
@@ -217,19 +217,19 @@ internal sealed partial class InProcessQueue(IOptions<ServingOptions> options, T
     }
 }
 
-/// <summary>A job that was accepted, what is reported of it, and the means to cancel it.</summary>
+/// <summary>An accepted job, with its reports and its cancellation.</summary>
 internal sealed class JobRecord(GenerationJob job, long accepted) : JobReports(job, new JobTelemetry(job, JobTelemetry.DeviceQueue))
 {
-    /// <summary>Time stamp of its acceptance.</summary>
+    /// <summary>Time stamp.</summary>
     public long Accepted => accepted;
 
-    /// <summary>The one device that may do it; null for any.</summary>
+    /// <summary>The device that must run the job; null for any.</summary>
     public string? Device { get; init; }
 
-    /// <summary>Time stamp of its start.</summary>
+    /// <summary>Time stamp.</summary>
     public long Started { get; set; }
 
-    /// <summary>What broke under it, where the job itself was not at fault.</summary>
+    /// <summary>The device's error; null if the job itself was at fault.</summary>
     public Exception? Fault { get; set; }
 
     public CancellationTokenSource Cancellation { get; } = new();

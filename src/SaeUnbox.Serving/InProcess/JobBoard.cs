@@ -1,14 +1,14 @@
 namespace SaeUnbox.Serving;
 
 /// <summary>
-/// Which job comes next. Of a canvas one job waits at most, and the newest takes the place of the one before it, so each canvas has its
-/// turn however fast it paints. Jobs without a canvas wait behind those with one, in turns between those who ask; every so often
-/// one of them goes first, so that they are never left behind. Not safe for threads: its owner locks.
+/// Decides which job runs next. Each canvas has at most one waiting job, and its newest job replaces an older one, so a canvas that paints fast
+/// gets no more turns than others. Batch jobs wait behind canvas jobs, and their clients take turns; now and then a batch job goes first, so
+/// that batch jobs do not starve. Not thread-safe: the owner locks.
 /// </summary>
 internal sealed class JobBoard
 {
-    /// <summary>Of so many jobs in a row one is without a canvas, where any waits.</summary>
-    private const int BatchEvery = 8;
+    /// <summary>After this many canvas jobs in a row, a waiting batch job goes first.</summary>
+    private const int MaxLiveInRow = 8;
 
     private readonly LinkedList<GenerationJob> _live = [];
     private readonly Dictionary<string, LinkedListNode<GenerationJob>> _byCanvas = [];
@@ -16,13 +16,13 @@ internal sealed class JobBoard
     private readonly HashSet<string> _inFlight = [];
     private int _liveInRow;
 
-    /// <summary>Jobs that wait.</summary>
+    /// <summary>Number of waiting jobs.</summary>
     public int Count => _live.Count + _batch.Sum(line => line.Jobs.Count);
 
-    /// <summary>True where adding this job replaces one that waits.</summary>
+    /// <summary>Whether adding this job would replace a waiting one.</summary>
     public bool Replaces(GenerationJob job) => job.Canvas is { } canvas && _byCanvas.ContainsKey(canvas);
 
-    /// <summary>Takes a job; returns the one it replaced.</summary>
+    /// <returns>The job that this one replaced; null for none.</returns>
     public GenerationJob? Add(GenerationJob job)
     {
         if (job.Canvas is not { } canvas)
@@ -40,10 +40,10 @@ internal sealed class JobBoard
         return null;
     }
 
-    /// <summary>The next job whose model is at hand, and whose canvas has none running; null where there is none.</summary>
+    /// <summary>Takes the next job that satisfies <paramref name="canRun"/> and whose canvas has no running job; null for none.</summary>
     public GenerationJob? Take(Func<GenerationJob, bool> canRun)
     {
-        var job = _liveInRow >= BatchEvery ? TakeBatch(canRun) ?? TakeLive(canRun) : TakeLive(canRun) ?? TakeBatch(canRun);
+        var job = _liveInRow >= MaxLiveInRow ? TakeBatch(canRun) ?? TakeLive(canRun) : TakeLive(canRun) ?? TakeBatch(canRun);
         if (job is null)
             return null;
         _liveInRow = job.Canvas is null ? 0 : _liveInRow + 1;
@@ -52,14 +52,14 @@ internal sealed class JobBoard
         return job;
     }
 
-    /// <summary>A job that was taken has ended: its canvas may have the next.</summary>
+    /// <summary>Call when a taken job has ended, so that its canvas's next job can run.</summary>
     public void Ended(GenerationJob job)
     {
         if (job.Canvas is { } canvas)
             _inFlight.Remove(canvas);
     }
 
-    /// <summary>Takes a waiting job off; false where it does not wait.</summary>
+    /// <returns>False if the job is not waiting.</returns>
     public bool Remove(GenerationJob job)
     {
         if (job.Canvas is { } canvas)
@@ -83,7 +83,7 @@ internal sealed class JobBoard
         return false;
     }
 
-    /// <summary>The waiting jobs, about in the order they will be taken: those with a canvas, then the others turn by turn.</summary>
+    /// <summary>The waiting jobs, roughly in the order in which they will run: canvas jobs first, then batch jobs client by client.</summary>
     public IEnumerable<GenerationJob> Waiting()
     {
         var lines = _batch.Select(line => line.Jobs.ToArray()).ToArray();
@@ -111,7 +111,7 @@ internal sealed class JobBoard
             if (!canRun(line.Value.Jobs.Peek()))
                 continue;
             var job = line.Value.Jobs.Dequeue();
-            // Who had a turn goes to the end.
+            // The client goes to the end of the line.
             _batch.Remove(line);
             if (line.Value.Jobs.Count > 0)
                 _batch.AddLast(line);

@@ -4,12 +4,12 @@ using Microsoft.Extensions.Logging;
 
 namespace SaeUnbox.Serving;
 
-/// <summary>How far a host is: Failed where its models could not be loaded, Broken where its device did jobs and can do none any more.</summary>
+/// <summary>Failed: the models could not be loaded. Broken: the device ran jobs, but can run no more.</summary>
 public enum HostState { Loading, Ready, Failed, Broken }
 
 /// <summary>
-/// The one synchronous thread of a device: it loads the device's models, takes jobs for them one by one, and frees them in the end. No
-/// tensor is seen by any other thread.
+/// The single thread of a device. It loads the device's models, runs their jobs one at a time, and disposes the models at the end. No other
+/// thread touches their tensors.
 /// </summary>
 internal sealed partial class ModelHost : IDisposable
 {
@@ -24,38 +24,38 @@ internal sealed partial class ModelHost : IDisposable
     public ModelHost(string device, IReadOnlyList<ServedModel> models, InProcessQueue queue, ILogger logger)
     {
         (_device, _wanted, _queue, _logger) = (device, models, queue, logger);
-        _thread = new Thread(Live) { IsBackground = true, Name = $"models on {device}" };
+        _thread = new Thread(Run) { IsBackground = true, Name = $"models on {device}" };
     }
 
     public string Device => _device;
 
     public HostState State { get; private set; } = HostState.Loading;
 
-    /// <summary>Why it failed, in one sentence.</summary>
+    /// <summary>Why the host failed or broke, in one sentence.</summary>
     public string? Failure { get; private set; }
 
-    /// <summary>What it holds, once ready: the model and, where it has one, the statistics of its features.</summary>
+    /// <summary>Empty until the host is ready.</summary>
     public IReadOnlyList<HostedModel> Models { get; private set; } = [];
 
-    /// <summary>Ends when the models are loaded, or could not be.</summary>
+    /// <summary>Completes when the models are loaded, or have failed to load.</summary>
     public Task Loaded => _loaded.Task;
 
     public void Start() => _thread.Start();
 
-    /// <summary>Waits for the thread to end; its queue must have been closed.</summary>
+    /// <summary>Waits for the thread to end. Close the queue first.</summary>
     public void Dispose()
     {
         if (_thread.IsAlive)
             _thread.Join();
     }
 
-    private void Live()
+    private void Run()
     {
         try
         {
             Load();
             while (State != HostState.Broken && _queue.Take(_runners.Keys, _device) is { } record)
-                Do(record);
+                Run(record);
         }
         catch (Exception exception)
         {
@@ -64,8 +64,8 @@ internal sealed partial class ModelHost : IDisposable
         }
         finally
         {
-            // What only this device could do ends.
-            _queue.ModelsKnown();
+            // Fails the jobs that only this device could run.
+            _queue.ModelsChanged();
             _loaded.TrySetResult();
             foreach (var model in Models)
                 model.Dispose();
@@ -94,15 +94,15 @@ internal sealed partial class ModelHost : IDisposable
         }
         finally
         {
-            _queue.ModelsKnown();
+            _queue.ModelsChanged();
             _loaded.TrySetResult();
         }
     }
 
-    private void Do(JobRecord record)
+    private void Run(JobRecord record)
     {
         var job = record.Job;
-        // The stages' spans stand under the job's.
+        // Makes the spans of the stages children of the job's span.
         Activity.Current = record.Telemetry?.Span;
         try
         {
@@ -120,10 +120,10 @@ internal sealed partial class ModelHost : IDisposable
         }
         catch (Exception exception)
         {
-            // One job's misfortune is not the next one's.
-            Log.JobBroke(_logger, exception, job.Id);
+            // The next job may still succeed.
+            Log.JobFailed(_logger, exception, job.Id);
             Probe(_runners[job.Recipe.Model]);
-            _queue.Broke(record, exception);
+            _queue.DeviceFailed(record, exception);
         }
         finally
         {
@@ -131,7 +131,7 @@ internal sealed partial class ModelHost : IDisposable
         }
     }
 
-    // After some errors a GPU fails at whatever it is told, until the program is started again: a job that asks for nothing special tells.
+    // After some errors a GPU fails every later call until the program restarts. A plain job shows whether this is the case.
     private void Probe(JobRunner runner)
     {
         try
@@ -140,31 +140,31 @@ internal sealed partial class ModelHost : IDisposable
         }
         catch (Exception exception)
         {
-            (State, Failure) = (HostState.Broken, $"{_device} broke, and can do no more jobs; start the program again.");
+            (State, Failure) = (HostState.Broken, $"{_device} failed and can run no more jobs; restart the program.");
             Log.Broke(_logger, exception, _device);
         }
     }
 
     private static partial class Log
     {
-        [LoggerMessage(1, LogLevel.Information, "Model {Model} of {Folder} is loaded on {Device} in {Dtype}")]
+        [LoggerMessage(1, LogLevel.Information, "Loaded model {Model} from {Folder} on {Device} in {Dtype}")]
         public static partial void Loaded(ILogger logger, string model, string folder, string device, string dtype);
 
-        [LoggerMessage(2, LogLevel.Error, "The models of {Device} are not served: {Reason}")]
+        [LoggerMessage(2, LogLevel.Error, "The models of {Device} could not be loaded: {Reason}")]
         public static partial void NotLoaded(ILogger logger, string device, string reason);
 
-        [LoggerMessage(3, LogLevel.Critical, "The thread of {Device} ended")]
+        [LoggerMessage(3, LogLevel.Critical, "The thread of {Device} failed")]
         public static partial void Stopped(ILogger logger, Exception exception, string device);
 
-        [LoggerMessage(4, LogLevel.Error, "Job {Job} broke")]
-        public static partial void JobBroke(ILogger logger, Exception exception, Guid job);
+        [LoggerMessage(4, LogLevel.Error, "Job {Job} failed")]
+        public static partial void JobFailed(ILogger logger, Exception exception, Guid job);
 
-        [LoggerMessage(5, LogLevel.Critical, "{Device} broke under a simple job, too")]
+        [LoggerMessage(5, LogLevel.Critical, "{Device} also failed on a plain job, and runs no more jobs")]
         public static partial void Broke(ILogger logger, Exception exception, string device);
     }
 }
 
-/// <summary>A model on its host, with what others may know of it without touching a tensor.</summary>
+/// <summary>A loaded model, with the facts about it that other threads may read.</summary>
 internal sealed class HostedModel : IDisposable
 {
     private readonly LoadedModel _model;
@@ -184,7 +184,7 @@ internal sealed class HostedModel : IDisposable
 
     public JobRunner Runner { get; }
 
-    /// <summary>Of every feature of every site, in order.</summary>
+    /// <summary>Of every feature, by site and number.</summary>
     public IReadOnlyList<FeatureStatistics> Statistics { get; }
 
     public void Dispose()
@@ -194,15 +194,14 @@ internal sealed class HostedModel : IDisposable
     }
 }
 
-/// <summary>Does one job on one model, on the thread that calls it. It knows of no queue: any kind of worker can use it.</summary>
+/// <summary>Runs jobs on one model, on the calling thread.</summary>
 public sealed class JobRunner(LoadedModel model) : IDisposable
 {
     private readonly RecipeRunner _runner = new(model);
 
     public ModelInfo Model => model.Info;
 
-    /// <summary>Whether this model can do it.</summary>
-    /// <exception cref="RecipeException">Every field that does not fit is named.</exception>
+    /// <exception cref="RecipeException">The model cannot run the job; the message names every field that does not fit.</exception>
     public void RequireFit(GenerationJob job)
     {
         RecipeFit.Require(job.Recipe, model);
@@ -211,11 +210,10 @@ public sealed class JobRunner(LoadedModel model) : IDisposable
                 throw new RecipeException("sites", ModelFit.NoAutoencoder(site, model.Info));
     }
 
-    /// <param name="job">What to do.</param>
-    /// <param name="progress">Told of steps done and steps in all.</param>
-    /// <param name="cancellation">Ends it between two stages.</param>
+    /// <param name="progress">Called with the steps done and the steps in total.</param>
+    /// <param name="cancellation">Stops the job between two stages.</param>
     /// <exception cref="RecipeException">The recipe does not fit the model.</exception>
-    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    /// <exception cref="OperationCanceledException">The job was cancelled.</exception>
     public GenerationResult Run(GenerationJob job, Action<int, int>? progress = null, CancellationToken cancellation = default)
     {
         RequireFit(job);
@@ -230,12 +228,12 @@ public sealed class JobRunner(LoadedModel model) : IDisposable
     public void Dispose() => _runner.Dispose();
 }
 
-/// <summary>From pixels to the bytes a job asked for.</summary>
+/// <summary>Encodes a picture in the format that a job requests.</summary>
 internal static class PictureEncoder
 {
     private const int Quality = 92;
 
-    /// <summary>A PNG carries its recipe.</summary>
+    /// <summary>A PNG also holds the recipe.</summary>
     public static byte[] Encode(Picture picture, PictureFormat format, Recipe recipe) => format switch
     {
         PictureFormat.Jpeg => Jpeg.Encode(picture, Quality),

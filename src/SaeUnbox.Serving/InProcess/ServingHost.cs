@@ -5,7 +5,7 @@ using Microsoft.Extensions.Options;
 
 namespace SaeUnbox.Serving;
 
-/// <summary>Starts a host for each device at the process's start, and drains the queue at its end.</summary>
+/// <summary>Starts one <see cref="ModelHost"/> per device when the process starts, and drains the queue when it stops.</summary>
 internal sealed class ServingHost : IHostedService, IServingState, IDisposable
 {
     private readonly InProcessQueue _queue;
@@ -18,8 +18,8 @@ internal sealed class ServingHost : IHostedService, IServingState, IDisposable
         IEnumerable<ServedModel> models = options.Value.Models is { Count: > 0 } given ? given : [ServedModel.Embedded];
         _hosts = [.. models.GroupBy(model => model.Device).Select(group => new ModelHost(group.Key, [.. group], queue, logger))];
         queue.Check = RequireFit;
-        _meter.CreateObservableUpDownCounter("saeunbox.device.memory.usage", () => Memory(memory => memory.Used), "By", "Memory in use on a device whose models are loaded.");
-        _meter.CreateObservableUpDownCounter("saeunbox.device.memory.limit", () => Memory(memory => memory.Limit), "By", "Memory that a device has.");
+        _meter.CreateObservableUpDownCounter("saeunbox.device.memory.usage", () => Memory(memory => memory.Used), "By", "Memory in use on a device with loaded models.");
+        _meter.CreateObservableUpDownCounter("saeunbox.device.memory.limit", () => Memory(memory => memory.Limit), "By", "Memory of a device.");
     }
 
     public bool IsReady => _hosts.All(host => host.State == HostState.Ready) && !IsStopping;
@@ -30,10 +30,9 @@ internal sealed class ServingHost : IHostedService, IServingState, IDisposable
 
     public Task Loaded => Task.WhenAll(_hosts.Select(host => host.Loaded));
 
-    /// <summary>Its devices, for workers.</summary>
     internal IReadOnlyList<IJobExecutor> Devices => [.. _hosts.Select(host => new DeviceExecutor(host, _queue))];
 
-    /// <summary>Each model once, though several devices may hold it.</summary>
+    /// <summary>The distinct models; several devices may hold the same one.</summary>
     internal IEnumerable<HostedModel> Models => _hosts.SelectMany(host => host.Models).DistinctBy(model => model.Info.Name);
 
     public bool IsBroken => _hosts.Any(host => host.State == HostState.Broken);
@@ -54,7 +53,7 @@ internal sealed class ServingHost : IHostedService, IServingState, IDisposable
     public void Dispose()
     {
         _meter.Dispose();
-        // Where the program failed to start, nobody stopped it before.
+        // If the program failed to start, StopAsync was never called.
         _queue.Close();
         foreach (var host in _hosts)
             host.Dispose();
@@ -69,7 +68,7 @@ internal sealed class ServingHost : IHostedService, IServingState, IDisposable
 
     private void RequireFit(GenerationJob job)
     {
-        // While models load, jobs for any of them may wait.
+        // While models are loading, jobs for any model may wait.
         if (_hosts.Any(host => host.State == HostState.Loading))
             return;
         var holders = _hosts.Where(host => host.Models.Any(model => model.Info.Name == job.Recipe.Model)).ToArray();
@@ -81,7 +80,7 @@ internal sealed class ServingHost : IHostedService, IServingState, IDisposable
     }
 }
 
-/// <summary>A device of this process, for workers: each job goes through this process's own queue to that device's thread.</summary>
+/// <summary>A device of this process, as workers see it. Jobs reach the device's thread through the process's own queue.</summary>
 internal sealed class DeviceExecutor(ModelHost host, InProcessQueue queue) : IJobExecutor
 {
     public string Device => host.Device;
@@ -96,7 +95,7 @@ internal sealed class DeviceExecutor(ModelHost host, InProcessQueue queue) : IJo
 
     public async Task<GenerationProgress> RunAsync(GenerationJob job, Action<GenerationProgress.Running> report, CancellationToken cancellationToken = default)
     {
-        // A worker may get a job again; each try is a job of its own here.
+        // A worker may try the same job again, so each try gets its own id here.
         var attempt = job with { Id = Guid.NewGuid() };
         try
         {
@@ -114,13 +113,13 @@ internal sealed class DeviceExecutor(ModelHost host, InProcessQueue queue) : IJo
                     report(new(job.Id, running.Step, running.Steps));
                     break;
                 case GenerationProgress.Completed { Result: var result }:
-                    // How long it waited is told by who sent it.
+                    // The web node measures the wait.
                     return new GenerationProgress.Completed(result with { JobId = job.Id, Timings = [.. result.Timings.Where(stage => stage.Stage != StageTiming.Wait)] });
                 case GenerationProgress.Failed failed:
                     return queue.FaultOf(attempt.Id) is { } fault ? throw new InvalidOperationException(fault.Message, fault) : new GenerationProgress.Failed(job.Id, failed.Message);
                 case { IsFinal: true }:
                     return new GenerationProgress.Cancelled(job.Id);
             }
-        throw new InvalidOperationException("the job ended without a word");
+        throw new InvalidOperationException("the job ended without a final report");
     }
 }

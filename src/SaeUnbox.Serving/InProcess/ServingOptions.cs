@@ -3,44 +3,44 @@ using TorchSharp;
 
 namespace SaeUnbox.Serving;
 
-/// <summary>What is served, and within which bounds: the section "SaeUnbox" of the configuration.</summary>
+/// <summary>Configuration section "SaeUnbox".</summary>
 public sealed class ServingOptions
 {
     public const string Section = "SaeUnbox";
 
-    /// <summary>The models, the default first; empty for the one that ships.</summary>
+    /// <summary>The first is the default. Empty: the embedded model.</summary>
     public IList<ServedModel> Models { get; } = [];
 
-    /// <summary>Jobs that may wait.</summary>
+    /// <summary>Most jobs that may wait.</summary>
     public int QueueLimit { get; set; } = 256;
 
-    /// <summary>How long a finished job can still be asked for.</summary>
+    /// <summary>How long the result of a finished job stays available.</summary>
     public TimeSpan KeepResults { get; set; } = TimeSpan.FromMinutes(2);
 
-    /// <summary>Most bytes that finished jobs hold together.</summary>
+    /// <summary>Most bytes that the results of finished jobs take together.</summary>
     public long KeepBytes { get; set; } = 256L << 20;
 
-    /// <summary>How long running and waiting jobs may take when the process is told to stop.</summary>
+    /// <summary>How long running and waiting jobs may take at shutdown.</summary>
     public TimeSpan Grace { get; set; } = TimeSpan.FromSeconds(20);
 }
 
 /// <summary>One model to serve.</summary>
 public sealed class ServedModel
 {
-    /// <summary>The name recipes use; null: the folder's own.</summary>
+    /// <summary>The name that recipes use. Null: the folder's name.</summary>
     public string? Name { get; set; }
 
-    /// <summary>A pipeline in diffusers' layout; empty: the model that ships.</summary>
+    /// <summary>An SDXL pipeline in the layout of diffusers. Empty: the embedded model.</summary>
     public string Folder { get; set; } = "";
 
     public string? SaeFolder { get; set; }
 
     public string? SaeVariant { get; set; }
 
-    /// <summary>The atlas of its features; null: the folder "atlas" beside the autoencoders' or the model's, where there is one.</summary>
+    /// <summary>The feature atlas. Null: the folder "atlas" in or next to the autoencoders' folder, or in the model's folder, if it exists.</summary>
     public string? AtlasFolder { get; set; }
 
-    /// <summary>The CLIP model that the atlas was embedded with: searches go by what pictures show, too; null: by words alone.</summary>
+    /// <summary>The CLIP model that the atlas was embedded with, for searches by meaning. Null: searches by words only.</summary>
     public string? ClipFolder { get; set; }
 
     public DtypeChoice Dtype { get; set; } = DtypeChoice.Auto;
@@ -59,7 +59,7 @@ public sealed class ServedModel
         Name = EmbeddedModel.Name, Folder = EmbeddedModel.ModelFolder, SaeFolder = EmbeddedModel.SaeFolder, AtlasFolder = EmbeddedModel.AtlasFolder,
     };
 
-    /// <summary>Where no folder is named, takes the model that ships, and what belongs to it unless that is named.</summary>
+    /// <summary>If no folder is set, uses the embedded model, and its own name, autoencoders and atlas unless those are set.</summary>
     internal void FillIn()
     {
         if (Folder.Length > 0)
@@ -75,8 +75,8 @@ public sealed class ServedModel
     };
 }
 
-/// <summary>Lists every mistake at once.</summary>
-/// <param name="needsModels">False where models need no folder: others hold them.</param>
+/// <summary>Reports all mistakes at once.</summary>
+/// <param name="needsModels">False if models need no folder here, because workers load them.</param>
 internal sealed class ServingOptionsValidator(bool needsModels = true) : IValidateOptions<ServingOptions>
 {
     private const int MostWaiting = 100_000;
@@ -102,10 +102,10 @@ internal sealed class ServingOptionsValidator(bool needsModels = true) : IValida
         {
             var path = $"{section}:Models:{i}";
             if (!Directory.Exists(model.Folder) && (needsModels || model.Folder.Length > 0))
-                yield return $"{path}:Folder '{model.Folder}' is no folder; name an SDXL pipeline in diffusers' layout.";
+                yield return $"{path}:Folder '{model.Folder}' does not exist; name the folder of an SDXL pipeline in the layout of diffusers.";
             foreach (var (key, folder) in new[] { ("SaeFolder", model.SaeFolder), ("AtlasFolder", model.AtlasFolder), ("ClipFolder", model.ClipFolder), ("VaeFolder", model.VaeFolder) })
                 if (folder is not null && !Directory.Exists(folder))
-                    yield return $"{path}:{key} '{folder}' is no folder.";
+                    yield return $"{path}:{key} '{folder}' does not exist; name an existing folder.";
             if (Devices.Parse(model.Device) is null)
                 yield return $"{path}:Device is '{model.Device}'; use cpu, cuda or cuda:N.";
             if (model.Threads is < 1 or > 1024)

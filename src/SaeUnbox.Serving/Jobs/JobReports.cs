@@ -3,9 +3,8 @@ using System.Threading.Channels;
 
 namespace SaeUnbox.Serving;
 
-/// <summary>The newest report on a job, and those who watch it.</summary>
-/// <param name="job">The job.</param>
-/// <param name="telemetry">Told of every report; null where the job is not counted here.</param>
+/// <summary>Keeps a job's newest report, and passes reports on to its watchers. Thread-safe.</summary>
+/// <param name="telemetry">Null if the job is not counted in this process.</param>
 internal class JobReports(GenerationJob job, JobTelemetry? telemetry)
 {
     private readonly Lock _lock = new();
@@ -29,11 +28,11 @@ internal class JobReports(GenerationJob job, JobTelemetry? telemetry)
 
     public bool HasEnded => Newest.IsFinal;
 
-    /// <summary>Bytes its result holds.</summary>
+    /// <summary>Size of the result in bytes.</summary>
     public int ResultBytes => Newest is GenerationProgress.Completed done ? done.Result.Picture.Length + done.Result.Maps.All.Sum(map => map.Values.Length * 8) : 0;
 
-    /// <summary>Tells all who watch; what comes behind a final report is dropped.</summary>
-    /// <returns>False where it was dropped.</returns>
+    /// <summary>Sends a report to all watchers. Drops it if the job has ended.</summary>
+    /// <returns>False if it was dropped.</returns>
     public bool Report(GenerationProgress progress)
     {
         lock (_lock)
@@ -41,7 +40,7 @@ internal class JobReports(GenerationJob job, JobTelemetry? telemetry)
             if (_newest.IsFinal)
                 return false;
             _newest = progress;
-            telemetry?.Became(progress);
+            telemetry?.Update(progress);
             foreach (var watcher in _watchers)
             {
                 watcher.Writer.TryWrite(progress);
@@ -54,7 +53,7 @@ internal class JobReports(GenerationJob job, JobTelemetry? telemetry)
         }
     }
 
-    /// <summary>The newest report, then every one that follows; a slow reader skips to the newest.</summary>
+    /// <summary>Streams the newest report, then those that follow. A slow reader gets only the newest.</summary>
     public async IAsyncEnumerable<GenerationProgress> WatchAsync([EnumeratorCancellation] CancellationToken cancellation)
     {
         var channel = Channel.CreateBounded<GenerationProgress>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropOldest, SingleReader = true });
@@ -79,41 +78,42 @@ internal class JobReports(GenerationJob job, JobTelemetry? telemetry)
     }
 }
 
-/// <summary>Finished jobs that can still be asked for, within bounds of time and bytes. Its owner locks.</summary>
+/// <summary>Finished jobs whose results are still available, limited by age and size. Not thread-safe: the owner locks.</summary>
 internal sealed class FinishedJobs(TimeSpan keep, long keepBytes, TimeProvider clock)
 {
     private readonly Queue<(JobReports Job, long Bytes, long At)> _jobs = [];
     private long _bytes;
 
-    /// <summary>Takes a job that has ended; returns those to be forgotten.</summary>
+    /// <summary>Adds a job that has ended.</summary>
+    /// <returns>The jobs that expired.</returns>
     public IReadOnlyList<JobReports> Add(JobReports job)
     {
         var bytes = job.ResultBytes;
         _jobs.Enqueue((job, bytes, clock.GetTimestamp()));
         _bytes += bytes;
-        var forgotten = new List<JobReports>();
-        // The newest stays whatever it weighs: somebody waits for it.
+        var expired = new List<JobReports>();
+        // Keeps the newest whatever its size, because somebody waits for it.
         while (_jobs.Count > 1 && _jobs.Peek() is var oldest && (_bytes > keepBytes || clock.GetElapsedTime(oldest.At) > keep))
         {
             _jobs.Dequeue();
             _bytes -= oldest.Bytes;
-            forgotten.Add(oldest.Job);
+            expired.Add(oldest.Job);
         }
-        return forgotten;
+        return expired;
     }
 }
 
-/// <summary>How long jobs take, as a running average.</summary>
+/// <summary>Exponential moving average of how long jobs take.</summary>
 internal sealed class ServiceTime
 {
-    private const double Share = .2;
+    private const double NewestWeight = .2;
     private TimeSpan? _average;
 
-    public void Add(TimeSpan time) => _average = _average is { } average ? average + ((time - average) * Share) : time;
+    public void Add(TimeSpan time) => _average = _average is { } average ? average + ((time - average) * NewestWeight) : time;
 
-    /// <summary>The average; null while nothing was measured.</summary>
+    /// <summary>Null before the first measurement.</summary>
     public TimeSpan? Average => _average;
 
-    /// <summary>The wait behind so many jobs; null while nothing was measured.</summary>
+    /// <summary>Expected wait behind a number of jobs; null before the first measurement.</summary>
     public TimeSpan? Expected(int jobsAhead) => _average * jobsAhead;
 }

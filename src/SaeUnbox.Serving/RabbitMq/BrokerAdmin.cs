@@ -5,7 +5,7 @@ using RabbitMQ.Client;
 
 namespace SaeUnbox.Serving.RabbitMq;
 
-/// <summary>What whoever keeps the site running sees and does: workers, queues, jobs that were set aside.</summary>
+/// <summary>Operator's view of the broker: workers, queues and dead-lettered jobs.</summary>
 public sealed class BrokerAdmin : IAsyncDisposable
 {
     private readonly IConnection _connection;
@@ -14,7 +14,7 @@ public sealed class BrokerAdmin : IAsyncDisposable
 
     private BrokerAdmin(IConnection connection, IChannel channel, Topology topology) => (_connection, _channel, _topology) = (connection, channel, topology);
 
-    /// <exception cref="IOException">The broker cannot be reached, or does not let one in.</exception>
+    /// <exception cref="IOException">The broker cannot be reached, or refuses the login.</exception>
     public static async Task<BrokerAdmin> ConnectAsync(RabbitMqOptions options, CancellationToken cancellation = default)
     {
         if (new RabbitMqOptionsValidator().Validate(null, options) is { Failed: true } wrong)
@@ -27,31 +27,31 @@ public sealed class BrokerAdmin : IAsyncDisposable
             await topology.DeclareSharedAsync(channel, cancellation).ConfigureAwait(false);
             return new(connection, channel, topology);
         }
-        catch (Exception exception) when (BrokerConnection.IsLoss(exception))
+        catch (Exception exception) when (BrokerConnection.IsConnectionFailure(exception))
         {
-            throw new IOException($"The broker at {options.Place} cannot be used: {BrokerConnection.Innermost(exception)}", exception);
+            throw new IOException($"The broker at {options.Address} cannot be used: {BrokerConnection.Innermost(exception)}", exception);
         }
     }
 
-    /// <summary>The workers that answer within a time.</summary>
+    /// <summary>The workers that answer within <paramref name="patience"/>.</summary>
     public async Task<IReadOnlyList<WorkerInfo>> WorkersAsync(TimeSpan patience, CancellationToken cancellation = default)
     {
         var directory = new WorkerDirectory(TimeSpan.FromHours(1), TimeProvider.System);
         await using var channel = await _connection.CreateChannelAsync(cancellationToken: cancellation).ConfigureAwait(false);
-        var ear = await _topology.DeclareEarAsync(channel, _topology.Announcements, cancellation).ConfigureAwait(false);
+        var subscription = await _topology.SubscribeAsync(channel, _topology.Announcements, cancellation).ConfigureAwait(false);
         var consumer = new AsyncEventingBasicConsumer(channel);
         consumer.ReceivedAsync += (_, message) =>
         {
-            directory.Take(Wire.Read<Announcement>(message.Body.Span));
+            directory.Update(Wire.Read<Announcement>(message.Body.Span));
             return Task.CompletedTask;
         };
-        await channel.BasicConsumeAsync(ear, autoAck: true, consumer, cancellation).ConfigureAwait(false);
-        await channel.TellAsync(_topology.Control, "", Wire.Write(new ControlMessage { WhoIsThere = true }), cancellation).ConfigureAwait(false);
+        await channel.BasicConsumeAsync(subscription, autoAck: true, consumer, cancellation).ConfigureAwait(false);
+        await channel.PublishTransientAsync(_topology.Control, "", Wire.Write(new ControlMessage { WhoIsThere = true }), cancellation).ConfigureAwait(false);
         await Task.Delay(patience, cancellation).ConfigureAwait(false);
         return directory.Workers;
     }
 
-    /// <summary>How many messages wait in the queues of these models, and in that of the dead; of a model that no worker ever had there are none.</summary>
+    /// <summary>How many messages wait in these models' queues and in the dead-letter queue. Queues that do not exist are left out.</summary>
     public async Task<IReadOnlyList<QueueDepth>> QueuesAsync(IEnumerable<string> models, CancellationToken cancellation = default)
     {
         var depths = new List<QueueDepth>();
@@ -61,7 +61,7 @@ public sealed class BrokerAdmin : IAsyncDisposable
         return depths;
     }
 
-    // Asked on a channel of its own, which ends where there is no such queue.
+    // Uses its own channel: the broker closes a channel that asks for a missing queue.
     private async Task<int?> CountAsync(string queue, CancellationToken cancellation)
     {
         await using var channel = await _connection.CreateChannelAsync(cancellationToken: cancellation).ConfigureAwait(false);
@@ -75,22 +75,22 @@ public sealed class BrokerAdmin : IAsyncDisposable
         }
     }
 
-    /// <summary>The jobs that were set aside, the oldest first; they stay.</summary>
+    /// <summary>The dead-lettered jobs, oldest first. They stay in the queue.</summary>
     public async Task<IReadOnlyList<DeadJob>> DeadAsync(int most = 1000, CancellationToken cancellation = default)
     {
         var dead = new List<DeadJob>();
-        // What a channel took and did not acknowledge goes back when it is closed.
+        // Unacknowledged messages return to the queue when the channel closes.
         await using var channel = await _connection.CreateChannelAsync(cancellationToken: cancellation).ConfigureAwait(false);
         while (dead.Count < most && await channel.BasicGetAsync(_topology.Dead, autoAck: false, cancellation).ConfigureAwait(false) is { } message)
             dead.Add(DeadLetter.Of(message.Body, message.BasicProperties).ToDeadJob());
         return dead;
     }
 
-    /// <summary>Hands jobs that were set aside to their queues again, with all their tries.</summary>
-    /// <param name="jobs">Which; null for all. What is no job stays.</param>
-    /// <param name="cancellation">Stops between two.</param>
-    /// <returns>How many were.</returns>
-    /// <exception cref="IOException">A queue does not take one; it stays among the dead.</exception>
+    /// <summary>Moves dead-lettered jobs back to their queues, with their tries reset.</summary>
+    /// <param name="jobs">Null for all. Messages that are not jobs stay.</param>
+    /// <param name="cancellation">Stops between two jobs.</param>
+    /// <returns>How many were moved.</returns>
+    /// <exception cref="IOException">A queue is missing or full; the job stays dead-lettered.</exception>
     public async Task<int> RequeueAsync(IReadOnlyCollection<Guid>? jobs = null, CancellationToken cancellation = default)
     {
         var count = 0;
@@ -106,7 +106,7 @@ public sealed class BrokerAdmin : IAsyncDisposable
             }
             catch (PublishException exception)
             {
-                throw new IOException(exception.IsReturn ? $"There is no queue '{queue}'; start a worker with the model first." : $"The queue '{queue}' is full.", exception);
+                throw new IOException(exception.IsReturn ? $"There is no queue '{queue}'; start a worker that has the model first." : $"The queue '{queue}' is full.", exception);
             }
             await channel.BasicAckAsync(message.DeliveryTag, multiple: false, cancellation).ConfigureAwait(false);
             count++;
@@ -114,10 +114,10 @@ public sealed class BrokerAdmin : IAsyncDisposable
         return count;
     }
 
-    /// <summary>Deletes everything under the prefix that belongs to these models and to one node, with what it holds; nodes and workers must be gone.</summary>
+    /// <summary>Deletes all queues and exchanges of these models and of one node, with their messages. Stop nodes and workers first.</summary>
     public async Task DeleteAsync(IEnumerable<string> models, string node, CancellationToken cancellation = default)
     {
-        var queues = models.SelectMany(model => new[] { _topology.Live(model), _topology.Batch(model), _topology.Private($"{node}.0", model) })
+        var queues = models.SelectMany(model => new[] { _topology.Live(model), _topology.Batch(model), _topology.Affinity($"{node}.0", model) })
             .Concat([_topology.Replies(node), _topology.Dead, _topology.DeadNotices]);
         foreach (var queue in queues)
             await _channel.QueueDeleteAsync(queue, ifUnused: false, ifEmpty: false, cancellationToken: cancellation).ConfigureAwait(false);
@@ -132,35 +132,32 @@ public sealed class BrokerAdmin : IAsyncDisposable
     }
 }
 
-/// <param name="Queue">Its name.</param>
-/// <param name="Messages">Messages that wait.</param>
 public sealed record QueueDepth(string Queue, int Messages);
 
-/// <summary>A job that was set aside.</summary>
-/// <param name="Job">Its id; null where the message is no job.</param>
-/// <param name="Model">Its model.</param>
-/// <param name="Reason">Why, in a few words.</param>
+/// <summary>A dead-lettered job.</summary>
+/// <param name="Job">Null if the message is not a job.</param>
+/// <param name="Model">Null if the message is not a job.</param>
+/// <param name="Reason">In a few words.</param>
 public sealed record DeadJob(Guid? Job, string? Model, string Reason);
 
-/// <summary>A job that nobody could do.</summary>
-/// <param name="Body">Its message.</param>
-/// <param name="Reason">Why, in a few words.</param>
+/// <summary>A message from the dead-letter queue.</summary>
+/// <param name="Reason">Why it is there, in a few words.</param>
 internal sealed record DeadLetter(byte[] Body, string Reason)
 {
     public const string ReasonHeader = "x-reason", WorkerHeader = "x-worker";
 
-    // Why the broker itself let it die, the latest first.
+    // Set by the broker when it dead-letters a message itself; the latest reason comes first.
     private const string Deaths = "x-death";
 
     public static DeadLetter Of(ReadOnlyMemory<byte> body, IReadOnlyBasicProperties properties) => new(body.ToArray(), ReasonOf(properties.Headers));
 
-    /// <summary>The report for those who asked; null where the message does not tell who that is.</summary>
+    /// <summary>The failure report, and where to send it; null if the message is not a job.</summary>
     public (string ReplyTo, Reply Reply)? ToReply() =>
         TryReadJob() is { } job ? (job.ReplyTo, new Reply(new GenerationProgress.Failed(job.Job, $"The picture could not be made: {Reason}."), "")) : null;
 
     public DeadJob ToDeadJob() => TryReadJob() is { } job ? new(job.Job, job.Recipe.Model, Reason) : new(null, null, Reason);
 
-    /// <summary>The job; null where the message is none.</summary>
+    /// <returns>Null if the message is not a job.</returns>
     public JobMessage? TryReadJob()
     {
         try
@@ -180,7 +177,7 @@ internal sealed record DeadLetter(byte[] Body, string Reason)
         var death = headers?.TryGetValue(Deaths, out var deaths) == true ? (deaths as IList<object>)?.OfType<IDictionary<string, object?>>().FirstOrDefault() : null;
         return death?["reason"] is byte[] reason ? Encoding.UTF8.GetString(reason) switch
         {
-            "delivery_limit" => $"{Topology.Tries} workers were lost while they did it",
+            "delivery_limit" => $"{Topology.Tries} workers were lost while running it",
             "expired" => "no worker took it in time",
             var other => other,
         } : "no reason was given";

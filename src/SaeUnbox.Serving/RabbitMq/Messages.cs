@@ -8,7 +8,7 @@ using RabbitMQ.Client;
 
 namespace SaeUnbox.Serving.RabbitMq;
 
-/// <summary>A job on its way to a worker.</summary>
+/// <summary>A job, as sent to workers.</summary>
 internal sealed record JobMessage
 {
     public int Version { get; init; } = Wire.Version;
@@ -21,18 +21,18 @@ internal sealed record JobMessage
 
     public string? Client { get; init; }
 
-    /// <summary>Of two jobs of a canvas the one with the larger number is the newer: microseconds since 1970 when it was handed in, and never the same twice.</summary>
+    /// <summary>Orders the jobs of a canvas; a newer job has a larger number. Microseconds since 1970 at submission, made unique.</summary>
     public required long Sequence { get; init; }
 
-    /// <summary>Null where no picture is wanted.</summary>
+    /// <summary>Null for activations only.</summary>
     public required PictureFormat? Picture { get; init; }
 
     public required IReadOnlyList<HookSite> Sites { get; init; }
 
-    /// <summary>The queue that reports go to.</summary>
+    /// <summary>The queue for replies.</summary>
     public required string ReplyTo { get; init; }
 
-    /// <summary>The span it belongs to, as the header traceparent has it; null where nobody traces. It travels in the message's headers.</summary>
+    /// <summary>W3C traceparent of the job's span; null without tracing. Sent as a message header.</summary>
     [JsonIgnore]
     public string? TraceParent { get; init; }
 
@@ -44,13 +44,12 @@ internal sealed record JobMessage
     public GenerationJob ToJob() => new(Job, Recipe) { Canvas = Canvas, Client = Client, Picture = Picture, Sites = Sites.ToValueList() };
 }
 
-/// <summary>A report on a job, and who sends it.</summary>
-/// <param name="Progress">The report.</param>
-/// <param name="Worker">The worker; "" where none had it.</param>
-/// <param name="By">The job that took its place, where it was superseded.</param>
+/// <summary>A progress report on a job, as sent to the node that submitted it.</summary>
+/// <param name="Worker">The sender; "" if no worker had the job.</param>
+/// <param name="By">The job that superseded this one.</param>
 internal sealed record Reply(GenerationProgress Progress, string Worker, Guid? By = null)
 {
-    // Length of the head (4 bytes, little endian), the head as JSON, the picture, then of each map the indices and the values (4 bytes a number).
+    // Layout: length of the head (4 bytes, little endian), the head as JSON, the picture, then each map's indices and values (4 bytes each).
     public byte[] ToBytes()
     {
         var result = (Progress as GenerationProgress.Completed)?.Result;
@@ -66,11 +65,11 @@ internal sealed record Reply(GenerationProgress Progress, string Worker, Guid? B
         return bytes;
     }
 
-    /// <exception cref="MessageException">It is no reply that this program can read.</exception>
+    /// <exception cref="MessageException">The bytes are not a valid reply of this version.</exception>
     public static Reply Read(ReadOnlySpan<byte> bytes)
     {
         if (bytes.Length < 4 || BinaryPrimitives.ReadInt32LittleEndian(bytes) is var length && (length < 0 || length > bytes.Length - 4))
-            throw new MessageException("the reply is cut off");
+            throw new MessageException("the reply is truncated");
         var head = Wire.Read<ReplyHead>(bytes.Slice(4, length));
         try
         {
@@ -98,7 +97,7 @@ internal enum ReplyKind
     Cancelled,
 }
 
-/// <summary>All of a reply but its picture and the numbers of its maps.</summary>
+/// <summary>The JSON part of a reply: all but the picture and the numbers of the maps.</summary>
 internal sealed record ReplyHead(Guid Job, ReplyKind Kind, string Worker)
 {
     public int Version { get; init; } = Wire.Version;
@@ -113,7 +112,7 @@ internal sealed record ReplyHead(Guid Job, ReplyKind Kind, string Worker)
 
     public Recipe? Recipe { get; init; }
 
-    /// <summary>Bytes of the picture.</summary>
+    /// <summary>Size of the picture in bytes.</summary>
     public int Picture { get; init; }
 
     public IReadOnlyList<MapHead> Maps { get; init; } = [];
@@ -133,7 +132,7 @@ internal sealed record ReplyHead(Guid Job, ReplyKind Kind, string Worker)
             {
                 Recipe = result.Recipe, Picture = result.Picture.Length, Timings = result.Timings, Maps = [.. result.Maps.All.Select(MapHead.Of)],
             },
-            _ => throw new ArgumentException($"{reply.Progress.GetType().Name} is no report of a worker", nameof(reply)),
+            _ => throw new ArgumentException($"{reply.Progress.GetType().Name} is not a report that workers send", nameof(reply)),
         };
     }
 
@@ -164,49 +163,49 @@ internal sealed record ReplyHead(Guid Job, ReplyKind Kind, string Worker)
     }
 }
 
-/// <summary>The form of one map.</summary>
+/// <summary>The shape of one map.</summary>
 internal sealed record MapHead(HookSite Site, int Step, int Rows, int Columns, int Features, int K, double? ExplainedVariance)
 {
     public static MapHead Of(SiteActivations map) => new(map.Site, map.Step, map.Rows, map.Columns, map.Features, map.K, map.ExplainedVariance);
 }
 
-/// <summary>A worker process says that it is there. The devices are none where it is about to go.</summary>
+/// <summary>Tells web nodes which devices a worker process has; none when it shuts down.</summary>
 internal sealed record Announcement(string Node, IReadOnlyList<WorkerInfo> Devices)
 {
     public int Version { get; init; } = Wire.Version;
 }
 
-/// <summary>What all workers are told. It may be lost: then a job is done that nobody waits for, and nothing else.</summary>
+/// <summary>A broadcast to all workers. If it gets lost, a worker runs a job that nobody waits for, and nothing worse happens.</summary>
 internal sealed record ControlMessage
 {
     public int Version { get; init; } = Wire.Version;
 
-    /// <summary>A job that takes the place of older ones of its canvas; null for none.</summary>
+    /// <summary>A job that supersedes older ones of its canvas; null for none.</summary>
     public JobMessage? Newer { get; init; }
 
-    /// <summary>A job that is not wanted any more; null for none.</summary>
+    /// <summary>A cancelled job; null for none.</summary>
     public Guid? Cancelled { get; init; }
 
-    /// <summary>Workers are to tell at once that they are there.</summary>
+    /// <summary>Asks workers to announce themselves at once.</summary>
     public bool WhoIsThere { get; init; }
 }
 
-/// <summary>The span that a message belongs to, in its headers, as W3C's Trace Context writes it.</summary>
+/// <summary>The trace context in a message's headers (W3C Trace Context).</summary>
 internal static class TraceHeader
 {
     private const string Name = "traceparent";
 
-    /// <summary>Headers with it; null where there is none.</summary>
+    /// <summary>Headers that hold the trace context; null without one.</summary>
     public static Dictionary<string, object?>? Of(string? traceParent) => traceParent is null ? null : new() { [Name] = traceParent };
 
     public static string? Read(IReadOnlyBasicProperties properties) =>
         properties.Headers?.TryGetValue(Name, out var value) == true && value is byte[] text ? Encoding.UTF8.GetString(text) : null;
 
-    /// <summary>The span to continue; none where it cannot be read.</summary>
+    /// <summary>The context to continue; the default one if it is missing or malformed.</summary>
     public static ActivityContext Parse(string? traceParent) => ActivityContext.TryParse(traceParent, null, isRemote: true, out var context) ? context : default;
 }
 
-/// <summary>JSON messages, each with a version first. A reader knows one version, and skips fields it does not know.</summary>
+/// <summary>Reads and writes versioned JSON messages. A reader accepts one version, and ignores unknown fields.</summary>
 internal static class Wire
 {
     public const int Version = 1;
@@ -215,7 +214,7 @@ internal static class Wire
 
     public static byte[] Write<T>(T message) => JsonSerializer.SerializeToUtf8Bytes(message, Options);
 
-    /// <exception cref="MessageException">It is no message of this kind and version.</exception>
+    /// <exception cref="MessageException">The bytes are not a message of this type and version.</exception>
     public static T Read<T>(ReadOnlySpan<byte> bytes)
     {
         try
@@ -234,5 +233,5 @@ internal static class Wire
     private sealed record Versioned(int? Version);
 }
 
-/// <summary>A message that cannot be used.</summary>
+/// <summary>A message is malformed, or of another version.</summary>
 internal sealed class MessageException(string message, Exception? inner = null) : Exception(message, inner);

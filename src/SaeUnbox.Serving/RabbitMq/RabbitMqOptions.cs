@@ -3,57 +3,57 @@ using Microsoft.Extensions.Options;
 
 namespace SaeUnbox.Serving.RabbitMq;
 
-/// <summary>The broker between web nodes and workers: the section "SaeUnbox:RabbitMq" of the configuration. All nodes must agree on what queues are made of.</summary>
+/// <summary>Configuration section "SaeUnbox:RabbitMq". All nodes must use the same queue settings.</summary>
 public sealed class RabbitMqOptions
 {
     public const string Section = "SaeUnbox:RabbitMq";
 
-    /// <summary>Where the broker is: amqp://user:password@host:5672/vhost, or amqps. It is never logged.</summary>
+    /// <summary>amqp://user:password@host:5672/vhost, or amqps. Never logged.</summary>
     public string Uri { get; set; } = "";
 
-    /// <summary>Names this node among all; a node that comes back under its name gets the results it missed. Null: the machine's name.</summary>
+    /// <summary>Unique name of this node. A node that restarts under its name gets the results it missed. Null: the machine's name.</summary>
     public string? NodeName { get; set; }
 
-    /// <summary>With what the names of all queues and exchanges begin.</summary>
+    /// <summary>Prefix of all queue and exchange names.</summary>
     public string Prefix { get; set; } = "saeunbox";
 
-    /// <summary>Jobs of a model that may wait in each of its two queues.</summary>
+    /// <summary>Most jobs that may wait in each of a model's two queues.</summary>
     public int QueueLimit { get; set; } = 256;
 
-    /// <summary>How long a job of a canvas may wait before it is given up.</summary>
+    /// <summary>How long a canvas's job may wait before it fails.</summary>
     public TimeSpan LiveTimeToLive { get; set; } = TimeSpan.FromMinutes(2);
 
-    /// <summary>How long any other job may wait before it is given up.</summary>
+    /// <summary>How long any other job may wait before it fails.</summary>
     public TimeSpan BatchTimeToLive { get; set; } = TimeSpan.FromHours(1);
 
-    /// <summary>How long a job may wait for the worker that did its canvas's last one before any other may take it; zero for not at all.</summary>
+    /// <summary>How long a job is reserved for the worker that ran its canvas's last job. Zero turns this off.</summary>
     public TimeSpan AffinityWait { get; set; } = TimeSpan.FromMilliseconds(30);
 
-    /// <summary>How long results are kept for a node that is away.</summary>
+    /// <summary>How long results are kept for a node that is disconnected.</summary>
     public TimeSpan KeepReplies { get; set; } = TimeSpan.FromMinutes(10);
 
-    /// <summary>How long a finished job can still be asked for.</summary>
+    /// <summary>How long the result of a finished job stays available.</summary>
     public TimeSpan KeepResults { get; set; } = TimeSpan.FromMinutes(2);
 
-    /// <summary>Most bytes that finished jobs hold together.</summary>
+    /// <summary>Most bytes that the results of finished jobs take together.</summary>
     public long KeepBytes { get; set; } = 256L << 20;
 
-    /// <summary>How long a job to be handed over waits for a broker that is away.</summary>
+    /// <summary>How long submitting a job waits for an unreachable broker.</summary>
     public TimeSpan SubmitTimeout { get; set; } = TimeSpan.FromSeconds(15);
 
-    /// <summary>How often workers tell that they are there; one that was silent for three times as long is not.</summary>
+    /// <summary>How often workers announce themselves. A worker that is silent for three times as long counts as gone.</summary>
     public TimeSpan AnnounceEvery { get; set; } = TimeSpan.FromSeconds(2);
 
-    /// <summary>How long the job that runs may take when the process is told to stop; after that another worker does it.</summary>
+    /// <summary>How long a running job may take at shutdown before it is handed to another worker.</summary>
     public TimeSpan Grace { get; set; } = TimeSpan.FromSeconds(20);
 
-    /// <summary>Host and port of <see cref="Uri"/>, without what is secret.</summary>
-    internal string Place => new Uri(Uri) is { IsDefaultPort: false } uri ? $"{uri.Host}:{uri.Port}" : new Uri(Uri).Host;
+    /// <summary>Host and port of <see cref="Uri"/>, without user and password.</summary>
+    internal string Address => new Uri(Uri) is { IsDefaultPort: false } uri ? $"{uri.Host}:{uri.Port}" : new Uri(Uri).Host;
 
     internal string Node => NodeName ?? Environment.MachineName;
 }
 
-/// <summary>Lists every mistake at once. What the broker's address holds is not repeated: it has a password in it.</summary>
+/// <summary>Reports all mistakes at once. Messages do not quote the URI: it holds a password.</summary>
 internal sealed class RabbitMqOptionsValidator : IValidateOptions<RabbitMqOptions>
 {
     private const int MostWaiting = 1_000_000, LongestName = 60;
@@ -70,7 +70,7 @@ internal sealed class RabbitMqOptionsValidator : IValidateOptions<RabbitMqOption
         if (options.Uri.Length == 0)
             yield return $"{section}:Uri is missing; write amqp://USER:PASSWORD@HOST:5672/VHOST.";
         else if (!Uri.TryCreate(options.Uri, UriKind.Absolute, out var uri) || uri.Scheme is not ("amqp" or "amqps") || uri.Host.Length == 0)
-            yield return $"{section}:Uri is no address of a broker; write amqp://USER:PASSWORD@HOST:5672/VHOST.";
+            yield return $"{section}:Uri is not a broker address; write amqp://USER:PASSWORD@HOST:5672/VHOST.";
         foreach (var (key, value) in new[] { ("NodeName", options.Node), ("Prefix", options.Prefix) })
             if (value.Length is 0 or > LongestName || !value.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.'))
                 yield return $"{section}:{key} is '{value}'; use 1 to {LongestName} letters, digits, '-', '_' and '.'.";

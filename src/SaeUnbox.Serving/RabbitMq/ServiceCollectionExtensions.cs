@@ -8,22 +8,24 @@ namespace SaeUnbox.Serving.RabbitMq;
 
 public static class ServiceCollectionExtensions
 {
-    /// <summary>A web node: <see cref="IGenerationQueue"/> over the broker, <see cref="IWorkerDirectory"/>, and its <see cref="ServingParts">part</see> of the state.</summary>
+    /// <summary>Adds a web node: <see cref="IGenerationQueue"/> over the broker, <see cref="IWorkerDirectory"/>, and its <see cref="ServingParts">part</see> of the serving state.</summary>
     public static IServiceCollection AddRabbitMqNode(this IServiceCollection services, IConfiguration configuration)
     {
         services.AddRabbitMqOptions(configuration);
         services.AddSingleton(provider => new WorkerDirectory(3 * Options(provider).AnnounceEvery, Clock(provider)));
         services.AddSingleton<IWorkerDirectory>(provider => provider.GetRequiredService<WorkerDirectory>());
+        services.AddSingleton<CanvasAffinity>();
+        services.AddSingleton<JobPublisher>();
         services.AddSingleton<BrokerQueue>();
         services.AddSingleton<IGenerationQueue>(provider => provider.GetRequiredService<BrokerQueue>());
-        services.AddSingleton(provider => new NodeService(provider.GetRequiredService<BrokerQueue>(), provider.GetRequiredService<WorkerDirectory>(), provider.GetRequiredService<IOptions<RabbitMqOptions>>(),
+        services.AddSingleton(provider => new NodeService(provider.GetRequiredService<BrokerQueue>(), provider.GetRequiredService<JobPublisher>(), provider.GetRequiredService<WorkerDirectory>(), provider.GetRequiredService<IOptions<RabbitMqOptions>>(),
             Connection(provider), Clock(provider), provider.GetRequiredService<ILogger<NodeService>>()));
         services.AddHostedService(provider => provider.GetRequiredService<NodeService>());
         services.AddKeyedSingleton<IServingState>(ServingParts.Key, (provider, _) => provider.GetRequiredService<NodeService>());
         return services;
     }
 
-    /// <summary>A worker: each of the registered list of <see cref="IJobExecutor"/>s takes jobs from the broker.</summary>
+    /// <summary>Adds a worker: each <see cref="IJobExecutor"/> of the registered list takes jobs from the broker.</summary>
     public static IServiceCollection AddRabbitMqWorker(this IServiceCollection services, IConfiguration configuration)
     {
         services.AddRabbitMqOptions(configuration);
@@ -45,7 +47,7 @@ public static class ServiceCollectionExtensions
 
     private static TimeProvider Clock(IServiceProvider provider) => provider.GetRequiredService<TimeProvider>();
 
-    // Each side has a connection of its own: where the broker holds publishers up, answers still come.
+    // Node and worker each have their own connection: if the broker throttles publishers on one, the other still works.
     private static BrokerConnection Connection(IServiceProvider provider) =>
         new(provider.GetRequiredService<IOptions<RabbitMqOptions>>(), Clock(provider), provider.GetRequiredService<ILogger<BrokerConnection>>());
 }

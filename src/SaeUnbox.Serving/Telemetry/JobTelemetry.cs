@@ -2,10 +2,10 @@ using System.Diagnostics;
 
 namespace SaeUnbox.Serving;
 
-/// <summary>Counts one job and spans it, from its acceptance over its start to its end. Its owner locks.</summary>
+/// <summary>Counts one job and traces it from acceptance to end. Not thread-safe: the owner locks.</summary>
 internal sealed class JobTelemetry
 {
-    /// <summary>Whose view it is: of the queue before this process's devices, or of a web node whose jobs go over a broker.</summary>
+    /// <summary>Values of the metrics' queue tag: the queue of this process's devices, or a web node's queue over the broker.</summary>
     public const string DeviceQueue = "device", BrokerQueue = "broker";
 
     private enum State { Waiting, Running, Ended }
@@ -15,8 +15,8 @@ internal sealed class JobTelemetry
     private readonly Activity? _span, _wait;
     private State _state = State.Waiting;
 
-    /// <param name="job">The job, just accepted; its span is a child of the present one.</param>
-    /// <param name="queue">Whose view it is.</param>
+    /// <param name="job">Just accepted. Its span is a child of the current one.</param>
+    /// <param name="queue"><see cref="DeviceQueue"/> or <see cref="BrokerQueue"/>.</param>
     public JobTelemetry(GenerationJob job, string queue)
     {
         (_job, _queue) = (job, queue);
@@ -28,10 +28,10 @@ internal sealed class JobTelemetry
         _wait = ServingTelemetry.Begin(StageTiming.Wait, parent: span.Context);
     }
 
-    /// <summary>The span of the whole job, under which its stages stand; null where nobody listens.</summary>
+    /// <summary>The job's span, parent of its stages; null without tracing.</summary>
     public Activity? Span => _span;
 
-    public void Became(GenerationProgress progress)
+    public void Update(GenerationProgress progress)
     {
         var next = progress switch { { IsFinal: true } => State.Ended, GenerationProgress.Running => State.Running, _ => _state };
         if (next == _state)
@@ -44,9 +44,9 @@ internal sealed class JobTelemetry
             End(progress);
     }
 
-    /// <summary>Its result is there. So its model exists: names that visitors make up are never told.</summary>
-    /// <param name="stages">Those that were seen from here.</param>
-    /// <param name="total">From its acceptance on.</param>
+    /// <summary>Records a completed job. Only completed jobs are tagged with their model: the model of a failed job may be a name that a visitor made up.</summary>
+    /// <param name="stages">The stages that this process measured.</param>
+    /// <param name="total">Since acceptance.</param>
     public void Completed(IEnumerable<StageTiming> stages, TimeSpan total)
     {
         var tags = new TagList { { ServingTelemetry.Queue, _queue }, { ServingTelemetry.Model, _job.Recipe.Model }, { ServingTelemetry.Live, _job.Canvas is not null } };
@@ -65,7 +65,7 @@ internal sealed class JobTelemetry
             _ => "failed",
         };
         ServingTelemetry.Ended.Add(1, new(ServingTelemetry.Queue, _queue), new(ServingTelemetry.Outcome, outcome), new(ServingTelemetry.Live, _job.Canvas is not null));
-        // The log has the reason; it may hold what a visitor wrote.
+        // The reason goes only to the log, because it may quote the user's text.
         if (last is GenerationProgress.Failed)
             _span?.SetStatus(ActivityStatusCode.Error);
         _span?.SetTag("saeunbox.job.outcome", outcome);

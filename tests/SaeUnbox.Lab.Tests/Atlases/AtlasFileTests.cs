@@ -137,7 +137,7 @@ public sealed class AtlasFileTests : IDisposable
 
     [Theory]
     [InlineData("PRAGMA user_version = 7", "layout 7")]
-    [InlineData("PRAGMA application_id = 1", "is no atlas")]
+    [InlineData("PRAGMA application_id = 1", "is not an atlas")]
     [InlineData("DROP TABLE features", "broken")]
     [InlineData("DELETE FROM features WHERE feature = 1", "missing")]
     [InlineData("UPDATE features SET site = '../x' WHERE site = 'up.0.1'", "broken")]

@@ -64,14 +64,14 @@ public sealed class DeviceExecutorTests : IAsyncLifetime
     public async Task Run_OnADeviceThatBreaksForGood_SaysSoAndEndsWhatWaits()
     {
         await _device.GetModelsAsync();
-        // Whatever it is told now, it fails.
+        // Every later call on the model fails.
         Assert.Single(_host.Models).Dispose();
 
         await Assert.ThrowsAsync<InvalidOperationException>(() => _device.RunAsync(Job(1), _ => { }));
 
-        Assert.Equal("cpu broke, and can do no more jobs; start the program again.", _device.Failure);
+        Assert.Equal("cpu failed and can run no more jobs; restart the program.", _device.Failure);
         Assert.Equal((true, false, _device.Failure), (_host.IsBroken, _host.IsReady, _host.Failure));
-        Assert.Contains("cpu broke", Assert.IsType<GenerationProgress.Failed>(await _device.RunAsync(Job(1), _ => { })).Message);
+        Assert.Contains("cpu failed", Assert.IsType<GenerationProgress.Failed>(await _device.RunAsync(Job(1), _ => { })).Message);
     }
 
     [Fact]

@@ -88,7 +88,7 @@ public sealed class InProcessQueueTests : IAsyncLifetime
 
         var refused = await Assert.ThrowsAsync<QueueFullException>(async () => await _queue.SubmitAsync(Job()));
         Assert.True(refused.RetryAfter > TimeSpan.Zero);
-        // One that takes another's place needs no room.
+        // A job that replaces a waiting one needs no room.
         await _queue.SubmitAsync(Job() with { Canvas = "0" });
     }
 

@@ -88,7 +88,7 @@ public sealed class JobBoardTests
         }
     }
 
-    // However jobs come, every one is taken once or replaced once, and between two turns of a canvas every other that waits has one.
+    // In any order of arrival, every job is taken or replaced exactly once, and each canvas gets one turn.
     [Fact]
     public void Take_AnyOrderOfArrivals_ServesEveryCanvasInTurn() => Prop.ForAll(
         Gen.Choose(-1, 5).ListOf().ToArbitrary(), arrivals =>

@@ -7,7 +7,7 @@ using SaeUnbox.Testing;
 
 namespace SaeUnbox.Serving.Tests.Serving;
 
-/// <summary>What is measured of the program is measured of all of it: while these tests listen, no others run.</summary>
+/// <summary>Metrics are process-wide, so no other tests run at the same time as these.</summary>
 [CollectionDefinition(nameof(Listening), DisableParallelization = true)]
 public sealed class Listening;
 
@@ -84,7 +84,7 @@ public sealed class TelemetryTests : IAsyncLifetime
         Assert.Equal((request.TraceId, request.SpanId), (span.TraceId, span.ParentSpanId));
         Assert.Equal("completed", span.GetTagItem("saeunbox.job.outcome"));
         Assert.Equal(["wait", "text", "unet", "decode", "encode"], _spans.Where(stage => stage.ParentSpanId == span.SpanId).OrderBy(stage => stage.StartTimeUtc).Select(stage => stage.OperationName));
-        // What the visitor wrote is in none of them.
+        // No tag holds the visitor's text.
         Assert.DoesNotContain(_spans.SelectMany(one => one.TagObjects), tag => $"{tag.Value}".Contains("a dog", StringComparison.Ordinal));
     }
 

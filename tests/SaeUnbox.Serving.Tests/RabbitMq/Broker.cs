@@ -6,12 +6,12 @@ using SaeUnbox.Testing;
 using SaeUnbox.Serving.Tests;
 
 [assembly: AssemblyFixture(typeof(Broker))]
-// The tests share a broker, and some end it.
+// The tests share a broker, and some kill it.
 [assembly: Xunit.v3.Parallelization(Mode = Xunit.Sdk.ParallelMode.None)]
 
 namespace SaeUnbox.Serving.Tests;
 
-/// <summary>Debian's RabbitMQ on loopback, with a name, ports and a folder of its own.</summary>
+/// <summary>Debian's RabbitMQ on loopback, with its own name, ports and folder.</summary>
 public sealed class Broker : IAsyncLifetime
 {
     private const string Program = "/usr/lib/rabbitmq/bin/rabbitmq-server", NameDaemon = "epmd";
@@ -39,7 +39,7 @@ public sealed class Broker : IAsyncLifetime
         _folder.Dispose();
     }
 
-    /// <summary>Starts it, and waits until it takes connections.</summary>
+    /// <summary>Starts the broker, and waits until it accepts connections.</summary>
     public async Task StartAsync()
     {
         _process = Process.Start(Environment(new ProcessStartInfo(Program)))!;
@@ -56,10 +56,10 @@ public sealed class Broker : IAsyncLifetime
         }
     }
 
-    /// <summary>Ends it as a power cut would.</summary>
+    /// <summary>Kills the broker, as a power cut would.</summary>
     public async Task KillAsync()
     {
-        // This version writes down what it must know of a new queue only when the next one is made, or after some seconds; so one is made that nobody needs.
+        // This version of RabbitMQ stores a new queue only when the next one is declared, or after some seconds. So an extra queue is declared.
         await using (var connection = await ConnectAsync())
         await using (var channel = await connection.CreateChannelAsync())
             await channel.QueueDeclareAsync($"last-{Guid.NewGuid():n}", durable: true, exclusive: false, autoDelete: false, new Dictionary<string, object?> { ["x-queue-type"] = "quorum" });
@@ -83,7 +83,7 @@ public sealed class Broker : IAsyncLifetime
             await using var connection = await ConnectAsync();
             return true;
         }
-        catch (Exception exception) when (BrokerConnection.IsLoss(exception))
+        catch (Exception exception) when (BrokerConnection.IsConnectionFailure(exception))
         {
             return false;
         }

@@ -16,7 +16,7 @@ public sealed class BrokerAdminTests(Broker broker)
         await broken.StopAsync(CancellationToken.None);
         await using var admin = await BrokerAdmin.ConnectAsync(new() { Uri = broker.Uri, Prefix = cluster.Prefix });
 
-        // To look at the dead does not move them.
+        // Listing the dead letters leaves them in the queue.
         Assert.Equal(job.Id, Assert.Single(await admin.DeadAsync()).Job);
         Assert.Contains("the device is broken", Assert.Single(await admin.DeadAsync()).Reason);
         Assert.Equal(0, await admin.RequeueAsync([Guid.NewGuid()]));

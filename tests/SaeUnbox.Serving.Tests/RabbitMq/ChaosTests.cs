@@ -11,13 +11,13 @@ public sealed class ChaosTests(Broker broker)
 {
     private const int AtOnce = 40, Workers = 3, SharedCanvases = 12;
 
-    // tests/soak.sh asks for more.
+    // tests/soak.sh sets a larger number.
     private static int Count => int.Parse(Environment.GetEnvironmentVariable("SAEUNBOX_SOAK_JOBS") ?? "200", CultureInfo.InvariantCulture);
 
     [Fact]
     public async Task Submit_WhileWorkersAndTheBrokerAreKilled_EveryJobIsAnsweredOnce()
     {
-        // Time enough, however long a broker takes to start on a busy machine.
+        // Long enough for the broker to start on a busy machine.
         await using var cluster = new Cluster(broker).With("SubmitTimeout", "00:01:00").With("LiveTimeToLive", "01:00:00");
         IHost[] nodes = [await cluster.NodeAsync("web1"), await cluster.NodeAsync("web2")];
         var workers = Enumerable.Range(0, Workers).Select(i => cluster.WorkerProcess($"worker{i}")).ToArray();
@@ -29,7 +29,7 @@ public sealed class ChaosTests(Broker broker)
         var kills = KillAsync(cluster, nodes[0], workers, random, ending.Token);
         var (completed, superseded) = (new ConcurrentDictionary<Guid, string?>(), new ConcurrentDictionary<Guid, string?>());
         var ended = 0;
-        // Counts what every node's books say ended, however often.
+        // Counts every end that a node reports, so that a job that ends twice shows.
         using var meters = new MeterListener { InstrumentPublished = (instrument, listener) =>
         {
             if (instrument is { Name: "saeunbox.jobs.ended", Meter.Name: ServingTelemetry.Name })
@@ -47,7 +47,7 @@ public sealed class ChaosTests(Broker broker)
         await Parallel.ForEachAsync(Enumerable.Range(0, Count), new ParallelOptions { MaxDegreeOfParallelism = AtOnce }, async (i, _) =>
         {
             var node = nodes[i % nodes.Length];
-            // Of the live ones two in three share their canvases, so that newer jobs take the place of older ones in the middle of all this.
+            // Two of three live jobs share a canvas, so that jobs are also superseded.
             var job = i % 2 != 0 ? Jobs.Batch("work 20") : Jobs.Live("work 20", i % 3 == 0 ? null : $"canvas{i % SharedCanvases}");
             while (!await TrySubmitAsync(node, job))
                 Interlocked.Increment(ref refused);
@@ -72,11 +72,11 @@ public sealed class ChaosTests(Broker broker)
         Assert.Equal(Count, completed.Count + superseded.Count);
         Assert.Superset(superseded.Values.ToHashSet(), completed.Values.ToHashSet());
         Assert.Equal(Count + refused, Volatile.Read(ref ended));
-        Assert.True(killedWorkers > 0 && killedBrokers > 0, "it was over before anything was killed");
-        TestContext.Current.TestOutputHelper?.WriteLine($"seed {seed}: {Count} jobs, {superseded.Count} of them superseded, {killedWorkers} workers and {killedBrokers} brokers killed, {refused} times told to come back, {Stopwatch.GetElapsedTime(start)}");
+        Assert.True(killedWorkers > 0 && killedBrokers > 0, "all jobs ended before anything was killed");
+        TestContext.Current.TestOutputHelper?.WriteLine($"seed {seed}: {Count} jobs, {superseded.Count} of them superseded, {killedWorkers} workers and {killedBrokers} brokers killed, {refused} times refused, {Stopwatch.GetElapsedTime(start)}");
     }
 
-    // While no worker is there a job is refused, and its owner comes back with it.
+    // A job is refused while there is no worker; the caller tries again.
     private static async Task<bool> TrySubmitAsync(IHost node, GenerationJob job)
     {
         try
@@ -106,7 +106,7 @@ public sealed class ChaosTests(Broker broker)
                 killedBrokers++;
                 continue;
             }
-            // However slowly workers start on a busy machine, they have some time to work in.
+            // Waits for slow starts on a busy machine, so that the workers run some jobs before the next kill.
             await node.WorkersAsync(Workers);
             var doomed = random.Next(workers.Length);
             workers[doomed].Kill();

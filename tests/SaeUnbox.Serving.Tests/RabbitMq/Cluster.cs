@@ -9,7 +9,7 @@ using SaeUnbox.Serving.TestWorker;
 
 namespace SaeUnbox.Serving.Tests;
 
-/// <summary>Web nodes and workers around the broker, with queues of their own.</summary>
+/// <summary>Web nodes and workers on one broker, with their own queue prefix.</summary>
 internal sealed class Cluster(Broker broker) : IAsyncDisposable
 {
     private readonly Dictionary<string, string?> _settings = new()
@@ -43,7 +43,7 @@ internal sealed class Cluster(Broker broker) : IAsyncDisposable
         services.AddRabbitMqWorker(settings);
     });
 
-    /// <summary>A worker in a process of its own, which can be killed.</summary>
+    /// <summary>A worker in a separate process, which a test can kill.</summary>
     public Process WorkerProcess(string name)
     {
         var settings = Settings(name).Select(setting => $"--{setting.Key}={setting.Value}");
@@ -57,7 +57,7 @@ internal sealed class Cluster(Broker broker) : IAsyncDisposable
         return process;
     }
 
-    /// <summary>Puts a message among the batch jobs of the test's model, past any node.</summary>
+    /// <summary>Publishes a message to the batch queue of the test's model, without a web node.</summary>
     public async Task PublishAsync(byte[] message)
     {
         await using var connection = await broker.ConnectAsync();
@@ -72,7 +72,7 @@ internal sealed class Cluster(Broker broker) : IAsyncDisposable
             }
             catch (PublishException)
             {
-                // A queue that was made a moment ago may not take anything yet.
+                // A new queue may refuse messages for a moment.
                 await Task.Delay(50, patience.Token);
             }
     }
@@ -105,7 +105,7 @@ internal sealed class Cluster(Broker broker) : IAsyncDisposable
         return host;
     }
 
-    /// <summary>What nodes and workers of this process logged.</summary>
+    /// <summary>The log of the nodes and workers in this process.</summary>
     public LogLines Said { get; } = new();
 
     private Dictionary<string, string?> Settings(string name) => new(_settings.Select(setting => KeyValuePair.Create($"{RabbitMqOptions.Section}:{setting.Key}", setting.Value)))
@@ -118,7 +118,7 @@ internal static class HostExtensions
 {
     public static IGenerationQueue Queue(this IHost host) => host.Services.GetRequiredService<IGenerationQueue>();
 
-    /// <summary>A job's reports, to the last.</summary>
+    /// <summary>Collects a job's reports up to the final one.</summary>
     public static async Task<IReadOnlyList<GenerationProgress>> ReportsAsync(this IHost host, Guid job)
     {
         using var patience = new CancellationTokenSource(Broker.Patience);
@@ -130,7 +130,7 @@ internal static class HostExtensions
 
     public static async Task<GenerationProgress> LastAsync(this IHost host, Guid job) => (await host.ReportsAsync(job))[^1];
 
-    /// <summary>Waits until a node has heard of so many workers.</summary>
+    /// <summary>Waits until a node knows this many workers.</summary>
     public static async Task WorkersAsync(this IHost host, int count)
     {
         using var patience = new CancellationTokenSource(Broker.Patience);

@@ -4,7 +4,7 @@ using SaeUnbox.Serving.TestWorker;
 
 namespace SaeUnbox.Serving.Tests;
 
-/// <summary>What cannot be done is set aside after its tries, with the reason.</summary>
+/// <summary>A job that keeps failing is dead-lettered, with the reason.</summary>
 public sealed class DeadLetterTests(Broker broker)
 {
     [Fact]
@@ -18,11 +18,11 @@ public sealed class DeadLetterTests(Broker broker)
         await node.Queue().SubmitAsync(job);
 
         Assert.Contains("3 workers were lost", Assert.IsType<GenerationProgress.Failed>(await node.LastAsync(job.Id)).Message);
-        // A process is gone a little later than its connection.
+        // The processes exit shortly after their connections close.
         for (var left = 600; left > 0 && workers.Count(worker => !worker.HasExited) > 1; left--)
             await Task.Delay(50);
         Assert.Single(workers, worker => !worker.HasExited);
-        Assert.Equal("3 workers were lost while they did it", (await DeadAsync(cluster)).Reason);
+        Assert.Equal("3 workers were lost while running it", (await DeadAsync(cluster)).Reason);
     }
 
     [Fact]

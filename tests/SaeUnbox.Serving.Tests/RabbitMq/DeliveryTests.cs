@@ -6,10 +6,10 @@ using SaeUnbox.Serving.TestWorker;
 
 namespace SaeUnbox.Serving.Tests;
 
-/// <summary>A job is done and answered once, whatever ends in between.</summary>
+/// <summary>A job runs and is answered once, whichever process fails in between.</summary>
 public sealed class DeliveryTests(Broker broker)
 {
-    // One dies; of the other only the heartbeats are missed, as of a machine whose cable was pulled.
+    // A killed worker closes its connection; a stopped one only misses heartbeats, like a machine whose network is unplugged.
     [Theory]
     [InlineData("-KILL")]
     [InlineData("-STOP")]
@@ -23,7 +23,7 @@ public sealed class DeliveryTests(Broker broker)
         await node.Queue().SubmitAsync(job);
         await node.RunningAsync(job.Id);
         var executor = new TestExecutor();
-        await cluster.WorkerAsync(executor, "heir");
+        await cluster.WorkerAsync(executor, "survivor");
 
         using (var kill = Process.Start("kill", [signal, $"{doomed.Id}"]))
             await kill.WaitForExitAsync();
@@ -35,7 +35,7 @@ public sealed class DeliveryTests(Broker broker)
     [Fact]
     public async Task Kill_TheBroker_LosesNothingThatWasConfirmed()
     {
-        // Starting it takes as long as the machine lets it.
+        // On a busy machine the broker takes long to start.
         await using var cluster = new Cluster(broker).With("SubmitTimeout", "00:01:00");
         var node = await cluster.NodeAsync();
         await cluster.WorkerAsync(new TestExecutor());
@@ -45,7 +45,7 @@ public sealed class DeliveryTests(Broker broker)
         await node.LastAsync(jobs[5].Id);
 
         await broker.KillAsync();
-        // One that comes while it is away waits for it.
+        // A job submitted while the broker is down waits for it.
         var late = Jobs.Batch("a");
         var submitted = node.Queue().SubmitAsync(late).AsTask();
         await broker.StartAsync();
@@ -87,7 +87,7 @@ public sealed class DeliveryTests(Broker broker)
             await node.Queue().SubmitAsync(job);
             Assert.IsType<GenerationProgress.Completed>(await node.LastAsync(job.Id));
         }
-        Assert.Contains("another web node is called 'web'", second.Services.GetRequiredKeyedService<IServingState>(ServingParts.Key).Failure);
+        Assert.Contains("another web node is already named 'web'", second.Services.GetRequiredKeyedService<IServingState>(ServingParts.Key).Failure);
     }
 
     [Fact]
@@ -101,14 +101,14 @@ public sealed class DeliveryTests(Broker broker)
         var state = worker.Services.GetRequiredKeyedService<IServingState>(ServingParts.Key);
 
         using var patience = new CancellationTokenSource(Broker.Patience);
-        while (state.Failure?.Contains("was made with other settings") != true)
+        while (state.Failure?.Contains("exists with other settings") != true)
             await Task.Delay(20, patience.Token);
         Assert.False(state.IsReady);
     }
 
-    // The broker forgets it by itself where a worker is too busy for long.
+    // The broker deletes this queue by itself when the worker is busy for long.
     [Fact]
-    public async Task Delete_AWorkersOwnQueueWhileItIsBusy_CostsNothing()
+    public async Task Delete_AWorkersAffinityQueueWhileItIsBusy_LosesNothing()
     {
         await using var cluster = new Cluster(broker);
         var node = await cluster.NodeAsync();
@@ -118,12 +118,12 @@ public sealed class DeliveryTests(Broker broker)
         await node.RunningAsync(busy.Id);
         await using (var connection = await broker.ConnectAsync())
         await using (var channel = await connection.CreateChannelAsync())
-            await channel.QueueDeleteAsync(cluster.Topology.Private("worker.0", TestExecutor.Model));
+            await channel.QueueDeleteAsync(cluster.Topology.Affinity("worker.0", TestExecutor.Model));
         await node.Queue().SubmitAsync(next);
 
         Assert.IsType<GenerationProgress.Completed>(await node.LastAsync(busy.Id));
         Assert.IsType<GenerationProgress.Completed>(await node.LastAsync(next.Id));
-        Assert.DoesNotContain("begins anew", cluster.Said.ToString());
+        Assert.DoesNotContain("lost its connection", cluster.Said.ToString());
     }
 
     [Fact]

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Hosting;
 
 namespace SaeUnbox.Serving.Tests;
 
-/// <summary>What ten who paint now and then notice of one who never stops, on two workers; tests/soak.sh runs it.</summary>
+/// <summary>How much one client that paints without pause slows down ten others, on two workers. tests/soak.sh runs it.</summary>
 public sealed class FairnessBenchmark(Broker broker)
 {
     private const int Modest = 10, Strokes = 25;

@@ -52,7 +52,7 @@ public sealed class FairnessTests(Broker broker)
         await using var cluster = new Cluster(broker);
         var (nodes, executor) = await TwoNodesAndAWorkerAsync(cluster);
         using var ending = new CancellationTokenSource();
-        // It paints as fast as it can, whatever comes of it.
+        // Paints as fast as it can, and ignores the results.
         var greedy = Task.Run(async () =>
         {
             for (; !ending.IsCancellationRequested; await Task.Delay(5))
@@ -72,7 +72,7 @@ public sealed class FairnessTests(Broker broker)
         await ending.CancelAsync();
         await greedy;
 
-        // Each modest one had five turns; on a busy machine they are slow to come back, and the greedy one is not.
+        // Each modest canvas had five turns. On a busy machine they come back late, so the greedy one may get a few more.
         Assert.InRange(taken, 1, 20);
     }
 
@@ -86,7 +86,7 @@ public sealed class FairnessTests(Broker broker)
         await node.Queue().SubmitAsync(running);
         await node.RunningAsync(running.Id);
 
-        // The broker counts a moment late, so a few more may slip in.
+        // The broker counts with a delay, so it may accept a few more.
         var accepted = 0;
         var refused = await Assert.ThrowsAsync<QueueFullException>(async () =>
         {
@@ -112,7 +112,7 @@ public sealed class FairnessTests(Broker broker)
             await node.Queue().SubmitAsync(Jobs.Batch("a") with { Client = "greedy" });
 
         var refused = await Assert.ThrowsAsync<QueueFullException>(async () => await node.Queue().SubmitAsync(Jobs.Batch("a") with { Client = "greedy" }));
-        Assert.Contains("enough of your jobs", refused.Message);
+        Assert.Contains("too many of your jobs", refused.Message);
         var modest = Jobs.Batch("a") with { Client = "modest" };
         await node.Queue().SubmitAsync(modest);
         await node.Queue().CancelAsync(running.Id);
@@ -138,7 +138,7 @@ public sealed class FairnessTests(Broker broker)
         Assert.IsType<GenerationProgress.Completed>(await nodes[1].LastAsync(modest.Id));
         foreach (var job in greedy[..11])
             Assert.IsType<GenerationProgress.Completed>(await nodes[0].LastAsync(job.Id));
-        // With one worker the broker has two jobs of a client; the others stand behind.
+        // With one worker, a client has two jobs in the broker; the others wait in the node.
         Assert.Equal([ahead.Id, greedy[0].Id, greedy[1].Id, modest.Id, .. greedy[2..11].Select(job => job.Id)], executor.Begun.Select(job => job.Id));
     }
 

@@ -46,7 +46,7 @@ public sealed class LatestWinsTests(Broker broker)
         Assert.IsType<GenerationProgress.Superseded>(await node.LastAsync(first.Id));
     }
 
-    // A page that comes back to another node than the one it left.
+    // As when a page reconnects to another node.
     [Fact]
     public async Task Submit_ANewerJobAtAnotherNode_IsDoneInTheOldersPlace()
     {
@@ -108,7 +108,7 @@ public sealed class LatestWinsTests(Broker broker)
         var favourite = Assert.Single(executors, executor => executor.Begun.Count > 0);
         Assert.Equal(6, favourite.Begun.Count);
 
-        // Another canvas of the same worker, and then that worker is busy.
+        // Finds another canvas whose preferred worker is the same one, then keeps that worker busy.
         var other = 0;
         do
             await DoAsync(node, Jobs.Live("a", $"other{++other}"));

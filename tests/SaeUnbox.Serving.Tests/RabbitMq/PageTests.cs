@@ -4,7 +4,7 @@ using SaeUnbox.Web.Tests.Sharing;
 
 namespace SaeUnbox.Serving.Tests;
 
-/// <summary>What a person sees of it: the page in a browser, with its pictures made by a worker behind the broker.</summary>
+/// <summary>The page in a browser, with pictures made by a worker over the broker.</summary>
 public sealed class PageTests(Broker broker, Browser browser, PostgresServer postgres) : IClassFixture<Browser>, IClassFixture<PostgresServer>, IAsyncDisposable
 {
     private static readonly Recipe Snow = new()
@@ -28,7 +28,7 @@ public sealed class PageTests(Broker broker, Browser browser, PostgresServer pos
 
         _programs.Processes[1].Kill();
         await _programs.Processes[1].WaitForExitAsync();
-        // Nobody listens; the browser keeps it.
+        // The server is gone, so only the browser keeps this stroke.
         await page.StrokeAsync((.3, .9), (.7, .9));
         _programs.StartAt(node.BaseAddress!, "web", "--SaeUnbox:RabbitMq:NodeName=page");
         await page.WaitForFunctionAsync("() => sessionStorage.getItem('saeunbox.pending') === null");

@@ -9,7 +9,7 @@ using SaeUnbox.Testing;
 
 namespace SaeUnbox.Serving.Tests;
 
-/// <summary>The program itself in its roles, with the model that ships.</summary>
+/// <summary>The web program in its roles, with the embedded model.</summary>
 public sealed class ProgramTests(Broker broker) : IAsyncDisposable
 {
     private readonly Programs _programs = new(broker);
@@ -18,14 +18,14 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
     public async Task Run_AsPageAndWorker_ThePageMakesPicturesWithTheWorkersModel()
     {
         var page = _programs.Start("web", "--SaeUnbox:RabbitMq:NodeName=page");
-        // Nobody is there yet to make pictures; the page is shown, and says so.
+        // Without a worker the page is shown, and says so.
         await Programs.UntilAsync(page, HttpStatusCode.OK, "/readyz");
         foreach (var path in new[] { "/", "/explore", "/features", "/features/mid.0/1" })
-            Assert.Contains("No worker is there yet", await page.GetStringAsync(path));
+            Assert.Contains("No worker is connected yet", await page.GetStringAsync(path));
         using (var refused = await page.PostAsJsonAsync("/api/v1/generate", new { prompt = "a red house by a lake" }))
         {
             Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
-            Assert.Contains("No worker is there yet", await refused.Content.ReadAsStringAsync());
+            Assert.Contains("No worker is connected yet", await refused.Content.ReadAsStringAsync());
         }
 
         var worker = _programs.Start("worker", "--SaeUnbox:RabbitMq:NodeName=worker");
@@ -36,7 +36,7 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
         Assert.Equal("image/png", answer.Content.Headers.ContentType?.MediaType);
         Assert.Contains("a red house by a lake", Encoding.Latin1.GetString(await answer.Content.ReadAsByteArrayAsync()));
-        // A worker has no page; the page knows the atlas of the worker's model.
+        // A worker serves no page. The web node has the atlas of the worker's model.
         Assert.Equal(HttpStatusCode.NotFound, (await worker.GetAsync("/api/v1/models")).StatusCode);
         Assert.Contains("\"name\"", await page.GetStringAsync("/api/v1/models/unbox-mini/features?q=house"));
 
@@ -46,11 +46,11 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
         Assert.Equal("ready\n", await page.GetStringAsync("/readyz"));
     }
 
-    // The node that died comes back under its name, or the page finds another.
+    // The killed node restarts under its name, or the page finds another node.
     [Theory]
     [InlineData("page")]
     [InlineData("other")]
-    public async Task Resume_AfterTheWebNodeDied_TheLastJobsPictureComesOnceAndIsMadeOnce(string heir)
+    public async Task Resume_AfterTheWebNodeDied_TheLastJobsPictureComesOnceAndIsMadeOnce(string nodeName)
     {
         _programs.Start("worker", "--SaeUnbox:RabbitMq:NodeName=worker");
         var page = _programs.Start("web", "--SaeUnbox:RabbitMq:NodeName=page");
@@ -67,7 +67,7 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
             await _programs.Processes[1].WaitForExitAsync();
         }
 
-        var next = _programs.Start("web", $"--SaeUnbox:RabbitMq:NodeName={heir}");
+        var next = _programs.Start("web", $"--SaeUnbox:RabbitMq:NodeName={nodeName}");
         await Programs.UntilAWorkerAsync(next);
         await using var again = await HubClient.ConnectAsync(next.BaseAddress!);
         await again.InvokeAsync("Open", null, recipe);
@@ -78,12 +78,12 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
         await again.InvokeAsync("SetRecipe", """{"prompt":"a house by a lake","steps":1}""");
         Assert.Equal(2, (await again.HearAsync("Frame")).GetProperty("version").GetInt64());
         Assert.Equal(2, Made());
-        // The id is good for its own recipe alone.
+        // The job id is valid for its own recipe only.
         await again.InvokeAsync("Resume", job);
         Assert.Equal(4, (await again.HearAsync("Frame")).GetProperty("version").GetInt64());
         Assert.Equal(3, Made());
 
-        // The worker tells of every picture in a line.
+        // The worker logs one line per picture.
         int Made() => _programs.Said[0].Count(line => line.Contains("on unbox-mini: live True", StringComparison.Ordinal));
     }
 

@@ -7,7 +7,7 @@ using SaeUnbox.Testing;
 
 namespace SaeUnbox.Serving.Tests;
 
-/// <summary>The program in its roles, several at a time, around one broker; with the model that ships.</summary>
+/// <summary>Several processes of the web program, in their roles, on one broker, with the embedded model.</summary>
 internal sealed class Programs(Broker broker) : IAsyncDisposable
 {
     private readonly TemporaryFolder _folder = new();
@@ -15,10 +15,10 @@ internal sealed class Programs(Broker broker) : IAsyncDisposable
 
     public Broker Broker => broker;
 
-    /// <summary>In the order in which they were started.</summary>
+    /// <summary>In the order of their start.</summary>
     public List<Process> Processes { get; } = [];
 
-    /// <summary>What each of them wrote so far.</summary>
+    /// <summary>The output of each process so far.</summary>
     public List<ConcurrentQueue<string>> Said { get; } = [];
 
     public static string PathOf(string project, string file) =>

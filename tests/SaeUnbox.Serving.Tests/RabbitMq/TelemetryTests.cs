@@ -25,21 +25,21 @@ public sealed class TelemetryTests : IDisposable
         await using var cluster = new Cluster(_broker);
         var node = await cluster.NodeAsync();
         await cluster.WorkerAsync(new TestExecutor());
-        var (first, heir) = (Jobs.Live("work 30000", "c"), Jobs.Live("a", "c"));
+        var (first, replacement) = (Jobs.Live("work 30000", "c"), Jobs.Live("a", "c"));
         await node.Queue().SubmitAsync(first);
         await node.RunningAsync(first.Id);
-        await node.Queue().SubmitAsync(heir); // it goes to the worker not as a job, but as news of one
-        Assert.IsType<GenerationProgress.Completed>(await node.LastAsync(heir.Id));
+        await node.Queue().SubmitAsync(replacement); // reaches the worker as a control message, not as a delivery
+        Assert.IsType<GenerationProgress.Completed>(await node.LastAsync(replacement.Id));
         Assert.IsType<GenerationProgress.Superseded>(await node.LastAsync(first.Id));
 
-        foreach (var job in new[] { first, heir })
+        foreach (var job in new[] { first, replacement })
         {
             var (asked, done) = (Span("job", job), Span("process", job));
             Assert.Equal((asked.TraceId, asked.SpanId), (done.TraceId, done.ParentSpanId));
             Assert.Equal((ActivityKind.Producer, ActivityKind.Consumer), (asked.Kind, done.Kind));
             Assert.True(done.HasRemoteParent);
         }
-        Assert.NotEqual(Span("job", first).TraceId, Span("job", heir).TraceId);
+        Assert.NotEqual(Span("job", first).TraceId, Span("job", replacement).TraceId);
     }
 
     [Fact]

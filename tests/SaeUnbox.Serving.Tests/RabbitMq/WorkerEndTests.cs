@@ -5,7 +5,7 @@ using SaeUnbox.Serving.TestWorker;
 
 namespace SaeUnbox.Serving.Tests;
 
-/// <summary>A worker that stops, or whose device breaks, leaves its jobs to others.</summary>
+/// <summary>When a worker stops or its device fails, other workers get its jobs.</summary>
 public sealed class WorkerEndTests(Broker broker)
 {
     [Fact]
@@ -40,14 +40,14 @@ public sealed class WorkerEndTests(Broker broker)
         await node.RunningAsync(job.Id);
 
         await worker.StopAsync();
-        var heir = new TestExecutor();
-        await cluster.WorkerAsync(heir, "worker2");
+        var replacement = new TestExecutor();
+        await cluster.WorkerAsync(replacement, "worker2");
 
         Assert.IsType<GenerationProgress.Completed>(await node.LastAsync(job.Id));
-        Assert.Single(heir.Begun);
+        Assert.Single(replacement.Begun);
     }
 
-    // As in the rolling update of a site whose jobs take longer than its time of grace.
+    // As in a rolling update when jobs take longer than the grace period.
     [Fact]
     public async Task Stop_WorkerAfterWorkerPastItsGrace_CountsNoTries()
     {
@@ -101,7 +101,7 @@ public sealed class WorkerEndTests(Broker broker)
         }
     }
 
-    /// <summary>A device that breaks for good under its first job.</summary>
+    /// <summary>A device that fails for good on its first job.</summary>
     private sealed class BrokenExecutor : IJobExecutor
     {
         private readonly TaskCompletionSource _broke = new();

@@ -56,7 +56,7 @@ public sealed class FeaturesTests : SearchContext
     {
         var page = Page(atlas: null, isInteractive: false);
 
-        Assert.Contains("No worker is there yet", page.Markup);
+        Assert.Contains("No worker is connected yet", page.Markup);
     }
 
     private IRenderedComponent<Features> Page(IFeatureAtlas? atlas, bool isInteractive = true)
@@ -77,7 +77,7 @@ public sealed class FeaturesTests : SearchContext
 
         public string? Failure => null;
 
-        public string? Missing => atlas is null ? "No worker is there yet." : null;
+        public string? Missing => atlas is null ? "No worker is connected yet." : null;
 
         Task IServingState.Loaded => atlas is null ? new TaskCompletionSource().Task : Task.CompletedTask;
 

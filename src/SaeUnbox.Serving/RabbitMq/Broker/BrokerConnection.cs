@@ -7,32 +7,32 @@ using RabbitMQ.Client;
 namespace SaeUnbox.Serving.RabbitMq;
 
 /// <summary>
-/// Keeps up one connection. Where it breaks, all that stood on it is let go and made again on the next one, so there is one way to begin
-/// and none to go on.
+/// Keeps one connection to the broker open. When it breaks, everything built on it is dropped and built again on the next connection; there
+/// is no partial recovery.
 /// </summary>
 internal sealed partial class BrokerConnection(IOptions<RabbitMqOptions> options, TimeProvider clock, ILogger<BrokerConnection> logger)
 {
-    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(200), LongestPause = TimeSpan.FromSeconds(3), Patience = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(200), LongestPause = TimeSpan.FromSeconds(3), Timeout = TimeSpan.FromSeconds(10);
 
-    // Two missed beats and the broker gives a silent worker's job to another.
+    // After two missed heartbeats the broker gives a silent worker's job to another worker.
     private static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(4);
 
-    /// <summary>There is a connection, and all that is to stand on it does.</summary>
+    /// <summary>The connection is open, and its queues and consumers are set up.</summary>
     public bool IsUp { get; private set; }
 
-    /// <summary>Why there is no connection, in one sentence; null while all is well, and before the first try has ended.</summary>
+    /// <summary>Why there is no connection, in one sentence; null while connected and during the first attempt.</summary>
     public string? Failure { get; private set; }
 
-    /// <summary>Uses a connection for as long as it lasts, then the next.</summary>
+    /// <summary>Connects, runs <paramref name="use"/>, and reconnects when the connection is lost.</summary>
     /// <param name="name">Shown in the broker's list of connections.</param>
-    /// <param name="use">What to do with it; it ends soon after the connection is lost, and when it wants to where all is to stop.</param>
-    /// <param name="stopping">No further connection is made.</param>
+    /// <param name="use">Must return soon after <see cref="BrokerSession.Lost"/> is cancelled.</param>
+    /// <param name="stopping">Stops reconnecting.</param>
     public async Task RunAsync(string name, Func<BrokerSession, Task> use, CancellationToken stopping)
     {
         var factory = new ConnectionFactory
         {
             Uri = new Uri(options.Value.Uri), AutomaticRecoveryEnabled = false, TopologyRecoveryEnabled = false,
-            RequestedHeartbeat = Heartbeat, RequestedConnectionTimeout = Patience, ContinuationTimeout = Patience,
+            RequestedHeartbeat = Heartbeat, RequestedConnectionTimeout = Timeout, ContinuationTimeout = Timeout,
         };
         var pause = FirstPause;
         while (!stopping.IsCancellationRequested)
@@ -49,15 +49,15 @@ internal sealed partial class BrokerConnection(IOptions<RabbitMqOptions> options
                 finally
                 {
                     IsUp = false;
-                    session.Lose("it was let go");
+                    session.Lose("the connection was closed");
                 }
-                Failure = $"The broker at {options.Value.Place} cannot be used: {session.Reason}";
+                Failure = $"The broker at {options.Value.Address} cannot be used: {session.Reason}";
             }
             catch (Exception exception)
             {
-                Failure = $"The broker at {options.Value.Place} cannot be used: {Innermost(exception)}";
-                if (!stopping.IsCancellationRequested && !IsLoss(exception) && exception is not OperationCanceledException)
-                    Log.Broke(logger, exception, name);
+                Failure = $"The broker at {options.Value.Address} cannot be used: {Innermost(exception)}";
+                if (!stopping.IsCancellationRequested && !IsConnectionFailure(exception) && exception is not OperationCanceledException)
+                    Log.Failed(logger, exception, name);
             }
             if (stopping.IsCancellationRequested)
                 return;
@@ -67,9 +67,10 @@ internal sealed partial class BrokerConnection(IOptions<RabbitMqOptions> options
         }
     }
 
-    /// <summary>Whether this is what a broken connection, or a broker that is away, looks like.</summary>
-    public static bool IsLoss(Exception exception) =>
-        exception is BrokerUnreachableException or OperationInterruptedException or PublishException or IOException or TopologyException or TimeoutException or ObjectDisposedException;
+    /// <summary>Whether the exception means that the connection broke or the broker is unreachable.</summary>
+    public static bool IsConnectionFailure(Exception exception) =>
+        exception is BrokerUnreachableException or OperationInterruptedException or PublishException or IOException or TopologyException
+            or TimeoutException or ObjectDisposedException;
 
     internal static string Innermost(Exception exception)
     {
@@ -83,37 +84,34 @@ internal sealed partial class BrokerConnection(IOptions<RabbitMqOptions> options
         [LoggerMessage(30, LogLevel.Information, "{Name} is connected to the broker")]
         public static partial void Connected(ILogger logger, string name);
 
-        [LoggerMessage(31, LogLevel.Warning, "{Name} begins anew: {Reason}")]
+        [LoggerMessage(31, LogLevel.Warning, "{Name} lost its connection and reconnects: {Reason}")]
         public static partial void Lost(ILogger logger, string name, string reason);
 
-        [LoggerMessage(32, LogLevel.Error, "{Name} broke")]
-        public static partial void Broke(ILogger logger, Exception exception, string name);
+        [LoggerMessage(32, LogLevel.Error, "{Name} failed")]
+        public static partial void Failed(ILogger logger, Exception exception, string name);
     }
 }
 
-/// <summary>All that stands on one connection; where a part of it breaks, all of it is lost.</summary>
+/// <summary>One connection with its channels. If a channel fails, the whole session is lost.</summary>
 internal sealed class BrokerSession
 {
-    // Never disposed: those who come late must find it cancelled.
+    // Never disposed: its token is still read after the session is lost.
     private readonly CancellationTokenSource _lost = new();
     private readonly IConnection _connection;
+    private readonly Action _onSetUp;
 
-    private readonly Action _up;
-
-    /// <param name="connection">The connection.</param>
-    /// <param name="up">Told when all stands.</param>
-    public BrokerSession(IConnection connection, Action up)
+    public BrokerSession(IConnection connection, Action onSetUp)
     {
-        (_connection, _up) = (connection, up);
+        (_connection, _onSetUp) = (connection, onSetUp);
         connection.ConnectionShutdownAsync += LoseAsync;
     }
 
     public CancellationToken Lost => _lost.Token;
 
-    /// <summary>Why it was lost.</summary>
+    /// <summary>Why the session was lost.</summary>
     public string Reason { get; private set; } = "";
 
-    /// <param name="confirms">Publishing ends when the broker has taken the message, and throws where it has not.</param>
+    /// <param name="confirms">Publishing waits for the broker's confirm, and throws if the broker refuses the message.</param>
     public async Task<IChannel> OpenAsync(bool confirms = false)
     {
         var channel = await _connection.CreateChannelAsync(new CreateChannelOptions(confirms, confirms), Lost).ConfigureAwait(false);
@@ -121,8 +119,8 @@ internal sealed class BrokerSession
         return channel;
     }
 
-    /// <summary>All that is to stand on it does.</summary>
-    public void Up() => _up();
+    /// <summary>Call when queues and consumers are set up.</summary>
+    public void SetUp() => _onSetUp();
 
     public void Lose(string reason)
     {
@@ -140,15 +138,15 @@ internal sealed class BrokerSession
 
 internal static class Publishing
 {
-    /// <summary>Publishes a message that outlives the broker's restart; on a channel with confirms it ends when the broker has it safe.</summary>
-    /// <exception cref="PublishException">The broker refused it, or there is no such queue (<see cref="PublishException.IsReturn"/>).</exception>
+    /// <summary>Publishes a message that survives a restart of the broker. On a channel with confirms, completes when the broker has stored it.</summary>
+    /// <exception cref="PublishException">The broker refused it, or the queue does not exist (<see cref="PublishException.IsReturn"/>).</exception>
     public static ValueTask PublishAsync(this IChannel channel, string exchange, string routingKey, ReadOnlyMemory<byte> body, CancellationToken cancellation, Dictionary<string, object?>? headers = null) =>
         channel.BasicPublishAsync(exchange, routingKey, mandatory: exchange.Length == 0, new BasicProperties { Persistent = true, Headers = headers }, body, cancellation);
 
-    /// <summary>Publishes a message that may be lost.</summary>
-    public static ValueTask TellAsync(this IChannel channel, string exchange, string routingKey, ReadOnlyMemory<byte> body, CancellationToken cancellation, Dictionary<string, object?>? headers = null) =>
+    /// <summary>Publishes a message that may get lost.</summary>
+    public static ValueTask PublishTransientAsync(this IChannel channel, string exchange, string routingKey, ReadOnlyMemory<byte> body, CancellationToken cancellation, Dictionary<string, object?>? headers = null) =>
         channel.BasicPublishAsync(exchange, routingKey, mandatory: false, new BasicProperties { Headers = headers }, body, cancellation);
 
-    /// <summary>What becomes of it matters to nobody.</summary>
+    /// <summary>Ignores the outcome.</summary>
     public static void Forget(this ValueTask task) => _ = task.AsTask().ContinueWith(static done => done.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
 }

@@ -3,24 +3,24 @@ using Microsoft.Extensions.Options;
 
 namespace SaeUnbox.Serving.RabbitMq;
 
-/// <summary>The queue of a web node: jobs go out through the broker, reports come home.</summary>
-internal sealed partial class BrokerQueue(IOptions<RabbitMqOptions> options, WorkerDirectory directory, TimeProvider clock, ILogger<BrokerQueue> logger) : IGenerationQueue
+/// <summary>The queue of a web node. It publishes jobs to the broker, and passes the workers' replies on to those who watch.</summary>
+internal sealed partial class BrokerQueue(
+    IOptions<RabbitMqOptions> options, WorkerDirectory directory, JobPublisher publisher, CanvasAffinity affinity, TimeProvider clock,
+    ILogger<BrokerQueue> logger) : IGenerationQueue
 {
-    private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(5), Margin = TimeSpan.FromSeconds(15), BetweenTries = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(5), SilenceMargin = TimeSpan.FromSeconds(15);
     private readonly Lock _work = new();
     private readonly Topology _topology = new(options.Value);
     private readonly Dictionary<Guid, NodeJob> _jobs = [];
-    private readonly Dictionary<Guid, NodeJob> _out = []; // those of which an answer is to come, though nobody may wait for it
+    private readonly Dictionary<Guid, NodeJob> _published = []; // jobs with a reply outstanding, even if nobody waits for it any more
     private readonly CanvasSlots _slots = new();
     private readonly ClientTurns _turns = new();
-    private readonly Affinity _affinity = new(clock);
     private readonly FinishedJobs _finished = new(options.Value.KeepResults, options.Value.KeepBytes, clock);
-    private TaskCompletionSource<NodeSession> _session = NewSession();
     private long _sequence;
     private bool _isDraining;
 
-    // Of what may wait in the batch queue, so that one who asks for much leaves room for others.
-    private int ShareOfClient => Math.Max(1, options.Value.QueueLimit / 4);
+    // The share of the batch queue that one client may fill.
+    private int LimitPerClient => Math.Max(1, options.Value.QueueLimit / 4);
 
     public ValueTask SubmitAsync(GenerationJob job, CancellationToken cancellationToken = default)
     {
@@ -32,33 +32,36 @@ internal sealed partial class BrokerQueue(IOptions<RabbitMqOptions> options, Wor
             if (_jobs.ContainsKey(job.Id))
                 return ValueTask.CompletedTask;
             if (_isDraining)
-                throw new QueueFullException(RetryAfter, "this server is about to stop");
-            if (job is { Canvas: null, Client: { } client } && _turns.Count(client) >= ShareOfClient)
-                throw new QueueFullException(ExpectedWait(job.Recipe.Model, 1) ?? RetryAfter, "enough of your jobs wait already");
+                throw new QueueFullException(RetryAfter, "this server is shutting down");
+            if (job is { Canvas: null, Client: { } client } && _turns.Count(client) >= LimitPerClient)
+                throw new QueueFullException(
+                    directory.ExpectedWait(job.Recipe.Model, 1) ?? RetryAfter, "too many of your jobs are already waiting");
             accepted = _jobs[job.Id] = new(job, NextSequence(), clock.GetTimestamp(), new JobTelemetry(job, JobTelemetry.BrokerQueue));
             if (job.Canvas is { } canvas && _slots.Add(canvas, job.Id, out var replaced) is { } ahead)
             {
                 if (replaced is { } older)
                     End(_jobs[older], new GenerationProgress.Superseded(older));
-                // The worker that gets the one ahead does this one in its place.
+                // The worker that gets the published job runs this newer one instead.
                 if (_jobs.TryGetValue(ahead, out var published) && published.Job.Recipe.Model == job.Recipe.Model)
-                    Tell(new() { Newer = Message(accepted) });
+                    publisher.Broadcast(new() { Newer = Message(accepted) });
                 return ValueTask.CompletedTask;
             }
-            // Perhaps another node has jobs of this canvas, from before its page came here.
-            if (job.Canvas is { } fresh && _affinity.Of(fresh) is null)
-                Tell(new() { Newer = Message(accepted) });
-            if (job is { Canvas: null, Client: { } asking } && !_turns.Add(asking, job.Id, TurnsAtOnce(job)))
+            // If the page has just moved here from another node, older jobs of this canvas may still be in the broker.
+            if (job.Canvas is { } fresh && affinity.WorkerOf(fresh) is null)
+                publisher.Broadcast(new() { Newer = Message(accepted) });
+            if (job is { Canvas: null, Client: { } asking } && !_turns.Add(asking, job.Id, BatchInFlight(job)))
                 return ValueTask.CompletedTask;
-            _out[job.Id] = accepted;
+            _published[job.Id] = accepted;
         }
-        return new(SubmitAsync(accepted, cancellationToken));
+        return new(PublishNowAsync(accepted, cancellationToken));
     }
 
     public IAsyncEnumerable<GenerationProgress> WatchAsync(Guid jobId, CancellationToken cancellationToken = default)
     {
         lock (_work)
-            return _jobs.TryGetValue(jobId, out var job) ? job.WatchAsync(cancellationToken) : throw new KeyNotFoundException($"There is no job {jobId}, or it ended long ago.");
+            return _jobs.TryGetValue(jobId, out var job)
+                ? job.WatchAsync(cancellationToken)
+                : throw new KeyNotFoundException($"There is no job {jobId}, or its result has expired.");
     }
 
     public ValueTask CancelAsync(Guid jobId, CancellationToken cancellationToken = default)
@@ -71,14 +74,14 @@ internal sealed partial class BrokerQueue(IOptions<RabbitMqOptions> options, Wor
                 _slots.Remove(canvas, jobId);
             else if (job.Job.Client is { } client)
                 _turns.Remove(client, jobId);
-            Tell(new() { Cancelled = jobId });
+            publisher.Broadcast(new() { Cancelled = jobId });
             End(job, new GenerationProgress.Cancelled(jobId));
         }
         return ValueTask.CompletedTask;
     }
 
-    /// <summary>A report came home.</summary>
-    public void Take(Reply reply)
+    /// <summary>Handles a worker's reply: reports it, and publishes the jobs that were waiting for this one to end.</summary>
+    public void OnReply(Reply reply)
     {
         var progress = reply.Progress;
         var next = new List<NodeJob>();
@@ -86,22 +89,22 @@ internal sealed partial class BrokerQueue(IOptions<RabbitMqOptions> options, Wor
         {
             if (Find(progress.JobId) is not { } job)
             {
-                // Of this node's earlier life, or long forgotten: who asks for it by its id gets it.
+                // The job is from before this node restarted, or has expired. Keep its result for whoever asks for it by id.
                 if (progress is not GenerationProgress.Completed { Result: var result })
                     return;
                 job = _jobs[progress.JobId] = new(new GenerationJob(progress.JobId, result.Recipe), 0, clock.GetTimestamp(), telemetry: null);
             }
-            (job.LastSign, job.WaitsIn) = (clock.GetTimestamp(), null);
+            (job.LastHeard, job.WaitsIn) = (clock.GetTimestamp(), null);
             if (progress.IsFinal)
-                _out.Remove(job.Id);
+                _published.Remove(job.Id);
             if (job.Job.Canvas is { } canvas)
             {
                 if (reply.Worker.Length > 0)
-                    _affinity.Did(canvas, reply.Worker);
-                if (reply.By is { } by && _jobs.TryGetValue(by, out var heir))
+                    affinity.Remember(canvas, reply.Worker);
+                if (reply.By is { } by && _jobs.TryGetValue(by, out var replacement))
                 {
                     _slots.Superseded(canvas, job.Id, by);
-                    (heir.LastSign, _out[by]) = (clock.GetTimestamp(), heir);
+                    (replacement.LastHeard, _published[by]) = (clock.GetTimestamp(), replacement);
                 }
                 else if (progress.IsFinal && _slots.Ended(canvas, job.Id) is { } waiting)
                 {
@@ -110,10 +113,10 @@ internal sealed partial class BrokerQueue(IOptions<RabbitMqOptions> options, Wor
             }
             else if (job.Job.Client is { } client && progress.IsFinal)
             {
-                next.AddRange(_turns.Ended(client, job.Id, TurnsAtOnce(job.Job)).Select(waiting => _jobs[waiting]));
+                next.AddRange(_turns.Ended(client, job.Id, BatchInFlight(job.Job)).Select(waiting => _jobs[waiting]));
             }
-            foreach (var heir in next)
-                (heir.LastSign, _out[heir.Id]) = (clock.GetTimestamp(), heir);
+            foreach (var waiting in next)
+                (waiting.LastHeard, _published[waiting.Id]) = (clock.GetTimestamp(), waiting);
             if (progress is GenerationProgress.Completed done)
                 progress = new GenerationProgress.Completed(WithWait(job, done.Result));
             if (progress.IsFinal)
@@ -122,27 +125,27 @@ internal sealed partial class BrokerQueue(IOptions<RabbitMqOptions> options, Wor
                 job.Report(progress);
         }
         foreach (var job in next)
-            _ = HandOverInTurnAsync(job);
+            _ = PublishNextAsync(job);
     }
 
-    public void Connected(NodeSession session)
+    /// <summary>Reports the queue position of every waiting job, and fails those that have been silent for too long.</summary>
+    public async Task CheckWaitingAsync(NodeSession session)
     {
+        var running = directory.Workers.Select(worker => worker.Doing).OfType<Guid>().ToHashSet();
+        string[] queues;
         lock (_work)
         {
-            if (_session.Task.IsCompleted)
-                _session = NewSession();
-            _session.SetResult(session);
+            foreach (var id in running)
+                if (_published.TryGetValue(id, out var job))
+                    job.LastHeard = clock.GetTimestamp();
+            queues = [.. Waiting().Select(job => job.WaitsIn!).Distinct()];
         }
+        foreach (var queue in queues)
+            ReportPosition(queue, await session.CountAsync(queue));
+        FailSilentJobs();
     }
 
-    public void Disconnected()
-    {
-        lock (_work)
-            if (_session.Task.IsCompleted)
-                _session = NewSession();
-    }
-
-    /// <summary>Takes no more jobs, and lets those there are end within the time of grace. What does not stays with the broker.</summary>
+    /// <summary>Refuses new jobs, and waits up to the grace period for the accepted ones to end. The rest stay in the broker.</summary>
     public async Task DrainAsync(CancellationToken cancellation)
     {
         lock (_work)
@@ -158,47 +161,115 @@ internal sealed partial class BrokerQueue(IOptions<RabbitMqOptions> options, Wor
         }
     }
 
+    private async Task PublishNowAsync(NodeJob job, CancellationToken cancellation)
+    {
+        try
+        {
+            await PublishOrFailAsync(job).WaitAsync(cancellation).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            await CancelAsync(job.Id, CancellationToken.None).ConfigureAwait(false);
+            throw;
+        }
+        catch (QueueFullException) when (job.Newest is GenerationProgress.Completed)
+        {
+            // The job ran; only the broker's confirm was lost.
+        }
+        catch
+        {
+            // The job was never accepted.
+            lock (_work)
+                _jobs.Remove(job.Id);
+            throw;
+        }
+    }
+
+    // For a job whose caller has already been told that it was accepted.
+    private async Task PublishNextAsync(NodeJob job)
+    {
+        try
+        {
+            await PublishOrFailAsync(job).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (exception is QueueFullException or RecipeException)
+        {
+            Log.NotPublished(logger, job.Id, exception.Message);
+        }
+    }
+
+    private async Task PublishOrFailAsync(NodeJob job)
+    {
+        try
+        {
+            await publisher.PublishAsync(job, Message(job)).ConfigureAwait(false);
+        }
+        catch (Exception exception)
+        {
+            OnReply(new Reply(new GenerationProgress.Failed(job.Id, exception.Message), ""));
+            throw;
+        }
+    }
+
+    private IEnumerable<NodeJob> Waiting() => _jobs.Values.Where(job => job.WaitsIn is not null && !job.HasEnded);
+
+    private void ReportPosition(string queue, int count)
+    {
+        lock (_work)
+            foreach (var job in Waiting().Where(job => job.WaitsIn == queue))
+                job.Report(new GenerationProgress.Waiting(job.Id, count, directory.ExpectedWait(job.Job.Recipe.Model, count)));
+    }
+
+    private void FailSilentJobs()
+    {
+        Guid[] silent;
+        lock (_work)
+            silent = [.. _published.Values.Where(job => clock.GetElapsedTime(job.LastHeard) > TimeToLive(job.Job) + SilenceMargin)
+                .Select(job => job.Id)];
+        foreach (var id in silent)
+            OnReply(new Reply(new GenerationProgress.Failed(id, "No worker answered in time."), ""));
+    }
+
+    private TimeSpan TimeToLive(GenerationJob job) => job.Canvas is null ? options.Value.BatchTimeToLive : options.Value.LiveTimeToLive;
+
+    // A client has enough batch jobs in the broker to keep every worker busy, plus one.
+    private int BatchInFlight(GenerationJob job) => directory.WorkersWith(job.Recipe.Model).Count() + 1;
+
     private GenerationResult WithWait(NodeJob job, GenerationResult result)
     {
         var wait = clock.GetElapsedTime(job.Accepted) - result.Timings.Aggregate(TimeSpan.Zero, (sum, stage) => sum + stage.Duration);
         Log.Completed(logger, job.Id, result.Recipe.Model, job.Job.Canvas is not null, wait.TotalMilliseconds);
         var waited = new StageTiming(StageTiming.Wait, wait > TimeSpan.Zero ? wait : TimeSpan.Zero);
-        // The other stages the worker has told of.
+        // The worker measures the other stages.
         if (!job.HasEnded)
             job.Telemetry?.Completed([waited], clock.GetElapsedTime(job.Accepted));
         return result with { Timings = [waited, .. result.Timings] };
     }
 
-    private NodeJob? Find(Guid id) => _out.GetValueOrDefault(id) ?? _jobs.GetValueOrDefault(id);
+    private NodeJob? Find(Guid id) => _published.GetValueOrDefault(id) ?? _jobs.GetValueOrDefault(id);
 
     private void End(NodeJob job, GenerationProgress last)
     {
         if (!job.Report(last))
             return;
-        // One that was refused may have been handed in again, as another job of the same id.
+        // A refused job may have been submitted again under the same id; keep that one.
         foreach (var forgotten in _finished.Add(job))
             if (_jobs.GetValueOrDefault(forgotten.Id) == forgotten)
                 _jobs.Remove(forgotten.Id);
     }
 
-    private JobMessage Message(NodeJob job) => JobMessage.Of(job.Job, job.Sequence, _topology.Replies(options.Value.Node)) with { TraceParent = job.Telemetry?.Span?.Id };
+    private JobMessage Message(NodeJob job) =>
+        JobMessage.Of(job.Job, job.Sequence, _topology.Replies(options.Value.Node)) with { TraceParent = job.Telemetry?.Span?.Id };
 
-    private long NextSequence() => _sequence = Math.Max(_sequence + 1, (clock.GetUtcNow().Ticks - DateTime.UnixEpoch.Ticks) / TimeSpan.TicksPerMicrosecond);
-
-    private void Tell(ControlMessage message)
-    {
-        if (_session.Task.IsCompletedSuccessfully)
-            _session.Task.Result.Tell(message);
-    }
-
-    private static TaskCompletionSource<NodeSession> NewSession() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private long NextSequence() =>
+        _sequence = Math.Max(_sequence + 1, (clock.GetUtcNow().Ticks - DateTime.UnixEpoch.Ticks) / TimeSpan.TicksPerMicrosecond);
 
     private static partial class Log
     {
-        [LoggerMessage(50, LogLevel.Information, "Job {Job} on {Model} came home: live {Live}, waited {Waited:0.0} ms")]
+        [LoggerMessage(50, LogLevel.Information, "Job {Job} on {Model} completed: live {Live}, waited {Waited:0.0} ms")]
         public static partial void Completed(ILogger logger, Guid job, string model, bool live, double waited);
 
-        [LoggerMessage(51, LogLevel.Warning, "Job {Job} was not handed over: {Reason}")]
-        public static partial void NotHandedOver(ILogger logger, Guid job, string reason);
+        [LoggerMessage(51, LogLevel.Warning, "Job {Job} was not published: {Reason}")]
+        public static partial void NotPublished(ILogger logger, Guid job, string reason);
     }
 }

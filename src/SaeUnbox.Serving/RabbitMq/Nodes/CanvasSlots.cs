@@ -1,21 +1,15 @@
 namespace SaeUnbox.Serving.RabbitMq;
 
 /// <summary>
-/// Of each canvas the one job that the broker has, and the newest that waits for it in this node. So a canvas has one job in flight, and
-/// however fast it paints it takes no more turns than others. Its owner locks.
+/// Keeps one job per canvas in the broker, and the newest of the others back in this node. A canvas that paints fast therefore gets no more
+/// turns than others. Not thread-safe: the owner locks.
 /// </summary>
 internal sealed class CanvasSlots
 {
     private readonly Dictionary<string, Slot> _slots = [];
 
-    /// <summary>Jobs that wait here.</summary>
-    public int Held => _slots.Values.Count(slot => slot.Held is not null);
-
-    /// <summary>Takes a job.</summary>
-    /// <param name="canvas">Its canvas.</param>
-    /// <param name="job">The job.</param>
-    /// <param name="replaced">The job that waited in its place; it is superseded.</param>
-    /// <returns>The job the broker has, behind which it waits; null where it is to be published now.</returns>
+    /// <param name="replaced">The held job that this one supersedes; null for none.</param>
+    /// <returns>The published job that this one waits for; null if it can be published now.</returns>
     public Guid? Add(string canvas, Guid job, out Guid? replaced)
     {
         replaced = null;
@@ -28,7 +22,7 @@ internal sealed class CanvasSlots
         return slot.Published;
     }
 
-    /// <summary>A worker put a newer job in the place of the published one.</summary>
+    /// <summary>Call when a worker runs the job <paramref name="by"/> instead of the published one.</summary>
     public void Superseded(string canvas, Guid job, Guid by)
     {
         if (!_slots.TryGetValue(canvas, out var slot) || slot.Published != job)
@@ -38,8 +32,7 @@ internal sealed class CanvasSlots
             slot.Held = null;
     }
 
-    /// <summary>A job has ended.</summary>
-    /// <returns>The next of its canvas, to be published now; null where there is none.</returns>
+    /// <returns>The next job of the canvas, to be published now; null for none.</returns>
     public Guid? Ended(string canvas, Guid job)
     {
         if (!_slots.TryGetValue(canvas, out var slot))
@@ -57,13 +50,11 @@ internal sealed class CanvasSlots
         return next;
     }
 
-    /// <summary>Takes a waiting job off; false where the broker has it.</summary>
-    public bool Remove(string canvas, Guid job)
+    /// <summary>Drops a held job. A published one stays.</summary>
+    public void Remove(string canvas, Guid job)
     {
-        if (!_slots.TryGetValue(canvas, out var slot) || slot.Held != job)
-            return false;
-        slot.Held = null;
-        return true;
+        if (_slots.TryGetValue(canvas, out var slot) && slot.Held == job)
+            slot.Held = null;
     }
 
     private sealed class Slot
@@ -75,50 +66,47 @@ internal sealed class CanvasSlots
 }
 
 /// <summary>
-/// Of each client's batch jobs the broker has as many as keep the workers busy; the others wait in this node until one of those has ended. So
-/// whoever asks for much stands in the line that all nodes share with no more than others do. Its owner locks.
+/// Limits how many of a client's batch jobs are in the broker at once; the rest wait in this node. A client with many jobs therefore does not
+/// fill the queue that all share. Not thread-safe: the owner locks.
 /// </summary>
 internal sealed class ClientTurns
 {
     private readonly Dictionary<string, Line> _lines = [];
 
-    /// <summary>Jobs of a client, with the broker and here.</summary>
-    public int Count(string client) => _lines.TryGetValue(client, out var line) ? line.Out.Count + line.Held.Count : 0;
+    /// <summary>The client's jobs, in the broker and in this node.</summary>
+    public int Count(string client) => _lines.TryGetValue(client, out var line) ? line.Published.Count + line.Held.Count : 0;
 
-    /// <summary>Takes a job; true where it is to be published now.</summary>
-    /// <param name="client">Whose it is.</param>
-    /// <param name="job">The job.</param>
-    /// <param name="most">How many of a client the broker may have.</param>
-    public bool Add(string client, Guid job, int most)
+    /// <param name="max">How many of the client's jobs may be in the broker.</param>
+    /// <returns>True if the job can be published now.</returns>
+    public bool Add(string client, Guid job, int max)
     {
         if (!_lines.TryGetValue(client, out var line))
             _lines[client] = line = new();
-        if (line.Out.Count < most)
-            return line.Out.Add(job);
+        if (line.Published.Count < max)
+            return line.Published.Add(job);
         line.Held.AddLast(job);
         return false;
     }
 
-    /// <summary>A job has ended.</summary>
-    /// <returns>Those to be published now, the oldest first.</returns>
-    public IReadOnlyList<Guid> Ended(string client, Guid job, int most)
+    /// <returns>The jobs to be published now, oldest first.</returns>
+    public IReadOnlyList<Guid> Ended(string client, Guid job, int max)
     {
         if (!_lines.TryGetValue(client, out var line))
             return [];
-        if (!line.Out.Remove(job))
+        if (!line.Published.Remove(job))
             line.Held.Remove(job);
         var next = new List<Guid>();
-        for (; line.Out.Count < most && line.Held.First is { Value: var oldest }; line.Held.RemoveFirst())
+        for (; line.Published.Count < max && line.Held.First is { Value: var oldest }; line.Held.RemoveFirst())
         {
-            line.Out.Add(oldest);
+            line.Published.Add(oldest);
             next.Add(oldest);
         }
-        if (line.Out.Count == 0)
+        if (line.Published.Count == 0)
             _lines.Remove(client);
         return next;
     }
 
-    /// <summary>Takes a waiting job off; nothing happens where the broker has it.</summary>
+    /// <summary>Drops a held job. A published one stays.</summary>
     public void Remove(string client, Guid job)
     {
         if (_lines.TryGetValue(client, out var line))
@@ -127,45 +115,62 @@ internal sealed class ClientTurns
 
     private sealed class Line
     {
-        public HashSet<Guid> Out { get; } = [];
+        public HashSet<Guid> Published { get; } = [];
 
         public LinkedList<Guid> Held { get; } = [];
     }
 }
 
-/// <summary>Which worker did a canvas's last job: it holds the unchanged part of the run. Its owner locks.</summary>
-internal sealed class Affinity(TimeProvider clock)
+/// <summary>Remembers which worker ran a canvas's last job, because that worker has the unchanged part of the run cached. Thread-safe.</summary>
+internal sealed class CanvasAffinity(TimeProvider clock)
 {
-    private const int Most = 20_000;
+    private const int MaxCanvases = 20_000;
     private static readonly TimeSpan Keep = TimeSpan.FromMinutes(10);
+    private readonly Lock _lock = new();
     private readonly Dictionary<string, (string Worker, long At)> _workers = [];
 
-    public void Did(string canvas, string worker)
+    public void Remember(string canvas, string worker)
     {
-        if (_workers.Count >= Most && !_workers.ContainsKey(canvas))
-            foreach (var (old, _) in _workers.OrderBy(pair => pair.Value.At).Take(Most / 10).ToArray())
-                _workers.Remove(old);
-        _workers[canvas] = (worker, clock.GetTimestamp());
+        lock (_lock)
+        {
+            if (_workers.Count >= MaxCanvases && !_workers.ContainsKey(canvas))
+                foreach (var (old, _) in _workers.OrderBy(pair => pair.Value.At).Take(MaxCanvases / 10).ToArray())
+                    _workers.Remove(old);
+            _workers[canvas] = (worker, clock.GetTimestamp());
+        }
     }
 
-    public string? Of(string canvas) => _workers.TryGetValue(canvas, out var last) && clock.GetElapsedTime(last.At) < Keep ? last.Worker : null;
+    /// <returns>Null if the canvas is unknown, or its last job was too long ago.</returns>
+    public string? WorkerOf(string canvas)
+    {
+        lock (_lock)
+            return _workers.TryGetValue(canvas, out var last) && clock.GetElapsedTime(last.At) < Keep ? last.Worker : null;
+    }
 }
 
-/// <summary>A job of this node, or one of its earlier life that came home.</summary>
-/// <param name="job">The job.</param>
+/// <summary>A job of this node, or one from before its restart whose result arrived.</summary>
 /// <param name="sequence">Larger for newer jobs.</param>
-/// <param name="accepted">Time stamp of its acceptance.</param>
-/// <param name="telemetry">Told of its course; null for a job of this node's earlier life.</param>
+/// <param name="accepted">Time stamp.</param>
+/// <param name="telemetry">Null for a job from before the restart.</param>
 internal sealed class NodeJob(GenerationJob job, long sequence, long accepted, JobTelemetry? telemetry) : JobReports(job, telemetry)
 {
+    private volatile string? _waitsIn;
+
     public long Sequence => sequence;
 
-    /// <summary>Time stamp of its acceptance.</summary>
+    /// <summary>Time stamp.</summary>
     public long Accepted { get; } = accepted;
 
-    /// <summary>Time stamp of when it was last heard of.</summary>
-    public long LastSign { get; set; } = accepted;
+    /// <summary>Time stamp of the last report on the job.</summary>
+    public long LastHeard { get; set; } = accepted;
 
-    /// <summary>The queue for all workers that it waits in, or will, where its own worker does not take it; null while it is not published, and once a worker has it.</summary>
-    public string? WaitsIn { get; set; }
+    /// <summary>
+    /// The shared queue the job waits in, or will fall back to from its preferred worker's queue. Null before it is published and once a
+    /// worker has it.
+    /// </summary>
+    public string? WaitsIn
+    {
+        get => _waitsIn;
+        set => _waitsIn = value;
+    }
 }

@@ -7,20 +7,22 @@ using RabbitMQ.Client;
 
 namespace SaeUnbox.Serving.RabbitMq;
 
-/// <summary>A web node's side of the broker: listens to answers and workers, and gives the queue its way out.</summary>
-internal sealed partial class NodeService(BrokerQueue queue, WorkerDirectory directory, IOptions<RabbitMqOptions> options, BrokerConnection broker, TimeProvider clock, ILogger<NodeService> logger) : BackgroundService, IServingState
+/// <summary>Connects a web node to the broker: consumes replies and worker announcements, and gives the publisher its session.</summary>
+internal sealed partial class NodeService(
+    BrokerQueue queue, JobPublisher publisher, WorkerDirectory directory, IOptions<RabbitMqOptions> options, BrokerConnection broker, TimeProvider clock,
+    ILogger<NodeService> logger) : BackgroundService, IServingState
 {
-    private const ushort AnswersAtOnce = 32;
-    private static readonly TimeSpan BetweenTendings = TimeSpan.FromSeconds(1);
+    private const ushort RepliesPrefetched = 32;
+    private static readonly TimeSpan BetweenChecks = TimeSpan.FromSeconds(1);
     private readonly Topology _topology = new(options.Value);
 
-    /// <summary>The broker can be reached, and some worker is there.</summary>
+    /// <summary>The broker is reachable, and at least one worker is connected.</summary>
     public bool IsReady => TakesVisitors && directory.Workers.Count > 0;
 
-    /// <summary>The broker can be reached. Workers come and go, as when a new version is rolled out; the page says so and waits for them.</summary>
+    /// <summary>The broker is reachable. With no worker, as during a rollout, the page says so and waits for one.</summary>
     public bool TakesVisitors => broker.IsUp && !IsStopping;
 
-    public string? Missing => TakesVisitors && directory.Workers.Count == 0 ? "No worker is there yet; pictures can be made as soon as one comes." : null;
+    public string? Missing => TakesVisitors && directory.Workers.Count == 0 ? "No worker is connected yet. Pictures can be made as soon as one is." : null;
 
     public string? Failure => broker.Failure;
 
@@ -39,42 +41,42 @@ internal sealed partial class NodeService(BrokerQueue queue, WorkerDirectory dir
 
     private async Task ServeAsync(BrokerSession session, CancellationToken stopping)
     {
-        var publisher = await session.OpenAsync(confirms: true);
-        var teller = await session.OpenAsync();
-        await _topology.ClaimNameAsync(teller, "web", options.Value.Node, session.Lost);
-        await _topology.DeclareSharedAsync(teller, session.Lost);
-        await _topology.DeclareRepliesAsync(teller, options.Value.Node, session.Lost);
-        var node = new NodeSession(session, publisher, teller, _topology);
-        await HearAnswersAsync(session);
-        await HearWorkersAsync(session);
-        await HearOfDeadAsync(session, publisher);
-        node.Tell(new() { WhoIsThere = true });
-        queue.Connected(node);
-        session.Up();
+        var confirmed = await session.OpenAsync(confirms: true);
+        var unconfirmed = await session.OpenAsync();
+        await _topology.ClaimNameAsync(unconfirmed, "web", options.Value.Node, session.Lost);
+        await _topology.DeclareSharedAsync(unconfirmed, session.Lost);
+        await _topology.DeclareRepliesAsync(unconfirmed, options.Value.Node, session.Lost);
+        var node = new NodeSession(session, confirmed, unconfirmed, _topology);
+        await ConsumeRepliesAsync(session);
+        await ConsumeAnnouncementsAsync(session);
+        await ConsumeDeadNoticesAsync(session, confirmed);
+        node.Broadcast(new() { WhoIsThere = true });
+        publisher.Connected(node);
+        session.SetUp();
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(stopping, session.Lost);
         try
         {
             while (!ending.IsCancellationRequested)
             {
-                await queue.TendAsync(node);
-                await Task.Delay(BetweenTendings, clock, ending.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await queue.CheckWaitingAsync(node);
+                await Task.Delay(BetweenChecks, clock, ending.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
         finally
         {
-            queue.Disconnected();
+            publisher.Disconnected();
         }
     }
 
-    private async Task HearAnswersAsync(BrokerSession session)
+    private async Task ConsumeRepliesAsync(BrokerSession session)
     {
         var channel = await session.OpenAsync();
-        await channel.BasicQosAsync(0, AnswersAtOnce, global: false, session.Lost);
+        await channel.BasicQosAsync(0, RepliesPrefetched, global: false, session.Lost);
         await ConsumeAsync(channel, _topology.Replies(options.Value.Node), async message =>
         {
             try
             {
-                queue.Take(Reply.Read(message.Body.Span));
+                queue.OnReply(Reply.Read(message.Body.Span));
             }
             catch (MessageException exception)
             {
@@ -84,15 +86,15 @@ internal sealed partial class NodeService(BrokerQueue queue, WorkerDirectory dir
         }, session);
     }
 
-    private async Task HearWorkersAsync(BrokerSession session)
+    private async Task ConsumeAnnouncementsAsync(BrokerSession session)
     {
         var channel = await session.OpenAsync();
-        var ear = await _topology.DeclareEarAsync(channel, _topology.Announcements, session.Lost);
-        await ConsumeAsync(channel, ear, async message =>
+        var subscription = await _topology.SubscribeAsync(channel, _topology.Announcements, session.Lost);
+        await ConsumeAsync(channel, subscription, async message =>
         {
             try
             {
-                directory.Take(Wire.Read<Announcement>(message.Body.Span));
+                directory.Update(Wire.Read<Announcement>(message.Body.Span));
             }
             catch (MessageException exception)
             {
@@ -102,8 +104,8 @@ internal sealed partial class NodeService(BrokerQueue queue, WorkerDirectory dir
         }, session);
     }
 
-    // Any web node tells those who asked for a job that was set aside, whichever node they are on.
-    private async Task HearOfDeadAsync(BrokerSession session, IChannel publisher)
+    // All nodes share this queue: whichever node gets the notice passes it on to the node that submitted the job.
+    private async Task ConsumeDeadNoticesAsync(BrokerSession session, IChannel replies)
     {
         var channel = await session.OpenAsync();
         await channel.BasicQosAsync(0, prefetchCount: 1, global: false, session.Lost);
@@ -112,11 +114,11 @@ internal sealed partial class NodeService(BrokerQueue queue, WorkerDirectory dir
             if (DeadLetter.Of(message.Body, message.BasicProperties).ToReply() is var (replyTo, reply))
                 try
                 {
-                    await publisher.PublishAsync("", replyTo, reply.ToBytes(), session.Lost);
+                    await replies.PublishAsync("", replyTo, reply.ToBytes(), session.Lost);
                 }
                 catch (PublishException exception) when (exception.IsReturn)
                 {
-                    // Nobody waits for it any more.
+                    // The node that submitted the job is gone.
                 }
             await channel.BasicAckAsync(message.DeliveryTag, multiple: false, session.Lost);
         }, session);
@@ -133,7 +135,7 @@ internal sealed partial class NodeService(BrokerQueue queue, WorkerDirectory dir
             }
             catch (Exception exception)
             {
-                // What was not acknowledged comes again on the next connection.
+                // The broker redelivers unacknowledged messages on the next connection.
                 session.Lose(exception.Message);
             }
         };
@@ -142,23 +144,23 @@ internal sealed partial class NodeService(BrokerQueue queue, WorkerDirectory dir
 
     private static partial class Log
     {
-        [LoggerMessage(55, LogLevel.Warning, "A message is left out: {Reason}")]
+        [LoggerMessage(55, LogLevel.Warning, "Ignored a message: {Reason}")]
         public static partial void Unreadable(ILogger logger, string reason);
     }
 }
 
-/// <summary>What a web node can do while it is connected.</summary>
-internal sealed class NodeSession(BrokerSession session, IChannel publisher, IChannel teller, Topology topology)
+/// <summary>Publishes over one connection of a web node.</summary>
+internal sealed class NodeSession(BrokerSession session, IChannel confirmed, IChannel unconfirmed, Topology topology)
 {
     private readonly HashSet<string> _declared = [];
     private readonly SemaphoreSlim _declaring = new(1);
 
     public CancellationToken Lost => session.Lost;
 
-    /// <summary>Hands a job to a queue; ends when the broker has it safe.</summary>
-    /// <exception cref="TimeoutException">The broker said nothing for so long; it may have it or not.</exception>
-    public Task PublishAsync(string queue, ReadOnlyMemory<byte> message, string? traceParent, TimeSpan patience) =>
-        publisher.PublishAsync("", queue, message, Lost, TraceHeader.Of(traceParent)).AsTask().WaitAsync(patience);
+    /// <summary>Completes when the broker has stored the message.</summary>
+    /// <exception cref="TimeoutException">The broker did not confirm in time; it may or may not have the message.</exception>
+    public Task PublishAsync(string queue, ReadOnlyMemory<byte> message, string? traceParent, TimeSpan timeout) =>
+        confirmed.PublishAsync("", queue, message, Lost, TraceHeader.Of(traceParent)).AsTask().WaitAsync(timeout);
 
     public async Task DeclareModelAsync(string model)
     {
@@ -166,7 +168,7 @@ internal sealed class NodeSession(BrokerSession session, IChannel publisher, ICh
         try
         {
             if (_declared.Add(model))
-                await topology.DeclareModelAsync(teller, model, Lost).ConfigureAwait(false);
+                await topology.DeclareModelAsync(unconfirmed, model, Lost).ConfigureAwait(false);
         }
         finally
         {
@@ -174,9 +176,10 @@ internal sealed class NodeSession(BrokerSession session, IChannel publisher, ICh
         }
     }
 
-    /// <summary>Tells all workers; it may be lost.</summary>
-    public void Tell(ControlMessage message) => teller.TellAsync(topology.Control, "", Wire.Write(message), Lost, TraceHeader.Of(message.Newer?.TraceParent)).Forget();
+    /// <summary>Sends a message to all workers. Delivery is not guaranteed.</summary>
+    public void Broadcast(ControlMessage message) =>
+        unconfirmed.PublishTransientAsync(topology.Control, "", Wire.Write(message), Lost, TraceHeader.Of(message.Newer?.TraceParent)).Forget();
 
-    /// <summary>Jobs that wait in a queue.</summary>
-    public async Task<int> CountAsync(string queue) => (int)await teller.MessageCountAsync(queue, Lost).ConfigureAwait(false);
+    /// <summary>How many jobs wait in a queue.</summary>
+    public async Task<int> CountAsync(string queue) => (int)await unconfirmed.MessageCountAsync(queue, Lost).ConfigureAwait(false);
 }

@@ -1,10 +1,10 @@
 namespace SaeUnbox.Serving.RabbitMq;
 
-/// <summary>The workers heard of lately.</summary>
-internal sealed class WorkerDirectory(TimeSpan keep, TimeProvider clock) : IWorkerDirectory
+/// <summary>The workers that announced themselves within <paramref name="timeout"/>. Thread-safe.</summary>
+internal sealed class WorkerDirectory(TimeSpan timeout, TimeProvider clock) : IWorkerDirectory
 {
     private readonly Lock _lock = new();
-    private readonly Dictionary<string, (Announcement Said, long At)> _nodes = [];
+    private readonly Dictionary<string, (Announcement Last, long At)> _nodes = [];
     private TaskCompletionSource _changed = New();
 
     public IReadOnlyList<WorkerInfo> Workers
@@ -12,29 +12,39 @@ internal sealed class WorkerDirectory(TimeSpan keep, TimeProvider clock) : IWork
         get
         {
             lock (_lock)
-                return [.. _nodes.Values.Where(node => clock.GetElapsedTime(node.At) <= keep).SelectMany(node => node.Said.Devices).OrderBy(worker => worker.Name, StringComparer.Ordinal)];
+                return [.. _nodes.Values.Where(node => clock.GetElapsedTime(node.At) <= timeout).SelectMany(node => node.Last.Devices).OrderBy(worker => worker.Name, StringComparer.Ordinal)];
         }
     }
 
     public IReadOnlyList<ModelInfo> Models => [.. Workers.SelectMany(worker => worker.Models).DistinctBy(model => model.Name).OrderBy(model => model.Name, StringComparer.Ordinal)];
 
-    public void Take(Announcement announcement)
+    public void Update(Announcement announcement)
     {
         TaskCompletionSource changed;
         lock (_lock)
         {
             _nodes[announcement.Node] = (announcement, clock.GetTimestamp());
-            foreach (var (node, _) in _nodes.Where(node => node.Value.Said.Devices.Count == 0 || clock.GetElapsedTime(node.Value.At) > keep).ToArray())
+            foreach (var (node, _) in _nodes.Where(node => node.Value.Last.Devices.Count == 0 || clock.GetElapsedTime(node.Value.At) > timeout).ToArray())
                 _nodes.Remove(node);
             (changed, _changed) = (_changed, New());
         }
         changed.TrySetResult();
     }
 
-    /// <summary>Whether this worker is there and holds the model.</summary>
-    public bool Holds(string worker, string model) => Workers.Any(known => known.Name == worker && known.Models.Any(held => held.Name == model));
+    public IEnumerable<WorkerInfo> WorkersWith(string model) => Workers.Where(worker => worker.Models.Any(held => held.Name == model));
 
-    /// <summary>Waits until some worker is heard of.</summary>
+    public bool Holds(string worker, string model) => WorkersWith(model).Any(known => known.Name == worker);
+
+    /// <summary>The expected wait behind <paramref name="ahead"/> jobs of a model; null if no worker has measured one yet.</summary>
+    public TimeSpan? ExpectedWait(string model, int ahead)
+    {
+        var workers = WorkersWith(model).ToArray();
+        return workers.Select(worker => worker.ServiceTime).OfType<TimeSpan>().ToArray() is { Length: > 0 } times
+            ? TimeSpan.FromTicks((long)times.Average(time => time.Ticks)) * ahead / workers.Length
+            : null;
+    }
+
+    /// <summary>Waits until there is a worker; false if there is none within <paramref name="patience"/>.</summary>
     public async Task<bool> AnyAsync(TimeSpan patience, CancellationToken cancellation = default)
     {
         var start = clock.GetTimestamp();

@@ -6,24 +6,24 @@ using RabbitMQ.Client;
 namespace SaeUnbox.Serving.RabbitMq;
 
 /// <summary>
-/// Does jobs on one device, one after the other. A job is acknowledged once the broker has its answer; until then the broker would give it
-/// to another worker.
+/// Runs jobs on one device, one at a time. It acknowledges a job once the broker has stored its reply; if the worker is lost before that, the
+/// broker gives the job to another worker.
 /// </summary>
 internal sealed partial class DeviceWorker(
-    string name, IJobExecutor executor, IReadOnlyList<ModelInfo> models, RabbitMqOptions options, Topology topology, ControlTable control, RecentAnswers recent, TimeProvider clock, ILogger logger)
+    string name, IJobExecutor executor, IReadOnlyList<ModelInfo> models, RabbitMqOptions options, Topology topology, ControlTable control, ReplyCache replies, TimeProvider clock, ILogger logger)
 {
     private readonly ServiceTime _serviceTime = new();
     private RunningJob? _running;
 
-    /// <summary>Why its device can do no more jobs; null while it can.</summary>
+    /// <summary>Why the device can run no more jobs; null while it can.</summary>
     public string? Failure => executor.Failure;
 
     public WorkerInfo Info => new(name, executor.Device, models, _running?.Job.Job, _serviceTime.Average);
 
-    /// <summary>Works until the connection is lost, the device breaks for good, or it is told to stop and the job in hand has ended.</summary>
-    /// <param name="session">The connection.</param>
-    /// <param name="stopping">No further job is begun.</param>
-    /// <param name="abort">The job in hand is given back.</param>
+    /// <summary>Runs jobs until the connection is lost, the device fails for good, or the process stops.</summary>
+    /// <param name="session">The session to take jobs from.</param>
+    /// <param name="stopping">Starts no further job; the running one may finish.</param>
+    /// <param name="abort">Returns the running job to the broker.</param>
     public async Task ServeAsync(BrokerSession session, CancellationToken stopping, CancellationToken abort)
     {
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(stopping, session.Lost);
@@ -32,12 +32,12 @@ internal sealed partial class DeviceWorker(
         {
             await topology.DeclareModelAsync(channel, model.Name, session.Lost);
             if (options.AffinityWait > TimeSpan.Zero)
-                await topology.DeclarePrivateAsync(channel, name, model.Name, session.Lost);
+                await topology.DeclareAffinityAsync(channel, name, model.Name, session.Lost);
         }
         var lanes = await LaneReader.OpenAsync(session, Queues());
-        control.Told += OnTold;
-        session.Up();
-        // Of the job before: its answer is still on the way while the next is looked for.
+        control.Received += OnControlMessage;
+        session.SetUp();
+        // The previous job's reply is still being confirmed while the next job is fetched.
         var settled = Task.CompletedTask;
         try
         {
@@ -45,7 +45,7 @@ internal sealed partial class DeviceWorker(
             {
                 var delivery = await lanes.TakeAsync(ending.Token);
                 await settled;
-                settled = SettledAsync(await DoAsync(delivery, channel, session, abort), session);
+                settled = SettledAsync(await RunAsync(delivery, channel, session, abort), session);
             }
             await settled;
         }
@@ -57,7 +57,7 @@ internal sealed partial class DeviceWorker(
         }
         finally
         {
-            control.Told -= OnTold;
+            control.Received -= OnControlMessage;
         }
     }
 
@@ -65,16 +65,16 @@ internal sealed partial class DeviceWorker(
     {
         foreach (var model in models)
         {
-            // Made again each time: under load the broker would think it forgotten.
+            // Declared again to count it: under load nobody subscribes to the queue, and the broker deletes unused queues.
             if (options.AffinityWait > TimeSpan.Zero)
-                yield return new(Lane.Private, topology.Private(name, model.Name), (channel, cancellation) => topology.DeclarePrivateAsync(channel, name, model.Name, cancellation));
+                yield return new(Lane.Affinity, topology.Affinity(name, model.Name), (channel, cancellation) => topology.DeclareAffinityAsync(channel, name, model.Name, cancellation));
             foreach (var (lane, queue) in new[] { (Lane.Live, topology.Live(model.Name)), (Lane.Batch, topology.Batch(model.Name)) })
                 yield return new(lane, queue, (channel, cancellation) => channel.MessageCountAsync(queue, cancellation));
         }
     }
 
-    // What it gives ends when the broker has the answer, and knows that the job is done.
-    private async Task<Task> DoAsync(Delivery delivery, IChannel channel, BrokerSession session, CancellationToken abort)
+    // The inner task completes when the broker has stored the reply and the job is acknowledged.
+    private async Task<Task> RunAsync(Delivery delivery, IChannel channel, BrokerSession session, CancellationToken abort)
     {
         JobMessage job;
         try
@@ -83,25 +83,25 @@ internal sealed partial class DeviceWorker(
         }
         catch (MessageException exception)
         {
-            return BuryAsync(delivery, delivery.Body, exception.Message, channel, session);
+            return DeadLetterAsync(delivery, delivery.Body, exception.Message, channel, session);
         }
-        var answers = new Answers(name, channel, recent, clock, session, logger);
+        var sender = new ReplySender(name, channel, replies, clock, session, logger);
         try
         {
-            return await TryDoAsync(job, answers, abort) ? AnsweredAsync(delivery, answers, session) : GiveBackAsync(delivery, channel, session);
+            return await TryRunAsync(job, sender, abort) ? AcknowledgeAsync(delivery, sender, session) : GiveBackAsync(delivery, channel, session);
         }
-        catch (DeviceException broken)
+        catch (DeviceException failure)
         {
-            Log.Broke(logger, broken.InnerException, broken.Job.Job, delivery.Tries + 1);
-            await answers.ConfirmedAsync();
-            var body = Wire.Write(broken.Job);
+            Log.JobFailed(logger, failure.InnerException, failure.Job.Job, delivery.Tries + 1);
+            await sender.ConfirmedAsync();
+            var body = Wire.Write(failure.Job);
             return delivery.Tries + 1 >= Topology.Tries
-                ? BuryAsync(delivery, body, $"{Topology.Tries} tries failed, the last with {broken.InnerException!.GetType().Name}: {broken.InnerException.Message}", channel, session)
-                : PassOnAsync(delivery with { Body = body, Tries = delivery.Tries + 1, TraceParent = broken.Job.TraceParent }, job.Recipe.Model, channel, session);
+                ? DeadLetterAsync(delivery, body, $"{Topology.Tries} tries failed, the last with {failure.InnerException!.GetType().Name}: {failure.InnerException.Message}", channel, session)
+                : PassOnAsync(delivery with { Body = body, Tries = delivery.Tries + 1, TraceParent = failure.Job.TraceParent }, job.Recipe.Model, channel, session);
         }
     }
 
-    // Where the broker refuses, all is begun anew at once, and not when the next job comes.
+    // If the broker refuses the reply, reconnects at once rather than when the next job arrives.
     private static async Task SettledAsync(Task settling, BrokerSession session)
     {
         try
@@ -115,51 +115,52 @@ internal sealed partial class DeviceWorker(
         }
     }
 
-    private static async Task AnsweredAsync(Delivery delivery, Answers answers, BrokerSession session)
+    private static async Task AcknowledgeAsync(Delivery delivery, ReplySender sender, BrokerSession session)
     {
-        await answers.ConfirmedAsync();
+        await sender.ConfirmedAsync();
         await delivery.AckAsync(session.Lost);
     }
 
-    /// <summary>Does a job, or the one that takes its place; false where it is to be given back.</summary>
-    /// <exception cref="DeviceException">The device broke under it.</exception>
-    private async Task<bool> TryDoAsync(JobMessage job, Answers answers, CancellationToken abort)
+    /// <summary>Runs a job, or the newer one that supersedes it.</summary>
+    /// <returns>False if the job was aborted and must go back to the broker.</returns>
+    /// <exception cref="DeviceException">The device failed while running the job.</exception>
+    private async Task<bool> TryRunAsync(JobMessage job, ReplySender sender, CancellationToken abort)
     {
-        var isHeir = false;
+        var isReplacement = false;
         while (true)
         {
             if (control.NewerThan(job) is { } newer)
             {
-                answers.Superseded(job, newer);
-                (job, isHeir) = (newer, true);
+                sender.Superseded(job, newer);
+                (job, isReplacement) = (newer, true);
                 continue;
             }
-            if (recent.Find(job.Job) is { } known)
+            if (replies.Find(job.Job) is { } known)
             {
-                answers.Again(job, known);
+                sender.Resend(job, known);
                 return true;
             }
-            // An heir runs to its end, so that a canvas that is painted on all the time gets pictures all the time.
-            using var running = new RunningJob(job, canBeSuperseded: !isHeir, abort);
-            var last = await RunAsync(running, answers);
+            // A job that replaced another runs to its end; otherwise a canvas that is painted on without pause would never get a picture.
+            using var running = new RunningJob(job, canBeSuperseded: !isReplacement, abort);
+            var last = await RunAsync(running, sender);
             if (last is GenerationProgress.Cancelled && running.Ending != Ending.Cancelled)
             {
                 if (running.Ending != Ending.Superseded)
                     return false;
                 continue;
             }
-            answers.Last(job, last);
+            sender.Final(job, last);
             return true;
         }
     }
 
-    private async Task<GenerationProgress> RunAsync(RunningJob running, Answers answers)
+    private async Task<GenerationProgress> RunAsync(RunningJob running, ReplySender sender)
     {
         var job = running.Job;
         var start = clock.GetTimestamp();
         using var span = ServingTelemetry.Spans.StartActivity("process", ActivityKind.Consumer, TraceHeader.Parse(job.TraceParent));
         span?.SetTag("messaging.system", "rabbitmq").SetTag("saeunbox.worker", name).SetTag("saeunbox.job.id", job.Job);
-        // Known to those who tell before it is asked what they told.
+        // Set before the check for cancellation: a control message that arrives in between is not missed.
         _running = running;
         try
         {
@@ -167,8 +168,8 @@ internal sealed partial class DeviceWorker(
                 running.End(Ending.Cancelled);
             if (running.Token.IsCancellationRequested)
                 return new GenerationProgress.Cancelled(job.Job);
-            using var soon = answers.ReportSoon(job);
-            var last = await executor.RunAsync(job.ToJob(), progress => answers.Report(job, progress), running.Token);
+            using var slow = sender.ReportIfSlow(job);
+            var last = await executor.RunAsync(job.ToJob(), progress => sender.Report(job, progress), running.Token);
             if (last is GenerationProgress.Completed)
                 _serviceTime.Add(clock.GetElapsedTime(start));
             return last;
@@ -188,7 +189,7 @@ internal sealed partial class DeviceWorker(
         }
     }
 
-    private void OnTold(ControlMessage message)
+    private void OnControlMessage(ControlMessage message)
     {
         if (_running is not { } running)
             return;
@@ -201,7 +202,7 @@ internal sealed partial class DeviceWorker(
     private async Task GiveBackAsync(Delivery delivery, IChannel channel, BrokerSession session) =>
         await PassOnAsync(delivery, Wire.Read<JobMessage>(delivery.Body).Recipe.Model, channel, session);
 
-    // A copy at the queue's end: what comes behind it does not wait for its next try, and nobody counts one where there was none.
+    // Publishes a copy at the end of the queue, so that jobs behind it do not wait, and the broker counts no failed delivery.
     private async Task PassOnAsync(Delivery delivery, string model, IChannel channel, BrokerSession session)
     {
         try
@@ -216,24 +217,24 @@ internal sealed partial class DeviceWorker(
         }
     }
 
-    private async Task BuryAsync(Delivery delivery, byte[] body, string reason, IChannel channel, BrokerSession session)
+    private async Task DeadLetterAsync(Delivery delivery, byte[] body, string reason, IChannel channel, BrokerSession session)
     {
-        Log.Buried(logger, reason);
+        Log.DeadLettered(logger, reason);
         await channel.PublishAsync(topology.Dead, "", body, session.Lost, new() { [DeadLetter.ReasonHeader] = reason, [DeadLetter.WorkerHeader] = name });
         await delivery.AckAsync(session.Lost);
     }
 
     private static partial class Log
     {
-        [LoggerMessage(40, LogLevel.Error, "Job {Job} broke, try {Try}")]
-        public static partial void Broke(ILogger logger, Exception? exception, Guid job, int @try);
+        [LoggerMessage(40, LogLevel.Error, "Job {Job} failed, try {Try}")]
+        public static partial void JobFailed(ILogger logger, Exception? exception, Guid job, int @try);
 
-        [LoggerMessage(41, LogLevel.Error, "A job is set aside: {Reason}")]
-        public static partial void Buried(ILogger logger, string reason);
+        [LoggerMessage(41, LogLevel.Error, "A job is dead-lettered: {Reason}")]
+        public static partial void DeadLettered(ILogger logger, string reason);
     }
 }
 
-/// <summary>Why a job ended before its end.</summary>
+/// <summary>Why a running job was interrupted.</summary>
 internal enum Ending
 {
     None,
@@ -241,13 +242,13 @@ internal enum Ending
     Cancelled,
 }
 
-/// <summary>A device broke under a job.</summary>
+/// <summary>The device, not the job, is at fault.</summary>
 internal sealed class DeviceException(JobMessage job, Exception inner) : Exception(inner.Message, inner)
 {
     public JobMessage Job => job;
 }
 
-/// <summary>The job in hand, and the means to end it.</summary>
+/// <summary>The running job of a device. Thread-safe.</summary>
 internal sealed class RunningJob(JobMessage job, bool canBeSuperseded, CancellationToken abort) : IDisposable
 {
     private readonly Lock _lock = new();
@@ -260,10 +261,10 @@ internal sealed class RunningJob(JobMessage job, bool canBeSuperseded, Cancellat
 
     public CancellationToken Token => _cancellation.Token;
 
-    /// <summary>None where it came to its own end, or was ended by the worker's stop.</summary>
+    /// <summary>None if the job finished by itself, or the worker stops.</summary>
     public Ending Ending { get; private set; }
 
-    /// <summary>Ends it between two stages; nothing happens where it has ended.</summary>
+    /// <summary>Interrupts the job between two stages. Does nothing if it has ended.</summary>
     public void End(Ending ending)
     {
         lock (_lock)

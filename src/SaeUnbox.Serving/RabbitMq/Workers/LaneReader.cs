@@ -5,8 +5,8 @@ using RabbitMQ.Client;
 namespace SaeUnbox.Serving.RabbitMq;
 
 /// <summary>
-/// Gets a worker its next job. While there are jobs it pulls one at a time, in the lanes' order; with none it waits for the first that
-/// comes by any lane. So a worker holds what it does, and nothing that another could be doing. Used by one device.
+/// Fetches a device's next job. While jobs wait, it pulls one at a time in the order of the lanes; otherwise it subscribes to all lanes until
+/// one arrives. A worker therefore holds no jobs that another could be running.
 /// </summary>
 internal sealed class LaneReader
 {
@@ -35,7 +35,7 @@ internal sealed class LaneReader
         return reader;
     }
 
-    /// <summary>The next job; waits for one.</summary>
+    /// <summary>Waits for the next job.</summary>
     public async Task<Delivery> TakeAsync(CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
@@ -44,7 +44,7 @@ internal sealed class LaneReader
         return delivery;
     }
 
-    /// <summary>What came along and was not begun; it is to be given back.</summary>
+    /// <summary>Jobs that were delivered but not taken; the caller returns them to the broker.</summary>
     public async Task<IReadOnlyList<Delivery>> HeldAsync()
     {
         await _unsubscribed;
@@ -53,7 +53,7 @@ internal sealed class LaneReader
         return _held;
     }
 
-    // Two lanes may each deliver in the moment before the others are closed.
+    // Several lanes may deliver before the subscriptions end.
     private async Task<Delivery?> TakeHeldAsync()
     {
         await _unsubscribed;
@@ -69,11 +69,11 @@ internal sealed class LaneReader
     private async Task<Delivery?> PullAsync(CancellationToken cancellation)
     {
         _turn++;
-        // To count costs the broker less than to take from an empty quorum queue, which it has to write down.
+        // Counting is cheaper for the broker than a get on an empty quorum queue, which goes through its log.
         var counts = await Task.WhenAll(_sources.Select(source => source.From.CountAsync(source.Channel, cancellation)));
         foreach (var lane in _order.Next())
         {
-            // The models of a lane take turns.
+            // Models within a lane take turns.
             var sources = _sources.Zip(counts).Where(pair => pair.First.From.Lane == lane).ToArray();
             for (var i = 0; i < sources.Length; i++)
             {
@@ -94,7 +94,7 @@ internal sealed class LaneReader
         }
         finally
         {
-            // While the job is done already.
+            // Unsubscribes while the job runs.
             _unsubscribed = Task.WhenAll(_sources.Zip(tags, (source, tag) => source.Channel.BasicCancelAsync(tag)));
         }
     }
@@ -102,56 +102,50 @@ internal sealed class LaneReader
     private sealed record Source(LaneQueue From, IChannel Channel, AsyncEventingBasicConsumer Consumer);
 }
 
-/// <param name="Lane">The lane.</param>
-/// <param name="Queue">One of its queues.</param>
-/// <param name="CountAsync">How many jobs wait in it.</param>
+/// <param name="CountAsync">Counts the jobs that wait in the queue.</param>
 internal sealed record LaneQueue(Lane Lane, string Queue, Func<IChannel, CancellationToken, Task<uint>> CountAsync);
 
 internal enum Lane
 {
-    /// <summary>Jobs of canvases.</summary>
+    /// <summary>Jobs of canvases, for any worker.</summary>
     Live,
 
-    /// <summary>Jobs of canvases whose last job this worker did, a short while before they go to the others.</summary>
-    Private,
+    /// <summary>Jobs reserved for this worker for a short time, because it ran their canvas's last job.</summary>
+    Affinity,
 
-    /// <summary>All others.</summary>
+    /// <summary>Jobs without a canvas.</summary>
     Batch,
 }
 
 /// <summary>
-/// In which order a worker looks for its next job: live first, then its own, which came later than those; then batch, which goes first every
-/// so often, so that it is not left behind.
+/// The order in which a worker looks for its next job: live, then affinity (those jobs are newer), then batch. After eight jobs without a
+/// batch job, batch comes first once, so that it does not starve.
 /// </summary>
 internal sealed class LaneOrder
 {
     private const int LiveInRow = 8;
     private int _live;
 
-    public IReadOnlyList<Lane> Next() => _live >= LiveInRow ? [Lane.Batch, Lane.Live, Lane.Private] : [Lane.Live, Lane.Private, Lane.Batch];
+    public IReadOnlyList<Lane> Next() => _live >= LiveInRow ? [Lane.Batch, Lane.Live, Lane.Affinity] : [Lane.Live, Lane.Affinity, Lane.Batch];
 
     public void Took(Lane lane) => _live = lane == Lane.Batch ? 0 : _live + 1;
 }
 
-/// <summary>A message that a worker holds.</summary>
-/// <param name="Channel">The channel it came by.</param>
-/// <param name="Tag">Its tag there.</param>
-/// <param name="Lane">The lane it came by.</param>
-/// <param name="Body">The message.</param>
-/// <param name="Tries">How often it was tried before.</param>
-/// <param name="TraceParent">The span it belongs to; null for none.</param>
+/// <summary>A delivered message that is not acknowledged yet.</summary>
+/// <param name="Tag">The delivery tag on its channel.</param>
+/// <param name="Tries">How often the job was tried before.</param>
+/// <param name="TraceParent">W3C traceparent of the job's span; null without tracing.</param>
 internal sealed record Delivery(IChannel Channel, ulong Tag, Lane Lane, byte[] Body, int Tries, string? TraceParent)
 {
-    /// <summary>Counts the tries before this copy was made; those that ended with their worker the broker counts itself.</summary>
+    /// <summary>Header with the tries before this copy was published. The broker itself counts those that ended with a lost worker.</summary>
     public const string TriesHeader = "x-tries";
 
     public static Delivery Of(IChannel channel, ulong tag, Lane lane, ReadOnlyMemory<byte> body, IReadOnlyBasicProperties properties) =>
         new(channel, tag, lane, body.ToArray(), Count(properties, "x-delivery-count") + Count(properties, TriesHeader), TraceHeader.Read(properties));
 
-    /// <summary>It is done with.</summary>
     public ValueTask AckAsync(CancellationToken cancellation) => Channel.BasicAckAsync(Tag, multiple: false, cancellation);
 
-    /// <summary>Another is to have it; the broker counts it as a try.</summary>
+    /// <summary>Returns the message to its queue. The broker counts this as a try.</summary>
     public ValueTask ReturnAsync(CancellationToken cancellation) => Channel.BasicNackAsync(Tag, multiple: false, requeue: true, cancellation);
 
     private static int Count(IReadOnlyBasicProperties properties, string header) =>

@@ -6,12 +6,12 @@ using RabbitMQ.Client;
 
 namespace SaeUnbox.Serving.RabbitMq;
 
-/// <summary>A worker process: its devices take jobs from the broker, once their models are loaded.</summary>
+/// <summary>Runs a worker process: once the models are loaded, its devices take jobs from the broker.</summary>
 internal sealed class WorkerService(IReadOnlyList<IJobExecutor> executors, IOptions<RabbitMqOptions> options, BrokerConnection broker, TimeProvider clock, ILogger<WorkerService> logger) : BackgroundService, IServingState
 {
     private readonly Topology _topology = new(options.Value);
     private readonly ControlTable _control = new(options.Value.LiveTimeToLive, clock);
-    private readonly RecentAnswers _recent = new();
+    private readonly ReplyCache _replies = new();
     private readonly SemaphoreSlim _announce = new(0);
     private IReadOnlyList<DeviceWorker> _devices = [];
 
@@ -36,7 +36,7 @@ internal sealed class WorkerService(IReadOnlyList<IJobExecutor> executors, IOpti
         {
             foreach (var (i, executor) in executors.Index())
                 if (await executor.GetModelsAsync(stoppingToken) is { Count: > 0 } models)
-                    devices.Add(new($"{options.Value.Node}.{i}", executor, models, options.Value, _topology, _control, _recent, clock, logger));
+                    devices.Add(new($"{options.Value.Node}.{i}", executor, models, options.Value, _topology, _control, _replies, clock, logger));
         }
         catch (OperationCanceledException)
         {
@@ -55,8 +55,7 @@ internal sealed class WorkerService(IReadOnlyList<IJobExecutor> executors, IOpti
         var channel = await session.OpenAsync();
         await _topology.ClaimNameAsync(channel, "worker", options.Value.Node, session.Lost);
         await _topology.DeclareSharedAsync(channel, session.Lost);
-        var ears = await session.OpenAsync();
-        await ListenAsync(ears, session);
+        await SubscribeToControlAsync(await session.OpenAsync(), session);
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(stopping, session.Lost);
         var announcing = AnnounceAsync(channel, ending.Token);
         try
@@ -77,15 +76,15 @@ internal sealed class WorkerService(IReadOnlyList<IJobExecutor> executors, IOpti
         }
         catch (Exception exception)
         {
-            // The others must not go on without it.
+            // Stops the other devices, too; all start again on the next connection.
             session.Lose(exception.Message);
             throw;
         }
     }
 
-    private async Task ListenAsync(IChannel channel, BrokerSession session)
+    private async Task SubscribeToControlAsync(IChannel channel, BrokerSession session)
     {
-        var queue = await _topology.DeclareEarAsync(channel, _topology.Control, session.Lost);
+        var queue = await _topology.SubscribeAsync(channel, _topology.Control, session.Lost);
         var consumer = new AsyncEventingBasicConsumer(channel);
         consumer.ReceivedAsync += (_, delivery) =>
         {
@@ -100,7 +99,7 @@ internal sealed class WorkerService(IReadOnlyList<IJobExecutor> executors, IOpti
             }
             catch (MessageException)
             {
-                // Of another version; nothing is lost but time.
+                // Sent by another version. Missing it only costs time.
             }
             return Task.CompletedTask;
         };
@@ -111,25 +110,25 @@ internal sealed class WorkerService(IReadOnlyList<IJobExecutor> executors, IOpti
     {
         while (!ending.IsCancellationRequested)
         {
-            await channel.TellAsync(_topology.Announcements, "", Wire.Write(new Announcement(options.Value.Node, [.. _devices.Where(device => device.Failure is null).Select(device => device.Info)])), ending);
+            await channel.PublishTransientAsync(_topology.Announcements, "", Wire.Write(new Announcement(options.Value.Node, [.. _devices.Where(device => device.Failure is null).Select(device => device.Info)])), ending);
             await ((Task)_announce.WaitAsync(options.Value.AnnounceEvery, ending)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
-        // Farewell; where the connection is lost nobody hears it.
-        await channel.TellAsync(_topology.Announcements, "", Wire.Write(new Announcement(options.Value.Node, [])), CancellationToken.None);
+        // Tells the web nodes that the worker is leaving.
+        await channel.PublishTransientAsync(_topology.Announcements, "", Wire.Write(new Announcement(options.Value.Node, [])), CancellationToken.None);
     }
 }
 
-/// <summary>What this worker was told of superseded and cancelled jobs, for as long as such jobs may wait.</summary>
+/// <summary>Remembers which jobs were superseded or cancelled, for as long as such jobs may wait. Thread-safe.</summary>
 internal sealed class ControlTable(TimeSpan keep, TimeProvider clock)
 {
-    private const int Most = 4096;
+    private const int MaxEntries = 4096;
     private readonly Lock _lock = new();
     private readonly Dictionary<string, JobMessage> _newest = [];
     private readonly HashSet<Guid> _cancelled = [];
     private readonly Queue<(long At, Action Forget)> _age = [];
 
-    /// <summary>Told of each message, once the table knows it.</summary>
-    public event Action<ControlMessage>? Told;
+    /// <summary>Raised for each message, after the table is updated.</summary>
+    public event Action<ControlMessage>? Received;
 
     public void Take(ControlMessage message)
     {
@@ -142,13 +141,13 @@ internal sealed class ControlTable(TimeSpan keep, TimeProvider clock)
             }
             if (message.Cancelled is { } id && _cancelled.Add(id))
                 Remember(() => _cancelled.Remove(id));
-            while (_age.Count > Most || (_age.TryPeek(out var oldest) && clock.GetElapsedTime(oldest.At) > keep))
+            while (_age.Count > MaxEntries || (_age.TryPeek(out var oldest) && clock.GetElapsedTime(oldest.At) > keep))
                 _age.Dequeue().Forget();
         }
-        Told?.Invoke(message);
+        Received?.Invoke(message);
     }
 
-    /// <summary>The newest job that takes this one's place; null where there is none. It is of the same model.</summary>
+    /// <summary>The newest job of the same canvas and model that supersedes this one; null for none.</summary>
     public JobMessage? NewerThan(JobMessage job)
     {
         lock (_lock)
