@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 
 namespace SaeUnbox.Core;
 
-/// <summary>An immutable list that is equal to another of the same values, so that the records holding it are, too.</summary>
+/// <summary>An immutable list with value equality, for use in records.</summary>
 [CollectionBuilder(typeof(ValueList), nameof(ValueList.Create))]
 public sealed class ValueList<T> : IReadOnlyList<T>, IEquatable<ValueList<T>>
 {
@@ -34,7 +34,7 @@ public sealed class ValueList<T> : IReadOnlyList<T>, IEquatable<ValueList<T>>
     IEnumerator IEnumerable.GetEnumerator() => _items.GetEnumerator();
 }
 
-/// <summary>Makes lists for collection expressions: <c>Edits = [first, second]</c>.</summary>
+/// <summary>Creates lists, also from collection expressions such as <c>Edits = [first, second]</c>.</summary>
 public static class ValueList
 {
     public static ValueList<T> Create<T>(ReadOnlySpan<T> items) => new(items.ToArray());

@@ -90,7 +90,7 @@ public sealed class BadUseTests : IDisposable
             { Generate + " --edit mid.0:1:1@[[1,2]]", "it must lie between 0 and 1" },
             { Generate + " --edit mid.0:1:1@[[1,", "not valid JSON" },
             { Generate + " --edit mid.0:1:1@[[1]]", "has 1 x 1 cells" },
-            { Generate + " --ablate mid.0 --ablate mid.0", "mid.0 has an intervention already" },
+            { Generate + " --ablate mid.0 --ablate mid.0", "mid.0 already has an intervention" },
             { Generate + " --ablate middle", "--ablate middle" },
             { Generate + " --ablate down.9.9", "down.9.9" },
             { Generate + " --reconstruct down.9.9", "down.9.9" },

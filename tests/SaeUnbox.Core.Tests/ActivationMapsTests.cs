@@ -2,7 +2,7 @@ namespace SaeUnbox.Core.Tests;
 
 public class ActivationMapsTests
 {
-    // Two cells, three features kept per cell of a dictionary of ten; feature 9 is listed in the second cell but not active.
+    // Two cells with three features each, from a dictionary of ten. Feature 9 is stored in the second cell with value 0.
     private static readonly SiteActivations Maps =
         new(HookSite.Style, step: 1, rows: 1, columns: 2, features: 10, indices: [4, 7, 2, 2, 7, 9], values: [1, 8, 3, 3, 2, 0]);
 

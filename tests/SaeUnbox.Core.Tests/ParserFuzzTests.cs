@@ -3,27 +3,24 @@ using FsCheck.Fluent;
 
 namespace SaeUnbox.Core.Tests;
 
-/// <summary>Whatever is done to a text, a parser gives a valid value or a <see cref="RecipeException"/>.</summary>
+/// <summary>For any mutated text, a parser returns a valid value or throws a <see cref="RecipeException"/>.</summary>
 public class ParserFuzzTests
 {
     private const int Texts = 100;
     private const int MutationsOfEach = 40;
+    private static readonly Recipe Defaults = new() { Model = "mini", Prompt = "" };
 
     [Fact]
     public void FromJson_MutatedRecipe_GivesAValidRecipeOrARecipeException() =>
         Fuzz(Samples.Recipes.Select(recipe => recipe.ToJson()), text => Recipe.FromJson(text).Validate().Count == 0);
 
     [Fact]
-    public void RestoreJson_MutatedRecipe_GivesAValidRecipeOrARecipeException()
-    {
-        var defaults = new Recipe { Model = "mini", Prompt = "" };
-
-        Fuzz(Samples.Recipes.Select(recipe => recipe.ToJson()), text => Recipe.RestoreJson(text, defaults).Recipe.Validate().Count == 0);
-    }
+    public void RestoreJson_MutatedRecipe_GivesAValidRecipeOrARecipeException() =>
+        Fuzz(Samples.Recipes.Select(recipe => recipe.ToJson()), text => Recipe.RestoreJson(text, Defaults).Recipe.Validate().Count == 0);
 
     [Fact]
-    public void FromLink_MutatedLink_GivesAValidRecipeOrARecipeException() =>
-        Fuzz(Samples.Recipes.Select(recipe => recipe.ToLink()), text => Recipe.FromLink(text).Validate().Count == 0);
+    public void RestoreLink_MutatedLink_GivesAValidRecipeOrARecipeException() =>
+        Fuzz(Samples.Recipes.Select(recipe => recipe.ToLink()), text => Recipe.RestoreLink(text, Defaults).Recipe.Validate().Count == 0);
 
     [Fact]
     public void Parse_MutatedMask_GivesAMaskOrARecipeException() =>
@@ -43,7 +40,7 @@ public class ParserFuzzTests
                 }
                 catch (RecipeException)
                 {
-                    // refused, as it should be
+                    // The expected error.
                 }
             }
         }

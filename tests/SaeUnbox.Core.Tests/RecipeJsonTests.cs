@@ -100,9 +100,9 @@ public class RecipeJsonTests
     [InlineData("""{"version":1,"model":"m","prompt":"","seed":1,"steps":1,"guidance":0,"width":512,"height":512,"Seed":1}""", "'Seed': is not a field")]
     [InlineData("""{"version":1,"model":"m","prompt":"","seed":1,"steps":1,"guidance":0,"width":512,"width":512,"height":512}""", "not valid JSON")]
     [InlineData("""{"version":1,"model":"m","prompt":"","seed":1.5,"steps":"1","guidance":null,"width":512,"height":[]}""", "seed: is not a whole number")]
-    [InlineData("""{"version":1,"model":"m","prompt":3,"seed":1,"steps":1,"guidance":0,"width":512,"height":512}""", "prompt: is not a text")]
-    [InlineData("""{"version":1,"model":"m","prompt":"\ud83d","seed":1,"steps":1,"guidance":0,"width":512,"height":512}""", "prompt: holds half")]
-    [InlineData("""{"version":1,"\ud83d":"m"}""", "half of a surrogate pair")]
+    [InlineData("""{"version":1,"model":"m","prompt":3,"seed":1,"steps":1,"guidance":0,"width":512,"height":512}""", "prompt: is not a string")]
+    [InlineData("""{"version":1,"model":"m","prompt":"\ud83d","seed":1,"steps":1,"guidance":0,"width":512,"height":512}""", "prompt: contains an unpaired surrogate")]
+    [InlineData("""{"version":1,"\ud83d":"m"}""", "unpaired surrogate")]
     [InlineData("""{"version":1,"model":"m",}""", "not valid JSON (line 1, byte")]
     [InlineData("""{"version":1} {}""", "not valid JSON")]
     [InlineData("""[]""", "recipe: is not a JSON object")]
@@ -149,7 +149,7 @@ public class RecipeJsonTests
     [InlineData("""[{"kind":"erase","site":"mid.0"}]""", "interventions[0].kind: is 'erase'")]
     [InlineData("""[{"kind":"icon","site":"mid.0"}]""", "interventions[0].feature: is missing")]
     [InlineData("""[{"kind":"ablate","site":"mid.0","feature":3}]""", "interventions[0].'feature': is not a field")]
-    [InlineData("""[{"kind":"ablate","site":"mid.0"},{"kind":"reconstruct","site":"mid.0"}]""", "interventions[1].site: mid.0 has")]
+    [InlineData("""[{"kind":"ablate","site":"mid.0"},{"kind":"reconstruct","site":"mid.0"}]""", "interventions[1].site: mid.0 already has")]
     [InlineData("""{}""", "interventions: is not a list")]
     public void FromJson_BrokenIntervention_NamesTheField(string interventions, string problem)
     {

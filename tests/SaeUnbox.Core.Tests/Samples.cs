@@ -3,7 +3,7 @@ using FsCheck.Fluent;
 
 namespace SaeUnbox.Core.Tests;
 
-/// <summary>Random valid contracts.</summary>
+/// <summary>Generators of random valid values.</summary>
 internal static class Samples
 {
     private static readonly string[] Texts =

@@ -1,39 +1,36 @@
 namespace SaeUnbox.Core;
 
-/// <summary>The activations that one run gave, of every site and step that was asked for.</summary>
+/// <summary>The activations of one run at the requested sites and steps.</summary>
 public sealed class ActivationMaps(IEnumerable<SiteActivations> sites)
 {
     private readonly SiteActivations[] _sites = [.. sites.OrderBy(site => site.Site).ThenBy(site => site.Step)];
 
     public static ActivationMaps Empty { get; } = new([]);
 
-    /// <summary>All maps, in the order of the walk, then of the steps.</summary>
+    /// <summary>All maps, sorted by site and then by step.</summary>
     public IReadOnlyList<SiteActivations> All => _sites;
 
-    /// <summary>The sites that were read, in the order of the walk.</summary>
+    /// <summary>The distinct sites, in the order of the U-Net.</summary>
     public IReadOnlyList<HookSite> Sites => [.. _sites.Select(map => map.Site).Distinct()];
 
-    /// <summary>The map of a site at a step; null where it was not asked for.</summary>
+    /// <summary>Returns null if the site or step was not requested.</summary>
     public SiteActivations? Find(HookSite site, int step = 0) => Array.Find(_sites, map => map.Site == site && map.Step == step);
 }
 
 /// <summary>
-/// The active features of one site at one step: for each cell of the grid the k largest, as their indices and values. All other
-/// features are 0 there. A value of 0 means that fewer than k were active.
+/// The active features of one site at one step: the indices and values of the k largest in each cell. All other features are 0 in that
+/// cell. A stored value of 0 means that fewer than k features are active.
 /// </summary>
 public sealed class SiteActivations
 {
     private readonly int[] _indices;
     private readonly float[] _values;
 
-    /// <param name="site">The block that was read.</param>
     /// <param name="step">The denoising step, from 0.</param>
-    /// <param name="rows">Rows of the grid.</param>
-    /// <param name="columns">Columns of the grid.</param>
-    /// <param name="features">Number of features of the site's dictionary.</param>
-    /// <param name="indices">rows x columns x k feature indices; k follows from the length. Not copied.</param>
-    /// <param name="values">The activations in the same order, 0 or more. Not copied.</param>
-    /// <exception cref="ArgumentException">The lengths do not fit, or an index lies outside the dictionary.</exception>
+    /// <param name="features">Size of the site's dictionary.</param>
+    /// <param name="indices">rows x columns x k feature indices; the length determines k. Not copied.</param>
+    /// <param name="values">Activations in the same order, 0 or more. Not copied.</param>
+    /// <exception cref="ArgumentException">The lengths do not match, or an index is outside the dictionary.</exception>
     public SiteActivations(HookSite site, int step, int rows, int columns, int features, int[] indices, float[] values)
     {
         if (rows < 1 || columns < 1 || indices.Length != values.Length || indices.Length % (rows * columns) != 0)
@@ -57,19 +54,19 @@ public sealed class SiteActivations
     /// <summary>Size of the dictionary.</summary>
     public int Features { get; }
 
-    /// <summary>Features kept per cell.</summary>
+    /// <summary>Number of features stored per cell.</summary>
     public int K { get; }
 
-    /// <summary>Share of what the block added that the features explain, by the reference's formula; null where it was not measured.</summary>
+    /// <summary>Fraction of the block's contribution that the features explain, by the reference's formula; null if it was not measured.</summary>
     public double? ExplainedVariance { get; init; }
 
-    /// <summary>Feature indices, rows x columns x k.</summary>
+    /// <summary>Feature indices: rows x columns x k.</summary>
     public ReadOnlySpan<int> Indices => _indices;
 
-    /// <summary>Activations, rows x columns x k.</summary>
+    /// <summary>Activations: rows x columns x k.</summary>
     public ReadOnlySpan<float> Values => _values;
 
-    /// <summary>One feature's activation in every cell, row by row; zeros where it is not active.</summary>
+    /// <summary>One feature's activation in every cell: rows x columns values, row by row.</summary>
     public float[] Map(int feature)
     {
         var map = new float[Rows * Columns];
@@ -82,7 +79,7 @@ public sealed class SiteActivations
         return map;
     }
 
-    /// <summary>The features with the largest mean, or maximum, or share; at a tie the smaller index comes first.</summary>
+    /// <summary>The features with the largest mean, maximum or share. Ties are sorted by index.</summary>
     public IReadOnlyList<ActiveFeature> Top(int count, FeatureOrder order = FeatureOrder.Mean)
     {
         Func<ActiveFeature, double> key = order switch
@@ -122,14 +119,12 @@ public sealed class SiteActivations
     }
 }
 
-/// <summary>A feature that is active somewhere on a grid.</summary>
-/// <param name="Feature">Its index.</param>
-/// <param name="Mean">Mean activation over all cells, the inactive ones included.</param>
-/// <param name="Max">Largest activation of a cell.</param>
-/// <param name="Share">Share of the cells in which it is active.</param>
+/// <summary>A feature that is active in at least one cell.</summary>
+/// <param name="Mean">Mean activation over all cells, including inactive ones.</param>
+/// <param name="Max">Largest activation in a cell.</param>
+/// <param name="Share">Fraction of cells in which it is active.</param>
 public sealed record ActiveFeature(int Feature, double Mean, float Max, double Share);
 
-/// <summary>A feature's activation in one cell.</summary>
 public readonly record struct CellFeature(int Feature, float Value);
 
 public enum FeatureOrder

@@ -1,26 +1,26 @@
 namespace SaeUnbox.Core;
 
-/// <summary>A model that can be asked for, and how it is best run.</summary>
-/// <param name="Name">The name recipes use.</param>
-/// <param name="Title">The name people read.</param>
-/// <param name="Steps">Denoising steps it is made for.</param>
-/// <param name="Guidance">Guidance scale it is made for.</param>
-/// <param name="Width">Width in pixels it is made for.</param>
-/// <param name="Height">Height in pixels it is made for.</param>
-/// <param name="Sites">Its autoencoders, in the order of the walk.</param>
+/// <summary>An available model and its recommended settings.</summary>
+/// <param name="Name">The name in recipes.</param>
+/// <param name="Title">The name for display.</param>
+/// <param name="Steps">Denoising steps.</param>
+/// <param name="Guidance">Scale of classifier-free guidance.</param>
+/// <param name="Width">In pixels.</param>
+/// <param name="Height">In pixels.</param>
+/// <param name="Sites">The sites with autoencoders, in the order of the U-Net.</param>
 public sealed record ModelInfo(
     string Name, string Title, int Steps, double Guidance, int Width, int Height, IReadOnlyList<SaeInfo> Sites)
 {
-    /// <summary>What a recipe may call whatever set of autoencoders is loaded.</summary>
+    /// <summary>The name in a recipe that stands for whichever set of autoencoders is loaded.</summary>
     public const string DefaultSaes = "default";
 
-    /// <summary>Name of the set its autoencoders come from; null where it has none.</summary>
+    /// <summary>Name of the loaded set of autoencoders; null for none.</summary>
     public string? Saes { get; init; }
 
-    /// <summary>Whether features numbered in the set of this name (see <see cref="Recipe.Saes"/>) are this model's.</summary>
+    /// <summary>Whether a recipe's <see cref="Recipe.Saes"/> names this model's set of autoencoders.</summary>
     public bool HasSaes(string? name) => name is null or DefaultSaes || name == Saes;
 
-    /// <summary>A recipe with the model's own settings.</summary>
+    /// <summary>Creates a recipe with the model's recommended settings.</summary>
     public Recipe NewRecipe(string prompt = "") =>
         new() { Model = Name, Prompt = prompt, Steps = Steps, Guidance = Guidance, Width = Width, Height = Height };
 
@@ -28,35 +28,33 @@ public sealed record ModelInfo(
 }
 
 /// <summary>The autoencoder of a site.</summary>
-/// <param name="Site">Where it reads and writes.</param>
-/// <param name="Features">n, the size of its dictionary.</param>
-/// <param name="K">k, how many features are active per cell.</param>
-/// <param name="Channels">d, the width of the vectors it takes.</param>
-/// <param name="CellSize">Pixels on the side of one cell of the site's grid.</param>
+/// <param name="Features">Size of the dictionary (n).</param>
+/// <param name="K">Active features per cell (k).</param>
+/// <param name="Channels">Width of the site's vectors (d).</param>
+/// <param name="CellSize">Side of a cell of the site's grid in pixels.</param>
 public sealed record SaeInfo(HookSite Site, int Features, int K, int Channels, int CellSize)
 {
-    /// <summary>The grid of a picture; a cell that the picture fills only in part counts.</summary>
+    /// <summary>Size of the grid for a picture of this size. Partly covered cells count.</summary>
     public (int Rows, int Columns) Grid(int width, int height) =>
         ((height + CellSize - 1) / CellSize, (width + CellSize - 1) / CellSize);
 }
 
-/// <summary>The models that can be asked for.</summary>
+/// <summary>The available models.</summary>
 public interface IModelCatalogue
 {
-    /// <summary>Every model, the default first; empty while none is ready.</summary>
+    /// <summary>All models, the default first; empty while none is ready.</summary>
     IReadOnlyList<ModelInfo> Models { get; }
 
-    /// <summary>The model of this name; null where there is none.</summary>
     ModelInfo? Find(string name) => Models.FirstOrDefault(model => model.Name == name);
 
-    /// <summary>What is known of a model's features; null where there is no such model.</summary>
+    /// <summary>The atlas of a model's features; null if there is no such model.</summary>
     IFeatureAtlas? AtlasOf(string model);
 }
 
-/// <summary>Whether a recipe fits a model, as far as the catalogue can tell: before it waits, and before anything of it is kept.</summary>
+/// <summary>Checks whether a recipe fits a model, without loading the model.</summary>
 public static class ModelFit
 {
-    /// <summary>Every field that does not fit; empty for a recipe that does.</summary>
+    /// <summary>Lists all fields that do not fit.</summary>
     public static IReadOnlyList<RecipeError> Check(Recipe recipe, ModelInfo model)
     {
         var errors = new List<RecipeError>();
@@ -67,11 +65,11 @@ public static class ModelFit
         return errors;
     }
 
-    /// <summary>The model of a recipe that fits it.</summary>
+    /// <summary>Finds a recipe's model.</summary>
     /// <param name="recipe">A valid recipe.</param>
-    /// <param name="catalogue">The models there are.</param>
-    /// <param name="last">The model as it was last seen: with workers elsewhere it may be out of sight for a moment.</param>
-    /// <exception cref="RecipeException">There is no such model, or fields do not fit it.</exception>
+    /// <param name="catalogue">The available models.</param>
+    /// <param name="last">Used if the catalogue does not list the model at the moment, as while its workers reconnect.</param>
+    /// <exception cref="RecipeException">There is no such model, or the recipe does not fit it.</exception>
     public static ModelInfo Require(Recipe recipe, IModelCatalogue catalogue, ModelInfo? last = null)
     {
         var model = catalogue.Find(recipe.Model) ?? (last?.Name == recipe.Model ? last : null)
@@ -79,13 +77,12 @@ public static class ModelFit
         return Check(recipe, model) is { Count: > 0 } errors ? throw new RecipeException(errors) : model;
     }
 
-    /// <summary>What to throw for a model that is not there.</summary>
-    /// <param name="model">Its name.</param>
-    /// <param name="known">The names of those that are.</param>
+    /// <summary>Creates the error for an unknown model.</summary>
+    /// <param name="known">The names of the available models.</param>
     public static RecipeException NoModel(string model, IEnumerable<string> known) =>
-        new("model", $"there is no model {Excerpt.Of(model)} here; there are {string.Join(", ", known)}");
+        new("model", $"there is no model {UntrustedText.Quote(model)}; available: {string.Join(", ", known)}");
 
-    /// <summary>Keeps of a recipe what fits the model, and says what was left out.</summary>
+    /// <summary>Keeps the parts of a recipe that fit the model, and reports what was dropped.</summary>
     public static RestoredRecipe Restore(Recipe recipe, ModelInfo model)
     {
         var errors = new List<RecipeError>();
@@ -115,7 +112,7 @@ public static class ModelFit
             yield return new($"{path}.mask", $"is {mask.Rows} x {mask.Columns} cells, but {edit.Site} has {rows} x {columns} at {recipe.Width} x {recipe.Height} pixels");
     }
 
-    // A site can be ablated without an autoencoder: which sites there are only the model itself knows.
+    // A site can be ablated without an autoencoder, and only the loaded model knows all its sites.
     private static IEnumerable<RecipeError> Check(SiteIntervention intervention, string path, ModelInfo model)
     {
         if (intervention is SiteIntervention.Ablate)
@@ -130,7 +127,7 @@ public static class ModelFit
         new($"{path}.site", NoAutoencoder(site, model));
 
     internal static string NoAutoencoder(HookSite site, ModelInfo model) =>
-        $"there is no sparse autoencoder for {site}; there are {(model.Sites.Count == 0 ? "none (give a folder of them)" : string.Join(", ", model.Sites.Select(sae => sae.Site)))}";
+        $"there is no sparse autoencoder for {site}; available: {(model.Sites.Count == 0 ? "none (set the folder of the autoencoders)" : string.Join(", ", model.Sites.Select(sae => sae.Site)))}";
 
     private static RecipeError OutOfRange(int feature, string path, SaeInfo sae) =>
         new($"{path}.feature", $"is {feature}, but {sae.Site} has the features 0 to {sae.Features - 1}");

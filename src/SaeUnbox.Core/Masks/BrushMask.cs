@@ -6,13 +6,13 @@ using System.Text.Json;
 namespace SaeUnbox.Core;
 
 /// <summary>
-/// How strongly an edit acts on each cell of a site's grid: an immutable rows x columns matrix of numbers from 0 to 1,
-/// held as float32. Where an edit has no mask it acts on the whole grid.
+/// How strongly an edit acts on each cell of a site's grid: an immutable rows x columns matrix of float32 values from 0 to 1.
+/// An edit without a mask acts on the whole grid.
 /// </summary>
 [JsonConverter(typeof(BrushMaskConverter))]
 public sealed class BrushMask : IEquatable<BrushMask>
 {
-    /// <summary>Most rows, and most columns: the finest site of a picture 4096 pixels wide.</summary>
+    /// <summary>Most rows and most columns: the grid of the finest site for a picture of 4096 pixels.</summary>
     public const int MaxSide = 256;
 
     private readonly float[] _cells;
@@ -28,37 +28,37 @@ public sealed class BrushMask : IEquatable<BrushMask>
 
     public int Columns { get; }
 
-    /// <summary>The values row by row.</summary>
+    /// <summary>rows x columns values, row by row.</summary>
     public ReadOnlySpan<float> Cells => _cells;
 
     public float this[int row, int column] => _cells[(row * Columns) + column];
 
-    /// <summary>True where nothing is painted.</summary>
+    /// <summary>True if nothing is painted.</summary>
     public bool IsBlank => !_cells.AsSpan().ContainsAnyExcept(0f);
 
-    /// <summary>Takes rows x columns values, row by row.</summary>
-    /// <exception cref="RecipeException">The grid's size is out of bounds or a value lies outside 0 to 1.</exception>
+    /// <param name="cells">rows x columns values, row by row.</param>
+    /// <exception cref="RecipeException">The size is out of bounds, or a value is outside 0 to 1.</exception>
     public static BrushMask FromCells(int rows, int columns, ReadOnlySpan<float> cells)
     {
         CheckSize(rows, columns);
         if (cells.Length != rows * columns)
-            throw new RecipeException(FieldName, $"holds {cells.Length} cells, but {rows} x {columns} are {rows * columns}");
+            throw new RecipeException(FieldName, $"has {cells.Length} cells, but {rows} x {columns} are {rows * columns}");
         var copy = cells.ToArray();
         for (var i = 0; i < copy.Length; i++)
         {
             if (copy[i] is not (>= 0 and <= 1))
                 throw OutOfRange(i / columns, i % columns, copy[i]);
-            copy[i] += 0f; // negative zero becomes zero: equal masks have equal bytes
+            copy[i] += 0f; // turns negative zero into zero, so that equal masks have equal bytes
         }
 
         return new(rows, columns, copy);
     }
 
     /// <summary>
-    /// Takes painted pixels: a cell's value is the share of the pixels of its block whose value is above 0. Where the picture
-    /// is no multiple of the grid, the blocks differ by one pixel.
+    /// Converts painted pixels: a cell's value is the fraction of nonzero pixels in its block. If the picture is not a multiple of the
+    /// grid, block sizes differ by one pixel.
     /// </summary>
-    /// <param name="pixels">width x height bytes, row by row: the alpha of a painted layer.</param>
+    /// <param name="pixels">width x height bytes, row by row, such as the alpha of a painted layer.</param>
     /// <exception cref="RecipeException">The sizes do not fit.</exception>
     public static BrushMask FromPixels(ReadOnlySpan<byte> pixels, int width, int height, int rows, int columns)
     {
@@ -66,7 +66,7 @@ public sealed class BrushMask : IEquatable<BrushMask>
         if (width < columns || height < rows)
             throw new RecipeException(FieldName, $"a picture of {width} x {height} pixels is too small for {columns} x {rows} cells");
         if (pixels.Length != (long)width * height)
-            throw new RecipeException(FieldName, $"holds {pixels.Length} pixels, but {width} x {height} are {(long)width * height}");
+            throw new RecipeException(FieldName, $"has {pixels.Length} pixels, but {width} x {height} are {(long)width * height}");
         var cells = new float[rows * columns];
         for (var row = 0; row < rows; row++)
         {
@@ -85,14 +85,14 @@ public sealed class BrushMask : IEquatable<BrushMask>
     }
 
     /// <summary>Reads the text form (see <see cref="ToString"/>) or a JSON array of rows such as <c>[[0, 1], [0.5, 0]]</c>.</summary>
-    /// <exception cref="RecipeException">The text is neither, or a value lies outside 0 to 1.</exception>
+    /// <exception cref="RecipeException">The text is malformed, or a value is outside 0 to 1.</exception>
     public static BrushMask Parse(string text) =>
         text.AsSpan().TrimStart().StartsWith("[") ? MaskRows.Parse(text) : MaskText.Parse(text);
 
     /// <summary>
-    /// The text form, exact for every mask: <c>ROWSxCOLUMNS/SCALE:DATA</c>. DATA is base64url of runs, each its length and its
-    /// value. With a scale D of 1, 255 or 1024 (the first that gives every cell exactly) the value is a whole number v and
-    /// stands for the float32 nearest to v / D; with the scale <c>f32</c> it is the float32 itself.
+    /// The lossless text form <c>ROWSxCOLUMNS/SCALE:DATA</c>. DATA is base64url of runs, each a length and a value. SCALE is D = 1, 255
+    /// or 1024, the first that represents every cell exactly; the value is then a whole number v that stands for the float32 nearest to
+    /// v / D. Otherwise SCALE is <c>f32</c>, and the value is a float32.
     /// </summary>
     public override string ToString() => MaskText.Write(this);
 
@@ -123,7 +123,7 @@ public sealed class BrushMask : IEquatable<BrushMask>
     private static int Edge(int index, int pixels, int cells) => (int)((long)index * pixels / cells);
 }
 
-/// <summary>A mask in JSON is its text form; an array of rows is read as well.</summary>
+/// <summary>Writes a mask to JSON in its text form. Also reads an array of rows.</summary>
 internal sealed class BrushMaskConverter : JsonConverter<BrushMask>
 {
     public override BrushMask Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
@@ -136,7 +136,7 @@ internal sealed class BrushMaskConverter : JsonConverter<BrushMask>
         writer.WriteStringValue(value.ToString());
 }
 
-/// <summary>Writes whole numbers in groups of seven bits, lowest first, and float32 values in little-endian order.</summary>
+/// <summary>Writes whole numbers as LEB128 (seven bits per byte, lowest first) and float32 values in little-endian order.</summary>
 internal sealed class RunWriter
 {
     private readonly List<byte> _bytes = [];
@@ -158,7 +158,7 @@ internal sealed class RunWriter
     }
 }
 
-/// <summary>Reads what <see cref="RunWriter"/> wrote; false at the end of the data or for a number beyond 28 bits.</summary>
+/// <summary>Reads what <see cref="RunWriter"/> wrote. Returns false at the end of the data and for numbers of more than 28 bits.</summary>
 internal ref struct RunReader(ReadOnlySpan<byte> bytes)
 {
     private const int MaxBits = 28;

@@ -4,12 +4,12 @@ using System.Text.Json;
 
 namespace SaeUnbox.Core;
 
-/// <summary>The compact text form of a mask, see <see cref="BrushMask.ToString"/>.</summary>
+/// <summary>The compact text form of a mask; see <see cref="BrushMask.ToString"/>.</summary>
 internal static class MaskText
 {
     private const string FloatScale = "f32";
 
-    // Drawn or erased; a brush of 256 levels; the share of a block of 32 x 32 pixels, or of 16 x 16, 8 x 8 …
+    // 1: painted or not. 255: a brush of 256 levels. 1024: the fraction of a block of 32 x 32, 16 x 16 or 8 x 8 pixels.
     private static readonly int[] Scales = [1, 255, 1024];
 
     public static string Write(BrushMask mask)
@@ -30,7 +30,7 @@ internal static class MaskText
                 end++;
             runs.WriteNumber(end - start);
             if (scale is { } whole)
-                runs.WriteNumber(Quantised(cells[start], whole));
+                runs.WriteNumber(Quantized(cells[start], whole));
             else
                 runs.WriteFloat(cells[start]);
         }
@@ -44,11 +44,11 @@ internal static class MaskText
         if (text.Split(':', 2) is not [var head, var data] || head.Split('/') is not [var size, var scaleText]
             || size.Split('x') is not [var rowText, var columnText]
             || !TryWhole(rowText, out var rows) || !TryWhole(columnText, out var columns))
-            throw new RecipeException(BrushMask.FieldName, $"{Excerpt.Of(text)} is not a mask; it begins like 16x16/1024:");
+            throw new RecipeException(BrushMask.FieldName, $"{UntrustedText.Quote(text)} is not a mask; a mask starts like 16x16/1024:");
         BrushMask.CheckSize(rows, columns);
         var scale = Array.Find(Scales, s => s.ToString(CultureInfo.InvariantCulture) == scaleText);
         if (scale == 0 && scaleText != FloatScale)
-            throw Broken($"the scale {Excerpt.Of(scaleText)} is not one of 1, 255, 1024, f32");
+            throw Broken($"the scale {UntrustedText.Quote(scaleText)} is not one of 1, 255, 1024, f32");
         if (!Base64Url.IsValid(data))
             throw Broken("the part after the colon is not base64url");
 
@@ -80,16 +80,16 @@ internal static class MaskText
     {
         foreach (var cell in cells)
         {
-            if (Value(Quantised(cell, scale), scale) != cell)
+            if (Value(Quantized(cell, scale), scale) != cell)
                 return false;
         }
 
         return true;
     }
 
-    private static int Quantised(float value, int scale) => (int)Math.Round((double)value * scale);
+    private static int Quantized(float value, int scale) => (int)Math.Round((double)value * scale);
 
-    private static float Value(int quantised, int scale) => (float)((double)quantised / scale);
+    private static float Value(int quantized, int scale) => (float)((double)quantized / scale);
 
     private static bool TryWhole(string text, out int value) =>
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value);
@@ -100,7 +100,7 @@ internal static class MaskText
 /// <summary>A mask as a JSON array of rows, each an array of numbers.</summary>
 internal static class MaskRows
 {
-    // A number takes at most 25 characters and its comma.
+    // A number takes at most 25 characters, plus a comma.
     private const int MaxLength = BrushMask.MaxSide * BrushMask.MaxSide * 26;
 
     public static BrushMask Parse(string json)
@@ -121,13 +121,13 @@ internal static class MaskRows
         foreach (var values in rows.EnumerateArray())
         {
             if (values.ValueKind != JsonValueKind.Array || values.GetArrayLength() != columnCount)
-                throw new RecipeException(BrushMask.FieldName, $"row {row} is not an array of {columnCount} numbers as the first row is");
+                throw new RecipeException(BrushMask.FieldName, $"row {row} is not an array of {columnCount} numbers like the first row");
             var column = 0;
             foreach (var value in values.EnumerateArray())
             {
                 if (value.ValueKind != JsonValueKind.Number)
                     throw new RecipeException(BrushMask.FieldName, $"the cell in row {row}, column {column} is not a number");
-                // Checked before rounding to float32, so that 1.00000001 is refused and not made 1.
+                // Checked before rounding to float32, so that 1.00000001 is rejected rather than rounded to 1.
                 if (value.GetDouble() is not (>= 0 and <= 1))
                     throw BrushMask.OutOfRange(row, column, value.GetDouble());
                 cells[(row * columnCount) + column++] = value.GetSingle();

@@ -10,15 +10,15 @@ using SixLabors.ImageSharp;
 namespace SaeUnbox.Core;
 
 /// <summary>
-/// ImageSharp with the three formats that are used here. It is given files whose sizes and chunks have been checked, without metadata.
+/// Wraps ImageSharp with only PNG, JPEG and WebP. Callers check sizes and chunks, and remove metadata, before they call it.
 /// </summary>
 internal static class Codec
 {
-    // One thread: the others belong to the models.
+    // One thread, because the models use the others.
     private static readonly Configuration Settings =
         new(new PngConfigurationModule(), new JpegConfigurationModule(), new WebpConfigurationModule()) { MaxDegreeOfParallelism = 1 };
 
-    /// <summary>The pixels of a file, as height x width values of <typeparamref name="TPixel"/>.</summary>
+    /// <returns>height x width pixels.</returns>
     /// <exception cref="PictureException">The file is broken.</exception>
     public static TPixel[] Decode<TPixel>(IImageDecoder decoder, byte[] file, out int width, out int height)
         where TPixel : unmanaged, IPixel<TPixel>
@@ -33,7 +33,7 @@ internal static class Codec
         }
         catch (Exception error)
         {
-            // A broken file ends in one of ImageSharp's own exceptions, an index out of bounds or a null.
+            // For a broken file, ImageSharp throws its own exceptions, or one for an index out of range or a null reference.
             throw new PictureException("the picture file is broken: its pixels cannot be read", error);
         }
     }
@@ -49,18 +49,17 @@ internal static class Codec
     }
 }
 
-/// <summary>JPEG files.</summary>
 public static class Jpeg
 {
     private const byte Marker = 0xFF, StartOfImage = 0xD8, StartOfScan = 0xDA, FirstFrame = 0xC0, LastFrame = 0xCF;
     private const byte FirstApplication = 0xE0, AdobeColours = 0xEE, LastApplication = 0xEF, Comment = 0xFE;
 
-    // Above this quality colours keep the full resolution.
-    private const int BestOfHalvedColours = 90;
+    // Above this quality, chroma keeps the full resolution.
+    private const int MaxQualityOfHalvedChroma = 90;
 
     public static bool IsJpeg(ReadOnlySpan<byte> file) => file.StartsWith([Marker, StartOfImage, Marker]);
 
-    /// <summary>Reads a JPEG as RGB; the size it states is checked first, and metadata is left aside.</summary>
+    /// <summary>Reads a JPEG as RGB. Checks the size in its header first, and ignores metadata.</summary>
     /// <exception cref="PictureException">The file is broken or too large.</exception>
     public static Picture Decode(ReadOnlySpan<byte> file)
     {
@@ -68,18 +67,18 @@ public static class Jpeg
         return new(width, height, 3, MemoryMarshal.AsBytes<Rgb24>(pixels).ToArray());
     }
 
-    /// <summary>Writes a picture; alpha is left out.</summary>
+    /// <summary>Writes a picture without alpha.</summary>
     /// <param name="picture">RGB or RGBA.</param>
     /// <param name="quality">1 to 100.</param>
     public static byte[] Encode(Picture picture, int quality = 90)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(quality, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(quality, 100);
-        var colours = quality > BestOfHalvedColours ? JpegColorType.YCbCrRatio444 : JpegColorType.YCbCrRatio420;
+        var colours = quality > MaxQualityOfHalvedChroma ? JpegColorType.YCbCrRatio444 : JpegColorType.YCbCrRatio420;
         return Codec.Encode(picture.ToRgb(), new JpegEncoder { Quality = quality, ColorType = colours });
     }
 
-    // Walks the segments up to the pixels: each is a marker and a length that counts itself.
+    // Reads the segments up to the pixels. Each has a marker and a length that includes itself.
     private static byte[] WithoutMetadata(ReadOnlySpan<byte> file)
     {
         if (!IsJpeg(file))
@@ -105,7 +104,7 @@ public static class Jpeg
             var length = BinaryPrimitives.ReadUInt16BigEndian(rest[2..]);
             if (length < 2 || length > rest.Length - 2)
                 break;
-            // C4, C8 and CC stand among the frame headers, but are tables and reserved.
+            // C4, C8 and CC lie in the range of the frame headers, but are tables or reserved.
             if (kind is >= FirstFrame and <= LastFrame and not (0xC4 or 0xC8 or 0xCC))
             {
                 if (length < 7)
@@ -119,20 +118,19 @@ public static class Jpeg
             rest = rest[(length + 2)..];
         }
 
-        throw new PictureException("the JPEG is broken: no size and pixels were found");
+        throw new PictureException("the JPEG is broken: it has no size or no pixels");
     }
 }
 
-/// <summary>WebP files; written only.</summary>
 public static class WebP
 {
-    // What the format's header can state.
+    // The largest side that a WebP header can hold.
     private const int LargestSide = 16383;
 
-    // Four times as fast as the next level, for a sixth more bytes.
+    // Four times as fast as the next level, with a sixth more bytes.
     private const WebpEncodingMethod Effort = WebpEncodingMethod.Level2;
 
-    /// <summary>Writes a picture, lossy; alpha is left out.</summary>
+    /// <summary>Writes a lossy picture without alpha.</summary>
     /// <param name="picture">RGB or RGBA, sides up to 16383 pixels.</param>
     /// <param name="quality">1 to 100.</param>
     /// <exception cref="PictureException">The picture is too large.</exception>
@@ -141,7 +139,7 @@ public static class WebP
         ArgumentOutOfRangeException.ThrowIfLessThan(quality, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(quality, 100);
         if (picture.Width > LargestSide || picture.Height > LargestSide)
-            throw new PictureException($"a WebP has sides of up to {LargestSide} pixels, the picture is {picture.Width} x {picture.Height}");
+            throw new PictureException($"a WebP has sides of at most {LargestSide} pixels; the picture is {picture.Width} x {picture.Height}");
         return Codec.Encode(picture.ToRgb(), new WebpEncoder { FileFormat = WebpFileFormatType.Lossy, Quality = quality, Method = Effort });
     }
 }

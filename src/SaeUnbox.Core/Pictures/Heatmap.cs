@@ -3,7 +3,7 @@ namespace SaeUnbox.Core;
 /// <summary>A table of 256 colours for numbers from 0 to 1, piecewise linear in each channel.</summary>
 public sealed class ColourMap
 {
-    /// <summary>Entries of the table.</summary>
+    /// <summary>Number of colours.</summary>
     public const int Size = 256;
 
     private readonly double[] _table = new double[Size * 3];
@@ -16,18 +16,18 @@ public sealed class ColourMap
         Fill(2, blue);
     }
 
-    /// <summary>Blue over cyan, green and yellow to red: matplotlib's jet, entry for entry.</summary>
+    /// <summary>From blue through cyan, green and yellow to red. The same entries as matplotlib's jet.</summary>
     public static ColourMap Jet { get; } = new(
         "jet",
         red: [(0, 0), (0.35, 0), (0.66, 1), (0.89, 1), (1, 0.5)],
         green: [(0, 0), (0.125, 0), (0.375, 1), (0.64, 1), (0.91, 0), (1, 0)],
         blue: [(0, 0.5), (0.11, 1), (0.34, 1), (0.65, 0), (1, 0)]);
 
-    /// <summary>Violet over green to yellow, even in lightness; by eleven of its colours.</summary>
+    /// <summary>From violet through green to yellow, perceptually uniform. Interpolates eleven colours of matplotlib's viridis.</summary>
     public static ColourMap Viridis { get; } = Through(
         "viridis", 0x440154, 0x482475, 0x414487, 0x355F8D, 0x2A788E, 0x21918C, 0x22A884, 0x44BF70, 0x7AD151, 0xBDDF26, 0xFDE725);
 
-    /// <summary>Black over red to pale yellow, even in lightness; by eleven of its colours.</summary>
+    /// <summary>From black through red to pale yellow, perceptually uniform. Interpolates eleven colours of matplotlib's inferno.</summary>
     public static ColourMap Inferno { get; } = Through(
         "inferno", 0x000004, 0x160B39, 0x420A68, 0x6A176E, 0x932667, 0xBC3754, 0xDD513A, 0xF37819, 0xFCA50A, 0xF6D746, 0xFCFFA4);
 
@@ -37,13 +37,13 @@ public sealed class ColourMap
 
     public string Name { get; }
 
-    /// <summary>256 x 3 values from 0 to 1: red, green, blue.</summary>
+    /// <summary>256 x 3 values from 0 to 1, in the order red, green, blue.</summary>
     public ReadOnlySpan<double> Table => _table;
 
-    /// <summary>The entry for a number from 0 to 1.</summary>
+    /// <summary>Index of the colour for a value from 0 to 1.</summary>
     public static int Entry(double value) => Math.Clamp((int)(value * Size), 0, Size - 1);
 
-    /// <summary>A colour in bytes, truncated as the original demo does.</summary>
+    /// <summary>A colour in bytes, truncated like those of the original demo.</summary>
     public (byte Red, byte Green, byte Blue) Colour(int entry) =>
         (Byte(_table[entry * 3]), Byte(_table[(entry * 3) + 1]), Byte(_table[(entry * 3) + 2]));
 
@@ -56,7 +56,7 @@ public sealed class ColourMap
         return new(name, Channel(16), Channel(8), Channel(0));
     }
 
-    // The order of operations is matplotlib's (LinearSegmentedColormap), so that the last bit agrees.
+    // Uses the order of operations of matplotlib's LinearSegmentedColormap, so that results agree to the last bit.
     private void Fill(int channel, (double At, double Value)[] points)
     {
         const double Step = 1.0 / (Size - 1);
@@ -76,18 +76,15 @@ public sealed class ColourMap
 }
 
 /// <summary>
-/// Draws a feature's activation over a picture as the original demo does: the map is stretched to 0..1 by its least and largest
-/// value, each cell covers its block of pixels, the lowest entry of the colour map is transparent and the others are laid over
-/// the picture at one opacity.
+/// Draws a feature's activation over a picture like the original demo: it scales the map to 0..1 by its minimum and maximum, draws each
+/// cell over its block of pixels, makes the lowest colour transparent, and blends the others at a constant opacity.
 /// </summary>
 public static class HeatmapOverlay
 {
     public const double Opacity = 0.6;
 
-    /// <param name="picture">What lies below; its alpha is kept.</param>
-    /// <param name="map">rows x columns values, row by row. A map of one value draws nothing.</param>
-    /// <param name="rows">Rows of the map.</param>
-    /// <param name="columns">Columns of the map.</param>
+    /// <param name="picture">The background; its alpha is kept.</param>
+    /// <param name="map">rows x columns values, row by row. A constant map draws nothing.</param>
     /// <param name="colours">Null for jet.</param>
     /// <param name="opacity">0 to 1.</param>
     /// <returns>An RGBA picture of the same size.</returns>
@@ -132,7 +129,7 @@ public static class HeatmapOverlay
         return entries;
     }
 
-    // Source over destination in integers, with the rounding of Pillow's alpha_composite.
+    // Source-over blending in integers, with the rounding of Pillow's alpha_composite.
     private static void Blend(Span<byte> below, (byte Red, byte Green, byte Blue) colour, byte alpha)
     {
         const int Bits = 7;

@@ -1,17 +1,15 @@
 namespace SaeUnbox.Core;
 
-/// <summary>Pixels in memory: rows from the top, 8 bits a channel, red-green-blue with or without alpha.</summary>
+/// <summary>Pixels in memory: RGB or RGBA, 8 bits per channel, rows from top to bottom.</summary>
 public sealed class Picture
 {
-    /// <summary>Most pixels a picture may have: 4096 x 4096.</summary>
+    /// <summary>Most pixels of a picture: 4096 x 4096.</summary>
     public const int MaxPixels = 1 << 24;
 
     private readonly byte[] _pixels;
 
-    /// <param name="width">Width in pixels.</param>
-    /// <param name="height">Height in pixels.</param>
     /// <param name="channels">3 (RGB) or 4 (RGBA, alpha not premultiplied).</param>
-    /// <param name="pixels">height x width x channels bytes. Not copied: the caller hands them over.</param>
+    /// <param name="pixels">height x width x channels bytes. Not copied.</param>
     /// <exception cref="PictureException">The sizes do not fit or are too large.</exception>
     public Picture(int width, int height, int channels, byte[] pixels)
     {
@@ -34,16 +32,16 @@ public sealed class Picture
     /// <summary>height x width x channels bytes.</summary>
     public ReadOnlySpan<byte> Pixels => _pixels;
 
-    /// <summary>Reads a PNG or JPEG file; the size it states is checked before anything is unpacked.</summary>
-    /// <exception cref="PictureException">It is neither, it is broken, or it is too large.</exception>
+    /// <summary>Reads a PNG or JPEG file. Checks the size in its header before unpacking.</summary>
+    /// <exception cref="PictureException">The file is neither a PNG nor a JPEG, broken, or too large.</exception>
     public static Picture Decode(ReadOnlySpan<byte> file) =>
         Png.IsPng(file) ? Png.Decode(file)
         : Jpeg.IsJpeg(file) ? Jpeg.Decode(file)
         : throw new PictureException("the file is neither PNG nor JPEG");
 
     /// <summary>
-    /// One byte a pixel, above 0 where something is painted: the alpha; in a picture without alpha its brightest channel, so that a
-    /// mask may be white on black, too.
+    /// One byte per pixel, nonzero where something is painted: the alpha or, in a picture without alpha, the brightest channel, so that a
+    /// mask can also be white on black.
     /// </summary>
     public byte[] PaintedPixels()
     {
@@ -64,7 +62,7 @@ public sealed class Picture
         return painted;
     }
 
-    /// <summary>The same colours without alpha.</summary>
+    /// <summary>Drops the alpha channel.</summary>
     public Picture ToRgb()
     {
         if (!HasAlpha)
@@ -75,7 +73,7 @@ public sealed class Picture
         return new(Width, Height, 3, rgb);
     }
 
-    /// <summary>The same colours with alpha, opaque where there was none.</summary>
+    /// <summary>Adds an opaque alpha channel if there is none.</summary>
     public Picture ToRgba()
     {
         if (HasAlpha)
@@ -95,17 +93,17 @@ public sealed class Picture
     internal static void CheckSize(long width, long height)
     {
         if (width < 1 || height < 1 || width > MaxPixels || height > MaxPixels || width * height > MaxPixels)
-            throw new PictureException($"a picture of {width} x {height} pixels is out of bounds; at most {MaxPixels} pixels are read");
+            throw new PictureException($"a picture of {width} x {height} pixels is out of bounds; a picture has 1 to {MaxPixels} pixels");
     }
 }
 
-/// <summary>A picture file that cannot be read, or sizes that do not make a picture.</summary>
+/// <summary>A picture file cannot be read, or a picture's size is invalid.</summary>
 public sealed class PictureException(string message, Exception? inner = null) : Exception(message, inner);
 
-/// <summary>Parts of pictures, made smaller.</summary>
+/// <summary>Scales pictures.</summary>
 public static class PictureScaling
 {
-    /// <summary>A part of a picture as RGB in another size: each pixel is the mean of what it covers.</summary>
+    /// <summary>Scales a part of a picture, as RGB. Each new pixel is the mean of the pixels it covers.</summary>
     public static Picture Resize(Picture picture, int left, int top, int width, int height, int newWidth, int newHeight)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(left);
@@ -147,14 +145,14 @@ public static class PictureScaling
     }
 }
 
-/// <summary>Pictures side by side in rows, from the upper left, on white.</summary>
+/// <summary>Arranges pictures in rows on a white sheet.</summary>
 public static class PictureSheet
 {
     private const int Gap = 4, Channels = 3;
 
-    /// <param name="pictures">At least one; each is made to fit its place.</param>
-    /// <param name="columns">Places in a row.</param>
-    /// <param name="side">Longer side of a place in pixels; the first picture gives its shape.</param>
+    /// <param name="pictures">At least one. All are scaled to the shape of the first.</param>
+    /// <param name="columns">Pictures per row.</param>
+    /// <param name="side">Longest side of a scaled picture in pixels; smaller pictures are not enlarged.</param>
     /// <exception cref="PictureException">The sheet would be too large.</exception>
     public static Picture Of(IReadOnlyList<Picture> pictures, int columns, int side)
     {

@@ -1,12 +1,11 @@
 namespace SaeUnbox.Core;
 
 /// <summary>
-/// One feature painted at one site. With strength s, mask m and the feature's direction d, mean activation mean and
-/// activation z: <see cref="EditMode.Add"/> adds m · mean · s · d to the block's output, <see cref="EditMode.Scale"/> adds
+/// One feature painted at one site. Given strength s, mask m, and the feature's direction d, mean activation mean and
+/// activation z, <see cref="EditMode.Add"/> adds m · mean · s · d to the block's output, and <see cref="EditMode.Scale"/> adds
 /// s · m · z · d, so that -1 removes the feature and 1 doubles it.
 /// </summary>
-/// <param name="Site">The block that is edited.</param>
-/// <param name="Feature">Index of the feature in the site's dictionary, from 0.</param>
+/// <param name="Feature">Index in the site's dictionary, from 0.</param>
 /// <param name="Strength">From <see cref="RecipeLimits.MinStrength"/> to <see cref="RecipeLimits.MaxStrength"/>.</param>
 public sealed record FeatureEdit(HookSite Site, int Feature, double Strength)
 {
@@ -18,10 +17,10 @@ public sealed record FeatureEdit(HookSite Site, int Feature, double Strength)
     /// <summary>The first denoising step at which the edit acts, from 0.</summary>
     public int FirstStep { get; init; }
 
-    /// <summary>The step before which the edit ends (exclusive); null for the run's end.</summary>
+    /// <summary>The step before which the edit stops (exclusive); null for the end of the run.</summary>
     public int? LastStep { get; init; }
 
-    /// <summary>False for a layer that is kept in the stack but switched off.</summary>
+    /// <summary>False if the layer is kept but switched off.</summary>
     public bool Enabled { get; init; } = true;
 
     public bool ActsAt(int step) => Enabled && step >= FirstStep && (LastStep is not { } last || step < last);
@@ -32,11 +31,11 @@ public enum EditMode
     /// <summary>Adds the feature's direction, scaled by the feature's mean activation.</summary>
     Add,
 
-    /// <summary>Adds a multiple of what the feature contributes already.</summary>
+    /// <summary>Adds a multiple of the feature's current contribution.</summary>
     Scale,
 }
 
-/// <summary>Replaces the whole output of a site's block, at every step; edits at the same site then act on what it gave.</summary>
+/// <summary>Replaces the whole output of a site's block at every step. Edits at the same site act on the result.</summary>
 public abstract record SiteIntervention
 {
     private SiteIntervention(HookSite site) => Site = site;
@@ -50,8 +49,8 @@ public abstract record SiteIntervention
     public sealed record Ablate(HookSite Site) : SiteIntervention(Site);
 
     /// <summary>
-    /// The output becomes the input plus mean · k · d of one feature in every cell (d: its direction, mean: its mean
-    /// activation, k: the autoencoder's sparsity). With an empty prompt this draws the feature's icon.
+    /// The output becomes the input plus mean · k · d in every cell, where d is the feature's direction, mean its mean activation
+    /// and k the autoencoder's sparsity. With an empty prompt this draws the feature's icon.
     /// </summary>
     public sealed record Icon(HookSite Site, int Feature) : SiteIntervention(Site);
 }

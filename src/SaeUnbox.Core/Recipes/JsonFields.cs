@@ -3,14 +3,14 @@ using System.Text;
 
 namespace SaeUnbox.Core;
 
-/// <summary>The conversions of single JSON values.</summary>
+/// <summary>Converters for single JSON values.</summary>
 internal static class Fields
 {
     public static string? Text(JsonElement element, out string value)
     {
         value = "";
         if (element.ValueKind != JsonValueKind.String)
-            return "is not a text";
+            return "is not a string";
         try
         {
             value = element.GetString()!;
@@ -18,7 +18,7 @@ internal static class Fields
         }
         catch (InvalidOperationException)
         {
-            return "holds half of a surrogate pair";
+            return "contains an unpaired surrogate";
         }
     }
 
@@ -64,7 +64,7 @@ internal static class Fields
         where T : struct, Enum
     {
         value = default;
-        return Text(element, out var text) ?? (Names.TryParse(text, out value) ? null : $"is {Excerpt.Of(text)}; write one of {string.Join(", ", Names.All<T>())}");
+        return Text(element, out var text) ?? (Names.TryParse(text, out value) ? null : $"is {UntrustedText.Quote(text)}; write one of {string.Join(", ", Names.All<T>())}");
     }
 
     public static string? OptionalWord<T>(JsonElement element, out T? value)
@@ -81,7 +81,7 @@ internal static class Fields
         if (Text(element, out var text) is { } problem)
             return problem;
         if (!HookSite.TryParse(text, out var site))
-            return $"is {Excerpt.Of(text)}; {HookSite.Expected}";
+            return $"is {UntrustedText.Quote(text)}; {HookSite.Expected}";
         value = site;
         return null;
     }
@@ -94,7 +94,7 @@ internal static class Fields
             if (element.ValueKind == JsonValueKind.Array)
                 value = MaskRows.Read(element);
             else if (Text(element, out var text) is { } problem)
-                return "is neither a text nor an array of rows";
+                return "is neither a string nor an array of rows";
             else
                 value = BrushMask.Parse(text);
             return null;
@@ -106,10 +106,11 @@ internal static class Fields
     }
 }
 
-/// <summary>Turns a JSON value into a <typeparamref name="T"/>; gives what is wrong, or null where nothing is.</summary>
+/// <summary>Converts a JSON value.</summary>
+/// <returns>The problem; null for none.</returns>
 internal delegate string? FieldConverter<T>(JsonElement element, out T value);
 
-/// <summary>Takes the fields of one JSON object by name, and reports under the field's path what is missing, unusable or left over.</summary>
+/// <summary>Reads the fields of a JSON object by name. Reports missing, invalid and unknown fields under their paths.</summary>
 internal sealed class FieldReader
 {
     private const int MaxErrors = 20;
@@ -126,7 +127,7 @@ internal sealed class FieldReader
             _fields.Add(property.Name, property.Value);
     }
 
-    /// <summary>A field that may be left out or null.</summary>
+    /// <summary>Reads a field that may be missing or null.</summary>
     public T Optional<T>(string name, FieldConverter<T> convert, T fallback, Func<T, string?>? rule = null)
     {
         if (!_fields.Remove(name, out var element) || element.ValueKind == JsonValueKind.Null)
@@ -138,7 +139,7 @@ internal sealed class FieldReader
         return fallback;
     }
 
-    /// <summary>A field that must be there.</summary>
+    /// <summary>Reads a required field.</summary>
     public T Required<T>(string name, FieldConverter<T> convert, T fallback, Func<T, string?>? rule = null)
     {
         if (!_fields.TryGetValue(name, out var element) || element.ValueKind == JsonValueKind.Null)
@@ -146,7 +147,7 @@ internal sealed class FieldReader
         return Optional(name, convert, fallback, rule);
     }
 
-    /// <summary>The elements of a list that may be left out, each with its path.</summary>
+    /// <summary>Reads an optional list of objects, each with its path.</summary>
     public IEnumerable<(JsonElement Element, string Path)> List(string name)
     {
         if (!_fields.Remove(name, out var list) || list.ValueKind == JsonValueKind.Null)
@@ -170,11 +171,11 @@ internal sealed class FieldReader
         }
     }
 
-    /// <summary>Reports the fields that nothing asked for.</summary>
+    /// <summary>Reports the fields that were not read.</summary>
     public void Finish()
     {
         foreach (var name in _fields.Keys.Take(MaxErrors))
-            _errors.Add(new(_path.Length == 0 ? Excerpt.Of(name) : $"{_path}.{Excerpt.Of(name)}", "is not a field of a recipe"));
+            _errors.Add(new(_path.Length == 0 ? UntrustedText.Quote(name) : $"{_path}.{UntrustedText.Quote(name)}", "is not a field of a recipe"));
     }
 
     private void Report(string name, string problem) => _errors.Add(new(PathOf(name), problem));
@@ -182,7 +183,7 @@ internal sealed class FieldReader
     private string PathOf(string name) => _path.Length == 0 ? name : $"{_path}.{name}";
 }
 
-/// <summary>Parses foreign JSON: no comments, no trailing commas, no repeated names, little depth; every failure is a <see cref="RecipeException"/>.</summary>
+/// <summary>Parses untrusted JSON: no comments, trailing commas or duplicate names, and limited depth. Every failure is a <see cref="RecipeException"/>.</summary>
 internal static class StrictJson
 {
     private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
@@ -197,18 +198,18 @@ internal static class StrictJson
         }
         catch (JsonException error)
         {
-            // Line and byte are there where the text breaks the grammar, not where a name is repeated.
+            // The position is known for syntax errors, but not for duplicate names.
             var where = error.LineNumber is { } line ? $" (line {line + 1}, byte {error.BytePositionInLine + 1})" : "";
             throw new RecipeException(field, $"is not valid JSON{where}", error);
         }
         catch (Exception error) when (error is EncoderFallbackException or InvalidOperationException)
         {
-            throw new RecipeException(field, "is not valid JSON: it holds half of a surrogate pair", error);
+            throw new RecipeException(field, "is not valid JSON: it contains an unpaired surrogate", error);
         }
     }
 }
 
-/// <summary>The words for enumerations and kinds, in JSON, on the command line and in messages: lower case.</summary>
+/// <summary>The lower-case names of enum values and interventions, in JSON, on the command line and in messages.</summary>
 public static class Names
 {
     internal const string Reconstruct = "reconstruct";
@@ -228,11 +229,9 @@ public static class Names
         _ => Icon,
     };
 
-    /// <summary>Of all values, in their order.</summary>
     public static IEnumerable<string> All<T>()
         where T : struct, Enum => Enum.GetValues<T>().Select(Of);
 
-    /// <summary>Whether the text is exactly one of the words.</summary>
     public static bool TryParse<T>(string text, out T value)
         where T : struct, Enum
     {

@@ -5,29 +5,28 @@ using System.Text;
 namespace SaeUnbox.Core;
 
 /// <summary>
-/// Everything that makes an image: the same recipe gives the same pixels. It is the share link, the text in a saved PNG, the
-/// body of a request, the file of the command line and the message to a worker, always in one canonical JSON.
-/// A recipe in the making may hold any values; <see cref="Validate"/> tells what is wrong with them, and what is written or
-/// read is always valid.
+/// Everything that determines an image: the same recipe gives the same pixels. Share links, saved PNGs, requests, recipe files and
+/// messages to workers all hold it in the same canonical JSON. A recipe in memory may hold invalid values, which
+/// <see cref="Validate"/> reports; a recipe that is read or written is always valid.
 /// </summary>
 [JsonConverter(typeof(RecipeConverter))]
 public sealed record Recipe
 {
-    /// <summary>Version of the JSON that is written and read.</summary>
+    /// <summary>Version of the JSON format.</summary>
     public const int Version = 1;
 
-    /// <summary>Keyword of the PNG text chunk that carries the JSON.</summary>
+    /// <summary>Keyword of the PNG text chunk that holds the JSON.</summary>
     public const string PngKeyword = "saeunbox.recipe";
 
     /// <summary>Name of the model in the catalogue, never a path.</summary>
     public required string Model { get; init; }
 
-    /// <summary>Name of the set of autoencoders the features are numbered in; null, or "default", for the model's own.</summary>
+    /// <summary>Name of the set of autoencoders that the feature numbers refer to; null or "default" for the model's own.</summary>
     public string? Saes { get; init; }
 
     public required string Prompt { get; init; }
 
-    /// <summary>What to steer away from under guidance. Null means none, which some models encode as zeros; "" is encoded as text.</summary>
+    /// <summary>What guidance steers away from. Null means none, which some models encode as zeros; "" is encoded as text.</summary>
     public string? NegativePrompt { get; init; }
 
     /// <summary>Seed of the noise, 0 to 2^63 - 1.</summary>
@@ -36,7 +35,7 @@ public sealed record Recipe
     /// <summary>Denoising steps.</summary>
     public int Steps { get; init; } = 1;
 
-    /// <summary>Scale of classifier-free guidance; up to 1 there is none.</summary>
+    /// <summary>Scale of classifier-free guidance; 1 or less turns it off.</summary>
     public double Guidance { get; init; }
 
     /// <summary>Width in pixels, a multiple of 8.</summary>
@@ -45,66 +44,62 @@ public sealed record Recipe
     /// <summary>Height in pixels, a multiple of 8.</summary>
     public int Height { get; init; } = 512;
 
-    /// <summary>Number format of the run, noise included; null for the one the model is served in.</summary>
+    /// <summary>Number format of the run, including the noise; null for the model's default.</summary>
     public Dtype? Dtype { get; init; }
 
-    /// <summary>The decoder to use; null for the one the model is served with.</summary>
+    /// <summary>Null for the model's default decoder.</summary>
     public Vae? Vae { get; init; }
 
     /// <summary>Painted features, applied in this order.</summary>
     public ValueList<FeatureEdit> Edits { get; init; } = [];
 
-    /// <summary>Whole-site interventions, at most one a site; they come before the edits.</summary>
+    /// <summary>Whole-site interventions, at most one per site. They are applied before the edits.</summary>
     public ValueList<SiteIntervention> Interventions { get; init; } = [];
 
     /// <summary>SHA-256 of the canonical JSON, 64 hexadecimal digits.</summary>
-    /// <exception cref="RecipeException">The recipe is not valid.</exception>
+    /// <exception cref="RecipeException">The recipe is invalid.</exception>
     public string ContentHash() => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(ToJson())));
 
-    /// <summary>Everything that is wrong, field by field; empty for a valid recipe.</summary>
+    /// <summary>Lists all errors by field; empty for a valid recipe.</summary>
     public IReadOnlyList<RecipeError> Validate() => RecipeChecker.Check(this);
 
-    /// <summary>This recipe, where it is valid.</summary>
-    /// <exception cref="RecipeException">The recipe is not valid; every field at fault is named.</exception>
+    /// <summary>Returns this recipe if it is valid.</summary>
+    /// <exception cref="RecipeException">The recipe is invalid; the message names every invalid field.</exception>
     public Recipe EnsureValid() => Validate() is { Count: > 0 } errors ? throw new RecipeException(errors) : this;
 
-    /// <summary>The canonical JSON: equal recipes give the same text. Optional fields appear where they differ from their default.</summary>
-    /// <exception cref="RecipeException">The recipe is not valid.</exception>
+    /// <summary>The canonical JSON: equal recipes give the same text. Optional fields are written only if they differ from their default.</summary>
+    /// <exception cref="RecipeException">The recipe is invalid.</exception>
     public string ToJson() => RecipeWriter.Write(EnsureValid());
 
-    /// <summary>The compact form for the fragment of a link: base64url of the deflated JSON.</summary>
-    /// <exception cref="RecipeException">The recipe is not valid, or larger than a link may be.</exception>
+    /// <summary>The compact form for a link's fragment: the deflated JSON in base64url.</summary>
+    /// <exception cref="RecipeException">The recipe is invalid, or too large for a link.</exception>
     public string ToLink() => RecipeLink.Encode(this);
 
-    /// <summary>Reads a recipe; unknown, missing and unusable fields are all named in one error.</summary>
-    /// <param name="json">The JSON; at most <see cref="RecipeLimits.MaxJsonLength"/> characters.</param>
-    /// <param name="defaults">Where given, required fields that the JSON lacks are taken from it: a request may say only what it cares about.</param>
-    /// <exception cref="RecipeException">The text is not a valid recipe.</exception>
+    /// <summary>Reads a recipe.</summary>
+    /// <param name="json">At most <see cref="RecipeLimits.MaxJsonLength"/> characters.</param>
+    /// <param name="defaults">Supplies required fields that the JSON lacks; null if the JSON must hold them.</param>
+    /// <exception cref="RecipeException">The recipe is invalid; the message names all unknown, missing and invalid fields.</exception>
     public static Recipe FromJson(string json, Recipe? defaults = null)
     {
         var (recipe, dropped) = RecipeReader.Read(json, defaults);
         return dropped.Count == 0 ? recipe : throw new RecipeException(dropped);
     }
 
-    /// <summary>Reads the compact form of <see cref="ToLink"/>.</summary>
-    /// <exception cref="RecipeException">The text is not a valid recipe.</exception>
-    public static Recipe FromLink(string link) => FromJson(RecipeLink.Inflate(link));
-
-    /// <summary>Keeps of a recipe what can be kept, takes the rest from <paramref name="defaults"/> and says what was dropped.</summary>
-    /// <exception cref="RecipeException">The text is not even JSON of an object.</exception>
+    /// <summary>Reads the valid parts of a recipe, takes the rest from <paramref name="defaults"/>, and reports what was dropped.</summary>
+    /// <exception cref="RecipeException">The text is not a JSON object.</exception>
     public static RestoredRecipe RestoreJson(string json, Recipe defaults) => RecipeReader.Read(json, defaults.EnsureValid());
 
-    /// <summary>Keeps of a linked recipe what can be kept, see <see cref="RestoreJson"/>.</summary>
-    /// <exception cref="RecipeException">The text cannot be unpacked at all.</exception>
+    /// <summary>Reads the compact form of <see cref="ToLink"/> as <see cref="RestoreJson"/> does.</summary>
+    /// <exception cref="RecipeException">The text cannot be unpacked, or is not a JSON object.</exception>
     public static RestoredRecipe RestoreLink(string link, Recipe defaults) => RestoreJson(RecipeLink.Inflate(link), defaults);
 }
 
-/// <summary>A recipe as far as it could be read.</summary>
-/// <param name="Recipe">A valid recipe.</param>
-/// <param name="Dropped">What was left out, and why; empty where all was kept.</param>
+/// <summary>A recipe that may have been read only in part.</summary>
+/// <param name="Recipe">Always valid.</param>
+/// <param name="Dropped">The invalid parts and why they were dropped.</param>
 public sealed record RestoredRecipe(Recipe Recipe, IReadOnlyList<RecipeError> Dropped);
 
-/// <summary>Number formats a model runs in.</summary>
+/// <summary>Number formats for running a model.</summary>
 public enum Dtype
 {
     Fp32,
@@ -112,17 +107,16 @@ public enum Dtype
     Fp16,
 }
 
-/// <summary>The two kinds of decoder.</summary>
 public enum Vae
 {
     /// <summary>The full autoencoder (AutoencoderKL).</summary>
     Kl,
 
-    /// <summary>The small, fast one (AutoencoderTiny).</summary>
+    /// <summary>The small, fast autoencoder (AutoencoderTiny).</summary>
     Tiny,
 }
 
-/// <summary>Bounds of a recipe's fields, for controls and messages.</summary>
+/// <summary>Limits of a recipe's fields.</summary>
 public static class RecipeLimits
 {
     public const int MaxNameLength = 100;
@@ -130,32 +124,32 @@ public static class RecipeLimits
     public const int MaxSteps = 1000;
     public const double MaxGuidance = 100;
 
-    /// <summary>Width and height are multiples of this: one latent covers 8 x 8 pixels.</summary>
+    /// <summary>Width and height are multiples of this, because one latent covers 8 x 8 pixels.</summary>
     public const int SideMultiple = 8;
     public const int MaxSide = 4096;
     public const double MinStrength = -40;
     public const double MaxStrength = 40;
     public const int MaxEdits = 64;
 
-    /// <summary>Most cells of all masks together.</summary>
+    /// <summary>Most cells in all masks together.</summary>
     public const int MaxMaskCells = 1 << 18;
 
-    /// <summary>Longest JSON of a recipe, in characters; also the bound when a link is inflated, in bytes.</summary>
+    /// <summary>Longest JSON of a recipe in characters; also the limit for an inflated link in bytes.</summary>
     public const int MaxJsonLength = 1 << 21;
 
-    /// <summary>Longest link form, in characters.</summary>
+    /// <summary>Longest link form in characters.</summary>
     public const int MaxLinkLength = 1 << 17;
 }
 
-/// <summary>What is wrong with one field of a recipe.</summary>
-/// <param name="Field">The field's path as in the JSON, such as <c>edits[2].strength</c>.</param>
+/// <summary>An error in one field of a recipe.</summary>
+/// <param name="Field">Path in the JSON, such as <c>edits[2].strength</c>.</param>
 /// <param name="Message">What is wrong and what is allowed.</param>
 public sealed record RecipeError(string Field, string Message)
 {
     public override string ToString() => $"{Field}: {Message}";
 }
 
-/// <summary>A recipe, or a part of one, that cannot be used; the message names every field at fault.</summary>
+/// <summary>A recipe or a part of it is invalid. The message names every invalid field.</summary>
 public sealed class RecipeException : Exception
 {
     public RecipeException(IReadOnlyList<RecipeError> errors, Exception? inner = null)

@@ -6,8 +6,8 @@ using System.Text;
 namespace SaeUnbox.Core;
 
 /// <summary>
-/// Reads a recipe field by field and notes what it could not take. The same walk serves the strict reading, which refuses a
-/// recipe with any note, and the restoring of old links, which keeps the rest.
+/// Reads a recipe field by field and collects errors. Strict reading fails on any error; restoring an old link keeps the valid
+/// parts.
 /// </summary>
 internal static class RecipeReader
 {
@@ -15,8 +15,7 @@ internal static class RecipeReader
 
     private static readonly Recipe Fallback = new() { Model = "none", Prompt = "" };
 
-    /// <param name="json">The text.</param>
-    /// <param name="defaults">Gives what the JSON lacks or has wrong; null where the required fields must be there.</param>
+    /// <param name="defaults">Replaces missing and invalid fields; null if required fields must be present.</param>
     public static RestoredRecipe Read(string json, Recipe? defaults)
     {
         if (json.Length > RecipeLimits.MaxJsonLength)
@@ -30,7 +29,7 @@ internal static class RecipeReader
         }
         catch (InvalidOperationException error)
         {
-            throw new RecipeException(Whole, "has a field whose name holds half of a surrogate pair", error);
+            throw new RecipeException(Whole, "has a field whose name contains an unpaired surrogate", error);
         }
     }
 
@@ -113,7 +112,7 @@ internal static class RecipeReader
 
     private static string? Kind(string value) => value is Names.Reconstruct or Names.Ablate or Names.Icon
         ? null
-        : $"is {Excerpt.Of(value)}; write one of {Names.Reconstruct}, {Names.Ablate}, {Names.Icon}";
+        : $"is {UntrustedText.Quote(value)}; write one of {Names.Reconstruct}, {Names.Ablate}, {Names.Icon}";
 
     private static string? Version(int value) => value == Recipe.Version
         ? null
@@ -121,8 +120,8 @@ internal static class RecipeReader
 }
 
 /// <summary>
-/// Writes the canonical JSON: fields in a fixed order, no blanks, shortest numbers that read back the same. Written by hand so
-/// that the text, and with it the hash, does not change with a serializer's escaping rules.
+/// Writes the canonical JSON: fields in a fixed order, no whitespace, and the shortest numbers that round-trip. It does not use a
+/// serializer, so that the text and its hash do not depend on a serializer's escaping rules.
 /// </summary>
 internal static class RecipeWriter
 {
@@ -178,7 +177,7 @@ internal static class RecipeWriter
     private static StringBuilder Number(this StringBuilder json, string name, long value) =>
         json.Name(name).Append(value.ToString(CultureInfo.InvariantCulture));
 
-    // Negative zero equals zero, so it must be written as zero.
+    // Adding 0.0 turns negative zero into zero.
     private static StringBuilder Number(this StringBuilder json, string name, double value) =>
         json.Name(name).Append((value + 0.0).ToString("R", CultureInfo.InvariantCulture));
 
@@ -201,7 +200,7 @@ internal static class RecipeWriter
     }
 }
 
-/// <summary>A recipe inside other JSON, such as a job's message, has the same canonical form.</summary>
+/// <summary>Writes a recipe inside other JSON in its canonical form.</summary>
 internal sealed class RecipeConverter : JsonConverter<Recipe>
 {
     public override Recipe Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)

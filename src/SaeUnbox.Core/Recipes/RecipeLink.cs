@@ -4,7 +4,7 @@ using System.Text;
 
 namespace SaeUnbox.Core;
 
-/// <summary>The link form: base64url of the raw deflate of the JSON in UTF-8.</summary>
+/// <summary>The link form: the UTF-8 JSON, compressed with raw deflate, in base64url.</summary>
 internal static class RecipeLink
 {
     private const string Field = "link";
@@ -25,7 +25,7 @@ internal static class RecipeLink
         if (link.Length > RecipeLimits.MaxLinkLength)
             throw new RecipeException(Field, $"is {link.Length} characters long; {RecipeLimits.MaxLinkLength} are allowed");
         if (!Base64Url.IsValid(link))
-            throw new RecipeException(Field, "is not base64url; a part of the address may be missing");
+            throw new RecipeException(Field, "is not base64url; part of the address may be missing");
         using var deflate = new DeflateStream(new MemoryStream(Base64Url.DecodeFromChars(link)), CompressionMode.Decompress);
         try
         {
@@ -37,7 +37,7 @@ internal static class RecipeLink
         }
         catch (Exception error) when (error is InvalidDataException or DecoderFallbackException)
         {
-            throw new RecipeException(Field, "cannot be unpacked; a part of the address may be missing", error);
+            throw new RecipeException(Field, "cannot be unpacked; part of the address may be missing", error);
         }
     }
 }

@@ -2,16 +2,16 @@ using System.Globalization;
 
 namespace SaeUnbox.Core;
 
-/// <summary>What each single value may be; every rule gives null or what is wrong.</summary>
+/// <summary>The rules for single values. Each returns the problem, or null for none.</summary>
 internal static class RecipeRules
 {
-    /// <summary>A name, never a path: what names a folder on a server must not walk out of it.</summary>
+    /// <summary>A name must not be a path, because a server may use it as the name of a folder.</summary>
     public static string? Name(string value) => value switch
     {
         "" => "is empty",
         { Length: > RecipeLimits.MaxNameLength } => $"is {value.Length} characters long; {RecipeLimits.MaxNameLength} are allowed",
-        _ when value[0] == '.' || value.AsSpan().Trim().Length != value.Length => "begins with a dot, or begins or ends with a blank",
-        _ when value.Any(c => c is '/' or '\\' or ':' || IsUnprintable(c)) => "holds a slash, a colon or a character that does not print",
+        _ when value[0] == '.' || value.AsSpan().Trim().Length != value.Length => "starts with a dot, or starts or ends with a space",
+        _ when value.Any(c => c is '/' or '\\' or ':' || IsUnprintable(c)) => "contains a slash, a colon or an unprintable character",
         _ => Text(value),
     };
 
@@ -38,11 +38,11 @@ internal static class RecipeRules
         where T : struct, Enum => Enum.IsDefined(value) ? null : $"is not one of {string.Join(", ", Names.All<T>())}";
 
     private static string? Between(double value, double least, double most) =>
-        value >= least && value <= most // NaN is neither
+        value >= least && value <= most // also rejects NaN
             ? null
             : string.Create(CultureInfo.InvariantCulture, $"is {value}; it must lie between {least} and {most}");
 
-    // Half of a pair cannot be written as UTF-8, so it would not survive the way.
+    // An unpaired surrogate cannot be written as UTF-8.
     private static string? Text(string value)
     {
         for (var i = 0; i < value.Length; i++)
@@ -50,7 +50,7 @@ internal static class RecipeRules
             if (!char.IsSurrogate(value[i]))
                 continue;
             if (i + 1 == value.Length || !char.IsSurrogatePair(value[i], value[i + 1]))
-                return "holds half of a surrogate pair";
+                return "contains an unpaired surrogate";
             i++;
         }
 
@@ -63,8 +63,8 @@ internal static class RecipeRules
 }
 
 /// <summary>
-/// The rules that need more than one field. The lists are handed over element by element, in order, so that a reader can leave
-/// out the element at fault and go on.
+/// The rules that involve more than one field. It checks lists element by element, so that a reader can drop an invalid element and
+/// go on.
 /// </summary>
 internal sealed class RecipeChecker(int steps, List<RecipeError> errors)
 {
@@ -103,12 +103,12 @@ internal sealed class RecipeChecker(int steps, List<RecipeError> errors)
     public bool Accepts(FeatureEdit edit, string path)
     {
         var before = errors.Count;
-        Require(++_edits <= RecipeLimits.MaxEdits, path, $"is one too many; {RecipeLimits.MaxEdits} edits are allowed");
+        Require(++_edits <= RecipeLimits.MaxEdits, path, $"exceeds the limit of {RecipeLimits.MaxEdits} edits");
         Require($"{path}.feature", RecipeRules.Feature(edit.Feature));
         Require($"{path}.mode", RecipeRules.Defined(edit.Mode));
         Require($"{path}.strength", RecipeRules.Strength(edit.Strength));
         var cells = edit.Mask?.Cells.Length ?? 0;
-        Require(_maskCells + cells <= RecipeLimits.MaxMaskCells, $"{path}.mask", $"makes more than {RecipeLimits.MaxMaskCells} cells in all masks together");
+        Require(_maskCells + cells <= RecipeLimits.MaxMaskCells, $"{path}.mask", $"exceeds the limit of {RecipeLimits.MaxMaskCells} cells in all masks together");
         Require(edit.FirstStep >= 0 && edit.FirstStep < steps, $"{path}.firstStep", $"is {edit.FirstStep}; the recipe's steps are 0 to {steps - 1}");
         if (edit.LastStep is { } last)
             Require(last > edit.FirstStep && last <= steps, $"{path}.lastStep", $"is {last}; it must lie after firstStep and be {steps} at most (it is exclusive)");
@@ -123,7 +123,7 @@ internal sealed class RecipeChecker(int steps, List<RecipeError> errors)
         var before = errors.Count;
         if (intervention is SiteIntervention.Icon icon)
             Require($"{path}.feature", RecipeRules.Feature(icon.Feature));
-        Require(_intervened.Add(intervention.Site), $"{path}.site", $"{intervention.Site} has an intervention already; a site can have one");
+        Require(_intervened.Add(intervention.Site), $"{path}.site", $"{intervention.Site} already has an intervention; only one per site is allowed");
         return errors.Count == before;
     }
 

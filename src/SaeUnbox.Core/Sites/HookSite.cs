@@ -7,7 +7,7 @@ namespace SaeUnbox.Core;
 
 /// <summary>
 /// An attention block (Transformer2D) of the U-Net at which features are read and painted, such as <c>down.2.1</c>,
-/// which is the module <c>unet.down_blocks.2.attentions.1</c>. Sites are ordered as the U-Net walks them.
+/// which is the module <c>unet.down_blocks.2.attentions.1</c>. Sites are ordered as the U-Net runs them.
 /// </summary>
 [JsonConverter(typeof(HookSiteConverter))]
 public sealed record HookSite : IComparable<HookSite>, IParsable<HookSite>
@@ -21,10 +21,10 @@ public sealed record HookSite : IComparable<HookSite>, IParsable<HookSite>
         Attention = attention;
     }
 
-    /// <summary><c>down.2.1</c>, which settles what is where in the picture.</summary>
+    /// <summary><c>down.2.1</c>, which decides what is where in the picture.</summary>
     public static HookSite Composition { get; } = new(UNetSection.Down, 2, 1);
 
-    /// <summary><c>mid.0</c>, whose features are hard to make sense of.</summary>
+    /// <summary><c>mid.0</c>, whose features are hard to interpret.</summary>
     public static HookSite Middle { get; } = new(UNetSection.Mid, 0, 0);
 
     /// <summary><c>up.0.0</c>, which adds details.</summary>
@@ -33,12 +33,12 @@ public sealed record HookSite : IComparable<HookSite>, IParsable<HookSite>
     /// <summary><c>up.0.1</c>, which sets colours, light and style.</summary>
     public static HookSite Style { get; } = new(UNetSection.Up, 0, 1);
 
-    /// <summary>The four sites that have a nickname, in the order of the walk.</summary>
+    /// <summary>The four sites that have a nickname, in the order of the U-Net.</summary>
     public static IReadOnlyList<HookSite> Named { get; } = [Composition, Middle, Details, Style];
 
     public UNetSection Section { get; }
 
-    /// <summary>Index of the down or up block; 0 in the middle, which is a single block.</summary>
+    /// <summary>Index of the down or up block; 0 for the middle block.</summary>
     public int Block { get; }
 
     /// <summary>Index of the attention within its block.</summary>
@@ -52,7 +52,7 @@ public sealed record HookSite : IComparable<HookSite>, IParsable<HookSite>
         _ => Invariant($"up.{Block}.{Attention}"),
     };
 
-    /// <summary>The module's path as checkpoints and published autoencoders name it.</summary>
+    /// <summary>The module's path, as checkpoints and published autoencoders write it.</summary>
     public string ModulePath => Section switch
     {
         UNetSection.Down => Invariant($"unet.down_blocks.{Block}.attentions.{Attention}"),
@@ -60,7 +60,7 @@ public sealed record HookSite : IComparable<HookSite>, IParsable<HookSite>
         _ => Invariant($"unet.up_blocks.{Block}.attentions.{Attention}"),
     };
 
-    /// <summary>What the site is known to govern, in a word; null where nobody has named it.</summary>
+    /// <summary>What the site is known to control, in a few words; null for other sites.</summary>
     public string? Nickname =>
         this == Composition ? "composition"
         : this == Middle ? "hard to make sense of"
@@ -69,11 +69,11 @@ public sealed record HookSite : IComparable<HookSite>, IParsable<HookSite>
         : null;
 
     /// <summary>Reads a code such as <c>up.0.1</c>.</summary>
-    /// <exception cref="FormatException">The text is no site's code.</exception>
+    /// <exception cref="FormatException">The text is not the code of a site.</exception>
     public static HookSite Parse(string code) =>
-        TryParse(code, out var site) ? site : throw new FormatException($"{Excerpt.Of(code)} is not a hook site; {Expected}");
+        TryParse(code, out var site) ? site : throw new FormatException($"{UntrustedText.Quote(code)} is not a hook site; {Expected}");
 
-    /// <summary>Reads a code such as <c>up.0.1</c>; false where the text is none.</summary>
+    /// <summary>Reads a code such as <c>up.0.1</c>.</summary>
     public static bool TryParse([NotNullWhen(true)] string? code, [NotNullWhen(true)] out HookSite? site)
     {
         site = code?.Split('.') switch
@@ -86,7 +86,7 @@ public sealed record HookSite : IComparable<HookSite>, IParsable<HookSite>
         return site is not null;
     }
 
-    /// <summary>Reads a module path such as <c>unet.up_blocks.0.attentions.1</c>; false where the text is none.</summary>
+    /// <summary>Reads a module path such as <c>unet.up_blocks.0.attentions.1</c>.</summary>
     public static bool TryParseModulePath([NotNullWhen(true)] string? path, [NotNullWhen(true)] out HookSite? site)
     {
         site = path?.Split('.') switch
@@ -116,7 +116,7 @@ public sealed record HookSite : IComparable<HookSite>, IParsable<HookSite>
             ? new(section, blockIndex, attentionIndex)
             : null;
 
-    // One spelling per site: no sign, no blank, no leading zero.
+    // Each site has one spelling: no sign, no spaces, no leading zero.
     private static bool TryIndex(string text, out int index) =>
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out index)
         && text.Length <= MaxIndexDigits && (text.Length == 1 || text[0] != '0');
@@ -124,7 +124,7 @@ public sealed record HookSite : IComparable<HookSite>, IParsable<HookSite>
     private static string Invariant(FormattableString text) => FormattableString.Invariant(text);
 }
 
-/// <summary>The three parts of the U-Net, in the order of the walk.</summary>
+/// <summary>The three parts of the U-Net, in the order they run.</summary>
 public enum UNetSection
 {
     Down,
@@ -132,7 +132,7 @@ public enum UNetSection
     Up,
 }
 
-/// <summary>A site in JSON is its code.</summary>
+/// <summary>Writes a site to JSON as its code.</summary>
 internal sealed class HookSiteConverter : JsonConverter<HookSite>
 {
     public override HookSite Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>

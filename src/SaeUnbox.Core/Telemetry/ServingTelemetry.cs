@@ -4,8 +4,8 @@ using System.Diagnostics.Metrics;
 namespace SaeUnbox.Core;
 
 /// <summary>
-/// What is measured of serving: the instruments of the meter, and the spans of the source, "SaeUnbox.Serving". Times are in seconds. Nothing
-/// that a visitor wrote, and nothing that tells who he is, is among them.
+/// Metrics and traces of serving: the meter and the activity source "SaeUnbox.Serving". Times are in seconds. They hold no text that a user
+/// wrote, and nothing that identifies a user.
 /// </summary>
 public static class ServingTelemetry
 {
@@ -16,16 +16,16 @@ public static class ServingTelemetry
     private static readonly Meter Meter = new(Name);
 
     internal static readonly ActivitySource Spans = new(Name);
-    internal static readonly UpDownCounter<long> Waiting = Meter.CreateUpDownCounter<long>("saeunbox.jobs.waiting", "{job}", "Jobs that were accepted and have not begun.");
-    internal static readonly UpDownCounter<long> Running = Meter.CreateUpDownCounter<long>("saeunbox.jobs.running", "{job}", "Jobs that have begun and not ended.");
+    internal static readonly UpDownCounter<long> Waiting = Meter.CreateUpDownCounter<long>("saeunbox.jobs.waiting", "{job}", "Accepted jobs that have not started.");
+    internal static readonly UpDownCounter<long> Running = Meter.CreateUpDownCounter<long>("saeunbox.jobs.running", "{job}", "Jobs that are running.");
     internal static readonly Counter<long> Ended = Meter.CreateCounter<long>("saeunbox.jobs.ended", "{job}", "Jobs that ended, by outcome: completed, failed, superseded, cancelled.");
-    private static readonly Counter<long> Prefixes = Meter.CreateCounter<long>("saeunbox.prefix_cache.lookups", "{lookup}", "Runs that found the unchanged part of theirs (result hit), or did not (miss).");
-    internal static readonly Histogram<double> JobDuration = Meter.CreateHistogram("saeunbox.job.duration", "s", "From a completed job's acceptance to its result.", tags: null, Times);
-    internal static readonly Histogram<double> StageDuration = Meter.CreateHistogram("saeunbox.job.stage.duration", "s", "Time of a completed job in a stage: wait, text, unet, decode, encode.", tags: null, Times);
+    private static readonly Counter<long> PrefixLookups = Meter.CreateCounter<long>("saeunbox.prefix_cache.lookups", "{lookup}", "Runs that found their unchanged part in the cache (result hit) or not (miss).");
+    internal static readonly Histogram<double> JobDuration = Meter.CreateHistogram("saeunbox.job.duration", "s", "Time of a completed job from acceptance to result.", tags: null, Times);
+    internal static readonly Histogram<double> StageDuration = Meter.CreateHistogram("saeunbox.job.stage.duration", "s", "Time of a completed job in each stage: wait, text, unet, decode, encode.", tags: null, Times);
 
-    internal static void LookedUpPrefix(bool isHit) => Prefixes.Add(1, new KeyValuePair<string, object?>("result", isHit ? "hit" : "miss"));
+    internal static void CountPrefixLookup(bool isHit) => PrefixLookups.Add(1, new KeyValuePair<string, object?>("result", isHit ? "hit" : "miss"));
 
-    /// <summary>A span that may end on another thread: it does not become the current one of this.</summary>
+    /// <summary>Starts a span that may end on another thread. It does not become the current span.</summary>
     internal static Activity? Begin(string name, ActivityKind kind = ActivityKind.Internal, ActivityContext parent = default)
     {
         var current = Activity.Current;
@@ -34,7 +34,7 @@ public static class ServingTelemetry
         return span;
     }
 
-    /// <summary>Ends a span; the current one of this thread stays what it is.</summary>
+    /// <summary>Ends a span without changing the current span of this thread.</summary>
     internal static void End(Activity? span)
     {
         var current = Activity.Current;

@@ -16,11 +16,11 @@ internal sealed class PrefixCache(int capacity) : IDisposable
             if (node.Value.Key != key) continue;
             recent.Remove(node);
             recent.AddFirst(node);
-            ServingTelemetry.LookedUpPrefix(isHit: true);
+            ServingTelemetry.CountPrefixLookup(isHit: true);
             return node.Value.Prefix;
         }
         while (recent.Count >= capacity) DropLast();
-        ServingTelemetry.LookedUpPrefix(isHit: false);
+        ServingTelemetry.CountPrefixLookup(isHit: false);
         var prefix = make();
         recent.AddFirst((key, prefix));
         return prefix;

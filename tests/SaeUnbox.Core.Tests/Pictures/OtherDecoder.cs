@@ -2,7 +2,7 @@ using StbImageSharp;
 
 namespace SaeUnbox.Core.Tests;
 
-/// <summary>A second opinion on what a file shows.</summary>
+/// <summary>An independent decoder to compare with.</summary>
 internal static class OtherDecoder
 {
     public static Picture Decode(byte[] file, int channels)

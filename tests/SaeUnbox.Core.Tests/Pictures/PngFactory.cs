@@ -5,14 +5,14 @@ using System.Text;
 
 namespace SaeUnbox.Core.Tests;
 
-/// <summary>Writes PNGs of every kind, valid or broken, which the encoder under test never would.</summary>
+/// <summary>Writes PNGs of every kind, valid or broken, including those that the encoder under test never writes.</summary>
 internal static class PngFactory
 {
     private static readonly (int X, int Y, int StepX, int StepY)[] Adam7 =
         [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)];
 
-    /// <summary>Random samples behind random filters.</summary>
-    /// <param name="damage">Where given, one chunk is changed before its checksum is taken.</param>
+    /// <summary>Writes random samples with random filters.</summary>
+    /// <param name="damage">Changes one chunk before its checksum is computed; null for none.</param>
     public static byte[] Make(
         int width, int height, int colour, int depth, bool interlaced, bool transparency, int seed, Random? damage = null)
     {
@@ -49,7 +49,7 @@ internal static class PngFactory
         if (damage is not null)
         {
             var data = chunks[damage.Next(chunks.Count)].Data;
-            // Sizes stay small: the lower bytes of width and height may change, not the upper ones.
+            // Changes only the low bytes of width and height, so that pictures stay small.
             var at = damage.Next(data.Length);
             if (data == header && at is 0 or 1 or 2 or 4 or 5 or 6)
                 at = 8;
@@ -59,7 +59,7 @@ internal static class PngFactory
         return File([.. chunks]);
     }
 
-    /// <summary>The signature, the chunks with right checksums, and IEND.</summary>
+    /// <summary>Writes the signature, the chunks with correct checksums, and IEND.</summary>
     public static byte[] File(params (string Type, byte[] Data)[] chunks)
     {
         using var file = new MemoryStream();

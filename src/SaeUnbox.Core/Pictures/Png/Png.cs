@@ -4,8 +4,8 @@ using System.Text;
 namespace SaeUnbox.Core;
 
 /// <summary>
-/// PNG files (W3C Recommendation, third edition). Chunks, their checksums and texts are read and written here, pixels by the codec library:
-/// what comes from outside reaches it checked, and without what it need not see.
+/// Reads and writes PNG files (W3C Recommendation, third edition). Chunks, checksums and texts are handled here, pixels by ImageSharp, which
+/// gets only checked critical chunks.
 /// </summary>
 public static class Png
 {
@@ -16,13 +16,13 @@ public static class Png
 
     public static bool IsPng(ReadOnlySpan<byte> file) => file.StartsWith(Signature);
 
-    /// <summary>Reads every kind of PNG; 16-bit channels keep their upper half, grey becomes RGB.</summary>
+    /// <summary>Reads every kind of PNG. 16-bit channels keep their upper byte, and grey becomes RGB.</summary>
     /// <exception cref="PictureException">The file is broken or too large.</exception>
     public static Picture Decode(ReadOnlySpan<byte> file) => PngPixels.Decode(file);
 
-    /// <summary>Writes a picture: the same pixels and texts give the same bytes.</summary>
+    /// <summary>Writes a picture. The same pixels and texts give the same bytes.</summary>
     /// <param name="picture">RGB or RGBA.</param>
-    /// <param name="texts">Text chunks (iTXt): keyword, of 1 to 79 Latin characters, and text.</param>
+    /// <param name="texts">Texts by keyword, written as iTXt chunks. A keyword has 1 to 79 printable ASCII characters.</param>
     public static byte[] Encode(Picture picture, IReadOnlyDictionary<string, string>? texts = null)
     {
         ReadOnlySpan<byte> plain = PngPixels.Encode(picture);
@@ -34,24 +34,24 @@ public static class Png
         return file.ToArray();
     }
 
-    /// <summary>The text that a PNG carries under a keyword (tEXt, zTXt or iTXt); null where it has none.</summary>
-    /// <exception cref="PictureException">The file is no PNG, or broken, or the text is too long.</exception>
+    /// <summary>Finds the text of a keyword (tEXt, zTXt or iTXt); null for none.</summary>
+    /// <exception cref="PictureException">The file is not a PNG, is broken, or the text is too long.</exception>
     public static string? FindText(ReadOnlySpan<byte> file, string keyword) => PngText.Find(file, keyword);
 }
 
-/// <summary>The three kinds of text chunk: Latin-1, the same compressed, and UTF-8 (perhaps compressed).</summary>
+/// <summary>The three kinds of text chunk: tEXt (Latin-1), zTXt (compressed Latin-1) and iTXt (UTF-8, optionally compressed).</summary>
 internal static class PngText
 {
     public const string International = "iTXt";
     private const int MaxKeyword = 79;
 
-    // A hostile chunk of a megabyte unpacks to a gigabyte.
+    // Without a limit, a hostile chunk of one megabyte unpacks to a gigabyte.
     private const int MaxBytes = 1 << 23;
 
     public static byte[] Pack(string keyword, string text)
     {
         if (keyword.Length is 0 or > MaxKeyword || keyword.Any(c => c is < ' ' or > '~'))
-            throw new ArgumentException($"a PNG keyword has 1 to {MaxKeyword} plain letters", nameof(keyword));
+            throw new ArgumentException($"a PNG keyword has 1 to {MaxKeyword} printable ASCII characters", nameof(keyword));
         // Keyword, not compressed, method 0, no language, no translated keyword, text.
         return [.. Encoding.Latin1.GetBytes(keyword), 0, 0, 0, 0, 0, .. Encoding.UTF8.GetBytes(text)];
     }
@@ -88,7 +88,7 @@ internal static class PngText
     {
         var length = data.IndexOf((byte)0);
         if (length < 0)
-            throw new PictureException("the PNG has a text chunk without an end to its keyword");
+            throw new PictureException("the PNG has a text chunk whose keyword does not end");
         var text = data[..length];
         data = data[(length + 1)..];
         return text;

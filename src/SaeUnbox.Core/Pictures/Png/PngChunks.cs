@@ -6,7 +6,7 @@ using System.Text;
 
 namespace SaeUnbox.Core;
 
-/// <summary>Walks the chunks of a PNG file, each checked by its CRC, up to and without IEND.</summary>
+/// <summary>Reads the chunks of a PNG file up to IEND, and checks their CRCs.</summary>
 internal ref struct PngChunks
 {
     private const int Overhead = 12;
@@ -22,7 +22,7 @@ internal ref struct PngChunks
         Data = default;
     }
 
-    /// <summary>The four letters of the chunk that <see cref="Next"/> came to.</summary>
+    /// <summary>Type of the current chunk, four letters.</summary>
     public string Type { get; private set; }
 
     public ReadOnlySpan<byte> Data { get; private set; }
@@ -33,7 +33,7 @@ internal ref struct PngChunks
             throw new PictureException("the PNG ends before its last chunk");
         var length = BinaryPrimitives.ReadUInt32BigEndian(_rest);
         if (length > _rest.Length - Overhead)
-            throw new PictureException($"the PNG has a chunk of {length} bytes, more than are left of the file");
+            throw new PictureException($"the PNG has a chunk of {length} bytes, longer than the rest of the file");
         var body = _rest.Slice(4, (int)length + 4);
         if (Crc32.HashToUInt32(body) != BinaryPrimitives.ReadUInt32BigEndian(_rest[(body.Length + 4)..]))
             throw new PictureException("a chunk of the PNG does not match its checksum");
@@ -60,7 +60,7 @@ internal ref struct PngChunks
     }
 }
 
-/// <summary>What IHDR says.</summary>
+/// <summary>The IHDR chunk.</summary>
 internal readonly record struct PngHeader(int Width, int Height, int BitDepth, PngColour Colour, bool Interlaced)
 {
     private const int Length = 13;
@@ -92,7 +92,7 @@ internal readonly record struct PngHeader(int Width, int Height, int BitDepth, P
         _ => 1,
     };
 
-    /// <summary>Bytes of so many filtered rows, each with its filter's own byte.</summary>
+    /// <summary>Size in bytes of filtered rows, including the filter byte of each.</summary>
     public long SampleBytes(int columns, int rows) => rows * (1 + ((((long)columns * Samples * BitDepth) + 7) / 8));
 
     public byte[] ToBytes()
@@ -114,10 +114,10 @@ internal enum PngColour : byte
     Rgba = 6,
 }
 
-/// <summary>What of a PNG says how its pixels look: header, palette, transparency and the packed samples. All else is left out.</summary>
+/// <summary>The chunks that determine a PNG's pixels: header, palette, transparency and samples. All others are dropped.</summary>
 internal sealed class PngCriticalChunks
 {
-    private const int MostColours = 256;
+    private const int MaxColours = 256;
 
     private readonly MemoryStream _packed = new();
     private byte[]? _palette;
@@ -131,8 +131,8 @@ internal sealed class PngCriticalChunks
 
     public bool HasAlpha => Header.Colour is PngColour.GreyAlpha or PngColour.Rgba || _transparency is not null;
 
-    /// <summary>Reads and checks them, without unpacking anything.</summary>
-    /// <exception cref="PictureException">One is missing or broken, or the size is out of bounds.</exception>
+    /// <summary>Reads and checks the chunks without unpacking the samples.</summary>
+    /// <exception cref="PictureException">A chunk is missing or broken, or the size is out of bounds.</exception>
     public static PngCriticalChunks Read(ReadOnlySpan<byte> file)
     {
         var found = new PngCriticalChunks();
@@ -146,13 +146,11 @@ internal sealed class PngCriticalChunks
         return found;
     }
 
-    /// <summary>The packed samples of all IDAT chunks.</summary>
+    /// <summary>The compressed samples of all IDAT chunks.</summary>
     public Stream OpenSamples() => new MemoryStream(_packed.GetBuffer(), 0, (int)_packed.Length, writable: false);
 
-    /// <summary>A PNG file of some of the samples: of the same kind, but not interlaced.</summary>
-    /// <param name="width">Columns of the part.</param>
-    /// <param name="height">Rows of the part.</param>
-    /// <param name="samples">Its filtered rows.</param>
+    /// <summary>Writes a part of the samples as a non-interlaced PNG of the same colour type.</summary>
+    /// <param name="samples">Filtered rows.</param>
     public byte[] ToFile(int width, int height, byte[] samples)
     {
         using var file = new MemoryStream();
@@ -184,7 +182,7 @@ internal sealed class PngCriticalChunks
                 _packed.Write(data);
                 break;
             case var other when char.IsAsciiLetterUpper(other[0]):
-                throw new PictureException("the PNG has a critical chunk that cannot be read here");
+                throw new PictureException("the PNG has an unknown critical chunk");
         }
     }
 
@@ -192,11 +190,11 @@ internal sealed class PngCriticalChunks
     {
         if (Header.Colour != PngColour.Palette)
         {
-            _palette = null; // a mere suggestion there
+            _palette = null; // only a suggestion for these colour types
             if (_transparency is not null && _transparency.Length != Header.Samples * 2)
                 throw new PictureException("the PNG's transparent colour has the wrong length");
         }
-        else if (_palette is null || _palette.Length == 0 || _palette.Length % 3 != 0 || _palette.Length > 3 * MostColours)
+        else if (_palette is null || _palette.Length == 0 || _palette.Length % 3 != 0 || _palette.Length > 3 * MaxColours)
         {
             throw new PictureException("the PNG has no usable palette");
         }

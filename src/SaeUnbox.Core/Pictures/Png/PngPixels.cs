@@ -6,9 +6,9 @@ using SixLabors.ImageSharp.PixelFormats;
 namespace SaeUnbox.Core;
 
 /// <summary>
-/// The pixels of a PNG, by the codec library. It is given each pass of an interlaced picture as a picture of its own, and never fewer samples
-/// than the header asks for: ImageSharp 2.1 takes missing samples for transparent ones, and reads an interlaced picture that is under five
-/// pixels wide or too short without end.
+/// Reads and writes a PNG's pixels with ImageSharp. Each pass of an interlaced picture is decoded as a separate picture, and always with as
+/// many samples as the header requires: ImageSharp 2.1 reads missing samples as transparent, and loops forever on an interlaced picture that
+/// is less than five pixels wide or has too little data.
 /// </summary>
 internal static class PngPixels
 {
@@ -30,17 +30,17 @@ internal static class PngPixels
         return new(width, height, channels, pixels);
     }
 
-    /// <summary>A PNG of the critical chunks alone.</summary>
+    /// <summary>Writes a PNG with critical chunks only.</summary>
     public static byte[] Encode(Picture picture) => Codec.Encode(picture, new PngEncoder
     {
         ColorType = picture.HasAlpha ? PngColorType.RgbWithAlpha : PngColorType.Rgb,
         BitDepth = PngBitDepth.Bit8,
         FilterMethod = PngFilterMethod.Paeth,
-        CompressionLevel = PngCompressionLevel.Level2, // a fifth more bytes than at the usual level 6, in a fifth of its time
+        CompressionLevel = PngCompressionLevel.Level2, // compared with the default level 6: a fifth more bytes in a fifth of the time
         ChunkFilter = PngChunkFilter.ExcludeAll,
     });
 
-    // The next rows of the samples, as RGB or RGBA.
+    // Decodes the next rows as RGB or RGBA.
     private static byte[] DecodePart(PngCriticalChunks chunks, Stream samples, int columns, int rows)
     {
         var part = new byte[chunks.Header.SampleBytes(columns, rows)];
@@ -50,7 +50,7 @@ internal static class PngPixels
         }
         catch (Exception error) when (error is InvalidDataException or EndOfStreamException)
         {
-            throw new PictureException("the PNG's pixels cannot be unpacked, or are too few", error);
+            throw new PictureException("the PNG's pixels cannot be unpacked or are incomplete", error);
         }
 
         var file = chunks.ToFile(columns, rows, part);
@@ -63,22 +63,22 @@ internal static class PngPixels
         where TPixel : unmanaged, IPixel<TPixel> =>
         MemoryMarshal.AsBytes<TPixel>(Codec.Decode<TPixel>(new PngDecoder { IgnoreMetadata = true }, file, out _, out _)).ToArray();
 
-    // The library itself would round 16 bits to 8.
+    // ImageSharp itself would round 16 bits to 8 instead of truncating.
     private static byte[] UpperHalves<TPixel>(byte[] file)
         where TPixel : unmanaged, IPixel<TPixel> =>
         [.. MemoryMarshal.Cast<byte, ushort>(Bytes<TPixel>(file)).ToArray().Select(sample => (byte)(sample >> 8))];
 }
 
-/// <summary>One of the seven passes of an interlaced PNG: every so many columns and rows from a first one on.</summary>
+/// <summary>One of the seven passes of an interlaced PNG: every StepX-th column from X and every StepY-th row from Y.</summary>
 internal readonly record struct PngPass(int X, int Y, int StepX, int StepY)
 {
     public static readonly PngPass[] Adam7 =
         [new(0, 0, 8, 8), new(4, 0, 8, 8), new(0, 4, 4, 8), new(2, 0, 4, 4), new(0, 2, 2, 4), new(1, 0, 2, 2), new(0, 1, 1, 2)];
 
-    /// <summary>Columns and rows of the pass in a picture of this size; 0 where it has none.</summary>
+    /// <summary>Size of the pass in a picture of this size; may be 0.</summary>
     public (int Columns, int Rows) SizeIn(int width, int height) => ((width - X + StepX - 1) / StepX, (height - Y + StepY - 1) / StepY);
 
-    /// <summary>Puts the pixels of the pass to their places.</summary>
+    /// <summary>Copies the pixels of the pass to their positions.</summary>
     public void Spread(ReadOnlySpan<byte> part, int columns, int channels, Span<byte> pixels, int width)
     {
         for (var from = 0; from < part.Length; from += channels)
