@@ -14,7 +14,7 @@ public static class TensorAssert
         using var scope = torch.NewDisposeScope();
         var (left, right) = (Flat(expected, torch.float64), Flat(actual, torch.float64));
         var difference = (left - right).abs();
-        var off = difference.IsAtMost(tolerance).logical_not().logical_and(left.eq(right).logical_not())
+        var off = difference.IsAbove(tolerance).logical_or(difference.isnan()).logical_and(left.eq(right).logical_not())
             .logical_and(left.isnan().logical_and(right.isnan()).logical_not());
         var count = off.sum().item<long>();
         if (count == 0) return;

@@ -3,16 +3,16 @@ using System.Text;
 namespace SaeUnbox.Models;
 
 /// <summary>
-/// Writes a file as a whole or not at all: aside in the same folder, flushed to the disk, then renamed over the old one. On any failure
-/// the part written is removed and the old file stays as it was.
+/// Writes a file completely or not at all: it writes a temporary file in the same folder, flushes it to disk, and renames it over the old
+/// file. On failure it deletes the temporary file and leaves the old one unchanged.
 /// </summary>
 public static class AtomicFile
 {
     private const int NoSpaceOnUnix = 28, NoSpaceOnWindows = 0x70, HandleDiskFull = 0x27;
 
-    /// <param name="path">The file to write; its folder must be there.</param>
-    /// <param name="write">Writes the content; the stream can seek.</param>
-    /// <exception cref="CheckpointException">The disk is full, the folder is missing or may not be written.</exception>
+    /// <param name="path">Its folder must exist.</param>
+    /// <param name="write">Writes the content. The stream is seekable.</param>
+    /// <exception cref="CheckpointException">The disk is full, or the folder is missing or read-only.</exception>
     public static void Write(string path, Action<Stream> write)
     {
         try
@@ -23,7 +23,7 @@ public static class AtomicFile
         }
         catch (IOException exception) when ((exception.HResult & 0xffff) is NoSpaceOnUnix or NoSpaceOnWindows or HandleDiskFull)
         {
-            throw new CheckpointException($"'{path}' could not be written: the disk is full. Nothing half-written was left.", exception);
+            throw new CheckpointException($"'{path}' could not be written: the disk is full. No partial file was left.", exception);
         }
         catch (DirectoryNotFoundException exception)
         {
@@ -35,7 +35,7 @@ public static class AtomicFile
         }
     }
 
-    /// <summary>The folder that a file is written aside in; null for a device, which is written in place.</summary>
+    /// <summary>The folder of the temporary file; null for a device, which is written in place.</summary>
     public static string? FolderOf(string path) => Target(path) is var target && IsDevice(target) ? null : Path.GetDirectoryName(target);
 
     public static void WriteAllBytes(string path, ReadOnlyMemory<byte> bytes) => Write(path, stream => stream.Write(bytes.Span));
@@ -45,7 +45,7 @@ public static class AtomicFile
 
     private static void WriteAside(string target, Action<Stream> write)
     {
-        if (Directory.Exists(target)) throw new IOException("a folder of that name is there.");
+        if (Directory.Exists(target)) throw new IOException("it is a folder.");
         var aside = Path.Combine(Path.GetDirectoryName(target)!, $".{Guid.NewGuid():N}.partial");
         try
         {
@@ -63,7 +63,7 @@ public static class AtomicFile
         }
     }
 
-    /// <summary>A device (/dev/stdout, /dev/full) has no folder to write aside in, and must not be replaced by a file.</summary>
+    /// <summary>Writes to a device such as /dev/stdout, which must not be replaced by a file.</summary>
     private static void WriteThrough(string target, Action<Stream> write)
     {
         using var stream = new FileStream(target, FileMode.Open, FileAccess.Write);
@@ -71,7 +71,7 @@ public static class AtomicFile
         stream.Flush();
     }
 
-    /// <summary>A link stays a link: what it points to is written.</summary>
+    /// <summary>Follows a link, so that its target is replaced rather than the link.</summary>
     private static string Target(string path)
     {
         var full = Path.GetFullPath(path);
@@ -90,17 +90,17 @@ public static class AtomicFile
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            // The failure that led here is the one to tell of.
+            // The original error is the one to report.
         }
     }
 }
 
-/// <summary>Keeps other runs out of a folder that one is filling; a run that dies lets go of it.</summary>
+/// <summary>Locks a folder for one process. The lock ends with the process.</summary>
 public static class FolderLock
 {
-    /// <param name="folder">There already.</param>
-    /// <returns>Held until disposed.</returns>
-    /// <exception cref="CheckpointException">Another run holds it, or the folder cannot be written.</exception>
+    /// <param name="folder">Must exist.</param>
+    /// <returns>Releases the lock when disposed.</returns>
+    /// <exception cref="CheckpointException">Another process holds the lock, or the folder is read-only.</exception>
     public static IDisposable Take(string folder)
     {
         try

@@ -5,8 +5,8 @@ using TorchSharp;
 namespace SaeUnbox.Models;
 
 /// <summary>
-/// A checkpoint, one file or a sharded set, open for reading. Its header is checked when it is opened; data is read tensor by tensor,
-/// straight into place. Close it when the weights are in.
+/// A checkpoint open for reading: one file or a set of shards. Opening checks the header; tensors are then read one by one, directly into
+/// their destination. Dispose it when the weights are loaded.
 /// </summary>
 public abstract class Checkpoint : IWeightSource, IDisposable
 {
@@ -22,21 +22,21 @@ public abstract class Checkpoint : IWeightSource, IDisposable
 
     public string Path { get; }
 
-    /// <summary>The container: "safetensors", "PyTorch zip", "PyTorch legacy" or a number of shards.</summary>
+    /// <summary>The container format: "safetensors", "PyTorch zip", "PyTorch legacy" or a number of shards.</summary>
     public string Format { get; }
 
-    /// <summary>Every tensor by its full name.</summary>
+    /// <summary>All tensors by full name.</summary>
     public IReadOnlyDictionary<string, TensorEntry> Entries { get; }
 
-    /// <summary>The texts that safetensors files carry beside their tensors.</summary>
+    /// <summary>The metadata of a safetensors file.</summary>
     public virtual IReadOnlyDictionary<string, string> Metadata => System.Collections.ObjectModel.ReadOnlyDictionary<string, string>.Empty;
 
     IEnumerable<string> IWeightSource.Names => Entries.Keys;
 
     string IWeightSource.Description => $"'{Path}'";
 
-    /// <summary>Opens a safetensors file, an index of shards, or a PyTorch file (read as data only), told apart by their first bytes.</summary>
-    /// <exception cref="CheckpointException">There is no such file, or it is none of these, or broken.</exception>
+    /// <summary>Opens a safetensors file, an index of shards, or a PyTorch file (as data only). The first bytes determine the format.</summary>
+    /// <exception cref="CheckpointException">The file is missing, of another format, or broken.</exception>
     public static Checkpoint Open(string path)
     {
         var file = SourceFile.Open(path);
@@ -52,17 +52,17 @@ public abstract class Checkpoint : IWeightSource, IDisposable
     }
 
     /// <summary>
-    /// Opens the weights of a model folder under the names that diffusers and transformers give them; half precision
-    /// (<c>.fp16.</c>) where it is preferred or the only one.
+    /// Opens the weights of a model folder, by the file names of diffusers and transformers. Opens the half-precision file (<c>.fp16.</c>)
+    /// if it is preferred or the only one.
     /// </summary>
     /// <exception cref="CheckpointException">The folder holds no weights.</exception>
     public static Checkpoint OpenFolder(string folder, bool preferHalf = false) => Open(CheckpointFormat.FindWeights(folder, preferHalf));
 
-    /// <summary>Reads a tensor into <paramref name="target"/>, converting on the way; strides and device are the target's own.</summary>
+    /// <summary>Reads a tensor into <paramref name="target"/>, and converts its type. The target may have any strides and device.</summary>
     /// <exception cref="CheckpointException">There is no such tensor, its shape differs, or its data is broken.</exception>
     public void Read(string name, torch.Tensor target) => TensorReader.Read(Locate(name), target);
 
-    /// <summary>A fresh CPU tensor of the file's own type and memory order (a column-major matrix stays column-major).</summary>
+    /// <summary>Reads a tensor as a new CPU tensor of the stored type and memory order (a column-major matrix stays column-major).</summary>
     public torch.Tensor Read(string name)
     {
         var stored = Locate(name);
@@ -81,8 +81,8 @@ public abstract class Checkpoint : IWeightSource, IDisposable
         }
     }
 
-    /// <summary>Reads everything that has a checksum and compares; formats without checksums have nothing to check.</summary>
-    /// <param name="progress">Told before each tensor which file it is of and the share that is done; what it throws ends the checking.</param>
+    /// <summary>Verifies all checksums, in formats that have them.</summary>
+    /// <param name="progress">Called before each tensor with its file and the fraction done. An exception from it stops the check.</param>
     /// <exception cref="CheckpointException">A checksum does not match.</exception>
     public virtual void Verify(Action<string, double>? progress = null)
     {
@@ -102,9 +102,9 @@ public abstract class Checkpoint : IWeightSource, IDisposable
     }
 
     internal StoredTensor Locate(string name) => tensors.TryGetValue(name, out var stored)
-        ? stored : throw new CheckpointException($"'{Path}' holds no tensor '{name}'.");
+        ? stored : throw new CheckpointException($"'{Path}' has no tensor '{name}'.");
 
-    /// <summary>The descriptions alone, without a second dictionary.</summary>
+    /// <summary>A view of the entries that avoids a second dictionary.</summary>
     private sealed class EntriesView(Dictionary<string, StoredTensor> tensors) : IReadOnlyDictionary<string, TensorEntry>
     {
         public TensorEntry this[string key] => tensors[key].Entry;
@@ -127,11 +127,11 @@ public abstract class Checkpoint : IWeightSource, IDisposable
     }
 }
 
-/// <summary>A set of files under an index (<c>model.safetensors.index.json</c>) whose <c>weight_map</c> says which file holds which tensor.</summary>
+/// <summary>A set of files with an index (<c>model.safetensors.index.json</c>), whose <c>weight_map</c> maps tensors to files.</summary>
 internal sealed class ShardedCheckpoint : Checkpoint
 {
     private const long LongestIndex = 16 << 20;
-    private const int MostShards = 1000;
+    private const int MaxShards = 1000;
 
     private readonly IReadOnlyList<Checkpoint> shards;
 
@@ -146,7 +146,7 @@ internal sealed class ShardedCheckpoint : Checkpoint
         try
         {
             var names = map.Values.Distinct().Order(StringComparer.Ordinal).ToList();
-            if (names.Count is 0 or > MostShards) throw index.Broken($"it names {names.Count} shards");
+            if (names.Count is 0 or > MaxShards) throw index.Broken($"it lists {names.Count} shards; 1 to {MaxShards} are allowed");
             foreach (var shard in names)
                 shards.Add(shard, Checkpoint.Open(System.IO.Path.Combine(folder, shard)));
             var missing = map.Where(pair => !shards[pair.Value].Entries.ContainsKey(pair.Key)).Select(pair => pair.Key).ToList();
@@ -176,29 +176,29 @@ internal sealed class ShardedCheckpoint : Checkpoint
         try
         {
             using var json = JsonDocument.Parse(bytes, new JsonDocumentOptions { MaxDepth = 16, AllowDuplicateProperties = false });
-            if (!json.RootElement.TryGetProperty("weight_map", out var map)) throw index.Broken("an index without weight_map");
+            if (!json.RootElement.TryGetProperty("weight_map", out var map)) throw index.Broken("its index has no weight_map");
             return map.EnumerateObject().ToDictionary(pair => pair.Name, pair => ShardName(index, pair.Value.GetString()));
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
-            throw index.Broken("its index is not the JSON object that the format asks for", exception);
+            throw index.Broken("its index is not the JSON object that the format requires", exception);
         }
     }
 
-    /// <summary>A shard lies beside its index, and is no index itself.</summary>
+    /// <summary>A shard must be a file next to its index, and not an index itself.</summary>
     private static string ShardName(SourceFile index, string? name) =>
         string.IsNullOrEmpty(name) || name != System.IO.Path.GetFileName(name) || name is "." or ".."
             || name.EndsWith(".json", StringComparison.OrdinalIgnoreCase)
-            ? throw index.Broken($"its index names the shard '{name}', which is no file beside it")
+            ? throw index.Broken($"its index names the shard '{name}', which is not a file next to it")
             : name;
 }
 
-/// <summary>Tells the containers apart and knows how model folders name their weights.</summary>
+/// <summary>Detects container formats, and finds the weights in model folders.</summary>
 internal static class CheckpointFormat
 {
     private static readonly string[] Stems = ["diffusion_pytorch_model", "model", "pytorch_model"];
 
-    /// <summary>By the first bytes: names lie, and a page of HTML or a pointer of git-lfs saved as weights gets its own words.</summary>
+    /// <summary>Detects the format by the first bytes, because extensions may be wrong. Names common mistakes: an HTML page or a git-lfs pointer.</summary>
     public static Checkpoint Open(SourceFile file)
     {
         if (file.Length == 0) throw file.Broken("it is empty");
@@ -206,18 +206,18 @@ internal static class CheckpointFormat
         head = head[..(int)Math.Min(head.Length, file.Length)];
         file.ReadExactly(0, head);
 
-        // A header's length is below 2^32, so it ends in four zeros; no PyTorch file has them there.
+        // The length of a safetensors header is below 2^32, so its upper four bytes are 0. PyTorch files have no zeros there.
         if (head.Length > 8 && head[8] == '{' && !head[4..8].ContainsAnyExcept((byte)0)) return SafetensorsFile.Open(file);
         if (head.StartsWith("PK\u0003\u0004"u8)) return TorchFile.OpenZip(file);
         if (head[0] == 0x80 && file.Length > 1 && head[1] is >= 2 and <= 5) return TorchFile.OpenLegacy(file);
         if (file.Path.EndsWith(".json", StringComparison.OrdinalIgnoreCase)) return OpenIndex(file);
-        if (head.StartsWith("version https://"u8)) throw file.Broken("it is a pointer of git-lfs, not the file itself; fetch the file");
-        if (head[0] == '<') throw file.Broken("it is a page of HTML, not a checkpoint; download it again");
+        if (head.StartsWith("version https://"u8)) throw file.Broken("it is a git-lfs pointer, not the file itself; fetch the file");
+        if (head[0] == '<') throw file.Broken("it is an HTML page, not a checkpoint; download it again");
         if (file.Path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase)) return SafetensorsFile.Open(file);
         throw file.Broken("it is neither a safetensors file nor a PyTorch file");
     }
 
-    /// <summary>The path of a folder's weights; see <see cref="Checkpoint.OpenFolder"/>.</summary>
+    /// <summary>Finds the weights of a folder; see <see cref="Checkpoint.OpenFolder"/>.</summary>
     public static string FindWeights(string folder, bool preferHalf)
     {
         if (!Directory.Exists(folder)) throw new CheckpointException($"The folder '{folder}' does not exist.");
@@ -230,7 +230,7 @@ internal static class CheckpointFormat
             ?? throw new CheckpointException($"The folder '{folder}' holds no weights (such as diffusion_pytorch_model.safetensors or model.safetensors).");
     }
 
-    // Libraries of different age put the variant of an index in different places.
+    // Old and new library versions put the variant at different positions in the name of an index.
     private static IEnumerable<string> Names(string stem, string variant) =>
     [
         $"{stem}{variant}.safetensors", $"{stem}{variant}.safetensors.index.json", $"{stem}.safetensors.index{variant}.json",
@@ -243,5 +243,5 @@ internal static class CheckpointFormat
     }
 }
 
-/// <summary>A checkpoint cannot be read, written or does not fit its model: one clear sentence that names the file and what is wrong.</summary>
+/// <summary>A checkpoint cannot be read or written, or does not fit its model. The message names the file and the problem in one sentence.</summary>
 public sealed class CheckpointException(string message, Exception? inner = null) : Exception(message, inner);

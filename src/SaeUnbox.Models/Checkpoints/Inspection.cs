@@ -3,10 +3,10 @@ using System.Text.Json;
 
 namespace SaeUnbox.Models;
 
-/// <summary>What a checkpoint or a folder of checkpoints turns out to be.</summary>
+/// <summary>The kind of a checkpoint, or of a folder of checkpoints.</summary>
 public enum CheckpointKind
 {
-    /// <summary>Tensors of no known model.</summary>
+    /// <summary>Tensors of an unknown model.</summary>
     Tensors,
     /// <summary>One tensor without a name, such as the means of an SAE's features.</summary>
     BareTensor,
@@ -17,47 +17,45 @@ public enum CheckpointKind
     Tokenizer,
     Scheduler,
     SparseAutoencoder,
-    /// <summary>A folder of sparse autoencoders, one for each site.</summary>
+    /// <summary>A folder of sparse autoencoders, one per site.</summary>
     SparseAutoencoders,
     /// <summary>A folder with a model_index.json.</summary>
     Pipeline,
-    /// <summary>A folder of any other files, some of them checkpoints.</summary>
+    /// <summary>Any other folder with checkpoints.</summary>
     Folder,
 }
 
 /// <summary>A tensor as <c>inspect</c> lists it.</summary>
-/// <param name="DType">As safetensors names it, also where it cannot be read ("F8_E4M3").</param>
-/// <param name="Strides">In elements; null where row-major.</param>
+/// <param name="DType">The safetensors name, such as "F8_E4M3"; also for types that cannot be read.</param>
+/// <param name="Strides">In elements; null for row-major.</param>
 public sealed record TensorSummary(string Name, string DType, IReadOnlyList<long> Shape, IReadOnlyList<long>? Strides = null);
 
-/// <summary>A description of a checkpoint file or a folder: what it is, what it holds, and its parts.</summary>
-/// <param name="Path">The file or folder.</param>
-/// <param name="Kind">What it is.</param>
-/// <param name="Title">One line for people, such as "U-Net (UNet2DConditionModel)".</param>
-/// <param name="Format">The container of its tensors; null where it has none.</param>
-/// <param name="Tensors">Every tensor, by name.</param>
-/// <param name="Facts">Entries of its configuration, texts of its header, and saved values that are no tensors.</param>
-/// <param name="Parts">The components of a pipeline, the autoencoders of a set, the files of a folder.</param>
+/// <summary>A description of a checkpoint file or a folder.</summary>
+/// <param name="Title">A readable line, such as "U-Net (UNet2DConditionModel)".</param>
+/// <param name="Format">The container format of its tensors; null if it has none.</param>
+/// <param name="Tensors">All tensors, sorted by name.</param>
+/// <param name="Facts">Configuration entries, header metadata, and saved values other than tensors.</param>
+/// <param name="Parts">The components of a pipeline, autoencoders of a set, or files of a folder.</param>
 public sealed record Inspection(
     string Path, CheckpointKind Kind, string Title, string? Format, IReadOnlyList<TensorSummary> Tensors,
     IReadOnlyDictionary<string, string> Facts, IReadOnlyList<Inspection> Parts)
 {
-    /// <summary>Number of values of all tensors, those of the parts too.</summary>
+    /// <summary>Number of values in all tensors, including those of the parts.</summary>
     public long Parameters => Tensors.Sum(tensor => tensor.Shape.Aggregate(1L, (product, size) => product * size)) + Parts.Sum(part => part.Parameters);
 
-    /// <summary>Describes a file or folder. Headers and checksums are checked; no tensor is loaded.</summary>
-    /// <param name="progress">Told which file is being checked and the share of it that is done; what it throws ends the inspection.</param>
-    /// <exception cref="CheckpointException">There is nothing, nothing known, or something broken.</exception>
+    /// <summary>Describes a file or folder. Verifies headers and checksums, but loads no tensors.</summary>
+    /// <param name="progress">Called with the file being verified and the fraction done. An exception from it stops the inspection.</param>
+    /// <exception cref="CheckpointException">The path is missing, holds no known model or checkpoint, or a file is broken.</exception>
     public static Inspection Of(string path, Action<string, double>? progress = null) =>
         Directory.Exists(path) ? new FolderInspector(progress).Inspect(path) : FileInspector.Inspect(path, progress);
 }
 
-/// <summary>Describes one checkpoint file, or sharded set, by its tensors' names.</summary>
+/// <summary>Describes a checkpoint file or sharded set by the names of its tensors.</summary>
 internal static class FileInspector
 {
-    private const int MostFacts = 200;
+    private const int MaxFacts = 200;
 
-    /// <summary>Names that only one kind of model has, all of them needed; the first that fits counts.</summary>
+    /// <summary>Tensor names that identify a kind of model. All names must be present; the first match counts.</summary>
     private static readonly (CheckpointKind Kind, string[] Names)[] Marks =
     [
         (CheckpointKind.SparseAutoencoder, ["encoder.weight", "decoder.weight", "pre_bias", "latent_bias"]),
@@ -110,7 +108,7 @@ internal static class FileInspector
 
     private static void AddValues(Dictionary<string, string> facts, object? value, string name)
     {
-        if (facts.Count >= MostFacts) return;
+        if (facts.Count >= MaxFacts) return;
         switch (value)
         {
             case TensorEntry or null: break;
@@ -125,12 +123,12 @@ internal static class FileInspector
     }
 }
 
-/// <summary>Describes a folder by the files that tell what it is: model_index.json, config.json, scheduler_config.json, vocab.json.</summary>
+/// <summary>Describes a folder by its configuration files: model_index.json, config.json, scheduler_config.json, vocab.json.</summary>
 internal sealed class FolderInspector(Action<string, double>? progress)
 {
     private const long LongestConfiguration = 16 << 20;
-    private const int MostParts = 200;
-    private const int Deepest = 4;
+    private const int MaxParts = 200;
+    private const int MaxDepth = 4;
 
     private static readonly string[] Endings = [".safetensors", ".pt", ".pth", ".bin"];
 
@@ -144,7 +142,7 @@ internal sealed class FolderInspector(Action<string, double>? progress)
         if (Has("vocab.json") && Has("merges.txt")) return Plain(folder, CheckpointKind.Tokenizer, "tokenizer_config.json");
         if (Has("config.json")) return Component(folder);
         if (Has(Path.Combine("final", "config.json"))) return Component(Path.Combine(folder, "final"));
-        return depth < Deepest ? Other(folder, depth) : null;
+        return depth < MaxDepth ? Other(folder, depth) : null;
 
         bool Has(string name) => File.Exists(Path.Combine(folder, name));
     }
@@ -153,7 +151,7 @@ internal sealed class FolderInspector(Action<string, double>? progress)
     {
         var index = Configuration(Path.Combine(folder, "model_index.json"));
         var parts = Directory.EnumerateDirectories(folder).Order(StringComparer.Ordinal)
-            .Where(part => index.ContainsKey(Path.GetFileName(part))).Select(part => Find(part, Deepest)).OfType<Inspection>().ToList();
+            .Where(part => index.ContainsKey(Path.GetFileName(part))).Select(part => Find(part, MaxDepth)).OfType<Inspection>().ToList();
         return new Inspection(folder, CheckpointKind.Pipeline, Titled(CheckpointKind.Pipeline, index), null, [], index, parts);
     }
 
@@ -164,7 +162,7 @@ internal sealed class FolderInspector(Action<string, double>? progress)
         return new Inspection(folder, kind, Titled(kind, facts), null, [], facts, []);
     }
 
-    /// <summary>A model folder, or the folder of one sparse autoencoder with its statistics beside it.</summary>
+    /// <summary>Describes a model folder, or the folder of one sparse autoencoder with its statistics.</summary>
     private Inspection Component(string folder)
     {
         var facts = Configuration(Path.Combine(folder, "config.json"));
@@ -182,9 +180,9 @@ internal sealed class FolderInspector(Action<string, double>? progress)
 
     private Inspection? Other(string folder, int depth)
     {
-        var inner = Directory.EnumerateDirectories(folder).Order(StringComparer.Ordinal).Take(MostParts)
+        var inner = Directory.EnumerateDirectories(folder).Order(StringComparer.Ordinal).Take(MaxParts)
             .Select(part => Find(part, depth + 1)).OfType<Inspection>().ToList();
-        var files = Checkpoints(folder).Take(MostParts).Select(path => FileInspector.Inspect(path, progress)).ToList();
+        var files = Checkpoints(folder).Take(MaxParts).Select(path => FileInspector.Inspect(path, progress)).ToList();
         if (inner.Count + files.Count == 0) return null;
         var kind = files.Count == 0 && inner.TrueForAll(part => part.Kind == CheckpointKind.SparseAutoencoder)
             ? CheckpointKind.SparseAutoencoders : CheckpointKind.Folder;
@@ -205,7 +203,7 @@ internal sealed class FolderInspector(Action<string, double>? progress)
         return merged;
     }
 
-    /// <summary>The entries of a configuration as text: lists of one text without their brackets, everything else as its JSON.</summary>
+    /// <summary>The entries of a configuration: strings and one-element lists as plain text, everything else as JSON.</summary>
     private static Dictionary<string, string> Configuration(string path)
     {
         using var file = SourceFile.Open(path);
@@ -219,7 +217,7 @@ internal sealed class FolderInspector(Action<string, double>? progress)
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
-            throw file.Broken("it is no JSON object", exception);
+            throw file.Broken("it is not a JSON object", exception);
         }
     }
 

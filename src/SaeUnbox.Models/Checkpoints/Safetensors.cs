@@ -5,7 +5,6 @@ using TorchSharp;
 
 namespace SaeUnbox.Models;
 
-/// <summary>One safetensors file.</summary>
 internal sealed class SafetensorsFile : Checkpoint
 {
     private SafetensorsFile(SourceFile file, SafetensorsHeader header) : base(file.Path, "safetensors", header.Tensors, [file]) =>
@@ -17,17 +16,17 @@ internal sealed class SafetensorsFile : Checkpoint
 }
 
 /// <summary>
-/// The header of a safetensors file: eight bytes of length, then JSON that places every tensor. It is checked as a whole before any
-/// data is touched: tensors must fill the rest of the file without overlap, hole or left-over.
+/// The header of a safetensors file: its length in eight bytes, then JSON with the position of every tensor. It is checked completely before
+/// any data is read: tensors must fill the rest of the file without overlaps or gaps.
 /// Format: https://github.com/huggingface/safetensors.
 /// </summary>
 internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IReadOnlyDictionary<string, string> Metadata)
 {
-    /// <summary>The format's own limit.</summary>
+    /// <summary>The limit of the format.</summary>
     public const long LongestHeader = 100_000_000;
 
-    /// <summary>More tensors than any model has; bounds the memory that a hostile header can take.</summary>
-    public const int MostTensors = 100_000;
+    /// <summary>More than any model has. Limits the memory that a hostile header can take.</summary>
+    public const int MaxTensors = 100_000;
 
     private const int MostTexts = 10_000;
 
@@ -56,11 +55,11 @@ internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IR
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
-            throw file.Broken("its safetensors header is not the JSON object that the format asks for", exception);
+            throw file.Broken("its safetensors header is not the JSON object that the format requires", exception);
         }
     }
 
-    /// <summary>Reads the JSON token by token, so that duplicates are seen and nothing but the wanted values is kept.</summary>
+    /// <summary>Reads the JSON token by token, which detects duplicates and keeps only the needed values.</summary>
     private sealed class HeaderParser(SourceFile file, long dataStart)
     {
         private readonly HashSet<string> names = [];
@@ -99,7 +98,7 @@ internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IR
 
         private void ParseTensor(ref Utf8JsonReader reader, string name)
         {
-            if (tensors.Count == MostTensors) throw file.Broken($"it lists more than {MostTensors} tensors");
+            if (tensors.Count == MaxTensors) throw file.Broken($"it lists more than {MaxTensors} tensors");
             string? dtype = null;
             long[]? shape = null, offsets = null;
             Expect(ref reader, JsonTokenType.StartObject);
@@ -112,7 +111,7 @@ internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IR
                 }
                 else if (reader.ValueTextEquals("shape"u8) && shape is null) shape = Numbers(ref reader, name);
                 else if (reader.ValueTextEquals("data_offsets"u8) && offsets is null) offsets = Numbers(ref reader, name);
-                else throw file.Broken($"tensor '{name}' has the entry '{Text(ref reader)}' twice, or it is unknown");
+                else throw file.Broken($"tensor '{name}' has the unknown or duplicate entry '{Text(ref reader)}'");
             }
             if (dtype is null || shape is null || offsets is null) throw file.Broken($"tensor '{name}' lacks its dtype, shape or data_offsets");
             Add(name, dtype, shape, offsets);
@@ -129,7 +128,7 @@ internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IR
             tensors.Add(new StoredTensor(new TensorEntry(name, type, shape), file, dataStart + begin, StoredTensor.RowMajor(shape)));
         }
 
-        /// <summary>Null where the size is no whole number of bytes, or the strides of the axes do not fit 64 bits.</summary>
+        /// <returns>Null if the size is not a whole number of bytes, or the strides do not fit 64 bits.</returns>
         private static long? SizeInBytes(long[] shape, int bits)
         {
             UInt128 size = (UInt128)bits;
@@ -146,7 +145,7 @@ internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IR
             while (Next(ref reader) != JsonTokenType.EndArray)
             {
                 if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out var number) || number < 0)
-                    throw file.Broken($"tensor '{name}' has a shape or offset that is no whole number from 0");
+                    throw file.Broken($"tensor '{name}' has a shape or offset that is not a whole number of 0 or more");
                 if (numbers.Count == MostAxes) throw file.Broken($"tensor '{name}' has more than {MostAxes} axes");
                 numbers.Add(number);
             }
@@ -160,7 +159,7 @@ internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IR
             foreach (var (begin, end, name) in places)
             {
                 if (begin != filled)
-                    throw file.Broken($"tensor '{name}' begins at byte {begin} of the data where {filled} was due: tensors overlap or leave a hole");
+                    throw file.Broken($"tensor '{name}' begins at byte {begin} of the data instead of {filled}: tensors overlap or leave a gap");
                 filled = end;
             }
             if (filled != file.Length - dataStart) throw file.Broken($"it has {file.Length - dataStart - filled} bytes after its last tensor");
@@ -179,25 +178,24 @@ internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IR
     }
 }
 
-/// <summary>Writes safetensors files, whole or not at all. Format: https://github.com/huggingface/safetensors.</summary>
+/// <summary>Writes safetensors files atomically. Format: https://github.com/huggingface/safetensors.</summary>
 public static class SafetensorsWriter
 {
     private const int Alignment = 8;
 
-    /// <summary>The metadata by which the Python libraries know a file of PyTorch weights.</summary>
+    /// <summary>Python libraries require this metadata to recognize PyTorch weights.</summary>
     private static readonly Dictionary<string, string> DefaultMetadata = new() { ["format"] = "pt" };
 
-    /// <param name="path">The file to write.</param>
-    /// <param name="tensors">Any strides and device; written row-major under their names.</param>
-    /// <param name="metadata">Texts for the header; <c>format: pt</c> where null.</param>
-    /// <exception cref="CheckpointException">A name comes twice, a type cannot be stored, or the file cannot be written.</exception>
+    /// <param name="tensors">May have any strides and device; written row-major.</param>
+    /// <param name="metadata">Null for <c>format: pt</c>.</param>
+    /// <exception cref="CheckpointException">A name is duplicate, a type cannot be stored, or the file cannot be written.</exception>
     public static void Write(string path, IEnumerable<KeyValuePair<string, torch.Tensor>> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
-        // Widest elements first keeps every tensor aligned to its own size.
+        // Writing the widest elements first keeps every tensor aligned to its element size.
         var ordered = tensors.Select(pair => (Name: pair.Key, Tensor: pair.Value, Type: ElementType.Of(pair.Value.dtype)))
             .OrderByDescending(item => item.Type.Bits).ThenBy(item => item.Name, StringComparer.Ordinal).ToList();
         if (ordered.GroupBy(item => item.Name).FirstOrDefault(group => group.Count() > 1 || group.Key == "__metadata__") is { } clash)
-            throw new CheckpointException($"'{path}' cannot be written: the tensor name '{clash.Key}' comes twice or is reserved.");
+            throw new CheckpointException($"'{path}' cannot be written: the tensor name '{clash.Key}' is duplicate or reserved.");
         var header = Header(ordered, metadata ?? DefaultMetadata);
         if (header.Length > SafetensorsHeader.LongestHeader)
             throw new CheckpointException($"'{path}' cannot be written: its header would have {header.Length} bytes, more than the format allows.");
@@ -247,7 +245,7 @@ public static class SafetensorsWriter
     }
 }
 
-/// <summary>Writes a tensor's elements in row-major order, whatever its strides and device, through a small staging tensor where needed.</summary>
+/// <summary>Writes a tensor of any strides and device in row-major order, through a small staging tensor if needed.</summary>
 internal static class TensorWriter
 {
     private const long ChunkElements = 1 << 20;

@@ -5,7 +5,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace SaeUnbox.Models;
 
-/// <summary>A file open for reading at any place; every failure is a <see cref="CheckpointException"/> that names it.</summary>
+/// <summary>A file open for random-access reading. Every failure is a <see cref="CheckpointException"/> that names the file.</summary>
 internal sealed class SourceFile : IDisposable
 {
     private const int LongestReason = 1000;
@@ -24,7 +24,7 @@ internal sealed class SourceFile : IDisposable
 
     public static SourceFile Open(string path)
     {
-        if (Directory.Exists(path)) throw new CheckpointException($"'{path}' is a folder, where a checkpoint file was expected.");
+        if (Directory.Exists(path)) throw new CheckpointException($"'{path}' is a folder; a checkpoint file is expected.");
         try
         {
             return new SourceFile(path, File.OpenHandle(path));
@@ -39,16 +39,16 @@ internal sealed class SourceFile : IDisposable
         }
     }
 
-    /// <summary>Fills the whole span from the given place.</summary>
+    /// <exception cref="CheckpointException">The file ends before the span is full.</exception>
     public void ReadExactly(long position, Span<byte> target)
     {
-        if (position < 0 || target.Length > Length - position) throw Broken("it ends before the data that it announces");
+        if (position < 0 || target.Length > Length - position) throw Broken("it ends before the data that its header describes");
         try
         {
             while (target.Length > 0)
             {
                 var read = RandomAccess.Read(handle, target, position);
-                if (read == 0) throw Broken("it ends before the data that it announces (was it cut while being read?)");
+                if (read == 0) throw Broken("it ends before the data that its header describes (was it truncated while it was read?)");
                 position += read;
                 target = target[read..];
             }
@@ -59,7 +59,7 @@ internal sealed class SourceFile : IDisposable
         }
     }
 
-    /// <summary>The error of a file that breaks its format, on one line of bounded length whatever names the file gives.</summary>
+    /// <summary>Creates the error for a malformed file. Untrusted names in it are shortened and kept on one line.</summary>
     public CheckpointException Broken(string what, Exception? inner = null)
     {
         if (what.Length > LongestReason) what = $"{what[..(LongestReason / 2)]} … {what[^(LongestReason / 2)..]}";
@@ -73,10 +73,10 @@ internal sealed class SourceFile : IDisposable
     public void Dispose() => handle.Dispose();
 }
 
-/// <summary>Reads a stretch of a file forward through a small buffer; never past its end, never allocating more than is left.</summary>
+/// <summary>Reads a range of a file sequentially through a small buffer. It never reads past the end, or allocates more than the rest of the range.</summary>
 internal sealed class ByteSource(SourceFile file, long position, long end)
 {
-    /// <summary>Most bytes of text in a file: names and notes, never weights.</summary>
+    /// <summary>Limit for all texts of a file in bytes; they are names and notes, never weights.</summary>
     private const int MostText = 16 << 20;
 
     private readonly byte[] buffer = new byte[(int)Math.Min(32 * 1024, Math.Max(1, end - position))];
@@ -87,7 +87,7 @@ internal sealed class ByteSource(SourceFile file, long position, long end)
 
     public SourceFile File => file;
 
-    /// <summary>The place in the file of the next byte.</summary>
+    /// <summary>Offset of the next byte in the file.</summary>
     public long Position => position - (filled - next);
 
     public long Left => end - Position;
@@ -111,7 +111,7 @@ internal sealed class ByteSource(SourceFile file, long position, long end)
         }
     }
 
-    /// <summary>Text of so many bytes.</summary>
+    /// <param name="count">Length in bytes.</param>
     public string ReadUtf8(long count)
     {
         if (count > Left) throw Ended();
@@ -128,7 +128,7 @@ internal sealed class ByteSource(SourceFile file, long position, long end)
         }
     }
 
-    /// <summary>Text up to a line feed, which is dropped.</summary>
+    /// <summary>Reads up to a line feed, and drops it.</summary>
     public string ReadLine(int limit)
     {
         var line = new StringBuilder();
@@ -147,15 +147,15 @@ internal sealed class ByteSource(SourceFile file, long position, long end)
         (position, next, filled) = (position + count, 0, count);
     }
 
-    private CheckpointException Ended() => file.Broken("its pickle ends in the middle or is too long");
+    private CheckpointException Ended() => file.Broken("its pickle is truncated or too long");
 }
 
-/// <summary>Tells large files apart without reading them whole: a hash of names, lengths and pieces spread evenly over each file.</summary>
+/// <summary>Identifies large files without reading them whole, by a hash of their names, lengths and evenly spaced pieces.</summary>
 public static class FileFingerprint
 {
     private const int Pieces = 64, PieceLength = 1024, Characters = 16;
 
-    /// <param name="files">What each file is called, wherever it lies, and its path.</param>
+    /// <param name="files">Name and path of each file. Names, unlike paths, stay the same when files move.</param>
     /// <exception cref="CheckpointException">A file cannot be read.</exception>
     public static string Of(IEnumerable<(string Name, string Path)> files)
     {
@@ -177,7 +177,7 @@ public static class FileFingerprint
             Span<byte> piece = stackalloc byte[PieceLength];
             BinaryPrimitives.WriteInt64LittleEndian(piece, length);
             hash.AppendData(piece[..sizeof(long)]);
-            // A short file is read whole, of a long one the pieces end with its last byte.
+            // Short files are read whole. In a long file, the last piece ends at the last byte.
             var step = Math.Max(PieceLength, (length - PieceLength) / (Pieces - 1.0));
             for (var number = 0; number < Pieces && number * step < length; number++)
                 hash.AppendData(piece[..RandomAccess.Read(file, piece, (long)(number * step))]);

@@ -2,33 +2,31 @@ using TorchSharp;
 
 namespace SaeUnbox.Models;
 
-/// <summary>A tensor of a checkpoint as its header describes it; no data is read for it.</summary>
-/// <param name="Name">Full name in the file; keys of nested dictionaries are joined by dots, a bare tensor's name is empty.</param>
-/// <param name="Element">Type of the stored elements.</param>
-/// <param name="Shape">Sizes of the axes; empty for a scalar.</param>
+/// <summary>The description of a tensor in a checkpoint's header.</summary>
+/// <param name="Name">Full name. Keys of nested dictionaries are joined by dots; a bare tensor has an empty name.</param>
+/// <param name="Shape">Empty for a scalar.</param>
 public sealed record TensorEntry(string Name, ElementType Element, long[] Shape)
 {
-    /// <summary>The shape of an entry that takes any shape, as random weights do.</summary>
+    /// <summary>The shape of an entry that fits every shape, as in random weights.</summary>
     public static readonly long[] AnyShape = [-1];
 
     public TensorEntry(string name, torch.ScalarType dtype, long[] shape) : this(name, ElementType.Of(dtype), shape) { }
 
-    /// <exception cref="CheckpointException">The type cannot be read (complex numbers, floats of less than 8 bits).</exception>
+    /// <exception cref="CheckpointException">The type is not supported (complex numbers, floats of less than 8 bits).</exception>
     public torch.ScalarType DType => Element.ScalarType
-        ?? throw new CheckpointException($"Tensor '{Name}' is of type {Element.Name}, which cannot be read here; convert the file to F32, F16 or BF16.");
+        ?? throw new CheckpointException($"Tensor '{Name}' is of type {Element.Name}, which is not supported; convert the file to F32, F16 or BF16.");
 
-    /// <summary>Number of elements.</summary>
     public long Count => Shape.Aggregate(1L, (product, size) => checked(product * size));
 
     /// <summary>Whether a tensor of this shape can be filled from the entry.</summary>
     public bool Fits(ReadOnlySpan<long> shape) => ReferenceEquals(Shape, AnyShape) || shape.SequenceEqual(Shape);
 }
 
-/// <summary>The type of a stored tensor's elements, under the name that safetensors gives it ("F16").</summary>
-/// <param name="Name">The safetensors name.</param>
-/// <param name="Bits">Size of one element; some formats pack several elements into a byte.</param>
+/// <summary>The type of a stored tensor's elements.</summary>
+/// <param name="Name">The safetensors name, such as "F16".</param>
+/// <param name="Bits">Size of one element; may be less than a byte.</param>
 /// <param name="ScalarType">
-/// The type it is read as, which holds all its values (of U64: those below 2^63); null for complex numbers and parts of bytes, which can be listed, not read.
+/// The type that it is read as, which can hold all its values (for U64, those below 2^63). Null if it can be listed but not read.
 /// </param>
 public sealed record ElementType(string Name, int Bits, torch.ScalarType? ScalarType)
 {
@@ -62,14 +60,14 @@ public sealed record ElementType(string Name, int Bits, torch.ScalarType? Scalar
 
     internal int Bytes => Bits / 8;
 
-    /// <summary>Where libtorch lacks the type: how its elements become those of <see cref="ScalarType"/>.</summary>
+    /// <summary>Converts elements to <see cref="ScalarType"/>; null if libtorch has the type.</summary>
     internal Widening? Widening { get; init; }
 
     internal bool IsFloatingPoint => Name[0] is 'F' or 'B' && this != BOOL;
 
     internal static ElementType? Find(string name) => ByName.GetValueOrDefault(name);
 
-    /// <summary>How a tensor of this type is stored.</summary>
+    /// <summary>The type in which a tensor is stored.</summary>
     public static ElementType Of(torch.ScalarType dtype) => ByScalarType.TryGetValue(dtype, out var type)
         ? type : throw new CheckpointException($"Tensors of type {dtype} cannot be stored in a checkpoint.");
 
@@ -83,7 +81,7 @@ internal static class Shapes
 
 internal static class Listing
 {
-    /// <summary>Names for an error, the rest as a count.</summary>
+    /// <summary>Lists the first names, and the number of the others.</summary>
     public static string Of(IReadOnlyCollection<string> names, int limit = 20)
     {
         var shown = string.Join(", ", names.Take(limit));

@@ -3,13 +3,13 @@ using TorchSharp;
 
 namespace SaeUnbox.Models;
 
-/// <summary>Copies a stored tensor straight into a tensor's memory; where types or memory order differ, through a small staging tensor.</summary>
+/// <summary>Reads a stored tensor directly into a tensor's memory, or through a small staging tensor if types or memory order differ.</summary>
 internal static class TensorReader
 {
     /// <summary>Elements converted at a time.</summary>
     private const long ChunkElements = 1 << 20;
 
-    /// <summary>Bytes read at a time where nothing is converted (a span holds less than 2 GiB).</summary>
+    /// <summary>Bytes read at a time without conversion (a span holds less than 2 GiB).</summary>
     private const long ChunkBytes = 64 << 20;
 
     public static void Read(StoredTensor stored, torch.Tensor target)
@@ -38,9 +38,9 @@ internal static class TensorReader
 
     /// <exception cref="CheckpointException">The type cannot be read.</exception>
     public static torch.ScalarType TypeOf(StoredTensor stored) => stored.Entry.Element.ScalarType ?? throw new CheckpointException(
-        $"Tensor '{stored.Entry.Name}' of '{stored.File.Path}' is of type {stored.Entry.Element}, which cannot be read here; convert the file to F32, F16 or BF16.");
+        $"Tensor '{stored.Entry.Name}' of '{stored.File.Path}' is of type {stored.Entry.Element}, which is not supported; convert the file to F32, F16 or BF16.");
 
-    /// <summary>Elements lie one after the other in the view's row-major order.</summary>
+    /// <summary>Reads elements that are stored contiguously in the view's row-major order.</summary>
     private static void ReadDense(StoredTensor stored, torch.ScalarType dtype, torch.Tensor view)
     {
         var position = stored.Position;
@@ -71,7 +71,7 @@ internal static class TensorReader
         }
     }
 
-    /// <summary>Any other strides: the stretch of the storage that holds the tensor is read whole, then viewed.</summary>
+    /// <summary>Reads a tensor of any other strides: reads the whole range of the storage that holds it, then takes a view.</summary>
     private static void ReadScattered(StoredTensor stored, torch.ScalarType dtype, torch.Tensor target)
     {
         using var storage = torch.empty(StoredTensor.ExtentOf(stored.Entry.Shape, stored.Strides), dtype: dtype);
@@ -83,17 +83,19 @@ internal static class TensorReader
     private static void ReadBytes(StoredTensor stored, long position, Span<byte> bytes)
     {
         stored.File.ReadExactly(position, bytes);
-        // A bool of another value than 0 and 1 is undefined behaviour in native code.
+        // In native code, a bool other than 0 or 1 is undefined behaviour.
         if (stored.Entry.Element == ElementType.BOOL && bytes.ContainsAnyExceptInRange((byte)0, (byte)1))
             throw stored.File.Broken($"the BOOL tensor '{stored.Entry.Name}' holds bytes other than 0 and 1");
     }
 }
 
-/// <summary>Where a tensor's elements lie in a file: a place in bytes and, per axis, a stride in elements.</summary>
-/// <param name="Verify">Checks the bytes against their checksum before the first read, where the format has one.</param>
+/// <summary>Where a tensor's elements are in a file.</summary>
+/// <param name="Position">Offset in bytes.</param>
+/// <param name="Strides">In elements, per axis.</param>
+/// <param name="Verify">Verifies the checksum before the first read; null if the format has none.</param>
 internal sealed record StoredTensor(TensorEntry Entry, SourceFile File, long Position, long[] Strides, Action? Verify = null)
 {
-    /// <summary>Strides of a tensor whose last axis runs fastest (an axis of size 0 counts as 1).</summary>
+    /// <summary>Strides of a row-major tensor (an axis of size 0 counts as 1).</summary>
     public static long[] RowMajor(long[] shape)
     {
         var strides = new long[shape.Length];
@@ -106,7 +108,7 @@ internal sealed record StoredTensor(TensorEntry Entry, SourceFile File, long Pos
         return strides;
     }
 
-    /// <summary>Elements from the first to the last one, both included; 0 for an empty tensor.</summary>
+    /// <summary>Number of elements from the first to the last one, inclusive; 0 for an empty tensor.</summary>
     /// <exception cref="OverflowException">The extent does not fit 64 bits.</exception>
     public static long ExtentOf(long[] shape, long[] strides)
     {
@@ -117,12 +119,11 @@ internal sealed record StoredTensor(TensorEntry Entry, SourceFile File, long Pos
     }
 
     /// <summary>
-    /// The order of axes, slowest first, in which the elements lie one after the other without gap, or null where there is none.
-    /// A column-major matrix has [1, 0].
+    /// The order of axes, slowest first, in which the elements are contiguous; null if there is none. A column-major matrix has [1, 0].
     /// </summary>
     public static int[]? DenseOrder(long[] shape, long[] strides)
     {
-        // The stride of an axis of size 1 says nothing: such axes go first.
+        // The stride of an axis of size 1 has no meaning, so such axes go first.
         var order = Enumerable.Range(0, shape.Length).OrderByDescending(axis => shape[axis] == 1 ? long.MaxValue : strides[axis]).ToArray();
         long expected = 1;
         foreach (var axis in order.Reverse())
@@ -135,11 +136,11 @@ internal sealed record StoredTensor(TensorEntry Entry, SourceFile File, long Pos
     }
 }
 
-/// <summary>Turns stored elements of a type that libtorch lacks into the next wider one that it has, exactly.</summary>
-/// <returns>False where a value does not fit.</returns>
+/// <summary>Converts elements of a type that libtorch lacks to a wider one that it has, without loss.</summary>
+/// <returns>False if a value does not fit.</returns>
 internal delegate bool Widening(ReadOnlySpan<byte> from, Span<byte> to);
 
-/// <summary>The widenings of unsigned integers and of 8-bit floats (arXiv 2209.05433; FNUZ: arXiv 2206.02915; E8M0: the OCP MX specification).</summary>
+/// <summary>Conversions of unsigned integers and 8-bit floats (arXiv 2209.05433; FNUZ: arXiv 2206.02915; E8M0: OCP MX specification).</summary>
 internal static class Widenings
 {
     public static readonly Widening UInt16ToInt32 = (from, to) => Each<ushort, int>(from, to, value => value);
@@ -155,7 +156,7 @@ internal static class Widenings
     /// <summary>The upper byte of a float16.</summary>
     public static readonly Widening E5M2 = (from, to) => Each<byte, ushort>(from, to, code => (ushort)(code << 8));
 
-    /// <summary>An exponent alone: the scale of a block.</summary>
+    /// <summary>Only an exponent: the scale of a block.</summary>
     public static readonly Widening E8M0 = (from, to) => Each<byte, float>(from, to, code => code == 255 ? float.NaN : MathF.ScaleB(1, code - 127));
 
     private static Widening Table(Func<int, double> valueOf)
@@ -167,7 +168,7 @@ internal static class Widenings
     private static double Number(int code, int mantissaBits, int bias)
     {
         var (exponent, mantissa) = ((code & 0x7f) >> mantissaBits, code & ((1 << mantissaBits) - 1));
-        // Without an exponent the leading one is missing.
+        // Subnormal numbers have no implicit leading one.
         var size = exponent == 0
             ? Math.ScaleB(mantissa, 1 - bias - mantissaBits)
             : Math.ScaleB((1 << mantissaBits) + mantissa, exponent - bias - mantissaBits);
@@ -183,12 +184,12 @@ internal static class Widenings
     }
 }
 
-/// <summary>Walks a tensor in row-major order in pieces of bounded size, each a view of it.</summary>
+/// <summary>Splits a tensor into views of limited size, in row-major order.</summary>
 internal static class Slabs
 {
-    /// <param name="view">Any strides, any device.</param>
-    /// <param name="limit">Most elements of a piece.</param>
-    /// <param name="visit">Called with each piece; the piece is gone when it returns.</param>
+    /// <param name="view">May have any strides and device.</param>
+    /// <param name="limit">Most elements per piece.</param>
+    /// <param name="visit">Called with each piece, which is disposed when the call returns.</param>
     public static void ForEach(torch.Tensor view, long limit, Action<torch.Tensor> visit)
     {
         var count = view.numel();

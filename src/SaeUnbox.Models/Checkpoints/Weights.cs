@@ -6,66 +6,65 @@ using TorchSharp;
 namespace SaeUnbox.Models;
 
 /// <summary>
-/// A place in a tree of weights. Modules are built under it, so that the path in the file, the name in the class and the name in an
-/// error are one; each asks for its tensors by name and shape, and <see cref="Load"/> fills all of them at the end.
+/// A node in a tree of weights. Each module requests its tensors by name and shape, relative to its node, so that names in the file, the
+/// classes and error messages agree. At the end, <see cref="Load"/> fills all tensors.
 /// </summary>
-/// <remarks>The tensors live until <see cref="Dispose"/>; no dispose scope takes them.</remarks>
+/// <remarks>The tensors live until <see cref="Dispose"/>; dispose scopes do not free them.</remarks>
 public sealed class Weights : IDisposable
 {
     private readonly WeightTree tree;
 
-    /// <param name="source">Where the values come from.</param>
-    /// <param name="dtype">Type of the tensors; the source's type is converted on the way.</param>
-    /// <param name="device">Where they live; the CPU where none is given.</param>
+    /// <param name="dtype">Type of the tensors; values of other types are converted.</param>
+    /// <param name="device">Null for the CPU.</param>
     public Weights(IWeightSource source, torch.ScalarType dtype, torch.Device? device = null)
         : this(new WeightTree(source, dtype, device ?? torch.CPU), "") { }
 
     private Weights(WeightTree tree, string path) => (this.tree, Path) = (tree, path);
 
-    /// <summary>The dotted path of this place; empty at the root.</summary>
+    /// <summary>Dotted path of this node; empty at the root.</summary>
     public string Path { get; }
 
-    /// <summary>The type of tensors asked for without one.</summary>
+    /// <summary>Default type of tensors.</summary>
     public torch.ScalarType DType => tree.DType;
 
     public torch.Device Device => tree.Device;
 
-    /// <summary>Full name to tensor, in the order asked for; parts of a fused tensor are views. For saving.</summary>
+    /// <summary>Tensors by full name, in the order of request. Parts of a fused tensor are views. Use this for saving.</summary>
     public IReadOnlyDictionary<string, torch.Tensor> Tensors => tree.Tensors;
 
-    /// <summary>The tensors that were allocated, a fused one counting once. For training.</summary>
+    /// <summary>The allocated tensors, with a fused one listed once. Use this for training.</summary>
     public IReadOnlyList<torch.Tensor> Leaves => tree.Leaves;
 
-    /// <summary>A place below this one, e.g. <c>At("resnets.0")</c>.</summary>
+    /// <summary>A node below this one, such as <c>At("resnets.0")</c>.</summary>
     public Weights At(string path) => new(tree, Full(path));
 
-    /// <summary>An empty tensor that <see cref="Load"/> fills.</summary>
+    /// <summary>Requests a tensor of the default type. <see cref="Load"/> fills it.</summary>
     public torch.Tensor Get(string name, params long[] shape) => Get(name, tree.DType, shape);
 
-    /// <summary>The same of another type than the rest, such as norms kept in float32.</summary>
+    /// <summary>Requests a tensor of another type, such as a norm kept in float32.</summary>
     public torch.Tensor Get(string name, torch.ScalarType dtype, params long[] shape) => tree.Get(Full(name), dtype, shape);
 
-    /// <summary>A convolution's kernel, [out, in, height, width] in shape and channels last in memory.</summary>
+    /// <summary>Requests a convolution kernel of shape [out, in, height, width], stored channels-last.</summary>
     public torch.Tensor GetChannelsLast(string name, long outChannels, long inChannels, long height, long width) => tree.Get(
         Full(name), tree.DType, [outChannels, inChannels, height, width], [height * width * inChannels, 1, width * inChannels, inChannels]);
 
-    /// <summary>One tensor of several of the same shape, one after the other on axis 0 (queries, keys and values in one product).</summary>
+    /// <summary>Requests several tensors of one shape as a single tensor, concatenated on axis 0 (such as queries, keys and values).</summary>
     public torch.Tensor GetFused(string[] names, params long[] shapeOfEach) => tree.GetFused(Array.ConvertAll(names, Full), tree.DType, shapeOfEach);
 
-    /// <summary>An optional tensor: null where the source has none.</summary>
+    /// <summary>Requests an optional tensor; null if the source does not have it.</summary>
     public torch.Tensor? Find(string name, params long[] shape) => Has(name) ? Get(name, shape) : null;
 
-    /// <summary>Whether the source has it.</summary>
+    /// <summary>Whether the source has a tensor of this name.</summary>
     public bool Has(string name) => tree.Source.TryFind(Full(name), out _);
 
-    /// <summary>A tensor that may be there and is not used.</summary>
+    /// <summary>Declares a tensor that the source may have and that is not used.</summary>
     public void Ignore(string name) => tree.Ignore(Full(name));
 
     /// <summary>
-    /// Fills every tensor asked for. Strict: before anything is read, the names and shapes asked for must be exactly those of the source.
+    /// Fills all requested tensors. Before it reads any, it checks that the requested names and shapes are exactly those of the source.
     /// </summary>
-    /// <param name="onRead">Told of the elements of every tensor that is in; what it throws ends the loading.</param>
-    /// <exception cref="CheckpointException">Lists every missing, extra and misshapen tensor at once; or the data is broken.</exception>
+    /// <param name="onRead">Called after each tensor with its number of elements. An exception from it stops the loading.</param>
+    /// <exception cref="CheckpointException">Tensors are missing, extra or of the wrong shape (the message lists all), or the data is broken.</exception>
     public void Load(Action<long>? onRead = null) => tree.Load(onRead);
 
     public void Dispose() => tree.Dispose();
@@ -73,10 +72,10 @@ public sealed class Weights : IDisposable
     private string Full(string name) => Path.Length == 0 ? name : $"{Path}.{name}";
 }
 
-/// <summary>What all places of one tree of weights share: the source, the tensors asked for, and what does not fit.</summary>
+/// <summary>The state shared by all nodes of a tree of weights: the source, the requested tensors, and the mismatches.</summary>
 internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, torch.Device device) : IDisposable
 {
-    private const int MostMissing = 10_000;
+    private const int MaxMissing = 10_000;
 
     private readonly OrderedDictionary<string, torch.Tensor> tensors = [];
     private readonly List<torch.Tensor> leaves = [];
@@ -131,7 +130,7 @@ internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, t
         foreach (var leaf in leaves) leaf.Dispose();
     }
 
-    /// <summary>Whether the source can fill a tensor of this shape; notes it for <see cref="Load"/> where it cannot.</summary>
+    /// <summary>Whether the source can fill a tensor of this shape. If not, <see cref="Load"/> reports it.</summary>
     private bool Check(string name, long[] shape)
     {
         if (!source.TryFind(name, out var entry)) Miss(name);
@@ -140,15 +139,15 @@ internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, t
         return false;
     }
 
-    // Whoever wrote a configuration of endless layers shall not have them all listed.
+    // Stops early, so that a hostile configuration with a huge number of layers does not fill the memory.
     private void Miss(string name)
     {
         missing.Add(name);
-        if (missing.Count > MostMissing)
-            throw new CheckpointException($"The weights of {source.Description} do not fit the model; more than {MostMissing} are missing, the first {missing[0]}.");
+        if (missing.Count > MaxMissing)
+            throw new CheckpointException($"The weights of {source.Description} do not fit the model; more than {MaxMissing} tensors are missing, the first {missing[0]}.");
     }
 
-    /// <summary>A tensor that will not be filled takes no memory: one element seen at every place.</summary>
+    /// <summary>Allocates a tensor. If it cannot be filled, it is a single element expanded to the shape, which takes no memory.</summary>
     private torch.Tensor Allocate(bool fits, torch.ScalarType type, long[] shape, long[]? strides = null)
     {
         torch.Tensor tensor;
@@ -165,53 +164,46 @@ internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, t
 
     private static torch.Tensor Shared(string name, torch.Tensor known, torch.ScalarType type, long[] shape) =>
         known.dtype == type && known.shape.SequenceEqual(shape) ? known
-            : throw new ArgumentException($"'{name}' is asked for twice, as {known.dtype} {Shapes.Text(known.shape)} and as {type} {Shapes.Text(shape)}.");
+            : throw new ArgumentException($"'{name}' is requested twice, as {known.dtype} {Shapes.Text(known.shape)} and as {type} {Shapes.Text(shape)}.");
 }
 
-/// <summary>Where weights come from: a checkpoint, a renamed view of one, or a random generator.</summary>
+/// <summary>A source of weights: a checkpoint, a renamed view of one, or a random generator.</summary>
 public interface IWeightSource
 {
-    /// <summary>Every name that is there; strict loading calls the unused ones extra.</summary>
+    /// <summary>All names. Strict loading reports those that are not requested.</summary>
     IEnumerable<string> Names { get; }
 
-    /// <summary>What to call the source in an error, e.g. the file's path.</summary>
+    /// <summary>Names the source in error messages, for example by its path.</summary>
     string Description { get; }
 
     bool TryFind(string name, [MaybeNullWhen(false)] out TensorEntry entry);
 
-    /// <summary>Fills <paramref name="target"/>, of any floating-point type wide or narrow, any strides, any device.</summary>
+    /// <summary>Fills <paramref name="target"/>, which may have any floating-point type, strides and device.</summary>
     /// <exception cref="CheckpointException">The name is missing, the shape differs, or the data is broken.</exception>
     void Read(string name, torch.Tensor target);
 }
 
-/// <summary>
-/// A source under other names: older files name parts differently, and hold tensors that no longer matter.
-/// </summary>
+/// <summary>Renames the tensors of a source, for files of older layouts.</summary>
 public sealed class RenamedSource : IWeightSource
 {
     private readonly IWeightSource source;
     private readonly Dictionary<string, string> originals = [];
 
-    /// <param name="source">The source with the old names.</param>
-    /// <param name="rename">The new name of an old one; null where the tensor is to be left out.</param>
-    /// <exception cref="CheckpointException">Two old names become one.</exception>
+    /// <param name="rename">Maps an old name to the new one; null drops the tensor.</param>
+    /// <exception cref="CheckpointException">Two old names map to the same new one.</exception>
     public RenamedSource(IWeightSource source, Func<string, string?> rename)
     {
         this.source = source;
         foreach (var original in source.Names)
             if (rename(original) is { } name && !originals.TryAdd(name, original))
-                throw new CheckpointException($"{source.Description} holds both '{originals[name]}' and '{original}', which are one tensor.");
+                throw new CheckpointException($"{source.Description} has both '{originals[name]}' and '{original}', which are two names of one tensor.");
     }
 
     public IEnumerable<string> Names => originals.Keys;
 
     public string Description => source.Description;
 
-    /// <summary>Leaves out <c>position_ids</c>, which older text encoders saved beside their weights.</summary>
-    public static IWeightSource WithoutPositionIds(IWeightSource source) =>
-        new RenamedSource(source, name => name == "position_ids" || name.EndsWith(".position_ids", StringComparison.Ordinal) ? null : name);
-
-    /// <summary>Gives the attention of older autoencoders its present names (query, key, value, proj_attn).</summary>
+    /// <summary>Renames the attention weights of older autoencoders (query, key, value, proj_attn) to the current names.</summary>
     public static IWeightSource WithPresentAttentionNames(IWeightSource source) => new RenamedSource(source, name =>
     {
         var parts = name.Split('.');
@@ -233,16 +225,15 @@ public sealed class RenamedSource : IWeightSource
 }
 
 /// <summary>
-/// Weights drawn from a seed, for benchmarks and as training's start: biases 0, weights of norms 1, all others normal with variance
-/// 1 / fan-in. It has any name in any shape; each tensor depends on the seed and its name alone, not on the order of reading.
+/// Random weights, for benchmarks and to start training: biases are 0, norm weights 1, and all others normal with variance 1 / fan-in.
+/// It has every name in every shape. Each tensor depends only on the seed and its name, not on the order of reading.
 /// </summary>
-/// <param name="seed">The seed of all draws.</param>
-/// <param name="absent">Names it shall not have, such as optional parts; none where null.</param>
+/// <param name="absent">Names that it does not have, such as optional parts; null for none.</param>
 public sealed class RandomWeights(long seed, Func<string, bool>? absent = null) : IWeightSource
 {
     /// <summary>
-    /// Values drawn for a tensor before it repeats itself; all of them by default. A benchmark of a full U-Net (2.6 billion values) sets
-    /// less, for drawing takes longer than everything else.
+    /// How many values to draw for a tensor before repeating them; by default all. A benchmark of a full U-Net (2.6 billion values) sets a
+    /// smaller number, because drawing would take longer than the rest.
     /// </summary>
     public long Drawn { get; init; } = long.MaxValue;
 

@@ -4,14 +4,14 @@ using static TorchSharp.torch;
 namespace SaeUnbox.Models;
 
 /// <summary>
-/// Tensor arithmetic with numbers, safe beside garbage collections. TorchSharp passes native code the raw handle of a <see cref="Scalar"/>
-/// and keeps nothing alive until the call returns: one that is made implicitly, as in <c>x * 0.5</c>, <c>x.mul(0.5)</c> or
-/// <c>x + y</c> (which passes a factor of 1), can be freed while the operator reads it. Every scalar here lives until after the call.
-/// Names follow .NET, results and gradients are those of the operator in the comment.
+/// Tensor arithmetic with numbers that is safe under garbage collection. TorchSharp passes the raw handle of a <see cref="Scalar"/> to native
+/// code without keeping it alive. An implicit scalar, as in <c>x * 0.5</c>, <c>x.mul(0.5)</c> or <c>x + y</c> (which passes a factor of 1),
+/// can therefore be freed during the call. Here every scalar lives until the call returns. Results and gradients are those of the expression
+/// in the comment.
 /// </summary>
 public static class Arithmetic
 {
-    // Never disposed and never collected.
+    // Never disposed or collected.
     private static readonly Scalar One = 1L.ToScalar();
 
     extension(Tensor x)
@@ -47,7 +47,7 @@ public static class Arithmetic
             return x.mul(scalar);
         }
 
-        /// <summary>x * value; an integer tensor stays one.</summary>
+        /// <summary>x * value. An integer tensor stays an integer tensor.</summary>
         public Tensor Times(long value)
         {
             using var scalar = value.ToScalar();
@@ -88,7 +88,7 @@ public static class Arithmetic
             return x.add_(scalar, One);
         }
 
-        /// <summary>x += value, in place; an integer tensor takes only this one.</summary>
+        /// <summary>x += value, in place. Integer tensors need this overload.</summary>
         public Tensor AddInPlace(long value)
         {
             using var scalar = value.ToScalar();
@@ -123,7 +123,7 @@ public static class Arithmetic
             return x.addcdiv_(a, b, scalar);
         }
 
-        /// <summary>Adds the slices of <paramref name="source"/> along <paramref name="dim"/> to those of x that <paramref name="index"/> names, in place.</summary>
+        /// <summary>Adds slices of <paramref name="source"/> along <paramref name="dim"/> to the slices of x at <paramref name="index"/>, in place.</summary>
         public Tensor AccumulateAt(long dim, Tensor index, Tensor source) => x.index_add_(dim, index, source, One);
 
         /// <summary>Sets every element to <paramref name="value"/>, in place.</summary>
@@ -133,14 +133,14 @@ public static class Arithmetic
             return x.fill_(scalar);
         }
 
-        /// <summary>x, no less than <paramref name="least"/>.</summary>
+        /// <summary>max(x, least).</summary>
         public Tensor AtLeast(double least)
         {
             using var scalar = least.ToScalar();
             return x.clamp_min(scalar);
         }
 
-        /// <summary>x, no less than <paramref name="least"/> and no more than <paramref name="most"/>.</summary>
+        /// <summary>min(max(x, least), most).</summary>
         public Tensor Between(double least, double most)
         {
             using Scalar low = least.ToScalar(), high = most.ToScalar();
@@ -161,13 +161,6 @@ public static class Arithmetic
             return x.lt(scalar);
         }
 
-        /// <summary>x &lt;= value, element by element; false where x is not a number.</summary>
-        public Tensor IsAtMost(double value)
-        {
-            using var scalar = value.ToScalar();
-            return x.le(scalar);
-        }
-
         /// <summary>x == value, element by element, for integers.</summary>
         public Tensor Is(long value)
         {
@@ -176,14 +169,14 @@ public static class Arithmetic
         }
     }
 
-    /// <summary>start, start + 1, … up to, without, <paramref name="stop"/>.</summary>
+    /// <summary>The numbers from <paramref name="start"/> to <paramref name="stop"/>, exclusive.</summary>
     public static Tensor Range(long start, long stop, ScalarType dtype, Device? device = null)
     {
         using Scalar first = start.ToScalar(), end = stop.ToScalar();
         return arange(first, end, One, dtype, device);
     }
 
-    /// <summary>A tensor of one value.</summary>
+    /// <summary>A tensor with all elements equal to <paramref name="value"/>.</summary>
     public static Tensor Full(long[] size, double value, ScalarType dtype, Device? device = null)
     {
         using var scalar = value.ToScalar();

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 
 namespace SaeUnbox.Models;
 
-/// <summary>Sets the process up for libtorch and loads it.</summary>
+/// <summary>Prepares the process for libtorch, and loads it.</summary>
 public static partial class Libtorch
 {
     private static readonly Lazy<string?> Failure = new(TryLoad);
@@ -11,19 +11,18 @@ public static partial class Libtorch
     private static string? NamedFolder => Environment.GetEnvironmentVariable("SAEUNBOX_LIBTORCH") is { Length: > 0 } folder ? folder : null;
 
     /// <summary>
-    /// Chooses settings of OpenMP and the C library that libtorch reads when it is loaded. A variable that the user has set is left alone.
-    /// Programs call this first; using anything of this assembly does, too. A libtorch that SAEUNBOX_LIBTORCH names is loaded right here,
-    /// before TorchSharp could find another.
+    /// Sets options of OpenMP and the C library that libtorch reads while loading, unless the user has set them. Programs call this first; the
+    /// assembly also calls it on first use. If SAEUNBOX_LIBTORCH names a libtorch, this loads it before TorchSharp can find another one.
     /// </summary>
-#pragma warning disable CA2255 // The settings must be made before libtorch is loaded, whoever loads it.
+#pragma warning disable CA2255 // The options must be set before libtorch is loaded, whoever loads it.
     [ModuleInitializer]
 #pragma warning restore CA2255
     public static void Prepare()
     {
         if (!OperatingSystem.IsLinux())
             return;
-        // Threads that spin at a barrier keep the one they wait for from running as soon as anything else wants the cores.
-        // .NET keeps its own copy of the environment, so the C library's is set.
+        // On a busy machine, threads that spin at a barrier keep the thread they wait for from running.
+        // .NET has its own copy of the environment, so this calls the C library's setenv.
         if (string.IsNullOrEmpty(Environment.GetEnvironmentVariable("OMP_WAIT_POLICY")))
             _ = setenv("OMP_WAIT_POLICY", "PASSIVE", 1);
         KeepFreedMemory();
@@ -31,16 +30,16 @@ public static partial class Libtorch
             _ = Failure.Value;
     }
 
-    /// <summary>Loads libtorch. Later calls cost nothing.</summary>
-    /// <exception cref="LibtorchException">It cannot be loaded here; the message says what is missing.</exception>
+    /// <summary>Loads libtorch. Later calls do nothing.</summary>
+    /// <exception cref="LibtorchException">libtorch cannot be loaded; the message says what is missing.</exception>
     public static void Require()
     {
         if (Failure.Value is { } failure)
             throw new LibtorchException(failure);
     }
 
-    // TorchSharp would look for the libraries itself, but on failure it copies half a gigabyte beside the program,
-    // prints its search, and blames a missing package.
+    // TorchSharp also finds the libraries itself, but if it fails, it copies half a gigabyte next to the program, prints its search log,
+    // and reports a missing package.
     private static string? TryLoad()
     {
         try
@@ -58,14 +57,14 @@ public static partial class Libtorch
         }
     }
 
-    // The part for GPUs comes before anything asks libtorch for a GPU: it remembers that there is none.
+    // Loads the GPU library before anything asks libtorch for a GPU, because libtorch caches the answer.
     private static void LoadPackage()
     {
         NativeLibrary.Load("torch_cpu", typeof(TorchSharp.torch).Assembly, null);
         NativeLibrary.TryLoad("torch_cuda", typeof(TorchSharp.torch).Assembly, null, out _);
     }
 
-    // A library that is loaded already is found by its name when another one needs it.
+    // The loader finds an already loaded library by name when another one needs it.
     private static void LoadFolder(string folder)
     {
         var lib = Directory.Exists(Path.Combine(folder, "lib")) ? Path.Combine(folder, "lib") : folder;
@@ -80,8 +79,8 @@ public static partial class Libtorch
     }
 
     /// <summary>
-    /// Has the C library keep what tensors free. By default it gives buffers of 128 KiB and more back to the kernel at once, and every
-    /// operator pays for fresh pages, which takes longer than its arithmetic.
+    /// Makes the C library keep freed memory. By default it returns buffers of 128 KiB and more to the kernel at once, so that every operator
+    /// pays for new pages, which takes longer than its arithmetic.
     /// </summary>
     private static void KeepFreedMemory()
     {
@@ -91,14 +90,14 @@ public static partial class Libtorch
             return;
         try
         {
-            _ = mallopt(mmapMax, 0); // a large decoder's pictures, too: mapped blocks are of fresh pages every time
+            _ = mallopt(mmapMax, 0); // for large buffers, too: mapped blocks get new pages every time
             _ = mallopt(trimThreshold, 256 << 20);
             _ = mallopt(topPad, 64 << 20);
             _ = mallopt(arenaMax, 1);
         }
         catch (EntryPointNotFoundException)
         {
-            // A C library other than glibc has no such settings.
+            // C libraries other than glibc lack these options.
         }
     }
 
@@ -112,7 +111,7 @@ public static partial class Libtorch
 /// <summary>libtorch cannot be used on this machine.</summary>
 public sealed class LibtorchException(string message) : Exception(message);
 
-/// <summary>Turns the loader's words into one sentence that says what to install.</summary>
+/// <summary>Turns a loader's error into one sentence that says what to install.</summary>
 internal static partial class LoadFailure
 {
     public static string Explain(string loaderMessage)
@@ -121,10 +120,10 @@ internal static partial class LoadFailure
         {
             var name = version.Groups[1].Value;
             var library = name.StartsWith("GLIBC_", StringComparison.Ordinal) ? "glibc" : "libstdc++";
-            return $"libtorch needs {library} with {name}, which this system is too old for; use Debian 12, Ubuntu 22.04 or newer.";
+            return $"libtorch needs {library} with {name}, which this system lacks; use Debian 12, Ubuntu 22.04 or newer.";
         }
         if (MissingLibrary().Match(loaderMessage) is { Success: true } missing)
-            return $"libtorch needs {missing.Groups[1].Value}, which is not installed; install the package that holds it{Hint(missing.Groups[1].Value)}.";
+            return $"libtorch needs {missing.Groups[1].Value}, which is not installed; install the package that contains it{Hint(missing.Groups[1].Value)}.";
         return $"libtorch cannot be loaded here: {loaderMessage.ReplaceLineEndings(" ").Trim()}";
     }
 

@@ -4,12 +4,12 @@ using System.Text.RegularExpressions;
 
 namespace SaeUnbox.Models;
 
-/// <summary>Says what failed inside libtorch in one line for people.</summary>
+/// <summary>Describes a failure inside libtorch in one readable line.</summary>
 public static partial class LibtorchError
 {
     /// <summary>
-    /// libtorch's own first line, without its C++ frames, and the operator and the part of this program that called it, which
-    /// TorchSharp leaves out: "libtorch failed in mm, called by Linear.Forward: mat1 and mat2 shapes cannot be multiplied (3x4 and 5x6)".
+    /// The first line of libtorch's message without its C++ stack, plus the operator and the calling method, which TorchSharp's exceptions
+    /// lack: "libtorch failed in mm, called by Linear.Forward: mat1 and mat2 shapes cannot be multiplied (3x4 and 5x6)".
     /// </summary>
     public static string Describe(ExternalException error)
     {
@@ -19,7 +19,7 @@ public static partial class LibtorchError
         return $"libtorch failed{(operation is null ? "" : $" in {operation}")}{(caller is null ? "" : $", called by {Name(caller)}")}: {FirstLine(error.Message)}";
     }
 
-    // The compiler puts a lambda into a type of its own, named <>c…, and calls it <Method>b__0.
+    // The compiler puts a lambda into a nested type <>c… as a method <Method>b__0.
     private static string Name(System.Reflection.MethodBase method)
     {
         var type = method.DeclaringType!;
@@ -28,7 +28,7 @@ public static partial class LibtorchError
         return $"{type.Name}.{method.Name.TrimStart('<').Split('>')[0]}";
     }
 
-    // Messages end in "Exception raised from …" and the frames of the C++ stack.
+    // Messages end with "Exception raised from …" and the C++ stack.
     private static string FirstLine(string message)
     {
         var end = message.IndexOf("\nException raised from", StringComparison.Ordinal);

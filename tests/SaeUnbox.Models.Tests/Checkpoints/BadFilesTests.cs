@@ -6,7 +6,7 @@ namespace SaeUnbox.Models.Tests;
 
 public sealed class BadFilesTests
 {
-    /// <summary>The list itself says which files there are; configurations of SAEs are not checkpoints.</summary>
+    /// <summary>The files in the list, without the configurations of SAEs, which are not checkpoints.</summary>
     public static TheoryData<string, string> Listed()
     {
         var data = new TheoryData<string, string>();

@@ -4,15 +4,15 @@ using SaeUnbox.Testing;
 namespace SaeUnbox.Models.Tests;
 
 /// <summary>
-/// Damaged copies of good files of every container. Whatever comes of one, it is a checkpoint or a <see cref="CheckpointException"/>, and the
-/// memory is at most twice the file and 16 MB. <c>SAEUNBOX_FUZZ_ROUNDS</c> and <c>SAEUNBOX_FUZZ_SEED</c> set how long and from where.
+/// Damages valid files of every format. Each must give a checkpoint or a <see cref="CheckpointException"/>, and take at most twice the file plus
+/// 16 MB of memory. <c>SAEUNBOX_FUZZ_ROUNDS</c> and <c>SAEUNBOX_FUZZ_SEED</c> set the number of rounds and the seed.
 /// </summary>
 public sealed class FuzzTests : IDisposable
 {
     private const int DefaultRounds = 400;
     private const int Fixed = 16 << 20, PerByte = 2;
 
-    // Milliseconds against a minute: who is not back by then does not come back.
+    // Reading takes milliseconds, so after a minute it hangs.
     private static readonly TimeSpan Hang = TimeSpan.FromMinutes(1);
 
     private static readonly long[] Extremes = [0, 1, -1, 255, 65535, int.MaxValue, uint.MaxValue, long.MaxValue, long.MinValue, 1L << 40, 1L << 62];
@@ -36,7 +36,7 @@ public sealed class FuzzTests : IDisposable
     {
         "safetensors" => ([Golden("badfiles", "good.safetensors"), Golden("badfiles", "good_metadata_and_padding.safetensors"), Mixed()], "x.safetensors", File.WriteAllBytes),
         "zip" => ([Golden("badfiles", "good_tensor.pt"), Golden("saes_other", "probe", "state_dict.pth")], "x.pt", File.WriteAllBytes),
-        // The zip around a damaged pickle is made anew: its checksum holds, so that the machine itself is reached.
+        // Rebuilds the zip around a damaged pickle with a valid checksum, so that the pickle is parsed.
         "pickle" => ([Handmade.PickleOf(Goldens.At("badfiles", "good_tensor.pt"))], "p.pt", (path, pickle) => Handmade.TorchZip(path, pickle, new byte[32])),
         "legacy" => ([Golden("saes_other", "mid.0_legacy", "mean.pt"), Golden("saes_other", "mid.0_legacy", "state_dict.pth")], "l.pt", File.WriteAllBytes),
         _ => ([Index()], "model.safetensors.index.json", File.WriteAllBytes),

@@ -52,7 +52,7 @@ public sealed class GoldenContainersTests : IDisposable
         using var checkpoint = Checkpoint.Open(Path.Combine(SaeFolder("mid_block.attentions.0"), "state_dict.pth"));
         var decoder = checkpoint.Read("state_dict.decoder.weight");
         Assert.Equal([1L, decoder.shape[0]], decoder.stride());
-        // A reader that ignores the strides would get columns of any length; the last training step moves them a little off 1.
+        // With wrong strides the columns would have other norms than about 1. The last training step moves them slightly off 1.
         TensorAssert.Close(torch.ones([decoder.shape[1]]), decoder.Square().sum(dim: 0).sqrt(), 0.05);
 
         var rowMajor = torch.empty(decoder.shape);

@@ -2,7 +2,7 @@ using System.Text;
 
 namespace SaeUnbox.Models.Tests;
 
-/// <summary>Files put together by hand, with whatever a writer would refuse.</summary>
+/// <summary>Builds files that the writers would refuse to write.</summary>
 internal static class Handmade
 {
     public static void Safetensors(string path, string header, byte[] data)
@@ -11,7 +11,7 @@ internal static class Handmade
         File.WriteAllBytes(path, [.. BitConverter.GetBytes((long)json.Length), .. json, .. data]);
     }
 
-    /// <summary>A PyTorch zip whose data.pkl is given as it is, with storages of the given bytes.</summary>
+    /// <summary>A PyTorch zip with the given data.pkl and storages.</summary>
     public static void TorchZip(string path, byte[] pickle, params byte[][] storages) => AtomicFile.Write(path, stream =>
     {
         var zip = new ZipWriter(stream);

@@ -52,7 +52,7 @@ public sealed class PickleMachineTests : IDisposable
     public void Open_SharedPartsThatMultiply_AreRejectedQuickly()
     {
         var pickle = new StringBuilder("]");
-        // Each list holds the one before it twice: 2^60 values in a few hundred bytes.
+        // Each list holds the previous one twice: 2^60 values in a few hundred bytes.
         for (var i = 0; i < 60; i++) pickle.Append($"q{(char)i}0](h{(char)i}h{(char)i}e");
         Assert.Contains("more than", Error(pickle.ToString()));
     }

@@ -2,7 +2,7 @@ using TorchSharp;
 
 namespace SaeUnbox.Models.Tests;
 
-/// <summary>Tensors of every type and of awkward strides.</summary>
+/// <summary>Tensors of every type and of unusual strides.</summary>
 internal static class Samples
 {
     public static readonly torch.ScalarType[] Types =

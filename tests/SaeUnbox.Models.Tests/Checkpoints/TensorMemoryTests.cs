@@ -7,7 +7,7 @@ using TorchSharp;
 
 namespace SaeUnbox.Models.Tests;
 
-/// <summary>Weights are read into the memory of tensors: where it lies, what refuses, and sizes that no span holds.</summary>
+/// <summary>Access to tensor memory as spans, and reading files beyond the size of a span.</summary>
 public sealed class TensorMemoryTests : IDisposable
 {
     private readonly TemporaryFolder folder = new();
@@ -50,11 +50,11 @@ public sealed class TensorMemoryTests : IDisposable
         Assert.Equal([0f, 0, 3, 3], values.narrow(1, 0, 1).expand(2, 2).data<float>().ToArray());
     }
 
-    // More than 2^31 bytes: no span, no int counts them. The file is sparse but for its last values.
+    // More than 2^31 bytes, beyond the range of a span or an int. The file is sparse except for its last values.
     [Fact]
     public void Read_MoreThanTwoGigabytesAsTheyAre_HasTheLastValues() => ReadLarge("U8", torch.ScalarType.Byte, 1);
 
-    // By way of the staging tensor, which takes longer: tests/fuzz.sh runs it.
+    // Uses the staging tensor, which is slower. tests/fuzz.sh runs it.
     [Fact(Explicit = true)]
     public void Read_MoreThanTwoGigabytesConverted_HasTheLastValues() => ReadLarge("F16", torch.ScalarType.BFloat16, 2);
 

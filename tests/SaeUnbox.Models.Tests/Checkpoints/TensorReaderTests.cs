@@ -40,7 +40,7 @@ public sealed class TensorReaderTests : IDisposable
             return target.eq(values).all().item<bool>() && file.Read("").eq(values).all().item<bool>();
         }));
 
-    /// <summary>A shape of up to four axes, and the order of axes in memory of the file's and of the target's tensor.</summary>
+    /// <summary>A shape of up to four axes, and the memory orders of the stored and the target tensor.</summary>
     private static Gen<(long[] Shape, long[] From, long[] To)> Cases() =>
         from axes in Gen.Choose(0, 4)
         from shape in Gen.Choose(1, 6).Select(size => (long)size).ArrayOf(axes)
@@ -78,7 +78,7 @@ public sealed class TensorReaderTests : IDisposable
         Assert.Contains("'b'", Assert.Throws<CheckpointException>(() => file.Read("b")).Message);
     }
 
-    /// <summary>Codes and their values as the formats' definitions give them: one, the largest, the smallest, a negative one, none.</summary>
+    /// <summary>Codes and values from the formats' definitions: one, the largest, the smallest, a negative one, and NaN.</summary>
     public static TheoryData<string, byte[], float[]> EightBitFloats => new()
     {
         { "F8_E4M3", [0x38, 0x7e, 0x01, 0xb8, 0x00, 0x7f], [1, 448, 1f / 512, -1, 0, float.NaN] },
@@ -126,7 +126,7 @@ public sealed class TensorReaderTests : IDisposable
         var codes = Enumerable.Range(0, count).Select(i => (byte)(i % 0x78)).ToArray();
         Handmade.Safetensors(folder.At("x.safetensors"), $$"""{"a":{"dtype":"F8_E5M2","shape":[{{count}}],"data_offsets":[0,{{count}}] } }""", codes);
         using var file = Checkpoint.Open(folder.At("x.safetensors"));
-        // An 8-bit float of this kind is the upper byte of a float16.
+        // This 8-bit float is the upper byte of a float16.
         var wide = codes.SelectMany(code => (byte[])[0, code]).ToArray();
         Assert.Equal(wide, file.Read("a").bytes.ToArray());
     }

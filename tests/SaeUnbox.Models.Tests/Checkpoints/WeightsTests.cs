@@ -152,8 +152,8 @@ public sealed class WeightsTests : IDisposable
     public void RenamedSource_OldAttentionNames_LoadUnderThePresentOnes()
     {
         using var file = Written(("decoder.mid_block.attentions.0.query.weight", torch.ones([2])), ("decoder.mid_block.attentions.0.proj_attn.bias", torch.ones([2])),
-            ("decoder.mid_block.attentions.0.group_norm.weight", torch.ones([2])), ("text_model.embeddings.position_ids", torch.ones([1, 77])));
-        var source = RenamedSource.WithPresentAttentionNames(RenamedSource.WithoutPositionIds(file));
+            ("decoder.mid_block.attentions.0.group_norm.weight", torch.ones([2])));
+        var source = RenamedSource.WithPresentAttentionNames(file);
         Assert.Equal(["decoder.mid_block.attentions.0.group_norm.weight", "decoder.mid_block.attentions.0.to_out.0.bias", "decoder.mid_block.attentions.0.to_q.weight"],
             source.Names.Order());
         using var weights = new Weights(source, torch.float32);

@@ -49,12 +49,12 @@ public sealed class ElfVersionsTests
             if (round % 2 == 0) Array.Resize(ref file, random.Next(file.Length));
             try
             {
-                // A chain of versions that leads back to itself has no end.
+                // A cyclic list of versions must not loop forever.
                 _ = new ElfVersions(file).Needed().Take(1000).Count();
             }
             catch (FormatException)
             {
-                // Said so.
+                // The expected error.
             }
         }
     }
@@ -64,7 +64,7 @@ public sealed class ElfVersionsTests
     [InlineData("MZ is Windows")]
     public void New_OtherFiles_AreRefused(string text) => Assert.Throws<FormatException>(() => new ElfVersions(Encoding.ASCII.GetBytes(text)));
 
-    /// <summary>A library of nothing but two symbols, of versions OLD_1 and NEW_2, and a relocation of one of them.</summary>
+    /// <summary>A minimal library with two symbols, of versions OLD_1 and NEW_2, and a relocation of one of them.</summary>
     private static byte[] Library(int relocated)
     {
         const int names = 64, versions = 96, symbolVersions = 160, symbols = 176, relocations = 256, table = 288, sections = 6;
@@ -74,7 +74,7 @@ public sealed class ElfVersionsTests
         Write(58, 64, 2);
         Write(60, sections, 2);
         Encoding.ASCII.GetBytes("\0OLD_1\0NEW_2\0").CopyTo(file, names);
-        // One library with two versions: Verneed, then two Vernaux.
+        // One library with two versions: a Verneed entry, then two Vernaux entries.
         Write(versions + 2, 2, 2);
         Write(versions + 8, 16, 4);
         foreach (var (i, name) in new[] { (0, 1), (1, 7) })

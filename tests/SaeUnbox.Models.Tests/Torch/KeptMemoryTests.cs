@@ -18,7 +18,7 @@ public sealed class KeptMemoryTests
         Assert.InRange(before - Resident(), double.MinValue, .5 * Tensors * Floats * sizeof(float));
     }
 
-    // VmRSS, in bytes.
+    // VmRSS in bytes.
     private static double Resident() => 1024 * double.Parse(
         File.ReadLines("/proc/self/status").First(line => line.StartsWith("VmRSS:", StringComparison.Ordinal)).Split(':')[1].Replace("kB", "").Trim(), CultureInfo.InvariantCulture);
 }

@@ -2,12 +2,12 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Models.Tests;
 
-/// <summary>How work is split over threads changes the last digits. Each thread has its own number, whatever other threads do.</summary>
+/// <summary>The number of threads changes the last digits of results. Each calling thread has its own number.</summary>
 public class ThreadsTests
 {
     private const int Rounds = 60;
 
-    // Some threads have the same number.
+    // Some threads use the same number.
     private static readonly int[] Counts = [1, 2, 3, 1, 2, 3];
 
     [Fact]

@@ -5,20 +5,20 @@ using System.Numerics;
 namespace SaeUnbox.Models;
 
 /// <summary>
-/// Reads a pickle as data. It knows the opcodes that PyTorch writes and the globals of an allow-list; nothing is ever imported,
-/// called or built beyond them, and everything else is an error. Values are null, bool, long, BigInteger, double, string,
-/// <c>List&lt;object?&gt;</c>, <c>object?[]</c> (tuples), <c>OrderedDictionary&lt;string, object?&gt;</c>, and what the globals make.
+/// Reads a pickle as data only. It supports the opcodes that PyTorch writes and the globals of an allow-list, and rejects everything else;
+/// it never imports or calls anything. Values are null, bool, long, BigInteger, double, string, <c>List&lt;object?&gt;</c>,
+/// <c>object?[]</c> (tuples), <c>OrderedDictionary&lt;string, object?&gt;</c>, and the results of the globals.
 /// Opcodes: https://github.com/python/cpython/blob/main/Lib/pickletools.py.
 /// </summary>
-/// <param name="globals">"module.name" to a <see cref="PickleFunction"/> or a value.</param>
-/// <param name="persistent">Resolves the tuples by which PyTorch refers to storages.</param>
+/// <param name="globals">Maps "module.name" to a <see cref="PickleFunction"/> or a value.</param>
+/// <param name="persistent">Resolves the persistent ids with which PyTorch refers to storages.</param>
 internal sealed class PickleMachine(ByteSource source, IReadOnlyDictionary<string, object> globals, Func<object?[], object> persistent)
 {
     /// <summary>
-    /// Most values that may be on the stack, in the memo, or made: twice what a full U-Net has, and more where the file is large enough
-    /// for them, so that they never take more memory than twice the file and 16 MB.
+    /// Limit for the values on the stack, in the memo, and created. The minimum is twice that of a full U-Net; it grows with the file, so that
+    /// values never take more memory than twice the file plus 16 MB.
     /// </summary>
-    private readonly int most = (int)Math.Clamp(source.File.Length / 64, 100_000, 500_000);
+    private readonly int limit = (int)Math.Clamp(source.File.Length / 64, 100_000, 500_000);
 
     private const int LongestInteger = 64;
     private const int LongestName = 200;
@@ -26,17 +26,17 @@ internal sealed class PickleMachine(ByteSource source, IReadOnlyDictionary<strin
     private readonly List<object?> stack = [];
     private readonly List<int> marks = [];
     private readonly Dictionary<long, object?> memo = [];
-    private int made;
+    private int created;
 
-    /// <summary>Runs to STOP and returns the value that is left.</summary>
+    /// <summary>Runs to STOP, and returns the remaining value.</summary>
     public object? Run()
     {
         while (true)
         {
             var opcode = source.ReadByte();
-            if (opcode == '.') return stack.Count == 1 && marks.Count == 0 ? stack[0] : throw Broken("leaves no single value");
+            if (opcode == '.') return stack.Count == 1 && marks.Count == 0 ? stack[0] : throw Broken("does not leave a single value");
             Step(opcode);
-            if (stack.Count > most || marks.Count > most || memo.Count > most || made > most) throw Broken("holds too many values");
+            if (stack.Count > limit || marks.Count > limit || memo.Count > limit || created > limit) throw Broken("holds too many values");
         }
     }
 
@@ -45,10 +45,10 @@ internal sealed class PickleMachine(ByteSource source, IReadOnlyDictionary<strin
         switch (opcode)
         {
             case 0x80: // PROTO
-                if (source.ReadByte() > 5) throw Broken("is of an unknown protocol");
+                if (source.ReadByte() > 5) throw Broken("has an unknown protocol");
                 break;
             case 0x95: // FRAME
-                if (ReadUInt64() > (ulong)source.Left) throw Broken("announces a frame beyond its end");
+                if (ReadUInt64() > (ulong)source.Left) throw Broken("has a frame that is longer than the rest");
                 break;
             case (byte)'(': marks.Add(stack.Count); break;
             case (byte)'0': Pop(); break;
@@ -94,21 +94,21 @@ internal sealed class PickleMachine(ByteSource source, IReadOnlyDictionary<strin
             case (byte)'b': Build(); break;
             case (byte)'Q': Push(persistent(Pop() as object?[] ?? throw Broken("refers to a storage by something other than a tuple"))); break;
 
-            default: throw Broken($"has the opcode 0x{opcode:x2}, which no file of weights needs");
+            default: throw Broken($"has the opcode 0x{opcode:x2}, which files of weights do not need");
         }
     }
 
     private object Global(string? module, string? name) => globals.TryGetValue($"{module}.{name}", out var value)
-        ? value : throw Broken($"asks for '{module}.{name}', which no file of weights needs; nothing of it was run");
+        ? value : throw Broken($"imports '{module}.{name}', which files of weights do not need; nothing of it was run");
 
     private void Reduce()
     {
         var arguments = Pop() as object?[] ?? throw Broken("calls something without a tuple of arguments");
-        var function = Pop() as PickleFunction ?? throw Broken("calls something that is no function");
+        var function = Pop() as PickleFunction ?? throw Broken("calls something that is not a function");
         Push(function(arguments));
     }
 
-    /// <summary>Attributes set on a dictionary (a state dict's <c>_metadata</c>) are dropped; on anything else they are an error.</summary>
+    /// <summary>Drops attributes of a dictionary (the <c>_metadata</c> of a state dict). Attributes of anything else are an error.</summary>
     private void Build()
     {
         var state = Pop();
@@ -127,7 +127,7 @@ internal sealed class PickleMachine(ByteSource source, IReadOnlyDictionary<strin
     {
         string text => text,
         long number => number.ToString(CultureInfo.InvariantCulture),
-        _ => throw Broken("has a dictionary whose keys are neither texts nor whole numbers"),
+        _ => throw Broken("has a dictionary whose keys are neither strings nor whole numbers"),
     };
 
     private object ReadInteger(long length)
@@ -150,11 +150,11 @@ internal sealed class PickleMachine(ByteSource source, IReadOnlyDictionary<strin
 
     private void Push(object? value)
     {
-        made++;
+        created++;
         stack.Add(value);
     }
 
-    /// <summary>The lowest place that may be popped: a mark guards what is below it.</summary>
+    /// <summary>Index of the lowest value that may be popped: the last mark.</summary>
     private int Floor => marks.Count == 0 ? 0 : marks[^1];
 
     private object? Peek() => stack.Count > Floor ? stack[^1] : throw Broken("takes a value from an empty stack");
@@ -179,25 +179,24 @@ internal sealed class PickleMachine(ByteSource source, IReadOnlyDictionary<strin
         return items;
     }
 
-    private T Top<T>() where T : class => Peek() as T ?? throw Broken("adds an item to something that is no container of its kind");
+    private T Top<T>() where T : class => Peek() as T ?? throw Broken("adds an item to something that cannot hold it");
 
     private object? Recall(long index) => memo.TryGetValue(index, out var value)
-        ? value : throw Broken($"recalls value {index}, which was never put");
+        ? value : throw Broken($"recalls value {index}, which was never stored");
 
     private CheckpointException Broken(string what) => source.File.Broken($"its pickle {what}");
-
 }
 
-/// <summary>A global that may be called: made of the arguments alone, with no effect outside.</summary>
+/// <summary>A callable global. It has no side effects.</summary>
 internal delegate object? PickleFunction(object?[] arguments);
 
 /// <summary>
-/// The globals that a file of weights needs, and no others; each only describes data. What they take is laid down in
-/// torch/_utils.py and torch/storage.py of PyTorch.
+/// The globals that files of weights need. Each only describes data. Their arguments are defined in PyTorch's torch/_utils.py and
+/// torch/storage.py.
 /// </summary>
 internal sealed class TorchGlobals(SourceFile file)
 {
-    private const int MostAxes = 64;
+    private const int MaxAxes = 64;
 
     private static readonly (string Name, string Element)[] DTypes =
     [
@@ -244,7 +243,7 @@ internal sealed class TorchGlobals(SourceFile file)
     private TorchTensor TensorOfDType(object?[] arguments) =>
         Tensor(arguments, 7, arguments.Length > 6 ? arguments[6] as ElementType ?? throw Broken("_rebuild_tensor_v3") : null);
 
-    /// <summary>(storage, offset, size, stride, requires_grad, backward_hooks, …): the last ones do not matter for data.</summary>
+    /// <summary>Arguments: storage, offset, size, stride, requires_grad, backward_hooks, … The last two do not affect the data.</summary>
     private TorchTensor Tensor(object?[] arguments, int least, ElementType? dtype)
     {
         if (arguments.Length < least || arguments is not [TorchStorage storage, long offset, object?[] sizes, object?[] steps, ..])
@@ -258,7 +257,7 @@ internal sealed class TorchGlobals(SourceFile file)
             var count = shape.Aggregate(1L, (product, size) => checked(product * Math.Max(1, size)));
             if (shape.Contains(0)) count = 0;
             if (checked(offset + StoredTensor.ExtentOf(shape, strides)) > capacity)
-                throw file.Broken($"a tensor of shape {Shapes.Text(shape)}, strides {Shapes.Text(strides)} and offset {offset} lies outside "
+                throw file.Broken($"a tensor of shape {Shapes.Text(shape)}, strides {Shapes.Text(strides)} and offset {offset} is outside "
                     + $"its storage of {capacity} elements");
             if (count > capacity)
                 throw file.Broken($"a tensor of shape {Shapes.Text(shape)} repeats the {capacity} elements of its storage, which is not supported");
@@ -273,7 +272,7 @@ internal sealed class TorchGlobals(SourceFile file)
 
     private long[] Numbers(object?[] values)
     {
-        if (values.Length > MostAxes) throw Broken("_rebuild_tensor");
+        if (values.Length > MaxAxes) throw Broken("_rebuild_tensor");
         return Array.ConvertAll(values, value => value is long number and >= 0 ? number : throw Broken("_rebuild_tensor"));
     }
 

@@ -7,8 +7,8 @@ using TorchSharp;
 namespace SaeUnbox.Models;
 
 /// <summary>
-/// A file written by <c>torch.save</c>, read as data only: its pickle may name nothing but tensors, dictionaries, lists, numbers and
-/// texts. The storage's device ("cuda:0") does not matter.
+/// A file written by <c>torch.save</c>, read as data only: its pickle may hold only tensors, dictionaries, lists, numbers and strings. The
+/// device of a storage ("cuda:0") is ignored.
 /// </summary>
 public sealed class TorchFile : Checkpoint
 {
@@ -16,7 +16,7 @@ public sealed class TorchFile : Checkpoint
         Root = root;
 
     /// <summary>
-    /// The saved value: null, bool, long, double, string, <see cref="TensorEntry"/> (read it by its name),
+    /// The saved value: null, bool, long, double, string, <see cref="TensorEntry"/> (use its name to read it),
     /// <c>List&lt;object?&gt;</c> for lists and tuples, or <c>OrderedDictionary&lt;string, object?&gt;</c>.
     /// </summary>
     public object? Root { get; }
@@ -38,11 +38,11 @@ public sealed class TorchFile : Checkpoint
 }
 
 /// <summary>
-/// PyTorch's zip format: under one top folder, <c>data.pkl</c> holds the values and <c>data/KEY</c> the bytes of each storage.
+/// PyTorch's zip format: in a single top folder, <c>data.pkl</c> holds the values and <c>data/KEY</c> the bytes of each storage.
 /// </summary>
 internal sealed class TorchArchive
 {
-    /// <summary>Most bytes of pickle in a file.</summary>
+    /// <summary>Limit for the pickle in bytes.</summary>
     public const long LongestPickle = 64 << 20;
 
     private readonly SourceFile file;
@@ -60,7 +60,7 @@ internal sealed class TorchArchive
         {
             [var only] when only.Name.IndexOf('/') == only.Name.Length - pickle.Length => only.Name[..^pickle.Length],
             [] => throw file.Broken("it is a zip without data.pkl, not a PyTorch file"),
-            [_] => throw file.Broken("its data.pkl does not lie in a top folder"),
+            [_] => throw file.Broken("its data.pkl is not in a top folder"),
             _ => throw file.Broken("it is a zip with more than one data.pkl"),
         };
         RequireLittleEndian();
@@ -73,7 +73,7 @@ internal sealed class TorchArchive
         pickle.Verify();
         var source = new ByteSource(file, pickle.Position, pickle.Position + pickle.Length);
         var value = new PickleMachine(source, new TorchGlobals(file).AllowList(), Storage).Run();
-        if (source.Left > 0) throw file.Broken("its data.pkl goes on after its end");
+        if (source.Left > 0) throw file.Broken("its data.pkl has data after its end");
         return value;
     }
 
@@ -87,7 +87,7 @@ internal sealed class TorchArchive
             throw file.Broken("its bytes are not in little-endian order; save it again on a little-endian machine");
     }
 
-    /// <summary>("storage", class, key, device, count): the record must be there and hold exactly that many elements.</summary>
+    /// <summary>Resolves ("storage", class, key, device, count). The record must exist and have exactly this many elements.</summary>
     private TorchStorage Storage(object?[] id)
     {
         if (id is not ["storage", StorageClass kind, string key, string, long count])
@@ -95,7 +95,7 @@ internal sealed class TorchArchive
         if (storages.TryGetValue(key, out var known))
             return known.RequireSame(file, kind, count);
         if (directory.Find($"{folder}/data/{key}") is not { } record || !key.All(char.IsAsciiLetterOrDigit))
-            throw file.Broken($"its storage '{key}' is not there");
+            throw file.Broken($"its storage '{key}' is missing");
         if (count < 0 || record.Length % kind.Element.Bytes != 0 || count != record.Length / kind.Element.Bytes)
             throw file.Broken($"its storage '{key}' should have {count} elements of {kind.Element}, its record has {record.Length} bytes");
         return storages[key] = new TorchStorage(key, kind.Element, count) { Position = record.Position, Verify = record.Verify };
@@ -103,8 +103,8 @@ internal sealed class TorchArchive
 }
 
 /// <summary>
-/// PyTorch's format before the zip: five pickles one after the other (a magic number, the protocol, the machine, the value, the keys of
-/// the storages), then each storage as a count and its elements, in the order of the keys.
+/// PyTorch's format before the zip: five pickles (magic number, protocol, machine, value, keys of the storages), then each storage in the
+/// order of the keys, as a count and its elements.
 /// </summary>
 internal static class LegacyTorch
 {
@@ -117,7 +117,7 @@ internal static class LegacyTorch
         var source = new ByteSource(file, 0, Math.Min(file.Length, TorchArchive.LongestPickle));
         if (Plain() is not BigInteger magic || magic != Magic)
             throw file.Broken("it is a bare pickle, not a PyTorch file; nothing of it was run");
-        if (Plain() is not Protocol) throw file.Broken($"it is of another protocol than {Protocol}");
+        if (Plain() is not Protocol) throw file.Broken($"it has another protocol than {Protocol}");
         if (Plain() is not OrderedDictionary<string, object?> machine || machine.GetValueOrDefault("little_endian") is not true)
             throw file.Broken("its bytes are not in little-endian order; save it again on a little-endian machine");
 
@@ -127,10 +127,10 @@ internal static class LegacyTorch
         Place(file, source.Position, storages, keys);
         return value;
 
-        object? Plain() => new PickleMachine(source, NoGlobals, _ => throw file.Broken("its pickle refers to a storage where there is none")).Run();
+        object? Plain() => new PickleMachine(source, NoGlobals, _ => throw file.Broken("its pickle refers to a storage before any is defined")).Run();
     }
 
-    /// <summary>("storage", class, key, device, count[, view]): a view of another storage was only written by the oldest versions.</summary>
+    /// <summary>Resolves ("storage", class, key, device, count[, view]). Only the oldest versions wrote views of storages, which are rejected.</summary>
     private static TorchStorage Storage(SourceFile file, Dictionary<string, TorchStorage> storages, object?[] id)
     {
         if (id is not (["storage", StorageClass, string, string, long, null] or ["storage", StorageClass, string, string, long]))
@@ -163,7 +163,7 @@ internal static class LegacyTorch
     }
 }
 
-/// <summary>A storage class of PyTorch by the type of its elements; the untyped one counts bytes.</summary>
+/// <summary>A storage class of PyTorch and its element type. The untyped storage has bytes.</summary>
 internal sealed record StorageClass(string Name, ElementType Element)
 {
     public static readonly IReadOnlyList<StorageClass> All =
@@ -174,7 +174,7 @@ internal sealed record StorageClass(string Name, ElementType Element)
         new("BoolStorage", ElementType.BOOL), new("UntypedStorage", ElementType.U8),
     ];
 
-    /// <summary>The name of the class that holds elements of a type.</summary>
+    /// <summary>Name of the storage class for an element type.</summary>
     public static string Of(torch.ScalarType dtype)
     {
         var element = ElementType.Of(dtype);
@@ -182,38 +182,37 @@ internal sealed record StorageClass(string Name, ElementType Element)
     }
 }
 
-/// <summary>A flat run of elements that tensors are views of. Where it lies is known once the container was read.</summary>
+/// <summary>A flat array of elements that tensors are views of. Its position is known once the container has been read.</summary>
 internal sealed class TorchStorage(string key, ElementType element, long count)
 {
     public string Key => key;
     public ElementType Element => element;
 
-    /// <summary>Number of elements.</summary>
     public long Count => count;
 
     public long Bytes => checked(count * element.Bytes);
 
-    /// <summary>Place in the file of its first byte.</summary>
+    /// <summary>Offset of the first byte in the file.</summary>
     public long Position { get; set; }
 
     public Action? Verify { get; set; }
 
-    /// <summary>A pickle names a storage once for each of its tensors, always in the same words.</summary>
+    /// <summary>Checks that a repeated reference to this storage describes it in the same way.</summary>
     public TorchStorage RequireSame(SourceFile file, StorageClass kind, long elements) => element == kind.Element && count == elements
         ? this : throw file.Broken($"its pickle describes the storage '{key}' in two ways");
 }
 
-/// <summary>A tensor of a PyTorch file: a view of a storage, its bounds checked. Offset and strides count elements.</summary>
+/// <summary>A view of a storage, with checked bounds. Offset and strides are in elements.</summary>
 internal sealed record TorchTensor(TorchStorage Storage, ElementType Element, long Offset, long[] Shape, long[] Strides);
 
 /// <summary>
-/// Turns what a pickle held into a plain tree and a list of named tensors: keys of nested dictionaries and places in lists are joined by
-/// dots ("state_dict.encoder.weight"); a bare tensor's name is empty. Bounded in depth and size, so cycles and repeated parts end in an error.
+/// Converts the value of a pickle to a plain tree and a list of named tensors. Keys of nested dictionaries and indices in lists are joined by
+/// dots ("state_dict.encoder.weight"); a bare tensor has an empty name. Depth and size are limited, so that cycles and repeated parts fail.
 /// </summary>
 internal sealed class TorchTree(SourceFile file)
 {
-    private const int Deepest = 64;
-    private const int MostNodes = 500_000;
+    private const int MaxDepth = 64;
+    private const int MaxNodes = 500_000;
     private const int LongestName = 1024;
 
     private readonly List<StoredTensor> tensors = [];
@@ -227,9 +226,9 @@ internal sealed class TorchTree(SourceFile file)
 
     private object? Convert(object? value, string name, int depth)
     {
-        if (depth > Deepest) throw file.Broken($"its values are nested deeper than {Deepest} levels");
-        if (++nodes > MostNodes) throw file.Broken($"it holds more than {MostNodes} values");
-        if (name.Length > LongestName) throw file.Broken($"the name '{name}' is longer than {LongestName} letters");
+        if (depth > MaxDepth) throw file.Broken($"its values are nested deeper than {MaxDepth} levels");
+        if (++nodes > MaxNodes) throw file.Broken($"it holds more than {MaxNodes} values");
+        if (name.Length > LongestName) throw file.Broken($"the name '{name}' is longer than {LongestName} characters");
         return value switch
         {
             null or bool or long or double or string => value,
@@ -259,12 +258,12 @@ internal sealed class TorchTree(SourceFile file)
 
     private TensorEntry Add(TorchTensor tensor, string name)
     {
-        if (!names.Add(name)) throw file.Broken($"it names two tensors '{name}'");
+        if (!names.Add(name)) throw file.Broken($"it has two tensors named '{name}'");
         var entry = new TensorEntry(name, tensor.Element, tensor.Shape);
-        // Tensors may share a storage, as tied weights do; a small file must not turn into a huge model that way.
+        // Tensors may share a storage, like tied weights, but a small file must not expand into a huge model.
         bytes = checked(bytes + entry.Count * tensor.Element.Bytes + name.Length);
         if (bytes > 2 * file.Length)
-            throw file.Broken($"its tensors share their storages so often that they need more than twice the file's {file.Length} bytes");
+            throw file.Broken($"its tensors share storages so often that they take more than twice the file's {file.Length} bytes");
         var position = tensor.Storage.Position + tensor.Offset * tensor.Element.Bytes;
         tensors.Add(new StoredTensor(entry, file, position, tensor.Strides, tensor.Storage.Verify));
         return entry;

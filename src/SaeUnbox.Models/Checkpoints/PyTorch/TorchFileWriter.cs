@@ -5,18 +5,17 @@ using TorchSharp;
 
 namespace SaeUnbox.Models;
 
-/// <summary>Writes files that <c>torch.load</c> reads (also with <c>weights_only=True</c>), whole or not at all.</summary>
+/// <summary>Writes files for <c>torch.load</c> (also with <c>weights_only=True</c>), atomically.</summary>
 public static class TorchFileWriter
 {
     private const string Folder = "archive";
 
-    /// <param name="path">The file to write.</param>
     /// <param name="value">
-    /// A tensor (saved bare), or a dictionary of names to tensors, numbers, texts, bools, null, lists and dictionaries. A tensor keeps its
-    /// memory order: a column-major matrix stays column-major.
+    /// A tensor, or a dictionary with tensors, numbers, strings, bools, null, lists and dictionaries. Tensors keep their memory order: a
+    /// column-major matrix stays column-major.
     /// </param>
     /// <exception cref="CheckpointException">The file cannot be written.</exception>
-    /// <exception cref="ArgumentException">A value of another kind.</exception>
+    /// <exception cref="ArgumentException">A value has an unsupported type.</exception>
     public static void Write(string path, object? value)
     {
         var writer = new PickleWriter();
@@ -45,16 +44,16 @@ public static class TorchFileWriter
 }
 
 /// <summary>
-/// Writes values as a pickle of protocol 2, as <c>torch.save</c> does; the storages of the tensors are collected in the order of their keys.
+/// Writes values as a pickle of protocol 2, as <c>torch.save</c> does, and collects the storages of the tensors in the order of their keys.
 /// </summary>
 internal sealed class PickleWriter
 {
-    private const int Deepest = 64;
+    private const int MaxDepth = 64;
 
     private readonly MemoryStream pickle = new();
     private readonly List<torch.Tensor> storages = [];
 
-    /// <summary>Each tensor with its axes in memory order: its row-major elements are the storage. Views; the caller disposes them.</summary>
+    /// <summary>Views of the tensors with axes in memory order, so that their row-major elements are the storages. The caller disposes them.</summary>
     public IReadOnlyList<torch.Tensor> Storages => storages;
 
     public byte[] Write(object? value)
@@ -67,7 +66,7 @@ internal sealed class PickleWriter
 
     private void WriteValue(object? value, int depth)
     {
-        if (depth > Deepest) throw new ArgumentException($"The values to save are nested deeper than {Deepest} levels.");
+        if (depth > MaxDepth) throw new ArgumentException($"The values to save are nested deeper than {MaxDepth} levels.");
         switch (value)
         {
             case null: pickle.WriteByte((byte)'N'); break;
@@ -85,7 +84,7 @@ internal sealed class PickleWriter
             case IEnumerable list: WriteList(list, depth); break;
             default:
                 throw new ArgumentException(
-                    $"A value of type {value.GetType().Name} cannot be saved; tensors, numbers, texts, dictionaries and lists can.");
+                    $"A value of type {value.GetType().Name} cannot be saved; use tensors, numbers, strings, bools, dictionaries and lists.");
         }
     }
 
@@ -107,7 +106,7 @@ internal sealed class PickleWriter
         pickle.WriteByte((byte)'e');
     }
 
-    /// <summary>A column-major matrix stays one: its storage is its memory, its strides are kept. A view with gaps is written row-major.</summary>
+    /// <summary>Keeps the strides of a dense tensor, such as a column-major matrix. Writes a view with gaps row-major.</summary>
     private void WriteTensor(torch.Tensor tensor)
     {
         var (shape, strides) = (tensor.shape, tensor.stride());

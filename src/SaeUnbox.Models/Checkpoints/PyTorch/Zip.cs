@@ -4,7 +4,7 @@ using System.Text;
 
 namespace SaeUnbox.Models;
 
-/// <summary>A record of a zip: stored as it is, at a known place.</summary>
+/// <summary>An uncompressed record of a zip.</summary>
 internal sealed class ZipRecord(SourceFile file, string name, long position, long length, uint crc)
 {
     private const int Chunk = 1 << 20;
@@ -14,7 +14,7 @@ internal sealed class ZipRecord(SourceFile file, string name, long position, lon
     public long Position => position;
     public long Length => length;
 
-    /// <summary>Compares the checksum, once.</summary>
+    /// <summary>Verifies the checksum on the first call.</summary>
     public void Verify()
     {
         if (verified) return;
@@ -32,8 +32,8 @@ internal sealed class ZipRecord(SourceFile file, string name, long position, lon
 }
 
 /// <summary>
-/// The directory of a zip as PyTorch writes it: one disk, records stored and never compressed, none overlapping another, 64-bit sizes
-/// where needed. Names are only ever looked up here, never used as paths. Format: APPNOTE.TXT of PKWARE.
+/// Reads the directory of a zip as PyTorch writes it: one disk, uncompressed records without overlaps, 64-bit sizes if needed. Names are only
+/// looked up, and never used as paths. Format: APPNOTE.TXT of PKWARE.
 /// </summary>
 internal sealed class ZipDirectory
 {
@@ -60,7 +60,7 @@ internal sealed class ZipDirectory
 
     public ZipRecord? Find(string name) => records.GetValueOrDefault(name);
 
-    /// <summary>The end record is the last thing in the file, save for a comment that it gives the length of.</summary>
+    /// <summary>Finds the end record, which is the last part of the file except for a comment.</summary>
     private (long Position, long Length, long Count) FindDirectory()
     {
         var tail = new byte[(int)Math.Min(file.Length, EndLength + ushort.MaxValue)];
@@ -72,13 +72,13 @@ internal sealed class ZipDirectory
             long endPosition = file.Length - tail.Length + at, count = U16(end, 10), length = U32(end, 12), position = U32(end, 16);
             if (U16(end, 4) is not (0 or ushort.MaxValue) || U16(end, 8) != U16(end, 10)) throw Broken("spans several disks");
             if (ReadEnd64(endPosition) is { } wide) (position, length, count, endPosition) = wide;
-            if (position < 0 || length < 0 || position > endPosition || length != endPosition - position) throw Broken("is not where its end says");
+            if (position < 0 || length < 0 || position > endPosition || length != endPosition - position) throw Broken("is not where its end record says");
             return (position, length, count);
         }
-        throw file.Broken("it has no zip directory at its end; it was cut off, fetch it again");
+        throw file.Broken("it has no zip directory at its end, so it is probably truncated; fetch it again");
     }
 
-    /// <summary>PyTorch writes the 64-bit end beside the other one, needed or not; a locator in front of that says where.</summary>
+    /// <summary>Reads the 64-bit end record. PyTorch always writes one, with a locator before the normal end record.</summary>
     private (long Position, long Length, long Count, long End)? ReadEnd64(long endPosition)
     {
         if (endPosition < LocatorLength + End64Length) return null;
@@ -102,16 +102,16 @@ internal sealed class ZipDirectory
             var name = Encoding.UTF8.GetString(directory.Slice(EntryLength, nameLength));
             long stored = U32(directory, 20), length = U32(directory, 24), local = U32(directory, 42);
             Widen(directory.Slice(EntryLength + nameLength, extraLength), ref length, ref stored, ref local);
-            if (U16(directory, 10) != 0 || stored != length) throw Broken($"has the compressed record '{name}'; PyTorch stores records as they are");
+            if (U16(directory, 10) != 0 || stored != length) throw Broken($"has the compressed record '{name}'; PyTorch does not compress records");
             if ((U16(directory, 8) & 1) != 0) throw Broken($"has the encrypted record '{name}'");
             var record = new ZipRecord(file, name, DataPosition(name, local, length, directoryPosition), length, U32(directory, 16));
             if (!records.TryAdd(name, record)) throw Broken($"has the record '{name}' twice");
             directory = directory[whole..];
         }
-        if (count != 0) throw Broken("has another number of entries than it says");
+        if (count != 0) throw Broken("has a wrong number of entries");
     }
 
-    /// <summary>Sizes of 32 set bits stand in the 64-bit extra field, in this order.</summary>
+    /// <summary>Values with all 32 bits set are stored in the 64-bit extra field, in this order.</summary>
     private void Widen(ReadOnlySpan<byte> extra, ref long length, ref long stored, ref long local)
     {
         while (extra.Length >= 4)
@@ -168,8 +168,8 @@ internal sealed class ZipDirectory
 }
 
 /// <summary>
-/// Writes a zip as PyTorch does: records stored as they are, each beginning at a multiple of 64 bytes, 64-bit sizes where needed. The
-/// stream must be able to seek: a record's checksum is filled in after its data.
+/// Writes a zip as PyTorch does: uncompressed records, aligned to 64 bytes, with 64-bit sizes if needed. The stream must be seekable, because
+/// a record's checksum is written after its data.
 /// </summary>
 internal sealed class ZipWriter(Stream stream)
 {
@@ -179,8 +179,7 @@ internal sealed class ZipWriter(Stream stream)
     private readonly List<(byte[] Name, long Local, long Length, uint Crc)> entries = [];
 
     /// <param name="name">Path in the zip.</param>
-    /// <param name="length">Exact number of bytes that <paramref name="write"/> will write.</param>
-    /// <param name="write">Writes the data.</param>
+    /// <param name="length">Exact number of bytes that <paramref name="write"/> writes.</param>
     public void Add(string name, long length, Action<Stream> write)
     {
         var (nameBytes, local) = (Encoding.UTF8.GetBytes(name), stream.Position);
@@ -222,7 +221,7 @@ internal sealed class ZipWriter(Stream stream)
         byte[] extra = narrow ? [] : [.. Bytes(2, 1), .. Bytes(2, 16), .. Bytes(8, length), .. Bytes(8, length)];
         var unpadded = local + 30 + name.Length + extra.Length + 4;
         var padding = (int)((Alignment - unpadded % Alignment) % Alignment);
-        // The padding hides in an extra field of its own, "FB", as PyTorch's does.
+        // Like PyTorch, stores the padding in the extra field "FB".
         extra = [.. extra, (byte)'F', (byte)'B', .. Bytes(2, padding), .. Enumerable.Repeat((byte)'Z', padding)];
         var size = narrow ? length : uint.MaxValue;
         return [.. Bytes(4, 0x04034b50), .. Bytes(2, Version), .. Bytes(2, Utf8Names), .. Bytes(2, 0), .. Bytes(2, 0), .. Bytes(2, FirstOfJanuary1980),
@@ -240,7 +239,7 @@ internal sealed class ZipWriter(Stream stream)
             .. Bytes(2, 0), .. Bytes(2, 0), .. Bytes(2, 0), .. Bytes(4, 0), .. Bytes(4, bigLocal ? uint.MaxValue : local), .. name, .. extra];
     }
 
-    /// <summary>A number in so many little-endian bytes.</summary>
+    /// <summary>The lowest <paramref name="count"/> bytes of a number, little endian.</summary>
     private static byte[] Bytes(int count, long number)
     {
         var bytes = new byte[sizeof(long)];
@@ -248,7 +247,7 @@ internal sealed class ZipWriter(Stream stream)
         return bytes[..count];
     }
 
-    /// <summary>Passes bytes on and keeps their checksum.</summary>
+    /// <summary>Computes the checksum of the bytes written to another stream.</summary>
     private sealed class HashingStream(Stream target) : Stream
     {
         private readonly Crc32 crc = new();
