@@ -45,7 +45,7 @@ internal static class CommandLine
         try
         {
             var parsed = Create(terminal).Parse(words, Words);
-            return Guard.Refuses(parsed, terminal) ?? await parsed.InvokeAsync(
+            return Guard.ReportSyntaxError(parsed, terminal) ?? await parsed.InvokeAsync(
                 new() { Output = terminal.Output, Error = terminal.Error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null },
                 cancellation);
         }

@@ -2,12 +2,12 @@ using SaeUnbox.Testing;
 
 namespace SaeUnbox.Cli.Tests;
 
-/// <summary>Every wrong use is one line that says what is wrong, and leaves no file.</summary>
+/// <summary>Every invalid command gives one line that names the problem, and leaves no file.</summary>
 public sealed class BadUseTests : IDisposable
 {
     private readonly TemporaryFolder folder = new();
 
-    /// <summary>Words, where OUT is a folder that must stay empty, FILES one with broken files, GOLDENS the goldens; and what the line must hold.</summary>
+    /// <summary>Arguments, and text that the error must contain. OUT is a folder that must stay empty, FILES has broken files, GOLDENS is the goldens.</summary>
     public static TheoryData<string, string> Uses()
     {
         const string Model = "--model GOLDENS/model --threads 1";
@@ -15,7 +15,7 @@ public sealed class BadUseTests : IDisposable
         const string Bare = "generate --model GOLDENS/model --prompt x --width 64 --height 64 --out OUT/x.png";
         return new()
         {
-            { "", "say what to do" },
+            { "", "a command is missing" },
             { "paint", "no command 'paint'" },
             { "broker", "SaeUnbox__RabbitMq__Uri" },
             { "broker --uri amqp://a:b@127.0.0.1:1/ --requeue some", "--requeue some" },

@@ -69,7 +69,7 @@ public sealed class BenchTests
         var use = await Saeunbox.SucceedAsync("bench", "--model", EmbeddedModel.ModelFolder, "--size", "256", "--threads", "1", "--processor-time", "--repeats", "1", "--part", "unet", "--part", "vae", "--json");
         var parts = use.Json.GetProperty("parts").EnumerateArray().ToDictionary(part => part.GetProperty("part").GetString()!, part => part.GetProperty("gflop").GetDouble());
 
-        // Latents of 64 x 64, as the model is made for; the decoder's are counted where they are executed.
+        // The default latents of 64 x 64. The decoder's operations are counted as they run.
         Assert.InRange(parts["unet"], 1, 4);
         Assert.InRange(parts["decode (tiny)"], 1, 3);
         Assert.DoesNotContain("decode (kl)", parts.Keys);

@@ -3,7 +3,7 @@ using SaeUnbox.Testing;
 
 namespace SaeUnbox.Cli.Tests;
 
-/// <summary>Commands on a machine that is set to another language: German with its decimal comma, Turkish with its i, Swedish with its minus.</summary>
+/// <summary>Commands under other cultures: German (decimal comma), Turkish (dotless i), Swedish (minus sign).</summary>
 public sealed class CultureTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
@@ -63,7 +63,7 @@ public sealed class CultureTests : IDisposable
         return Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).ToDictionary(path => Path.GetRelativePath(folder, path), File.ReadAllBytes);
     }
 
-    // The culture belongs to the asynchronous flow: it ends with this method.
+    // The culture is part of the asynchronous context, so it ends with this method.
     private static async Task<Use> RunAsync(CultureInfo culture, string[] words)
     {
         CultureInfo.CurrentCulture = culture;

@@ -10,7 +10,7 @@ public sealed class ExploreTests : IDisposable
     [Fact]
     public async Task Explore_GoldenRun_WritesTheReferencesTopFeaturesAndAllFiles()
     {
-        // The run whose top features the goldens give: one step, no guidance.
+        // The run whose top features are in the goldens: one step, no guidance.
         var run = GoldenUse.Runs.First(name => GoldenUse.Number(name, "num_inference_steps") == 1);
         var expected = GoldenUse.Sites.ToDictionary(site => site, site => GoldenTensors.Read("saes.safetensors", $"{site}/top10").data<long>().ToArray());
         var count = expected.Values.First().Length;

@@ -3,19 +3,19 @@ using SaeUnbox.Testing;
 
 namespace SaeUnbox.Cli.Tests;
 
-/// <summary>The golden runs as words of the command line.</summary>
+/// <summary>The golden runs as command-line arguments.</summary>
 internal static class GoldenUse
 {
     public static IReadOnlyList<string> Runs { get; } = [.. Goldens.Json("runs", "runs.json").EnumerateObject().Select(run => run.Name)];
 
-    /// <summary>The run with the fewest pixels to make.</summary>
+    /// <summary>The run with the fewest pixels.</summary>
     public static string Smallest { get; } = Runs.MinBy(run => Number(run, "width") * Number(run, "height") * Number(run, "num_inference_steps"))!;
 
     public static int Number(string run, string field) => Run(run).GetProperty(field).GetInt32();
 
     public static JsonElement Run(string run) => Goldens.Json("runs", "runs.json").GetProperty(run);
 
-    /// <summary>Model, autoencoders, number format, prompt, seed, steps, guidance and size of a run.</summary>
+    /// <summary>The arguments for a run: model, autoencoders, prompt, seed, steps, guidance and size.</summary>
     public static string[] Words(string run)
     {
         var json = Run(run);
@@ -29,7 +29,7 @@ internal static class GoldenUse
         ];
     }
 
-    /// <summary>What another correct implementation may differ by in the latents of a run.</summary>
+    /// <summary>Tolerance for the latents of a run in another correct implementation.</summary>
     public static Limit Tolerance(string run) => Limit.Latents(Run(run).GetProperty("guidance_scale").GetDouble() > 1);
 
     /// <summary>The sites that have an autoencoder.</summary>

@@ -6,12 +6,12 @@ namespace SaeUnbox.Cli.Tests;
 public sealed class GuardTests
 {
     [Fact]
-    public async Task Runs_FailureOfWorkThatThreadsShare_IsToldAsTheFailureItself()
+    public async Task SetGuardedAction_FailureOnSeveralThreads_ReportsTheFirstFailure()
     {
         using var output = new StringWriter();
         using var error = new StringWriter();
         var command = new RootCommand();
-        command.Runs(new Terminal(output, error), (_, _) => { Parallel.For(0, 4, _ => throw new CliException("there is no room")); });
+        command.SetGuardedAction(new Terminal(output, error), (_, _) => { Parallel.For(0, 4, _ => throw new CliException("there is no room")); });
 
         Assert.Equal(ExitCode.Failure, await command.Parse([]).InvokeAsync());
         Assert.Equal("saeunbox: there is no room", error.ToString().Trim());

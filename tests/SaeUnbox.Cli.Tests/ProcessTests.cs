@@ -4,7 +4,7 @@ using SaeUnbox.Testing;
 
 namespace SaeUnbox.Cli.Tests;
 
-/// <summary>The program as a user starts it: its streams and exit codes.</summary>
+/// <summary>Streams and exit codes of the program as a separate process.</summary>
 public sealed class ProcessTests
 {
     [Fact]

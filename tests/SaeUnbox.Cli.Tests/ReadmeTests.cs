@@ -6,7 +6,7 @@ using SaeUnbox.Testing;
 
 namespace SaeUnbox.Cli.Tests;
 
-/// <summary>The sessions that the README shows, typed in.</summary>
+/// <summary>Runs the shell sessions of the README.</summary>
 [UnsupportedOSPlatform("windows")]
 public sealed class ReadmeTests
 {
@@ -23,7 +23,7 @@ public sealed class ReadmeTests
 
         var entries = Entries(File.ReadAllLines(Path.Combine(Repository.Root, "README.md")));
         Assert.NotEmpty(entries);
-        // One shell for all: a session goes on from what an earlier one left.
+        // All sessions run in one shell, because later ones use the files of earlier ones.
         var mark = Guid.NewGuid().ToString("N");
         var script = new StringBuilder("exec 2>&1\n");
         foreach (var (command, _) in entries)
@@ -52,7 +52,7 @@ public sealed class ReadmeTests
         return entries;
     }
 
-    // The README ends with "..." where more is printed than it shows.
+    // In the README, "..." stands for output that is not shown.
     private static void AssertShown(List<string> shown, string[] printed)
     {
         if (shown is [.. var start, More])
@@ -62,7 +62,7 @@ public sealed class ReadmeTests
 
     private static string[] Words(string line) => line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
 
-    // Processors differ in the last digits of their sums.
+    // Processors differ in the last digits of sums.
     private static bool Same(string one, string other) => one == other
         || (double.TryParse(one, CultureInfo.InvariantCulture, out var a) && double.TryParse(other, CultureInfo.InvariantCulture, out var b) && Math.Abs(a - b) <= 1e-3 * Math.Abs(a));
 

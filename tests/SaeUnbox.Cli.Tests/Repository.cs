@@ -1,6 +1,6 @@
 namespace SaeUnbox.Cli.Tests;
 
-/// <summary>The sources that these tests were built from.</summary>
+/// <summary>The source tree of these tests.</summary>
 internal static class Repository
 {
     public static string Root { get; } = Find();

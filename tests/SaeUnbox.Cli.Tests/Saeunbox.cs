@@ -4,7 +4,7 @@ using SaeUnbox.Testing;
 
 namespace SaeUnbox.Cli.Tests;
 
-/// <summary>The command line in this process.</summary>
+/// <summary>Runs the command line in this process.</summary>
 internal static class Saeunbox
 {
     /// <summary>The golden model with its autoencoders, on one thread.</summary>
@@ -18,7 +18,7 @@ internal static class Saeunbox
         return new Use(code, output.ToString(), error.ToString());
     }
 
-    /// <summary>Runs what must succeed without a word on the error stream.</summary>
+    /// <summary>Runs a command that must succeed and write nothing to the error stream.</summary>
     public static async Task<Use> SucceedAsync(params string[] words)
     {
         var use = await RunAsync(words);
@@ -27,7 +27,7 @@ internal static class Saeunbox
         return use;
     }
 
-    /// <summary>Runs what must fail: one line on the error stream, nothing on the other.</summary>
+    /// <summary>Runs a command that must fail with one line on the error stream and no output.</summary>
     public static async Task<string> FailAsync(params string[] words)
     {
         var use = await RunAsync(words);
@@ -40,7 +40,7 @@ internal static class Saeunbox
     }
 }
 
-/// <summary>What one use of the command line gave.</summary>
+/// <summary>The result of a command.</summary>
 internal sealed record Use(int Code, string Output, string Error)
 {
     public JsonElement Json => JsonDocument.Parse(Output).RootElement;

@@ -7,7 +7,7 @@ using SaeUnbox.Testing;
 
 namespace SaeUnbox.Cli.Tests;
 
-/// <summary>The scripts of deploy and tests, with programs on PATH that only note how they were called.</summary>
+/// <summary>The scripts in deploy and tests, with fake programs on PATH that record their arguments.</summary>
 [UnsupportedOSPlatform("windows")]
 public sealed class ScriptTests : IDisposable
 {

@@ -25,7 +25,7 @@ internal sealed class AtlasCommand
         options.model.AddTo(command);
         options.captions.AddTo(command);
         foreach (var option in (Option[])[options.output, options.top, options.side, options.names, options.suggestions, options.import, options.clip]) command.Add(option);
-        command.Runs(terminal, (parsed, cancellation) => options.Run(terminal, parsed, cancellation));
+        command.SetGuardedAction(terminal, (parsed, cancellation) => options.Run(terminal, parsed, cancellation));
         return command;
     }
 

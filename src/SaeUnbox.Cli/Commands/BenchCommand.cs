@@ -38,7 +38,7 @@ internal sealed class BenchCommand
         options.device.AddTo(command);
         foreach (var option in (Option[])[options.threads, options.side, options.repeats, options.parts, options.runs, options.saes, options.sae, options.serving,
             options.canvases, options.seconds, options.broker, options.processor, options.json]) command.Add(option);
-        command.Runs(terminal, (parsed, cancellation) =>
+        command.SetGuardedAction(terminal, (parsed, cancellation) =>
         {
             if (parsed.GetValue(options.serving)) options.TimeServing(terminal, parsed, cancellation);
             else if (parsed.GetValue(options.runs) is { } count) options.TimeRuns(terminal, parsed, count, cancellation);

@@ -19,7 +19,7 @@ internal static class BrokerCommand
         var model = new Option<string[]>("--model") { Description = "List the queues of these models, too, whether a worker has them or not.", HelpName = "NAME", AllowMultipleArgumentsPerToken = true };
         var json = new Option<bool>("--json") { Description = "Print all as JSON." };
         var command = new Command("broker", "Show workers, queues and jobs that were set aside; hand those out again.") { requeue, uri, prefix, model, json };
-        command.Runs(terminal, async (parsed, cancellation) =>
+        command.SetGuardedAction(terminal, async (parsed, cancellation) =>
         {
             var address = parsed.GetValue(uri) ?? Environment.GetEnvironmentVariable(UriVariable) ?? throw new CliException($"--uri: name the broker, or set {UriVariable}.");
             var words = parsed.GetValue(requeue) ?? [];

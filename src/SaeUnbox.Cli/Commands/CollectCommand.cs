@@ -31,7 +31,7 @@ internal sealed class CollectCommand
         options.captions.AddTo(command);
         foreach (var option in (Option[])[options.sites, options.output, options.steps, options.guidance, options.size,
             options.budget, options.workers, options.pictures, options.shard, options.store, options.json]) command.Add(option);
-        command.Runs(terminal, (parsed, cancellation) => options.Run(terminal, parsed, cancellation));
+        command.SetGuardedAction(terminal, (parsed, cancellation) => options.Run(terminal, parsed, cancellation));
         return command;
     }
 

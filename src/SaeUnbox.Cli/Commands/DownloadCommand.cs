@@ -26,7 +26,7 @@ internal static class DownloadCommand
         var host = new Option<string>("--host") { Description = $"The hub; {HostVariable} sets it, too. A token, where it asks for one, comes from {TokenVariable}.", HelpName = "URL", DefaultValueFactory = _ => Environment.GetEnvironmentVariable(HostVariable) is { Length: > 0 } set ? set : DefaultHost };
         var json = new Option<bool>("--json") { Description = "Print the folders and files as JSON." };
         var command = new Command("download", "Fetch real weights; what is there already is checked and kept, a broken download goes on where it stopped.") { output, repository, tiny, full, revision, host, json };
-        command.Runs(terminal, async (parsed, cancellation) =>
+        command.SetGuardedAction(terminal, async (parsed, cancellation) =>
         {
             var folder = parsed.GetRequiredValue(output);
             OutputFile.RequireFolder(folder, "--out");

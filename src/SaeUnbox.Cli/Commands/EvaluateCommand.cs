@@ -32,7 +32,7 @@ internal sealed class EvaluateCommand
         options.model.AddTo(command);
         options.recipe.AddTo(command);
         foreach (var option in (Option[])[options.sites, options.top, options.strength, options.mask, options.features, options.strengths, options.seeds, options.output, options.json]) command.Add(option);
-        command.Runs(terminal, (parsed, cancellation) => options.Run(terminal, parsed, cancellation));
+        command.SetGuardedAction(terminal, (parsed, cancellation) => options.Run(terminal, parsed, cancellation));
         return command;
     }
 

@@ -27,7 +27,7 @@ internal static class EvaluateMiniCommand
         var command = new Command("evaluate-mini", "Measure a trained unbox-mini: pictures, obedience, autoencoders, steering.") { model, saes, pictures, scenes, elements, strength, seed, names, suggestions };
         device.AddTo(command);
         command.Add(json);
-        command.Runs(terminal, (parsed, cancellation) =>
+        command.SetGuardedAction(terminal, (parsed, cancellation) =>
         {
             var options = new MiniEvaluationOptions
             {

@@ -23,7 +23,7 @@ internal static class ExploreCommand
         model.AddTo(command);
         recipe.AddTo(command);
         foreach (var option in (Option[])[output, step, top, json]) command.Add(option);
-        command.Runs(terminal, (parsed, cancellation) =>
+        command.SetGuardedAction(terminal, (parsed, cancellation) =>
         {
             var folder = parsed.GetRequiredValue(output);
             OutputFile.RequireFolder(folder, "--out");

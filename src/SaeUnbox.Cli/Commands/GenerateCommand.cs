@@ -18,7 +18,7 @@ internal static class GenerateCommand
         model.AddTo(command);
         recipe.AddTo(command);
         foreach (var option in (Option[])[output, dump, json]) command.Add(option);
-        command.Runs(terminal, (parsed, cancellation) =>
+        command.SetGuardedAction(terminal, (parsed, cancellation) =>
         {
             var path = parsed.GetRequiredValue(output);
             var dumpPath = parsed.GetValue(dump);

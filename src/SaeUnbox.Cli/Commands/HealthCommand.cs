@@ -12,7 +12,7 @@ internal static class HealthCommand
     {
         var address = new Argument<string>("URL") { Description = "Such as http://localhost:8080/readyz." };
         var command = new Command("health", "Ask a node whether it is well: exit status 0 where the address answers with success.") { address };
-        command.Runs(terminal, (parsed, cancellation) =>
+        command.SetGuardedAction(terminal, (parsed, cancellation) =>
         {
             var text = parsed.GetRequiredValue(address);
             if (!Uri.TryCreate(text, UriKind.Absolute, out var uri) || uri.Scheme is not ("http" or "https")) throw new CliException($"{Line.Quote(text)} is no address such as http://localhost:8080/readyz.");

@@ -18,7 +18,7 @@ internal static class IconCommand
         var command = new Command("icon", "Draw what a feature looks like on its own: no prompt, and nothing but the feature at its site.");
         model.AddTo(command);
         foreach (var option in (Option[])[site, feature, seed, output, json]) command.Add(option);
-        command.Runs(terminal, (parsed, cancellation) =>
+        command.SetGuardedAction(terminal, (parsed, cancellation) =>
         {
             var path = parsed.GetRequiredValue(output);
             OutputFile.Require(path, "--out");

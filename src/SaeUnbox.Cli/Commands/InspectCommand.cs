@@ -15,7 +15,7 @@ internal static class InspectCommand
         var all = new Option<bool>("--all") { Description = "List the tensors of a folder's parts, too." };
         var json = new Option<bool>("--json") { Description = "Print everything as JSON." };
         var command = new Command("inspect", "Tell what a checkpoint or folder is: kind, keys, shapes, dtypes.") { path, all, json };
-        command.Runs(terminal, (parsed, cancellation) =>
+        command.SetGuardedAction(terminal, (parsed, cancellation) =>
         {
             var found = Inspect(terminal, parsed.GetRequiredValue(path), cancellation);
             terminal.Output.Write(parsed.GetValue(json) ? Json.Text(Node(found)) + Environment.NewLine : Text(found, parsed.GetValue(all)));

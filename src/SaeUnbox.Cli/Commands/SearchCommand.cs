@@ -24,7 +24,7 @@ internal sealed class SearchCommand
         foreach (var option in (Option[])[options.atlas, options.clip, options.site, options.limit]) command.Add(option);
         options.compute.AddTo(command);
         command.Add(options.json);
-        command.Runs(terminal, (parsed, _) => options.Run(terminal, parsed));
+        command.SetGuardedAction(terminal, (parsed, _) => options.Run(terminal, parsed));
         return command;
     }
 

@@ -28,7 +28,7 @@ internal static class SimulateCommand
         var json = new Option<bool>("--json") { Description = "Print the figures as JSON." };
         var command = new Command("simulate", "How long people wait and how many a number of devices can serve, by the queue's rules and measured times.")
             { service, tail, overhead, workers, canvases, stroke, painting, pausing, target, seconds, json };
-        command.Runs(terminal, (parsed, cancellation) =>
+        command.SetGuardedAction(terminal, (parsed, cancellation) =>
         {
             var load = defaults with
             {

@@ -23,7 +23,7 @@ internal sealed class StatisticsCommand
         var command = new Command("statistics", "Measure sparse autoencoders on collected activations.");
         foreach (var option in (Option[])[options.data, options.saes, options.variant, options.sites, options.output, options.neighbours, options.write]) command.Add(option);
         options.compute.AddTo(command);
-        command.Runs(terminal, (parsed, cancellation) => options.Run(terminal, parsed, cancellation));
+        command.SetGuardedAction(terminal, (parsed, cancellation) => options.Run(terminal, parsed, cancellation));
         return command;
     }
 

@@ -18,7 +18,7 @@ internal static class TokenizeCommand
         var plain = new Option<bool>("--no-ftfy") { Description = "Clean the text as the reference does where the package ftfy is not installed." };
         var json = new Option<bool>("--json") { Description = "Print ids, pieces and lengths as JSON." };
         var command = new Command("tokenize", "Show the tokens of a prompt.") { text, model, plain, json };
-        command.Runs(terminal, (parsed, _) =>
+        command.SetGuardedAction(terminal, (parsed, _) =>
         {
             var cleaning = parsed.GetValue(plain) ? TextCleaning.Basic : TextCleaning.Ftfy;
             var prompt = parsed.GetRequiredValue(text);

@@ -19,7 +19,7 @@ internal static class TrainMiniCommand
         var device = new DeviceArgument();
         var command = new Command("train-mini", "Train unbox-mini from nothing, measure it, and make its atlas. Stop it at any time; the same command goes on.") { output, config, seed, steps, from };
         device.AddTo(command);
-        command.Runs(terminal, (parsed, cancellation) =>
+        command.SetGuardedAction(terminal, (parsed, cancellation) =>
         {
             var folder = parsed.GetRequiredValue(output);
             OutputFile.RequireFolder(folder, "--out");

@@ -47,7 +47,7 @@ internal sealed class TrainSaeCommand
             options.window, options.logEvery, options.saveEvery, options.trained]) command.Add(option);
         options.compute.AddTo(command);
         command.Add(options.json);
-        command.Runs(terminal, (parsed, cancellation) => options.Run(terminal, parsed, cancellation));
+        command.SetGuardedAction(terminal, (parsed, cancellation) => options.Run(terminal, parsed, cancellation));
         return command;
     }
 

@@ -6,21 +6,20 @@ using System.Text;
 namespace SaeUnbox.Cli.Download;
 
 /// <summary>
-/// Brings one file: into FILE.part, from where an earlier try stopped, and under its own name only when its checksum is right.
+/// Downloads one file to FILE.part, resumes an earlier attempt, and renames the file once its checksum matches.
 /// </summary>
 internal sealed class Fetch(Hub hub, string repository, string revision)
 {
     private const int BufferSize = 1 << 20;
-    private const int MostTries = 10;
+    private const int MaxTries = 10;
     private const string PartSuffix = ".part";
-    private static readonly TimeSpan LongestSilence = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan StallTimeout = TimeSpan.FromMinutes(1);
 
-    /// <summary>Brings the file, where it is not there already, whole and right.</summary>
-    /// <param name="file">What to bring.</param>
+    /// <summary>Downloads the file unless a complete and correct copy exists.</summary>
     /// <param name="target">The file's final path.</param>
-    /// <param name="received">Told of the bytes of this file that are here.</param>
-    /// <param name="cancellation">What was received so far stays for the next try.</param>
-    /// <exception cref="CliException">The bytes are not those the hub announced; then the part is deleted. Or they broke off; then it stays.</exception>
+    /// <param name="received">Called with the number of bytes downloaded so far.</param>
+    /// <param name="cancellation">Keeps the part for the next attempt.</param>
+    /// <exception cref="CliException">The bytes do not match (the part is deleted), or the download broke off (the part stays).</exception>
     public async Task RunAsync(HubFile file, string target, Action<long> received, CancellationToken cancellation)
     {
         if (Length(target) == file.Size && await MatchesAsync(file, target, cancellation)) return;
@@ -30,12 +29,12 @@ internal sealed class Fetch(Hub hub, string repository, string revision)
         if (!await MatchesAsync(file, part, cancellation))
         {
             File.Delete(part);
-            throw new CliException($"{file.Path} arrived with a wrong checksum and was deleted; run the command again.");
+            throw new CliException($"{file.Path} has a wrong checksum and was deleted; run the command again.");
         }
         File.Move(part, target, overwrite: true);
     }
 
-    // A connection that breaks is taken up again at once, as long as each try brings something.
+    // Resumes a broken connection at once, as long as each attempt makes progress.
     private async Task ReceiveAllAsync(HubFile file, string part, Action<long> received, CancellationToken cancellation)
     {
         for (var tries = 1; ; tries++)
@@ -45,8 +44,8 @@ internal sealed class Fetch(Hub hub, string repository, string revision)
             await ReceiveAsync(file, part, before > file.Size ? 0 : Math.Max(before, 0), received, cancellation);
             var have = Length(part) ?? 0;
             if (have == file.Size) return;
-            if (have <= before || tries == MostTries)
-                throw new CliException($"{file.Path} broke off after {have} of {file.Size} bytes; run the command again to go on from there.");
+            if (have <= before || tries == MaxTries)
+                throw new CliException($"{file.Path} broke off after {have} of {file.Size} bytes; run the command again to resume.");
         }
     }
 
@@ -55,7 +54,7 @@ internal sealed class Fetch(Hub hub, string repository, string revision)
         using var response = await hub.OpenAsync(repository, revision, file, from, cancellation);
         var have = response.StatusCode == HttpStatusCode.PartialContent ? from : 0;
         if (have > 0 && response.Content.Headers.ContentRange?.From != have)
-            throw new CliException($"{file.Path}: bytes from {have} on were asked for, and the hub sent others; delete {part} and run the command again.");
+            throw new CliException($"{file.Path}: the hub did not send the requested bytes from {have} on; delete {part} and run the command again.");
         await using var output = new FileStream(part, FileMode.OpenOrCreate, FileAccess.Write, FileShare.Read, bufferSize: 0);
         output.SetLength(have);
         output.Position = have;
@@ -81,14 +80,14 @@ internal sealed class Fetch(Hub hub, string repository, string revision)
         throw new CliException($"{file.Path} is longer than the {file.Size} bytes the hub announced; it was deleted.");
     }
 
-    // 0 at the end, and where the connection broke or fell silent: what is missing is told from the length.
+    // Returns 0 at the end, and also if the connection broke or stalled. The caller compares the length.
     private static async Task<int> ReadAsync(Stream input, byte[] buffer, CancellationToken cancellation)
     {
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        patience.CancelAfter(LongestSilence);
+        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        timeout.CancelAfter(StallTimeout);
         try
         {
-            return await input.ReadAsync(buffer, patience.Token);
+            return await input.ReadAsync(buffer, timeout.Token);
         }
         catch (Exception error) when (error is IOException or HttpRequestException || (error is OperationCanceledException && !cancellation.IsCancellationRequested))
         {

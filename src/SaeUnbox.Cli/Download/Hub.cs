@@ -3,21 +3,21 @@ using System.Text.Json;
 
 namespace SaeUnbox.Cli.Download;
 
-/// <summary>A model hub: lists a repository's files and serves their bytes from any offset.</summary>
+/// <summary>Client of a model hub: lists the files of a repository, and downloads them from any offset.</summary>
 internal sealed class Hub(HttpClient client, Uri host)
 {
     private const int LargestPage = 64 << 20;
-    private const int MostPages = 1000;
+    private const int MaxPages = 1000;
 
-    /// <summary>The files of a repository at a revision.</summary>
-    /// <exception cref="CliException">The repository is not there, or the hub does not answer as one.</exception>
+    /// <summary>Lists the files of a repository at a revision.</summary>
+    /// <exception cref="CliException">The repository does not exist, or the response is not that of a model hub.</exception>
     public async Task<IReadOnlyList<HubFile>> ListAsync(string repository, string revision, CancellationToken cancellation)
     {
         var files = new List<HubFile>();
         Uri? page = new(host, $"api/models/{repository}/tree/{Uri.EscapeDataString(revision)}?recursive=true");
         for (var pages = 1; page is not null; pages++)
         {
-            if (pages > MostPages) throw NotUnderstood(repository);
+            if (pages > MaxPages) throw NotUnderstood(repository);
             using var response = await SendAsync(new HttpRequestMessage(HttpMethod.Get, page), $"{repository} ({revision})", cancellation);
             try
             {
@@ -34,7 +34,7 @@ internal sealed class Hub(HttpClient client, Uri host)
         return files;
     }
 
-    /// <summary>A file's bytes from an offset on; the answer may begin at 0 all the same, as its status tells.</summary>
+    /// <summary>Downloads a file from an offset. If the status is not 206, the response starts at 0.</summary>
     public Task<HttpResponseMessage> OpenAsync(string repository, string revision, HubFile file, long offset, CancellationToken cancellation)
     {
         var path = string.Join('/', file.Path.Split('/').Select(Uri.EscapeDataString));
@@ -60,8 +60,8 @@ internal sealed class Hub(HttpClient client, Uri host)
         throw new CliException(status switch
         {
             HttpStatusCode.NotFound => $"{what} is not on {host}.",
-            HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden => $"{host} does not hand out {what} without a token; set SAEUNBOX_HUB_TOKEN.",
-            HttpStatusCode.TooManyRequests => $"{host} asks to wait: too many requests; try again later, what is there is kept.",
+            HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden => $"{host} requires a token for {what}; set SAEUNBOX_HUB_TOKEN.",
+            HttpStatusCode.TooManyRequests => $"{host} received too many requests; try again later. Downloaded files are kept.",
             _ => $"{host} answered {(int)status} for {what}.",
         });
     }
@@ -75,7 +75,7 @@ internal sealed class Hub(HttpClient client, Uri host)
 
     private static string Text(JsonElement entry, string name) => entry.GetProperty(name).GetString() ?? throw new FormatException();
 
-    // Long lists come in pages, the next one named in the Link header; only the hub itself is followed, since it may be sent a token.
+    // The Link header names the next page of a long list. Only links to the hub itself are followed, because requests may hold a token.
     private Uri? Next(HttpResponseMessage response)
     {
         if (!response.Headers.TryGetValues("Link", out var links)) return null;
@@ -86,5 +86,5 @@ internal sealed class Hub(HttpClient client, Uri host)
         return page.GetLeftPart(UriPartial.Authority) == host.GetLeftPart(UriPartial.Authority) ? page : throw new FormatException();
     }
 
-    private CliException NotUnderstood(string repository) => new($"{host} does not answer as a model hub: its list of {repository} is not understood.");
+    private CliException NotUnderstood(string repository) => new($"{host} does not answer like a model hub: its list of {repository} cannot be read.");
 }

@@ -2,26 +2,26 @@ using System.Text.RegularExpressions;
 
 namespace SaeUnbox.Cli.Download;
 
-/// <summary>Which files of a repository are wanted, and where they go.</summary>
+/// <summary>The files to download from a repository, and where to put them.</summary>
 /// <param name="Repository">OWNER/NAME on the hub.</param>
-/// <param name="Folder">The folder under the target.</param>
-/// <param name="Patterns">Paths to take; <c>*</c> stands for anything but a slash, <c>**</c> for anything.</param>
-/// <param name="Precision">Which twin of weights that are there in float32 and in half precision is taken.</param>
+/// <param name="Folder">Folder under the target.</param>
+/// <param name="Patterns">Paths to download; <c>*</c> matches anything except a slash, <c>**</c> matches anything.</param>
+/// <param name="Precision">Which file to download if weights exist in both float32 and half precision.</param>
 internal sealed record Selection(string Repository, string Folder, IReadOnlyList<string> Patterns, WeightPrecision Precision = WeightPrecision.Any)
 {
     private const string Weights = ".safetensors";
     private const string HalfWeights = ".fp16" + Weights;
 
-    /// <summary>An SDXL pipeline: configurations, tokenizers, weights; nothing of other frameworks.</summary>
+    /// <summary>An SDXL pipeline: configurations, tokenizers and weights, without the files of other frameworks.</summary>
     public static Selection Model(string repository, bool half) => new(
         repository, NameOf(repository),
         ["model_index.json", "*/*.json", "tokenizer*/merges.txt", "*/*" + Weights],
         half ? WeightPrecision.Half : WeightPrecision.Full);
 
-    /// <summary>The demo's own autoencoders, k 10 and 5120 features, of all four sites.</summary>
+    /// <summary>The autoencoders of the original demo for all four sites, with k = 10 and 5120 features.</summary>
     public static Selection Saes(string repository) => new(repository, NameOf(repository), ["unet.*_k10_hidden5120_*/final/*"]);
 
-    /// <summary>An AutoencoderTiny, under the name by which it is found beside a model.</summary>
+    /// <summary>An AutoencoderTiny, in the folder where it is found next to a model.</summary>
     public static Selection TinyVae(string repository) =>
         new(repository, "vae_tiny", ["config.json", "diffusion_pytorch_model" + Weights, "diffusion_pytorch_model" + HalfWeights], WeightPrecision.Full);
 
@@ -31,14 +31,14 @@ internal sealed record Selection(string Repository, string Folder, IReadOnlyList
     {
         var matched = files.Where(file => Patterns.Any(pattern => Matches(pattern, file.Path))).ToList();
         if (Precision == WeightPrecision.Any) return matched;
-        // NAME.safetensors and NAME.fp16.safetensors are twins; one that is alone is taken as it is.
-        var twins = matched.Select(file => file.Path).Where(IsHalf).Select(Plain).Intersect(matched.Select(file => file.Path)).ToHashSet();
+        // NAME.safetensors and NAME.fp16.safetensors are the same weights. If only one exists, it is downloaded.
+        var both = matched.Select(file => file.Path).Where(IsHalf).Select(Plain).Intersect(matched.Select(file => file.Path)).ToHashSet();
         return [.. matched.Where(file => IsHalf(file.Path)
-            ? Precision == WeightPrecision.Half || !twins.Contains(Plain(file.Path))
-            : Precision == WeightPrecision.Full || !twins.Contains(file.Path))];
+            ? Precision == WeightPrecision.Half || !both.Contains(Plain(file.Path))
+            : Precision == WeightPrecision.Full || !both.Contains(file.Path))];
     }
 
-    // A path that climbs out of the folder is never taken, whatever the hub says.
+    // Rejects paths that would leave the target folder.
     public static bool IsSafe(string path) =>
         path.Length > 0 && !Path.IsPathRooted(path) && !path.Contains('\\') && !path.Any(char.IsControl)
         && path.Split('/').All(part => part is not ("" or "." or ".."));

@@ -5,23 +5,24 @@ using System.Text.RegularExpressions;
 
 namespace SaeUnbox.Cli.Output;
 
-/// <summary>Runs a command's body; whatever goes wrong becomes one line on the error stream and a non-zero exit.</summary>
+/// <summary>Turns every error of a command into one line on the error stream and a nonzero exit code.</summary>
 internal static partial class Guard
 {
     private const string DebugVariable = "SAEUNBOX_DEBUG";
 
-    /// <summary>The exit code where the words themselves are wrong, reported in one line; null where they can be run.</summary>
-    public static int? Refuses(ParseResult parsed, Terminal terminal)
+    /// <summary>Reports a syntax error of the command line in one line.</summary>
+    /// <returns>The exit code; null if there is no error.</returns>
+    public static int? ReportSyntaxError(ParseResult parsed, Terminal terminal)
     {
         if (parsed.Errors.Count == 0 || parsed.Action is not ParseErrorAction) return null;
         var command = parsed.CommandResult.Command;
         var (name, problem) = command is RootCommand
-            ? ("saeunbox", parsed.UnmatchedTokens is [var unknown, ..] ? $"there is no command '{Line.Quote(unknown)}'" : "say what to do")
+            ? ("saeunbox", parsed.UnmatchedTokens is [var unknown, ..] ? $"there is no command '{Line.Quote(unknown)}'" : "a command is missing")
             : ($"saeunbox {command.Name}", Plain(parsed.Errors[0].Message));
-        return Report(terminal, $"{problem} ({name} --help shows what can be given)", ExitCode.Failure);
+        return Report(terminal, $"{problem} ({name} --help lists what is possible)", ExitCode.Failure);
     }
 
-    public static void Runs(this Command command, Terminal terminal, Func<ParseResult, CancellationToken, Task> body) =>
+    public static void SetGuardedAction(this Command command, Terminal terminal, Func<ParseResult, CancellationToken, Task> body) =>
         command.SetAction(async (parsed, cancellation) =>
         {
             try
@@ -40,8 +41,8 @@ internal static partial class Guard
             }
         });
 
-    public static void Runs(this Command command, Terminal terminal, Action<ParseResult, CancellationToken> body) =>
-        command.Runs(terminal, (parsed, cancellation) =>
+    public static void SetGuardedAction(this Command command, Terminal terminal, Action<ParseResult, CancellationToken> body) =>
+        command.SetGuardedAction(terminal, (parsed, cancellation) =>
         {
             body(parsed, cancellation);
             return Task.CompletedTask;
@@ -57,14 +58,14 @@ internal static partial class Guard
     {
         CliException or ModelException or CheckpointException or SaeException or RecipeException or PictureException or AtlasException or LibtorchException => error.Message,
         IOException or UnauthorizedAccessException or HttpRequestException => error.Message,
-        // Of work that several threads share, the first failure.
+        // The first failure of work that runs on several threads.
         AggregateException { InnerExceptions: [var first, ..] } => Sentence(first),
         OutOfMemoryException => "there is not enough memory for this; try a smaller picture, bf16, or fewer other programs",
         ExternalException failure => LibtorchError.Describe(failure),
-        _ => $"an unexpected error: {error.GetType().Name}: {error.Message} (set {DebugVariable}=1 for where it happened)",
+        _ => $"an unexpected error: {error.GetType().Name}: {error.Message} (set {DebugVariable}=1 to see where)",
     };
 
-    // The parser quotes what it was given at full length, and speaks of .NET types; a user of the command line does not.
+    // The parser quotes arguments at full length and names .NET types. This shortens them and uses plain terms.
     private static string Plain(string message) => TypeName().Replace(Quoted().Replace(message, match => $"'{Line.Quote(match.Groups[1].Value)}'"), match => match.Value switch
     {
         var name when name.Contains("Int32", StringComparison.Ordinal) => $"a whole number up to {int.MaxValue}",

@@ -4,7 +4,7 @@ using System.Text.Json.Nodes;
 
 namespace SaeUnbox.Cli.Output;
 
-/// <summary>The <c>--json</c> output: one document on the output stream.</summary>
+/// <summary>Formats the document of <c>--json</c>.</summary>
 internal static class Json
 {
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };

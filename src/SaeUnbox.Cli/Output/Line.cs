@@ -1,6 +1,6 @@
 namespace SaeUnbox.Cli.Output;
 
-/// <summary>Foreign text on the terminal: on one line, without control characters, short where it is only quoted.</summary>
+/// <summary>Makes untrusted text safe for the terminal: on one line, without control characters, shortened in quotes.</summary>
 internal static class Line
 {
     private const int LongestQuote = 60;

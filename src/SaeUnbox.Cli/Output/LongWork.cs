@@ -2,25 +2,23 @@ using System.Diagnostics;
 
 namespace SaeUnbox.Cli.Output;
 
-/// <summary>Tells how far hours of work are: on the bar where there is one, else in a line now and then.</summary>
-/// <param name="terminal">Gets the lines.</param>
-/// <param name="bar">The bar.</param>
+/// <summary>Reports the progress of long work: on a progress bar, or without one in a line every ten seconds.</summary>
 internal sealed class LongWork(Terminal terminal, IProgress<Advance> bar)
 {
-    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(10);
 
     private readonly long start = Stopwatch.GetTimestamp();
     private long noted = Stopwatch.GetTimestamp();
     private double? first;
 
-    /// <param name="done">Units of work that are done.</param>
-    /// <param name="total">Units of work in all.</param>
-    /// <param name="what">What is done and its figures; asked only where it is shown.</param>
+    /// <param name="done">Units of work done.</param>
+    /// <param name="total">Units of work in total.</param>
+    /// <param name="what">Describes the work; called only when shown.</param>
     public void Report(double done, double total, Func<string> what)
     {
         first ??= done;
         if (terminal.HasBars) bar.Report(new(done, total, what()));
-        else if (Stopwatch.GetElapsedTime(noted) >= Pause)
+        else if (Stopwatch.GetElapsedTime(noted) >= Interval)
         {
             noted = Stopwatch.GetTimestamp();
             terminal.Note(FormattableString.Invariant($"{what()}; {done:0} of {total:0}{Left(done, total)}"));

@@ -1,10 +1,10 @@
 namespace SaeUnbox.Cli.Output;
 
-/// <summary>Files and folders a command makes: whole, or not at all.</summary>
+/// <summary>Writes the files and folders of a command completely or not at all.</summary>
 internal static class OutputFile
 {
-    /// <summary>Looks, before any long work, whether a file could be written.</summary>
-    /// <exception cref="CliException">The path is a folder, or lies in none that may be written to.</exception>
+    /// <summary>Checks before long work that a file can be written.</summary>
+    /// <exception cref="CliException">The path is a folder, or its folder is missing or read-only.</exception>
     public static void Require(string path, string option)
     {
         if (path.Length == 0) throw new CliException($"{option}: a file's name is expected.");
@@ -14,8 +14,8 @@ internal static class OutputFile
         RequireWritable(folder, $"{option} {path}");
     }
 
-    /// <summary>Looks, before any long work, whether a folder could be made or filled.</summary>
-    /// <exception cref="CliException">The path is a file, or nothing may be written there.</exception>
+    /// <summary>Checks before long work that a folder can be created or filled.</summary>
+    /// <exception cref="CliException">The path is a file, or the folder is read-only.</exception>
     public static void RequireFolder(string path, string option)
     {
         if (path.Length == 0) throw new CliException($"{option}: a folder's name is expected.");
@@ -29,15 +29,15 @@ internal static class OutputFile
         RequireWritable(existing, $"{option} {path}");
     }
 
-    /// <summary>The pictures right in a folder; none where there is no such folder.</summary>
+    /// <summary>The PNG files directly in a folder; none if the folder does not exist.</summary>
     public static IEnumerable<string> Pictures(string folder) => Directory.Exists(folder) ? Directory.EnumerateFiles(folder, "*.png") : [];
 
     public static void Write(string path, byte[] bytes) => AtomicFile.WriteAllBytes(path, bytes);
 
-    /// <summary>Fills a folder by way of one aside, so that a failure leaves what was there before; files of the same names are replaced.</summary>
-    /// <param name="path">The folder; it and those above it are made where they are missing.</param>
-    /// <param name="fill">Writes into the folder it is given.</param>
-    /// <param name="earlier">What an earlier run made there; of it, files that this one does not make are removed.</param>
+    /// <summary>Fills a folder through a temporary one, so that a failure leaves it unchanged. Replaces files of the same names.</summary>
+    /// <param name="path">Created if missing.</param>
+    /// <param name="fill">Writes into the folder that it is given.</param>
+    /// <param name="earlier">Files of an earlier run. Those that are not written again are deleted.</param>
     public static void WriteFolder(string path, Action<string> fill, IEnumerable<string> earlier)
     {
         var target = Path.GetFullPath(path);
@@ -67,7 +67,7 @@ internal static class OutputFile
         }
     }
 
-    // Its folder goes with its last file.
+    // Also deletes the folder once it is empty.
     private static void Remove(string file)
     {
         File.Delete(file);

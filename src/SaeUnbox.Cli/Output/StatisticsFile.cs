@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace SaeUnbox.Cli.Output;
 
-/// <summary>The JSON that <c>statistics</c> writes; lists are by feature, a neighbour is [feature, cosine].</summary>
+/// <summary>Writes the JSON of <c>statistics</c>. Lists are indexed by feature; a neighbour is [feature, cosine].</summary>
 internal static class StatisticsFile
 {
     private const string Format = "saeunbox.statistics/1";
@@ -57,7 +57,7 @@ internal static class StatisticsFile
         WriteList(json, "std", report.Scale.StandardDeviation!.Select(value => (double)value));
     }
 
-    // JSON has no infinity: activations that never vary have no share explained.
+    // JSON has no infinity or NaN, which result if activations never vary.
     private static void WriteNumber(Utf8JsonWriter json, string name, double value)
     {
         if (double.IsFinite(value)) json.WriteNumber(name, value);

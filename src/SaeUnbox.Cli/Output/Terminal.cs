@@ -2,27 +2,26 @@ using Spectre.Console;
 
 namespace SaeUnbox.Cli.Output;
 
-/// <summary>Where a command speaks: results to the output stream, all else (progress, notes, errors) to the error stream.</summary>
-/// <param name="output">Gets results only.</param>
-/// <param name="error">Gets progress, notes and errors.</param>
-/// <param name="bars">Progress bars on the error stream; null where it is no terminal.</param>
+/// <summary>The streams of a command.</summary>
+/// <param name="output">For results only.</param>
+/// <param name="error">For progress, notes and errors.</param>
+/// <param name="bars">Progress bars on the error stream; null if it is not a terminal.</param>
 internal sealed class Terminal(TextWriter output, TextWriter error, IAnsiConsole? bars = null)
 {
     public TextWriter Output => output;
 
     public TextWriter Error => error;
 
-    /// <summary>Whether progress is drawn; else a long command says in lines how far it is.</summary>
+    /// <summary>Whether progress bars are shown; otherwise long commands report progress in lines.</summary>
     public bool HasBars => bars is not null;
 
-    /// <summary>The streams of this process.</summary>
     public static Terminal OfProcess() => new(
         Console.Out, Console.Error, Console.IsErrorRedirected ? null : AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) }));
 
-    /// <summary>One line to the user that is neither a result nor an error.</summary>
+    /// <summary>Writes one line to the error stream.</summary>
     public void Note(string message) => error.WriteLine($"saeunbox: {Line.Of(message)}");
 
-    /// <summary>Runs work under a progress bar, where there is a terminal to draw it on.</summary>
+    /// <summary>Runs work with a progress bar if there is a terminal.</summary>
     public T WithProgress<T>(string title, Func<IProgress<Advance>, T> work) =>
         WithProgressAsync(title, progress => Task.FromResult(work(progress))).GetAwaiter().GetResult();
 
@@ -57,7 +56,7 @@ internal sealed class Terminal(TextWriter output, TextWriter error, IAnsiConsole
     }
 }
 
-/// <summary>How far a piece of work is.</summary>
-/// <param name="Total">0 where it is not known.</param>
-/// <param name="Title">What it is doing now; null: as before.</param>
+/// <summary>The progress of a piece of work.</summary>
+/// <param name="Total">0 if unknown.</param>
+/// <param name="Title">The current step; null if unchanged.</param>
 internal readonly record struct Advance(double Done, double Total, string? Title = null);

@@ -4,15 +4,15 @@ using System.Runtime.InteropServices;
 namespace SaeUnbox.Cli.Output;
 
 /// <summary>
-/// SIGINT and SIGTERM of this process: the first asks the command to stop, so that it can save and tidy up; a later one
-/// ends the process as the system does it, without a word.
+/// Handles SIGINT and SIGTERM: the first signal asks the command to stop, so that it can save and clean up; a later one ends the process
+/// at once.
 /// </summary>
 internal sealed class TerminationSignals : IDisposable
 {
-    private const int ShellsOffset = 128;
+    private const int SignalOffset = 128;
 
-    // Terminals and timeout(1) signal a process and then its group: two signals, one wish.
-    private static readonly TimeSpan OneWish = TimeSpan.FromMilliseconds(500);
+    // Terminals and timeout(1) signal a process and then its group, so two signals in quick succession count as one.
+    private static readonly TimeSpan DoubleSignal = TimeSpan.FromMilliseconds(500);
 
     private static readonly (PosixSignal Signal, int Number)[] Known = [(PosixSignal.SIGINT, 2), (PosixSignal.SIGTERM, 15)];
 
@@ -22,13 +22,13 @@ internal sealed class TerminationSignals : IDisposable
     private long first;
     private int number;
 
-    public TerminationSignals() => registrations = [.. Known.Select(known => PosixSignalRegistration.Create(known.Signal, context => context.Cancel = Take(known.Number)))];
+    public TerminationSignals() => registrations = [.. Known.Select(known => PosixSignalRegistration.Create(known.Signal, context => context.Cancel = Handle(known.Number)))];
 
     /// <summary>Cancelled by the first signal.</summary>
     public CancellationToken Cancellation => source.Token;
 
-    /// <summary>What shells expect of a command that a signal stopped: 128 and the signal's number; null where none came.</summary>
-    public int? ExitCode => number == 0 ? null : ShellsOffset + number;
+    /// <summary>128 + the number of the signal, the convention of shells; null without a signal.</summary>
+    public int? ExitCode => number == 0 ? null : SignalOffset + number;
 
     public void Dispose()
     {
@@ -36,12 +36,12 @@ internal sealed class TerminationSignals : IDisposable
         source.Dispose();
     }
 
-    // Whether the process lives on.
-    private bool Take(int signal)
+    // Returns whether the process continues.
+    private bool Handle(int signal)
     {
         lock (gate)
         {
-            if (number != 0) return Stopwatch.GetElapsedTime(first) < OneWish;
+            if (number != 0) return Stopwatch.GetElapsedTime(first) < DoubleSignal;
             (number, first) = (signal, Stopwatch.GetTimestamp());
         }
         _ = source.CancelAsync();

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Hosting;
 
 namespace SaeUnbox.Cli.Serving;
 
-/// <summary>The serving of the page, without the page: the queue and the model's thread in this process, and a broker between them where one is named.</summary>
+/// <summary>Serves a model in this process as the web program does, but without the page; over a broker if the settings name one.</summary>
 internal sealed class LocalServing : IAsyncDisposable
 {
     public const string BrokerKey = $"{RabbitMqOptions.Section}:{nameof(RabbitMqOptions.Uri)}";
@@ -16,7 +16,7 @@ internal sealed class LocalServing : IAsyncDisposable
 
     public ModelInfo Model => _host.Services.GetRequiredService<IModelCatalogue>().Models[0];
 
-    /// <param name="settings">As the page's program takes them.</param>
+    /// <param name="settings">Settings of the web program.</param>
     /// <exception cref="CliException">The model cannot be served.</exception>
     public static async Task<LocalServing> StartAsync(IReadOnlyDictionary<string, string?> settings, CancellationToken cancellation)
     {

@@ -1,18 +1,18 @@
 namespace SaeUnbox.Cli.Serving;
 
 /// <summary>
-/// The queue's rules, played through event by event without any model: of a canvas one job waits and one runs, a newer stroke takes the place
-/// of the one that waits, canvases have their turn in the order in which they came.
+/// A discrete-event simulation of the queue's rules, without a model: each canvas has at most one waiting and one running job, a newer stroke
+/// joins the waiting job, and canvases take turns in the order of arrival.
 /// </summary>
 internal sealed class QueueSimulation
 {
-    private const double Z95 = 1.6448536269514722; // of the standard normal distribution
+    private const double Z95 = 1.6448536269514722; // 95th percentile of the standard normal distribution
 
-    private enum Happening { Begin, Stroke, Pause, Done }
+    private enum EventKind { Begin, Stroke, Pause, Done }
 
     private readonly PaintingLoad _load;
     private readonly Random _random;
-    private readonly PriorityQueue<(Happening What, Canvas Canvas), (double Time, long Order)> _events = new();
+    private readonly PriorityQueue<(EventKind Kind, Canvas Canvas), (double Time, long Order)> _events = new();
     private readonly LinkedList<Canvas> _waiting = [];
     private readonly List<double> _latencies = [];
     private double _now, _busy, _painted;
@@ -21,10 +21,10 @@ internal sealed class QueueSimulation
 
     private QueueSimulation(PaintingLoad load, int seed) => (_load, _random, _free) = (load, new Random(seed), load.Workers);
 
-    /// <summary>Equal loads and seeds give equal figures.</summary>
+    /// <summary>Deterministic: equal loads and seeds give equal figures.</summary>
     public static ServingFigures Run(PaintingLoad load, int seed = 1) => new QueueSimulation(load, seed).Run();
 
-    /// <summary>The most canvases with which the 95th percentile stays within the target; 0 where one is too many.</summary>
+    /// <summary>The largest number of canvases whose 95th percentile stays within the target; 0 if one is already too many.</summary>
     public static int Most(PaintingLoad load, double targetP95, int limit = 1 << 16)
     {
         if (!Fits(1))
@@ -41,37 +41,37 @@ internal sealed class QueueSimulation
 
     private ServingFigures Run()
     {
-        // They do not all begin at once.
+        // Spreads the start times.
         for (var i = 0; i < _load.Canvases; i++)
-            At(_random.NextDouble() * (_load.StrokeEvery + _load.Pausing + _load.Service), Happening.Begin, new Canvas());
+            At(_random.NextDouble() * (_load.StrokeEvery + _load.Pausing + _load.Service), EventKind.Begin, new Canvas());
         while (_events.TryDequeue(out var next, out var when) && when.Time <= _load.Duration)
         {
             _now = when.Time;
-            Happens(next.What, next.Canvas);
+            Handle(next.Kind, next.Canvas);
         }
         var seconds = _load.Duration / 1000;
         return ServingFigures.Of(_load.Canvases, _latencies, _pictures, seconds, _painted / 1000, _busy / (_load.Duration * _load.Workers));
     }
 
-    private void Happens(Happening what, Canvas canvas)
+    private void Handle(EventKind kind, Canvas canvas)
     {
-        switch (what)
+        switch (kind)
         {
-            case Happening.Begin:
+            case EventKind.Begin:
                 var length = _load.Pausing > 0 ? Exponential(_load.Painting) : double.PositiveInfinity;
                 canvas.Until = _now + length;
                 _painted += Math.Min(length, _load.Duration - _now);
                 if (double.IsFinite(length))
-                    At(canvas.Until, Happening.Pause, canvas);
+                    At(canvas.Until, EventKind.Pause, canvas);
                 Stroke(canvas);
                 break;
-            case Happening.Stroke when _now < canvas.Until:
+            case EventKind.Stroke when _now < canvas.Until:
                 Stroke(canvas);
                 break;
-            case Happening.Pause:
-                At(_now + Exponential(_load.Pausing), Happening.Begin, canvas);
+            case EventKind.Pause:
+                At(_now + Exponential(_load.Pausing), EventKind.Begin, canvas);
                 break;
-            case Happening.Done:
+            case EventKind.Done:
                 Done(canvas);
                 break;
         }
@@ -86,7 +86,7 @@ internal sealed class QueueSimulation
             _waiting.AddLast(canvas);
         }
         if (_load.StrokeEvery > 0)
-            At(_now + _load.StrokeEvery, Happening.Stroke, canvas);
+            At(_now + _load.StrokeEvery, EventKind.Stroke, canvas);
         Start();
     }
 
@@ -98,7 +98,7 @@ internal sealed class QueueSimulation
         canvas.Running.Clear();
         canvas.Runs = false;
         if (_load.StrokeEvery <= 0 && _now < canvas.Until)
-            At(_now + _load.Overhead, Happening.Stroke, canvas);
+            At(_now + _load.Overhead, EventKind.Stroke, canvas);
         Start();
     }
 
@@ -115,33 +115,34 @@ internal sealed class QueueSimulation
                 _free--;
                 var service = Service();
                 _busy += Math.Min(service, _load.Duration - _now);
-                At(_now + service, Happening.Done, canvas);
+                At(_now + service, EventKind.Done, canvas);
             }
             node = next;
         }
     }
 
-    private void At(double time, Happening what, Canvas canvas) => _events.Enqueue((what, canvas), (time, _order++));
+    private void At(double time, EventKind kind, Canvas canvas) => _events.Enqueue((kind, canvas), (time, _order++));
 
     private double Service() => _load.Service * Math.Exp(Math.Log(_load.ServiceP95 / _load.Service) / Z95 * Normal());
 
     private double Exponential(double mean) => -mean * Math.Log(1 - _random.NextDouble());
 
-    // Box and Muller.
+    // Box-Muller transform.
     private double Normal() => Math.Sqrt(-2 * Math.Log(1 - _random.NextDouble())) * Math.Cos(2 * Math.PI * _random.NextDouble());
 
     private sealed class Canvas
     {
-        /// <summary>Times of strokes without a job yet, and of those that the running job holds.</summary>
+        /// <summary>Times of the strokes that no job holds yet.</summary>
         public List<double> Unseen { get; set; } = [];
 
+        /// <summary>Times of the strokes that the running job holds.</summary>
         public List<double> Running { get; set; } = [];
 
         public bool Waits { get; set; }
 
         public bool Runs { get; set; }
 
-        /// <summary>When the painting ends.</summary>
+        /// <summary>When the current period of painting ends.</summary>
         public double Until { get; set; }
     }
 }

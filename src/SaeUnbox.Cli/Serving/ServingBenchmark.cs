@@ -3,8 +3,8 @@ using System.Diagnostics;
 namespace SaeUnbox.Cli.Serving;
 
 /// <summary>
-/// Canvases that are painted on through a queue: each hands over the next stroke as soon as the picture of the last one is there. The canvases
-/// have a seed each, so that each has a cached run of its own.
+/// Measures painting on several canvases through a queue. Each canvas submits its next stroke as soon as the last picture arrives. Canvases have
+/// different seeds, so that each has its own cached run.
 /// </summary>
 internal sealed class ServingBenchmark(IGenerationQueue queue, ModelInfo model)
 {
@@ -46,10 +46,10 @@ internal sealed class ServingBenchmark(IGenerationQueue queue, ModelInfo model)
                 case GenerationProgress.Completed done: return done.Result;
                 case GenerationProgress.Failed failed: throw new CliException(failed.Message);
             }
-        throw new CliException("the queue gave no picture; is it being stopped?");
+        throw new CliException("the job ended without a picture; the queue may be shutting down");
     }
 
-    // A box that wanders, at the strength people begin with.
+    // A moving box, at the default strength.
     private GenerationJob Job(int canvas, int number)
     {
         var sae = model.Sites[canvas % model.Sites.Count];

@@ -4,12 +4,12 @@ using SaeUnbox.Cli.Output;
 
 namespace SaeUnbox.Cli.Serving;
 
-/// <summary><c>bench --serving</c>: the queue within this process, and beside it the same work over a broker.</summary>
-/// <param name="settings">Of the model, as the page's program takes them.</param>
-/// <param name="canvases">Canvases at once, one run for each.</param>
-/// <param name="time">Of each run.</param>
-/// <param name="broker">The broker's address; null for none.</param>
-/// <param name="json">Print the figures as JSON.</param>
+/// <summary><c>bench --serving</c>: measures the in-process queue and, with a broker, the same work over RabbitMQ.</summary>
+/// <param name="settings">The model's settings, as in the web program.</param>
+/// <param name="canvases">The number of simultaneous canvases of each run.</param>
+/// <param name="time">Duration of each run.</param>
+/// <param name="broker">Address of the broker; null for none.</param>
+/// <param name="json">Prints the figures as JSON.</param>
 internal sealed class ServingComparison(IReadOnlyDictionary<string, string?> settings, IReadOnlyList<int> canvases, TimeSpan time, string? broker, bool json)
 {
     public async Task RunAsync(Terminal terminal, CancellationToken cancellation)
@@ -17,7 +17,7 @@ internal sealed class ServingComparison(IReadOnlyDictionary<string, string?> set
         var (within, over) = (new List<ServingFigures>(), new List<ServingFigures>());
         await using (var local = await LocalServing.StartAsync(settings, cancellation))
         {
-            // In turns, so that both meet the same machine.
+            // Alternates between the two, so that both run under the same conditions.
             await using var far = broker is null ? null : await OverBroker.StartAsync(settings, broker, cancellation);
             foreach (var count in canvases)
             {
@@ -41,12 +41,12 @@ internal sealed class ServingComparison(IReadOnlyDictionary<string, string?> set
             return;
         output.Write("\nover the broker\n" + ServingTable.Of(over) + "\n");
         foreach (var (near, far) in within.Zip(over))
-            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{near.Canvases,8} canvases: beside the model a job takes {near.Beside:0.0} ms within the process, {far.Beside:0.0} ms over the broker at the median: {far.Beside - near.Beside:+0.0;-0.0} ms"));
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{near.Canvases,8} canvases: median time of a job outside the model {near.Beside:0.0} ms in process, {far.Beside:0.0} ms over the broker: {far.Beside - near.Beside:+0.0;-0.0} ms"));
     }
 
     private static JsonNode Node(List<ServingFigures> figures) => System.Text.Json.JsonSerializer.SerializeToNode(figures, System.Text.Json.JsonSerializerOptions.Web)!;
 
-    /// <summary>A web node and a worker in this process, with the broker between them; leaves nothing in it.</summary>
+    /// <summary>A web node and a worker in this process, connected by the broker. Deletes its queues when disposed.</summary>
     private sealed class OverBroker : IAsyncDisposable
     {
         private const string Name = "bench";
@@ -59,7 +59,7 @@ internal sealed class ServingComparison(IReadOnlyDictionary<string, string?> set
         public static async Task<OverBroker> StartAsync(IReadOnlyDictionary<string, string?> settings, string broker, CancellationToken cancellation)
         {
             var options = new RabbitMqOptions { Uri = broker, Prefix = $"saeunbox-bench-{Environment.ProcessId}", NodeName = Name };
-            // Says in a sentence where it cannot be reached.
+            // Fails with a clear message if the broker cannot be reached.
             await using (await BrokerAdmin.ConnectAsync(options, cancellation))
             {
             }

@@ -9,7 +9,7 @@ internal static class ServingTable
 
     public static string Of(IEnumerable<ServingFigures> figures) => Lines(Head, figures.Select(Line));
 
-    /// <summary>The same of several numbers of devices.</summary>
+    /// <summary>A table for several numbers of devices.</summary>
     public static string Of(IEnumerable<(int Workers, ServingFigures Figures)> sizes) =>
         Lines($" workers {Head}", sizes.Select(size => string.Create(CultureInfo.InvariantCulture, $"{size.Workers,8} {Line(size.Figures)}")));
 

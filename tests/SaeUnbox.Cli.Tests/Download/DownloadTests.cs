@@ -133,7 +133,7 @@ public sealed class DownloadTests : IDisposable
         await using var hub = await FakeHub.StartAsync();
         hub.Add(Repository, path);
         hub.Alter = bytes => [.. bytes[..^1], (byte)~bytes[^1]];
-        Assert.Contains($"{path} arrived with a wrong checksum", await FailAsync(hub));
+        Assert.Contains($"{path} has a wrong checksum", await FailAsync(hub));
         Assert.Empty(Files());
     }
 
@@ -204,7 +204,7 @@ public sealed class DownloadTests : IDisposable
         await using var hub = await FakeHub.StartAsync();
         hub.Add(Repository, "a.bin");
         hub.List = list;
-        Assert.Contains("does not answer as a model hub", await FailAsync(hub));
+        Assert.Contains("does not answer like a model hub", await FailAsync(hub));
     }
 
     [Fact]
@@ -223,7 +223,7 @@ public sealed class DownloadTests : IDisposable
         await using var hub = await FakeHub.StartAsync();
         hub.Add(Repository, "a.bin");
         hub.NextPage = "http://127.0.0.1:1/stolen";
-        Assert.Contains("does not answer as a model hub", await FailAsync(hub));
+        Assert.Contains("does not answer like a model hub", await FailAsync(hub));
     }
 
     [Fact]

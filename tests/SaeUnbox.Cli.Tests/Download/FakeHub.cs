@@ -9,7 +9,7 @@ using Microsoft.Extensions.Logging;
 
 namespace SaeUnbox.Cli.Tests;
 
-/// <summary>A model hub on a free port of this machine, with the faults a test asks for.</summary>
+/// <summary>A local model hub with configurable faults.</summary>
 internal sealed class FakeHub : IAsyncDisposable
 {
     private const string LastPage = "cursor";
@@ -28,30 +28,30 @@ internal sealed class FakeHub : IAsyncDisposable
 
     public string Address => server.Urls.Single();
 
-    /// <summary>The files asked for, each with the range asked for.</summary>
+    /// <summary>The requested files and ranges.</summary>
     public ConcurrentQueue<(string Path, string? Range)> Requests { get; } = [];
 
-    /// <summary>Answers every file with this status.</summary>
+    /// <summary>Answers every file request with this status.</summary>
     public int? Status { get; set; }
 
-    /// <summary>Answers every list with this status.</summary>
+    /// <summary>Answers every list request with this status.</summary>
     public int? ListStatus { get; set; }
 
-    /// <summary>Answers every list with this text.</summary>
+    /// <summary>Answers every list request with this text.</summary>
     public string? List { get; set; }
 
     public bool IgnoresRange { get; set; }
 
-    /// <summary>Two entries a page instead of all in one.</summary>
+    /// <summary>Returns lists in pages of two entries.</summary>
     public bool Pages { get; set; }
 
-    /// <summary>Names another host's address as the next page.</summary>
+    /// <summary>Links to another host for the next page.</summary>
     public string? NextPage { get; set; }
 
-    /// <summary>How often the connection breaks after half of what was asked for.</summary>
+    /// <summary>How many times the connection breaks after half of the requested bytes.</summary>
     public int Breaks { get; set; }
 
-    /// <summary>Sends these bytes instead of a file's own.</summary>
+    /// <summary>Sends these bytes instead of a file's content.</summary>
     public Func<byte[], byte[]> Alter { get; set; } = bytes => bytes;
 
     /// <summary>Runs before the second half of a file is sent.</summary>
@@ -89,7 +89,7 @@ internal sealed class FakeHub : IAsyncDisposable
         await context.Response.WriteAsync(List ?? JsonSerializer.Serialize(entries.Select(Entry).Prepend(new Dictionary<string, object> { ["type"] = "directory", ["path"] = "unet", ["oid"] = "0", ["size"] = 0 })));
     }
 
-    // Large files are named by the SHA-256 of their bytes, small ones by git's SHA-1, as the real hub does.
+    // Like the real hub, identifies large files by SHA-256 and small ones by git's SHA-1.
     private static Dictionary<string, object> Entry(KeyValuePair<string, byte[]> file)
     {
         var git = Convert.ToHexStringLower(SHA1.HashData([.. Encoding.ASCII.GetBytes($"blob {file.Value.Length}\0"), .. file.Value]));

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Cli.Tests.Lab;
 
-/// <summary>An atlas made, searched by words, and then by what its pictures show.</summary>
+/// <summary>Builds an atlas, and searches it by words and by meaning.</summary>
 public sealed class AtlasAndSearchTests : IDisposable
 {
     private readonly TemporaryFolder folder = new();
@@ -90,7 +90,7 @@ public sealed class AtlasAndSearchTests : IDisposable
         folder.Dispose();
     }
 
-    /// <summary>The sites of what is found.</summary>
+    /// <summary>The sites of the hits.</summary>
     private async Task<string[]> Search(string text, params string[] more)
     {
         var use = await Saeunbox.SucceedAsync(["search", "--atlas", folder.At("atlas"), "--json", "--threads", "1", .. more, text]);

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Cli.Tests.Lab;
 
-/// <summary>From captions to a picture painted with features of one's own.</summary>
+/// <summary>The whole path from captions to a picture painted with newly trained features.</summary>
 public sealed class LabTests : IDisposable
 {
     private readonly TemporaryFolder folder = new();
@@ -121,7 +121,7 @@ public sealed class LabTests : IDisposable
             ? lines[1..].Select(line => double.Parse(line.Split(',')[Array.IndexOf(lines[0].Split(','), "reconstruction")], System.Globalization.CultureInfo.InvariantCulture)) : []];
     }
 
-    /// <summary>Wrong uses, where DATA is a collection, CUT one with a shard cut short, NARROW one of few channels, FILES a folder of files.</summary>
+    /// <summary>Invalid commands. DATA is a collection, CUT one with a truncated shard, NARROW one with few channels, FILES a folder of files.</summary>
     [Theory]
     [InlineData("collect --model GOLDENS/model --out OUT/x", "--captions FILE or --mini-captions N")]
     [InlineData("collect --model GOLDENS/model --out OUT/x --captions FILES/no.txt", "is missing")]

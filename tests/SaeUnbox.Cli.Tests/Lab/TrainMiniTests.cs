@@ -5,7 +5,7 @@ using SaeUnbox.Testing;
 
 namespace SaeUnbox.Cli.Tests.Lab;
 
-/// <summary>The smallest training of a mini model, by the command that makes the one that ships.</summary>
+/// <summary>Trains a very small mini model with the command that makes the embedded one.</summary>
 public sealed class TrainMiniTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
@@ -30,13 +30,13 @@ public sealed class TrainMiniTests : IDisposable
         Assert.Equal(2, figures.GetProperty("options").GetProperty("pictures").GetInt32());
         Assert.Equal(4, AtlasReader.Open(_folder.At("first", "atlas")).Sites.Count);
 
-        // Nothing is left to do: what is there stays as it is.
+        // A finished run is left unchanged.
         var written = File.GetLastWriteTimeUtc(_folder.At("first", "figures.json"));
         await Done(["train-mini", "--out", _folder.At("first"), "--config", _folder.At("config.json")]);
         await Done(["train-mini", "--out", _folder.At("first")]);
         Assert.Equal(written, File.GetLastWriteTimeUtc(_folder.At("first", "figures.json")));
 
-        // Other options of the findings make them anew, and nothing else.
+        // Changed options of the findings rebuild only the findings.
         var atlas = File.GetLastWriteTimeUtc(_folder.At("first", "atlas", AtlasReader.FileName));
         var trained = File.GetLastWriteTimeUtc(_folder.At("first", "states", "network.safetensors"));
         await Done(["train-mini", "--out", _folder.At("first"), "--config", Config(options with { Atlas = options.Atlas with { Captions = 4 } })]);
@@ -50,7 +50,7 @@ public sealed class TrainMiniTests : IDisposable
         Assert.True(File.Exists(_folder.At("second", "atlas", AtlasReader.FileName)));
         Assert.Contains("leave --from out", await Saeunbox.FailAsync("train-mini", "--out", _folder.At("second"), "--from", Path.GetDirectoryName(EmbeddedModel.ModelFolder)!));
 
-        // A longer training is another model: its figures and atlas are made anew.
+        // Longer training gives another model, so its figures and atlas are rebuilt.
         await Done(["train-mini", "--out", _folder.At("first"), "--config", _folder.At("config.json"), "--steps", "3"]);
         Assert.NotEqual(written, File.GetLastWriteTimeUtc(_folder.At("first", "figures.json")));
     }

@@ -25,7 +25,7 @@ public sealed class QueueSimulationTests
     {
         var figures = QueueSimulation.Run(Steady with { Canvases = canvases, Workers = workers });
 
-        // Every canvas has always one job: jobs in the house = rate x time in the house.
+        // Each canvas always has one job, so Little's law says: number of jobs = rate x time per job.
         Assert.Equal(canvases, figures.JobsPerSecond * figures.P50 / 1000, 0.05 * canvases);
         Assert.Equal(1, figures.Busy, 0.01);
         Assert.Equal(workers * 1000 / 50.0, figures.JobsPerSecond, 0.5 * workers);
@@ -36,7 +36,7 @@ public sealed class QueueSimulationTests
     {
         var figures = QueueSimulation.Run(new() { Service = 50, ServiceP95 = 50, StrokeEvery = 10 });
 
-        // A stroke waits for the job before it at most, then for the one that holds it.
+        // A stroke waits at most for the running job and then for its own job.
         Assert.InRange(figures.P50, 50, 100);
         Assert.InRange(figures.P99, figures.P50, 100);
         Assert.Equal(20, figures.FramesPerSecond, 0.5);
