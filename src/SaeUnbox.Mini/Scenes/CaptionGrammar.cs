@@ -1,8 +1,8 @@
 namespace SaeUnbox.Mini.Scenes;
 
 /// <summary>
-/// Facts to text: "[things] [ground] [time], [far], [sky], [style]", with several phrasings for each fact. Facts other than the
-/// default (day, grass, hills, plain) are always named, default ones in half of the captions.
+/// Writes captions: "[things] [ground] [time], [far], [sky], [style]", with several phrasings for each fact. Facts other than the defaults
+/// (day, grass, hills, plain) are always named, default ones in half of the captions.
 /// </summary>
 public static class CaptionGrammar
 {
@@ -39,7 +39,7 @@ public static class CaptionGrammar
     private static readonly string[] Balloons = ["balloons", "hot air balloons"];
     private static readonly string[] Birds = ["birds", "birds in the sky"];
 
-    /// <summary>Every phrase the grammar can use: what a tokenizer's vocabulary must hold.</summary>
+    /// <summary>All phrases of the grammar, for the vocabulary of a tokenizer.</summary>
     public static IEnumerable<string> Phrases =>
     [
         "a", "an", "and", ",", .. Things.SelectMany(forms => forms).SelectMany(form => new[] { form.One, form.Many }),
@@ -47,7 +47,8 @@ public static class CaptionGrammar
         .. ClearSky, .. Clouds, .. Balloons, .. Birds, .. Enum.GetNames<ThingColor>().Select(name => name.ToLowerInvariant()),
     ];
 
-    /// <summary>Whether a caption of this grammar says something of the time, the ground, the far or the style.</summary>
+    /// <summary>Whether a caption names the time, ground, far layer or style.</summary>
+    /// <param name="group">"time", "ground", "far" or "style".</param>
     public static bool Names(string caption, string group)
     {
         var phrases = group switch { "time" => Times, "ground" => Grounds, "far" => Fars, "style" => Styles, _ => throw new ArgumentException($"there is no group {group}", nameof(group)) };

@@ -1,6 +1,6 @@
 namespace SaeUnbox.Mini.Scenes;
 
-/// <summary>Cells of the 16x16 grid on which the brush and the labels work; a cell is 1/16 of the picture's side.</summary>
+/// <summary>A set of cells in the 16x16 grid of the brush and the labels.</summary>
 public sealed class CellMask
 {
     public const int Side = 16;
@@ -18,13 +18,11 @@ public sealed class CellMask
     /// <summary>Row by row.</summary>
     public ReadOnlySpan<bool> Cells => _cells;
 
-    public int Count => _cells.Count(cell => cell);
-
-    /// <summary>A box of cells; what lies outside the grid is left out.</summary>
+    /// <summary>A box of cells, clipped to the grid.</summary>
     public static CellMask Box(int top, int left, int height, int width) =>
         new((row, column) => row >= top && row < top + height && column >= left && column < left + width);
 
-    /// <summary>The cells whose middle is inside an ellipse, in cells.</summary>
+    /// <summary>The cells whose centre is inside an ellipse. Coordinates are in cells.</summary>
     public static CellMask Ellipse(double centerRow, double centerColumn, double radiusRows, double radiusColumns) =>
         new((row, column) => Square((row + .5 - centerRow) / radiusRows) + Square((column + .5 - centerColumn) / radiusColumns) <= 1);
 

@@ -2,7 +2,7 @@ using SaeUnbox.Mini.Scenes.Drawing;
 
 namespace SaeUnbox.Mini.Scenes;
 
-/// <summary>Which share of each cell shows what, counted over the pixels of a picture.</summary>
+/// <summary>How much of each cell shows what, as a fraction of its pixels.</summary>
 internal sealed class CellShares
 {
     private const int Cells = CellMask.Side * CellMask.Side;
@@ -20,10 +20,9 @@ internal sealed class CellShares
 
     public float[] Far { get; } = new float[Cells];
 
-    /// <summary>The kinds of things in the picture.</summary>
     public IReadOnlyList<ThingKind> Kinds { get; }
 
-    /// <summary>The share of a cell that all things of a kind show, and the index of the one that shows most.</summary>
+    /// <summary>The fraction of a cell that things of a kind fill, and the index of the one that fills most.</summary>
     public (float Share, int Main) OfKind(ThingKind kind, int cell)
     {
         var (share, main, most) = (0f, -1, -1f);

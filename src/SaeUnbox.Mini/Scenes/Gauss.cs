@@ -1,13 +1,13 @@
 namespace SaeUnbox.Mini.Scenes;
 
-/// <summary>The normal distribution: draws, and its distribution function.</summary>
+/// <summary>The standard normal distribution.</summary>
 internal static class Gauss
 {
-    /// <summary>One standard normal number, by Box and Muller.</summary>
+    /// <summary>Draws a number with the Box-Muller transform.</summary>
     public static double Next(Random random) =>
         Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
 
-    /// <summary>P(Z &lt;= z), to 1.5e-7 (Abramowitz and Stegun, 7.1.26).</summary>
+    /// <summary>P(Z &lt;= z), with an error of at most 1.5e-7 (Abramowitz and Stegun, 7.1.26).</summary>
     public static double Distribution(double z)
     {
         var x = Math.Abs(z) / Math.Sqrt(2);

@@ -1,9 +1,8 @@
 namespace SaeUnbox.Mini.Scenes;
 
 /// <summary>
-/// What a scene reads from the initial noise. The 64x64 latents are seen as a 4x4 grid of 16x16 blocks; the value of block
-/// (row, column) in channel c is 8 times the mean of its central 8x8 latents, which is N(0,1) for standard noise and
-/// independent of every other value.
+/// The values that a scene reads from the initial noise. The 64x64 latents are divided into a 4x4 grid of 16x16 blocks. The value of a block
+/// in a channel is 8 times the mean of its central 8x8 latents; for standard noise these values are independent and N(0, 1).
 /// </summary>
 public sealed class NoisePatches
 {
@@ -14,11 +13,11 @@ public sealed class NoisePatches
 
     private readonly float[] _values;
 
-    /// <param name="values">[channel, row, column] flattened: <see cref="Count"/> values.</param>
+    /// <param name="values">[channel, row, column], flattened: <see cref="Count"/> values.</param>
     public NoisePatches(ReadOnlySpan<float> values)
     {
         if (values.Length != Count)
-            throw new ArgumentException($"Noise patches are {Count} values (4 channels of 4x4), but {values.Length} came.", nameof(values));
+            throw new ArgumentException($"Noise patches have {Count} values (4 channels of 4x4), not {values.Length}.", nameof(values));
         _values = values.ToArray();
     }
 
@@ -26,7 +25,8 @@ public sealed class NoisePatches
 
     public ReadOnlySpan<float> Values => _values;
 
-    /// <summary>Reads the patches of one sample's noise, [4, 64, 64] flattened, of unit variance.</summary>
+    /// <summary>Reads the patches of noise.</summary>
+    /// <param name="noise">[4, 64, 64], flattened, with unit variance.</param>
     public static NoisePatches Of(ReadOnlySpan<float> noise)
     {
         var values = new float[Count];
@@ -35,7 +35,6 @@ public sealed class NoisePatches
         return new NoisePatches(values);
     }
 
-    /// <summary>Draws patches at random.</summary>
     public static NoisePatches Draw(Random random)
     {
         var values = new float[Count];
@@ -45,8 +44,8 @@ public sealed class NoisePatches
     }
 
     /// <summary>
-    /// Shifts each patch of <paramref name="noise"/> so that its value is this one times <paramref name="amplification"/>;
-    /// the rest of the noise stays as it is.
+    /// Shifts each patch of <paramref name="noise"/> so that its value becomes this one times <paramref name="amplification"/>. The rest of the
+    /// noise is unchanged.
     /// </summary>
     public void ImposeOn(Span<float> noise, float amplification = 1)
     {

@@ -1,17 +1,17 @@
 namespace SaeUnbox.Mini.Scenes;
 
 /// <summary>
-/// A scene: what the caption says, what the noise says, and what has been painted into it. Equal scenes are equal pixels.
+/// A scene: the facts of its caption, the noise, and what was painted into it. Equal scenes give equal pixels.
 /// </summary>
 public sealed record Scene(SceneFacts Facts, NoisePatches Noise)
 {
-    /// <summary>Things put in by the brush, painted last of their row, over what the layout has there.</summary>
+    /// <summary>Things added with the brush. They are drawn over those of the layout.</summary>
     public IReadOnlyList<PlacedThing> Added { get; init; } = [];
 
-    /// <summary>Slots whose thing has been taken away.</summary>
+    /// <summary>Slots whose thing was removed.</summary>
     public IReadOnlyList<SceneSlot> Emptied { get; init; } = [];
 
-    /// <summary>The things of the picture in the order of painting.</summary>
+    /// <summary>All things, in drawing order.</summary>
     public IReadOnlyList<PlacedThing> Things()
     {
         var laidOut = SceneLayout.Of(Facts, Noise).Where(placed => !Emptied.Contains(placed.Key)).Select(placed => placed.Value);

@@ -1,31 +1,31 @@
 namespace SaeUnbox.Mini.Scenes;
 
-/// <summary>What a brush stroke is to bring about in some cells, and the picture that would be right.</summary>
+/// <summary>The intended effect of a brush stroke on some cells, and the ideal result.</summary>
 public abstract record SceneEdit(CellMask Cells)
 {
-    /// <summary>What the stroke paints, as labels: a thing's kind with its colour, or one surface, time or style.</summary>
+    /// <summary>The labels of what the stroke paints: a thing's kind and colour, or one ground, far layer, time or style.</summary>
     public abstract IReadOnlyList<int> Labels { get; }
 
     /// <summary>
-    /// Renders the edit's true result from two pictures: cells of the stroke from <c>Inside</c>, all others from <c>Outside</c>.
+    /// The ideal result, as two scenes: the cells of the stroke show <c>Inside</c>, all others show <c>Outside</c>.
     /// </summary>
     public abstract (Scene Inside, Scene Outside) Truth(Scene scene);
 }
 
-/// <summary>One thing, as large as the stroke lets it be.</summary>
+/// <summary>Adds a thing, as large as the stroke allows.</summary>
 public sealed record ThingEdit(CellMask Cells, PlacedThing Thing) : SceneEdit(Cells)
 {
     public override IReadOnlyList<int> Labels => SceneLabels.Of(Thing);
 
     public override (Scene Inside, Scene Outside) Truth(Scene scene)
     {
-        // A thing's shadow and what it hides lie a little outside the stroke as well.
+        // A thing also changes a few pixels outside the stroke, such as its shadow.
         var edited = scene with { Added = [.. scene.Added, Thing] };
         return (edited, edited);
     }
 }
 
-/// <summary>One thing where things stand: it takes the place of what the scene has there, in the size that belongs to the place.</summary>
+/// <summary>Replaces the thing in a slot by another of the slot's size.</summary>
 public sealed record SlotEdit(CellMask Cells, SceneSlot Slot, PlacedThing Thing) : SceneEdit(Cells)
 {
     public override IReadOnlyList<int> Labels => SceneLabels.Of(Thing);
@@ -37,7 +37,7 @@ public sealed record SlotEdit(CellMask Cells, SceneSlot Slot, PlacedThing Thing)
     }
 }
 
-/// <summary>Another time, ground, far layer or style inside the stroke.</summary>
+/// <summary>Changes the time, ground, far layer or style inside the stroke.</summary>
 public sealed record BackdropEdit(CellMask Cells, SceneFacts Facts, int Label) : SceneEdit(Cells)
 {
     public override IReadOnlyList<int> Labels => [Label];

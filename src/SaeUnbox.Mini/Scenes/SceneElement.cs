@@ -1,10 +1,10 @@
 namespace SaeUnbox.Mini.Scenes;
 
-/// <summary>Something a brush can paint: a thing (of one colour, where its kind takes colours), a ground, a far layer, a time or a style.</summary>
-/// <param name="Name">E.g. "red house", "pine", "sea", "night", "mosaic".</param>
-/// <param name="Labels">The labels that hold together where it is (see <see cref="SceneLabels"/>).</param>
-/// <param name="Thing">The thing, where it is one.</param>
-/// <param name="Apply">Facts with it in place of what was there; a thing leaves them as they are.</param>
+/// <summary>Something that a brush can paint: a thing (of one colour if its kind has colours), a ground, a far layer, a time or a style.</summary>
+/// <param name="Name">For example "red house", "pine", "sea", "night", "mosaic".</param>
+/// <param name="Labels">The labels that all apply where the element is (see <see cref="SceneLabels"/>).</param>
+/// <param name="Thing">Null for backdrops.</param>
+/// <param name="Apply">Puts a backdrop into a scene's facts; a thing leaves them unchanged.</param>
 public sealed record SceneElement(string Name, IReadOnlyList<int> Labels, NamedThing? Thing, Func<SceneFacts, SceneFacts> Apply)
 {
     public static IReadOnlyList<SceneElement> All { get; } =
@@ -16,7 +16,7 @@ public sealed record SceneElement(string Name, IReadOnlyList<int> Labels, NamedT
         .. Enum.GetValues<SceneStyle>().Skip(1).Select(style => Backdrop(style, SceneLabels.Of(style)!.Value, facts => facts with { Style = style })),
     ];
 
-    /// <summary>Where each of <see cref="All"/> is, [element, row, column], from the labels [label, row, column] of a picture.</summary>
+    /// <summary>Converts a picture's labels [label, row, column] to maps [element, row, column] of <see cref="All"/>.</summary>
     public static byte[] MapsOf(byte[] labels)
     {
         const int cells = CellMask.Side * CellMask.Side;
@@ -26,7 +26,7 @@ public sealed record SceneElement(string Name, IReadOnlyList<int> Labels, NamedT
         return maps;
     }
 
-    /// <summary>Facts of a scene from which this backdrop is taken away: what a caption need not name takes its place. Null for the farthest hills and for things.</summary>
+    /// <summary>Replaces this backdrop in a scene's facts by the default. Null for things, and for hills, which have no replacement.</summary>
     public SceneFacts? Without(SceneFacts facts)
     {
         var rest = Labels[0] switch

@@ -2,12 +2,12 @@ using System.Collections.Immutable;
 
 namespace SaeUnbox.Mini.Scenes;
 
-/// <summary>A kind the caption names, with the colour it names for it, if any.</summary>
+/// <summary>A kind of thing in a caption, with its colour if the caption names one.</summary>
 public readonly record struct NamedThing(ThingKind Kind, ThingColor? Color = null);
 
 /// <summary>
-/// Everything a caption can settle about a scene. What it leaves open (which slot holds what, colours, small shifts)
-/// is read from the noise: see <see cref="NoisePatches"/> and <see cref="SceneLayout"/>.
+/// What a caption determines about a scene. The rest (which slot holds what, colours, small shifts) is read from the noise; see
+/// <see cref="NoisePatches"/> and <see cref="SceneLayout"/>.
 /// </summary>
 public sealed record SceneFacts
 {
@@ -19,13 +19,13 @@ public sealed record SceneFacts
 
     public SceneStyle Style { get; init; } = SceneStyle.Plain;
 
-    /// <summary>Named things on the ground, in caption order; null: the caption names none and the ground's own defaults apply.</summary>
+    /// <summary>Things on the ground, in caption order; null if the caption names none, so that the defaults of the ground apply.</summary>
     public ImmutableArray<NamedThing>? Things { get; init; }
 
-    /// <summary>The named things are in the plural: most slots are filled.</summary>
+    /// <summary>Whether the caption names things in the plural, so that most slots are filled.</summary>
     public bool Plural { get; init; }
 
-    /// <summary>Named things in the sky; empty: a clear sky; null: unnamed, clouds as the noise has them.</summary>
+    /// <summary>Things in the sky; empty for a clear sky; null if the caption does not mention it, so that the noise decides about clouds.</summary>
     public ImmutableArray<NamedThing>? SkyThings { get; init; }
 
     public bool Equals(SceneFacts? other) => other is not null

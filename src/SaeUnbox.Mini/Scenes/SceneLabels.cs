@@ -1,8 +1,8 @@
 namespace SaeUnbox.Mini.Scenes;
 
 /// <summary>
-/// The names of all that can be in a scene, and where it is. Time and style hold everywhere; a ground or a far layer holds in cells
-/// of which it fills a quarter (things before it do not hide it); a thing and its colour hold in cells of which they show in a fifth.
+/// Labels for everything that a scene can show, per cell. Time and style apply everywhere. A ground or far layer applies to a cell if it
+/// fills a quarter of it (things in front do not count); a thing and its colour apply if they fill a fifth of the cell.
 /// </summary>
 public static class SceneLabels
 {
@@ -28,17 +28,17 @@ public static class SceneLabels
 
     public static int Of(SceneFar far) => FirstFar + (int)far;
 
-    /// <summary>The label of a style; the plain style has none.</summary>
+    /// <summary>Null for the plain style, which has no label.</summary>
     public static int? Of(SceneStyle style) => style == SceneStyle.Plain ? null : FirstStyle + (int)style - 1;
 
     public static int Of(ThingKind kind) => FirstThing + (int)kind;
 
     public static int Of(ThingColor color) => FirstColor + (int)color;
 
-    /// <summary>Of a thing's kind, and of its colour where the kind takes one.</summary>
+    /// <summary>The labels of a thing's kind and, if the kind has colours, of its colour.</summary>
     public static IReadOnlyList<int> Of(PlacedThing thing) => thing.Kind.TakesColor() ? [Of(thing.Kind), Of(thing.Color)] : [Of(thing.Kind)];
 
-    /// <summary>1 where a label holds, else 0: [label, row, column] on the 16x16 grid, flattened.</summary>
+    /// <returns>[label, row, column] on the 16x16 grid, flattened: 1 where a label applies, otherwise 0.</returns>
     public static byte[] Of(ScenePicture picture)
     {
         var labels = new byte[Count * Cells];

@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 
 namespace SaeUnbox.Mini.Scenes;
 
-/// <summary>A place where a thing can stand: rows 0 and 1 are in the sky, 2 is the back row of the ground, 3 the front row.</summary>
+/// <summary>A position for a thing. Rows 0 and 1 are in the sky, row 2 is the back row of the ground, and row 3 the front row.</summary>
 public readonly record struct SceneSlot(int Row, int Column)
 {
     public bool IsOfSky => Row < 2;
@@ -12,18 +12,18 @@ public readonly record struct SceneSlot(int Row, int Column)
 }
 
 /// <summary>
-/// A thing in the picture. X, Y and Size are shares of the picture's side, Y down: for things of the ground (X, Y) is the middle
-/// of their foot, for things of the sky their middle.
+/// A thing in the picture. X, Y and Size are fractions of the picture's side, Y down. (X, Y) is the middle of the foot for things on the
+/// ground, and the centre for things in the sky.
 /// </summary>
 public readonly record struct PlacedThing(ThingKind Kind, ThingColor Color, float X, float Y, float Size);
 
-/// <summary>Which thing stands in which slot: a pure function of the caption's facts and the noise.</summary>
+/// <summary>Places things in slots, as a pure function of the caption's facts and the noise.</summary>
 public static class SceneLayout
 {
     private static readonly float[] Rows = [.13f, .32f, .70f, .935f];
     private static readonly float[] Shifts = [-.02f, .04f, .045f, -.02f];
 
-    /// <summary>Sky things first, then the back row, then the front row: the order of painting.</summary>
+    /// <summary>In drawing order: the sky, then the back row, then the front row.</summary>
     public static IReadOnlyList<KeyValuePair<SceneSlot, PlacedThing>> Of(SceneFacts facts, NoisePatches noise)
     {
         var placed = new List<KeyValuePair<SceneSlot, PlacedThing>>();
@@ -33,7 +33,7 @@ public static class SceneLayout
         return placed;
     }
 
-    /// <summary>The thing as it would stand in <paramref name="slot"/>: colour where none is named, and the small shift, from the noise.</summary>
+    /// <summary>Places a thing in a slot. The noise decides a small shift, and the colour if none is named.</summary>
     public static PlacedThing Place(NamedThing named, NoisePatches noise, SceneSlot slot)
     {
         var (first, second) = named.Kind.DefaultColors();
@@ -62,7 +62,7 @@ public static class SceneLayout
         return (named, alwaysFilled ? 0 : facts.Plural ? .30 : .64);
     }
 
-    /// <summary>What stands on a ground when the caption names nothing.</summary>
+    /// <summary>The things on a ground if the caption names none.</summary>
     private static ImmutableArray<NamedThing> Defaults(SceneGround ground) => ground switch
     {
         SceneGround.Grass => [new(ThingKind.Tree), new(ThingKind.House), new(ThingKind.Flower)],

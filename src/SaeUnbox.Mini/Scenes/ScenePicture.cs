@@ -2,7 +2,7 @@ using SaeUnbox.Mini.Scenes.Drawing;
 
 namespace SaeUnbox.Mini.Scenes;
 
-/// <summary>A rendered scene: its pixels, and for each pixel what it shows.</summary>
+/// <summary>A rendered scene: its pixels, and what each pixel shows.</summary>
 public sealed class ScenePicture
 {
     private readonly Surface[] _surfaces;
@@ -23,14 +23,14 @@ public sealed class ScenePicture
     /// <summary>Side in pixels.</summary>
     public int Size { get; }
 
-    /// <summary>[row, column, channel], red first.</summary>
+    /// <summary>[row, column, channel], in the order red, green, blue.</summary>
     public byte[] Rgb { get; }
 
-    /// <summary>The things in the order of painting.</summary>
+    /// <summary>All things, in drawing order.</summary>
     public IReadOnlyList<PlacedThing> Things { get; }
 
     internal Surface SurfaceAt(int row, int column) => _surfaces[row * Size + column];
 
-    /// <summary>The index in <see cref="Things"/> of the thing a pixel shows; -1 where it shows none.</summary>
+    /// <summary>Index in <see cref="Things"/> of the thing at a pixel; -1 for none.</summary>
     public int ThingAt(int row, int column) => _thingsShown[row * Size + column] - 1;
 }

@@ -3,12 +3,12 @@ using SaeUnbox.Mini.Scenes.Drawing;
 
 namespace SaeUnbox.Mini.Scenes;
 
-/// <summary>Draws scenes, at any size: the same scene at 512 shows more of the same.</summary>
+/// <summary>Draws scenes at any size.</summary>
 public static class SceneRenderer
 {
     public const int DefaultSize = 256;
 
-    /// <summary>Where sky and ground meet, as a share of the side.</summary>
+    /// <summary>Height of the horizon as a fraction of the side, from the top.</summary>
     public const float Horizon = .56f;
 
     public static ScenePicture Render(Scene scene, int size = DefaultSize)
@@ -25,7 +25,7 @@ public static class SceneRenderer
         for (var i = 0; i < things.Count; i++)
         {
             var thing = things[i];
-            // What a brush hangs in the air has nothing under it.
+            // Things that a brush puts above the horizon have no shadow.
             if (!thing.Kind.IsOfSky() && thing.Y > Horizon)
                 GroundArt.PaintFooting(pen.At(thing.X, thing.Y, thing.Size, default), facts.Ground, thing.Kind);
             ThingArt.Paint(thingPen.At(thing.X, thing.Y, thing.Size, new(null, (byte)(i + 1))), thing.Kind, thing.Color);

@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 
 namespace SaeUnbox.Mini.Scenes;
 
-/// <summary>How often each fact is drawn; the numbers of a group are weights.</summary>
+/// <summary>Weights and probabilities for drawing facts.</summary>
 public sealed record SceneMix
 {
     public IReadOnlyList<double> Times { get; init; } = [.34, .26, .26, .14];
@@ -13,7 +13,7 @@ public sealed record SceneMix
 
     public IReadOnlyList<double> Styles { get; init; } = [.77, .10, .08, .05];
 
-    /// <summary>Share of captions that name things on the ground.</summary>
+    /// <summary>Fraction of captions that name things on the ground.</summary>
     public double NamesThings { get; init; } = .75;
 
     public double NamesTwoThings { get; init; } = .4;
@@ -22,11 +22,11 @@ public sealed record SceneMix
 
     public double NamesColor { get; init; } = .6;
 
-    /// <summary>Weights of: an unnamed sky, a clear one, clouds, balloons, birds.</summary>
+    /// <summary>Weights of: sky not mentioned, clear sky, clouds, balloons, birds.</summary>
     public IReadOnlyList<double> Skies { get; init; } = [.48, .15, .07, .23, .07];
 }
 
-/// <summary>Draws facts of scenes at random.</summary>
+/// <summary>Draws random facts.</summary>
 public static class SceneSampler
 {
     public static SceneFacts Draw(Random random, SceneMix mix) => new()

@@ -1,6 +1,6 @@
 namespace SaeUnbox.Mini.Scenes;
 
-/// <summary>The treatments of a finished picture; lengths are shares of its side, so that they look alike at every size.</summary>
+/// <summary>The filters for a finished picture. Lengths are relative to its side, so that they look alike at every size.</summary>
 internal static class StyleFilter
 {
     public static void Apply(SceneStyle style, Span<float> pixels, int size)
@@ -13,7 +13,7 @@ internal static class StyleFilter
         }
     }
 
-    // Tiles of 1/32 of the side, of one colour each, with a dark joint at their upper and left edge.
+    // Tiles of 1/32 of the side, each of one colour, with a dark joint at the top and left edges.
     private static void Mosaic(Span<float> pixels, int size)
     {
         for (var ty = 0; ty < 32; ty++)
@@ -42,14 +42,14 @@ internal static class StyleFilter
         for (var i = 0; i < pixels.Length; i++)
         {
             var (row, column) = (i / 3 / size, i / 3 % size);
-            // Bands of 1/16 of the side, half dark and half light, with an edge one pixel soft.
+            // Bands of 1/16 of the side, half dark and half light, with edges blurred by one pixel.
             var phase = (row + column) * 16f / size % 1;
             var dark = Math.Clamp((.25f - Math.Abs(phase - .25f)) * size / 16 + .5f, 0, 1);
             pixels[i] = dark * pixels[i] * .74f + (1 - dark) * (255 - (255 - pixels[i]) * .82f);
         }
     }
 
-    // Ink where colours change, on paper that keeps a trace of the light.
+    // Ink lines where colours change, on paper shaded by the lightness.
     private static void Sketch(Span<float> pixels, int size)
     {
         ReadOnlySpan<float> paper = [250, 244, 228], ink = [54, 50, 62];

@@ -1,6 +1,6 @@
 namespace SaeUnbox.Mini.Scenes;
 
-/// <summary>The room a thing takes, in its own size: how far it reaches from its anchor.</summary>
+/// <summary>The extent of a thing around its anchor, relative to its size.</summary>
 public readonly record struct ThingBounds(float Left, float Top, float Right, float Bottom)
 {
     public float Width => Right - Left;
@@ -24,7 +24,7 @@ public readonly record struct ThingBounds(float Left, float Top, float Right, fl
         _ => new(-.50f, -.31f, .47f, .14f),
     };
 
-    /// <summary>The thing as large as fits a box (shares of the side): on the box's lower edge, or in its middle for things of the sky.</summary>
+    /// <summary>Fits a thing into a box (fractions of the side): at the lower edge, or in the centre for things in the sky.</summary>
     public static PlacedThing Fit(ThingKind kind, ThingColor color, float left, float top, float right, float bottom)
     {
         var bounds = Of(kind);

@@ -34,5 +34,5 @@ public sealed class SceneEditTests
     }
 
     [Fact]
-    public void Box_PartlyOffTheGrid_KeepsTheCellsInside() => Assert.Equal(2 * 3, CellMask.Box(-2, 13, 4, 8).Count);
+    public void Box_PartlyOffTheGrid_KeepsTheCellsInside() => Assert.Equal(2 * 3, CellMask.Box(-2, 13, 4, 8).Cells.Count(true));
 }

@@ -2,7 +2,7 @@ using SaeUnbox.Mini.Scenes.Drawing;
 
 namespace SaeUnbox.Mini.Scenes.Art;
 
-/// <summary>What stands at the horizon. Heights are four numbers, one for each quarter of the width, about -1.5 to 1.5.</summary>
+/// <summary>Draws the layer at the horizon. Its heights are four numbers from -1.5 to 1.5, one per quarter of the width.</summary>
 internal static class FarArt
 {
     private static readonly int[] BackToFront = [1, 3, 0, 2];

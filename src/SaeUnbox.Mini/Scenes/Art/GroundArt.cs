@@ -2,7 +2,7 @@ using SaeUnbox.Mini.Scenes.Drawing;
 
 namespace SaeUnbox.Mini.Scenes.Art;
 
-/// <summary>The ground: a gradient and rows of small marks that tell the grounds apart by more than colour.</summary>
+/// <summary>Draws the ground: a gradient, and rows of small marks, so that grounds differ in more than colour.</summary>
 internal static class GroundArt
 {
     private readonly record struct Palette(Rgb Far, Rgb Near, Rgb Mark, Rgb Shadow);
@@ -21,14 +21,14 @@ internal static class GroundArt
         pen.Gradient([pen.Grade.Apply(palette.Far), pen.Grade.Apply(palette.Near)], 0, horizon, 1, 1);
         for (var row = 0; row < 4; row++)
         {
-            // Marks grow towards the viewer.
+            // Marks get larger towards the viewer.
             var (y, size) = (horizon + .045f + .105f * row + .012f * row * row, .8f + .22f * row);
             for (var i = -1; i < 7; i++)
                 PaintMark(pen, ground, palette.Mark, (i + (row % 2 == 0 ? .15f : .65f)) / 6.5f, y, size);
         }
     }
 
-    /// <summary>What lies under a thing: its shadow, or on the sea an islet or the foam round a hull.</summary>
+    /// <summary>Draws what is under a thing: its shadow or, on the sea, an islet or the foam around a hull.</summary>
     public static void PaintFooting(Pen pen, SceneGround ground, ThingKind kind)
     {
         if (ground == SceneGround.Sea && kind == ThingKind.Boat)

@@ -2,10 +2,10 @@ using SaeUnbox.Mini.Scenes.Drawing;
 
 namespace SaeUnbox.Mini.Scenes.Art;
 
-/// <summary>The sky of each time of day with the sun, the moon and the stars.</summary>
+/// <summary>Draws the sky of each time of day, with sun, moon and stars.</summary>
 internal static class SkyArt
 {
-    // Stars stand still: a fixed, uneven scatter of places (x, y, radius).
+    // Fixed, irregular positions of the stars (x, y, radius).
     private static readonly (float X, float Y, float R)[] Stars =
     [
         (.04f, .07f, .0055f), (.13f, .21f, .004f), (.20f, .05f, .0045f), (.27f, .30f, .005f), (.36f, .12f, .006f), (.40f, .24f, .004f),
@@ -22,7 +22,7 @@ internal static class SkyArt
         _ => [new(124, 150, 216), new(206, 184, 218), new(255, 218, 200)],
     };
 
-    /// <param name="sunAtLeft">On which of its two places the sun or moon stands.</param>
+    /// <param name="sunAtLeft">Which of its two positions the sun or moon has.</param>
     public static void Paint(Pen pen, SceneTime time, bool sunAtLeft, float horizon)
     {
         var colors = Colors(time);

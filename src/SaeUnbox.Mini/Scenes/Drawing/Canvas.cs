@@ -2,12 +2,12 @@ using System.Buffers;
 
 namespace SaeUnbox.Mini.Scenes.Drawing;
 
-/// <summary>What a pixel shows of the landscape, whatever thing stands before it.</summary>
+/// <summary>The part of the landscape at a pixel, ignoring things in front of it.</summary>
 internal enum Surface : byte { Sky, Far, Ground }
 
 /// <summary>
-/// A square picture painted back to front. Colours are floats; next to them two maps say which surface and which thing each
-/// pixel shows, so that labels come from the very shapes that made the picture.
+/// A square picture, painted back to front. Besides float colours it has two maps with the surface and the thing at each pixel, so that
+/// labels come from the same shapes as the picture.
 /// </summary>
 internal sealed class Canvas : IDisposable
 {
@@ -23,18 +23,18 @@ internal sealed class Canvas : IDisposable
 
     public int Size { get; }
 
-    /// <summary>[row, column, channel], 0 to 255; until disposed.</summary>
+    /// <summary>[row, column, channel], 0 to 255; valid until disposal.</summary>
     public Span<float> Pixels => _pixels.AsSpan(0, Size * Size * 3);
 
     public Surface[] Surfaces { get; }
 
-    /// <summary>0: nothing; i: the i-th thing painted.</summary>
+    /// <summary>Per pixel: 0 for nothing, i for the i-th thing (from 1).</summary>
     public byte[] Things { get; }
 
-    /// <summary>The shape being built, in pixels; <see cref="Fill"/> paints and clears it.</summary>
+    /// <summary>The current shape, in pixels. <see cref="Fill"/> paints and clears it.</summary>
     public CoverageMask Shape => _mask;
 
-    /// <summary>Paints the shape with a colour for each row, where <paramref name="mark"/> says what covered pixels become.</summary>
+    /// <summary>Paints the shape with a colour per row. <paramref name="mark"/> sets the maps of covered pixels.</summary>
     public void Fill(Func<int, Rgb> colorOfRow, float opacity, Mark mark)
     {
         for (var row = _mask.Top; row < _mask.Bottom; row++)
@@ -76,5 +76,5 @@ internal sealed class Canvas : IDisposable
     }
 }
 
-/// <summary>What the pixels under a shape become in the maps: a surface, a thing, or neither.</summary>
+/// <summary>The entries in the maps for pixels under a shape; null leaves a map unchanged.</summary>
 internal readonly record struct Mark(Surface? Surface = null, byte? Thing = null);

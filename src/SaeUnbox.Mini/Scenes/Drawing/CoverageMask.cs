@@ -3,8 +3,8 @@ using System.Buffers;
 namespace SaeUnbox.Mini.Scenes.Drawing;
 
 /// <summary>
-/// Exact anti-aliasing: the area of each pixel that a shape covers, by accumulating the signed area left of every edge
-/// (the method of font rasterisers). Parts of one shape must turn the same way; overlapping parts count once.
+/// Exact anti-aliasing: computes how much of each pixel a shape covers, by accumulating the signed area left of every edge, like font
+/// rasterizers. All parts of a shape have the same orientation; overlapping parts count once.
 /// </summary>
 internal sealed class CoverageMask : IDisposable
 {
@@ -20,13 +20,13 @@ internal sealed class CoverageMask : IDisposable
         (_top, _left) = (size, size);
     }
 
-    /// <summary>The first row the shape touches.</summary>
+    /// <summary>First row of the shape.</summary>
     public int Top => _top;
 
-    /// <summary>The row below the last one it touches.</summary>
+    /// <summary>Row after the last one of the shape.</summary>
     public int Bottom => _bottom;
 
-    /// <summary>Coverage 0 to 1 of the pixels of a row from column <paramref name="first"/> on; valid until the next call.</summary>
+    /// <summary>Coverage (0 to 1) of a row's pixels from column <paramref name="first"/> on; valid until the next call.</summary>
     public ReadOnlySpan<float> Coverage(int row, out int first)
     {
         first = _left;
@@ -41,7 +41,7 @@ internal sealed class CoverageMask : IDisposable
         return _row.AsSpan(0, width);
     }
 
-    /// <summary>Gives the memory back: a picture's is large, and thousands are drawn.</summary>
+    /// <summary>Returns the buffer to the pool, because it is large and thousands of pictures are drawn.</summary>
     public void Dispose() => ArrayPool<float>.Shared.Return(_area);
 
     public void Clear()
@@ -51,7 +51,7 @@ internal sealed class CoverageMask : IDisposable
         (_top, _bottom, _left, _right) = (_size, 0, _size, 0);
     }
 
-    /// <summary>Adds a closed polygon, in pixels, turned so that every part of a shape has the same sense.</summary>
+    /// <summary>Adds a closed polygon in pixels, reversed if needed, so that all parts of a shape have the same orientation.</summary>
     public void AddPolygon(ReadOnlySpan<(float X, float Y)> points)
     {
         var twiceArea = 0f;
@@ -91,7 +91,7 @@ internal sealed class CoverageMask : IDisposable
         _bottom = Math.Max(_bottom, end);
     }
 
-    // One edge within one row: spreads its signed height over the pixels it crosses, so that a running sum gives coverage.
+    // Spreads the signed height of an edge within one row over the pixels it crosses, so that a running sum gives coverage.
     private void AddSegment(int row, float left, float right, float height)
     {
         var (first, last) = ((int)left, (int)MathF.Ceiling(right));
@@ -109,7 +109,7 @@ internal sealed class CoverageMask : IDisposable
         var before = 0f;
         for (var column = first; column <= last && column < _stride; column++)
         {
-            // Area of this pixel to the right of the edge, summed from the edge's left end.
+            // Area to the right of the edge in this pixel, summed from the edge's left end.
             var (from, to) = (Math.Clamp(column, left, right), Math.Min(column + 1, right));
             var covered = Integral(to - left, perPixel) - Integral(from - left, perPixel) + column + 1 - Math.Max(to, column);
             area[column] += height * (covered - before);

@@ -1,6 +1,6 @@
 namespace SaeUnbox.Mini.Scenes.Drawing;
 
-/// <summary>How a time of day changes the colours of all that does not shine itself: colour * tint + offset.</summary>
+/// <summary>The tint of a time of day for colours that do not glow: colour * tint + offset.</summary>
 internal sealed record Grade(SceneTime Time, Rgb Tint, Rgb Offset)
 {
     public bool IsNight => Time == SceneTime.Night;
@@ -10,7 +10,7 @@ internal sealed record Grade(SceneTime Time, Rgb Tint, Rgb Offset)
         Math.Clamp(color.G * Tint.G + Offset.G, 0, 255),
         Math.Clamp(color.B * Tint.B + Offset.B, 0, 255));
 
-    /// <summary>The grade of the landscape.</summary>
+    /// <summary>For the landscape.</summary>
     public static Grade Of(SceneTime time) => time switch
     {
         SceneTime.Day => new(time, new(1, 1, 1), new(0, 0, 0)),
@@ -19,7 +19,7 @@ internal sealed record Grade(SceneTime Time, Rgb Tint, Rgb Offset)
         _ => new(time, new(.84f, .80f, .84f), new(30, 24, 36)),
     };
 
-    /// <summary>The grade of things: gentler, so that they stand out and their colours stay the ones they are called by.</summary>
+    /// <summary>For things: weaker, so that they stand out and keep recognizable colours.</summary>
     public static Grade OfThings(SceneTime time) => time switch
     {
         SceneTime.Day => Of(time),

@@ -1,8 +1,8 @@
 namespace SaeUnbox.Mini.Scenes.Drawing;
 
 /// <summary>
-/// Draws on a canvas in coordinates of its own: <c>at + point * scale</c>, in shares of the picture's side, Y down. Every colour
-/// passes through the grade of the time of day, but those said to glow.
+/// Draws on a canvas in local coordinates: <c>at + point * scale</c>, as fractions of the picture's side, Y down. All colours are graded for
+/// the time of day, except those that glow.
 /// </summary>
 internal readonly struct Pen(Canvas canvas, Grade grade, Mark mark, float x = 0, float y = 0, float scale = 1)
 {
@@ -38,7 +38,7 @@ internal readonly struct Pen(Canvas canvas, Grade grade, Mark mark, float x = 0,
         Fill(color);
     }
 
-    /// <summary>Several ellipses (cx, cy, rx, ry) as one shape: no seams where they overlap.</summary>
+    /// <summary>Several ellipses (cx, cy, rx, ry) as one shape, without seams.</summary>
     public void Ellipses(Rgb color, params ReadOnlySpan<float> ellipses)
     {
         for (var i = 0; i + 3 < ellipses.Length; i += 4)
@@ -57,7 +57,7 @@ internal readonly struct Pen(Canvas canvas, Grade grade, Mark mark, float x = 0,
         Fill(color);
     }
 
-    /// <summary>A rectangle with a colour that runs through the stops from top to bottom. The colours are taken as they are.</summary>
+    /// <summary>A rectangle with a vertical gradient through the stops. Its colours are not graded.</summary>
     public void Gradient(ReadOnlySpan<Rgb> stops, float left, float top, float right, float bottom)
     {
         AddPolygon([left, top, right, top, right, bottom, left, bottom]);
