@@ -22,7 +22,7 @@ public sealed partial class PackageTests
     [Fact]
     public void Versions_OfPackages_AreThoseThatProjectsRefer()
     {
-        string[] folders = ["src", "tests"];
+        string[] folders = ["src", "tests", "samples"];
         var referred = folders.SelectMany(folder => Directory.EnumerateFiles(Path.Combine(Repository.Root, folder), "*.*proj", SearchOption.AllDirectories)
                 .Append(Path.Combine(Repository.Root, folder, "Directory.Build.props")))
             .SelectMany(file => Elements(file, "PackageReference", "LibtorchPackage"))
