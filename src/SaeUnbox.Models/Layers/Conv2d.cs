@@ -22,9 +22,19 @@ internal sealed class Conv2d
         (_kernel, _stride, _padding) = (kernel, stride, padding);
     }
 
-    public Tensor Forward(Tensor x) => IsFasterAsProduct(x)
-        ? AsProduct(x)
-        : Products.Conv2d(x, _weight, _bias, [_stride, _stride], [_padding, _padding]);
+    public Tensor Forward(Tensor x)
+    {
+        if (_kernel == 3 && _stride == 1 && _padding == 1 && Winograd.IsFaster(x, _weight))
+            return AsTiles(x);
+        return IsFasterAsProduct(x) ? AsProduct(x) : Products.Conv2d(x, _weight, _bias, [_stride, _stride], [_padding, _padding]);
+    }
+
+    // The kernel is transformed every time: kept, it would take near twice the weights' memory.
+    private Tensor AsTiles(Tensor x)
+    {
+        using var scope = NewDisposeScope();
+        return Winograd.Convolve(x, Winograd.Transform(_weight), _bias).MoveToOuterDisposeScope();
+    }
 
     // oneDNN brings a kernel into its own order in every call, which takes as long as convolving a picture of so few cells.
     private bool IsFasterAsProduct(Tensor x) => x.device_type == DeviceType.CPU && !is_grad_enabled() && !RowProducts.AreSlow(x.dtype)

@@ -22,7 +22,24 @@ public sealed class ProductTests
         AssertNear(nn.functional.linear(Wide(x), Wide(weight)), Products.Linear(x, weight), limit);
     }
 
-    internal static void AssertNear(Tensor exact, Tensor result, double limit)
+    [Theory]
+    [InlineData(1, 2, 2, 16, 32, 0)]
+    [InlineData(2, 6, 14, 48, 16, 0)]
+    [InlineData(1, 6, 14, 48, 16, 100)]
+    [InlineData(1, 220, 200, 128, 128, 0)]
+    public void Winograd_AnySize_IsTheConvolutionOfFloat64(long batch, long height, long width, long inputs, long outputs, double mean)
+    {
+        using var mode = no_grad();
+        using var scope = NewDisposeScope();
+        manual_seed(5);
+        var x = randn([batch, inputs, height, width]).Plus(mean);
+        var (weight, bias) = (randn([outputs, inputs, 3, 3]), randn([outputs]));
+        var exact = nn.functional.conv2d(Wide(x), Wide(weight), Wide(bias), padding: [1, 1]);
+        AssertNear(exact, Winograd.Convolve(x, Winograd.Transform(weight), bias), 1e-5);
+        AssertNear(exact - Wide(bias).view(1, -1, 1, 1), Winograd.Convolve(x, Winograd.Transform(weight), null), 1e-5);
+    }
+
+    private static void AssertNear(Tensor exact, Tensor result, double limit)
     {
         Assert.Equal(exact.shape, result.shape);
         var off = ((result.to_type(float64) - exact).abs().max() / exact.abs().max()).item<double>();
