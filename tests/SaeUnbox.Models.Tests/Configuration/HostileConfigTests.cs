@@ -38,7 +38,7 @@ public sealed class HostileConfigTests
     public void Load_DeepestNetworkAllowed_IsNotListedToItsEnd(string component, string key)
     {
         var message = Assert.Throws<CheckpointException>(() => LoadChanged(component, key, 1 << 20)).Message;
-        Assert.Contains("more than 10000 are missing", message);
+        Assert.Contains("more than 10000 tensors are missing", message);
         Assert.True(message.Length < 1000);
     }
 
