@@ -9,7 +9,7 @@ public sealed class ArrowTests
     [InlineData("SaeUnbox.Core", "SaeUnbox.", Tensors, Web)]
     [InlineData("SaeUnbox.Models", "SaeUnbox.Steering", "SaeUnbox.Serving", "SaeUnbox.Lab", "SaeUnbox.Mini", Web)]
     [InlineData("SaeUnbox.Steering", "SaeUnbox.Serving", "SaeUnbox.Lab", "SaeUnbox.Mini", Web)]
-    [InlineData("SaeUnbox.Serving", "SaeUnbox.Lab", "SaeUnbox.Mini", "SaeUnbox.Web", Web)]
+    [InlineData("SaeUnbox.Serving", "SaeUnbox.Lab", "SaeUnbox.Mini", "SaeUnbox.Web", Tensors, Web)]
     [InlineData("SaeUnbox.Lab", "SaeUnbox.Mini", "SaeUnbox.Web", Web)]
     [InlineData("SaeUnbox.Mini", "SaeUnbox.Web", Web)]
     [InlineData("SaeUnbox.Web", "SaeUnbox.Lab", "SaeUnbox.Mini", Tensors)]

@@ -9,6 +9,10 @@ internal static class CompiledCode
     // artifacts/bin/PROJECT/CONFIGURATION/
     private static readonly DirectoryInfo Output = new(AppContext.BaseDirectory.TrimEnd(Path.DirectorySeparatorChar));
 
+    private static readonly HashSet<string> Sources =
+        [.. new[] { "src", "tests", "samples" }.SelectMany(folder => Directory.EnumerateFiles(Path.Combine(Repository.Root, folder), "*.csproj", SearchOption.AllDirectories))
+            .Select(Path.GetFileNameWithoutExtension).OfType<string>()];
+
     /// <summary>Every project under src and samples, and the test projects that are built.</summary>
     public static IReadOnlyList<ModuleDefinition> Projects { get; } =
         [.. Output.Parent!.Parent!.GetDirectories("SaeUnbox.*").SelectMany(Assemblies).Select(file => Read(file.FullName))];
@@ -35,8 +39,10 @@ internal static class CompiledCode
         return method.FullName;
     }
 
+    // Output of projects that the tree no longer has is left alone.
     private static IEnumerable<FileInfo> Assemblies(DirectoryInfo project)
     {
+        if (!Sources.Contains(project.Name)) return [];
         var name = project.Name == "SaeUnbox.Cli" ? "saeunbox" : project.Name;
         var file = new FileInfo(Path.Combine(project.FullName, Output.Name, name + ".dll"));
         return file.Exists ? [file] : [];

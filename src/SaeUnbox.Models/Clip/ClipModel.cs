@@ -50,12 +50,22 @@ public sealed class ClipModel : IDisposable
         return new ClipModel(weights, towers, config, tokenizer, preparation, precision);
     }
 
+    /// <inheritdoc cref="Load(string, ScalarType, Device)"/>
+    public static ClipModel Load(string folder) => Load(folder, ScalarType.Float32);
+
     /// <summary>Texts as unit vectors: [B, P] in float32 on the CPU. What does not fit into a text's tokens is left out.</summary>
     public Tensor EmbedTexts(params IReadOnlyList<string> texts)
     {
         using var mode = no_grad();
         using var scope = NewDisposeScope();
         return Unit(_towers.Text.Forward([.. texts.Select(text => _tokenizer.Tokenize(text).Ids)]).Pooled).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>One text as <see cref="EmbedTexts"/> gives it, out of tensors: P numbers.</summary>
+    public float[] EmbedText(string text)
+    {
+        using var scope = NewDisposeScope();
+        return EmbedTexts(text).contiguous().data<float>().ToArray();
     }
 
     /// <summary>A picture as a unit vector: [P] in float32 on the CPU.</summary>

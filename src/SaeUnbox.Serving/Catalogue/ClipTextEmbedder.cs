@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace SaeUnbox.Serving;
 
 /// <summary>Embeds search texts with CLIP's text model. Thread-safe; calls run one at a time.</summary>
@@ -10,9 +8,6 @@ public sealed class ClipTextEmbedder(ClipModel clip) : ITextEmbedder
     public float[] Embed(string text)
     {
         lock (_lock)
-        {
-            using var scope = NewDisposeScope();
-            return clip.EmbedTexts(text).contiguous().data<float>().ToArray();
-        }
+            return clip.EmbedText(text);
     }
 }

@@ -68,11 +68,10 @@ public sealed class ServedModel
         (Folder, Name, SaeFolder, AtlasFolder) = (embedded.Folder, Name ?? embedded.Name, SaeFolder ?? embedded.SaeFolder, AtlasFolder ?? embedded.AtlasFolder);
     }
 
-    internal ModelOptions ToModelOptions() => new()
+    internal ModelOptions ToModelOptions() => new ModelOptions
     {
-        Folder = Folder, SaeFolder = SaeFolder, SaeVariant = SaeVariant, Name = Name, Dtype = Dtype.On(Devices.Parse(Device)!), Device = Devices.Parse(Device)!, Vae = Vae,
-        VaeFolder = VaeFolder, Threads = Threads,
-    };
+        Folder = Folder, SaeFolder = SaeFolder, SaeVariant = SaeVariant, Name = Name, Vae = Vae, VaeFolder = VaeFolder, Threads = Threads,
+    }.On(Device, Dtype);
 }
 
 /// <summary>Reports all mistakes at once.</summary>
@@ -106,7 +105,7 @@ internal sealed class ServingOptionsValidator(bool needsModels = true) : IValida
             foreach (var (key, folder) in new[] { ("SaeFolder", model.SaeFolder), ("AtlasFolder", model.AtlasFolder), ("ClipFolder", model.ClipFolder), ("VaeFolder", model.VaeFolder) })
                 if (folder is not null && !Directory.Exists(folder))
                     yield return $"{path}:{key} '{folder}' does not exist; name an existing folder.";
-            if (Devices.Parse(model.Device) is null)
+            if (!Devices.IsDevice(model.Device))
                 yield return $"{path}:Device is '{model.Device}'; use cpu, cuda or cuda:N.";
             if (model.Threads is < 1 or > 1024)
                 yield return $"{path}:Threads is {model.Threads}; use 1 to 1024.";

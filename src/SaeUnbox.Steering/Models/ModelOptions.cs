@@ -29,6 +29,14 @@ public sealed record ModelOptions
     /// <summary>A folder of another scheduler_config.json, where it is not the model's own.</summary>
     public string? SchedulerFolder { get; init; }
 
+    /// <summary>These options on a device that is named, in the number format that is asked for or that the device is fastest in.</summary>
+    /// <exception cref="ModelException">The text names no device.</exception>
+    public ModelOptions On(string device, DtypeChoice dtype)
+    {
+        var parsed = Devices.Parse(device) ?? throw new ModelException($"'{device}' is no device; use cpu, cuda or cuda:N.");
+        return this with { Device = parsed, Dtype = dtype.On(parsed) };
+    }
+
     /// <summary>CPU threads of one operator; null: one a core, and one alone for a model of few channels.</summary>
     public int? Threads { get; init; }
 }

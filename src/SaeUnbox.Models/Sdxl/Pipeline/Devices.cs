@@ -19,6 +19,9 @@ public static class Devices
             : null;
     }
 
+    /// <summary>Whether <see cref="Parse"/> reads the text.</summary>
+    public static bool IsDevice(string text) => Parse(text) is not null;
+
     /// <exception cref="ModelException">The device is not there.</exception>
     /// <exception cref="LibtorchException">libtorch cannot be loaded.</exception>
     public static torch.Device Require(torch.Device device)

@@ -1,13 +1,13 @@
 using System.Runtime.InteropServices;
 using TorchSharp;
 
-namespace SaeUnbox.Serving;
+namespace SaeUnbox.Models;
 
 /// <summary>
 /// Memory use of a device in bytes. A GPU's driver reports that of all processes; for the processor it is this process's share of the
 /// container's or machine's memory.
 /// </summary>
-internal static partial class DeviceMemory
+public static partial class DeviceMemory
 {
     private const string Driver = "libcuda.so.1";
 
