@@ -87,3 +87,63 @@ internal sealed class Meter : IDisposable
 
     private static double Median(IReadOnlyCollection<double> values) => values.Order().ElementAt(values.Count / 2);
 }
+
+/// <summary>One line of a benchmark.</summary>
+/// <param name="Part">What was timed.</param>
+/// <param name="Seconds">Median of its runs.</param>
+/// <param name="GigaOperations">Operations of its products, in 10^9.</param>
+/// <param name="Share">Median, over the runs, of its rate as a share of the matrix product's rate right before and after it.</param>
+internal sealed record Measurement(string Part, double Seconds, double GigaOperations, double? Share)
+{
+    /// <summary>10^9 operations a second.</summary>
+    public double Rate => GigaOperations / Seconds;
+
+    /// <summary>Of loading: the bytes of the weights in memory.</summary>
+    public long? WeightBytes { get; init; }
+
+    /// <summary>Of loading: the most bytes that the process grew by; null where the system does not tell.</summary>
+    public long? PeakBytes { get; init; }
+}
+
+/// <summary>The most memory that this process grew by since this was made: resident bytes, weights on a GPU not counted.</summary>
+internal sealed class PeakMemory
+{
+    private const string Marks = "/proc/self/clear_refs";
+
+    private readonly bool isReset = TryReset();
+    private readonly long before, peak;
+
+    public PeakMemory()
+    {
+        using var process = Process.GetCurrentProcess();
+        (before, peak) = (process.WorkingSet64, process.PeakWorkingSet64);
+    }
+
+    /// <summary>Bytes of the whole process, since it began or since the last that was made.</summary>
+    public static long OfProcess
+    {
+        get
+        {
+            using var process = Process.GetCurrentProcess();
+            return process.PeakWorkingSet64;
+        }
+    }
+
+    /// <summary>Bytes; null where it lies hidden below an earlier peak, which this system does not let a process forget.</summary>
+    public long? Growth => OfProcess is var now && (isReset || now > peak) ? Math.Max(0, now - before) : null;
+
+    // "5" sets the peak (VmHWM) to what is resident now; proc(5).
+    private static bool TryReset()
+    {
+        try
+        {
+            using var marks = new FileStream(Marks, FileMode.Open, FileAccess.Write);
+            marks.Write("5"u8);
+            return true;
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+}

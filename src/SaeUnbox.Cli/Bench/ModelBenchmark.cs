@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Text.Json;
+using SaeUnbox.Cli.Options;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Cli.Bench;
@@ -104,5 +106,82 @@ internal sealed class ModelBenchmark(ComponentSource source, Precision precision
         using var generator = new Generator(1);
         using var drawn = randn(shape, generator: generator);
         return drawn.to(precision.Arithmetic, precision.Device);
+    }
+}
+
+/// <summary>Where a benchmark takes a model's parts from: a folder, or an architecture with random weights.</summary>
+internal abstract class ComponentSource
+{
+    // Drawing all 2.6 billion values of a U-Net takes longer than everything measured; a part of them, repeated, times the same.
+    private const long DrawnValues = 1 << 22;
+
+    public abstract string Name { get; }
+
+    /// <summary>The configuration and weights of a part such as <c>unet</c>; null where there is no such part.</summary>
+    public abstract (JsonConfig Config, IWeightSource Weights)? Find(string part);
+
+    public static ComponentSource Folder(string path) => Directory.Exists(path) ? new FolderSource(path) : throw new CliException($"--model {path}: there is no such folder.");
+
+    /// <exception cref="CliException">No architecture has this name.</exception>
+    public static ComponentSource Architecture(string name)
+    {
+        const string prefix = "SaeUnbox.Cli.Bench.Architectures.";
+        var assembly = typeof(ComponentSource).Assembly;
+        var known = assembly.GetManifestResourceNames().Where(resource => resource.StartsWith(prefix, StringComparison.Ordinal)).Select(resource => resource[prefix.Length..^".json".Length]);
+        using var stream = assembly.GetManifestResourceStream($"{prefix}{Word.Among("--architecture", name, [.. known])}.json")!;
+        return new ArchitectureSource(name, JsonDocument.Parse(stream).RootElement);
+    }
+
+    private sealed class FolderSource(string path) : ComponentSource
+    {
+        public override string Name => path;
+
+        public override (JsonConfig, IWeightSource)? Find(string part)
+        {
+            var places = part == "vae_tiny" ? Autoencoder.TinyFolders(path) : [Path.Combine(path, part)];
+            if (places.FirstOrDefault(Directory.Exists) is not { } folder) return null;
+            return (JsonConfig.Load(Path.Combine(folder, "config.json")), RenamedSource.WithPresentAttentionNames(Checkpoint.OpenFolder(folder)));
+        }
+    }
+
+    private sealed class ArchitectureSource(string name, JsonElement parts) : ComponentSource
+    {
+        public override string Name => $"{name} (random weights)";
+
+        public override (JsonConfig, IWeightSource)? Find(string part)
+        {
+            if (!parts.TryGetProperty(part, out var config)) return null;
+            // Only the second text encoder has a projection.
+            Func<string, bool>? absent = part == "text_encoder" ? key => key.StartsWith("text_projection", StringComparison.Ordinal) : null;
+            return (JsonConfig.Parse(config.GetRawText(), $"{name}/{part}"), new RandomWeights(1, absent) { Drawn = DrawnValues });
+        }
+    }
+}
+
+/// <summary>Times a training step of a sparse autoencoder, as train-sae does it.</summary>
+/// <param name="Width">Channels of the site.</param>
+/// <param name="Features">Size of the dictionary.</param>
+/// <param name="K">Active features a vector.</param>
+/// <param name="Batch">Vectors a step.</param>
+internal sealed record SaeBenchmark(int Width, int Features, int K, int Batch)
+{
+    // Over the active entries: the reconstruction, the entries' gradients, and those of both weights.
+    private const int SparseProducts = 4;
+
+    public string Name => FormattableString.Invariant($"sparse autoencoder, {Width} channels, {Features} features, k {K}, batch {Batch}");
+
+    /// <exception cref="CliException">It is not four numbers.</exception>
+    public static SaeBenchmark Parse(string text) => NumberList.Parse("--sae", text) is [var width, var features, var k, var batch]
+        ? new(width, features, k, batch)
+        : throw new CliException($"--sae {text}: four numbers are expected, such as 1280,5120,10,4096.");
+
+    public Measurement Run(Meter meter, Device device)
+    {
+        var options = new TrainingOptions { Features = Features, K = K, BatchSize = Batch, AuxK = Math.Min(Features, new TrainingOptions().AuxK!.Value) };
+        using var generator = new Generator(1);
+        using var drawn = randn([Batch, Width], generator: generator);
+        using var vectors = drawn.to(device);
+        using var trainer = SaeTrainer.Start(options, vectors, seed: 1);
+        return meter.Time("sae step", () => trainer.Step(vectors), 2L * Batch * Width * (Features + (long)SparseProducts * K));
     }
 }

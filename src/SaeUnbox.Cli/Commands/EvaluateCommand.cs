@@ -1,9 +1,10 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text;
 using System.Text.Json.Nodes;
+using System.Text;
 using SaeUnbox.Cli.Options;
 using SaeUnbox.Cli.Output;
+using SaeUnbox.Mini.Evaluation;
 
 namespace SaeUnbox.Cli.Commands;
 
@@ -157,4 +158,23 @@ internal sealed class EvaluateCommand
         && int.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var feature)
             ? (SiteArgument.Parse("--feature", text[..colon]), feature)
             : throw new CliException($"--feature {Line.Quote(text)}: write SITE:FEATURE, such as up.0.1:12.");
+}
+
+/// <summary>How far an evaluation of unbox-mini is: a bar on a terminal, lines now and then elsewhere. Told by several threads.</summary>
+internal sealed class EvaluationReporter(Terminal terminal, IProgress<Advance> bar) : IProgress<MiniEvaluationProgress>
+{
+    private readonly Lock _lock = new();
+    private int _tenth = -1;
+    private string _stage = "";
+
+    public void Report(MiniEvaluationProgress value)
+    {
+        using var alone = _lock.EnterScope();
+        bar.Report(new(value.Done, value.Total, value.Stage));
+        var tenth = 10 * value.Done / value.Total;
+        if (terminal.HasBars || (tenth, value.Stage) == (_tenth, _stage))
+            return;
+        (_tenth, _stage) = (tenth, value.Stage);
+        terminal.Note($"{value.Stage} {value.Done}/{value.Total}");
+    }
 }

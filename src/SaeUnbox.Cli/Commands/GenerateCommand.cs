@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json.Nodes;
 using SaeUnbox.Cli.Options;
 using SaeUnbox.Cli.Output;
 
@@ -44,4 +45,57 @@ internal static class GenerateCommand
     private static IReadOnlyList<string> SitesToDump(LoadedModel model) => model.Saes.Count > 0
         ? [.. model.Saes.Keys.Select(site => site.Code)]
         : [.. model.Pipeline.UNet.Sites.Select(site => site.Code).Intersect(HookSite.Named.Select(site => site.Code))];
+}
+
+/// <summary>What the commands that run a model share.</summary>
+internal static class ModelSession
+{
+    private const int LongestWarning = 300;
+
+    public static LoadedModel Load(Terminal terminal, ModelOptions options, CancellationToken cancellation)
+    {
+        const string title = "loading the model";
+        return terminal.WithProgress(title, bar =>
+        {
+            IProgress<double> told = new Share(new LongWork(terminal, bar), title);
+            return LoadedModel.Load(options, told.Report, cancellation);
+        });
+    }
+
+    public static RunOutcome Run(Terminal terminal, LoadedModel model, Recipe recipe, RunRequest request, CancellationToken cancellation)
+    {
+        RecipeFit.Require(recipe, model);
+        // Words that the text encoders cannot see are no error, but nobody should wonder why they did nothing.
+        if (model.Pipeline.PromptEncoder.Tokenize(recipe.Prompt).First.Warning is { } warning) terminal.Note(Line.Quote(warning, LongestWarning));
+        foreach (var edit in recipe.Edits.Where(edit => edit.Mask is { IsBlank: true }))
+            terminal.Note($"the mask of the edit {edit.Site}:{edit.Feature} is blank: the edit changes nothing.");
+        using var runner = new RecipeRunner(model, prefixes: 1);
+        return terminal.WithProgress("generating", progress => runner.Run(
+            recipe, request with { Progress = (done, all) => progress.Report(new(done, all)) }, cancellation));
+    }
+}
+
+/// <summary>A picture as a file that carries its recipe.</summary>
+internal static class PictureFile
+{
+    public static byte[] Png(Picture picture, Recipe recipe) =>
+        Core.Png.Encode(picture, new Dictionary<string, string> { [Recipe.PngKeyword] = recipe.ToJson() });
+}
+
+/// <summary>What <c>--json</c> prints of a run: the files, the recipe, and the seconds of each stage.</summary>
+internal static class RunReport
+{
+    public static JsonObject Of(Recipe recipe, RunOutcome outcome, string picture, string? dump = null) => new()
+    {
+        ["out"] = picture,
+        ["dump"] = dump,
+        ["recipe"] = JsonNode.Parse(recipe.ToJson()),
+        ["seconds"] = new JsonObject(outcome.Timings.Select(timing => KeyValuePair.Create(timing.Stage, (JsonNode?)Math.Round(timing.Duration.TotalSeconds, 4)))),
+    };
+}
+
+/// <summary>Progress that is told as a share from 0 to 1.</summary>
+internal sealed class Share(LongWork work, string title) : IProgress<double>
+{
+    public void Report(double value) => work.Report(Math.Round(100 * value), 100, () => title);
 }

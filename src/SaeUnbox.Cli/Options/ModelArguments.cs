@@ -1,5 +1,6 @@
 using System.CommandLine;
 using SaeUnbox.Cli.Output;
+using TorchSharp;
 
 namespace SaeUnbox.Cli.Options;
 
@@ -59,5 +60,41 @@ internal sealed class ModelArguments(DtypeChoice byDefault)
         if (path.Length == 0) throw new CliException($"{option.Name}: a folder's name is expected.");
         if (File.Exists(path)) throw new CliException($"{option.Name} {path}: that is a file; a folder is expected.");
         return Directory.Exists(path) ? path : throw new CliException($"{option.Name} {Line.Quote(path)}: there is no such folder.");
+    }
+}
+
+/// <summary>On what the commands compute that run no model.</summary>
+internal sealed class ComputeArguments
+{
+    private readonly DeviceArgument device = new();
+    private readonly Option<int?> threads = new("--threads") { Description = "CPU threads (default: one a core).", HelpName = "N" };
+
+    public void AddTo(Command command)
+    {
+        device.AddTo(command);
+        command.Add(threads);
+    }
+
+    /// <summary>Sets the number of threads and gives the device.</summary>
+    public torch.Device Apply(ParseResult parsed)
+    {
+        Threads.Use(parsed.GetValue(threads) is { } count ? ModelArguments.Threads(count) : Environment.ProcessorCount);
+        return device.Read(parsed);
+    }
+}
+
+/// <summary><c>--device</c>: where it is computed.</summary>
+internal sealed class DeviceArgument
+{
+    private readonly Option<string> option = new("--device") { Description = "cpu, cuda or cuda:N.", HelpName = "DEVICE", DefaultValueFactory = _ => "cpu" };
+
+    public void AddTo(Command command) => command.Add(option);
+
+    /// <exception cref="CliException">The text names no device.</exception>
+    /// <exception cref="ModelException">The device is not there; the message tells how many are.</exception>
+    public torch.Device Read(ParseResult parsed)
+    {
+        var text = parsed.GetRequiredValue(option);
+        return Devices.Require(Devices.Parse(text) ?? throw new CliException($"--device {Line.Quote(text)}: no such device; use cpu, cuda or cuda:N."));
     }
 }

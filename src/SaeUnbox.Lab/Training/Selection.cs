@@ -25,3 +25,90 @@ internal sealed class TopKSelection(int k) : Selection
         return new Selected(values.reshape(-1), ActiveEntries.OfTopK(indices, values.relu()));
     }
 }
+
+/// <summary>
+/// The k * batch largest of the whole batch, so a rich position may use more features than a plain one
+/// (Bussmann et al. 2024, arXiv 2412.06410).
+/// </summary>
+internal sealed class BatchTopKSelection(int k) : Selection
+{
+    public override Selected Choose(Tensor preActivations)
+    {
+        var (rows, features) = (preActivations.shape[0], preActivations.shape[1]);
+        var (_, positions) = preActivations.view(-1).topk((int)Math.Min(rows * k, rows * features), sorted: false);
+        // Entries are ordered by row, and a fixed order makes sums repeatable.
+        (positions, _) = positions.sort();
+        var values = preActivations.view(-1).index_select(0, positions);
+        return new Selected(values, ActiveEntries.OfFlat(positions, values.relu(), rows, features));
+    }
+}
+
+/// <summary>
+/// The bound that replaces the batch at inference: the running mean of the smallest active pre-activation.
+/// </summary>
+internal static class ThresholdEstimate
+{
+    private const float Decay = 0.999f;
+
+    /// <summary>The estimate after one more batch, from its selected pre-activations.</summary>
+    public static float? Next(float? running, Tensor selected)
+    {
+        using var scope = NewDisposeScope();
+        var positive = selected.masked_select(selected.IsAbove(0));
+        if (positive.numel() == 0)
+            return running;
+        var smallest = positive.min().item<float>();
+        return running is { } mean ? mean * Decay + smallest * (1 - Decay) : smallest;
+    }
+}
+
+/// <summary>
+/// The loss that revives dead features: they alone reconstruct what the living ones left over, and the error is
+/// divided by that of the residual's mean (Gao et al. 2024, A.2). All gradients in closed form.
+/// </summary>
+/// <remarks>
+/// Only dead features can have a gradient, so the work is dense products over the dead ones. While nothing is dead the
+/// loss is not zero: b_pre alone stands against the residual, and learns from it.
+/// </remarks>
+internal sealed record AuxiliaryLoss(
+    double Value, Tensor? PreBiasGradient, Tensor? Dead, Tensor? PreActivationGradients, Tensor? DictionaryGradient)
+{
+    /// <param name="sae">Current weights; its counters are already those after this batch.</param>
+    /// <param name="x">[rows, d].</param>
+    /// <param name="reconstruction">[rows, d], taken as a constant.</param>
+    /// <param name="preActivations">[rows, n].</param>
+    /// <param name="auxK">Dead features used per row.</param>
+    /// <param name="coefficient">Weight of the loss.</param>
+    public static AuxiliaryLoss Of(
+        SparseAutoencoder sae, Tensor x, Tensor reconstruction, Tensor preActivations, int auxK, double coefficient)
+    {
+        var residual = x - reconstruction;
+        var dead = sae.StatsLastNonzero.IsAbove(sae.Config.DeadStepsThreshold).nonzero().view(-1);
+        var codes = dead.numel() > 0 ? Codes(preActivations.index_select(1, dead), auxK) : null;
+        var directions = codes is null ? null : sae.Dictionary.index_select(0, dead);
+
+        // target = residual + b_pre as a constant, prediction = z W_d + b_pre: b_pre cancels in value, not in gradient.
+        var error = (codes is null ? zeros_like(residual) : codes.mm(directions!)) - residual;
+        var centred = residual.mean([0]) - residual;
+        var spread = (centred * centred).mean().item<float>();
+        var value = (error * error).mean().item<float>() / spread;
+        if (!float.IsFinite(value))
+            return new AuxiliaryLoss(0, null, null, null, null);
+
+        var gradient = error.Times(coefficient * 2 / (error.numel() * (double)spread));
+        var preBias = gradient.sum([0]);
+        if (codes is null)
+            return new AuxiliaryLoss(coefficient * value, preBias, null, null, null);
+        var preActivationGradients = gradient.mm(directions!.t()) * codes.IsAbove(0).to(ScalarType.Float32);
+        return new AuxiliaryLoss(coefficient * value, preBias, dead, preActivationGradients, codes.t().mm(gradient));
+    }
+
+    // Dense codes [rows, dead]: the auxK largest of a row after relu, the others zero.
+    private static Tensor Codes(Tensor preActivations, int auxK)
+    {
+        if (preActivations.shape[1] <= auxK)
+            return preActivations.relu();
+        var (values, indices) = preActivations.topk(auxK, -1);
+        return zeros_like(preActivations).scatter_(1, indices, values.relu());
+    }
+}

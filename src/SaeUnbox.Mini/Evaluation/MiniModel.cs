@@ -1,3 +1,4 @@
+using SaeUnbox.Mini.Scenes;
 using SaeUnbox.Mini.Training;
 using static TorchSharp.torch;
 
@@ -35,4 +36,77 @@ internal sealed class MiniModel : IDisposable
     }));
 
     public void Dispose() => _pipeline.Dispose();
+}
+
+/// <summary>A batch that ran once, and can go on from any site with an edit there.</summary>
+internal sealed class MiniRun : IDisposable
+{
+    private readonly UNet _unet;
+    private readonly DenoisingRun _run;
+    private UNetRun? _held;
+
+    /// <param name="run">Owned from now on.</param>
+    public MiniRun(UNet unet, DenoisingRun run)
+    {
+        (_unet, _run) = (unet, run);
+        Latents = Predict(input =>
+        {
+            _held = unet.Run(input.Sample, input.Timestep, input.Conditioning, [.. MiniSites.All]);
+            return _held.Output!;
+        }).DetachFromDisposeScope();
+    }
+
+    /// <summary>Clean latents without any edit, [B, 4, 64, 64]; the run's own.</summary>
+    public Tensor Latents { get; }
+
+    /// <summary>What a site adds to its input, channels last in float32: [B, 16, 16, d].</summary>
+    public Tensor Difference(HookSite site)
+    {
+        using var scope = NewDisposeScope();
+        var state = _held!.States[site.Code];
+        return BlockEdit.Difference(state.Input, state.Output).contiguous().MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Clean latents with an edit at a site.</summary>
+    public Tensor Edited(HookSite site, BlockEdit edit)
+    {
+        using var hook = _unet.Hook(site.Code, edit.Apply);
+        return Predict(_ => _unet.Resume(_held!.States[site.Code]));
+    }
+
+    public void Dispose()
+    {
+        Latents.Dispose();
+        _held?.Dispose();
+        _run.Dispose();
+    }
+
+    private Tensor Predict(Func<DenoisingInput, Tensor> predict)
+    {
+        using var scope = NewDisposeScope();
+        return _run.Denoise(predict: (input, _) => predict(input)).Single().After.MoveToOuterDisposeScope();
+    }
+}
+
+/// <summary>A caption and a seed, as a user gives them, and the scene that they mean.</summary>
+internal sealed record CaptionedScene(Scene Scene, string Caption, long Seed)
+{
+    private static readonly long[] NoiseShape = [1, 4, 64, 64];
+
+    public static CaptionedScene Draw(Random random, SceneMix mix) => Draw(random, SceneSampler.Draw(random, mix));
+
+    /// <summary>A caption of the given facts, and a seed.</summary>
+    public static CaptionedScene Draw(Random random, SceneFacts facts)
+    {
+        var seed = random.Next();
+        return new(SceneOf(facts, seed), CaptionGrammar.Compose(facts, random), seed);
+    }
+
+    /// <summary>What a seed makes of facts.</summary>
+    public static Scene SceneOf(SceneFacts facts, long seed)
+    {
+        using var generator = Noise.GeneratorOf(seed);
+        using var noise = Noise.Draw(generator, NoiseShape);
+        return new(facts, NoisePatches.Of(noise.data<float>().ToArray()));
+    }
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Training;
@@ -108,4 +109,81 @@ internal sealed class MiniFolder
         var file = part.StartsWith("text_encoder", StringComparison.Ordinal) ? "model.safetensors" : "diffusion_pytorch_model.safetensors";
         SafetensorsWriter.Write(Path.Combine(Model, part, file), tensors.Select(pair => KeyValuePair.Create(pair.Key, pair.Value.detach().to_type(ScalarType.Float16))));
     }
+}
+
+/// <summary>Names of what lies in a training's folder beside model and saes: what is known of them, and made anew with them.</summary>
+public static class MiniFiles
+{
+    public const string Options = "options.json", Figures = "figures.json", Names = "names.json", Suggestions = "suggestions.json", Atlas = "atlas";
+}
+
+/// <summary>All tensors of a stage and its step count in one file, written whole or not at all.</summary>
+internal sealed class TrainingState(string path, Func<IEnumerable<KeyValuePair<string, Tensor>>> tensors)
+{
+    private const string StepKey = "step", OptionsKey = "options";
+
+    public string Path => path;
+
+    /// <param name="options">The options of the run as text: a run goes on only with those it began with.</param>
+    public void Save(int step, string options) => SafetensorsWriter.Write(path, tensors(), new Dictionary<string, string>
+    {
+        [StepKey] = step.ToString(CultureInfo.InvariantCulture), [OptionsKey] = options,
+    });
+
+    /// <summary>Fills the tensors from the file and returns the steps done; 0 and nothing read where there is no file.</summary>
+    /// <exception cref="CheckpointException">The file is broken, of other options, or of another shape.</exception>
+    public int Restore(string options)
+    {
+        if (!File.Exists(path))
+            return 0;
+        using var checkpoint = Open(path, options);
+        if (!int.TryParse(checkpoint.Metadata.GetValueOrDefault(StepKey), CultureInfo.InvariantCulture, out var step))
+            throw new CheckpointException($"The training state '{path}' does not say at which step it was saved.");
+        using var noGrad = no_grad();
+        foreach (var (name, tensor) in tensors())
+            checkpoint.Read(name, tensor);
+        return step;
+    }
+
+    /// <summary>Checks that a state may be gone on from with these options; one that is not there may.</summary>
+    /// <exception cref="CheckpointException">The file is broken or of other options.</exception>
+    public static void Require(string path, string options)
+    {
+        if (File.Exists(path))
+            Open(path, options).Dispose();
+    }
+
+    private static Checkpoint Open(string path, string options)
+    {
+        var checkpoint = Checkpoint.Open(path);
+        if (checkpoint.Metadata.GetValueOrDefault(OptionsKey) == options)
+            return checkpoint;
+        checkpoint.Dispose();
+        throw new CheckpointException($"The training state '{path}' was begun with other options; train with those or into another folder.");
+    }
+}
+
+/// <summary>Square pictures side by side in rows, as a PNG.</summary>
+/// <param name="tileSize">Side of a picture on the sheet, in pixels.</param>
+internal sealed class ContactSheet(int tileSize)
+{
+    private readonly List<Picture> _pictures = [];
+
+    /// <param name="rgb">[row, column, colour] of a square picture.</param>
+    public void Add(ReadOnlySpan<byte> rgb)
+    {
+        var side = (int)Math.Sqrt(rgb.Length / 3);
+        _pictures.Add(new(side, side, 3, rgb.ToArray()));
+    }
+
+    /// <summary>Adds images [B, 3, H, W] from -1 to 1.</summary>
+    public void Add(Tensor images)
+    {
+        using var scope = NewDisposeScope();
+        var bytes = images.Between(-1, 1).Plus(1).Times(127.5).Plus(.5).to_type(ScalarType.Byte).cpu().permute(0, 2, 3, 1).contiguous();
+        for (var i = 0; i < bytes.shape[0]; i++)
+            Add(bytes[i].contiguous().bytes);
+    }
+
+    public void Save(string path, int columns) => AtomicFile.WriteAllBytes(path, Png.Encode(PictureSheet.Of(_pictures, columns, tileSize)));
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 using SaeUnbox.Mini.Scenes;
 using static TorchSharp.torch;
@@ -147,4 +148,93 @@ public static class MiniTraining
     });
 
     private static string Text(params object[] options) => JsonSerializer.Serialize(options);
+}
+
+/// <summary>Where training stands.</summary>
+/// <param name="Stage">"decoder", "network", "activations", then "autoencoder" and its site.</param>
+/// <param name="Step">Steps done of the stage.</param>
+/// <param name="Steps">Steps of the stage.</param>
+/// <param name="Figures">Named figures: losses and the like, averaged over the last steps.</param>
+/// <param name="ImagesPerSecond">Training pictures a second since the last report.</param>
+/// <param name="Left">Time left in the stage at this speed.</param>
+public sealed record MiniTrainingReport(
+    string Stage, int Step, int Steps, IReadOnlyDictionary<string, double> Figures, double ImagesPerSecond, TimeSpan Left);
+
+/// <summary>Is told how training goes; called on the training thread.</summary>
+public interface IMiniTrainingProgress
+{
+    void Report(MiniTrainingReport report);
+
+    /// <summary>A checkpoint was written; <paramref name="picture"/> is the sheet of samples made with it, if any.</summary>
+    void Saved(string stage, int step, string path, string? picture);
+}
+
+/// <summary>Runs a stage's steps from where its state stands: reports, saves, and saves once more where it is cancelled.</summary>
+internal sealed class StageRun(string stage, int steps, int checkpointEvery, int imagesPerStep, IMiniTrainingProgress progress)
+{
+    private const int ReportEvery = 10;
+
+    /// <param name="done">Steps done before.</param>
+    /// <param name="step">Does one step and gives its figures; NaN leaves a figure out.</param>
+    /// <param name="save">Saves the state after so many steps; gives its path, that of a sheet, and figures of what was saved.</param>
+    public void Run(int done, Func<int, IEnumerable<(string Name, double Value)>> step,
+        Func<int, (string Path, string? Sheet, IReadOnlyList<(string Name, double Value)> Figures)> save, CancellationToken cancellation)
+    {
+        var figures = new Dictionary<string, (double Sum, int Count)>();
+        var (clock, since) = (Stopwatch.StartNew(), done);
+        for (var next = done; next < steps; next++)
+        {
+            if (cancellation.IsCancellationRequested)
+            {
+                if (next > done)
+                    save(next);
+                cancellation.ThrowIfCancellationRequested();
+            }
+            Note(step(next));
+            var perStep = clock.Elapsed / (next + 1 - since);
+            (string Path, string? Sheet, IReadOnlyList<(string, double)> Figures)? saved = null;
+            if ((next + 1) % checkpointEvery == 0 || next + 1 == steps)
+            {
+                clock.Stop();
+                saved = save(next + 1);
+                clock.Start();
+                Note(saved.Value.Figures);
+            }
+            if ((next + 1) % ReportEvery == 0 || next + 1 == steps)
+            {
+                progress.Report(new(stage, next + 1, steps, figures.ToDictionary(figure => figure.Key, figure => figure.Value.Sum / figure.Value.Count),
+                    imagesPerStep / perStep.TotalSeconds, perStep * (steps - next - 1)));
+                figures.Clear();
+                since = next + 1;
+                clock.Restart();
+            }
+            if (saved is { } there)
+                progress.Saved(stage, next + 1, there.Path, there.Sheet);
+        }
+
+        void Note(IEnumerable<(string Name, double Value)> noted)
+        {
+            foreach (var (name, value) in noted.Where(figure => !double.IsNaN(figure.Value)))
+            {
+                var (sum, count) = figures.GetValueOrDefault(name);
+                figures[name] = (sum + value, count + 1);
+            }
+        }
+    }
+}
+
+/// <summary>Reports of a stage that makes its own steps, with its speed since the last.</summary>
+internal sealed class StageClock(string stage, int steps, IMiniTrainingProgress progress, int done)
+{
+    private readonly Stopwatch _clock = Stopwatch.StartNew();
+
+    /// <param name="step">Steps done.</param>
+    /// <param name="imagesPerStep">Pictures, or a picture's worth of vectors, in a step.</param>
+    public void Report(int step, double imagesPerStep, IReadOnlyDictionary<string, double> figures)
+    {
+        var perStep = _clock.Elapsed / Math.Max(1, step - done);
+        progress.Report(new(stage, step, steps, figures, imagesPerStep / perStep.TotalSeconds, perStep * (steps - step)));
+        done = step;
+        _clock.Restart();
+    }
 }

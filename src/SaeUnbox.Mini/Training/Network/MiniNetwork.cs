@@ -1,3 +1,4 @@
+using SaeUnbox.Mini.Scenes;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Training;
@@ -93,4 +94,82 @@ internal sealed class MiniNetwork : IDisposable
         && !((string[])["embed", "conv_in", "conv_out"]).Any(part => leaf.Key.Contains(part, StringComparison.Ordinal));
 
     private Weights Tree(int seed, Func<string, bool>? absent = null) => new(new RandomWeights(seed, absent), ScalarType.Float32, Device);
+}
+
+/// <summary>The places in the U-Net where features are found and painted.</summary>
+internal static class MiniSites
+{
+    /// <summary>The four sites, in the order the U-Net runs them.</summary>
+    public static readonly IReadOnlyList<string> All = ["down.2.1", "mid.0", "up.0.0", "up.0.1"];
+
+    /// <summary>The transformers that read the text after the first site: number i and on come after site i.</summary>
+    public static readonly IReadOnlyList<string> ReadersAfter = ["mid.0", "up.0.0", "up.0.1", "up.0.2"];
+
+    public const int Grid = Scenes.CellMask.Side;
+}
+
+/// <summary>
+/// A linear reading of the labels from a site's delta, for training only: it makes the deltas hold, cell by cell and along directions
+/// of their own, what is drawn there, which is what a dictionary can find and a brush can use.
+/// </summary>
+internal sealed class LabelHead(Weights weights, int channels)
+{
+    private readonly Tensor _weight = weights.Get("weight", SceneLabels.Count, channels);
+    private readonly Tensor _bias = weights.Get("bias", SceneLabels.Count);
+
+    /// <summary>[labels, channels].</summary>
+    public Tensor Directions => _weight;
+
+    /// <summary>Mean cross entropy of the labels [B, labels, 16, 16], read from a delta [B, channels, 16, 16].</summary>
+    public Tensor Loss(Tensor delta, Tensor labels)
+    {
+        using var scope = NewDisposeScope();
+        var cells = nn.functional.layer_norm(delta.permute(0, 2, 3, 1), [channels]);
+        var scores = nn.functional.linear(cells, _weight, _bias);
+        return nn.functional.binary_cross_entropy_with_logits(scores, labels.permute(0, 2, 3, 1)).MoveToOuterDisposeScope();
+    }
+}
+
+/// <summary>
+/// Start values that let the coarse levels see the noise at once: four channels carry it unchanged through the first convolution, the
+/// halvings average it (times two, so that it keeps unit variance), and the shortcuts pass it on where the width changes.
+/// </summary>
+internal static class NetworkStart
+{
+    public static void Apply(MiniNetwork network)
+    {
+        using var noGrad = no_grad();
+        var unet = network.TensorsOf("unet");
+        foreach (var (name, tensor) in unet)
+            if (name.EndsWith("conv2.weight", StringComparison.Ordinal))
+                tensor.MultiplyInPlace(.1);
+        Carry(unet, "conv_in", kernel => kernel[1, 1].Fill(1));
+        foreach (var name in unet.Keys.Where(name => name.EndsWith("downsamplers.0.conv.weight", StringComparison.Ordinal)))
+            Carry(unet, name[..^".weight".Length], kernel => kernel.narrow(0, 1, 2).narrow(1, 1, 2).Fill(.5));
+        foreach (var name in unet.Keys.Where(name => name.StartsWith("down_blocks", StringComparison.Ordinal) && name.EndsWith("conv_shortcut.weight", StringComparison.Ordinal)))
+            Carry(unet, name[..^".weight".Length], kernel => kernel[0, 0].Fill(1));
+    }
+
+    /// <summary>The weights of a trained model; its label heads where the folder holds them.</summary>
+    public static void Take(MiniNetwork network, MiniFolder start)
+    {
+        using var noGrad = no_grad();
+        foreach (var part in (string[])["unet", "text_encoder", "text_encoder_2"])
+            start.ReadPart(part, network.TensorsOf(part));
+        if (!File.Exists(start.Heads))
+            return;
+        using var heads = Checkpoint.Open(start.Heads);
+        foreach (var (name, tensor) in network.TensorsOf("heads"))
+            heads.Read(name, tensor);
+    }
+
+    private static void Carry(IReadOnlyDictionary<string, Tensor> weights, string convolution, Action<Tensor> setKernel)
+    {
+        using var scope = NewDisposeScope();
+        var weight = weights[convolution + ".weight"];
+        weight.narrow(0, 0, LatentCode.Channels).zero_();
+        weights[convolution + ".bias"].narrow(0, 0, LatentCode.Channels).zero_();
+        for (var channel = 0; channel < LatentCode.Channels; channel++)
+            setKernel(weight[channel, channel]);
+    }
 }

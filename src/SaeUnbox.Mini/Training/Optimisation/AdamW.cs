@@ -34,3 +34,42 @@ internal sealed class AdamW(IReadOnlyList<KeyValuePair<string, Tensor>> paramete
         _square.Dispose();
     }
 }
+
+/// <summary>Gradients taken from the leaves after a backward pass.</summary>
+internal static class Gradients
+{
+    /// <summary>The gradients of the leaves as one <see cref="Row"/> (zeros where a leaf took no part); the leaves are left without.</summary>
+    public static Tensor Take(IEnumerable<Tensor> leaves)
+    {
+        using var scope = NewDisposeScope();
+        var taken = new List<Tensor>();
+        foreach (var leaf in leaves)
+        {
+            taken.Add(leaf.grad ?? zeros(leaf.shape, device: leaf.device));
+            leaf.grad = null;
+        }
+        return Row.Of(taken).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Scales a row of gradients so that its norm is at most <paramref name="limit"/>; returns the norm before.</summary>
+    public static double Clip(Tensor gradients, double limit)
+    {
+        using var scope = NewDisposeScope();
+        // The library's own norm adds up millions of float32 squares one by one, and is wrong by percents; its sum adds by halves.
+        var norm = Math.Sqrt(gradients.Square().sum().item<float>());
+        if (norm > limit)
+            gradients.MultiplyInPlace(limit / norm);
+        return norm;
+    }
+}
+
+/// <summary>Linear warm-up, then a cosine down to a small rest.</summary>
+internal static class LearningRate
+{
+    public static double At(int step, int steps, int warmUp, double peak, double rest = .02)
+    {
+        var warm = Math.Min(1, (step + 1.0) / Math.Max(1, warmUp));
+        var fall = .5 * (1 + Math.Cos(Math.PI * Math.Min(1, (double)step / steps)));
+        return peak * warm * (fall * (1 - rest) + rest);
+    }
+}

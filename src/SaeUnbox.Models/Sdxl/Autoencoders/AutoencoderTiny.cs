@@ -47,3 +47,170 @@ public sealed class AutoencoderTiny : IAutoencoder
         return latents.to_type(ScalarType.Float32).Times(Config.ScalingFactor).contiguous().MoveToOuterDisposeScope();
     }
 }
+
+/// <summary>The config.json of an AutoencoderTiny (TAESD), of any depth and width.</summary>
+/// <param name="InChannels">Channels of the image the encoder takes.</param>
+/// <param name="OutChannels">Channels of the image the decoder makes.</param>
+/// <param name="LatentChannels">Channels of the latents.</param>
+/// <param name="EncoderWidths">Width of every stage of the encoder.</param>
+/// <param name="DecoderWidths">Width of every stage of the decoder.</param>
+/// <param name="EncoderBlocks">Residual blocks of every stage of the encoder.</param>
+/// <param name="DecoderBlocks">Residual blocks of every stage of the decoder.</param>
+/// <param name="Activation">Between the convolutions of a block: relu, silu or gelu.</param>
+/// <param name="Upsampling">How much larger a stage of the decoder is than the one before.</param>
+/// <param name="ScalingFactor">Latents of the pipeline = encoder's latents * this (1 in the published ones).</param>
+public sealed record AutoencoderTinyConfig(
+    int InChannels,
+    int OutChannels,
+    int LatentChannels,
+    IReadOnlyList<int> EncoderWidths,
+    IReadOnlyList<int> DecoderWidths,
+    IReadOnlyList<int> EncoderBlocks,
+    IReadOnlyList<int> DecoderBlocks,
+    string Activation,
+    int Upsampling,
+    double ScalingFactor)
+{
+    /// <summary>Reads a configuration; absent keys take diffusers' defaults.</summary>
+    /// <exception cref="ModelException">A key is malformed or asks for something not supported here.</exception>
+    public static AutoencoderTinyConfig From(JsonConfig json)
+    {
+        json.Choice("_class_name", "AutoencoderTiny", "AutoencoderTiny");
+        json.Choice("upsample_fn", "nearest", "nearest");
+        var encoderWidths = ReadWidths(json, "encoder_block_out_channels");
+        var decoderWidths = ReadWidths(json, "decoder_block_out_channels");
+        return new AutoencoderTinyConfig(
+            json.Count("in_channels", 3),
+            json.Count("out_channels", 3),
+            json.Count("latent_channels", 4),
+            encoderWidths,
+            decoderWidths,
+            ReadBlocks(json, "num_encoder_blocks", [1, 3, 3, 3], encoderWidths),
+            ReadBlocks(json, "num_decoder_blocks", [3, 3, 3, 1], decoderWidths),
+            json.Choice("act_fn", "relu", "relu", "silu", "swish", "gelu"),
+            json.Count("upsampling_scaling_factor", 2, most: 4),
+            json.Number("scaling_factor", 1) is var factor and > 0 ? factor : throw json.Wrong("scaling_factor", "above 0"));
+    }
+
+    // A stage changes no width, so the stages of one side are all as wide as each other.
+    private static IReadOnlyList<int> ReadWidths(JsonConfig json, string key) =>
+        json.Counts(key, [64, 64, 64, 64]) is var widths && widths.All(w => w == widths[0])
+            ? widths
+            : throw json.Wrong(key, $"the same width in every stage, and is [{string.Join(", ", widths)}]");
+
+    private static IReadOnlyList<int> ReadBlocks(JsonConfig json, string key, int[] fallback, IReadOnlyList<int> widths) =>
+        json.Counts(key, fallback, least: 0) is var blocks && blocks.Count == widths.Count
+            ? blocks
+            : throw json.Wrong(key, $"a list of {widths.Count} numbers, one a stage, and holds {blocks.Count}");
+}
+
+/// <summary>Stages of residual blocks, each after the first at half the size; numbered as one list of layers.</summary>
+internal sealed class TinyEncoder
+{
+    private readonly List<Func<Tensor, Tensor>> _layers = [];
+
+    public TinyEncoder(Weights layers, AutoencoderTinyConfig config)
+    {
+        foreach (var (stage, width) in config.EncoderWidths.Index())
+        {
+            var here = layers.At($"{_layers.Count}");
+            _layers.Add(stage == 0
+                ? new Conv2d(here, config.InChannels, width, kernel: 3, padding: 1).Forward
+                : new Conv2d(here, width, width, kernel: 3, stride: 2, padding: 1, bias: false).Forward);
+            for (var block = 0; block < config.EncoderBlocks[stage]; block++)
+            {
+                _layers.Add(new TinyBlock(layers.At($"{_layers.Count}"), width, config.Activation).Forward);
+            }
+        }
+
+        _layers.Add(new Conv2d(layers.At($"{_layers.Count}"), config.EncoderWidths[^1], config.LatentChannels, kernel: 3, padding: 1).Forward);
+    }
+
+    /// <summary>Image 0 … 1 to latents.</summary>
+    public Tensor Forward(Tensor image, CancellationToken cancellation)
+    {
+        var x = ChannelsLast.Of(image);
+        foreach (var layer in _layers)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            x = x.Into(layer);
+        }
+
+        return x;
+    }
+}
+
+/// <summary>Stages of residual blocks, each followed by an enlargement and a convolution; numbered as one list of layers.</summary>
+internal sealed class TinyDecoder
+{
+    private readonly List<Func<Tensor, Tensor>> _layers = [];
+
+    public TinyDecoder(Weights layers, AutoencoderTinyConfig config)
+    {
+        var widths = config.DecoderWidths;
+        _layers.Add(new Conv2d(Next(), config.LatentChannels, widths[0], kernel: 3, padding: 1).Forward);
+        var activation = Activations.Named(config.Activation);
+        _layers.Add(x => activation(x.alias()));
+        foreach (var (stage, width) in widths.Index())
+        {
+            for (var block = 0; block < config.DecoderBlocks[stage]; block++)
+            {
+                _layers.Add(new TinyBlock(Next(), width, config.Activation).Forward);
+            }
+
+            if (stage < widths.Count - 1 && config.Upsampling == 2)
+            {
+                var doubling = new DoublingConv2d(layers.At($"{_layers.Count + 1}"), width, bias: false);
+                _layers.Add(x => x.alias());
+                _layers.Add(doubling.Forward);
+            }
+            else if (stage < widths.Count - 1)
+            {
+                _layers.Add(x => Upsample.Nearest(x, config.Upsampling));
+                _layers.Add(new Conv2d(Next(), width, width, kernel: 3, padding: 1, bias: false).Forward);
+            }
+            else
+            {
+                _layers.Add(new Conv2d(Next(), width, config.OutChannels, kernel: 3, padding: 1).Forward);
+            }
+        }
+
+        Weights Next() => layers.At($"{_layers.Count}");
+    }
+
+    /// <summary>Latents to an image of 0 … 1.</summary>
+    public Tensor Forward(Tensor latents, CancellationToken cancellation)
+    {
+        // Soft limits: no latent reaches beyond 3.
+        var x = latents.Over(3).Into(t => t.tanh()).Into(t => t.Times(3)).Into(ChannelsLast.Of);
+        foreach (var layer in _layers)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            x = x.Into(layer);
+        }
+
+        return x;
+    }
+}
+
+/// <summary>Three convolutions around a skip connection, with a relu over the sum.</summary>
+internal sealed class TinyBlock
+{
+    private readonly Conv2d[] _convs;
+    private readonly Func<Tensor, Tensor> _activation;
+
+    public TinyBlock(Weights weights, int width, string activation)
+    {
+        // 1 and 3 are the activations of the checkpoint's numbering.
+        _convs = [.. new[] { 0, 2, 4 }.Select(i => new Conv2d(weights.At($"conv.{i}"), width, width, kernel: 3, padding: 1))];
+        _activation = Activations.Named(activation);
+    }
+
+    public Tensor Forward(Tensor x)
+    {
+        using var scope = NewDisposeScope();
+        var hidden = _activation(_convs[0].Forward(x));
+        hidden = _activation(_convs[1].Forward(hidden));
+        return Private.Relu(Private.Add(_convs[2].Forward(hidden), x)).MoveToOuterDisposeScope();
+    }
+}

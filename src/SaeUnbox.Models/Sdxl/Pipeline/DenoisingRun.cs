@@ -104,3 +104,33 @@ public sealed class DenoisingRun : IDisposable
     private Tensor Plain(DenoisingInput input, CancellationToken cancellation) =>
         _unet.Forward(input.Sample, input.Timestep, input.Conditioning, cancellation);
 }
+
+/// <summary>What the U-Net is asked in one step.</summary>
+/// <param name="Step">Index of the step.</param>
+/// <param name="Sample">The latents as the U-Net takes them: scaled, and doubled under guidance (unconditional half first). [B, C, h, w].</param>
+/// <param name="Timestep">[1], float32.</param>
+/// <param name="Conditioning">Text and sizes, prepared.</param>
+public sealed record DenoisingInput(int Step, Tensor Sample, Tensor Timestep, UNetConditioning Conditioning);
+
+/// <summary>
+/// Answers a step in the U-Net's place: runs it with hooks, with captures, or goes on from a held state. Returns the
+/// prediction for <see cref="DenoisingInput.Sample"/>, of its shape.
+/// </summary>
+public delegate Tensor NoisePredictor(DenoisingInput input, CancellationToken cancellation);
+
+/// <summary>One step, made. Its tensors belong to the caller (its dispose scope), all [B, C, h, w].</summary>
+/// <param name="Index">Index of the step.</param>
+/// <param name="Timestep">The step's timestep.</param>
+/// <param name="Sigma">The noise level before the step.</param>
+/// <param name="Before">The latents before the step.</param>
+/// <param name="ModelOutput">The prediction, after guidance.</param>
+/// <param name="After">The latents after the step.</param>
+/// <param name="Denoised">The clean latents as this step sees them, float32; a preview.</param>
+public sealed record DenoisingStep(
+    int Index, float Timestep, float Sigma, Tensor Before, Tensor ModelOutput, Tensor After, Tensor Denoised);
+
+/// <summary>What the U-Net is told of the images. Under guidance the batch is twice the images: first all unconditional ones.</summary>
+/// <param name="Hidden">Text states, [B, 77, D].</param>
+/// <param name="Pooled">Pooled text, [B, P].</param>
+/// <param name="TimeIds">Height, width, crop top, crop left, target height, target width: [B, 6].</param>
+public sealed record Conditioning(Tensor Hidden, Tensor Pooled, Tensor TimeIds);

@@ -1,3 +1,5 @@
+using System.Globalization;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Models;
@@ -125,4 +127,124 @@ public sealed class SdxlPipeline : IDisposable
 
     private static IReadOnlyList<T> Repeat<T>(IReadOnlyList<T> values, int count) =>
         values.Count == count ? values : [.. Enumerable.Repeat(values[0], count)];
+}
+
+/// <summary>Which decoder makes the picture.</summary>
+public enum AutoencoderChoice
+{
+    /// <summary>The model's own, the folder vae.</summary>
+    KL,
+
+    /// <summary>A distilled one: faster by far, and a little less true.</summary>
+    Tiny,
+}
+
+/// <summary>How a model folder is loaded.</summary>
+public sealed record SdxlPipelineOptions
+{
+    /// <summary>float32, bfloat16 or float16 (on a CPU: numbers rounded to float16, arithmetic in float32).</summary>
+    public ScalarType DType { get; init; } = ScalarType.Float32;
+
+    public Device Device { get; init; } = CPU;
+
+    public AutoencoderChoice Autoencoder { get; init; }
+
+    /// <summary>The folder of the autoencoder; null: vae, or for the tiny one vae_tiny in the model's folder or beside it.</summary>
+    public string? AutoencoderFolder { get; init; }
+
+    /// <summary>The folder of another scheduler_config.json; null: the model's own.</summary>
+    public string? SchedulerFolder { get; init; }
+
+    /// <summary>Told of the share of the weights that is loaded.</summary>
+    public Action<double>? Progress { get; init; }
+
+    /// <summary>Ends the loading between two tensors.</summary>
+    public CancellationToken Cancellation { get; init; }
+
+    /// <summary>How large latents are decoded; null: the autoencoder's own choice.</summary>
+    public Tiling? Tiling { get; init; }
+}
+
+/// <summary>
+/// What to make. Prompts, negative prompts and seeds each hold one entry for all images, or one for every image of the batch;
+/// an image comes out as it would alone.
+/// </summary>
+public sealed record ImageRequest
+{
+    public required IReadOnlyList<string> Prompts { get; init; }
+
+    /// <summary>Null: absent, which is not the same as empty (force_zeros_for_empty_prompt).</summary>
+    public IReadOnlyList<string>? NegativePrompts { get; init; }
+
+    /// <summary>0 to 2^63 - 1; only the low 32 bits count.</summary>
+    public required IReadOnlyList<long> Seeds { get; init; }
+
+    public int Steps { get; init; } = 1;
+
+    /// <summary>Above 1 it is classifier-free guidance (arXiv 2207.12598), and every step takes two passes.</summary>
+    public double Guidance { get; init; }
+
+    /// <summary>In pixels.</summary>
+    public int Height { get; init; } = 512;
+
+    /// <summary>In pixels.</summary>
+    public int Width { get; init; } = 512;
+
+    public bool IsGuided => Guidance > 1;
+
+    /// <summary>Images of the batch.</summary>
+    public int BatchSize => Math.Max(Math.Max(Prompts.Count, Seeds.Count), NegativePrompts?.Count ?? 0);
+
+    /// <exception cref="ModelException">A value cannot be used; the message names it.</exception>
+    public void Validate(int sizeMultiple)
+    {
+        CheckCount("prompts", Prompts.Count);
+        CheckCount("seeds", Seeds.Count);
+        CheckCount("negative prompts", NegativePrompts?.Count ?? 1);
+        CheckSide("height", Height, sizeMultiple);
+        CheckSide("width", Width, sizeMultiple);
+        if (!double.IsFinite(Guidance))
+        {
+            throw new ModelException(string.Create(CultureInfo.InvariantCulture, $"The guidance must be a finite number, and is {Guidance}."));
+        }
+    }
+
+    private void CheckCount(string what, int count)
+    {
+        if (count != 1 && count != BatchSize)
+        {
+            throw new ModelException($"A batch of {BatchSize} takes 1 or {BatchSize} {what}, and {count} are given.");
+        }
+    }
+
+    private static void CheckSide(string what, int pixels, int multiple)
+    {
+        if (pixels < multiple || pixels % multiple != 0)
+        {
+            throw new ModelException($"The {what} must be a multiple of {multiple} pixels, and is {pixels}.");
+        }
+    }
+}
+
+/// <summary>What a request gave.</summary>
+/// <param name="Latents">The final latents, [B, C, h, w].</param>
+/// <param name="Images">The pictures, [B, 3, H, W], 0 … 1, float32; <see cref="Pixels.ToBytes"/> rounds them.</param>
+public sealed record GeneratedImages(Tensor Latents, Tensor Images);
+
+/// <summary>From what an autoencoder decodes to what a picture file holds.</summary>
+public static class Pixels
+{
+    /// <summary>[B, 3, H, W] of about -1 … 1 to 0 … 1, clamped.</summary>
+    public static Tensor ToUnit(Tensor decoded)
+    {
+        using var scope = NewDisposeScope();
+        return decoded.Over(2).Plus(0.5).Between(0, 1).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>[B, 3, H, W] of 0 … 1 to bytes [B, H, W, 3], contiguous; a half rounds to the even neighbour.</summary>
+    public static Tensor ToBytes(Tensor unit)
+    {
+        using var scope = NewDisposeScope();
+        return unit.permute(0, 2, 3, 1).Times(255).round().to_type(ScalarType.Byte).cpu().contiguous().MoveToOuterDisposeScope();
+    }
 }

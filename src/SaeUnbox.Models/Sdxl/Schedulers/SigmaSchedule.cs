@@ -99,3 +99,101 @@ public sealed class SigmaSchedule
             : values[left] + (at - left) * ((double)values[left + 1] - values[left]);
     }
 }
+
+/// <summary>What the U-Net's output means.</summary>
+public enum PredictionType
+{
+    /// <summary>The noise: x0 = x - sigma * output.</summary>
+    Epsilon,
+
+    /// <summary>The velocity: x0 = x / (sigma^2 + 1) - output * sigma / sqrt(sigma^2 + 1).</summary>
+    VPrediction,
+
+    /// <summary>The clean latents themselves: x0 = output.</summary>
+    Sample,
+}
+
+/// <summary>How the inference timesteps are laid over the training ones (table 2 of arXiv 2305.08891).</summary>
+public enum TimestepSpacing
+{
+    Linspace,
+    Leading,
+    Trailing,
+}
+
+/// <summary>A scheduler_config.json of EulerDiscreteScheduler or EulerAncestralDiscreteScheduler, validated.</summary>
+/// <param name="Ancestral">Fresh noise is added in every step.</param>
+/// <param name="TrainTimesteps">Number of training timesteps.</param>
+/// <param name="BetaStart">First beta.</param>
+/// <param name="BetaEnd">Last beta.</param>
+/// <param name="ScaledLinear">The betas' square roots, not the betas, are evenly spaced.</param>
+/// <param name="Prediction">What the U-Net's output means.</param>
+/// <param name="Spacing">How timesteps are chosen.</param>
+/// <param name="StepsOffset">Added to every timestep under leading spacing.</param>
+/// <param name="EndsAtSigmaMin">The last sigma is the smallest training sigma instead of 0.</param>
+public sealed record SchedulerConfig(
+    bool Ancestral,
+    int TrainTimesteps,
+    double BetaStart,
+    double BetaEnd,
+    bool ScaledLinear,
+    PredictionType Prediction,
+    TimestepSpacing Spacing,
+    int StepsOffset,
+    bool EndsAtSigmaMin)
+{
+    private const string EulerAncestral = "EulerAncestralDiscreteScheduler";
+    private const string Euler = "EulerDiscreteScheduler";
+
+    /// <summary>Reads a configuration; absent keys take diffusers' defaults.</summary>
+    /// <exception cref="ModelException">A key is malformed or asks for something not supported here.</exception>
+    public static SchedulerConfig From(JsonConfig json)
+    {
+        foreach (var key in (string[])["trained_betas", "rescale_betas_zero_snr", "use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas"])
+        {
+            json.MustBeOff(key);
+        }
+
+        json.Choice("interpolation_type", "linear", "linear");
+        json.Choice("timestep_type", "discrete", "discrete");
+        var ancestral = json.Choice("_class_name", "", EulerAncestral, Euler) == EulerAncestral;
+        var config = new SchedulerConfig(
+            ancestral,
+            json.Count("num_train_timesteps", 1000, least: 2),
+            json.Number("beta_start", 0.0001),
+            json.Number("beta_end", 0.02),
+            json.Choice("beta_schedule", "linear", "linear", "scaled_linear") == "scaled_linear",
+            ReadPrediction(json, ancestral),
+            json.Choice("timestep_spacing", "linspace", "linspace", "leading", "trailing") switch
+            {
+                "leading" => TimestepSpacing.Leading,
+                "trailing" => TimestepSpacing.Trailing,
+                _ => TimestepSpacing.Linspace,
+            },
+            json.Count("steps_offset", 0, least: 0),
+            !ancestral && json.Choice("final_sigmas_type", "zero", "zero", "sigma_min") == "sigma_min");
+        return config.BetaStart is > 0 and < 1 && config.BetaEnd is > 0 and < 1
+            ? config
+            : throw json.Wrong("beta_start and beta_end", "between 0 and 1");
+    }
+
+    /// <summary>The scheduler for a run of <paramref name="steps"/> steps.</summary>
+    /// <exception cref="ModelException">The number of steps is not between 1 and the number of training timesteps.</exception>
+    public IScheduler For(int steps)
+    {
+        var schedule = new SigmaSchedule(this, steps);
+        return Ancestral ? new EulerAncestralDiscreteScheduler(schedule) : new EulerDiscreteScheduler(schedule);
+    }
+
+    // Of the two, only the plain Euler scheduler takes "sample".
+    private static PredictionType ReadPrediction(JsonConfig json, bool ancestral)
+    {
+        string[] allowed = ancestral ? ["epsilon", "v_prediction"] : ["epsilon", "v_prediction", "sample"];
+        return json.Choice("prediction_type", "epsilon", allowed) switch
+        {
+            "v_prediction" => PredictionType.VPrediction,
+            "sample" => PredictionType.Sample,
+            _ => PredictionType.Epsilon,
+        };
+    }
+}

@@ -176,3 +176,154 @@ public sealed class UNet
         }
     }
 }
+
+/// <summary>
+/// What a prompt gives to every step: the text's keys and values of every cross attention, and the embedding of pooled text and
+/// sizes. Made once by <see cref="UNet.Prepare(Tensor, Tensor, Tensor)"/>; states taken with it need it until they are disposed.
+/// </summary>
+public sealed class UNetConditioning : IDisposable
+{
+    internal UNetConditioning(long batch, Tensor addition, IReadOnlyDictionary<string, IReadOnlyList<Tensor>> keyValues)
+    {
+        Batch = batch;
+        Addition = addition.DetachFromDisposeScope();
+        KeyValues = keyValues;
+        foreach (var tensor in keyValues.Values.SelectMany(list => list))
+        {
+            tensor.DetachFromDisposeScope();
+        }
+    }
+
+    /// <summary>How many pictures it is for.</summary>
+    public long Batch { get; }
+
+    /// <summary>[B, time channels], added to the embedding of the timestep.</summary>
+    internal Tensor Addition { get; }
+
+    /// <summary>By site, in the order of its basic blocks: [B, T, 2C].</summary>
+    internal IReadOnlyDictionary<string, IReadOnlyList<Tensor>> KeyValues { get; }
+
+    public void Dispose()
+    {
+        Addition.Dispose();
+        foreach (var tensor in KeyValues.Values.SelectMany(list => list))
+        {
+            tensor.Dispose();
+        }
+    }
+}
+
+/// <summary>What a forward pass with captures gives.</summary>
+public sealed class UNetRun : IDisposable
+{
+    internal UNetRun(Tensor? output, IReadOnlyDictionary<string, UNetState> states)
+    {
+        Output = output;
+        States = states;
+    }
+
+    /// <summary>The prediction, [B, out, H, W]; null where the walk stopped after the last captured site.</summary>
+    public Tensor? Output { get; }
+
+    /// <summary>The captured states by site code.</summary>
+    public IReadOnlyDictionary<string, UNetState> States { get; }
+
+    public void Dispose()
+    {
+        Output?.Dispose();
+        foreach (var state in States.Values)
+        {
+            state.Dispose();
+        }
+    }
+}
+
+/// <summary>
+/// A forward pass held just before a site's output is used: its input, its output before any hook of the site, and all that the rest
+/// of the walk needs. <see cref="UNet.Resume(UNetState, CancellationToken)"/> goes on from here, any number of times. It shares its
+/// tensors with the walk by reference, so it costs only what the walk would have freed; it needs its conditioning alive.
+/// </summary>
+public sealed class UNetState : IDisposable
+{
+    internal UNetState(int stage, UNetSite site, Walk walk, Tensor output)
+    {
+        Stage = stage;
+        Site = site;
+        Walk = walk;
+        Output = output;
+    }
+
+    public UNetSite Site { get; }
+
+    /// <summary>What the site was given, [B, C, h, w]. The state's own: not to be written to or disposed.</summary>
+    public Tensor Input => Walk.Hidden;
+
+    /// <summary>What the site made of it, before hooks, [B, C, h, w]. The state's own: not to be written to or disposed.</summary>
+    public Tensor Output { get; }
+
+    /// <summary>The site's place among the stages.</summary>
+    internal int Stage { get; }
+
+    /// <summary>The walk just before the site's stage.</summary>
+    internal Walk Walk { get; }
+
+    public void Dispose()
+    {
+        Walk.Dispose();
+        Output.Dispose();
+    }
+}
+
+/// <summary>
+/// Sees what a site was given and what it made of it, both [B, C, h, w], and returns what goes on in the output's place: the output
+/// itself, the input (which takes the site away), or a new tensor of the same shape. It must not write into its arguments, and
+/// keeps no more than copies or aliases of them.
+/// </summary>
+public delegate Tensor SiteHook(Tensor input, Tensor output);
+
+/// <summary>The hooks that are set, in order. Taking one off leaves the others, in whatever order scopes end.</summary>
+internal sealed class HookTable
+{
+    private readonly List<Entry> _entries = [];
+
+    public IDisposable Add(UNetSite site, SiteHook hook)
+    {
+        var entry = new Entry(this, site.Code, hook);
+        _entries.Add(entry);
+        return entry;
+    }
+
+    /// <summary>The output after every hook of the site, a handle of its own; each hook sees the one before's output and the same input.</summary>
+    public Tensor Apply(UNetSite site, Tensor input, Tensor output)
+    {
+        using var scope = NewDisposeScope();
+        var current = output;
+        foreach (var entry in _entries.Where(e => e.Site == site.Code).ToArray())
+        {
+            current = Checked(site, entry.Hook(input, current), output);
+        }
+
+        return ChannelsLast.Of(current).alias().MoveToOuterDisposeScope();
+    }
+
+    private static Tensor Checked(UNetSite site, Tensor result, Tensor output) =>
+        result.shape.SequenceEqual(output.shape) && result.dtype == output.dtype
+            ? result
+            : throw new ModelException($"A hook at {site.Code} returned {result}, and must return what it was given: {output}.");
+
+    private sealed class Entry(HookTable table, string site, SiteHook hook) : IDisposable
+    {
+        public string Site => site;
+
+        public SiteHook Hook => hook;
+
+        public void Dispose() => table._entries.Remove(this);
+    }
+}
+
+/// <summary>A transformer of the U-Net: a place whose output can be watched and changed.</summary>
+/// <param name="Code">Short name: block, index of the block, index of the transformer in it, e.g. "down.2.1", "mid.0".</param>
+/// <param name="ModulePath">Name in the reference pipeline, e.g. "unet.down_blocks.2.attentions.1".</param>
+/// <param name="Channels">Width of its input and output.</param>
+/// <param name="Downscale">The latents' side over the site's side, where it halves evenly.</param>
+public sealed record UNetSite(string Code, string ModulePath, int Channels, int Downscale);

@@ -1,4 +1,55 @@
+using static TorchSharp.torch;
+
 namespace SaeUnbox.Models;
+
+/// <summary>One step of the walk: what it makes of the hidden picture, and what it does to the skip connections.</summary>
+internal abstract class Stage
+{
+    /// <summary>The result is also a skip connection.</summary>
+    public bool PushesSkip { get; init; }
+
+    /// <summary>The stage has used up the next skip connection.</summary>
+    public bool DropsSkip { get; init; }
+
+    /// <summary>Set where the stage's result can be watched and changed.</summary>
+    public virtual UNetSite? Site => null;
+
+    public abstract Tensor Forward(Walk walk);
+}
+
+internal sealed class ConvolutionStage(Conv2d convolution) : Stage
+{
+    public override Tensor Forward(Walk walk) => convolution.Forward(walk.Hidden);
+}
+
+/// <summary>A residual block; in the up path over the hidden picture and the next skip connection.</summary>
+internal sealed class ResnetStage(ResnetBlock block) : Stage
+{
+    public override Tensor Forward(Walk walk) =>
+        block.Forward(DropsSkip ? cat([walk.Hidden, walk.NextSkip], 1) : walk.Hidden, walk.Time);
+}
+
+internal sealed class TransformerStage(Transformer2D transformer, UNetSite site) : Stage
+{
+    public override UNetSite Site => site;
+
+    public IReadOnlyList<Tensor> KeyValues(Tensor text) => transformer.KeyValues(text);
+
+    public override Tensor Forward(Walk walk) => transformer.Forward(walk.Hidden, walk.Conditioning.KeyValues[site.Code]);
+}
+
+/// <summary>To the size of the next skip connection, which is not twice the hidden picture's where a side was odd.</summary>
+internal sealed class UpsampleStage(Conv2d convolution) : Stage
+{
+    public override Tensor Forward(Walk walk) =>
+        convolution.Forward(Upsample.Nearest(walk.Hidden, walk.NextSkip.shape[2], walk.NextSkip.shape[3]));
+}
+
+/// <summary>conv_out(silu(norm(x))).</summary>
+internal sealed class OutputStage(GroupNorm norm, Conv2d convolution) : Stage
+{
+    public override Tensor Forward(Walk walk) => convolution.Forward(norm.ForwardSilu(walk.Hidden)).contiguous();
+}
 
 /// <summary>Lays a configuration out as the list of stages, in the order they run, each under its path in the checkpoint.</summary>
 internal sealed class StageList
@@ -119,4 +170,72 @@ internal sealed class StageList
             _skipChannels.Push(_channels);
         }
     }
+}
+
+/// <summary>
+/// What the stages pass on: the hidden picture, the skip connections still to be used, the time embedding. Every holder owns a
+/// handle of its own (an alias shares the memory), so a copy of the walk costs no memory and outlives it; no stage writes into a
+/// tensor that a walk holds.
+/// </summary>
+internal sealed class Walk : IDisposable
+{
+    private readonly Stack<Tensor> _skips;
+
+    private Walk(Tensor hidden, IEnumerable<Tensor> skips, Tensor time, UNetConditioning conditioning)
+    {
+        Hidden = hidden;
+        _skips = new Stack<Tensor>(skips);
+        Time = time;
+        Conditioning = conditioning;
+    }
+
+    public Tensor Hidden { get; private set; }
+
+    /// <summary>silu of the time embedding, [B, time channels].</summary>
+    public Tensor Time { get; }
+
+    public UNetConditioning Conditioning { get; }
+
+    /// <summary>The skip connection that is used next.</summary>
+    public Tensor NextSkip => _skips.Peek();
+
+    public static Walk Start(Tensor sample, Tensor time, UNetConditioning conditioning) =>
+        new(Own(sample), [], Own(time), conditioning);
+
+    public Walk Copy() => new(Own(Hidden), _skips.Reverse().Select(Own), Own(Time), Conditioning);
+
+    /// <summary>Takes over an owned handle, the stage's result, and keeps the skip connections in step.</summary>
+    public void Advance(Stage stage, Tensor result)
+    {
+        Hidden.Dispose();
+        Hidden = result;
+        if (stage.DropsSkip)
+        {
+            _skips.Pop().Dispose();
+        }
+
+        if (stage.PushesSkip)
+        {
+            _skips.Push(Own(Hidden));
+        }
+    }
+
+    public void Dispose()
+    {
+        Hidden.Dispose();
+        Time.Dispose();
+        foreach (var skip in _skips)
+        {
+            skip.Dispose();
+        }
+    }
+
+    /// <summary>Runs a computation in a dispose scope of its own; the result is an owned handle.</summary>
+    public static Tensor Compute(Func<Tensor> computation)
+    {
+        using var scope = NewDisposeScope();
+        return computation().DetachFromDisposeScope();
+    }
+
+    public static Tensor Own(Tensor tensor) => tensor.alias().DetachFromDisposeScope();
 }

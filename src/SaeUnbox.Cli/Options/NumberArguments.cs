@@ -1,0 +1,101 @@
+using System.CommandLine.Parsing;
+using System.CommandLine;
+using System.Globalization;
+using System.Numerics;
+using SaeUnbox.Cli.Output;
+
+namespace SaeUnbox.Cli.Options;
+
+/// <summary>
+/// Options that are real numbers are read with a point for the fraction and nothing between thousands. System.CommandLine by itself reads them
+/// as the machine's language writes them, and 7,5 as 75.
+/// </summary>
+internal static class PointNumbers
+{
+    public static void ReadIn(Command command)
+    {
+        foreach (var option in command.Options)
+        {
+            if (option is Option<double> number)
+                number.CustomParser = result => Read(result) ?? 0;
+            else if (option is Option<double?> perhaps)
+                perhaps.CustomParser = Read;
+        }
+
+        foreach (var inner in command.Subcommands)
+            ReadIn(inner);
+    }
+
+    private static double? Read(ArgumentResult result)
+    {
+        var text = result.Tokens[0].Value;
+        if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number))
+            return number;
+        var option = (result.Parent as OptionResult)?.Option.Name;
+        result.AddError($"{option} {Line.Quote(text)}: use a number such as 7.5.");
+        return null;
+    }
+}
+
+/// <summary>Whole numbers of at least 1 with commas between them, such as <c>5,10,20</c>.</summary>
+internal static class NumberList
+{
+    /// <exception cref="CliException">The text is no such list.</exception>
+    public static IReadOnlyList<int> Parse(string option, string text) => [.. text.Split(',', StringSplitOptions.TrimEntries).Select(part =>
+        int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= 1
+            ? number
+            : throw new CliException($"{option} {Line.Quote(text)}: no whole numbers from 1 on, such as 5,10,20."))];
+}
+
+/// <summary>An amount of storage, such as <c>500MB</c> or <c>1.5TB</c>.</summary>
+internal static class ByteSize
+{
+    private static readonly string[] Units = ["B", "KB", "MB", "GB", "TB"];
+
+    /// <exception cref="CliException">The text is no amount.</exception>
+    public static long Parse(string option, string text)
+    {
+        var digits = text.TrimEnd('B', 'b').TrimEnd('K', 'M', 'G', 'T', 'k', 'm', 'g', 't');
+        var unit = text[digits.Length..].ToUpperInvariant();
+        var power = unit.Length == 0 ? 0 : Array.IndexOf(Units, unit);
+        return power >= 0 && double.TryParse(digits, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var number)
+            && number * Math.Pow(1000, power) is >= 1 and < long.MaxValue and var bytes
+            ? (long)bytes
+            : throw new CliException($"{option} {Line.Quote(text)}: no amount such as 500MB or 20GB.");
+    }
+
+    /// <summary>Rounded, for people.</summary>
+    public static string Of(long bytes)
+    {
+        var power = bytes < 1000 ? 0 : Math.Min(Units.Length - 1, (int)Math.Log(bytes, 1000));
+        return string.Create(CultureInfo.InvariantCulture, $"{bytes / Math.Pow(1000, power):0.##} {Units[power]}");
+    }
+}
+
+/// <summary>Whole numbers within bounds; one outside them is told with its option.</summary>
+internal static class Whole
+{
+    /// <exception cref="CliException">It is less.</exception>
+    public static T AtLeast<T>(T least, string option, T number) where T : IBinaryInteger<T> =>
+        number >= least ? number : throw new CliException($"{option} {number}: use {least} or more.");
+
+    /// <exception cref="CliException">It is less or more.</exception>
+    public static int Between(string option, int number, int least, int most) =>
+        number >= least && number <= most ? number : throw new CliException($"{option} {number}: use {least} to {most}.");
+}
+
+/// <summary>Options that take one of a few words.</summary>
+internal static class Word
+{
+    /// <exception cref="CliException">No value has this name.</exception>
+    public static T? Parse<T>(string option, string? text) where T : struct, Enum => text is null ? null
+        : Names.TryParse<T>(text, out var value) ? value
+        : throw Unknown(option, text, Names.All<T>());
+
+    /// <exception cref="CliException">It is none of those known.</exception>
+    public static string Among(string option, string text, IReadOnlyCollection<string> known) =>
+        known.Contains(text) ? text : throw Unknown(option, text, known);
+
+    private static CliException Unknown(string option, string text, IEnumerable<string> known) =>
+        new($"{option} {Line.Quote(text)}: use one of {string.Join(", ", known)}.");
+}
