@@ -6,6 +6,9 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Lab.Tests;
 
+// Alone: constant collections could free a tensor that another test holds by nothing but a local variable.
+[CollectionDefinition(nameof(ResumeTests), DisableParallelization = true)]
+[Collection(nameof(ResumeTests))]
 public class ResumeTests
 {
     private const string File = "train/train.safetensors";

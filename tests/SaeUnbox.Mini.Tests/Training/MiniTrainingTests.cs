@@ -5,6 +5,9 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Tests.Training;
 
+// Alone: constant collections could free a tensor that another test holds by nothing but a local variable.
+[CollectionDefinition(nameof(MiniTrainingTests), DisableParallelization = true)]
+[Collection(nameof(MiniTrainingTests))]
 public sealed class MiniTrainingTests : IDisposable
 {
     private readonly string _straight = Tiny.Folder(), _broken = Tiny.Folder();

@@ -8,6 +8,9 @@ namespace SaeUnbox.Steering.Tests;
 /// Painting while garbage is collected all the time. TorchSharp keeps nothing alive during a native call; an object that the code does not keep
 /// either is freed there sooner or later, and the picture fails or differs.
 /// </summary>
+// Alone: constant collections could free a tensor that another test holds by nothing but a local variable.
+[CollectionDefinition(nameof(LifetimeSoakTests), DisableParallelization = true)]
+[Collection(nameof(LifetimeSoakTests))]
 public sealed class LifetimeSoakTests(GoldenModel model) : IClassFixture<GoldenModel>
 {
     private static int Pictures => Number("SAEUNBOX_SOAK_PICTURES", 1_000);
