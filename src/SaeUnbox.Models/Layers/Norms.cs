@@ -33,10 +33,10 @@ internal sealed class GroupNorm(Weights weights, long groups, long channels, dou
     }
 
     // libtorch's kernel of channels-last tensors on a CPU loses the digits of a mean that is large beside the spread, so a value
-    // near each group's mean is taken off first; the norm takes off what is left.
+    // near each group's mean, that of its middle row, is taken off first; the norm takes off what is left.
     private Tensor Near(Tensor x)
     {
-        var near = x.detach().mean([2, 3]).view(x.shape[0], groups, channels / groups).mean([2], keepdim: true);
+        var near = x.detach().select(2, x.shape[2] / 2).mean([2]).view(x.shape[0], groups, channels / groups).mean([2], keepdim: true);
         return x - near.expand(x.shape[0], groups, channels / groups).reshape(x.shape[0], channels, 1, 1);
     }
 
