@@ -125,10 +125,14 @@ internal sealed class TrainingState(string path, Func<IEnumerable<KeyValuePair<s
     public string Path => path;
 
     /// <param name="options">The options of the run as text: a run goes on only with those it began with.</param>
-    public void Save(int step, string options) => SafetensorsWriter.Write(path, tensors(), new Dictionary<string, string>
+    public void Save(int step, string options)
     {
-        [StepKey] = step.ToString(CultureInfo.InvariantCulture), [OptionsKey] = options,
-    });
+        using var scope = NewDisposeScope();
+        SafetensorsWriter.Write(path, tensors(), new Dictionary<string, string>
+        {
+            [StepKey] = step.ToString(CultureInfo.InvariantCulture), [OptionsKey] = options,
+        });
+    }
 
     /// <summary>Fills the tensors from the file and returns the steps done; 0 and nothing read where there is no file.</summary>
     /// <exception cref="CheckpointException">The file is broken, of other options, or of another shape.</exception>
@@ -140,6 +144,7 @@ internal sealed class TrainingState(string path, Func<IEnumerable<KeyValuePair<s
         if (!int.TryParse(checkpoint.Metadata.GetValueOrDefault(StepKey), CultureInfo.InvariantCulture, out var step))
             throw new CheckpointException($"The training state '{path}' does not say at which step it was saved.");
         using var noGrad = no_grad();
+        using var scope = NewDisposeScope();
         foreach (var (name, tensor) in tensors())
             checkpoint.Read(name, tensor);
         return step;

@@ -131,6 +131,9 @@ internal static class LatentEncoderWeights
         };
     }
 
-    private static void Set(Tensor kernel, double value, long output, long input, long row, long column) =>
+    private static void Set(Tensor kernel, double value, long output, long input, long row, long column)
+    {
+        using var scope = NewDisposeScope();
         kernel[output, input, row, column].Fill(value);
+    }
 }

@@ -24,7 +24,8 @@ internal static class Row
         long start = 0;
         foreach (var (name, tensor) in like)
         {
-            yield return new(prefix + name, row.narrow(0, start, tensor.numel()).view(tensor.shape));
+            using var part = row.narrow(0, start, tensor.numel());
+            yield return new(prefix + name, part.view(tensor.shape));
             start += tensor.numel();
         }
     }
