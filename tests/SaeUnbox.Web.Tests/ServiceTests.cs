@@ -187,6 +187,8 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     [Theory]
     [InlineData("nonsense")]
     [InlineData("https://127.0.0.1:0")]
+    [InlineData("http://localhost:99999")]
+    [InlineData("http://192.0.2.1:5080")]
     public async Task Start_AtAnAddressThatCannotBe_SaysWhyInALine(string address)
     {
         var (code, said) = await RunAsync("--urls", address);

@@ -20,125 +20,61 @@ public static class Arithmetic
         public Tensor Plus(Tensor y) => x.add(y, One);
 
         /// <summary>x + value.</summary>
-        public Tensor Plus(double value)
-        {
-            using var scalar = value.ToScalar();
-            return x.add(scalar, One);
-        }
+        public Tensor Plus(double value) => With(value.ToScalar(), scalar => x.add(scalar, One));
 
         /// <summary>x - value.</summary>
-        public Tensor Minus(double value)
-        {
-            using var scalar = value.ToScalar();
-            return x.sub(scalar);
-        }
+        public Tensor Minus(double value) => With(value.ToScalar(), x.sub);
 
         /// <summary>value - x.</summary>
-        public Tensor SubtractedFrom(double value)
-        {
-            using var scalar = value.ToScalar();
-            return x.neg().add(scalar, One);
-        }
+        public Tensor SubtractedFrom(double value) => With(value.ToScalar(), scalar => x.neg().add(scalar, One));
 
         /// <summary>x * value.</summary>
-        public Tensor Times(double value)
-        {
-            using var scalar = value.ToScalar();
-            return x.mul(scalar);
-        }
+        public Tensor Times(double value) => With(value.ToScalar(), x.mul);
 
         /// <summary>x * value. An integer tensor stays an integer tensor.</summary>
-        public Tensor Times(long value)
-        {
-            using var scalar = value.ToScalar();
-            return x.mul(scalar);
-        }
+        public Tensor Times(long value) => With(value.ToScalar(), x.mul);
 
         /// <summary>x / value.</summary>
-        public Tensor Over(double value)
-        {
-            using var scalar = value.ToScalar();
-            return x.div(scalar);
-        }
+        public Tensor Over(double value) => With(value.ToScalar(), scalar => x.div(scalar));
 
         /// <summary>floor(x / value), for integers.</summary>
-        public Tensor FloorOver(long value)
-        {
-            using var scalar = value.ToScalar();
-            return x.div(scalar, RoundingMode.floor);
-        }
+        public Tensor FloorOver(long value) => With(value.ToScalar(), scalar => x.div(scalar, RoundingMode.floor));
 
         /// <summary>x * x.</summary>
         public Tensor Square() => x.mul(x);
 
         /// <summary>x += scale * y, in place.</summary>
-        public Tensor Accumulate(Tensor y, double scale)
-        {
-            using var scalar = scale.ToScalar();
-            return x.add_(y, scalar);
-        }
+        public Tensor Accumulate(Tensor y, double scale) => With(scale.ToScalar(), scalar => x.add_(y, scalar));
 
         /// <summary>x += y, in place.</summary>
         public Tensor Accumulate(Tensor y) => x.add_(y, One);
 
         /// <summary>x += value, in place.</summary>
-        public Tensor AddInPlace(double value)
-        {
-            using var scalar = value.ToScalar();
-            return x.add_(scalar, One);
-        }
+        public Tensor AddInPlace(double value) => With(value.ToScalar(), scalar => x.add_(scalar, One));
 
         /// <summary>x += value, in place. Integer tensors need this overload.</summary>
-        public Tensor AddInPlace(long value)
-        {
-            using var scalar = value.ToScalar();
-            return x.add_(scalar, One);
-        }
+        public Tensor AddInPlace(long value) => With(value.ToScalar(), scalar => x.add_(scalar, One));
 
         /// <summary>x *= value, in place.</summary>
-        public Tensor MultiplyInPlace(double value)
-        {
-            using var scalar = value.ToScalar();
-            return x.mul_(scalar);
-        }
+        public Tensor MultiplyInPlace(double value) => With(value.ToScalar(), x.mul_);
 
         /// <summary>x /= value, in place.</summary>
-        public Tensor DivideInPlace(double value)
-        {
-            using var scalar = value.ToScalar();
-            return x.div_(scalar);
-        }
+        public Tensor DivideInPlace(double value) => With(value.ToScalar(), scalar => x.div_(scalar));
 
         /// <summary>x += scale * a * b, in place.</summary>
-        public Tensor AccumulateProduct(Tensor a, Tensor b, double scale)
-        {
-            using var scalar = scale.ToScalar();
-            return x.addcmul_(a, b, scalar);
-        }
+        public Tensor AccumulateProduct(Tensor a, Tensor b, double scale) => With(scale.ToScalar(), scalar => x.addcmul_(a, b, scalar));
 
         /// <summary>x += scale * a / b, in place.</summary>
-        public Tensor AccumulateQuotient(Tensor a, Tensor b, double scale)
-        {
-            using var scalar = scale.ToScalar();
-            return x.addcdiv_(a, b, scalar);
-        }
+        public Tensor AccumulateQuotient(Tensor a, Tensor b, double scale) => With(scale.ToScalar(), scalar => x.addcdiv_(a, b, scalar));
 
         /// <summary>Adds slices of <paramref name="source"/> along <paramref name="dim"/> to the slices of x at <paramref name="index"/>, in place.</summary>
         public Tensor AccumulateAt(long dim, Tensor index, Tensor source) => x.index_add_(dim, index, source, One);
 
         /// <summary>Sets every element to <paramref name="value"/>, in place.</summary>
-        public Tensor Fill(double value)
-        {
-            using var scalar = value.ToScalar();
-            return x.fill_(scalar);
-        }
+        public Tensor Fill(double value) => With(value.ToScalar(), x.fill_);
 
         /// <summary>max(x, least).</summary>
-        public Tensor AtLeast(double least)
-        {
-            using var scalar = least.ToScalar();
-            return x.clamp_min(scalar);
-        }
+        public Tensor AtLeast(double least) => With(least.ToScalar(), x.clamp_min);
 
         /// <summary>min(max(x, least), most).</summary>
         public Tensor Between(double least, double most)
@@ -148,25 +84,13 @@ public static class Arithmetic
         }
 
         /// <summary>x &gt; value, element by element.</summary>
-        public Tensor IsAbove(double value)
-        {
-            using var scalar = value.ToScalar();
-            return x.gt(scalar);
-        }
+        public Tensor IsAbove(double value) => With(value.ToScalar(), x.gt);
 
         /// <summary>x &lt; value, element by element.</summary>
-        public Tensor IsBelow(double value)
-        {
-            using var scalar = value.ToScalar();
-            return x.lt(scalar);
-        }
+        public Tensor IsBelow(double value) => With(value.ToScalar(), x.lt);
 
         /// <summary>x == value, element by element, for integers.</summary>
-        public Tensor Is(long value)
-        {
-            using var scalar = value.ToScalar();
-            return x.eq(scalar);
-        }
+        public Tensor Is(long value) => With(value.ToScalar(), x.eq);
     }
 
     /// <summary>The numbers from <paramref name="start"/> to <paramref name="stop"/>, exclusive.</summary>
@@ -177,9 +101,12 @@ public static class Arithmetic
     }
 
     /// <summary>A tensor with all elements equal to <paramref name="value"/>.</summary>
-    public static Tensor Full(long[] size, double value, ScalarType dtype, Device? device = null)
+    public static Tensor Full(long[] size, double value, ScalarType dtype, Device? device = null) =>
+        With(value.ToScalar(), scalar => full(size, scalar, dtype, device));
+
+    private static Tensor With(Scalar scalar, Func<Scalar, Tensor> operation)
     {
-        using var scalar = value.ToScalar();
-        return full(size, scalar, dtype, device);
+        using (scalar)
+            return operation(scalar);
     }
 }

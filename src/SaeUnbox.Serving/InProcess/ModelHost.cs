@@ -20,6 +20,7 @@ internal sealed partial class ModelHost : IDisposable
     private readonly Thread _thread;
     private readonly TaskCompletionSource _loaded = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Dictionary<string, JobRunner> _runners = [];
+    private readonly CancellationTokenSource _ending = new();
 
     public ModelHost(string device, IReadOnlyList<ServedModel> models, InProcessQueue queue, ILogger logger)
     {
@@ -42,9 +43,10 @@ internal sealed partial class ModelHost : IDisposable
 
     public void Start() => _thread.Start();
 
-    /// <summary>Waits for the thread to end. Close the queue first.</summary>
+    /// <summary>Stops loading, and waits for the thread to end. Close the queue first.</summary>
     public void Dispose()
     {
+        _ending.Cancel();
         if (_thread.IsAlive)
             _thread.Join();
     }
@@ -79,12 +81,16 @@ internal sealed partial class ModelHost : IDisposable
         {
             foreach (var wanted in _wanted)
             {
-                var model = new HostedModel(LoadedModel.Load(wanted.ToModelOptions()), wanted);
+                var model = new HostedModel(LoadedModel.Load(wanted.ToModelOptions(), cancellation: _ending.Token), wanted);
                 models.Add(model);
                 _runners.Add(model.Info.Name, model.Runner);
                 Log.Loaded(_logger, model.Info.Name, wanted.Folder, _device, Names.Of(wanted.ToModelOptions().Dtype));
             }
             (Models, State) = (models, HostState.Ready);
+        }
+        catch (OperationCanceledException)
+        {
+            (Models, State, Failure) = (models, HostState.Failed, "The program stopped while its models were loading.");
         }
         catch (Exception exception) when (exception is ModelException or SaeException or CheckpointException or ArgumentException or LibtorchException)
         {

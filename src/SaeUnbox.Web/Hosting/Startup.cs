@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Options;
 
@@ -27,9 +28,15 @@ internal static class Startup
                 await Console.Error.WriteLineAsync($"saeunbox: {urls} is taken by another program; choose another port, as in --urls http://localhost:5081");
                 return 1;
             }
+            catch (Exception exception) when (exception is ArgumentOutOfRangeException or SocketException)
+            {
+                var reason = exception is SocketException ? exception.Message : "a port is a number from 1 to 65535";
+                await Console.Error.WriteLineAsync($"saeunbox: cannot listen at {app.Configuration["urls"] ?? string.Join(" and ", app.Urls)}: {reason}");
+                return 1;
+            }
             catch (Exception exception) when (exception is IOException or FormatException or InvalidOperationException)
             {
-                // An address that is none, a certificate that is not there, a file that cannot be written.
+                // A text that is no address, a certificate that is missing, a file that cannot be written.
                 await Console.Error.WriteLineAsync($"saeunbox: {exception.Message}");
                 return 1;
             }

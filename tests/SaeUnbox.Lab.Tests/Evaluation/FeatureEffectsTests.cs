@@ -1,6 +1,6 @@
 using SaeUnbox.Testing;
 
-namespace SaeUnbox.Lab.Tests.Evaluating;
+namespace SaeUnbox.Lab.Tests.Evaluation;
 
 public sealed class FeatureEffectsTests(GoldenModel golden) : IClassFixture<GoldenModel>
 {

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using SaeUnbox.Testing;
 
-namespace SaeUnbox.Serving.Tests.Serving;
+namespace SaeUnbox.Serving.Tests.InProcess;
 
 public sealed class DeviceExecutorTests : IAsyncLifetime
 {
@@ -22,6 +22,21 @@ public sealed class DeviceExecutorTests : IAsyncLifetime
     {
         await _host.StopAsync(new CancellationToken(true));
         _host.Dispose();
+    }
+
+    [Fact]
+    public async Task Dispose_WhileModelsLoad_StopsBeforeTheLast()
+    {
+        var options = Options.Create(new ServingOptions());
+        for (var i = 0; i < 200; i++)
+            options.Value.Models.Add(new ServedModel { Name = $"golden {i}", Folder = Goldens.At("model"), SaeFolder = Goldens.At("saes"), Threads = 1 });
+        var host = new ServingHost(options, new InProcessQueue(options, TimeProvider.System, NullLogger<InProcessQueue>.Instance), NullLogger<ModelHost>.Instance);
+        await host.StartAsync(default);
+        host.Dispose();
+
+        Assert.True(host.Loaded.IsCompleted);
+        Assert.False(host.IsReady);
+        Assert.Equal("The program stopped while its models were loading.", host.Failure);
     }
 
     [Fact]

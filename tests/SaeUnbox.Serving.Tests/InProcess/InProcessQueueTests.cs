@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using SaeUnbox.Testing;
 
-namespace SaeUnbox.Serving.Tests.Serving;
+namespace SaeUnbox.Serving.Tests.InProcess;
 
 public sealed class InProcessQueueTests : IAsyncLifetime
 {

@@ -1,7 +1,7 @@
 using FsCheck;
 using FsCheck.Fluent;
 
-namespace SaeUnbox.Serving.Tests.Serving;
+namespace SaeUnbox.Serving.Tests.InProcess;
 
 public sealed class JobBoardTests
 {

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using SaeUnbox.Testing;
 
-namespace SaeUnbox.Serving.Tests.Serving;
+namespace SaeUnbox.Serving.Tests.InProcess;
 
 /// <summary>Metrics are process-wide, so no other tests run at the same time as these.</summary>
 [CollectionDefinition(nameof(Listening), DisableParallelization = true)]
