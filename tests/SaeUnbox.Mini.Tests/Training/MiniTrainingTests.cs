@@ -17,6 +17,7 @@ public sealed class MiniTrainingTests : IDisposable
     {
         var recorder = new Recorder();
         var keptOut = false;
+        var finalized = FinalizedTensors.Count();
         MiniTraining.Run(Tiny.Options, _straight, recorder, last: () => keptOut = Assert.Throws<CheckpointException>(() => FolderLock.Take(_straight)) is not null);
         Assert.True(keptOut);
 
@@ -25,6 +26,7 @@ public sealed class MiniTrainingTests : IDisposable
         StopAfter("activations", 3);
         // Native code must be handed nothing that a collection frees.
         using (new CollectionsBeside()) MiniTraining.Run(Tiny.Options, _broken, new Recorder());
+        Assert.Equal(finalized, FinalizedTensors.Count());
 
         foreach (var file in (string[])["unet/diffusion_pytorch_model", "text_encoder/model", "text_encoder_2/model", "vae/diffusion_pytorch_model"])
             Assert.Equal(File.ReadAllBytes(Part(_straight, file)), File.ReadAllBytes(Part(_broken, file)));
