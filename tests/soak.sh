@@ -2,8 +2,8 @@
 # The long versions of tests that tests/run.sh runs short: painting while garbage is collected all the time; 10,000 edits that must leave no
 # tensor and no memory; many jobs while workers and the broker are killed at random; and what ten who paint now and then notice of one who
 # never stops.
-#   tests/soak.sh                    10,000 jobs, 100,000 pictures beside 4,000,000 collections: hours
-#   tests/soak.sh 2000 5000 200000   as many jobs, pictures and collections as that
+#   tests/soak.sh             10,000 jobs, 100,000 pictures: hours
+#   tests/soak.sh 2000 5000   as many jobs and pictures as that
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -12,7 +12,7 @@ for tests in Steering Serving; do
     dotnet build "tests/SaeUnbox.$tests.Tests" --configuration Release --verbosity quiet --nologo
 done
 steering=artifacts/bin/SaeUnbox.Steering.Tests/release/SaeUnbox.Steering.Tests.dll
-SAEUNBOX_SOAK_PICTURES=${2:-100000} SAEUNBOX_SOAK_COLLECTIONS=${3:-4000000} dotnet $steering -noColor -class '*.LifetimeSoakTests'
+SAEUNBOX_SOAK_PICTURES=${2:-100000} dotnet $steering -noColor -class '*.LifetimeSoakTests'
 SAEUNBOX_SOAK_EDITS=10000 dotnet $steering -noColor -class '*.MemoryTests'
 program=artifacts/bin/SaeUnbox.Serving.Tests/release/SaeUnbox.Serving.Tests.dll
 # Without the lines of the nodes' own logs.

@@ -19,7 +19,7 @@ public class ResumeTests
     [InlineData(true)]
     public void Step_WithCollectionsBeside_EndsInTheSameBits(bool byTensorOperators)
     {
-        const int collections = 2_000;
+        const int collections = 200;
         using var folder = new TemporaryFolder();
         var expected = Trained("alone");
         using var beside = new CollectionsBeside();
