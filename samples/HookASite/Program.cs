@@ -1,18 +1,19 @@
 // Watches one site of the U-Net while a picture is made, and prints what the site reads and what it adds.
 //   dotnet run --project samples/HookASite -c Release -- [SITE] [MODEL]
 // SITE is a transformer such as mid.0 (default: down.2.1), MODEL a folder in diffusers' layout (default: the model that ships).
+using SaeUnbox.Core;
 using SaeUnbox.Models;
 using SaeUnbox.Steering;
 using static TorchSharp.torch;
 
 Libtorch.Prepare();
-var site = args.ElementAtOrDefault(0) ?? "down.2.1";
+var site = HookSite.Parse(args.ElementAtOrDefault(0) ?? "down.2.1");
 using var pipeline = SdxlPipeline.Load(args.ElementAtOrDefault(1) ?? EmbeddedModel.ModelFolder);
-Console.WriteLine($"sites: {string.Join(' ', pipeline.UNet.Sites.Select(each => each.Code))}");
+Console.WriteLine($"sites: {string.Join(' ', pipeline.Sites.Select(shape => shape.Site))}");
 
 // Tensors that are not moved out of a scope are freed with it. The hook comes off with its own scope.
 using (NewDisposeScope())
-using (pipeline.UNet.Hook(site, Watch))
+using (pipeline.Hook(site, Watch))
     pipeline.Generate(new ImageRequest { Prompts = ["a boat at sea"], Seeds = [42], Width = 256, Height = 256 });
 
 // A hook returns what goes on in the output's place: here the output itself.

@@ -54,7 +54,7 @@ internal sealed class ModelBenchmark(ComponentSource source, Precision precision
             var pooled = config.AdditionChannels - SizeConditions * config.TimeIdChannels;
             using var conditioning = unet.Prepare(Random(1, DefaultLength, config.TextChannels), Random(1, pooled), tensor([(float)side, side, 0, 0, side, side], device: precision.Device).unsqueeze(0));
             yield return meter.Time("unet", () => unet.Forward(sample, timestep, conditioning));
-            var sites = unet.Sites.Select(site => site.Code).Intersect(HookSite.Named.Select(site => site.Code)).ToArray();
+            var sites = unet.Sites.Select(shape => shape.Site).Intersect(HookSite.Named).ToArray();
             using var run = unet.Run(sample, timestep, conditioning, sites);
             foreach (var site in sites) yield return meter.Time($"resume {site}", () => unet.Resume(run.States[site]));
         }

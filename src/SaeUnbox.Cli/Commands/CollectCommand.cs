@@ -88,7 +88,7 @@ internal sealed class CollectCommand
 
     private static IReadOnlyList<HookSite> Usual(LoadedModel loaded) => loaded.Saes.Count > 0
         ? [.. loaded.Saes.Keys]
-        : [.. HookSite.Named.Where(site => loaded.Pipeline.UNet.Sites.Any(there => there.Code == site.Code))];
+        : [.. loaded.Model.Sites.Select(shape => shape.Site).Intersect(HookSite.Named)];
 
     private static CollectionRequest WithShare(CollectionRequest request, string text) => text.Split('/') is [var one, var all]
         && int.TryParse(one, NumberStyles.None, CultureInfo.InvariantCulture, out var index)

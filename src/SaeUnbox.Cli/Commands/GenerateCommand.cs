@@ -42,9 +42,9 @@ internal static class GenerateCommand
     }
 
     // The sites with an autoencoder, or else the four that the demo names.
-    private static IReadOnlyList<string> SitesToDump(LoadedModel model) => model.Saes.Count > 0
-        ? [.. model.Saes.Keys.Select(site => site.Code)]
-        : [.. model.Pipeline.UNet.Sites.Select(site => site.Code).Intersect(HookSite.Named.Select(site => site.Code))];
+    private static IReadOnlyList<HookSite> SitesToDump(LoadedModel model) => model.Saes.Count > 0
+        ? [.. model.Saes.Keys]
+        : [.. model.Model.Sites.Select(shape => shape.Site).Intersect(HookSite.Named)];
 }
 
 /// <summary>What the commands that run a model share.</summary>
@@ -66,7 +66,7 @@ internal static class ModelSession
     {
         RecipeFit.Require(recipe, model);
         // Words that the text encoders cannot see are no error, but nobody should wonder why they did nothing.
-        if (model.Pipeline.PromptEncoder.Tokenize(recipe.Prompt).First.Warning is { } warning) terminal.Note(Line.Quote(warning, LongestWarning));
+        if (model.Model.WarnAbout(recipe.Prompt) is { } warning) terminal.Note(Line.Quote(warning, LongestWarning));
         foreach (var edit in recipe.Edits.Where(edit => edit.Mask is { IsBlank: true }))
             terminal.Note($"the mask of the edit {edit.Site}:{edit.Feature} is blank: the edit changes nothing.");
         using var runner = new RecipeRunner(model, prefixes: 1);

@@ -3,14 +3,14 @@ namespace SaeUnbox.Core;
 /// <summary>The activations of one run at the requested sites and steps.</summary>
 public sealed class ActivationMaps(IEnumerable<SiteActivations> sites)
 {
-    private readonly SiteActivations[] _sites = [.. sites.OrderBy(site => site.Site).ThenBy(site => site.Step)];
+    private readonly SiteActivations[] _sites = [.. sites];
 
     public static ActivationMaps Empty { get; } = new([]);
 
-    /// <summary>All maps, sorted by site and then by step.</summary>
+    /// <summary>All maps, in the order given: the order in which a pass reaches the sites, then by step.</summary>
     public IReadOnlyList<SiteActivations> All => _sites;
 
-    /// <summary>The distinct sites, in the order of the U-Net.</summary>
+    /// <summary>The distinct sites, in the same order.</summary>
     public IReadOnlyList<HookSite> Sites => [.. _sites.Select(map => map.Site).Distinct()];
 
     /// <summary>Returns null if the site or step was not requested.</summary>

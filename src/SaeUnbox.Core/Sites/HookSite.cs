@@ -7,7 +7,8 @@ namespace SaeUnbox.Core;
 
 /// <summary>
 /// An attention block (Transformer2D) of the U-Net at which features are read and painted, such as <c>down.2.1</c>,
-/// which is the module <c>unet.down_blocks.2.attentions.1</c>. Sites are ordered as the U-Net runs them.
+/// which is the module <c>unet.down_blocks.2.attentions.1</c>. Lists sort sites by section and number; the order in which a pass
+/// reaches them is the model's.
 /// </summary>
 [JsonConverter(typeof(HookSiteConverter))]
 public sealed record HookSite : IComparable<HookSite>, IParsable<HookSite>
@@ -22,19 +23,27 @@ public sealed record HookSite : IComparable<HookSite>, IParsable<HookSite>
     }
 
     /// <summary><c>down.2.1</c>, which decides what is where in the picture.</summary>
-    public static HookSite Composition { get; } = new(UNetSection.Down, 2, 1);
+    public static HookSite Composition { get; } = Down(2, 1);
 
     /// <summary><c>mid.0</c>, whose features are hard to interpret.</summary>
-    public static HookSite Middle { get; } = new(UNetSection.Mid, 0, 0);
+    public static HookSite Middle { get; } = Mid(0);
 
     /// <summary><c>up.0.0</c>, which adds details.</summary>
-    public static HookSite Details { get; } = new(UNetSection.Up, 0, 0);
+    public static HookSite Details { get; } = Up(0, 0);
 
     /// <summary><c>up.0.1</c>, which sets colours, light and style.</summary>
-    public static HookSite Style { get; } = new(UNetSection.Up, 0, 1);
+    public static HookSite Style { get; } = Up(0, 1);
 
     /// <summary>The four sites that have a nickname, in the order of the U-Net.</summary>
     public static IReadOnlyList<HookSite> Named { get; } = [Composition, Middle, Details, Style];
+
+    /// <summary>Attention <paramref name="attention"/> of down block <paramref name="block"/>.</summary>
+    public static HookSite Down(int block, int attention) => new(UNetSection.Down, block, attention);
+
+    public static HookSite Mid(int attention) => new(UNetSection.Mid, 0, attention);
+
+    /// <summary>Attention <paramref name="attention"/> of up block <paramref name="block"/>.</summary>
+    public static HookSite Up(int block, int attention) => new(UNetSection.Up, block, attention);
 
     public UNetSection Section { get; }
 

@@ -21,7 +21,7 @@ public static class ActivationCollector
     {
         request.Validate();
         model.UseThreads();
-        foreach (var site in request.Sites) model.Pipeline.UNet.SiteOf(site.Code);
+        foreach (var site in request.Sites) model.Model.ShapeOf(site);
         var (first, end) = (request.Share.First * (long)request.Steps, request.Share.End * (long)request.Steps);
         using var writer = new CollectionWriter(folder, request.Sites, request.Storage with { FirstItem = first });
         new CollectionSettings(
@@ -63,9 +63,9 @@ public static class ActivationCollector
     private static IEnumerable<Dictionary<HookSite, Tensor>> Differences(
         LoadedModel model, CollectionRequest request, Caption[] captions, CancellationToken cancellation)
     {
-        var unet = model.Pipeline.UNet;
-        var last = unet.Sites.Select(site => site.Code).Last(code => request.Sites.Any(site => site.Code == code));
-        using var run = model.Pipeline.Begin(new ImageRequest
+        var network = model.Model;
+        var last = network.Sites.Select(shape => shape.Site).Last(request.Sites.Contains);
+        using var run = network.Begin(new ImageRequest
         {
             Prompts = [.. captions.Select(caption => caption.Text)],
             Seeds = [.. captions.Select(caption => caption.Seed)],
@@ -74,7 +74,7 @@ public static class ActivationCollector
             Width = request.Width,
             Height = request.Height,
         });
-        using var tap = new SiteTap(unet, request.Sites, captions.Length, run.Request.IsGuided);
+        using var tap = new SiteTap(network, request.Sites, captions.Length, run.Request.IsGuided);
         var steps = new List<Dictionary<HookSite, Tensor>[]>(request.Steps);
         var latents = run.StartLatents();
         foreach (var step in run.Denoise(cancellation: cancellation).Take(request.Steps - 1))
@@ -84,7 +84,7 @@ public static class ActivationCollector
         }
 
         var input = run.InputOf(request.Steps - 1, latents);
-        using (unet.Run(input.Sample, input.Timestep, input.Conditioning, [last], stop: true, cancellation)) steps.Add(Taken());
+        using (network.Run(input, [last], stop: true, cancellation)) steps.Add(Taken());
         return Enumerable.Range(0, captions.Length).SelectMany(picture => steps.Select(step => step[picture]));
 
         Dictionary<HookSite, Tensor>[] Taken() => [.. Enumerable.Range(0, captions.Length).Select(tap.Of)];
@@ -220,10 +220,10 @@ internal sealed class SiteTap : IDisposable
     private readonly int pictures;
     private readonly bool guided;
 
-    public SiteTap(UNet unet, IReadOnlyList<HookSite> sites, int pictures, bool guided)
+    public SiteTap(ISteerableModel network, IReadOnlyList<HookSite> sites, int pictures, bool guided)
     {
         (this.pictures, this.guided) = (pictures, guided);
-        foreach (var site in sites) hooks.Add(unet.Hook(site.Code, (input, output) => Keep(site, input, output)));
+        foreach (var site in sites) hooks.Add(network.Hook(site, (input, output) => Keep(site, input, output)));
     }
 
     /// <summary>output - input of one picture, [h, w, d] float32 on the CPU, in the caller's dispose scope.</summary>

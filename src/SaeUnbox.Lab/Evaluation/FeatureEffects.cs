@@ -20,7 +20,7 @@ public sealed class FeatureEffects(LoadedModel model, Recipe recipe) : IDisposab
     public IReadOnlyList<SiteExplained> Explained(CancellationToken cancellation = default)
     {
         using var scope = NewDisposeScope();
-        using var recorder = new RunRecorder([.. model.Saes.Keys.Select(site => site.Code)]);
+        using var recorder = new RunRecorder([.. model.Saes.Keys]);
         // A runner of its own: a recorded run is a whole one, and would push the cached one out.
         using (var runner = new RecipeRunner(model, prefixes: 1))
             runner.Run(recipe, new RunRequest { Recorder = recorder, Picture = false }, cancellation);

@@ -20,7 +20,7 @@ internal sealed class MiniModel : IDisposable
         throw new ModelException($"{folder}: holds no unbox-mini, whose latents are 4 x 64 x 64 of 4 pixels each.");
     }
 
-    public static IReadOnlyList<HookSite> Sites { get; } = [.. MiniSites.All.Select(HookSite.Parse)];
+    public static IReadOnlyList<HookSite> Sites => HookSite.Named;
 
     public int PictureSize { get; }
 
@@ -51,7 +51,7 @@ internal sealed class MiniRun : IDisposable
         (_unet, _run) = (unet, run);
         Latents = Predict(input =>
         {
-            _held = unet.Run(input.Sample, input.Timestep, input.Conditioning, [.. MiniSites.All]);
+            _held = unet.Run(input.Sample, input.Timestep, input.Conditioning, HookSite.Named);
             return _held.Output!;
         }).DetachFromDisposeScope();
     }
@@ -63,15 +63,15 @@ internal sealed class MiniRun : IDisposable
     public Tensor Difference(HookSite site)
     {
         using var scope = NewDisposeScope();
-        var state = _held!.States[site.Code];
+        var state = _held!.States[site];
         return BlockEdit.Difference(state.Input, state.Output).contiguous().MoveToOuterDisposeScope();
     }
 
     /// <summary>Clean latents with an edit at a site.</summary>
     public Tensor Edited(HookSite site, BlockEdit edit)
     {
-        using var hook = _unet.Hook(site.Code, edit.Apply);
-        return Predict(_ => _unet.Resume(_held!.States[site.Code]));
+        using var hook = _unet.Hook(site, edit.Apply);
+        return Predict(_ => _unet.Resume(_held!.States[site]));
     }
 
     public void Dispose()

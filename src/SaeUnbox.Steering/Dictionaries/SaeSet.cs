@@ -11,7 +11,7 @@ public sealed class SaeSet : IReadOnlyDictionary<HookSite, SparseAutoencoder>, I
     // What the demo loads of the published collection.
     private const string Default = "k10_hidden5120";
 
-    private readonly SortedDictionary<HookSite, SparseAutoencoder> _saes = [];
+    private readonly OrderedDictionary<HookSite, SparseAutoencoder> _saes = [];
 
     public SaeSet(IEnumerable<KeyValuePair<HookSite, SparseAutoencoder>> saes)
     {

@@ -5,22 +5,19 @@ namespace SaeUnbox.Steering;
 /// <summary>A pipeline and its sparse autoencoders, held by one device and used by one thread.</summary>
 public sealed class LoadedModel : IDisposable
 {
-    private const int TurboSteps = 1;
-    private const int BaseSteps = 25;
-    private const double BaseGuidance = 8;
     private const int WorthAThread = 256;
 
     private readonly Lazy<string> _fingerprint;
 
-    private LoadedModel(SdxlPipeline pipeline, SaeSet saes, ModelOptions options)
+    private LoadedModel(ISteerableModel model, SaeSet saes, ModelOptions options)
     {
-        (Pipeline, Saes, Dtype, Vae) = (pipeline, saes, options.Dtype, options.Vae);
-        Threads = options.Threads ?? DefaultThreads(pipeline.UNet);
-        Info = Describe(pipeline, saes, options.Name ?? NameOf(options.Folder)) with { Saes = SaesName(options) };
+        (Model, Saes, Dtype, Vae) = (model, new SaeSet(saes.OrderBy(pair => model.OrderOf(pair.Key))), options.Dtype, options.Vae);
+        Threads = options.Threads ?? DefaultThreads(model);
+        Info = Describe(model, Saes, options.Name ?? NameOf(options.Folder)) with { Saes = SaesName(options) };
         _fingerprint = new(() => FingerprintOf(options));
     }
 
-    public SdxlPipeline Pipeline { get; }
+    public ISteerableModel Model { get; }
 
     public SaeSet Saes { get; }
 
@@ -47,7 +44,7 @@ public sealed class LoadedModel : IDisposable
     {
         SaeUnbox.Models.Threads.Use(options.Threads ?? Environment.ProcessorCount);
         Devices.Require(options.Device);
-        var pipeline = SdxlPipeline.Load(options.Folder, new SdxlPipelineOptions
+        var model = SteerableModels.Load(options.Folder, new SdxlPipelineOptions
         {
             DType = options.Dtype.ToScalarType(),
             Device = options.Device,
@@ -61,13 +58,13 @@ public sealed class LoadedModel : IDisposable
         try
         {
             saes = options.SaeFolder is { } folder ? SaeSet.Load(folder, options.Device, options.SaeVariant) : new SaeSet([]);
-            foreach (var (site, sae) in saes) RequireFit(site, sae, pipeline.UNet);
-            return new LoadedModel(pipeline, saes, options);
+            foreach (var (site, sae) in saes) RequireFit(site, sae, model);
+            return new LoadedModel(model, saes, options);
         }
         catch
         {
             saes?.Dispose();
-            pipeline.Dispose();
+            model.Dispose();
             throw;
         }
     }
@@ -78,29 +75,25 @@ public sealed class LoadedModel : IDisposable
     public void Dispose()
     {
         Saes.Dispose();
-        Pipeline.Dispose();
+        Model.Dispose();
     }
 
     // Operators of fewer channels are done before a second thread is awake, and what it would have taken is left to others.
-    private static int DefaultThreads(UNet unet) => unet.Config.Levels.Max(level => level.Channels) < WorthAThread ? 1 : Environment.ProcessorCount;
+    private static int DefaultThreads(ISteerableModel model) => model.Sites.Max(site => site.Channels) < WorthAThread ? 1 : Environment.ProcessorCount;
 
-    private static void RequireFit(HookSite site, SparseAutoencoder sae, UNet unet)
+    private static void RequireFit(HookSite site, SparseAutoencoder sae, ISteerableModel model)
     {
-        var block = unet.SiteOf(site.Code);
+        var block = model.ShapeOf(site);
         if (sae.Config.Width != block.Channels)
             throw new SaeException(
                 $"{sae.Source}: the autoencoder takes vectors of {sae.Config.Width} channels, but {site} of this model has {block.Channels}; it belongs to another model.");
     }
 
-    private static ModelInfo Describe(SdxlPipeline pipeline, SaeSet saes, string name)
+    private static ModelInfo Describe(ISteerableModel model, SaeSet saes, string name)
     {
-        // What a model was distilled for stands nowhere in its folder; a trailing ancestral scheduler is what few-step models ship.
-        var fewSteps = pipeline.Scheduler.Ancestral || pipeline.Scheduler.Spacing == TimestepSpacing.Trailing;
-        var cell = pipeline.Autoencoder.PixelsPerCell;
-        var side = pipeline.UNet.Config.SampleSize * cell;
         var sites = saes.Select(pair => new SaeInfo(
-            pair.Key, pair.Value.Config.Features, pair.Value.Config.K, pair.Value.Config.Width, pipeline.UNet.SiteOf(pair.Key.Code).Downscale * cell));
-        return new ModelInfo(name, name, fewSteps ? TurboSteps : BaseSteps, fewSteps ? 0 : BaseGuidance, side, side, [.. sites]);
+            pair.Key, pair.Value.Config.Features, pair.Value.Config.K, pair.Value.Config.Width, model.ShapeOf(pair.Key).Downscale * model.PixelsPerCell));
+        return new ModelInfo(name, name, model.Defaults.Steps, model.Defaults.Guidance, model.Defaults.Side, model.Defaults.Side, [.. sites]);
     }
 
     // Another variant numbers its features otherwise.

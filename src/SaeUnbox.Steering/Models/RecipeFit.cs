@@ -23,8 +23,8 @@ public static class RecipeFit
             if (recipe.Edits[i] is { Mode: EditMode.Add } edit && HasNoMeans(edit.Site, model))
                 yield return new($"edits[{i}].mode", $"add needs the feature's mean activation, and the autoencoder of {edit.Site} has no mean.pt; use scale");
         for (var i = 0; i < recipe.Interventions.Count; i++)
-            if (recipe.Interventions[i] is SiteIntervention.Ablate ablate && model.Pipeline.UNet.Sites.All(site => site.Code != ablate.Site.Code))
-                yield return new($"interventions[{i}].site", $"the model has no site {ablate.Site}; it has {string.Join(", ", model.Pipeline.UNet.Sites.Select(site => site.Code))}");
+            if (recipe.Interventions[i] is SiteIntervention.Ablate ablate && model.Model.OrderOf(ablate.Site) < 0)
+                yield return new($"interventions[{i}].site", $"the model has no site {ablate.Site}; it has {string.Join(", ", model.Model.Sites.Select(shape => shape.Site))}");
             else if (recipe.Interventions[i] is SiteIntervention.Icon icon && HasNoMeans(icon.Site, model))
                 yield return new($"interventions[{i}].feature", $"an icon needs the feature's mean activation, and the autoencoder of {icon.Site} has no mean.pt");
     }

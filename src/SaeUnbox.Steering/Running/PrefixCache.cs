@@ -47,7 +47,7 @@ internal sealed class Prefix(DenoisingRun run) : IDisposable
 {
     private readonly Dictionary<int, Tensor> latents = [];
     private readonly Dictionary<(int Step, HookSite Site), SiteActivations> readings = [];
-    private readonly Dictionary<string, UNetState> states = [];
+    private readonly Dictionary<HookSite, UNetState> states = [];
     private int statesStep = -1;
 
     public DenoisingRun Run { get; } = run;
@@ -61,10 +61,10 @@ internal sealed class Prefix(DenoisingRun run) : IDisposable
     }
 
     /// <summary>The unedited state before a site's output in a step.</summary>
-    public UNetState? State(int step, HookSite site) => step == statesStep ? states.GetValueOrDefault(site.Code) : null;
+    public UNetState? State(int step, HookSite site) => step == statesStep ? states.GetValueOrDefault(site) : null;
 
     /// <summary>Takes over states; those of another step make room, since they are large.</summary>
-    public void KeepStates(int step, IReadOnlyDictionary<string, UNetState> captured)
+    public void KeepStates(int step, IReadOnlyDictionary<HookSite, UNetState> captured)
     {
         if (step != statesStep) DropStates();
         statesStep = step;

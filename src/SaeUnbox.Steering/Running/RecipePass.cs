@@ -5,10 +5,11 @@ namespace SaeUnbox.Steering;
 /// <summary>One recipe's way through the steps: from the prefix as far as it reaches, from there on with the edits.</summary>
 internal sealed class RecipePass(LoadedModel model, Recipe recipe, RunRequest request, SteeringPlan plan, Prefix prefix)
 {
-    private readonly UNet unet = model.Pipeline.UNet;
+    private readonly ISteerableModel network = model.Model;
     private readonly Dictionary<(int Step, HookSite Site), SiteActivations> readings = [];
 
-    public IEnumerable<SiteActivations> Readings => readings.Values;
+    /// <summary>In the order in which a pass reaches the sites, then by step.</summary>
+    public IEnumerable<SiteActivations> Readings => readings.Values.OrderBy(reading => network.OrderOf(reading.Site)).ThenBy(reading => reading.Step);
 
     /// <summary>The final latents, in the caller's dispose scope.</summary>
     public Tensor Denoise(CancellationToken cancellation)
@@ -67,19 +68,18 @@ internal sealed class RecipePass(LoadedModel model, Recipe recipe, RunRequest re
     {
         var edits = plan.At(input.Step);
         using var hooks = new HookScopes();
-        foreach (var site in request.Read) hooks.Add(unet.Hook(site.Code, (before, after) => Read(input.Step, site, before, after)));
-        foreach (var (site, edit) in edits) hooks.Add(unet.Hook(site.Code, edit.Apply));
-        if (request.Recorder is { } recorder) hooks.Add(recorder.Watch(unet));
+        foreach (var site in request.Read) hooks.Add(network.Hook(site, (before, after) => Read(input.Step, site, before, after)));
+        foreach (var (site, edit) in edits) hooks.Add(network.Hook(site, edit.Apply));
+        if (request.Recorder is { } recorder) hooks.Add(recorder.Watch(network));
 
-        if (input.Step > Edited) return unet.Forward(input.Sample, input.Timestep, input.Conditioning, cancellation);
+        if (input.Step > Edited) return network.Run(input, [], cancellation: cancellation).Output!;
         HookSite? start = edits.Count > 0 ? edits[0].Site : null;
         if (start is not null && !IsWhole && TryReadUpstream(input.Step, start) && prefix.State(input.Step, start) is { } state)
-            return unet.Resume(state, cancellation);
+            return network.Resume(state, cancellation);
 
         // Whatever lies up to the first edited site is the unedited run's, and serves the next recipe.
-        var capture = Captured(input.Step).Where(site => start is null || site.CompareTo(start) <= 0).Select(site => site.Code).ToList();
-        if (capture.Count == 0) return unet.Forward(input.Sample, input.Timestep, input.Conditioning, cancellation);
-        var run = unet.Run(input.Sample, input.Timestep, input.Conditioning, capture, cancellation: cancellation);
+        var capture = Captured(input.Step).Where(site => start is null || network.OrderOf(site) <= network.OrderOf(start)).ToList();
+        var run = network.Run(input, capture, cancellation: cancellation);
         prefix.KeepStates(input.Step, run.States);
         return run.Output!;
     }
@@ -94,7 +94,7 @@ internal sealed class RecipePass(LoadedModel model, Recipe recipe, RunRequest re
     // Sites before the resumed one are not run again; what was read there without edits still holds.
     private bool TryReadUpstream(int step, HookSite start)
     {
-        foreach (var site in request.Read.Where(site => site.CompareTo(start) < 0))
+        foreach (var site in request.Read.Where(site => network.OrderOf(site) < network.OrderOf(start)))
         {
             if (prefix.Reading(step, site) is { } known) readings[(step, site)] = known;
             else if (prefix.State(step, site) is { } state) Read(step, site, state.Input, state.Output);
@@ -107,7 +107,7 @@ internal sealed class RecipePass(LoadedModel model, Recipe recipe, RunRequest re
     {
         var reading = ActivationReader.Read(model.Saes[site], site, step, input, output, recipe.Guidance > 1 ? 1 : 0);
         readings[(step, site)] = reading;
-        if (step < Edited || (step == Edited && site.CompareTo(plan.At(step)[0].Site) <= 0)) prefix.KeepReading(reading);
+        if (step < Edited || (step == Edited && network.OrderOf(site) <= network.OrderOf(plan.At(step)[0].Site))) prefix.KeepReading(reading);
         return output;
     }
 
@@ -137,11 +137,11 @@ internal sealed class SteeringPlan : IDisposable
     private readonly HookSite[] sites;
     private readonly Dictionary<(HookSite Site, string Active), BlockEdit> made = [];
 
-    public SteeringPlan(Recipe recipe, SaeSet saes)
+    public SteeringPlan(Recipe recipe, LoadedModel model)
     {
-        (this.recipe, this.saes) = (recipe, saes);
+        (this.recipe, saes) = (recipe, model.Saes);
         var edited = recipe.Edits.Where(edit => edit.Enabled).Select(edit => edit.Site);
-        sites = [.. recipe.Interventions.Select(intervention => intervention.Site).Concat(edited).Distinct().Order()];
+        sites = [.. recipe.Interventions.Select(intervention => intervention.Site).Concat(edited).Distinct().OrderBy(model.Model.OrderOf)];
         var steps = Enumerable.Range(0, recipe.Steps).Where(step => At(step).Count > 0);
         FirstStep = steps.Select(step => (int?)step).FirstOrDefault();
     }

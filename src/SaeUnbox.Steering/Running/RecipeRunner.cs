@@ -24,7 +24,7 @@ public sealed class RecipeRunner(LoadedModel model, int prefixes = 4) : IDisposa
         model.UseThreads();
         using var scope = NewDisposeScope();
         using var mode = no_grad();
-        using var plan = new SteeringPlan(recipe, model.Saes);
+        using var plan = new SteeringPlan(recipe, model);
         var stages = new StageClock();
         var prefix = stages.Time("text", () => Begin(recipe, request.Recorder));
         var pass = new RecipePass(model, recipe, request, plan, prefix);
@@ -47,18 +47,18 @@ public sealed class RecipeRunner(LoadedModel model, int prefixes = 4) : IDisposa
             Width = recipe.Width,
             Height = recipe.Height,
         };
-        if (recorder is null) return cache.For(recipe, () => new Prefix(model.Pipeline.Begin(request)));
-        var conditioning = model.Pipeline.Encode(request);
+        if (recorder is null) return cache.For(recipe, () => new Prefix(model.Model.Begin(request)));
+        var conditioning = model.Model.Encode(request);
         recorder.Keep("text.hidden", conditioning.Hidden);
         recorder.Keep("text.pooled", conditioning.Pooled);
-        var prefix = cache.For(recipe, () => new Prefix(model.Pipeline.Begin(request, conditioning)));
+        var prefix = cache.For(recipe, () => new Prefix(model.Model.Begin(request, conditioning)));
         recorder.Keep("noise", prefix.Run.StartNoise);
         return prefix;
     }
 
     private Picture Decode(Tensor latents, RunRecorder? recorder, CancellationToken cancellation)
     {
-        var image = model.Pipeline.Decode(latents, cancellation);
+        var image = model.Model.Decode(latents, cancellation);
         recorder?.Keep("image", image);
         var pixels = Pixels.ToBytes(image);
         return new Picture((int)pixels.shape[2], (int)pixels.shape[1], 3, pixels.bytes.ToArray());
@@ -116,8 +116,8 @@ public sealed record StageTiming(string Stage, TimeSpan Duration)
 /// Keeps every tensor of a run for a script to look at: text.hidden [B, 77, D], text.pooled [B, P], noise, step.N.latents,
 /// latents [1, C, h, w], image [1, 3, H, W] from 0 to 1, and of each site SITE.input and SITE.output (after hooks) [steps, B, C, h, w].
 /// </summary>
-/// <param name="sites">Codes of the sites to keep; where there are any, the run is made whole, from its first step.</param>
-public sealed class RunRecorder(IReadOnlyList<string> sites) : IDisposable
+/// <param name="sites">The sites to keep; where there are any, the run is made whole, from its first step.</param>
+public sealed class RunRecorder(IReadOnlyList<HookSite> sites) : IDisposable
 {
     private readonly Dictionary<string, Tensor> tensors = [];
     private readonly Dictionary<string, List<Tensor>> series = [];
@@ -130,7 +130,7 @@ public sealed class RunRecorder(IReadOnlyList<string> sites) : IDisposable
     internal void Keep(string name, Tensor tensor) => tensors[name] = Copy(tensor);
 
     /// <summary>Watches the sites until disposed; set after all edits, it sees what they made.</summary>
-    internal IEnumerable<IDisposable> Watch(UNet unet) => sites.Select(site => unet.Hook(site, (input, output) =>
+    internal IEnumerable<IDisposable> Watch(ISteerableModel model) => sites.Select(site => model.Hook(site, (input, output) =>
     {
         Append($"{site}.input", input);
         Append($"{site}.output", output);

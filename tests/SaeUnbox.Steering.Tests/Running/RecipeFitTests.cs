@@ -58,7 +58,7 @@ public sealed class RecipeFitTests(GoldenModel model) : IClassFixture<GoldenMode
     public void Require_AblateWhereNoAutoencoderIs_IsAllowed()
     {
         var loaded = model.For("turbo1");
-        var site = HookSite.Parse(loaded.Pipeline.UNet.Sites.First(site => loaded.Info.Sites.All(sae => sae.Site.Code != site.Code)).Code);
+        var site = loaded.Model.Sites.First(shape => loaded.Info.Find(shape.Site) is null).Site;
         RecipeFit.Require(model.Recipe("turbo1") with { Interventions = [new SiteIntervention.Ablate(site)] }, loaded);
         Assert.Throws<RecipeException>(() =>
             RecipeFit.Require(model.Recipe("turbo1") with { Interventions = [new SiteIntervention.Reconstruct(site)] }, loaded));

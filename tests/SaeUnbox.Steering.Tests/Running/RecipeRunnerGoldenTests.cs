@@ -15,7 +15,7 @@ public sealed class RecipeRunnerGoldenTests(GoldenModel model) : IClassFixture<G
     {
         using var scope = NewDisposeScope();
         using var runner = new RecipeRunner(model.For(run));
-        using var recorder = new RunRecorder([.. model.For(run).Saes.Keys.Select(site => site.Code)]);
+        using var recorder = new RunRecorder([.. model.For(run).Saes.Keys]);
         var recipe = model.Recipe(run);
         var outcome = runner.Run(recipe, new RunRequest { Recorder = recorder });
 
@@ -73,7 +73,7 @@ public sealed class RecipeRunnerGoldenTests(GoldenModel model) : IClassFixture<G
     {
         using var scope = NewDisposeScope();
         using var runner = new RecipeRunner(loaded);
-        using var recorder = new RunRecorder([.. loaded.Saes.Keys.Select(site => site.Code)]);
+        using var recorder = new RunRecorder([.. loaded.Saes.Keys]);
         runner.Run(recipe, new RunRequest { Recorder = recorder, Picture = false });
         TensorAssert.Close(GoldenTensors.Read(file, $"{name}/latents"), recorder["latents"], tolerance);
         foreach (var site in recipe.Edits.Select(edit => edit.Site).Concat(recipe.Interventions.Select(one => one.Site)).Distinct())

@@ -25,7 +25,7 @@ internal sealed class MiniNetwork : IDisposable
         UNet = new UNet(unet, UNetConfig.From(JsonConfig.Load(Path.Combine(folder, "unet", "config.json"))));
         _text = new ClipTextEncoder(text, ClipTextConfig.From(JsonConfig.Load(Path.Combine(folder, "text_encoder", "config.json"))));
         _text2 = new ClipTextEncoder(text2, ClipTextConfig.From(JsonConfig.Load(Path.Combine(folder, "text_encoder_2", "config.json"))));
-        Heads = [.. MiniSites.All.Select(site => new LabelHead(heads.At(site), UNet.SiteOf(site).Channels))];
+        Heads = [.. MiniSites.All.Select(site => new LabelHead(heads.At(site.Code), UNet.ShapeOf(site).Channels))];
         foreach (var weights in _weights)
             weights.Load();
         KeyValuePair<string, Tensor>[] leaves = [.. NamedTensors.Of(unet, "unet."), .. NamedTensors.Of(text, "text_encoder."), .. NamedTensors.Of(text2, "text_encoder_2."),
@@ -70,7 +70,7 @@ internal sealed class MiniNetwork : IDisposable
         var silent = zeros_like(hidden);
         var cut = MiniSites.ReadersAfter.Skip(cutFrom).ToHashSet();
         var timeIds = tensor(_timeIds, device: Device).unsqueeze(0).repeat(noise.shape[0], 1);
-        using var conditioning = UNet.Prepare(site => cut.Contains(site.Code) ? silent : hidden, pooled, timeIds);
+        using var conditioning = UNet.Prepare(site => cut.Contains(site) ? silent : hidden, pooled, timeIds);
         var velocity = UNet.Forward(noise.Times(Noise), tensor(Timestep, device: Device), conditioning);
         return (noise.Times(Sigma * Signal * Signal) - velocity.Times(Noise)).MoveToOuterDisposeScope();
     }
@@ -100,10 +100,10 @@ internal sealed class MiniNetwork : IDisposable
 internal static class MiniSites
 {
     /// <summary>The four sites, in the order the U-Net runs them.</summary>
-    public static readonly IReadOnlyList<string> All = ["down.2.1", "mid.0", "up.0.0", "up.0.1"];
+    public static readonly IReadOnlyList<HookSite> All = HookSite.Named;
 
     /// <summary>The transformers that read the text after the first site: number i and on come after site i.</summary>
-    public static readonly IReadOnlyList<string> ReadersAfter = ["mid.0", "up.0.0", "up.0.1", "up.0.2"];
+    public static readonly IReadOnlyList<HookSite> ReadersAfter = [HookSite.Middle, HookSite.Details, HookSite.Style, HookSite.Up(0, 2)];
 
     public const int Grid = Scenes.CellMask.Side;
 }

@@ -43,8 +43,8 @@ internal sealed class NetworkTraining : IDisposable
         var features = start is null ? null : FeatureDirections.Of(start, options, device);
         _memories = [.. MiniSites.All.Index().Select(site =>
         {
-            var channels = Network.UNet.SiteOf(site.Item).Channels;
-            return new SiteMemory(site.Item, channels, features?[site.Index] ?? FeatureDirections.None(channels), device);
+            var channels = Network.UNet.ShapeOf(site.Item).Channels;
+            return new SiteMemory(site.Item.Code, channels, features?[site.Index] ?? FeatureDirections.None(channels), device);
         })];
         _average = Row.Of(Network.Leaves.Select(leaf => leaf.Value)).DetachFromDisposeScope();
         var others = Network.Leaves.SkipLast(Network.Matrices.Count).ToArray();

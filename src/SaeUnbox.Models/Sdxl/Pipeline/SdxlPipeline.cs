@@ -8,8 +8,11 @@ namespace SaeUnbox.Models;
 /// Text to image with SDXL (arXiv 2307.01952) and SDXL Turbo: encode the prompts, denoise latents step by step, decode them.
 /// Used by one thread at a time; the tensors it returns belong to the caller's dispose scope.
 /// </summary>
-public sealed class SdxlPipeline : IDisposable
+public sealed class SdxlPipeline : ISteerableModel
 {
+    private const int FewSteps = 1, ManySteps = 25;
+    private const double UsualGuidance = 8;
+
     private readonly IReadOnlyList<IDisposable> _owned;
 
     /// <param name="owned">Disposed with the pipeline: the weights of its parts.</param>
@@ -21,6 +24,15 @@ public sealed class SdxlPipeline : IDisposable
         ForceZerosForEmptyPrompt = forceZerosForEmptyPrompt;
         _owned = owned ?? [];
     }
+
+    public IReadOnlyList<SiteShape> Sites => UNet.Sites;
+
+    // No file says which number of steps a model was distilled for. Few-step models ship a trailing or ancestral scheduler.
+    public RunDefaults Defaults => Scheduler.Ancestral || Scheduler.Spacing == TimestepSpacing.Trailing
+        ? new(FewSteps, 0, UNet.Config.SampleSize * PixelsPerCell)
+        : new(ManySteps, UsualGuidance, UNet.Config.SampleSize * PixelsPerCell);
+
+    public int PixelsPerCell => Autoencoder.PixelsPerCell;
 
     public PromptEncoder PromptEncoder { get; }
 
@@ -40,8 +52,8 @@ public sealed class SdxlPipeline : IDisposable
     /// <exception cref="CheckpointException">Weights are missing, broken, or do not fit the configuration.</exception>
     public static SdxlPipeline Load(string folder, SdxlPipelineOptions? options = null) => SdxlPipelineLoader.Load(folder, options ?? new());
 
-    /// <summary>Encodes prompts and sizes of a request; under guidance the negative prompts come first.</summary>
-    /// <exception cref="ModelException">The request cannot be used.</exception>
+    public string? WarnAbout(string prompt) => PromptEncoder.Tokenize(prompt).First.Warning;
+
     public Conditioning Encode(ImageRequest request)
     {
         request.Validate(Autoencoder.PixelsPerCell);
@@ -61,10 +73,6 @@ public sealed class SdxlPipeline : IDisposable
         return new Conditioning(hidden.MoveToOuterDisposeScope(), pooled.MoveToOuterDisposeScope(), timeIds.MoveToOuterDisposeScope());
     }
 
-    /// <summary>Prepares a run; its steps are made by <see cref="DenoisingRun.Denoise"/>.</summary>
-    /// <param name="request">What to make.</param>
-    /// <param name="conditioning">What <see cref="Encode(ImageRequest)"/> gave for the same prompts, size and guidance; null: it is made.</param>
-    /// <exception cref="ModelException">The request cannot be used.</exception>
     public DenoisingRun Begin(ImageRequest request, Conditioning? conditioning = null)
     {
         request.Validate(Autoencoder.PixelsPerCell);
@@ -82,7 +90,13 @@ public sealed class SdxlPipeline : IDisposable
         return new DenoisingRun(UNet, request, scheduler, UNet.Prepare(hidden, pooled, timeIds), noise);
     }
 
-    /// <summary>Latents to pictures, [B, 3, H, W], 0 … 1, float32.</summary>
+    public IDisposable Hook(HookSite site, SiteHook hook) => UNet.Hook(site, hook);
+
+    public UNetRun Run(DenoisingInput input, IReadOnlyCollection<HookSite> capture, bool stop = false, CancellationToken cancellation = default) =>
+        UNet.Run(input.Sample, input.Timestep, input.Conditioning, capture, stop, cancellation);
+
+    public Tensor Resume(UNetState state, CancellationToken cancellation = default) => UNet.Resume(state, cancellation);
+
     public Tensor Decode(Tensor latents, CancellationToken cancellation = default)
     {
         using var scope = NewDisposeScope();

@@ -12,7 +12,7 @@ internal abstract class Stage
     public bool DropsSkip { get; init; }
 
     /// <summary>Set where the stage's result can be watched and changed.</summary>
-    public virtual UNetSite? Site => null;
+    public virtual SiteShape? Site => null;
 
     public abstract Tensor Forward(Walk walk);
 }
@@ -29,13 +29,13 @@ internal sealed class ResnetStage(ResnetBlock block) : Stage
         block.Forward(DropsSkip ? cat([walk.Hidden, walk.NextSkip], 1) : walk.Hidden, walk.Time);
 }
 
-internal sealed class TransformerStage(Transformer2D transformer, UNetSite site) : Stage
+internal sealed class TransformerStage(Transformer2D transformer, SiteShape site) : Stage
 {
-    public override UNetSite Site => site;
+    public override SiteShape Site => site;
 
     public IReadOnlyList<Tensor> KeyValues(Tensor text) => transformer.KeyValues(text);
 
-    public override Tensor Forward(Walk walk) => transformer.Forward(walk.Hidden, walk.Conditioning.KeyValues[site.Code]);
+    public override Tensor Forward(Walk walk) => transformer.Forward(walk.Hidden, walk.Conditioning.KeyValues[site.Site]);
 }
 
 /// <summary>To the size of the next skip connection, which is not twice the hidden picture's where a side was odd.</summary>
@@ -101,7 +101,7 @@ internal sealed class StageList
             AddResnet($"{path}.resnets.{i}", level.Channels, pushesSkip: !level.DownAttention);
             if (level.DownAttention)
             {
-                AddTransformer(path, $"down.{index}.{i}", i, index, pushesSkip: true);
+                AddTransformer(HookSite.Down(index, i), index, pushesSkip: true);
             }
         }
 
@@ -115,7 +115,7 @@ internal sealed class StageList
     private void AddMiddle()
     {
         AddResnet("mid_block.resnets.0", _channels);
-        AddTransformer("mid_block", "mid.0", 0, _config.Levels.Count - 1);
+        AddTransformer(HookSite.Mid(0), _config.Levels.Count - 1);
         AddResnet("mid_block.resnets.1", _channels);
     }
 
@@ -129,7 +129,7 @@ internal sealed class StageList
             AddResnet($"{path}.resnets.{i}", level.Channels, skipChannels: _skipChannels.Pop());
             if (level.UpAttention)
             {
-                AddTransformer(path, $"up.{index}.{i}", i, levelIndex);
+                AddTransformer(HookSite.Up(index, i), levelIndex);
             }
         }
 
@@ -154,12 +154,10 @@ internal sealed class StageList
         Add(new ResnetStage(block) { PushesSkip = pushesSkip, DropsSkip = skipChannels > 0 });
     }
 
-    private void AddTransformer(string block, string code, int index, int levelIndex, bool pushesSkip = false)
+    private void AddTransformer(HookSite site, int levelIndex, bool pushesSkip = false)
     {
-        var path = $"{block}.attentions.{index}";
-        var transformer = new Transformer2D(_weights.At(path), _config, _config.Levels[levelIndex]);
-        var site = new UNetSite(code, $"unet.{path}", _channels, 1 << levelIndex);
-        Add(new TransformerStage(transformer, site) { PushesSkip = pushesSkip });
+        var transformer = new Transformer2D(_weights.At(site.ModulePath["unet.".Length..]), _config, _config.Levels[levelIndex]);
+        Add(new TransformerStage(transformer, new SiteShape(site, _channels, 1 << levelIndex)) { PushesSkip = pushesSkip });
     }
 
     private void Add(Stage stage)

@@ -11,7 +11,7 @@ public sealed class UNet
 {
     private readonly HookTable _hooks = new();
     private readonly IReadOnlyList<Stage> _stages;
-    private readonly Dictionary<string, int> _stageOfSite;
+    private readonly Dictionary<HookSite, int> _stageOfSite;
     private readonly TimeEmbedding _timeEmbedding;
     private readonly TimeEmbedding _addEmbedding;
     private readonly Sinusoid _timestepSinusoid;
@@ -28,22 +28,22 @@ public sealed class UNet
         _timeEmbedding = new TimeEmbedding(weights.At("time_embedding"), config.Levels[0].Channels, config.TimeChannels);
         _addEmbedding = new TimeEmbedding(weights.At("add_embedding"), config.AdditionChannels, config.TimeChannels);
         _stages = StageList.Build(weights, config);
-        Sites = [.. _stages.Select(stage => stage.Site).OfType<UNetSite>()];
-        _stageOfSite = _stages.Index().Where(s => s.Item.Site is not null).ToDictionary(s => s.Item.Site!.Code, s => s.Index);
+        Sites = [.. _stages.Select(stage => stage.Site).OfType<SiteShape>()];
+        _stageOfSite = _stages.Index().Where(s => s.Item.Site is not null).ToDictionary(s => s.Item.Site!.Site, s => s.Index);
     }
 
     public UNetConfig Config { get; }
 
-    /// <summary>Every transformer, in the order a walk meets them.</summary>
-    public IReadOnlyList<UNetSite> Sites { get; }
+    /// <summary>All transformers, in the order a pass reaches them.</summary>
+    public IReadOnlyList<SiteShape> Sites { get; }
 
     /// <exception cref="ModelException">There is no such site.</exception>
-    public UNetSite SiteOf(string code) => Sites.FirstOrDefault(site => site.Code == code)
-        ?? throw new ModelException($"The U-Net has no site \"{code}\"; it has {string.Join(", ", Sites.Select(s => s.Code))}.");
+    public SiteShape ShapeOf(HookSite site) => Sites.FirstOrDefault(shape => shape.Site == site)
+        ?? throw new ModelException($"The U-Net has no site {site}; its sites are {string.Join(", ", Sites.Select(shape => shape.Site))}.");
 
     /// <summary>Sets a hook until the scope returned is disposed. Several at one site run in the order they were set.</summary>
     /// <exception cref="ModelException">There is no such site.</exception>
-    public IDisposable Hook(string site, SiteHook hook) => _hooks.Add(SiteOf(site), hook);
+    public IDisposable Hook(HookSite site, SiteHook hook) => _hooks.Add(ShapeOf(site).Site, hook);
 
     /// <summary>Computes, once for a prompt, all that does not depend on the step.</summary>
     /// <param name="hidden">Hidden states of the text, [B, T, D].</param>
@@ -54,11 +54,11 @@ public sealed class UNet
 
     /// <summary>As <see cref="Prepare(Tensor, Tensor, Tensor)"/>, with a text for every transformer of its own (P+, arXiv 2303.09522).</summary>
     /// <param name="hiddenOf">Hidden states of the text that a transformer reads, [B, T, D].</param>
-    public UNetConditioning Prepare(Func<UNetSite, Tensor> hiddenOf, Tensor pooled, Tensor timeIds) => Prepare(hiddenOf, pooled, timeIds, pooled.shape[0]);
+    public UNetConditioning Prepare(Func<HookSite, Tensor> hiddenOf, Tensor pooled, Tensor timeIds) => Prepare(hiddenOf, pooled, timeIds, pooled.shape[0]);
 
-    private UNetConditioning Prepare(Func<UNetSite, Tensor> hiddenOf, Tensor pooled, Tensor timeIds, long batch)
+    private UNetConditioning Prepare(Func<HookSite, Tensor> hiddenOf, Tensor pooled, Tensor timeIds, long batch)
     {
-        var texts = _stages.OfType<TransformerStage>().Select(stage => (Stage: stage, Hidden: hiddenOf(stage.Site))).ToArray();
+        var texts = _stages.OfType<TransformerStage>().Select(stage => (Stage: stage, Hidden: hiddenOf(stage.Site.Site))).ToArray();
         foreach (var (_, hidden) in texts)
         {
             Require(hidden.dim() == 3 && hidden.shape[0] == batch && hidden.shape[2] == Config.TextChannels,
@@ -72,7 +72,7 @@ public sealed class UNet
         using var scope = NewDisposeScope();
         var times = _timeIdSinusoid.Forward(timeIds.flatten()).reshape(batch, -1);
         var addition = _addEmbedding.Forward(cat([pooled.to_type(_dtype), times.to_type(_dtype)], 1));
-        return new UNetConditioning(batch, addition, texts.ToDictionary(t => t.Stage.Site.Code, t => t.Stage.KeyValues(t.Hidden.to_type(_dtype))));
+        return new UNetConditioning(batch, addition, texts.ToDictionary(t => t.Stage.Site.Site, t => t.Stage.KeyValues(t.Hidden.to_type(_dtype))));
     }
 
     /// <summary>Predicts from latents, running every stage and the hooks that are set.</summary>
@@ -85,7 +85,7 @@ public sealed class UNet
 
     /// <summary>As <see cref="Forward"/>, and holds the state before each of the sites in <paramref name="capture"/>.</summary>
     /// <param name="stop">End after the last of these sites and its hooks; the output is then null.</param>
-    public UNetRun Run(Tensor sample, Tensor timestep, UNetConditioning conditioning, IReadOnlyCollection<string> capture,
+    public UNetRun Run(Tensor sample, Tensor timestep, UNetConditioning conditioning, IReadOnlyCollection<HookSite> capture,
         bool stop = false, CancellationToken cancellation = default)
     {
         Require(sample.dim() == 4 && sample.shape[1] == Config.InChannels, "The latents", $"[B, {Config.InChannels}, H, W]", sample);
@@ -100,14 +100,14 @@ public sealed class UNet
     public Tensor Resume(UNetState state, CancellationToken cancellation = default) => Resume(state, [], cancellation: cancellation).Output!;
 
     /// <summary>As <see cref="Resume(UNetState, CancellationToken)"/>, and holds the states before later sites, or the state's own.</summary>
-    public UNetRun Resume(UNetState state, IReadOnlyCollection<string> capture, bool stop = false, CancellationToken cancellation = default)
+    public UNetRun Resume(UNetState state, IReadOnlyCollection<HookSite> capture, bool stop = false, CancellationToken cancellation = default)
     {
         using var scope = NewDisposeScope();
         using var walk = state.Walk.Copy();
         return Continue(walk, state.Stage, state.Output, capture, stop, cancellation);
     }
 
-    private UNetRun Continue(Walk walk, int first, Tensor? firstOutput, IReadOnlyCollection<string> capture, bool stop, CancellationToken cancellation)
+    private UNetRun Continue(Walk walk, int first, Tensor? firstOutput, IReadOnlyCollection<HookSite> capture, bool stop, CancellationToken cancellation)
     {
         var wanted = Wanted(capture, first);
         if (stop && wanted.Count == 0)
@@ -116,7 +116,7 @@ public sealed class UNet
         }
 
         var last = stop ? wanted.Max() : _stages.Count - 1;
-        var states = new Dictionary<string, UNetState>();
+        var states = new Dictionary<HookSite, UNetState>();
         try
         {
             for (var i = first; i <= last; i++)
@@ -126,10 +126,10 @@ public sealed class UNet
                 var output = i == first && firstOutput is not null ? Walk.Own(firstOutput) : Walk.Compute(() => stage.Forward(walk));
                 if (wanted.Contains(i))
                 {
-                    states.Add(stage.Site!.Code, new UNetState(i, stage.Site, walk.Copy(), Walk.Own(output)));
+                    states.Add(stage.Site!.Site, new UNetState(i, stage.Site.Site, walk.Copy(), Walk.Own(output)));
                 }
 
-                walk.Advance(stage, stage.Site is { } site ? Hooked(site, walk.Hidden, output) : output);
+                walk.Advance(stage, stage.Site is { } site ? Hooked(site.Site, walk.Hidden, output) : output);
             }
         }
         catch
@@ -141,16 +141,16 @@ public sealed class UNet
         return new UNetRun(stop ? null : walk.Hidden.alias().MoveToOuterDisposeScope(), states);
     }
 
-    private HashSet<int> Wanted(IReadOnlyCollection<string> capture, int first)
+    private HashSet<int> Wanted(IReadOnlyCollection<HookSite> capture, int first)
     {
-        var wanted = capture.ToDictionary(code => code, code => _stageOfSite[SiteOf(code).Code]);
+        var wanted = capture.ToDictionary(site => site, site => _stageOfSite[ShapeOf(site).Site]);
         return wanted.FirstOrDefault(pair => pair.Value < first).Key is { } passed
-            ? throw new ModelException($"The state to go on from, before {_stages[first].Site?.Code}, has passed {passed} already.")
+            ? throw new ModelException($"The state to go on from, before {_stages[first].Site?.Site}, has passed {passed} already.")
             : [.. wanted.Values];
     }
 
     // Takes over the output's handle and gives an owned one back, whatever the hooks do.
-    private Tensor Hooked(UNetSite site, Tensor input, Tensor output)
+    private Tensor Hooked(HookSite site, Tensor input, Tensor output)
     {
         using (output)
         {
@@ -183,7 +183,7 @@ public sealed class UNet
 /// </summary>
 public sealed class UNetConditioning : IDisposable
 {
-    internal UNetConditioning(long batch, Tensor addition, IReadOnlyDictionary<string, IReadOnlyList<Tensor>> keyValues)
+    internal UNetConditioning(long batch, Tensor addition, IReadOnlyDictionary<HookSite, IReadOnlyList<Tensor>> keyValues)
     {
         Batch = batch;
         Addition = addition.DetachFromDisposeScope();
@@ -201,7 +201,7 @@ public sealed class UNetConditioning : IDisposable
     internal Tensor Addition { get; }
 
     /// <summary>By site, in the order of its basic blocks: [B, T, 2C].</summary>
-    internal IReadOnlyDictionary<string, IReadOnlyList<Tensor>> KeyValues { get; }
+    internal IReadOnlyDictionary<HookSite, IReadOnlyList<Tensor>> KeyValues { get; }
 
     public void Dispose()
     {
@@ -216,7 +216,7 @@ public sealed class UNetConditioning : IDisposable
 /// <summary>What a forward pass with captures gives.</summary>
 public sealed class UNetRun : IDisposable
 {
-    internal UNetRun(Tensor? output, IReadOnlyDictionary<string, UNetState> states)
+    internal UNetRun(Tensor? output, IReadOnlyDictionary<HookSite, UNetState> states)
     {
         Output = output;
         States = states;
@@ -225,8 +225,8 @@ public sealed class UNetRun : IDisposable
     /// <summary>The prediction, [B, out, H, W]; null where the walk stopped after the last captured site.</summary>
     public Tensor? Output { get; }
 
-    /// <summary>The captured states by site code.</summary>
-    public IReadOnlyDictionary<string, UNetState> States { get; }
+    /// <summary>The captured states by site.</summary>
+    public IReadOnlyDictionary<HookSite, UNetState> States { get; }
 
     public void Dispose()
     {
@@ -245,7 +245,7 @@ public sealed class UNetRun : IDisposable
 /// </summary>
 public sealed class UNetState : IDisposable
 {
-    internal UNetState(int stage, UNetSite site, Walk walk, Tensor output)
+    internal UNetState(int stage, HookSite site, Walk walk, Tensor output)
     {
         Stage = stage;
         Site = site;
@@ -253,7 +253,7 @@ public sealed class UNetState : IDisposable
         Output = output;
     }
 
-    public UNetSite Site { get; }
+    public HookSite Site { get; }
 
     /// <summary>What the site was given, [B, C, h, w]. The state's own: not to be written to or disposed.</summary>
     public Tensor Input => Walk.Hidden;
@@ -286,19 +286,19 @@ internal sealed class HookTable
 {
     private readonly List<Entry> _entries = [];
 
-    public IDisposable Add(UNetSite site, SiteHook hook)
+    public IDisposable Add(HookSite site, SiteHook hook)
     {
-        var entry = new Entry(this, site.Code, hook);
+        var entry = new Entry(this, site, hook);
         _entries.Add(entry);
         return entry;
     }
 
     /// <summary>The output after every hook of the site, a handle of its own; each hook sees the one before's output and the same input.</summary>
-    public Tensor Apply(UNetSite site, Tensor input, Tensor output)
+    public Tensor Apply(HookSite site, Tensor input, Tensor output)
     {
         using var scope = NewDisposeScope();
         var current = output;
-        foreach (var entry in _entries.Where(e => e.Site == site.Code).ToArray())
+        foreach (var entry in _entries.Where(e => e.Site == site).ToArray())
         {
             current = Checked(site, entry.Hook(input, current), output);
         }
@@ -306,14 +306,14 @@ internal sealed class HookTable
         return ChannelsLast.Of(current).alias().MoveToOuterDisposeScope();
     }
 
-    private static Tensor Checked(UNetSite site, Tensor result, Tensor output) =>
+    private static Tensor Checked(HookSite site, Tensor result, Tensor output) =>
         result.shape.SequenceEqual(output.shape) && result.dtype == output.dtype
             ? result
-            : throw new ModelException($"A hook at {site.Code} returned {result}, and must return what it was given: {output}.");
+            : throw new ModelException($"A hook at {site} returned {result}, and must return what it was given: {output}.");
 
-    private sealed class Entry(HookTable table, string site, SiteHook hook) : IDisposable
+    private sealed class Entry(HookTable table, HookSite site, SiteHook hook) : IDisposable
     {
-        public string Site => site;
+        public HookSite Site => site;
 
         public SiteHook Hook => hook;
 
@@ -321,9 +321,7 @@ internal sealed class HookTable
     }
 }
 
-/// <summary>A transformer of the U-Net: a place whose output can be watched and changed.</summary>
-/// <param name="Code">Short name: block, index of the block, index of the transformer in it, e.g. "down.2.1", "mid.0".</param>
-/// <param name="ModulePath">Name in the reference pipeline, e.g. "unet.down_blocks.2.attentions.1".</param>
+/// <summary>A site of a model: a transformer whose output can be read and changed.</summary>
 /// <param name="Channels">Width of its input and output.</param>
-/// <param name="Downscale">The latents' side over the site's side, where it halves evenly.</param>
-public sealed record UNetSite(string Code, string ModulePath, int Channels, int Downscale);
+/// <param name="Downscale">Side of the latents divided by the side of the site's grid, if it halves evenly.</param>
+public sealed record SiteShape(HookSite Site, int Channels, int Downscale);

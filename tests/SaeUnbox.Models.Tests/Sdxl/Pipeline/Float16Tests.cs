@@ -36,7 +36,7 @@ public sealed class Float16Tests
         using var scope = NewDisposeScope();
         using var pipeline = SdxlPipeline.Load(Goldens.At("model"), new SdxlPipelineOptions { DType = float16 });
         var met = new List<TorchSharp.torch.ScalarType>();
-        var hooks = pipeline.UNet.Sites.Select(site => pipeline.UNet.Hook(site.Code, (input, output) =>
+        var hooks = pipeline.UNet.Sites.Select(site => pipeline.UNet.Hook(site.Site, (input, output) =>
         {
             met.AddRange([input.dtype, output.dtype]);
             return output;

@@ -35,13 +35,13 @@ public sealed class PipelineGoldenTests
         using var scope = NewDisposeScope();
         using var golden = new GoldenRun(name);
         using var pipeline = golden.LoadPipeline();
-        var sites = pipeline.UNet.Sites.Where(s => golden.File.Entries.ContainsKey($"{s.ModulePath}/input")).ToArray();
+        var sites = pipeline.UNet.Sites.Where(s => golden.File.Entries.ContainsKey($"{s.Site.ModulePath}/input")).ToArray();
         Assert.NotEmpty(sites);
         using var run = pipeline.Begin(golden.Request);
         var seen = new List<Dictionary<string, (Tensor Input, Tensor Output)>>();
-        var hooks = sites.Select(site => pipeline.UNet.Hook(site.Code, (input, output) =>
+        var hooks = sites.Select(site => pipeline.UNet.Hook(site.Site, (input, output) =>
         {
-            seen[^1].Add(site.Code, (input.clone().DetachFromDisposeScope(), output.clone().DetachFromDisposeScope()));
+            seen[^1].Add(site.Site.Code, (input.clone().DetachFromDisposeScope(), output.clone().DetachFromDisposeScope()));
             return output;
         })).ToArray();
         _ = run.Denoise(predict: (input, cancellation) =>
@@ -54,8 +54,8 @@ public sealed class PipelineGoldenTests
         Assert.Equal(golden.Request.Steps, seen.Count);
         foreach (var site in sites)
         {
-            AssertBlock(golden, $"{site.ModulePath}/input", stack(seen.Select(s => s[site.Code].Input), 1));
-            AssertBlock(golden, $"{site.ModulePath}/output", stack(seen.Select(s => s[site.Code].Output), 1));
+            AssertBlock(golden, $"{site.Site.ModulePath}/input", stack(seen.Select(s => s[site.Site.Code].Input), 1));
+            AssertBlock(golden, $"{site.Site.ModulePath}/output", stack(seen.Select(s => s[site.Site.Code].Output), 1));
         }
     }
 

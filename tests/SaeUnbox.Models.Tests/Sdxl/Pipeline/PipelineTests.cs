@@ -31,7 +31,7 @@ public sealed class PipelineTests
         var unet = pipeline.UNet;
         using var run = pipeline.Begin(golden.Request);
         const int EditedStep = 1;
-        foreach (var site in (UNetSite[])[unet.Sites[0], unet.Sites[unet.Sites.Count / 2], unet.Sites[^1]])
+        foreach (var site in (SiteShape[])[unet.Sites[0], unet.Sites[unet.Sites.Count / 2], unet.Sites[^1]])
         {
             // Painting from step 1 on: once from the beginning, once from the state of step 1 just before the site.
             var edited = run.Denoise(predict: (input, _) => Paint(input)).Last();
@@ -40,7 +40,7 @@ public sealed class PipelineTests
             var before = run.Denoise(predict: (input, _) =>
             {
                 held?.Dispose();
-                held = unet.Run(input.Sample, input.Timestep, input.Conditioning, [site.Code]);
+                held = unet.Run(input.Sample, input.Timestep, input.Conditioning, [site.Site]);
                 return held.Output!.alias();
             }).ElementAt(EditedStep);
             var resumed = run.Denoise(EditedStep, before.Before, (input, _) => input.Step == EditedStep ? Resume() : Paint(input)).Last();
@@ -49,14 +49,14 @@ public sealed class PipelineTests
 
             Tensor Paint(DenoisingInput input)
             {
-                using var hook = input.Step >= EditedStep ? unet.Hook(site.Code, (_, output) => output.Plus(1)) : null;
+                using var hook = input.Step >= EditedStep ? unet.Hook(site.Site, (_, output) => output.Plus(1)) : null;
                 return unet.Forward(input.Sample, input.Timestep, input.Conditioning);
             }
 
             Tensor Resume()
             {
-                using var hook = unet.Hook(site.Code, (_, output) => output.Plus(1));
-                return unet.Resume(held!.States[site.Code]);
+                using var hook = unet.Hook(site.Site, (_, output) => output.Plus(1));
+                return unet.Resume(held!.States[site.Site]);
             }
         }
     }
@@ -125,7 +125,7 @@ public sealed class PipelineTests
         using var golden = new GoldenRun(GoldenRun.ShortestOfSeveralSteps);
         using var pipeline = golden.LoadPipeline();
         using var cancellation = new CancellationTokenSource();
-        var (first, last) = (pipeline.UNet.Sites[0].Code, pipeline.UNet.Sites[^1].Code);
+        var (first, last) = (pipeline.UNet.Sites[0].Site, pipeline.UNet.Sites[^1].Site);
         var reached = false;
         using var cancel = pipeline.UNet.Hook(first, (_, output) =>
         {

@@ -63,11 +63,11 @@ internal sealed class GoldenPass
     public Tensor this[string part] => _golden.Read($"{Name}/{part}");
 
     /// <summary>The sites whose input and output were recorded.</summary>
-    public IReadOnlyList<UNetSite> Sites =>
-        [.. _golden.Model.Sites.Where(site => _golden.Has($"{Name}/{site.ModulePath}/output"))];
+    public IReadOnlyList<SiteShape> Sites =>
+        [.. _golden.Model.Sites.Where(site => _golden.Has($"{Name}/{site.Site.ModulePath}/output"))];
 
     public Tensor Forward() => _golden.Model.Forward(this["sample"], this["timestep"], Conditioning);
 
-    public UNetRun Run(IReadOnlyCollection<string> capture, bool stop = false) =>
+    public UNetRun Run(IReadOnlyCollection<HookSite> capture, bool stop = false) =>
         _golden.Model.Run(this["sample"], this["timestep"], Conditioning, capture, stop);
 }

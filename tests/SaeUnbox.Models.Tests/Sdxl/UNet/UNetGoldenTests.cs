@@ -25,13 +25,13 @@ public sealed class UNetGoldenTests(GoldenUNet golden) : IClassFixture<GoldenUNe
             using var scope = NewDisposeScope();
             using var mode = inference_mode();
             Assert.NotEmpty(pass.Sites);
-            using var run = pass.Run([.. pass.Sites.Select(s => s.Code)]);
+            using var run = pass.Run([.. pass.Sites.Select(s => s.Site)]);
             TensorAssert.Close(pass["output"], run.Output!, Limit.UNetOutput);
             foreach (var site in pass.Sites)
             {
-                var state = run.States[site.Code];
-                TensorAssert.Close(pass[$"{site.ModulePath}/input"], state.Input, Limit.Block);
-                TensorAssert.Close(pass[$"{site.ModulePath}/output"], state.Output, Limit.Block);
+                var state = run.States[site.Site];
+                TensorAssert.Close(pass[$"{site.Site.ModulePath}/input"], state.Input, Limit.Block);
+                TensorAssert.Close(pass[$"{site.Site.ModulePath}/output"], state.Output, Limit.Block);
             }
         }
     }
@@ -60,7 +60,7 @@ public sealed class UNetGoldenTests(GoldenUNet golden) : IClassFixture<GoldenUNe
         var mid = ("mid.0", "unet.mid_block.attentions.0", golden.Config.Levels[^1].Channels);
         var up = golden.Config.Levels.Reverse().SelectMany((level, i) =>
             Enumerable.Range(0, level.UpAttention ? level.Layers + 1 : 0).Select(j => ($"up.{i}.{j}", $"unet.up_blocks.{i}.attentions.{j}", level.Channels)));
-        Assert.Equal([.. down, mid, .. up], golden.Model.Sites.Select(s => (s.Code, s.ModulePath, s.Channels)));
+        Assert.Equal([.. down, mid, .. up], golden.Model.Sites.Select(s => (s.Site.Code, s.Site.ModulePath, s.Channels)));
     }
 
     [Fact]
@@ -69,12 +69,12 @@ public sealed class UNetGoldenTests(GoldenUNet golden) : IClassFixture<GoldenUNe
         using var scope = NewDisposeScope();
         using var mode = inference_mode();
         var pass = golden.Cases[0];
-        using var run = pass.Run([.. golden.Model.Sites.Select(s => s.Code)], stop: true);
+        using var run = pass.Run([.. golden.Model.Sites.Select(s => s.Site)], stop: true);
         Assert.Null(run.Output);
         foreach (var site in golden.Model.Sites)
         {
-            Assert.Equal(pass["sample"].shape[2] / site.Downscale, run.States[site.Code].Output.shape[2]);
-            Assert.Equal(site.Channels, run.States[site.Code].Output.shape[1]);
+            Assert.Equal(pass["sample"].shape[2] / site.Downscale, run.States[site.Site].Output.shape[2]);
+            Assert.Equal(site.Channels, run.States[site.Site].Output.shape[1]);
         }
     }
 }

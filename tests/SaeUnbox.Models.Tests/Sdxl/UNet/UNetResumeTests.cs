@@ -28,7 +28,7 @@ public sealed class UNetResumeTests(GoldenUNet golden) : IClassFixture<GoldenUNe
     {
         using var scope = NewDisposeScope();
         using var mode = inference_mode();
-        var seen = new List<string>();
+        var seen = new List<HookSite>();
         var hooks = AllSites.Select(site => golden.Model.Hook(site, (_, output) =>
         {
             seen.Add(site);
@@ -116,7 +116,7 @@ public sealed class UNetResumeTests(GoldenUNet golden) : IClassFixture<GoldenUNe
         using var mode = inference_mode();
         using var run = golden.Cases[0].Run([AllSites[1]], stop: true);
         var error = Assert.Throws<ModelException>(() => golden.Model.Resume(run.States[AllSites[1]], [AllSites[0]]));
-        Assert.Contains(AllSites[0], error.Message);
+        Assert.Contains(AllSites[0].Code, error.Message);
     }
 
     [Fact]
@@ -144,8 +144,8 @@ public sealed class UNetResumeTests(GoldenUNet golden) : IClassFixture<GoldenUNe
         Assert.False(reached);
     }
 
-    private string[] AllSites => [.. golden.Model.Sites.Select(site => site.Code)];
+    private HookSite[] AllSites => [.. golden.Model.Sites.Select(site => site.Site)];
 
     // Another edit at each site, of about the size of the output.
-    private static SiteHook Edit(string site) => (input, output) => output.Plus(input.Times(0.5 + site.Length % 3)).Plus(1);
+    private static SiteHook Edit(HookSite site) => (input, output) => output.Plus(input.Times(0.5 + site.Code.Length % 3)).Plus(1);
 }
