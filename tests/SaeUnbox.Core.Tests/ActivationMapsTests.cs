@@ -35,7 +35,7 @@ public class ActivationMapsTests
     public void Find_SiteAndStep_GivesTheMapOrNull()
     {
         var first = new SiteActivations(HookSite.Composition, 0, 1, 1, 4, [3], [1]);
-        var maps = new ActivationMaps([Maps, first]);
+        var maps = new ActivationMaps([first, Maps]);
 
         Assert.Same(Maps, maps.Find(HookSite.Style, 1));
         Assert.Null(maps.Find(HookSite.Style));

@@ -44,7 +44,6 @@ public class RecipeValidationTests
         { Valid with { Edits = [Edit(strength: double.NaN)] }, "edits[0].strength" },
         { Valid with { Edits = [Edit(), Edit(strength: 40.001)] }, "edits[1].strength" },
         { Valid with { Edits = [Edit() with { Feature = -1 }] }, "edits[0].feature" },
-        { Valid with { Edits = [Edit() with { Mode = (EditMode)9 }] }, "edits[0].mode" },
         { Valid with { Edits = [Edit() with { FirstStep = -1 }] }, "edits[0].firstStep" },
         { Valid with { Edits = [Edit() with { FirstStep = 4 }] }, "edits[0].firstStep" },
         { Valid with { Edits = [Edit() with { FirstStep = 2, LastStep = 2 }] }, "edits[0].lastStep" },

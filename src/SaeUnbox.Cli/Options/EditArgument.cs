@@ -7,6 +7,9 @@ namespace SaeUnbox.Cli.Options;
 /// <summary>An edit as written on the command line: <c>SITE:FEATURE:STRENGTH[:add|scale][@MASK][#FIRST-LAST]</c>, LAST exclusive.</summary>
 internal sealed partial record EditArgument(HookSite Site, int Feature, double Strength, EditMode Mode, string? Mask, int FirstStep, int? LastStep)
 {
+    /// <summary>How an edit is written, for help and messages.</summary>
+    public static readonly string Form = $"SITE:FEATURE:STRENGTH[:{EditMode.Names("|")}][@MASK][#FIRST-LAST]";
+
     /// <exception cref="CliException">The text is no edit; the message says which part is wrong.</exception>
     public static EditArgument Parse(string text)
     {
@@ -26,14 +29,10 @@ internal sealed partial record EditArgument(HookSite Site, int Feature, double S
         }
         if (rest.Contains('#')) throw Wrong(text, "after # two steps are expected, such as #0-2");
         var parts = rest.Split(':');
-        if (parts.Length is < 3 or > 4) throw Wrong(text, "it is written SITE:FEATURE:STRENGTH[:add|scale][@MASK][#FIRST-LAST], such as down.2.1:89:10");
+        if (parts.Length is < 3 or > 4) throw Wrong(text, $"it is written {Form}, such as down.2.1:89:10");
         if (!HookSite.TryParse(parts[0], out var site)) throw Wrong(text, $"'{Line.Quote(parts[0])}' is no site such as down.2.1, mid.0, up.0.0 or up.0.1");
-        var mode = parts.Length < 4 ? EditMode.Add : parts[3] switch
-        {
-            "add" => EditMode.Add,
-            "scale" => EditMode.Scale,
-            _ => throw Wrong(text, $"the mode '{Line.Quote(parts[3])}' is neither add nor scale"),
-        };
+        var mode = EditMode.Default;
+        if (parts.Length == 4 && !EditMode.TryParse(parts[3], out mode)) throw Wrong(text, $"the mode '{Line.Quote(parts[3])}' is not one of {EditMode.Names(", ")}");
         return new EditArgument(site, Number(text, "feature", parts[1]), Real(text, parts[2]), mode, mask, steps.First, steps.Last);
     }
 

@@ -15,7 +15,7 @@ internal sealed class RecipeArguments
     private readonly Option<double?> guidance = new("--guidance") { Description = "Guidance scale; up to 1 there is none (default: what the model is made for: 0 for a turbo model, else 8).", HelpName = "X" };
     private readonly Option<int?> width = new("--width") { Description = "Width in pixels, a multiple of 8 (default: what the model is made for).", HelpName = "W" };
     private readonly Option<int?> height = new("--height") { Description = "Height in pixels, a multiple of 8 (default: what the model is made for).", HelpName = "H" };
-    private readonly Option<string[]> edits = new("--edit") { Description = "SITE:FEATURE:STRENGTH[:add|scale][@MASK][#FIRST-LAST]; may be given several times. MASK: a PNG of the image's size, or JSON rows (a file or in place). LAST is exclusive.", HelpName = "EDIT" };
+    private readonly Option<string[]> edits = new("--edit") { Description = $"{EditArgument.Form}; may be given several times. MASK: a PNG of the image's size, or JSON rows (a file or in place). LAST is exclusive.", HelpName = "EDIT" };
     private readonly Option<string[]> reconstruct = new("--reconstruct") { Description = "Replace a site's contribution by its autoencoder's reconstruction; may be given several times.", HelpName = "SITE" };
     private readonly Option<string[]> ablate = new("--ablate") { Description = "Take a site's contribution away; may be given several times.", HelpName = "SITE" };
 

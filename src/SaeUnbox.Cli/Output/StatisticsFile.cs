@@ -9,7 +9,7 @@ internal static class StatisticsFile
     private const string Format = "saeunbox.statistics/1";
 
     public static void Write(
-        Stream stream, IReadOnlyList<(HookSite Site, SparseAutoencoder Sae, StatisticsReport Report)> measured, int neighbours, CancellationToken cancellation)
+        Stream stream, IReadOnlyList<(HookSite Site, IFeatureDictionary Sae, StatisticsReport Report)> measured, int neighbours, CancellationToken cancellation)
     {
         using var json = new Utf8JsonWriter(stream, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
         json.WriteStartObject();
@@ -25,7 +25,7 @@ internal static class StatisticsFile
             json.WriteStartObject(site.Code);
             WriteReport(json, sae, report);
             json.WriteStartObject("neighbours");
-            foreach (var other in measured.Where(other => other.Sae.Config.Width == sae.Config.Width))
+            foreach (var other in measured.Where(other => other.Sae.Width == sae.Width))
             {
                 cancellation.ThrowIfCancellationRequested();
                 json.WriteStartArray(other.Site.Code);
@@ -39,12 +39,12 @@ internal static class StatisticsFile
         json.WriteEndObject();
     }
 
-    private static void WriteReport(Utf8JsonWriter json, SparseAutoencoder sae, StatisticsReport report)
+    private static void WriteReport(Utf8JsonWriter json, IFeatureDictionary sae, StatisticsReport report)
     {
         json.WriteString("autoencoder", sae.Source);
-        json.WriteNumber("features", sae.Config.Features);
-        json.WriteNumber("k", sae.Config.K);
-        json.WriteNumber("width", sae.Config.Width);
+        json.WriteNumber("features", sae.Features);
+        json.WriteNumber("k", sae.K);
+        json.WriteNumber("width", sae.Width);
         json.WriteNumber("positions", report.Positions);
         json.WriteNumber("activePerPosition", report.ActivePerPosition);
         json.WriteNumber("dead", report.Dead);

@@ -1,15 +1,14 @@
 namespace SaeUnbox.Core;
 
 /// <summary>
-/// One feature painted at one site. Given strength s, mask m, and the feature's direction d, mean activation mean and
-/// activation z, <see cref="EditMode.Add"/> adds m · mean · s · d to the block's output, and <see cref="EditMode.Scale"/> adds
-/// s · m · z · d, so that -1 removes the feature and 1 doubles it.
+/// One feature painted at one site. Its <see cref="Mode"/> gives the formula in the strength s, the mask m, and the feature's
+/// direction d, mean activation mean and current activation z.
 /// </summary>
 /// <param name="Feature">Index in the site's dictionary, from 0.</param>
 /// <param name="Strength">From <see cref="RecipeLimits.MinStrength"/> to <see cref="RecipeLimits.MaxStrength"/>.</param>
 public sealed record FeatureEdit(HookSite Site, int Feature, double Strength)
 {
-    public EditMode Mode { get; init; } = EditMode.Add;
+    public EditMode Mode { get; init; } = EditMode.Default;
 
     /// <summary>Where the edit acts, one value per cell of the site's grid; null for everywhere.</summary>
     public BrushMask? Mask { get; init; }
@@ -24,15 +23,6 @@ public sealed record FeatureEdit(HookSite Site, int Feature, double Strength)
     public bool Enabled { get; init; } = true;
 
     public bool ActsAt(int step) => Enabled && step >= FirstStep && (LastStep is not { } last || step < last);
-}
-
-public enum EditMode
-{
-    /// <summary>Adds the feature's direction, scaled by the feature's mean activation.</summary>
-    Add,
-
-    /// <summary>Adds a multiple of the feature's current contribution.</summary>
-    Scale,
 }
 
 /// <summary>Replaces the whole output of a site's block at every step. Edits at the same site act on the result.</summary>

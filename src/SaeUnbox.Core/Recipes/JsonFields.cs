@@ -60,19 +60,27 @@ internal static class Fields
         return element.ValueKind is JsonValueKind.True or JsonValueKind.False ? null : "is neither true nor false";
     }
 
-    public static string? Word<T>(JsonElement element, out T value)
-        where T : struct, Enum
-    {
-        value = default;
-        return Text(element, out var text) ?? (Names.TryParse(text, out value) ? null : $"is {UntrustedText.Quote(text)}; write one of {string.Join(", ", Names.All<T>())}");
-    }
-
     public static string? OptionalWord<T>(JsonElement element, out T? value)
         where T : struct, Enum
     {
-        var problem = Word<T>(element, out var word);
+        value = null;
+        if (Text(element, out var text) is { } problem)
+            return problem;
+        if (!Names.TryParse<T>(text, out var word))
+            return $"is {UntrustedText.Quote(text)}; write one of {string.Join(", ", Names.All<T>())}";
         value = word;
-        return problem;
+        return null;
+    }
+
+    public static string? Mode(JsonElement element, out EditMode value)
+    {
+        value = EditMode.Default;
+        if (Text(element, out var text) is { } problem)
+            return problem;
+        if (!EditMode.TryParse(text, out var mode))
+            return $"is {UntrustedText.Quote(text)}; write one of {EditMode.Names(", ")}";
+        value = mode;
+        return null;
     }
 
     public static string? Site(JsonElement element, out HookSite value)

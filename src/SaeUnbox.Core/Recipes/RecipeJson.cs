@@ -91,7 +91,7 @@ internal static class RecipeReader
             fields.Required<int>("feature", Fields.Whole, 0),
             fields.Required<double>("strength", Fields.Number, 0))
         {
-            Mode = fields.Optional<EditMode>("mode", Fields.Word, EditMode.Add),
+            Mode = fields.Optional("mode", Fields.Mode, EditMode.Default),
             Mask = fields.Optional<BrushMask?>("mask", Fields.Mask, null),
             FirstStep = fields.Optional("firstStep", Fields.Whole, 0),
             LastStep = fields.Optional<int?>("lastStep", Fields.OptionalWhole, null),
@@ -140,7 +140,7 @@ internal static class RecipeWriter
     private static void Edit(StringBuilder json, FeatureEdit edit)
     {
         json.Text("site", edit.Site.Code).Number("feature", edit.Feature)
-            .Text("mode", Names.Of<EditMode>(edit.Mode)).Number("strength", edit.Strength).Text("mask", edit.Mask?.ToString());
+            .Text("mode", edit.Mode.Name).Number("strength", edit.Strength).Text("mask", edit.Mask?.ToString());
         if (edit.FirstStep != 0)
             json.Number("firstStep", edit.FirstStep);
         if (edit.LastStep is { } last)

@@ -105,7 +105,6 @@ internal sealed class RecipeChecker(int steps, List<RecipeError> errors)
         var before = errors.Count;
         Require(++_edits <= RecipeLimits.MaxEdits, path, $"exceeds the limit of {RecipeLimits.MaxEdits} edits");
         Require($"{path}.feature", RecipeRules.Feature(edit.Feature));
-        Require($"{path}.mode", RecipeRules.Defined(edit.Mode));
         Require($"{path}.strength", RecipeRules.Strength(edit.Strength));
         var cells = edit.Mask?.Cells.Length ?? 0;
         Require(_maskCells + cells <= RecipeLimits.MaxMaskCells, $"{path}.mask", $"exceeds the limit of {RecipeLimits.MaxMaskCells} cells in all masks together");

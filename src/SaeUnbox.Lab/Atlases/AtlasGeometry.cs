@@ -9,9 +9,9 @@ internal static class AtlasGeometry
     public static (HookSite Site, int Feature, double Cosine)[][] Neighbours(LoadedModel model, HookSite site, int count)
     {
         var sae = model.Saes[site];
-        var others = model.Saes.Where(other => other.Value.Config.Width == sae.Config.Width)
+        var others = model.Saes.Where(other => other.Value.Width == sae.Width)
             .Select(other => (Site: other.Key, Near: CosineNeighbours.Find(sae, other.Value, count))).ToArray();
-        return [.. Enumerable.Range(0, sae.Config.Features).Select(feature =>
+        return [.. Enumerable.Range(0, sae.Features).Select(feature =>
             others.SelectMany(other => other.Near[feature].Select(near => (other.Site, near.Feature, (double)near.Cosine))).ToArray())];
     }
 
@@ -156,7 +156,7 @@ internal static class CosineDistances
     // Rows held at once.
     private const int Chunk = 1024;
 
-    public static float[,] Between(SparseAutoencoder sae, IReadOnlyList<int> features)
+    public static float[,] Between(IFeatureDictionary sae, IReadOnlyList<int> features)
     {
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();

@@ -11,18 +11,18 @@ public sealed class ActivationStatistics : IDisposable
 {
     private const double Guard = 1e-8;
 
-    private readonly SparseAutoencoder _sae;
+    private readonly IFeatureDictionary _sae;
     private readonly RunningMoments _features;
     private readonly RunningMoments _inputs;
     private readonly RunningMoments _residuals;
     private long _positions;
 
-    public ActivationStatistics(SparseAutoencoder sae)
+    public ActivationStatistics(IFeatureDictionary sae)
     {
         _sae = sae;
-        _features = new RunningMoments(sae.Config.Features, sae.Device);
-        _inputs = new RunningMoments(sae.Config.Width, sae.Device);
-        _residuals = new RunningMoments(sae.Config.Width, sae.Device);
+        _features = new RunningMoments(sae.Features, sae.Device);
+        _inputs = new RunningMoments(sae.Width, sae.Device);
+        _residuals = new RunningMoments(sae.Width, sae.Device);
     }
 
     /// <summary>Takes differences output - input, channels last: [..., d].</summary>
@@ -31,8 +31,8 @@ public sealed class ActivationStatistics : IDisposable
         using var _ = no_grad();
         using var scope = NewDisposeScope();
         using var codes = _sae.Encode(x);
-        var rows = x.to(_sae.Device).to(ScalarType.Float32).reshape(-1, _sae.Config.Width);
-        var reconstruction = _sae.Decode(codes).reshape(-1, _sae.Config.Width);
+        var rows = x.to(_sae.Device).to(ScalarType.Float32).reshape(-1, _sae.Width);
+        var reconstruction = _sae.Decode(codes).reshape(-1, _sae.Width);
         _positions += rows.shape[0];
 
         var values = codes.Values.reshape(-1);
@@ -45,7 +45,7 @@ public sealed class ActivationStatistics : IDisposable
     /// <summary>The statistics of a whole collection, read shard by shard; progress is the share of its rows.</summary>
     /// <exception cref="SaeException">The collection is of another width.</exception>
     public static StatisticsReport Measure(
-        SparseAutoencoder sae,
+        IFeatureDictionary sae,
         ActivationCollection collection,
         IProgress<double>? progress = null,
         CancellationToken cancellation = default)

@@ -13,18 +13,18 @@ public static class CosineNeighbours
     /// For each feature of <paramref name="from"/> its <paramref name="count"/> nearest in <paramref name="to"/>, nearest
     /// first; within one autoencoder a feature is not its own neighbour. In float64, so that directions which nearly coincide keep their order.
     /// </summary>
-    public static IReadOnlyList<IReadOnlyList<Neighbour>> Find(SparseAutoencoder from, SparseAutoencoder to, int count)
+    public static IReadOnlyList<IReadOnlyList<Neighbour>> Find(IFeatureDictionary from, IFeatureDictionary to, int count)
     {
-        if (from.Config.Width != to.Config.Width)
+        if (from.Width != to.Width)
             throw new SaeException(
-                $"Directions of {from.Config.Width} and {to.Config.Width} channels have no angle between them.");
+                $"Directions of {from.Width} and {to.Width} channels have no angle between them.");
         using var _ = no_grad();
         using var scope = NewDisposeScope();
         var same = ReferenceEquals(from, to);
-        var kept = Math.Min(count, to.Config.Features - (same ? 1 : 0));
-        var result = new List<IReadOnlyList<Neighbour>>(from.Config.Features);
+        var kept = Math.Min(count, to.Features - (same ? 1 : 0));
+        var result = new List<IReadOnlyList<Neighbour>>(from.Features);
         if (kept <= 0)
-            return [.. Enumerable.Repeat<IReadOnlyList<Neighbour>>([], from.Config.Features)];
+            return [.. Enumerable.Repeat<IReadOnlyList<Neighbour>>([], from.Features)];
 
         var (rows, columns) = (UnitRows(from.Dictionary), UnitRows(to.Dictionary.to(from.Device)));
         for (long start = 0; start < rows.shape[0]; start += Chunk)

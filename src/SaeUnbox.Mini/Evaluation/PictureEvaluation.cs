@@ -9,7 +9,7 @@ internal sealed class PictureEvaluation(MiniModel model, SaeSet saes, MiniEvalua
 {
     private const int Purpose = 20, Batch = 8, MostThings = 3;
     private readonly ActivationStatistics[] _statistics = [.. MiniModel.Sites.Select(site => new ActivationStatistics(saes[site]))];
-    private readonly FeatureSelectivity[] _selectivity = [.. MiniModel.Sites.Select(site => new FeatureSelectivity(saes[site].Config.Features, SceneLabels.Count, model.Device))];
+    private readonly FeatureSelectivity[] _selectivity = [.. MiniModel.Sites.Select(site => new FeatureSelectivity(saes[site].Features, SceneLabels.Count, model.Device))];
     private readonly List<(string Attribute, bool IsNamed, bool Obeyed, bool OnTruth, bool OnOther)> _answers = [];
     private readonly List<double> _errors = [], _psnr = [], _ceiling = [];
 
@@ -25,7 +25,7 @@ internal sealed class PictureEvaluation(MiniModel model, SaeSet saes, MiniEvalua
     public IReadOnlyList<SiteFigures> Sites => [.. MiniModel.Sites.Zip(_statistics, (site, statistics) =>
     {
         var report = statistics.Report();
-        return new SiteFigures(site.Code, report.ExplainedVariancePooled, report.ExplainedVariancePerChannel, (double)report.Dead / saes[site].Config.Features);
+        return new SiteFigures(site.Code, report.ExplainedVariancePooled, report.ExplainedVariancePerChannel, (double)report.Dead / saes[site].Features);
     })];
 
     /// <summary>By site, then by label.</summary>

@@ -33,7 +33,7 @@ internal sealed class SteeringEvaluation(MiniModel model, SaeSet saes, MiniEvalu
     }
 
     private void Edit(IReadOnlyList<SteeringScene> scenes, SteeringElement element, IReadOnlyList<(HookSite Site, int Feature, double Correlation)> features,
-        Tally[] tallies, Func<SparseAutoencoder, int, Tensor, BlockEdit> make)
+        Tally[] tallies, Func<IFeatureDictionary, int, Tensor, BlockEdit> make)
     {
         if (scenes.Count == 0)
             return;

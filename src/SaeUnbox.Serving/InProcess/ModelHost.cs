@@ -180,7 +180,7 @@ internal sealed class HostedModel : IDisposable
         _model = model;
         Runner = new JobRunner(model);
         Wanted = wanted;
-        Statistics = [.. model.Saes.SelectMany(pair => Enumerable.Range(0, pair.Value.Config.Features).Select(feature =>
+        Statistics = [.. model.Saes.SelectMany(pair => Enumerable.Range(0, pair.Value.Features).Select(feature =>
             new FeatureStatistics(pair.Key, feature, pair.Value.Scale?.Mean[feature] ?? 0, pair.Value.Scale?.StandardDeviation?[feature] ?? 0)))];
     }
 

@@ -6,14 +6,14 @@ using TorchSharp;
 namespace SaeUnbox.Steering;
 
 /// <summary>The sparse autoencoders of a model, at most one a site.</summary>
-public sealed class SaeSet : IReadOnlyDictionary<HookSite, SparseAutoencoder>, IDisposable
+public sealed class SaeSet : IReadOnlyDictionary<HookSite, IFeatureDictionary>, IDisposable
 {
     // What the demo loads of the published collection.
     private const string Default = "k10_hidden5120";
 
-    private readonly OrderedDictionary<HookSite, SparseAutoencoder> _saes = [];
+    private readonly OrderedDictionary<HookSite, IFeatureDictionary> _saes = [];
 
-    public SaeSet(IEnumerable<KeyValuePair<HookSite, SparseAutoencoder>> saes)
+    public SaeSet(IEnumerable<KeyValuePair<HookSite, IFeatureDictionary>> saes)
     {
         foreach (var (site, sae) in saes)
             _saes.Add(site, sae);
@@ -23,10 +23,10 @@ public sealed class SaeSet : IReadOnlyDictionary<HookSite, SparseAutoencoder>, I
 
     public IEnumerable<HookSite> Keys => _saes.Keys;
 
-    public IEnumerable<SparseAutoencoder> Values => _saes.Values;
+    public IEnumerable<IFeatureDictionary> Values => _saes.Values;
 
     /// <exception cref="SaeException">No autoencoder was loaded for this site.</exception>
-    public SparseAutoencoder this[HookSite site] => TryGetValue(site, out var sae)
+    public IFeatureDictionary this[HookSite site] => TryGetValue(site, out var sae)
         ? sae
         : throw new SaeException(
             $"There is no sparse autoencoder for {site}; there are {(Count == 0 ? "none" : "those for " + string.Join(", ", Keys))}.");
@@ -60,7 +60,7 @@ public sealed class SaeSet : IReadOnlyDictionary<HookSite, SparseAutoencoder>, I
     /// <summary>Loads every autoencoder that <see cref="Find"/> finds.</summary>
     public static SaeSet Load(string directory, torch.Device? device = null, string? variant = null)
     {
-        var saes = new Dictionary<HookSite, SparseAutoencoder>();
+        var saes = new Dictionary<HookSite, IFeatureDictionary>();
         try
         {
             foreach (var (site, folder) in Find(directory, variant))
@@ -77,9 +77,9 @@ public sealed class SaeSet : IReadOnlyDictionary<HookSite, SparseAutoencoder>, I
 
     public bool ContainsKey(HookSite key) => _saes.ContainsKey(key);
 
-    public bool TryGetValue(HookSite key, [MaybeNullWhen(false)] out SparseAutoencoder value) => _saes.TryGetValue(key, out value);
+    public bool TryGetValue(HookSite key, [MaybeNullWhen(false)] out IFeatureDictionary value) => _saes.TryGetValue(key, out value);
 
-    public IEnumerator<KeyValuePair<HookSite, SparseAutoencoder>> GetEnumerator() => _saes.GetEnumerator();
+    public IEnumerator<KeyValuePair<HookSite, IFeatureDictionary>> GetEnumerator() => _saes.GetEnumerator();
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 

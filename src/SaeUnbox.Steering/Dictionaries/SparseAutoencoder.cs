@@ -8,7 +8,7 @@ namespace SaeUnbox.Steering;
 /// <code>z = relu(topk(W_e (x - b_pre) + b_lat))      x_hat = W_d z + b_pre</code>
 /// All mathematics is in float32, on the device of its tensors.
 /// </summary>
-public sealed class SparseAutoencoder : IDisposable
+public sealed class SparseAutoencoder : IFeatureDictionary
 {
     // Bounds the dense pre-activations held at once: 64 Mi values, 256 MiB.
     private const long LargestChunk = 1L << 26;
@@ -33,6 +33,12 @@ public sealed class SparseAutoencoder : IDisposable
     }
 
     public SaeConfig Config { get; internal set; }
+
+    public int Features => Config.Features;
+
+    public int Width => Config.Width;
+
+    public int K => Config.K;
 
     /// <summary>W_e [n, d].</summary>
     public Tensor EncoderWeight { get; private set; }
@@ -78,8 +84,6 @@ public sealed class SparseAutoencoder : IDisposable
         }
     }
 
-    /// <summary>The k active features of every position.</summary>
-    /// <param name="x">Differences output - input, channels last: [..., d], any dtype.</param>
     public SparseCodes Encode(Tensor x)
     {
         using var _ = no_grad();
@@ -113,7 +117,6 @@ public sealed class SparseAutoencoder : IDisposable
     /// <summary>W_e (x - b_pre) + b_lat for rows x [p, d]: [p, n].</summary>
     internal Tensor PreActivations(Tensor rows) => RowProducts.Linear(rows - PreBias, EncoderWeight, LatentBias);
 
-    /// <summary>x_hat = W_d z + b_pre: [..., d] float32.</summary>
     public Tensor Decode(SparseCodes codes)
     {
         using var _ = no_grad();
@@ -125,36 +128,6 @@ public sealed class SparseAutoencoder : IDisposable
             .Decode(entries, Dictionary, PreBias, Nesting.None(Config.Features))
             .view(shape)
             .MoveToOuterDisposeScope();
-    }
-
-    /// <summary>x_hat of x [..., d].</summary>
-    public Tensor Reconstruct(Tensor x)
-    {
-        using var codes = Encode(x);
-        return Decode(codes);
-    }
-
-    /// <summary>d_f, the direction of a feature: [d], a view.</summary>
-    public Tensor Direction(int feature)
-    {
-        RequireFeature(feature);
-        return Dictionary[feature];
-    }
-
-    /// <summary>Throws where the feature does not exist.</summary>
-    public void RequireFeature(int feature)
-    {
-        if (feature < 0 || feature >= Config.Features)
-            throw new SaeException($"Feature {feature} does not exist in {Source}: it holds 0 to {Config.Features - 1}.");
-    }
-
-    /// <summary>mean_f, the mean activation of a feature where it is active; steering strengths count in it.</summary>
-    /// <exception cref="SaeException">There is no mean.pt beside the weights.</exception>
-    public float MeanOf(int feature)
-    {
-        RequireFeature(feature);
-        return Scale?.Mean[feature]
-            ?? throw new SaeException($"{Source}: mean.pt is missing, and steering needs the features' mean activations.");
     }
 
     public void Dispose()

@@ -130,7 +130,7 @@ internal sealed class DeltaEdit : BlockEdit
 /// output + beta * mask * z_f * d_f: -1 removes a feature, 1 doubles it. Under guidance each half has its own z_f, so the
 /// feature changes in both.
 /// </summary>
-internal sealed class ScaleEdit(SparseAutoencoder sae, int feature, float beta, Tensor? mask) : BlockEdit
+internal sealed class ScaleEdit(IFeatureDictionary sae, int feature, float beta, Tensor? mask) : BlockEdit
 {
     private readonly Tensor? _mask = mask?.DetachFromDisposeScope();
 
@@ -151,7 +151,7 @@ internal sealed class ScaleEdit(SparseAutoencoder sae, int feature, float beta, 
 }
 
 /// <summary>input + W_d z + b_pre: what the autoencoder believes the block does.</summary>
-internal sealed class ReconstructEdit(SparseAutoencoder sae) : BlockEdit
+internal sealed class ReconstructEdit(IFeatureDictionary sae) : BlockEdit
 {
     public override Tensor Apply(Tensor input, Tensor output)
     {

@@ -12,16 +12,16 @@ public static class Edits
 {
     /// <summary>Paints: output + mask * mean_f * strength * d_f; under guidance the conditional half gains what the other loses.</summary>
     public static BlockEdit Add(
-        SparseAutoencoder sae, int feature, double strength, Tensor? mask = null, Guidance guidance = Guidance.None) =>
+        IFeatureDictionary sae, int feature, double strength, Tensor? mask = null, Guidance guidance = Guidance.None) =>
         AddValue(sae, feature, sae.MeanOf(feature) * Finite(strength), mask, guidance);
 
     /// <summary>output + mask * value * d_f, without the feature's mean.</summary>
     public static BlockEdit AddValue(
-        SparseAutoencoder sae, int feature, double value, Tensor? mask = null, Guidance guidance = Guidance.None) =>
+        IFeatureDictionary sae, int feature, double value, Tensor? mask = null, Guidance guidance = Guidance.None) =>
         new DeltaEdit(Delta(sae, feature, Finite(value), mask), guidance, ontoInput: false);
 
     /// <summary>Modulates: output + beta * mask * z_f * d_f; beta -1 removes the feature.</summary>
-    public static BlockEdit Scale(SparseAutoencoder sae, int feature, double beta, Tensor? mask = null)
+    public static BlockEdit Scale(IFeatureDictionary sae, int feature, double beta, Tensor? mask = null)
     {
         sae.RequireFeature(feature);
         return new ScaleEdit(sae, feature, (float)Finite(beta), mask is null ? null : Mask(mask, sae.Device));
@@ -35,30 +35,28 @@ public static class Edits
     /// <param name="feature">The feature shown.</param>
     /// <param name="strength">The autoencoder's k where null, as the reference does.</param>
     /// <param name="guided">Whether the batch is [unconditional, conditional].</param>
-    public static BlockEdit Icon(SparseAutoencoder sae, int feature, double? strength = null, bool guided = false) =>
+    public static BlockEdit Icon(IFeatureDictionary sae, int feature, double? strength = null, bool guided = false) =>
         new DeltaEdit(
-            Delta(sae, feature, sae.MeanOf(feature) * Finite(strength ?? sae.Config.K), mask: null),
+            Delta(sae, feature, sae.MeanOf(feature) * Finite(strength ?? sae.K), mask: null),
             guided ? Guidance.ConditionalOnly : Guidance.None,
             ontoInput: true);
 
     /// <summary>Replaces the block's contribution by the autoencoder's reconstruction of it.</summary>
-    public static BlockEdit Reconstruct(SparseAutoencoder sae) => new ReconstructEdit(sae);
+    public static BlockEdit Reconstruct(IFeatureDictionary sae) => new ReconstructEdit(sae);
 
     /// <summary>Takes the block's contribution away.</summary>
     public static BlockEdit Ablate() => new AblateEdit();
 
     /// <summary>A recipe's edit; whether it acts at a step is the recipe's (<see cref="FeatureEdit.ActsAt"/>).</summary>
-    public static BlockEdit From(FeatureEdit edit, SparseAutoencoder sae, bool guided)
+    public static BlockEdit From(FeatureEdit edit, IFeatureDictionary sae, bool guided)
     {
         using var scope = NewDisposeScope();
         var mask = edit.Mask is { } cells ? GridTensor(cells) : null;
-        return edit.Mode == EditMode.Scale
-            ? Scale(sae, edit.Feature, edit.Strength, mask)
-            : Add(sae, edit.Feature, edit.Strength, mask, guided ? Guidance.Contrast : Guidance.None);
+        return EditKind.Of(edit.Mode).Make(edit, sae, mask, guided);
     }
 
     /// <summary>A recipe's intervention on a whole block.</summary>
-    public static BlockEdit From(SiteIntervention intervention, SparseAutoencoder sae, bool guided) => intervention switch
+    public static BlockEdit From(SiteIntervention intervention, IFeatureDictionary sae, bool guided) => intervention switch
     {
         SiteIntervention.Reconstruct => Reconstruct(sae),
         SiteIntervention.Ablate => Ablate(),
@@ -94,7 +92,7 @@ public static class Edits
     public static Tensor GridTensor(BrushMask mask) =>
         tensor(mask.Cells.ToArray(), dtype: ScalarType.Float32).view(mask.Rows, mask.Columns);
 
-    private static Tensor Delta(SparseAutoencoder sae, int feature, double value, Tensor? mask)
+    private static Tensor Delta(IFeatureDictionary sae, int feature, double value, Tensor? mask)
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();

@@ -81,18 +81,18 @@ public sealed class LoadedModel : IDisposable
     // Operators of fewer channels are done before a second thread is awake, and what it would have taken is left to others.
     private static int DefaultThreads(ISteerableModel model) => model.Sites.Max(site => site.Channels) < WorthAThread ? 1 : Environment.ProcessorCount;
 
-    private static void RequireFit(HookSite site, SparseAutoencoder sae, ISteerableModel model)
+    private static void RequireFit(HookSite site, IFeatureDictionary sae, ISteerableModel model)
     {
         var block = model.ShapeOf(site);
-        if (sae.Config.Width != block.Channels)
+        if (sae.Width != block.Channels)
             throw new SaeException(
-                $"{sae.Source}: the autoencoder takes vectors of {sae.Config.Width} channels, but {site} of this model has {block.Channels}; it belongs to another model.");
+                $"{sae.Source}: the autoencoder takes vectors of {sae.Width} channels, but {site} of this model has {block.Channels}; it belongs to another model.");
     }
 
     private static ModelInfo Describe(ISteerableModel model, SaeSet saes, string name)
     {
         var sites = saes.Select(pair => new SaeInfo(
-            pair.Key, pair.Value.Config.Features, pair.Value.Config.K, pair.Value.Config.Width, model.ShapeOf(pair.Key).Downscale * model.PixelsPerCell));
+            pair.Key, pair.Value.Features, pair.Value.K, pair.Value.Width, model.ShapeOf(pair.Key).Downscale * model.PixelsPerCell));
         return new ModelInfo(name, name, model.Defaults.Steps, model.Defaults.Guidance, model.Defaults.Side, model.Defaults.Side, [.. sites]);
     }
 

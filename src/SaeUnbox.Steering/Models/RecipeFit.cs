@@ -20,8 +20,8 @@ public static class RecipeFit
         if (!model.Info.HasSaes(recipe.Saes))
             yield return new("saes", $"is \"{recipe.Saes}\", but the model is loaded with {(model.Info.Saes is { } saes ? $"the autoencoders \"{saes}\"" : "no autoencoders")}");
         for (var i = 0; i < recipe.Edits.Count; i++)
-            if (recipe.Edits[i] is { Mode: EditMode.Add } edit && HasNoMeans(edit.Site, model))
-                yield return new($"edits[{i}].mode", $"add needs the feature's mean activation, and the autoencoder of {edit.Site} has no mean.pt; use scale");
+            if (recipe.Edits[i] is { Mode.NeedsMean: true } edit && HasNoMeans(edit.Site, model))
+                yield return new($"edits[{i}].mode", $"{edit.Mode} needs the feature's mean activation, and the autoencoder of {edit.Site} has no mean.pt; use {string.Join(" or ", EditMode.All.Where(mode => !mode.NeedsMean))}");
         for (var i = 0; i < recipe.Interventions.Count; i++)
             if (recipe.Interventions[i] is SiteIntervention.Ablate ablate && model.Model.OrderOf(ablate.Site) < 0)
                 yield return new($"interventions[{i}].site", $"the model has no site {ablate.Site}; it has {string.Join(", ", model.Model.Sites.Select(shape => shape.Site))}");

@@ -76,7 +76,7 @@ internal static class RecipeSchema
     {
         ["site"] = Text("down.B.A, mid.A or up.B.A", null),
         ["feature"] = Number("Its number", JsonSchemaType.Integer, 0, int.MaxValue),
-        ["mode"] = OneOf("add: strength times its mean activation is added; scale: strength times what is active there", "add", "scale"),
+        ["mode"] = OneOf(string.Join("; ", EditMode.All.Select(mode => $"{mode.Name}: {mode.Formula}")), [.. EditMode.All.Select(mode => mode.Name)]),
         ["strength"] = Number("How strongly", JsonSchemaType.Number, RecipeLimits.MinStrength, RecipeLimits.MaxStrength),
         ["mask"] = new OpenApiSchema { Description = "A value from 0 to 1 for each cell of the site's grid: rows of numbers, or the text ROWSxCOLUMNS/SCALE:DATA; everywhere where left out", Type = JsonSchemaType.String | JsonSchemaType.Array },
         ["firstStep"] = Number("The first denoising step", JsonSchemaType.Integer, 0, RecipeLimits.MaxSteps),

@@ -63,7 +63,7 @@ public class TrainingSessionTests
 
         Assert.Equal(Enumerable.Range(1, (int)plan.Steps).Select(step => (long)step), steps);
         using var set = SaeSet.Load(folder.At("out"));
-        Assert.Equal(plan.Autoencoders[0].Features, set[HookSite.Middle].Config.Features);
+        Assert.Equal(plan.Autoencoders[0].Features, set[HookSite.Middle].Features);
         var table = new TrainingLog(Path.Combine(folders[0], "log.csv"), resumeAt: long.MaxValue).Read();
         Assert.Equal(0, table["step"][0]);
         Assert.Equal(plan.Steps - 1, table["step"][^1]);

@@ -111,9 +111,9 @@ public sealed class MiniTrainingTests : IDisposable
         Assert.Equal(MiniModel.Sites.Order(), saes.Keys.Order());
         foreach (var (site, sae) in saes)
         {
-            Assert.Equal((Tiny.Options.Autoencoders.Features, Tiny.Options.Autoencoders.K), (sae.Config.Features, sae.Config.K));
+            Assert.Equal((Tiny.Options.Autoencoders.Features, Tiny.Options.Autoencoders.K), (sae.Features, sae.K));
             Assert.True(sae.Dictionary.allclose(again[site].Dictionary, 0, 0) && sae.Scale!.Mean.SequenceEqual(again[site].Scale!.Mean), $"{site} differs after a resumption");
-            var strongest = Enumerable.Range(0, sae.Config.Features).MaxBy(sae.MeanOf);
+            var strongest = Enumerable.Range(0, sae.Features).MaxBy(sae.MeanOf);
             using var edit = Edits.Add(sae, strongest, 10);
             Assert.False(run.Edited(site, edit).allclose(run.Latents, atol: 1e-4), $"painting at {site} changes nothing");
             Assert.Contains(recorder.Reports, report => report.Stage == $"autoencoder {site.Code}" && report.Step == Tiny.Options.Autoencoders.Steps);

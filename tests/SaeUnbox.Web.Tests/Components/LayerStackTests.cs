@@ -57,7 +57,7 @@ public sealed class LayerStackTests : BunitContext
     [Fact]
     public void Mode_Chosen_ChangesTheSelectedLayer()
     {
-        Stack(Two, selected: 1).Find("select").Change("Scale");
+        Stack(Two, selected: 1).Find("select").Change("scale");
 
         Assert.Equal((1, EditMode.Scale), (_changes[0].Index, _changes[0].Edit.Mode));
     }

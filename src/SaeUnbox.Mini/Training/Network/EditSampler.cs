@@ -147,7 +147,7 @@ internal sealed class FeatureDirections(Tensor directions, IReadOnlyDictionary<i
         using var noGrad = no_grad();
         using var saes = SaeSet.Load(start.Autoencoders, device);
         using var model = new MiniModel(start.Model, device);
-        var selectivity = MiniModel.Sites.Select(site => new FeatureSelectivity(saes[site].Config.Features, SceneElement.All.Count, device)).ToArray();
+        var selectivity = MiniModel.Sites.Select(site => new FeatureSelectivity(saes[site].Features, SceneElement.All.Count, device)).ToArray();
         for (var first = 0; first < Pictures; first += Batch)
         {
             using var scope = NewDisposeScope();
@@ -167,14 +167,14 @@ internal sealed class FeatureDirections(Tensor directions, IReadOnlyDictionary<i
     public void Dispose() => directions.Dispose();
 
     // A feature means one element: that with which it goes best.
-    private static FeatureDirections Choose(FeatureSelectivity selectivity, SparseAutoencoder sae)
+    private static FeatureDirections Choose(FeatureSelectivity selectivity, IFeatureDictionary sae)
     {
         using var _ = selectivity;
         using var scope = NewDisposeScope();
         var chosen = selectivity.BestLabels().Index().Where(feature => feature.Item.Correlation >= LeastCorrelation).GroupBy(feature => feature.Item.Label)
             .SelectMany(features => features.OrderByDescending(feature => feature.Item.Correlation).Take(MostOfElement)).ToArray();
         if (chosen.Length == 0)
-            return None(sae.Config.Width);
+            return None(sae.Width);
         return new(stack(chosen.Select(feature => sae.Direction(feature.Index))).DetachFromDisposeScope(),
             chosen.Index().GroupBy(feature => feature.Item.Item.Label).ToDictionary(features => features.Key, features => features.Select(feature => feature.Index).ToArray()));
     }

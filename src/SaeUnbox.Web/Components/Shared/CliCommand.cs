@@ -24,8 +24,8 @@ internal static class CliCommand
     private static string Edit(FeatureEdit edit, int steps)
     {
         var text = $"{edit.Site}:{edit.Feature}:{Text(edit.Strength)}";
-        if (edit.Mode == EditMode.Scale)
-            text += ":scale";
+        if (edit.Mode != EditMode.Default)
+            text += $":{edit.Mode}";
         if (edit.Mask is { } mask)
             text += $"@{mask}";
         if (edit.FirstStep > 0 || edit.LastStep is not null)

@@ -1,0 +1,45 @@
+using System.Diagnostics.CodeAnalysis;
+
+namespace SaeUnbox.Core;
+
+/// <summary>
+/// What an edit does with its feature. JSON, the API's schema, the command line and the page read this table. A new mode is one entry
+/// here and one class derived from <c>EditKind</c> in SaeUnbox.Steering, which makes the edit.
+/// </summary>
+public sealed class EditMode
+{
+    private EditMode(string name, string summary, string formula, bool needsMean) => (Name, Summary, Formula, NeedsMean) = (name, summary, formula, needsMean);
+
+    /// <summary>Adds the feature's direction, scaled by the feature's mean activation: output + m · mean · s · d.</summary>
+    public static EditMode Add { get; } =
+        new("add", "put the feature in", "strength times the feature's mean activation is added", needsMean: true);
+
+    /// <summary>Adds a multiple of the feature's current contribution: output + s · m · z · d.</summary>
+    public static EditMode Scale { get; } =
+        new("scale", "strengthen or weaken what is there", "strength times the current activation is added: -1 removes the feature, 1 doubles it", needsMean: false);
+
+    /// <summary>All modes, the default first.</summary>
+    public static IReadOnlyList<EditMode> All { get; } = [Add, Scale];
+
+    /// <summary>The mode of an edit that names none.</summary>
+    public static EditMode Default => All[0];
+
+    /// <summary>The name in JSON, on the command line and on the page.</summary>
+    public string Name { get; }
+
+    /// <summary>What the mode is for, in a few words.</summary>
+    public string Summary { get; }
+
+    /// <summary>What the mode computes, in one sentence.</summary>
+    public string Formula { get; }
+
+    /// <summary>Whether the mode needs the feature's mean activation (mean.pt).</summary>
+    public bool NeedsMean { get; }
+
+    /// <summary>The names of all modes, such as "add|scale".</summary>
+    public static string Names(string separator) => string.Join(separator, All.Select(mode => mode.Name));
+
+    public static bool TryParse(string? name, [NotNullWhen(true)] out EditMode? mode) => (mode = All.FirstOrDefault(one => one.Name == name)) is not null;
+
+    public override string ToString() => Name;
+}
