@@ -8,7 +8,7 @@ public class RecipeValidationTests
     public void Validate_ValidRecipe_FindsNothing()
     {
         Assert.Empty(Valid.Validate());
-        Assert.Same(Valid, Valid.EnsureValid());
+        Assert.Same(Valid, Valid.Check().Recipe);
         Samples.ForAll(Samples.Recipes, recipe => recipe.Validate().Count == 0);
     }
 
@@ -59,7 +59,7 @@ public class RecipeValidationTests
     public void Validate_OneFieldWrong_NamesThatField(Recipe recipe, string field)
     {
         Assert.Equal(field, Assert.Single(recipe.Validate()).Field);
-        Assert.Contains(field, Assert.Throws<RecipeException>(recipe.EnsureValid).Message);
+        Assert.Contains(field, Assert.Throws<RecipeException>(recipe.Check).Message);
     }
 
     [Fact]

@@ -37,7 +37,7 @@ internal sealed class RecipeArguments
         var draft = new RecipeDraft(file, [.. (parsed.GetValue(edits) ?? []).Select(EditArgument.Parse)], [.. interventions]);
         // Every field but the masks, whose grids only a model knows, and what is left to the model's own settings.
         var start = file ?? new Recipe { Model = "model", Prompt = "", Steps = RecipeLimits.MaxSteps };
-        Overrule(parsed, start with { Edits = [.. start.Edits, .. draft.Edits.Select(edit => edit.ToEdit(null))] }, draft).EnsureValid();
+        Overrule(parsed, start with { Edits = [.. start.Edits, .. draft.Edits.Select(edit => edit.ToEdit(null))] }, draft).Check();
         return draft;
     }
 
@@ -47,7 +47,7 @@ internal sealed class RecipeArguments
         var start = (draft.File ?? model.Info.NewRecipe()) with { Model = model.Info.Name };
         var made = Overrule(parsed, start, draft) with { Dtype = arguments.Dtype(parsed) ?? start.Dtype, Vae = arguments.Vae(parsed) ?? start.Vae };
         var painted = draft.Edits.Select(edit => edit.ToEdit(edit.Mask is { } mask ? MaskFile.Read(mask, made, GridOf(edit.Site, made, model)) : null));
-        return (made with { Edits = [.. made.Edits, .. painted] }).EnsureValid();
+        return (made with { Edits = [.. made.Edits, .. painted] }).Check().Recipe;
     }
 
     private Recipe Overrule(ParseResult parsed, Recipe start, RecipeDraft draft) => start with

@@ -60,7 +60,8 @@ internal sealed class ServingBenchmark(IGenerationQueue queue, ModelInfo model)
         for (var row = 0; row < rows / 2; row++)
             cells.AsSpan((row * columns) + (number % (columns / 2)), columns / 2).Fill(1);
         var edit = new FeatureEdit(sae.Site, (canvas * 31) % sae.Features, 5) { Mode = EditMode.Scale, Mask = BrushMask.FromCells(rows, columns, cells) };
-        return new(Guid.NewGuid(), model.NewRecipe(Prompt) with { Seed = canvas, Edits = [edit] }) { Canvas = $"bench-{canvas}", Client = $"bench-{canvas}", Picture = PictureFormat.Jpeg };
+        var recipe = model.NewRecipe(Prompt) with { Seed = canvas, Edits = [edit] };
+        return new(Guid.NewGuid(), recipe.Check()) { Canvas = $"bench-{canvas}", Client = $"bench-{canvas}", Picture = PictureFormat.Jpeg };
     }
 }
 

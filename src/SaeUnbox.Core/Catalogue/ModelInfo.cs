@@ -107,10 +107,15 @@ public static class ModelFit
 
         if (edit.Feature >= sae.Features)
             yield return OutOfRange(edit.Feature, path, sae);
-        var (rows, columns) = sae.Grid(recipe.Width, recipe.Height);
-        if (edit.Mask is { } mask && (mask.Rows != rows || mask.Columns != columns))
-            yield return new($"{path}.mask", $"is {mask.Rows} x {mask.Columns} cells, but {edit.Site} has {rows} x {columns} at {recipe.Width} x {recipe.Height} pixels");
+        if (MaskProblem(edit, recipe, model) is { } problem)
+            yield return new($"{path}.mask", problem);
     }
+
+    /// <summary>Says how an edit's mask does not fit its site's grid; null if it fits.</summary>
+    internal static string? MaskProblem(FeatureEdit edit, Recipe recipe, ModelInfo model) =>
+        edit.Mask is { } mask && model.Find(edit.Site)?.Grid(recipe.Width, recipe.Height) is var (rows, columns) && (mask.Rows != rows || mask.Columns != columns)
+            ? $"is {mask.Rows} x {mask.Columns} cells, but {edit.Site} has {rows} x {columns} at {recipe.Width} x {recipe.Height} pixels"
+            : null;
 
     // A site can be ablated without an autoencoder, and only the loaded model knows all its sites.
     private static IEnumerable<RecipeError> Check(SiteIntervention intervention, string path, ModelInfo model)

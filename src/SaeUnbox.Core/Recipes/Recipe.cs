@@ -63,13 +63,12 @@ public sealed record Recipe
     /// <summary>Lists all errors by field; empty for a valid recipe.</summary>
     public IReadOnlyList<RecipeError> Validate() => RecipeChecker.Check(this);
 
-    /// <summary>Returns this recipe if it is valid.</summary>
     /// <exception cref="RecipeException">The recipe is invalid; the message names every invalid field.</exception>
-    public Recipe EnsureValid() => Validate() is { Count: > 0 } errors ? throw new RecipeException(errors) : this;
+    public CheckedRecipe Check() => CheckedRecipe.Of(this);
 
     /// <summary>The canonical JSON: equal recipes give the same text. Optional fields are written only if they differ from their default.</summary>
     /// <exception cref="RecipeException">The recipe is invalid.</exception>
-    public string ToJson() => RecipeWriter.Write(EnsureValid());
+    public string ToJson() => Check().ToJson();
 
     /// <summary>The compact form for a link's fragment: the deflated JSON in base64url.</summary>
     /// <exception cref="RecipeException">The recipe is invalid, or too large for a link.</exception>
@@ -87,7 +86,7 @@ public sealed record Recipe
 
     /// <summary>Reads the valid parts of a recipe, takes the rest from <paramref name="defaults"/>, and reports what was dropped.</summary>
     /// <exception cref="RecipeException">The text is not a JSON object.</exception>
-    public static RestoredRecipe RestoreJson(string json, Recipe defaults) => RecipeReader.Read(json, defaults.EnsureValid());
+    public static RestoredRecipe RestoreJson(string json, Recipe defaults) => RecipeReader.Read(json, defaults.Check().Recipe);
 
     /// <summary>Reads the compact form of <see cref="ToLink"/> as <see cref="RestoreJson"/> does.</summary>
     /// <exception cref="RecipeException">The text cannot be unpacked, or is not a JSON object.</exception>

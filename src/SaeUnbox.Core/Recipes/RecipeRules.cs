@@ -29,6 +29,9 @@ internal static class RecipeRules
 
     public static string? Feature(int value) => value < 0 ? $"is {value}; features count from 0" : null;
 
+    public static string? MaskCells(int total) =>
+        total > RecipeLimits.MaxMaskCells ? $"exceeds the limit of {RecipeLimits.MaxMaskCells} cells in all masks together" : null;
+
     public static string? Side(int value) =>
         value is < RecipeLimits.SideMultiple or > RecipeLimits.MaxSide || value % RecipeLimits.SideMultiple != 0
             ? $"is {value}; it must be a multiple of {RecipeLimits.SideMultiple} from {RecipeLimits.SideMultiple} to {RecipeLimits.MaxSide}"
@@ -107,7 +110,7 @@ internal sealed class RecipeChecker(int steps, List<RecipeError> errors)
         Require($"{path}.feature", RecipeRules.Feature(edit.Feature));
         Require($"{path}.strength", RecipeRules.Strength(edit.Strength));
         var cells = edit.Mask?.Cells.Length ?? 0;
-        Require(_maskCells + cells <= RecipeLimits.MaxMaskCells, $"{path}.mask", $"exceeds the limit of {RecipeLimits.MaxMaskCells} cells in all masks together");
+        Require($"{path}.mask", RecipeRules.MaskCells(_maskCells + cells));
         Require(edit.FirstStep >= 0 && edit.FirstStep < steps, $"{path}.firstStep", $"is {edit.FirstStep}; the recipe's steps are 0 to {steps - 1}");
         if (edit.LastStep is { } last)
             Require(last > edit.FirstStep && last <= steps, $"{path}.lastStep", $"is {last}; it must lie after firstStep and be {steps} at most (it is exclusive)");

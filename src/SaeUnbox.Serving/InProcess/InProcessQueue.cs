@@ -1,29 +1,27 @@
+using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
 namespace SaeUnbox.Serving;
 
-/// <summary>The queue of a single process. The threads of the <see cref="ModelHost"/>s take jobs from it.</summary>
+/// <summary>The queue of a single process. Its devices take jobs from it.</summary>
 internal sealed partial class InProcessQueue(IOptions<ServingOptions> options, TimeProvider clock, ILogger<InProcessQueue> logger) : IGenerationQueue
 {
-    private readonly object _work = new();
+    private readonly Lock _work = new();
     private readonly JobBoard _board = new();
     private readonly Dictionary<Guid, JobRecord> _records = [];
     private readonly FinishedJobs _finished = new(options.Value.KeepResults, options.Value.KeepBytes, clock);
     private readonly ServiceTime _serviceTime = new();
+    private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private bool _isClosed, _isDraining;
     private int _running;
 
     /// <summary>Checks a job against its model. Throws <see cref="RecipeException"/>.</summary>
     public Action<GenerationJob>? Check { get; set; }
 
-    public ValueTask SubmitAsync(GenerationJob job, CancellationToken cancellationToken = default) => SubmitAsync(job, null, cancellationToken);
-
-    /// <param name="device">The device that must run the job; null for any that has the model.</param>
-    internal ValueTask SubmitAsync(GenerationJob job, string? device, CancellationToken cancellationToken)
+    public ValueTask SubmitAsync(GenerationJob job, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        job.Recipe.EnsureValid();
         Check?.Invoke(job);
         lock (_work)
         {
@@ -31,12 +29,12 @@ internal sealed partial class InProcessQueue(IOptions<ServingOptions> options, T
                 return ValueTask.CompletedTask;
             if (_isDraining || (_board.Count >= options.Value.QueueLimit && !_board.Replaces(job)))
                 throw new QueueFullException(_serviceTime.Expected(Math.Max(1, _board.Count / 4)) ?? TimeSpan.FromSeconds(1));
-            var record = new JobRecord(job, clock.GetTimestamp()) { Device = device };
+            var record = new JobRecord(job, clock.GetTimestamp());
             _records[job.Id] = record;
             if (_board.Add(job) is { } replaced)
                 End(_records[replaced.Id], new GenerationProgress.Superseded(replaced.Id));
             ReportPositions();
-            Monitor.PulseAll(_work);
+            Wake();
         }
         return ValueTask.CompletedTask;
     }
@@ -65,16 +63,31 @@ internal sealed partial class InProcessQueue(IOptions<ServingOptions> options, T
         return ValueTask.CompletedTask;
     }
 
-    /// <summary>Blocks until there is a job for this device and one of these models; null once the queue is closed.</summary>
-    internal JobRecord? Take(IReadOnlyCollection<string> models, string device)
+    /// <summary>Runs jobs on a device until the queue is closed or the device fails for good.</summary>
+    internal void Serve(IJobExecutor device) => _ = ServeAsync(device);
+
+    private async Task ServeAsync(IJobExecutor device)
     {
-        lock (_work)
+        // The device is not part of any request.
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        var models = (await device.GetModelsAsync().ConfigureAwait(false)).Select(model => model.Name).ToHashSet();
+        FailImpossible();
+        while (models.Count > 0 && device.Failure is null && await TakeAsync(models).ConfigureAwait(false) is { } record)
+            await RunAsync(record, device).ConfigureAwait(false);
+        FailImpossible();
+    }
+
+    // The next job for one of these models; null once the queue is closed.
+    private async Task<JobRecord?> TakeAsync(HashSet<string> models)
+    {
+        while (true)
         {
-            while (true)
+            Task changed;
+            lock (_work)
             {
                 if (_isClosed)
                     return null;
-                if (_board.Take(job => models.Contains(job.Recipe.Model) && (_records[job.Id].Device ?? device) == device) is { } job)
+                if (_board.Take(job => models.Contains(job.Recipe.Model)) is { } job)
                 {
                     _running++;
                     ReportPositions();
@@ -82,26 +95,47 @@ internal sealed partial class InProcessQueue(IOptions<ServingOptions> options, T
                     record.Started = clock.GetTimestamp();
                     return record;
                 }
-                Monitor.Wait(_work);
+                changed = _changed.Task;
             }
+            await changed.ConfigureAwait(false);
         }
     }
 
-    internal void Completed(JobRecord record, GenerationResult result)
+    private async Task RunAsync(JobRecord record, IJobExecutor device)
+    {
+        Activity.Current = record.Telemetry?.Span;
+        try
+        {
+            var last = await device.RunAsync(record.Job, progress => record.Report(progress), record.Cancellation.Token).ConfigureAwait(false);
+            if (last is GenerationProgress.Completed { Result: var result })
+                Completed(record, result);
+            else
+                Ended(record, last);
+        }
+        catch (Exception)
+        {
+            // The device has logged why.
+            Ended(record, new GenerationProgress.Failed(record.Job.Id, "The picture could not be made; see the server's log for the reason."));
+        }
+        finally
+        {
+            Activity.Current = null;
+        }
+    }
+
+    private void Completed(JobRecord record, GenerationResult result)
     {
         var waited = clock.GetElapsedTime(record.Accepted, record.Started);
         IReadOnlyList<StageTiming> timings = [new(StageTiming.Wait, waited), .. result.Timings];
         var total = clock.GetElapsedTime(record.Started);
-        Log.Completed(logger, record.Job.Id, record.Job.Recipe.Model, record.Job.Canvas is not null, record.Job.Recipe.Edits.Count,
-            waited.TotalMilliseconds, total.TotalMilliseconds, string.Join(' ', result.Timings.Select(stage => FormattableString.Invariant($"{stage.Stage}={stage.Duration.TotalMilliseconds:0.0}"))));
-        Log.Prompt(logger, record.Job.Id, record.Job.Recipe.Prompt);
+        JobLog.Completed(logger, result, record.Job.Canvas is not null, waited, total);
         record.Telemetry?.Completed(timings, waited + total);
         lock (_work)
             _serviceTime.Add(total);
         Ended(record, new GenerationProgress.Completed(result with { Timings = timings }));
     }
 
-    internal void Ended(JobRecord record, GenerationProgress last)
+    private void Ended(JobRecord record, GenerationProgress last)
     {
         lock (_work)
         {
@@ -110,34 +144,25 @@ internal sealed partial class InProcessQueue(IOptions<ServingOptions> options, T
             End(record, last);
             if (last is not GenerationProgress.Completed)
                 Log.Ended(logger, record.Job.Id, last.GetType().Name, (last as GenerationProgress.Failed)?.Message);
-            Monitor.PulseAll(_work);
+            Wake();
         }
     }
 
-    /// <summary>Ends a job whose device, not the job itself, is at fault.</summary>
-    internal void DeviceFailed(JobRecord record, Exception fault)
-    {
-        record.Fault = fault;
-        Ended(record, new GenerationProgress.Failed(record.Job.Id, "The picture could not be made; see the server's log for the reason."));
-    }
-
-    /// <summary>The device's error for a failed job; null if the job itself was at fault.</summary>
-    internal Exception? FaultOf(Guid jobId)
-    {
-        lock (_work)
-            return _records.GetValueOrDefault(jobId)?.Fault;
-    }
-
-    /// <summary>Call when a host's models are loaded or have failed to load: fails the waiting jobs that no model can run, and wakes the hosts.</summary>
-    internal void ModelsChanged()
+    // Fails the waiting jobs that no device can run.
+    private void FailImpossible()
     {
         lock (_work)
         {
             foreach (var job in _board.Waiting().ToArray())
                 if (Problem(job) is { } problem && _board.Remove(job))
                     End(_records[job.Id], new GenerationProgress.Failed(job.Id, problem));
-            Monitor.PulseAll(_work);
         }
+    }
+
+    private void Wake()
+    {
+        _changed.SetResult();
+        _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 
     private string? Problem(GenerationJob job)
@@ -169,7 +194,7 @@ internal sealed partial class InProcessQueue(IOptions<ServingOptions> options, T
                 if (_board.Remove(record.Job))
                     End(record, new GenerationProgress.Cancelled(record.Job.Id));
             _isClosed = true;
-            Monitor.PulseAll(_work);
+            Wake();
         }
         foreach (var record in left)
             record.Cancellation.Cancel();
@@ -181,13 +206,13 @@ internal sealed partial class InProcessQueue(IOptions<ServingOptions> options, T
         }
     }
 
-    /// <summary>Releases the hosts' threads; there are no more jobs for them.</summary>
+    /// <summary>Lets the devices go; there are no more jobs for them.</summary>
     internal void Close()
     {
         lock (_work)
         {
             _isClosed = true;
-            Monitor.PulseAll(_work);
+            Wake();
         }
     }
 
@@ -206,12 +231,6 @@ internal sealed partial class InProcessQueue(IOptions<ServingOptions> options, T
 
     private static partial class Log
     {
-        [LoggerMessage(10, LogLevel.Information, "Job {Job} on {Model}: live {Live}, edits {Edits}, waited {Waited:0.0} ms, took {Took:0.0} ms ({Stages})")]
-        public static partial void Completed(ILogger logger, Guid job, string model, bool live, int edits, double waited, double took, string stages);
-
-        [LoggerMessage(11, LogLevel.Debug, "Job {Job}: prompt {Prompt}")]
-        public static partial void Prompt(ILogger logger, Guid job, string prompt);
-
         [LoggerMessage(12, LogLevel.Information, "Job {Job} ended as {End}: {Reason}")]
         public static partial void Ended(ILogger logger, Guid job, string end, string? reason);
     }
@@ -223,14 +242,8 @@ internal sealed class JobRecord(GenerationJob job, long accepted) : JobReports(j
     /// <summary>Time stamp.</summary>
     public long Accepted => accepted;
 
-    /// <summary>The device that must run the job; null for any.</summary>
-    public string? Device { get; init; }
-
     /// <summary>Time stamp.</summary>
     public long Started { get; set; }
-
-    /// <summary>The device's error; null if the job itself was at fault.</summary>
-    public Exception? Fault { get; set; }
 
     public CancellationTokenSource Cancellation { get; } = new();
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
@@ -8,31 +9,29 @@ namespace SaeUnbox.Serving;
 public enum HostState { Loading, Ready, Failed, Broken }
 
 /// <summary>
-/// The single thread of a device. It loads the device's models, runs their jobs one at a time, and disposes the models at the end. No other
+/// A device of this process: one thread that loads the device's models, runs jobs one at a time, and disposes the models at the end. No other
 /// thread touches their tensors.
 /// </summary>
-internal sealed partial class ModelHost : IDisposable
+internal sealed partial class ModelHost : IJobExecutor, IDisposable
 {
-    private readonly string _device;
     private readonly IReadOnlyList<ServedModel> _wanted;
-    private readonly InProcessQueue _queue;
     private readonly ILogger _logger;
     private readonly Thread _thread;
+    private readonly BlockingCollection<Work> _inbox = [];
     private readonly TaskCompletionSource _loaded = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Dictionary<string, JobRunner> _runners = [];
     private readonly CancellationTokenSource _ending = new();
 
-    public ModelHost(string device, IReadOnlyList<ServedModel> models, InProcessQueue queue, ILogger logger)
+    public ModelHost(string device, IReadOnlyList<ServedModel> models, ILogger logger)
     {
-        (_device, _wanted, _queue, _logger) = (device, models, queue, logger);
+        (Device, _wanted, _logger) = (device, models, logger);
         _thread = new Thread(Run) { IsBackground = true, Name = $"models on {device}" };
     }
 
-    public string Device => _device;
+    public string Device { get; }
 
     public HostState State { get; private set; } = HostState.Loading;
 
-    /// <summary>Why the host failed or broke, in one sentence.</summary>
     public string? Failure { get; private set; }
 
     /// <summary>Empty until the host is ready.</summary>
@@ -43,9 +42,30 @@ internal sealed partial class ModelHost : IDisposable
 
     public void Start() => _thread.Start();
 
-    /// <summary>Stops loading, and waits for the thread to end. Close the queue first.</summary>
+    public async Task<IReadOnlyList<ModelInfo>> GetModelsAsync(CancellationToken cancellationToken = default)
+    {
+        await Loaded.WaitAsync(cancellationToken).ConfigureAwait(false);
+        return State == HostState.Ready ? [.. Models.Select(model => model.Info)] : [];
+    }
+
+    public Task<GenerationProgress> RunAsync(GenerationJob job, Action<GenerationProgress.Running> report, CancellationToken cancellationToken = default)
+    {
+        var work = new Work(job, report, Activity.Current, cancellationToken);
+        try
+        {
+            _inbox.Add(work, CancellationToken.None);
+        }
+        catch (InvalidOperationException)
+        {
+            work.Last.SetResult(new GenerationProgress.Cancelled(job.Id));
+        }
+        return work.Last.Task;
+    }
+
+    /// <summary>Stops loading, cancels the jobs that wait for the thread, and waits for it to end. Cancel the running job first.</summary>
     public void Dispose()
     {
+        _inbox.CompleteAdding();
         _ending.Cancel();
         if (_thread.IsAlive)
             _thread.Join();
@@ -56,19 +76,20 @@ internal sealed partial class ModelHost : IDisposable
         try
         {
             Load();
-            while (State != HostState.Broken && _queue.Take(_runners.Keys, _device) is { } record)
-                Run(record);
+            foreach (var work in _inbox.GetConsumingEnumerable())
+                Run(work);
         }
         catch (Exception exception)
         {
             (State, Failure) = (HostState.Failed, exception is ExternalException failure ? LibtorchError.Describe(failure) : exception.Message);
-            Log.Stopped(_logger, exception, _device);
+            Log.Stopped(_logger, exception, Device);
         }
         finally
         {
-            // Fails the jobs that only this device could run.
-            _queue.ModelsChanged();
             _loaded.TrySetResult();
+            _inbox.CompleteAdding();
+            while (_inbox.TryTake(out var left))
+                left.Last.SetResult(new GenerationProgress.Failed(left.Job.Id, Failure ?? "The program is stopping."));
             foreach (var model in Models)
                 model.Dispose();
         }
@@ -84,7 +105,7 @@ internal sealed partial class ModelHost : IDisposable
                 var model = new HostedModel(LoadedModel.Load(wanted.ToModelOptions(), cancellation: _ending.Token), wanted);
                 models.Add(model);
                 _runners.Add(model.Info.Name, model.Runner);
-                Log.Loaded(_logger, model.Info.Name, wanted.Folder, _device, Names.Of(wanted.ToModelOptions().Dtype));
+                Log.Loaded(_logger, model.Info.Name, wanted.Folder, Device, Names.Of(wanted.ToModelOptions().Dtype));
             }
             (Models, State) = (models, HostState.Ready);
         }
@@ -96,40 +117,44 @@ internal sealed partial class ModelHost : IDisposable
         {
             Models = models;
             (State, Failure) = (HostState.Failed, exception.Message);
-            Log.NotLoaded(_logger, _device, exception.Message);
+            Log.NotLoaded(_logger, Device, exception.Message);
         }
         finally
         {
-            _queue.ModelsChanged();
             _loaded.TrySetResult();
         }
     }
 
-    private void Run(JobRecord record)
+    private void Run(Work work)
     {
-        var job = record.Job;
-        // Makes the spans of the stages children of the job's span.
-        Activity.Current = record.Telemetry?.Span;
+        var (job, report, span, cancellation) = work;
+        if (Failure is not null || _ending.IsCancellationRequested)
+        {
+            work.Last.SetResult(Failure is null ? new GenerationProgress.Cancelled(job.Id) : new GenerationProgress.Failed(job.Id, $"The model cannot be used: {Failure}"));
+            return;
+        }
+        // Makes the spans of the stages children of the caller's span.
+        Activity.Current = span;
         try
         {
-            record.Report(new GenerationProgress.Running(job.Id, 0, job.Recipe.Steps));
-            var result = _runners[job.Recipe.Model].Run(job, (step, steps) => record.Report(new GenerationProgress.Running(job.Id, step, steps)), record.Cancellation.Token);
-            _queue.Completed(record, result);
+            report(new(job.Id, 0, job.Recipe.Steps));
+            var result = _runners[job.Recipe.Model].Run(job, (step, steps) => report(new(job.Id, step, steps)), cancellation);
+            work.Last.SetResult(new GenerationProgress.Completed(result));
         }
         catch (OperationCanceledException)
         {
-            _queue.Ended(record, new GenerationProgress.Cancelled(job.Id));
+            work.Last.SetResult(new GenerationProgress.Cancelled(job.Id));
         }
         catch (Exception exception) when (exception is RecipeException or ModelException or SaeException)
         {
-            _queue.Ended(record, new GenerationProgress.Failed(job.Id, exception.Message));
+            work.Last.SetResult(new GenerationProgress.Failed(job.Id, exception.Message));
         }
         catch (Exception exception)
         {
-            // The next job may still succeed.
             Log.JobFailed(_logger, exception, job.Id);
+            // The next job may still succeed.
             Probe(_runners[job.Recipe.Model]);
-            _queue.DeviceFailed(record, exception);
+            work.Last.SetException(exception);
         }
         finally
         {
@@ -142,13 +167,19 @@ internal sealed partial class ModelHost : IDisposable
     {
         try
         {
-            runner.Run(new(Guid.NewGuid(), runner.Model.NewRecipe() with { Seed = Random.Shared.Next() }) { Picture = null });
+            runner.Run(new(Guid.NewGuid(), (runner.Model.NewRecipe() with { Seed = Random.Shared.Next() }).Check()) { Picture = null });
         }
         catch (Exception exception)
         {
-            (State, Failure) = (HostState.Broken, $"{_device} failed and can run no more jobs; restart the program.");
-            Log.Broke(_logger, exception, _device);
+            (State, Failure) = (HostState.Broken, $"{Device} failed and can run no more jobs; restart the program.");
+            Log.Broke(_logger, exception, Device);
         }
+    }
+
+    /// <summary>A job handed to the thread.</summary>
+    private sealed record Work(GenerationJob Job, Action<GenerationProgress.Running> Report, Activity? Span, CancellationToken Cancellation)
+    {
+        public TaskCompletionSource<GenerationProgress> Last { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 
     private static partial class Log
@@ -207,14 +238,9 @@ public sealed class JobRunner(LoadedModel model) : IDisposable
 
     public ModelInfo Model => model.Info;
 
+    /// <summary>Checks what only the loaded model knows.</summary>
     /// <exception cref="RecipeException">The model cannot run the job; the message names every field that does not fit.</exception>
-    public void RequireFit(GenerationJob job)
-    {
-        RecipeFit.Require(job.Recipe, model);
-        foreach (var site in job.Sites)
-            if (model.Info.Find(site) is null)
-                throw new RecipeException("sites", ModelFit.NoAutoencoder(site, model.Info));
-    }
+    public void RequireFit(GenerationJob job) => RecipeFit.Require(job.Checked, model);
 
     /// <param name="progress">Called with the steps done and the steps in total.</param>
     /// <param name="cancellation">Stops the job between two stages.</param>
@@ -222,12 +248,11 @@ public sealed class JobRunner(LoadedModel model) : IDisposable
     /// <exception cref="OperationCanceledException">The job was cancelled.</exception>
     public GenerationResult Run(GenerationJob job, Action<int, int>? progress = null, CancellationToken cancellation = default)
     {
-        RequireFit(job);
-        var outcome = _runner.Run(job.Recipe, new RunRequest { Read = job.Sites, Picture = job.Picture is not null, Progress = progress }, cancellation);
+        var outcome = _runner.Run(job.Checked, new RunRequest { Read = job.Sites, Picture = job.Picture is not null, Progress = progress }, cancellation);
         if (outcome.Picture is not { } picture)
             return new(job.Id, job.Recipe, default, outcome.Maps, outcome.Timings);
         var encoding = new StageClock();
-        var bytes = encoding.Time("encode", () => PictureEncoder.Encode(picture, job.Picture!.Value, job.Recipe));
+        var bytes = encoding.Time("encode", () => PictureEncoder.Encode(picture, job.Picture!.Value, job.Checked));
         return new(job.Id, job.Recipe, bytes, outcome.Maps, [.. outcome.Timings, .. encoding.Timings]);
     }
 
@@ -240,7 +265,7 @@ internal static class PictureEncoder
     private const int Quality = 92;
 
     /// <summary>A PNG also holds the recipe.</summary>
-    public static byte[] Encode(Picture picture, PictureFormat format, Recipe recipe) => format switch
+    public static byte[] Encode(Picture picture, PictureFormat format, CheckedRecipe recipe) => format switch
     {
         PictureFormat.Jpeg => Jpeg.Encode(picture, Quality),
         PictureFormat.WebP => WebP.Encode(picture, Quality),

@@ -2,8 +2,10 @@ namespace SaeUnbox.Serving;
 
 /// <summary>A recipe to run, and the results wanted.</summary>
 /// <param name="Id">A job submitted twice under the same id runs once.</param>
-public sealed record GenerationJob(Guid Id, Recipe Recipe)
+public sealed record GenerationJob(Guid Id, CheckedRecipe Checked)
 {
+    public Recipe Recipe => Checked.Recipe;
+
     /// <summary>
     /// The canvas that the picture is for; null for a batch job. A canvas has one running job at a time, and a newer job supersedes a
     /// waiting one.

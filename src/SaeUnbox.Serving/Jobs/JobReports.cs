@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
+using Microsoft.Extensions.Logging;
 
 namespace SaeUnbox.Serving;
 
@@ -116,4 +117,23 @@ internal sealed class ServiceTime
 
     /// <summary>Expected wait behind a number of jobs; null before the first measurement.</summary>
     public TimeSpan? Expected(int jobsAhead) => _average * jobsAhead;
+}
+
+/// <summary>Logs one line per completed job, on the process that ran it.</summary>
+internal static partial class JobLog
+{
+    public static void Completed(ILogger logger, GenerationResult result, bool isLive, TimeSpan waited, TimeSpan took)
+    {
+        if (!logger.IsEnabled(LogLevel.Information))
+            return;
+        var stages = string.Join(' ', result.Timings.Select(stage => FormattableString.Invariant($"{stage.Stage}={stage.Duration.TotalMilliseconds:0.0}")));
+        Completed(logger, result.JobId, result.Recipe.Model, isLive, result.Recipe.Edits.Count, waited.TotalMilliseconds, took.TotalMilliseconds, stages);
+        Prompt(logger, result.JobId, result.Recipe.Prompt);
+    }
+
+    [LoggerMessage(10, LogLevel.Information, "Job {Job} on {Model}: live {Live}, edits {Edits}, waited {Waited:0.0} ms, took {Took:0.0} ms ({Stages})")]
+    private static partial void Completed(ILogger logger, Guid job, string model, bool live, int edits, double waited, double took, string stages);
+
+    [LoggerMessage(11, LogLevel.Debug, "Job {Job}: prompt {Prompt}")]
+    private static partial void Prompt(ILogger logger, Guid job, string prompt);
 }

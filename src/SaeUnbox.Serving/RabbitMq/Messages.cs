@@ -41,7 +41,7 @@ internal sealed record JobMessage
         Job = job.Id, Recipe = job.Recipe, Canvas = job.Canvas, Client = job.Client, Sequence = sequence, Picture = job.Picture, Sites = job.Sites, ReplyTo = replyTo,
     };
 
-    public GenerationJob ToJob() => new(Job, Recipe) { Canvas = Canvas, Client = Client, Picture = Picture, Sites = Sites.ToValueList() };
+    public GenerationJob ToJob() => new(Job, Recipe.Check()) { Canvas = Canvas, Client = Client, Picture = Picture, Sites = Sites.ToValueList() };
 }
 
 /// <summary>A progress report on a job, as sent to the node that submitted it.</summary>

@@ -17,10 +17,13 @@ internal sealed class JobTelemetry
 
     /// <param name="job">Just accepted. Its span is a child of the current one.</param>
     /// <param name="queue"><see cref="DeviceQueue"/> or <see cref="BrokerQueue"/>.</param>
-    public JobTelemetry(GenerationJob job, string queue)
+    /// <param name="isTraced">False if the caller has a span of its own for the job.</param>
+    public JobTelemetry(GenerationJob job, string queue, bool isTraced = true)
     {
         (_job, _queue) = (job, queue);
         Count(State.Waiting, 1);
+        if (!isTraced)
+            return;
         _span = ServingTelemetry.Begin("job", queue == BrokerQueue ? ActivityKind.Producer : ActivityKind.Internal);
         if (_span is not { } span)
             return;

@@ -1,14 +1,26 @@
 namespace SaeUnbox.Steering;
 
-/// <summary>Whether a recipe can be run by a loaded model: what the catalogue tells (<see cref="ModelFit"/>), and what only the model itself knows.</summary>
+/// <summary>Checks whether a loaded model can run a recipe.</summary>
 public static class RecipeFit
 {
-    /// <exception cref="RecipeException">Every field that does not fit is named.</exception>
-    public static void Require(Recipe recipe, LoadedModel model)
+    /// <summary>Checks all of a recipe: its values, what the catalogue knows of the model (<see cref="ModelFit"/>), and what only the loaded model knows.</summary>
+    /// <exception cref="RecipeException">The message names every field that does not fit.</exception>
+    public static CheckedRecipe Require(Recipe recipe, LoadedModel model)
     {
-        recipe.EnsureValid();
+        var valid = recipe.Check();
         List<RecipeError> errors = [.. Check(recipe, model), .. ModelFit.Check(recipe, model.Info)];
-        if (errors.Count > 0) throw new RecipeException(errors);
+        return errors.Count == 0 ? valid : throw new RecipeException(errors);
+    }
+
+    /// <summary>Checks what only the loaded model knows.</summary>
+    /// <exception cref="RecipeException">The message names every field that does not fit.</exception>
+    public static void Require(CheckedRecipe recipe, LoadedModel model)
+    {
+        List<RecipeError>? errors = null;
+        foreach (var error in Check(recipe.Recipe, model))
+            (errors ??= []).Add(error);
+        if (errors is not null)
+            throw new RecipeException(errors);
     }
 
     private static IEnumerable<RecipeError> Check(Recipe recipe, LoadedModel model)

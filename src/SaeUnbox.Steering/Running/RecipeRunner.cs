@@ -17,10 +17,24 @@ public sealed class RecipeRunner(LoadedModel model, int prefixes = 4) : IDisposa
     /// <exception cref="RecipeException">The recipe is not valid or does not fit the model.</exception>
     /// <exception cref="ModelException">The model cannot make it.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled between two stages.</exception>
-    public RunOutcome Run(Recipe recipe, RunRequest? request = null, CancellationToken cancellation = default)
+    public RunOutcome Run(Recipe recipe, RunRequest? request = null, CancellationToken cancellation = default) =>
+        RunFitting(RecipeFit.Require(recipe, model).Recipe, request ?? new(), cancellation);
+
+    /// <summary>Makes what a checked recipe says. Only what the loaded model alone knows is still checked.</summary>
+    /// <exception cref="RecipeException">The recipe does not fit the model.</exception>
+    /// <exception cref="ModelException">The model cannot make it.</exception>
+    /// <exception cref="SaeException">A feature or a mask does not exist at its site.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled between two stages.</exception>
+    public RunOutcome Run(CheckedRecipe recipe, RunRequest? request = null, CancellationToken cancellation = default)
     {
         RecipeFit.Require(recipe, model);
-        request ??= new();
+        return RunFitting(recipe.Recipe, request ?? new(), cancellation);
+    }
+
+    public void Dispose() => cache.Dispose();
+
+    private RunOutcome RunFitting(Recipe recipe, RunRequest request, CancellationToken cancellation)
+    {
         model.UseThreads();
         using var scope = NewDisposeScope();
         using var mode = no_grad();
@@ -32,8 +46,6 @@ public sealed class RecipeRunner(LoadedModel model, int prefixes = 4) : IDisposa
         var picture = request.Picture ? stages.Time("decode", () => Decode(latents, request.Recorder, cancellation)) : null;
         return new RunOutcome(picture, new ActivationMaps(pass.Readings), stages.Timings);
     }
-
-    public void Dispose() => cache.Dispose();
 
     private Prefix Begin(Recipe recipe, RunRecorder? recorder)
     {

@@ -38,7 +38,7 @@ internal static class PublicApi
     {
         var recipe = await ReadAsync(context, cancellation);
         var format = Wanted(context.Request);
-        var result = await jobs.RunAsync(new GenerationJob(Guid.NewGuid(), recipe) { Picture = format }, ClientKey.Of(context), cancellation);
+        var result = await jobs.RunAsync(new GenerationJob(Guid.NewGuid(), recipe.Check()) { Picture = format }, ClientKey.Of(context), cancellation);
         context.Response.Headers["Server-Timing"] = string.Join(", ", result.Timings.Select(stage => FormattableString.Invariant($"{stage.Stage};dur={stage.Duration.TotalMilliseconds:0.0}")));
         context.Response.Headers.Vary = HeaderNames.Accept;
         return TypedResults.Bytes(result.Picture.ToArray(), format switch { PictureFormat.Jpeg => Jpeg, PictureFormat.WebP => WebP, _ => Png });
@@ -48,7 +48,7 @@ internal static class PublicApi
     {
         var recipe = await ReadAsync(context, cancellation);
         var sites = catalogue.Find(recipe.Model)?.Sites.Select(sae => sae.Site) ?? [];
-        var result = await jobs.RunAsync(new GenerationJob(Guid.NewGuid(), recipe) { Picture = null, Sites = [.. sites] }, ClientKey.Of(context), cancellation);
+        var result = await jobs.RunAsync(new GenerationJob(Guid.NewGuid(), recipe.Check()) { Picture = null, Sites = [.. sites] }, ClientKey.Of(context), cancellation);
         return TypedResults.Ok(new Exploration([.. result.Maps.All.Select(SiteReading.Of)]));
     }
 

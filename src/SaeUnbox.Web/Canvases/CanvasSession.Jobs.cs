@@ -57,7 +57,7 @@ internal sealed partial class CanvasSession
         (_recipe, _isGivenUp) = (next, false);
         var version = ++_version;
         // What is active is read when the brush rests: while it moves, only the picture counts.
-        var job = new GenerationJob(resumed ?? Guid.NewGuid(), next)
+        var job = new GenerationJob(resumed ?? Guid.NewGuid(), next.Check())
         {
             Canvas = id, Client = client, Picture = PictureFormat.Jpeg,
             Sites = isStroke ? [] : [.. catalogue.Find(next.Model)?.Sites.Select(sae => sae.Site) ?? []],

@@ -48,7 +48,7 @@ internal sealed partial class CanvasSession(string id, string client, Recipe rec
                 limits.AdmitStroke(id);
             else
                 limits.Admit(client);
-            var next = change(_recipe).EnsureValid();
+            var next = change(_recipe).Check().Recipe;
             limits.Check(next);
             var model = ModelFit.Require(next, catalogue, _model);
             Reserve();

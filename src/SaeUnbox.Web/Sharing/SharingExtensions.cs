@@ -78,7 +78,7 @@ internal static class SharingExtensions
             return TypedResults.Bytes(kept, "image/jpeg");
         if (await shares.FindAsync(id, cancellation) is not { } recipe)
             return TypedResults.NotFound();
-        var result = await jobs.RunAsync(new GenerationJob(Guid.NewGuid(), recipe) { Picture = PictureFormat.Jpeg }, ClientKey.Of(context), cancellation);
+        var result = await jobs.RunAsync(new GenerationJob(Guid.NewGuid(), recipe.Check()) { Picture = PictureFormat.Jpeg }, ClientKey.Of(context), cancellation);
         var picture = result.Picture.ToArray();
         await shares.SavePictureAsync(id, picture, cancellation);
         return TypedResults.Bytes(picture, "image/jpeg");

@@ -71,7 +71,7 @@ public sealed class InProcessQueueTests : IAsyncLifetime
     [Fact]
     public async Task Submit_AModelThatIsNotHere_FailsWithItsName()
     {
-        var early = Job() with { Recipe = Job().Recipe with { Model = "elsewhere" } };
+        var early = Job() with { Checked = (Job().Recipe with { Model = "elsewhere" }).Check() };
         await _queue.SubmitAsync(early);
         await StartAsync();
 
@@ -132,7 +132,7 @@ public sealed class InProcessQueueTests : IAsyncLifetime
     public async Task Cancel_ARunningJob_EndsItBetweenStages()
     {
         await StartAsync();
-        var job = Job() with { Recipe = Job().Recipe with { Steps = 1000 } };
+        var job = Job() with { Checked = (Job().Recipe with { Steps = 1000 }).Check() };
         await _queue.SubmitAsync(job);
         await foreach (var progress in _queue.WatchAsync(job.Id))
         {
@@ -216,5 +216,5 @@ public sealed class InProcessQueueTests : IAsyncLifetime
         return last!;
     }
 
-    private static GenerationJob Job() => new(Guid.NewGuid(), new Recipe { Model = "golden", Prompt = "a dog", Width = 64, Height = 64 });
+    private static GenerationJob Job() => new(Guid.NewGuid(), new Recipe { Model = "golden", Prompt = "a dog", Width = 64, Height = 64 }.Check());
 }

@@ -109,7 +109,7 @@ public sealed class JobBoardTests
                 && live.Distinct().Count() == live.Length && board.Count == 0;
         }).QuickCheckThrowOnFailure();
 
-    private static GenerationJob Live(string canvas) => new(Guid.NewGuid(), Any) { Canvas = canvas };
+    private static GenerationJob Live(string canvas) => new(Guid.NewGuid(), Any.Check()) { Canvas = canvas };
 
-    private static GenerationJob Batch(string client) => new(Guid.NewGuid(), Any) { Client = client };
+    private static GenerationJob Batch(string client) => new(Guid.NewGuid(), Any.Check()) { Client = client };
 }

@@ -113,5 +113,5 @@ public sealed class TelemetryTests : IAsyncLifetime
         return last!;
     }
 
-    private static GenerationJob Job(int steps) => new(Guid.NewGuid(), new Recipe { Model = "golden", Prompt = "a dog", Width = 64, Height = 64, Steps = steps });
+    private static GenerationJob Job(int steps) => new(Guid.NewGuid(), new Recipe { Model = "golden", Prompt = "a dog", Width = 64, Height = 64, Steps = steps }.Check());
 }

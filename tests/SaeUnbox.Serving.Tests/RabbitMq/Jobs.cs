@@ -8,5 +8,5 @@ internal static class Jobs
 
     public static GenerationJob Live(string prompt, string? canvas = null) => Batch(prompt) with { Canvas = canvas ?? Guid.NewGuid().ToString("n") };
 
-    public static GenerationJob Batch(string prompt) => new(Guid.NewGuid(), new Recipe { Model = TestExecutor.Model, Prompt = prompt, Width = 64, Height = 64, Seed = Interlocked.Increment(ref s_seed) });
+    public static GenerationJob Batch(string prompt) => new(Guid.NewGuid(), new Recipe { Model = TestExecutor.Model, Prompt = prompt, Width = 64, Height = 64, Seed = Interlocked.Increment(ref s_seed) }.Check());
 }

@@ -169,9 +169,13 @@ internal sealed partial class DeviceWorker(
             if (running.Token.IsCancellationRequested)
                 return new GenerationProgress.Cancelled(job.Job);
             using var slow = sender.ReportIfSlow(job);
-            var last = await executor.RunAsync(job.ToJob(), progress => sender.Report(job, progress), running.Token);
-            if (last is GenerationProgress.Completed)
-                _serviceTime.Add(clock.GetElapsedTime(start));
+            var waited = clock.GetUtcNow() - DateTimeOffset.UnixEpoch.AddMicroseconds(job.Sequence);
+            var last = await MeasuredAsync(job.ToJob(), progress => sender.Report(job, progress), running.Token);
+            if (last is not GenerationProgress.Completed { Result: var result })
+                return last;
+            var took = clock.GetElapsedTime(start);
+            _serviceTime.Add(took);
+            JobLog.Completed(logger, result, job.Canvas is not null, waited, took);
             return last;
         }
         catch (OperationCanceledException) when (running.Token.IsCancellationRequested)
@@ -186,6 +190,25 @@ internal sealed partial class DeviceWorker(
         finally
         {
             _running = null;
+        }
+    }
+
+    private async Task<GenerationProgress> MeasuredAsync(GenerationJob job, Action<GenerationProgress.Running> report, CancellationToken cancellation)
+    {
+        var telemetry = new JobTelemetry(job, JobTelemetry.DeviceQueue, isTraced: false);
+        GenerationProgress last = new GenerationProgress.Failed(job.Id, "");
+        var start = clock.GetTimestamp();
+        try
+        {
+            telemetry.Update(new GenerationProgress.Running(job.Id, 0, job.Recipe.Steps));
+            last = await executor.RunAsync(job, report, cancellation);
+            if (last is GenerationProgress.Completed { Result.Timings: var stages })
+                telemetry.Completed(stages, clock.GetElapsedTime(start));
+            return last;
+        }
+        finally
+        {
+            telemetry.Update(last);
         }
     }
 

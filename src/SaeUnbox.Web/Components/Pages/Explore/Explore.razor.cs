@@ -116,7 +116,7 @@ public sealed partial class Explore
     {
         _notice = null;
         KeepAddress();
-        var result = await run(new GenerationJob(Guid.NewGuid(), _state.Asked) { Sites = [.. Sites] });
+        var result = await run(new GenerationJob(Guid.NewGuid(), _state.Asked.Check()) { Sites = [.. Sites] });
         _maps = result.Maps;
         await _view!.InvokeVoidAsync("show", result.Picture.ToArray(), _maps.All.Where(map => map.Step == 0).Select(Packed).ToArray());
         await SelectAsync(_state.Feature is { } kept && Current?.Indices.Contains(kept) == true ? kept : Strongest);
