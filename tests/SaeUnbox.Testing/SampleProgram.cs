@@ -13,13 +13,20 @@ public static class SampleProgram
     {
         var configuration = Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory));
         var program = Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, $"../../SaeUnbox.Samples.{name}", configuration, $"SaeUnbox.Samples.{name}.dll"));
-        using var process = Process.Start(new ProcessStartInfo("dotnet", [program, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        return await RunAsync(new ProcessStartInfo("dotnet", [program, .. arguments]));
+    }
+
+    /// <summary>Runs a program to its end, which must be a good one; returns the lines it printed.</summary>
+    public static async Task<string[]> RunAsync(ProcessStartInfo start)
+    {
+        (start.RedirectStandardOutput, start.RedirectStandardError) = (true, true);
+        using var process = Process.Start(start)!;
         using var patience = new CancellationTokenSource(Patience);
         try
         {
             var (output, error) = (process.StandardOutput.ReadToEndAsync(patience.Token), process.StandardError.ReadToEndAsync(patience.Token));
             await process.WaitForExitAsync(patience.Token);
-            Assert.True(process.ExitCode == 0, $"{name} ended with {process.ExitCode}:\n{await output}{await error}");
+            Assert.True(process.ExitCode == 0, $"{start.FileName} {string.Join(' ', start.ArgumentList)} ended with {process.ExitCode}:\n{await output}{await error}");
             return (await output).Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
         }
         finally
