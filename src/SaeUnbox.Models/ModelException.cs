@@ -1,9 +1,6 @@
 namespace SaeUnbox.Models;
 
-/// <summary>A model folder, a configuration or a request that cannot be used: one sentence that names what and where.</summary>
-public sealed class ModelException : Exception
-{
-    public ModelException(string message, Exception? inner = null) : base(message, inner)
-    {
-    }
-}
+/// <summary>
+/// A model folder, configuration or request is not usable. The message is one sentence that says what is wrong and where.
+/// </summary>
+public sealed class ModelException(string message, Exception? inner = null) : Exception(message, inner);

@@ -105,7 +105,7 @@ internal sealed record CaptionedScene(Scene Scene, string Caption, long Seed)
     /// <summary>What a seed makes of facts.</summary>
     public static Scene SceneOf(SceneFacts facts, long seed)
     {
-        using var generator = Noise.GeneratorOf(seed);
+        using var generator = Noise.CreateGenerator(seed);
         using var noise = Noise.Draw(generator, NoiseShape);
         return new(facts, NoisePatches.Of(noise.data<float>().ToArray()));
     }

@@ -29,7 +29,8 @@ public static class AtomicFile
         {
             throw new CheckpointException($"'{path}' could not be written: its folder does not exist.", exception);
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        catch (Exception exception)
+            when (exception is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
             throw new CheckpointException($"'{path}' could not be written: {exception.Message}", exception);
         }
@@ -105,7 +106,8 @@ public static class FolderLock
     {
         try
         {
-            return new FileStream(Path.Combine(folder, ".lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose);
+            return new FileStream(
+                Path.Combine(folder, ".lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose);
         }
         catch (UnauthorizedAccessException exception)
         {

@@ -10,14 +10,15 @@ namespace SaeUnbox.Models;
 /// </summary>
 public abstract class Checkpoint : IWeightSource, IDisposable
 {
-    private readonly Dictionary<string, StoredTensor> tensors = [];
-    private readonly IReadOnlyList<IDisposable> owned;
+    private readonly Dictionary<string, StoredTensor> _tensors = [];
+    private readonly IReadOnlyList<IDisposable> _owned;
 
     private protected Checkpoint(string path, string format, IReadOnlyList<StoredTensor> tensors, IReadOnlyList<IDisposable> owned)
     {
-        (Path, Format, this.owned) = (path, format, owned);
-        foreach (var tensor in tensors) this.tensors.Add(tensor.Entry.Name, tensor);
-        Entries = new EntriesView(this.tensors);
+        (Path, Format, _owned) = (path, format, owned);
+        foreach (var tensor in tensors)
+            _tensors.Add(tensor.Entry.Name, tensor);
+        Entries = new EntriesView(_tensors);
     }
 
     public string Path { get; }
@@ -35,7 +36,9 @@ public abstract class Checkpoint : IWeightSource, IDisposable
 
     string IWeightSource.Description => $"'{Path}'";
 
-    /// <summary>Opens a safetensors file, an index of shards, or a PyTorch file (as data only). The first bytes determine the format.</summary>
+    /// <summary>
+    /// Opens a safetensors file, an index of shards, or a PyTorch file (as data only). The first bytes determine the format.
+    /// </summary>
     /// <exception cref="CheckpointException">The file is missing, of another format, or broken.</exception>
     public static Checkpoint Open(string path)
     {
@@ -62,7 +65,9 @@ public abstract class Checkpoint : IWeightSource, IDisposable
     /// <exception cref="CheckpointException">There is no such tensor, its shape differs, or its data is broken.</exception>
     public void Read(string name, torch.Tensor target) => TensorReader.Read(Locate(name), target);
 
-    /// <summary>Reads a tensor as a new CPU tensor of the stored type and memory order (a column-major matrix stays column-major).</summary>
+    /// <summary>
+    /// Reads a tensor as a new CPU tensor of the stored type and memory order (a column-major matrix stays column-major).
+    /// </summary>
     public torch.Tensor Read(string name)
     {
         var stored = Locate(name);
@@ -87,9 +92,9 @@ public abstract class Checkpoint : IWeightSource, IDisposable
     public virtual void Verify(Action<string, double>? progress = null)
     {
         var done = 0;
-        foreach (var tensor in tensors.Values)
+        foreach (var tensor in _tensors.Values)
         {
-            progress?.Invoke(Path, (double)done++ / tensors.Count);
+            progress?.Invoke(Path, (double)done++ / _tensors.Count);
             tensor.Verify?.Invoke();
         }
     }
@@ -98,10 +103,10 @@ public abstract class Checkpoint : IWeightSource, IDisposable
 
     public void Dispose()
     {
-        foreach (var resource in owned) resource.Dispose();
+        foreach (var resource in _owned) resource.Dispose();
     }
 
-    internal StoredTensor Locate(string name) => tensors.TryGetValue(name, out var stored)
+    internal StoredTensor Locate(string name) => _tensors.TryGetValue(name, out var stored)
         ? stored : throw new CheckpointException($"'{Path}' has no tensor '{name}'.");
 
     /// <summary>A view of the entries that avoids a second dictionary.</summary>
@@ -133,10 +138,10 @@ internal sealed class ShardedCheckpoint : Checkpoint
     private const long LongestIndex = 16 << 20;
     private const int MaxShards = 1000;
 
-    private readonly IReadOnlyList<Checkpoint> shards;
+    private readonly IReadOnlyList<Checkpoint> _shards;
 
     private ShardedCheckpoint(string path, IReadOnlyList<Checkpoint> shards, IReadOnlyList<StoredTensor> tensors)
-        : base(path, $"{shards.Count} shards of {shards[0].Format}", tensors, shards) => this.shards = shards;
+        : base(path, $"{shards.Count} shards of {shards[0].Format}", tensors, shards) => _shards = shards;
 
     public static ShardedCheckpoint Open(SourceFile index)
     {
@@ -151,7 +156,8 @@ internal sealed class ShardedCheckpoint : Checkpoint
                 shards.Add(shard, Checkpoint.Open(System.IO.Path.Combine(folder, shard)));
             var missing = map.Where(pair => !shards[pair.Value].Entries.ContainsKey(pair.Key)).Select(pair => pair.Key).ToList();
             if (missing.Count > 0) throw index.Broken($"the shards lack tensors that it lists: {Listing.Of(missing)}");
-            var extra = shards.SelectMany(shard => shard.Value.Entries.Keys.Where(name => map.GetValueOrDefault(name) != shard.Key)).ToList();
+            var extra = shards
+                .SelectMany(shard => shard.Value.Entries.Keys.Where(name => map.GetValueOrDefault(name) != shard.Key)).ToList();
             if (extra.Count > 0) throw index.Broken($"the shards hold tensors that it does not list there: {Listing.Of(extra)}");
             var tensors = map.Select(pair => shards[pair.Value].Locate(pair.Key)).ToList();
             return new ShardedCheckpoint(index.Path, [.. shards.Values], tensors);
@@ -165,7 +171,7 @@ internal sealed class ShardedCheckpoint : Checkpoint
 
     public override void Verify(Action<string, double>? progress = null)
     {
-        foreach (var shard in shards) shard.Verify(progress);
+        foreach (var shard in _shards) shard.Verify(progress);
     }
 
     private static Dictionary<string, string> ReadMap(SourceFile index)
@@ -198,7 +204,9 @@ internal static class CheckpointFormat
 {
     private static readonly string[] Stems = ["diffusion_pytorch_model", "model", "pytorch_model"];
 
-    /// <summary>Detects the format by the first bytes, because extensions may be wrong. Names common mistakes: an HTML page or a git-lfs pointer.</summary>
+    /// <summary>
+    /// Detects the format by the first bytes, because extensions may be wrong. Names common mistakes: an HTML page or a git-lfs pointer.
+    /// </summary>
     public static Checkpoint Open(SourceFile file)
     {
         if (file.Length == 0) throw file.Broken("it is empty");
@@ -227,7 +235,8 @@ internal static class CheckpointFormat
             from name in Names(stem, variant)
             select Path.Combine(folder, name);
         return candidates.FirstOrDefault(File.Exists)
-            ?? throw new CheckpointException($"The folder '{folder}' holds no weights (such as diffusion_pytorch_model.safetensors or model.safetensors).");
+            ?? throw new CheckpointException(
+                $"The folder '{folder}' holds no weights (such as diffusion_pytorch_model.safetensors or model.safetensors).");
     }
 
     // Old and new library versions put the variant at different positions in the name of an index.
@@ -243,5 +252,7 @@ internal static class CheckpointFormat
     }
 }
 
-/// <summary>A checkpoint cannot be read or written, or does not fit its model. The message names the file and the problem in one sentence.</summary>
+/// <summary>
+/// A checkpoint cannot be read or written, or does not fit its model. The message names the file and the problem in one sentence.
+/// </summary>
 public sealed class CheckpointException(string message, Exception? inner = null) : Exception(message, inner);

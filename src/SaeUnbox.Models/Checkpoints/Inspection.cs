@@ -41,7 +41,8 @@ public sealed record Inspection(
     IReadOnlyDictionary<string, string> Facts, IReadOnlyList<Inspection> Parts)
 {
     /// <summary>Number of values in all tensors, including those of the parts.</summary>
-    public long Parameters => Tensors.Sum(tensor => tensor.Shape.Aggregate(1L, (product, size) => product * size)) + Parts.Sum(part => part.Parameters);
+    public long Parameters =>
+        Tensors.Sum(tensor => tensor.Shape.Aggregate(1L, (product, size) => product * size)) + Parts.Sum(part => part.Parameters);
 
     /// <summary>Describes a file or folder. Verifies headers and checksums, but loads no tensors.</summary>
     /// <param name="progress">Called with the file being verified and the fraction done. An exception from it stops the inspection.</param>
@@ -103,7 +104,8 @@ internal static class FileInspector
     private static TensorSummary Summary(StoredTensor stored)
     {
         var (name, element, shape) = stored.Entry;
-        return new TensorSummary(name, element.Name, shape, stored.Strides.SequenceEqual(StoredTensor.RowMajor(shape)) ? null : stored.Strides);
+        var isRowMajor = stored.Strides.SequenceEqual(StoredTensor.RowMajor(shape));
+        return new TensorSummary(name, element.Name, shape, isRowMajor ? null : stored.Strides);
     }
 
     private static void AddValues(Dictionary<string, string> facts, object? value, string name)
@@ -213,7 +215,8 @@ internal sealed class FolderInspector(Action<string, double>? progress)
         try
         {
             using var json = JsonDocument.Parse(bytes);
-            return json.RootElement.EnumerateObject().GroupBy(entry => entry.Name).ToDictionary(group => group.Key, group => Text(group.Last().Value));
+            return json.RootElement.EnumerateObject().GroupBy(entry => entry.Name)
+                .ToDictionary(group => group.Key, group => Text(group.Last().Value));
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {

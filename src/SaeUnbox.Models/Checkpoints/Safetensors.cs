@@ -16,8 +16,8 @@ internal sealed class SafetensorsFile : Checkpoint
 }
 
 /// <summary>
-/// The header of a safetensors file: its length in eight bytes, then JSON with the position of every tensor. It is checked completely before
-/// any data is read: tensors must fill the rest of the file without overlaps or gaps.
+/// The header of a safetensors file: its length in eight bytes, then JSON with the position of every tensor. It is checked completely
+/// before any data is read: tensors must fill the rest of the file without overlaps or gaps.
 /// Format: https://github.com/huggingface/safetensors.
 /// </summary>
 internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IReadOnlyDictionary<string, string> Metadata)
@@ -62,11 +62,11 @@ internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IR
     /// <summary>Reads the JSON token by token, which detects duplicates and keeps only the needed values.</summary>
     private sealed class HeaderParser(SourceFile file, long dataStart)
     {
-        private readonly HashSet<string> names = [];
-        private readonly List<StoredTensor> tensors = [];
-        private readonly Dictionary<string, string> metadata = [];
+        private readonly HashSet<string> _names = [];
+        private readonly List<StoredTensor> _tensors = [];
+        private readonly Dictionary<string, string> _metadata = [];
         private readonly List<(long Begin, long End, string Name)> places = [];
-        private long textBytes;
+        private long _textBytes;
 
         public SafetensorsHeader Parse(ReadOnlySpan<byte> json)
         {
@@ -75,13 +75,13 @@ internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IR
             while (Next(ref reader) == JsonTokenType.PropertyName)
             {
                 var name = Text(ref reader);
-                if (!names.Add(name)) throw file.Broken($"its safetensors header has '{name}' twice");
+                if (!_names.Add(name)) throw file.Broken($"its safetensors header has '{name}' twice");
                 if (name == "__metadata__") ParseMetadata(ref reader);
                 else ParseTensor(ref reader, name);
             }
             while (reader.Read()) { }
             RequireFilled();
-            return new SafetensorsHeader(tensors, metadata);
+            return new SafetensorsHeader(_tensors, _metadata);
         }
 
         private void ParseMetadata(ref Utf8JsonReader reader)
@@ -91,14 +91,14 @@ internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IR
             {
                 var key = Text(ref reader);
                 if (Next(ref reader) != JsonTokenType.String) throw file.Broken($"its metadata '{key}' is not a string");
-                if (!metadata.TryAdd(key, Text(ref reader))) throw file.Broken($"its metadata has '{key}' twice");
-                if (metadata.Count > MostTexts) throw file.Broken($"its metadata has more than {MostTexts} entries");
+                if (!_metadata.TryAdd(key, Text(ref reader))) throw file.Broken($"its metadata has '{key}' twice");
+                if (_metadata.Count > MostTexts) throw file.Broken($"its metadata has more than {MostTexts} entries");
             }
         }
 
         private void ParseTensor(ref Utf8JsonReader reader, string name)
         {
-            if (tensors.Count == MaxTensors) throw file.Broken($"it lists more than {MaxTensors} tensors");
+            if (_tensors.Count == MaxTensors) throw file.Broken($"it lists more than {MaxTensors} tensors");
             string? dtype = null;
             long[]? shape = null, offsets = null;
             Expect(ref reader, JsonTokenType.StartObject);
@@ -113,7 +113,8 @@ internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IR
                 else if (reader.ValueTextEquals("data_offsets"u8) && offsets is null) offsets = Numbers(ref reader, name);
                 else throw file.Broken($"tensor '{name}' has the unknown or duplicate entry '{Text(ref reader)}'");
             }
-            if (dtype is null || shape is null || offsets is null) throw file.Broken($"tensor '{name}' lacks its dtype, shape or data_offsets");
+            if (dtype is null || shape is null || offsets is null)
+                throw file.Broken($"tensor '{name}' lacks its dtype, shape or data_offsets");
             Add(name, dtype, shape, offsets);
         }
 
@@ -121,11 +122,12 @@ internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IR
         {
             var type = ElementType.Find(dtype) ?? throw file.Broken($"tensor '{name}' has the unknown dtype '{dtype}'");
             if (offsets is not [var begin, var end] || begin > end || end > file.Length - dataStart)
-                throw file.Broken($"tensor '{name}' has data_offsets {Shapes.Text(offsets)}, outside its {file.Length - dataStart} bytes of data");
+                throw file.Broken(
+                    $"tensor '{name}' has data_offsets {Shapes.Text(offsets)}, outside its {file.Length - dataStart} bytes of data");
             if (SizeInBytes(shape, type.Bits) is not { } size || size != end - begin)
                 throw file.Broken($"tensor '{name}' of {dtype} and shape {Shapes.Text(shape)} does not fit its {end - begin} bytes");
             places.Add((begin, end, name));
-            tensors.Add(new StoredTensor(new TensorEntry(name, type, shape), file, dataStart + begin, StoredTensor.RowMajor(shape)));
+            _tensors.Add(new StoredTensor(new TensorEntry(name, type, shape), file, dataStart + begin, StoredTensor.RowMajor(shape)));
         }
 
         /// <returns>Null if the size is not a whole number of bytes, or the strides do not fit 64 bits.</returns>
@@ -159,13 +161,15 @@ internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IR
             foreach (var (begin, end, name) in places)
             {
                 if (begin != filled)
-                    throw file.Broken($"tensor '{name}' begins at byte {begin} of the data instead of {filled}: tensors overlap or leave a gap");
+                    throw file.Broken(
+                        $"tensor '{name}' begins at byte {begin} of the data instead of {filled}: tensors overlap or leave a gap");
                 filled = end;
             }
-            if (filled != file.Length - dataStart) throw file.Broken($"it has {file.Length - dataStart - filled} bytes after its last tensor");
+            if (filled != file.Length - dataStart)
+                throw file.Broken($"it has {file.Length - dataStart - filled} bytes after its last tensor");
         }
 
-        private string Text(ref Utf8JsonReader reader) => (textBytes += reader.ValueSpan.Length) <= MostTextBytes
+        private string Text(ref Utf8JsonReader reader) => (_textBytes += reader.ValueSpan.Length) <= MostTextBytes
             ? reader.GetString()!
             : throw file.Broken($"its safetensors header holds more than {MostTextBytes} bytes of text");
 
@@ -189,7 +193,8 @@ public static class SafetensorsWriter
     /// <param name="tensors">May have any strides and device; written row-major.</param>
     /// <param name="metadata">Null for <c>format: pt</c>.</param>
     /// <exception cref="CheckpointException">A name is duplicate, a type cannot be stored, or the file cannot be written.</exception>
-    public static void Write(string path, IEnumerable<KeyValuePair<string, torch.Tensor>> tensors, IReadOnlyDictionary<string, string>? metadata = null)
+    public static void Write(
+        string path, IEnumerable<KeyValuePair<string, torch.Tensor>> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
         // Writing the widest elements first keeps every tensor aligned to its element size.
         var ordered = tensors.Select(pair => (Name: pair.Key, Tensor: pair.Value, Type: ElementType.Of(pair.Value.dtype)))
@@ -198,7 +203,8 @@ public static class SafetensorsWriter
             throw new CheckpointException($"'{path}' cannot be written: the tensor name '{clash.Key}' is duplicate or reserved.");
         var header = Header(ordered, metadata ?? DefaultMetadata);
         if (header.Length > SafetensorsHeader.LongestHeader)
-            throw new CheckpointException($"'{path}' cannot be written: its header would have {header.Length} bytes, more than the format allows.");
+            throw new CheckpointException(
+                $"'{path}' cannot be written: its header would have {header.Length} bytes, more than the format allows.");
 
         AtomicFile.Write(path, stream =>
         {
@@ -210,7 +216,8 @@ public static class SafetensorsWriter
         });
     }
 
-    private static byte[] Header(List<(string Name, torch.Tensor Tensor, ElementType Type)> items, IReadOnlyDictionary<string, string> metadata)
+    private static byte[] Header(
+        List<(string Name, torch.Tensor Tensor, ElementType Type)> items, IReadOnlyDictionary<string, string> metadata)
     {
         using var buffer = new MemoryStream();
         using (var json = new Utf8JsonWriter(buffer))

@@ -10,12 +10,12 @@ internal sealed class SourceFile : IDisposable
 {
     private const int LongestReason = 1000;
 
-    private readonly SafeFileHandle handle;
+    private readonly SafeFileHandle _handle;
 
     private SourceFile(string path, SafeFileHandle handle)
     {
-        (Path, this.handle) = (path, handle);
-        Length = RandomAccess.GetLength(handle);
+        (Path, _handle) = (path, handle);
+        Length = RandomAccess.GetLength(_handle);
     }
 
     public string Path { get; }
@@ -33,7 +33,8 @@ internal sealed class SourceFile : IDisposable
         {
             throw new CheckpointException($"The checkpoint '{path}' does not exist.", exception);
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException)
+        catch (Exception exception)
+            when (exception is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException)
         {
             throw new CheckpointException($"The checkpoint '{path}' cannot be opened: {exception.Message}", exception);
         }
@@ -47,7 +48,7 @@ internal sealed class SourceFile : IDisposable
         {
             while (target.Length > 0)
             {
-                var read = RandomAccess.Read(handle, target, position);
+                var read = RandomAccess.Read(_handle, target, position);
                 if (read == 0) throw Broken("it ends before the data that its header describes (was it truncated while it was read?)");
                 position += read;
                 target = target[read..];
@@ -70,32 +71,34 @@ internal sealed class SourceFile : IDisposable
         return new CheckpointException($"The checkpoint '{Path}' is broken: {line}.", inner);
     }
 
-    public void Dispose() => handle.Dispose();
+    public void Dispose() => _handle.Dispose();
 }
 
-/// <summary>Reads a range of a file sequentially through a small buffer. It never reads past the end, or allocates more than the rest of the range.</summary>
-internal sealed class ByteSource(SourceFile file, long position, long end)
+/// <summary>
+/// Reads a range of a file sequentially through a small buffer. It never reads past the end, or allocates more than the rest of the range.
+/// </summary>
+internal sealed class ByteSource(SourceFile file, long start, long end)
 {
     /// <summary>Limit for all texts of a file in bytes; they are names and notes, never weights.</summary>
     private const int MostText = 16 << 20;
 
-    private readonly byte[] buffer = new byte[(int)Math.Min(32 * 1024, Math.Max(1, end - position))];
-    private int next;
-    private int filled;
-    private long position = position;
-    private long texts;
+    private readonly byte[] _buffer = new byte[(int)Math.Min(32 * 1024, Math.Max(1, end - start))];
+    private int _next;
+    private int _filled;
+    private long _position = start;
+    private long _texts;
 
     public SourceFile File => file;
 
     /// <summary>Offset of the next byte in the file.</summary>
-    public long Position => position - (filled - next);
+    public long Position => _position - (_filled - _next);
 
     public long Left => end - Position;
 
     public byte ReadByte()
     {
-        if (next == filled) Fill();
-        return buffer[next++];
+        if (_next == _filled) Fill();
+        return _buffer[_next++];
     }
 
     public void ReadExactly(Span<byte> target)
@@ -103,10 +106,10 @@ internal sealed class ByteSource(SourceFile file, long position, long end)
         if (target.Length > Left) throw Ended();
         while (target.Length > 0)
         {
-            if (next == filled) Fill();
-            var count = Math.Min(target.Length, filled - next);
-            buffer.AsSpan(next, count).CopyTo(target);
-            next += count;
+            if (_next == _filled) Fill();
+            var count = Math.Min(target.Length, _filled - _next);
+            _buffer.AsSpan(_next, count).CopyTo(target);
+            _next += count;
             target = target[count..];
         }
     }
@@ -115,7 +118,7 @@ internal sealed class ByteSource(SourceFile file, long position, long end)
     public string ReadUtf8(long count)
     {
         if (count > Left) throw Ended();
-        if ((texts += count) > MostText) throw file.Broken($"its pickle holds more than {MostText} bytes of text");
+        if ((_texts += count) > MostText) throw file.Broken($"its pickle holds more than {MostText} bytes of text");
         var bytes = new byte[count];
         ReadExactly(bytes);
         try
@@ -141,10 +144,10 @@ internal sealed class ByteSource(SourceFile file, long position, long end)
 
     private void Fill()
     {
-        var count = (int)Math.Min(buffer.Length, end - position);
+        var count = (int)Math.Min(_buffer.Length, end - _position);
         if (count <= 0) throw Ended();
-        file.ReadExactly(position, buffer.AsSpan(0, count));
-        (position, next, filled) = (position + count, 0, count);
+        file.ReadExactly(_position, _buffer.AsSpan(0, count));
+        (_position, _next, _filled) = (_position + count, 0, count);
     }
 
     private CheckpointException Ended() => file.Broken("its pickle is truncated or too long");

@@ -14,7 +14,8 @@ public sealed record TensorEntry(string Name, ElementType Element, long[] Shape)
 
     /// <exception cref="CheckpointException">The type is not supported (complex numbers, floats of less than 8 bits).</exception>
     public torch.ScalarType DType => Element.ScalarType
-        ?? throw new CheckpointException($"Tensor '{Name}' is of type {Element.Name}, which is not supported; convert the file to F32, F16 or BF16.");
+        ?? throw new CheckpointException(
+            $"Tensor '{Name}' is of type {Element.Name}, which is not supported; convert the file to F32, F16 or BF16.");
 
     public long Count => Shape.Aggregate(1L, (product, size) => checked(product * size));
 

@@ -3,7 +3,9 @@ using TorchSharp;
 
 namespace SaeUnbox.Models;
 
-/// <summary>Reads a stored tensor directly into a tensor's memory, or through a small staging tensor if types or memory order differ.</summary>
+/// <summary>
+/// Reads a stored tensor directly into a tensor's memory, or through a small staging tensor if types or memory order differ.
+/// </summary>
 internal static class TensorReader
 {
     /// <summary>Elements converted at a time.</summary>
@@ -20,7 +22,8 @@ internal static class TensorReader
             throw new CheckpointException(
                 $"Tensor '{entry.Name}' of '{file.Path}' has shape {Shapes.Text(entry.Shape)}, expected {Shapes.Text(target.shape)}.");
         if (entry.Element.IsFloatingPoint && !ElementType.Of(target.dtype).IsFloatingPoint)
-            throw new CheckpointException($"Tensor '{entry.Name}' of '{file.Path}' holds {entry.Element} values, which {target.dtype} cannot hold.");
+            throw new CheckpointException(
+                $"Tensor '{entry.Name}' of '{file.Path}' holds {entry.Element} values, which {target.dtype} cannot hold.");
         stored.Verify?.Invoke();
         if (target.numel() == 0) return;
 
@@ -38,7 +41,8 @@ internal static class TensorReader
 
     /// <exception cref="CheckpointException">The type cannot be read.</exception>
     public static torch.ScalarType TypeOf(StoredTensor stored) => stored.Entry.Element.ScalarType ?? throw new CheckpointException(
-        $"Tensor '{stored.Entry.Name}' of '{stored.File.Path}' is of type {stored.Entry.Element}, which is not supported; convert the file to F32, F16 or BF16.");
+        $"Tensor '{stored.Entry.Name}' of '{stored.File.Path}' is of type {stored.Entry.Element}, which is not supported; "
+        + "convert the file to F32, F16 or BF16.");
 
     /// <summary>Reads elements that are stored contiguously in the view's row-major order.</summary>
     private static void ReadDense(StoredTensor stored, torch.ScalarType dtype, torch.Tensor view)
@@ -67,7 +71,8 @@ internal static class TensorReader
             ReadBytes(stored, position, bytes);
             position += bytes.Length;
             if (widening?.Invoke(bytes, part.bytes) == false)
-                throw new CheckpointException($"Tensor '{stored.Entry.Name}' of '{stored.File.Path}' holds {stored.Entry.Element} values that {dtype} cannot hold.");
+                throw new CheckpointException(
+                    $"Tensor '{stored.Entry.Name}' of '{stored.File.Path}' holds {stored.Entry.Element} values that {dtype} cannot hold.");
         }
     }
 
@@ -140,14 +145,17 @@ internal sealed record StoredTensor(TensorEntry Entry, SourceFile File, long Pos
 /// <returns>False if a value does not fit.</returns>
 internal delegate bool Widening(ReadOnlySpan<byte> from, Span<byte> to);
 
-/// <summary>Conversions of unsigned integers and 8-bit floats (arXiv 2209.05433; FNUZ: arXiv 2206.02915; E8M0: OCP MX specification).</summary>
+/// <summary>
+/// Conversions of unsigned integers and 8-bit floats (arXiv 2209.05433; FNUZ: arXiv 2206.02915; E8M0: OCP MX specification).
+/// </summary>
 internal static class Widenings
 {
     public static readonly Widening UInt16ToInt32 = (from, to) => Each<ushort, int>(from, to, value => value);
     public static readonly Widening UInt32ToInt64 = (from, to) => Each<uint, long>(from, to, value => value);
 
     public static readonly Widening UInt64ToInt64 = (from, to) =>
-        !MemoryMarshal.Cast<byte, ulong>(from).ContainsAnyInRange(1UL << 63, ulong.MaxValue) && Each<ulong, long>(from, to, value => (long)value);
+        !MemoryMarshal.Cast<byte, ulong>(from).ContainsAnyInRange(1UL << 63, ulong.MaxValue)
+        && Each<ulong, long>(from, to, value => (long)value);
 
     public static readonly Widening E4M3 = Table(code => (code & 0x7f) == 0x7f ? double.NaN : Number(code, 3, 7));
     public static readonly Widening E4M3Fnuz = Table(code => code == 0x80 ? double.NaN : Number(code, 3, 8));
@@ -157,7 +165,8 @@ internal static class Widenings
     public static readonly Widening E5M2 = (from, to) => Each<byte, ushort>(from, to, code => (ushort)(code << 8));
 
     /// <summary>Only an exponent: the scale of a block.</summary>
-    public static readonly Widening E8M0 = (from, to) => Each<byte, float>(from, to, code => code == 255 ? float.NaN : MathF.ScaleB(1, code - 127));
+    public static readonly Widening E8M0 = (from, to) =>
+        Each<byte, float>(from, to, code => code == 255 ? float.NaN : MathF.ScaleB(1, code - 127));
 
     private static Widening Table(Func<int, double> valueOf)
     {
@@ -175,7 +184,8 @@ internal static class Widenings
         return code < 0x80 ? size : -size;
     }
 
-    private static bool Each<TFrom, TTo>(ReadOnlySpan<byte> from, Span<byte> to, Func<TFrom, TTo> widen) where TFrom : struct where TTo : struct
+    private static bool Each<TFrom, TTo>(ReadOnlySpan<byte> from, Span<byte> to, Func<TFrom, TTo> widen)
+        where TFrom : struct where TTo : struct
     {
         var narrow = MemoryMarshal.Cast<byte, TFrom>(from);
         var wide = MemoryMarshal.Cast<byte, TTo>(to);

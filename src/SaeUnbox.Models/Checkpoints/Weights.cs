@@ -12,62 +12,68 @@ namespace SaeUnbox.Models;
 /// <remarks>The tensors live until <see cref="Dispose"/>; dispose scopes do not free them.</remarks>
 public sealed class Weights : IDisposable
 {
-    private readonly WeightTree tree;
+    private readonly WeightTree _tree;
 
     /// <param name="dtype">Type of the tensors; values of other types are converted.</param>
     /// <param name="device">Null for the CPU.</param>
     public Weights(IWeightSource source, torch.ScalarType dtype, torch.Device? device = null)
         : this(new WeightTree(source, dtype, device ?? torch.CPU), "") { }
 
-    private Weights(WeightTree tree, string path) => (this.tree, Path) = (tree, path);
+    private Weights(WeightTree tree, string path) => (_tree, Path) = (tree, path);
 
     /// <summary>Dotted path of this node; empty at the root.</summary>
     public string Path { get; }
 
     /// <summary>Default type of tensors.</summary>
-    public torch.ScalarType DType => tree.DType;
+    public torch.ScalarType DType => _tree.DType;
 
-    public torch.Device Device => tree.Device;
+    public torch.Device Device => _tree.Device;
 
     /// <summary>Tensors by full name, in the order of request. Parts of a fused tensor are views. Use this for saving.</summary>
-    public IReadOnlyDictionary<string, torch.Tensor> Tensors => tree.Tensors;
+    public IReadOnlyDictionary<string, torch.Tensor> Tensors => _tree.Tensors;
 
     /// <summary>The allocated tensors, with a fused one listed once. Use this for training.</summary>
-    public IReadOnlyList<torch.Tensor> Leaves => tree.Leaves;
+    public IReadOnlyList<torch.Tensor> Leaves => _tree.Leaves;
 
     /// <summary>A node below this one, such as <c>At("resnets.0")</c>.</summary>
-    public Weights At(string path) => new(tree, Full(path));
+    public Weights At(string path) => new(_tree, Full(path));
 
     /// <summary>Requests a tensor of the default type. <see cref="Load"/> fills it.</summary>
-    public torch.Tensor Get(string name, params long[] shape) => Get(name, tree.DType, shape);
+    public torch.Tensor Get(string name, params long[] shape) => Get(name, _tree.DType, shape);
 
     /// <summary>Requests a tensor of another type, such as a norm kept in float32.</summary>
-    public torch.Tensor Get(string name, torch.ScalarType dtype, params long[] shape) => tree.Get(Full(name), dtype, shape);
+    public torch.Tensor Get(string name, torch.ScalarType dtype, params long[] shape) => _tree.Get(Full(name), dtype, shape);
 
     /// <summary>Requests a convolution kernel of shape [out, in, height, width], stored channels-last.</summary>
-    public torch.Tensor GetChannelsLast(string name, long outChannels, long inChannels, long height, long width) => tree.Get(
-        Full(name), tree.DType, [outChannels, inChannels, height, width], [height * width * inChannels, 1, width * inChannels, inChannels]);
+    public torch.Tensor GetChannelsLast(string name, long outChannels, long inChannels, long height, long width) => _tree.Get(
+        Full(name), _tree.DType,
+        [outChannels, inChannels, height, width], [height * width * inChannels, 1, width * inChannels, inChannels]);
 
-    /// <summary>Requests several tensors of one shape as a single tensor, concatenated on axis 0 (such as queries, keys and values).</summary>
-    public torch.Tensor GetFused(string[] names, params long[] shapeOfEach) => tree.GetFused(Array.ConvertAll(names, Full), tree.DType, shapeOfEach);
+    /// <summary>
+    /// Requests several tensors of one shape as a single tensor, concatenated on axis 0 (such as queries, keys and values).
+    /// </summary>
+    public torch.Tensor GetFused(string[] names, params long[] shapeOfEach) =>
+        _tree.GetFused(Array.ConvertAll(names, Full), _tree.DType, shapeOfEach);
 
     /// <summary>Requests an optional tensor; null if the source does not have it.</summary>
     public torch.Tensor? Find(string name, params long[] shape) => Has(name) ? Get(name, shape) : null;
 
     /// <summary>Whether the source has a tensor of this name.</summary>
-    public bool Has(string name) => tree.Source.TryFind(Full(name), out _);
+    public bool Has(string name) => _tree.Source.TryFind(Full(name), out _);
 
     /// <summary>Declares a tensor that the source may have and that is not used.</summary>
-    public void Ignore(string name) => tree.Ignore(Full(name));
+    public void Ignore(string name) => _tree.Ignore(Full(name));
 
     /// <summary>
     /// Fills all requested tensors. Before it reads any, it checks that the requested names and shapes are exactly those of the source.
     /// </summary>
     /// <param name="onRead">Called after each tensor with its number of elements. An exception from it stops the loading.</param>
-    /// <exception cref="CheckpointException">Tensors are missing, extra or of the wrong shape (the message lists all), or the data is broken.</exception>
-    public void Load(Action<long>? onRead = null) => tree.Load(onRead);
+    /// <exception cref="CheckpointException">
+    /// Tensors are missing, extra or of the wrong shape (the message lists all), or the data is broken.
+    /// </exception>
+    public void Load(Action<long>? onRead = null) => _tree.Load(onRead);
 
-    public void Dispose() => tree.Dispose();
+    public void Dispose() => _tree.Dispose();
 
     private string Full(string name) => Path.Length == 0 ? name : $"{Path}.{name}";
 }
@@ -77,25 +83,25 @@ internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, t
 {
     private const int MaxMissing = 10_000;
 
-    private readonly OrderedDictionary<string, torch.Tensor> tensors = [];
-    private readonly List<torch.Tensor> leaves = [];
-    private readonly HashSet<string> ignored = [];
-    private readonly List<string> missing = [];
-    private readonly List<string> misshapen = [];
+    private readonly OrderedDictionary<string, torch.Tensor> _tensors = [];
+    private readonly List<torch.Tensor> _leaves = [];
+    private readonly HashSet<string> _ignored = [];
+    private readonly List<string> _missing = [];
+    private readonly List<string> _misshapen = [];
 
     public IWeightSource Source => source;
     public torch.ScalarType DType => dtype;
     public torch.Device Device => device;
-    public IReadOnlyDictionary<string, torch.Tensor> Tensors => tensors;
-    public IReadOnlyList<torch.Tensor> Leaves => leaves;
+    public IReadOnlyDictionary<string, torch.Tensor> Tensors => _tensors;
+    public IReadOnlyList<torch.Tensor> Leaves => _leaves;
 
-    public void Ignore(string name) => ignored.Add(name);
+    public void Ignore(string name) => _ignored.Add(name);
 
     public torch.Tensor Get(string name, torch.ScalarType type, long[] shape, long[]? strides = null)
     {
-        if (tensors.TryGetValue(name, out var known)) return Shared(name, known, type, shape);
+        if (_tensors.TryGetValue(name, out var known)) return Shared(name, known, type, shape);
         var tensor = Allocate(Check(name, shape), type, shape, strides);
-        tensors.Add(name, tensor);
+        _tensors.Add(name, tensor);
         return tensor;
     }
 
@@ -105,19 +111,20 @@ internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, t
         foreach (var name in names) fits &= Check(name, shapeOfEach);
         var fused = Allocate(fits, type, [names.Length * shapeOfEach[0], .. shapeOfEach[1..]]);
         for (var i = 0; i < names.Length; i++)
-            tensors.Add(names[i], fused.narrow(0, i * shapeOfEach[0], shapeOfEach[0]).DetachFromDisposeScope());
+            _tensors.Add(names[i], fused.narrow(0, i * shapeOfEach[0], shapeOfEach[0]).DetachFromDisposeScope());
         return fused;
     }
 
     public void Load(Action<long>? onRead)
     {
-        var extra = source.Names.Where(name => !tensors.ContainsKey(name) && !ignored.Contains(name)).ToList();
+        var extra = source.Names.Where(name => !_tensors.ContainsKey(name) && !_ignored.Contains(name)).ToList();
         var faults = new List<string>();
-        if (missing.Count > 0) faults.Add($"missing ({missing.Count}): {string.Join(", ", missing)}");
+        if (_missing.Count > 0) faults.Add($"missing ({_missing.Count}): {string.Join(", ", _missing)}");
         if (extra.Count > 0) faults.Add($"extra ({extra.Count}): {string.Join(", ", extra)}");
-        if (misshapen.Count > 0) faults.Add($"misshapen ({misshapen.Count}): {string.Join(", ", misshapen)}");
-        if (faults.Count > 0) throw new CheckpointException($"The weights of {source.Description} do not fit the model; {string.Join("; ", faults)}.");
-        foreach (var (name, tensor) in tensors)
+        if (_misshapen.Count > 0) faults.Add($"misshapen ({_misshapen.Count}): {string.Join(", ", _misshapen)}");
+        if (faults.Count > 0)
+            throw new CheckpointException($"The weights of {source.Description} do not fit the model; {string.Join("; ", faults)}.");
+        foreach (var (name, tensor) in _tensors)
         {
             source.Read(name, tensor);
             onRead?.Invoke(tensor.numel());
@@ -126,15 +133,15 @@ internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, t
 
     public void Dispose()
     {
-        foreach (var tensor in tensors.Values) tensor.Dispose();
-        foreach (var leaf in leaves) leaf.Dispose();
+        foreach (var tensor in _tensors.Values) tensor.Dispose();
+        foreach (var leaf in _leaves) leaf.Dispose();
     }
 
     /// <summary>Whether the source can fill a tensor of this shape. If not, <see cref="Load"/> reports it.</summary>
     private bool Check(string name, long[] shape)
     {
         if (!source.TryFind(name, out var entry)) Miss(name);
-        else if (!entry.Fits(shape)) misshapen.Add($"{name} (is {Shapes.Text(entry.Shape)}, expected {Shapes.Text(shape)})");
+        else if (!entry.Fits(shape)) _misshapen.Add($"{name} (is {Shapes.Text(entry.Shape)}, expected {Shapes.Text(shape)})");
         else return true;
         return false;
     }
@@ -142,9 +149,11 @@ internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, t
     // Stops early, so that a hostile configuration with a huge number of layers does not fill the memory.
     private void Miss(string name)
     {
-        missing.Add(name);
-        if (missing.Count > MaxMissing)
-            throw new CheckpointException($"The weights of {source.Description} do not fit the model; more than {MaxMissing} tensors are missing, the first {missing[0]}.");
+        _missing.Add(name);
+        if (_missing.Count > MaxMissing)
+            throw new CheckpointException(
+                $"The weights of {source.Description} do not fit the model; more than {MaxMissing} tensors are missing, "
+                + $"the first {_missing[0]}.");
     }
 
     /// <summary>Allocates a tensor. If it cannot be filled, it is a single element expanded to the shape, which takes no memory.</summary>
@@ -158,13 +167,14 @@ internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, t
             using var one = torch.empty(Array.Empty<long>(), dtype: type, device: device);
             tensor = one.expand(shape);
         }
-        leaves.Add(tensor.DetachFromDisposeScope());
+        _leaves.Add(tensor.DetachFromDisposeScope());
         return tensor;
     }
 
     private static torch.Tensor Shared(string name, torch.Tensor known, torch.ScalarType type, long[] shape) =>
         known.dtype == type && known.shape.SequenceEqual(shape) ? known
-            : throw new ArgumentException($"'{name}' is requested twice, as {known.dtype} {Shapes.Text(known.shape)} and as {type} {Shapes.Text(shape)}.");
+            : throw new ArgumentException(
+                $"'{name}' is requested twice, as {known.dtype} {Shapes.Text(known.shape)} and as {type} {Shapes.Text(shape)}.");
 }
 
 /// <summary>A source of weights: a checkpoint, a renamed view of one, or a random generator.</summary>
@@ -186,41 +196,49 @@ public interface IWeightSource
 /// <summary>Renames the tensors of a source, for files of older layouts.</summary>
 public sealed class RenamedSource : IWeightSource
 {
-    private readonly IWeightSource source;
-    private readonly Dictionary<string, string> originals = [];
+    private readonly IWeightSource _source;
+    private readonly Dictionary<string, string> _originals = [];
 
     /// <param name="rename">Maps an old name to the new one; null drops the tensor.</param>
     /// <exception cref="CheckpointException">Two old names map to the same new one.</exception>
     public RenamedSource(IWeightSource source, Func<string, string?> rename)
     {
-        this.source = source;
+        _source = source;
         foreach (var original in source.Names)
-            if (rename(original) is { } name && !originals.TryAdd(name, original))
-                throw new CheckpointException($"{source.Description} has both '{originals[name]}' and '{original}', which are two names of one tensor.");
+            if (rename(original) is { } name && !_originals.TryAdd(name, original))
+                throw new CheckpointException(
+                    $"{source.Description} has both '{_originals[name]}' and '{original}', which are two names of one tensor.");
     }
 
-    public IEnumerable<string> Names => originals.Keys;
+    public IEnumerable<string> Names => _originals.Keys;
 
-    public string Description => source.Description;
+    public string Description => _source.Description;
 
     /// <summary>Renames the attention weights of older autoencoders (query, key, value, proj_attn) to the current names.</summary>
     public static IWeightSource WithPresentAttentionNames(IWeightSource source) => new RenamedSource(source, name =>
     {
         var parts = name.Split('.');
         if (parts is not [.., "attentions", _, _, _]) return name;
-        var present = parts[^2] switch { "query" => "to_q", "key" => "to_k", "value" => "to_v", "proj_attn" => "to_out.0", var other => other };
+        var present = parts[^2] switch
+        {
+            "query" => "to_q",
+            "key" => "to_k",
+            "value" => "to_v",
+            "proj_attn" => "to_out.0",
+            var other => other,
+        };
         return string.Join('.', [.. parts[..^2], present, parts[^1]]);
     });
 
     public bool TryFind(string name, [MaybeNullWhen(false)] out TensorEntry entry)
     {
         entry = null;
-        if (!originals.TryGetValue(name, out var original) || !source.TryFind(original, out var found)) return false;
+        if (!_originals.TryGetValue(name, out var original) || !_source.TryFind(original, out var found)) return false;
         entry = found with { Name = name };
         return true;
     }
 
-    public void Read(string name, torch.Tensor target) => source.Read(originals.TryGetValue(name, out var original)
+    public void Read(string name, torch.Tensor target) => _source.Read(_originals.TryGetValue(name, out var original)
         ? original : throw new CheckpointException($"{Description} holds no tensor '{name}'."), target);
 }
 

@@ -2,32 +2,40 @@ using System.Text.Json;
 
 namespace SaeUnbox.Models;
 
-/// <summary>What preprocessor_config.json says of pictures: the shorter side to a size, the middle cut out, each channel normalised.</summary>
-/// <param name="ShortSide">Pixels of the shorter side after resizing.</param>
-/// <param name="Side">Pixels of the square that is cut out.</param>
-/// <param name="Mean">Of red, green and blue, where 1 is white.</param>
-/// <param name="Deviation">Of red, green and blue.</param>
+/// <summary>
+/// The preprocessing in preprocessor_config.json: resizes an image, crops its centre to a square and normalises each channel.
+/// </summary>
+/// <param name="ShortSide">Length in pixels of the shorter side after resizing.</param>
+/// <param name="Side">Side in pixels of the cropped square.</param>
+/// <param name="Mean">Means of red, green and blue, where white is 1.</param>
+/// <param name="Deviation">Standard deviations of red, green and blue.</param>
 internal sealed record ClipImagePreparation(int ShortSide, int Side, IReadOnlyList<double> Mean, IReadOnlyList<double> Deviation)
 {
     private const int Bicubic = 3;
 
-    /// <summary>Reads a configuration; absent keys take the published models' values.</summary>
-    /// <exception cref="ModelException">A key is malformed, asks for something not supported here, or does not fit the tower.</exception>
+    /// <summary>Reads a configuration. Missing keys get the values of the published models.</summary>
+    /// <exception cref="ModelException">A value is malformed, not supported, or does not match the vision tower.</exception>
     public static ClipImagePreparation From(JsonConfig json, ClipVisionConfig vision)
     {
         foreach (var step in (string[])["do_resize", "do_center_crop", "do_normalize"])
-            if (!json.Flag(step, true)) throw json.Wrong(step, "true; pictures are not prepared otherwise");
-        if (json.Integer("resample", Bicubic) != Bicubic) throw json.Wrong("resample", $"{Bicubic} (bicubic)");
-        var (shortSide, side) = (SideOf(json, "size", "shortest_edge"), SideOf(json, "crop_size", "height"));
-        if (side != vision.ImageSize) throw json.Wrong("crop_size", $"image_size {vision.ImageSize} of the vision tower, and is {side}");
-        if (shortSide < side) throw json.Wrong("size", $"at least crop_size {side}, and is {shortSide}");
-        var mean = Three(json, "image_mean", [.48145466, .4578275, .40821073]);
-        var deviation = Three(json, "image_std", [.26862954, .26130258, .27577711]);
-        return deviation.All(value => value > 0) ? new(shortSide, side, mean, deviation) : throw json.Wrong("image_std", "three numbers above 0");
+            if (!json.Flag(step, true))
+                throw json.Wrong(step, "true, because nothing else is supported");
+        if (json.Integer("resample", Bicubic) != Bicubic)
+            throw json.Wrong("resample", $"{Bicubic} (bicubic)");
+        var (shortSide, side) = (ReadSide(json, "size", "shortest_edge"), ReadSide(json, "crop_size", "height"));
+        if (side != vision.ImageSize)
+            throw json.Wrong("crop_size", $"image_size {vision.ImageSize} of the vision tower, but is {side}");
+        if (shortSide < side)
+            throw json.Wrong("size", $"at least crop_size {side}, but is {shortSide}");
+        var mean = ReadChannels(json, "image_mean", [.48145466, .4578275, .40821073]);
+        var deviation = ReadChannels(json, "image_std", [.26862954, .26130258, .27577711]);
+        return deviation.All(value => value > 0)
+            ? new(shortSide, side, mean, deviation)
+            : throw json.Wrong("image_std", "three numbers above 0");
     }
 
-    /// <summary>The values a tower takes of one picture: [3, side, side], row by row.</summary>
-    /// <param name="pixels">height x width x 3 bytes.</param>
+    /// <summary>Preprocesses one image to [3, side, side], row by row.</summary>
+    /// <param name="pixels">height * width * 3 bytes.</param>
     public float[] Prepare(ReadOnlySpan<byte> pixels, int width, int height)
     {
         var (newWidth, newHeight) = width <= height
@@ -46,23 +54,23 @@ internal sealed record ClipImagePreparation(int ShortSide, int Side, IReadOnlyLi
         return values;
     }
 
-    // Old files hold a number, newer ones an object.
-    private static int SideOf(JsonConfig json, string key, string inner) =>
+    // Old files contain a number, newer ones an object.
+    private static int ReadSide(JsonConfig json, string key, string inner) =>
         json.Find(key) is { ValueKind: JsonValueKind.Object } ? json.Part(key).Count(inner) : json.Count(key, 224);
 
-    private static IReadOnlyList<double> Three(JsonConfig json, string key, double[] usual) =>
-        json.Numbers(key, usual) is { Count: 3 } values ? values : throw json.Wrong(key, "three numbers");
+    private static IReadOnlyList<double> ReadChannels(JsonConfig json, string key, double[] fallback) =>
+        json.Numbers(key, fallback) is { Count: 3 } values ? values : throw json.Wrong(key, "three numbers");
 }
 
 /// <summary>
-/// Pictures of other sizes as Pillow makes them with its bicubic filter: the kernel (Keys 1981, a = -1/2) widens as a picture shrinks,
-/// columns before rows, each pass rounded to bytes.
+/// Resizes images like the bicubic filter of Pillow: the kernel (Keys 1981, a = -1/2) widens if the image shrinks; first the width changes,
+/// then the height; each pass rounds to bytes.
 /// </summary>
 internal static class BicubicResampling
 {
     private const double A = -.5, Support = 2;
 
-    /// <param name="pixels">height x width x 3 bytes.</param>
+    /// <param name="pixels">height * width * 3 bytes.</param>
     public static byte[] Resize(ReadOnlySpan<byte> pixels, int width, int height, int newWidth, int newHeight)
     {
         var narrow = new byte[newWidth * height * 3];
@@ -84,7 +92,7 @@ internal static class BicubicResampling
         return result;
     }
 
-    // The pixels that one new pixel is made of, which sum to 1: at an edge there are fewer.
+    // The weights, of sum 1, of the old pixels that make one new pixel. At an edge there are fewer.
     private static (int First, double[] Weights) Weights(int index, int from, int to)
     {
         var scale = (double)from / to;

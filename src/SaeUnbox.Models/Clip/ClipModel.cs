@@ -3,13 +3,12 @@ using static TorchSharp.torch;
 namespace SaeUnbox.Models;
 
 /// <summary>
-/// CLIP with both towers (arXiv 2103.00020): pictures and texts as unit vectors that lie near where one tells of the other.
-/// For one thread at a time.
+/// CLIP with both towers (arXiv 2103.00020). It embeds images and texts as unit vectors, whose cosine is high if the text describes the
+/// image. Not thread-safe.
 /// </summary>
 public sealed class ClipModel : IDisposable
 {
-    // The longer side over the shorter.
-    private const int LongestPicture = 64;
+    private const int MaxAspectRatio = 64;
 
     private readonly Weights _weights;
     private readonly ClipTokenizer _tokenizer;
@@ -17,7 +16,8 @@ public sealed class ClipModel : IDisposable
     private readonly Precision _precision;
     private readonly Towers _towers;
 
-    private ClipModel(Weights weights, Towers towers, ClipConfig config, ClipTokenizer tokenizer, ClipImagePreparation preparation, Precision precision)
+    private ClipModel(
+        Weights weights, Towers towers, ClipConfig config, ClipTokenizer tokenizer, ClipImagePreparation preparation, Precision precision)
     {
         (_weights, _towers, Config, _tokenizer, _preparation, _precision) = (weights, towers, config, tokenizer, preparation, precision);
     }
@@ -27,23 +27,24 @@ public sealed class ClipModel : IDisposable
     /// <summary>Width of the embeddings.</summary>
     public int Width => Config.ProjectionSize;
 
-    /// <summary>What cosines are multiplied by before a softmax over them: e to the logit_scale.</summary>
+    /// <summary>The factor of cosines before a softmax: e^logit_scale.</summary>
     public double Scale => Math.Exp(_towers.LogitScale.to_type(ScalarType.Float32).item<float>());
 
     /// <summary>
-    /// Loads a folder as openai/clip-vit-base-patch32's: config.json, preprocessor_config.json, the weights, and the tokenizer's vocab.json
-    /// and merges.txt.
+    /// Loads a folder in the layout of openai/clip-vit-base-patch32: config.json, preprocessor_config.json, weights, vocab.json and
+    /// merges.txt.
     /// </summary>
-    /// <exception cref="ModelException">A configuration or the tokenizer is missing, cannot be used, or does not fit the rest.</exception>
-    /// <exception cref="CheckpointException">The weights are broken or not exactly those of the configuration.</exception>
+    /// <exception cref="ModelException">A configuration or the tokenizer is missing, not usable, or does not match the others.</exception>
+    /// <exception cref="CheckpointException">The weights are damaged or do not match the configuration.</exception>
     public static ClipModel Load(string folder, ScalarType dtype = ScalarType.Float32, Device? device = null)
     {
         var config = ClipConfig.From(JsonConfig.Load(Path.Combine(folder, "config.json")));
         var preparation = ClipImagePreparation.From(JsonConfig.Load(Path.Combine(folder, "preprocessor_config.json")), config.Vision);
         var tokenizer = ClipTokenizer.Load(folder);
         if (tokenizer.VocabularySize > config.Text.VocabularySize || tokenizer.MaxLength > config.Text.MaxPositions)
-            throw new ModelException($"{folder}: the tokenizer gives {tokenizer.MaxLength} ids up to {tokenizer.VocabularySize - 1}, "
-                + $"and the text tower takes {config.Text.MaxPositions} (max_position_embeddings) below {config.Text.VocabularySize} (vocab_size).");
+            throw new ModelException(
+                $"{folder}: the tokenizer makes {tokenizer.MaxLength} ids up to {tokenizer.VocabularySize - 1}, but the text tower "
+                + $"takes {config.Text.MaxPositions} (max_position_embeddings) below {config.Text.VocabularySize} (vocab_size).");
         var precision = Precision.For(dtype, device ?? CPU);
         using var checkpoint = Checkpoint.OpenFolder(folder, preferHalf: precision.Storage == ScalarType.Float16);
         var (towers, weights) = precision.Load(checkpoint, tree => new Towers(tree, config));
@@ -53,39 +54,41 @@ public sealed class ClipModel : IDisposable
     /// <inheritdoc cref="Load(string, ScalarType, Device)"/>
     public static ClipModel Load(string folder) => Load(folder, ScalarType.Float32);
 
-    /// <summary>Texts as unit vectors: [B, P] in float32 on the CPU. What does not fit into a text's tokens is left out.</summary>
+    /// <summary>Embeds texts as unit vectors, [B, P], float32 on the CPU. Text beyond the maximum number of tokens is ignored.</summary>
     public Tensor EmbedTexts(params IReadOnlyList<string> texts)
     {
         using var mode = no_grad();
         using var scope = NewDisposeScope();
-        return Unit(_towers.Text.Forward([.. texts.Select(text => _tokenizer.Tokenize(text).Ids)]).Pooled).MoveToOuterDisposeScope();
+        return Normalize(_towers.Text.Forward([.. texts.Select(text => _tokenizer.Tokenize(text).Ids)]).Pooled).MoveToOuterDisposeScope();
     }
 
-    /// <summary>One text as <see cref="EmbedTexts"/> gives it, out of tensors: P numbers.</summary>
+    /// <summary>Embeds one text like <see cref="EmbedTexts"/>, as P numbers.</summary>
     public float[] EmbedText(string text)
     {
         using var scope = NewDisposeScope();
         return EmbedTexts(text).contiguous().data<float>().ToArray();
     }
 
-    /// <summary>A picture as a unit vector: [P] in float32 on the CPU.</summary>
-    /// <param name="pixels">height x width x 3 bytes, red, green, blue.</param>
+    /// <summary>Embeds an image as a unit vector, [P], float32 on the CPU.</summary>
+    /// <param name="pixels">height * width * 3 bytes: red, green, blue.</param>
+    /// <exception cref="ModelException">The size does not match the pixels, or one side is more than 64 times the other.</exception>
     public Tensor EmbedPicture(ReadOnlySpan<byte> pixels, int width, int height)
     {
         if (width < 1 || height < 1 || pixels.Length != (long)width * height * 3)
-            throw new ModelException($"{pixels.Length} bytes make no picture of {width} x {height} pixels with 3 channels.");
-        if (Math.Max(width, height) / Math.Min(width, height) > LongestPicture)
-            throw new ModelException($"A picture of {width} x {height} pixels is too long: its middle is nothing of it.");
+            throw new ModelException($"An image of {width} x {height} pixels with 3 channels cannot have {pixels.Length} bytes.");
+        if (Math.Max(width, height) / Math.Min(width, height) > MaxAspectRatio)
+            throw new ModelException(
+                $"An image of {width} x {height} pixels is too long; one side may be at most {MaxAspectRatio} times the other.");
         using var mode = no_grad();
         using var scope = NewDisposeScope();
         var side = _preparation.Side;
         var prepared = _precision.Place(tensor(_preparation.Prepare(pixels, width, height)).view(1, 3, side, side));
-        return Unit(_towers.Vision.Forward(prepared))[0].MoveToOuterDisposeScope();
+        return Normalize(_towers.Vision.Forward(prepared))[0].MoveToOuterDisposeScope();
     }
 
     public void Dispose() => _weights.Dispose();
 
-    private static Tensor Unit(Tensor rows)
+    private static Tensor Normalize(Tensor rows)
     {
         var exact = rows.to_type(ScalarType.Float32).cpu();
         return exact / exact.norm(1, true).AtLeast(1e-12);
@@ -93,7 +96,7 @@ public sealed class ClipModel : IDisposable
 
     private sealed class Towers(Weights weights, ClipConfig config)
     {
-        public ClipTextEncoder Text { get; } = new(weights, config.Text, projects: true);
+        public ClipTextEncoder Text { get; } = new(weights, config.Text, requireProjection: true);
 
         public ClipVisionEncoder Vision { get; } = new(weights, config.Vision, config.ProjectionSize);
 
@@ -102,53 +105,58 @@ public sealed class ClipModel : IDisposable
 }
 
 /// <summary>The config.json of a CLIP model with both towers.</summary>
-/// <param name="Text">The text tower's.</param>
-/// <param name="Vision">The picture tower's.</param>
-/// <param name="ProjectionSize">Width of the embeddings that both towers make.</param>
+/// <param name="Text">Configuration of the text tower.</param>
+/// <param name="Vision">Configuration of the vision tower.</param>
+/// <param name="ProjectionSize">Width of the embeddings of both towers.</param>
 public sealed record ClipConfig(ClipTextConfig Text, ClipVisionConfig Vision, int ProjectionSize)
 {
-    /// <exception cref="ModelException">A key is missing, malformed or asks for something not supported here.</exception>
+    /// <summary>Reads a configuration.</summary>
+    /// <exception cref="ModelException">A value is missing, malformed or not supported.</exception>
     public static ClipConfig From(JsonConfig json)
     {
         json.Choice("model_type", "clip", "clip");
         var size = json.Count("projection_dim", 512);
-        // Both towers end at the model's width, whatever their own parts say.
-        return new(ClipTextConfig.From(json.Part("text_config")) with { ProjectionSize = size }, ClipVisionConfig.From(json.Part("vision_config")), size);
+        // The width of the whole model overrides that in the configurations of the towers.
+        var text = ClipTextConfig.From(json.Part("text_config")) with { ProjectionSize = size };
+        return new(text, ClipVisionConfig.From(json.Part("vision_config")), size);
     }
 }
 
 /// <summary>The vision_config of a CLIP model.</summary>
 /// <param name="HiddenSize">Width of the hidden states.</param>
-/// <param name="IntermediateSize">Width inside the feed-forward networks.</param>
+/// <param name="IntermediateSize">Width inside the feed-forward layers.</param>
 /// <param name="Layers">Transformer layers.</param>
-/// <param name="Heads">Attention heads; divides the hidden size.</param>
-/// <param name="ImageSize">Side of the square picture it takes, in pixels.</param>
-/// <param name="PatchSize">Side of a patch in pixels; divides the image size.</param>
+/// <param name="Heads">Attention heads; the number divides HiddenSize.</param>
+/// <param name="ImageSize">Side of the square input image in pixels.</param>
+/// <param name="PatchSize">Side of a patch in pixels; divides ImageSize.</param>
 /// <param name="Activation">quick_gelu or gelu.</param>
-/// <param name="NormEpsilon">Epsilon of every layer norm.</param>
+/// <param name="NormEpsilon">Epsilon of each layer norm.</param>
 public sealed record ClipVisionConfig(
     int HiddenSize, int IntermediateSize, int Layers, int Heads, int ImageSize, int PatchSize, string Activation, double NormEpsilon)
 {
-    /// <summary>Channels of a picture.</summary>
+    /// <summary>Channels of an image.</summary>
     public const int Channels = 3;
 
-    private const int LargestImage = 4096;
+    private const int MaxImageSize = 4096;
 
-    /// <summary>Patches of a picture.</summary>
+    /// <summary>Patches of an image.</summary>
     public int Patches => ImageSize / PatchSize * (ImageSize / PatchSize);
 
     internal ClipLayerShape Layer => new(HiddenSize, IntermediateSize, Heads, Activation, NormEpsilon, Causal: false);
 
-    /// <summary>Reads a configuration; absent keys take transformers' defaults, which are ViT-B/32's.</summary>
-    /// <exception cref="ModelException">A key is malformed or asks for something not supported here.</exception>
+    /// <summary>Reads a configuration. Missing keys get the defaults of transformers, which are those of ViT-B/32.</summary>
+    /// <exception cref="ModelException">A value is malformed or not supported.</exception>
     public static ClipVisionConfig From(JsonConfig json)
     {
         json.Choice("model_type", "clip_vision_model", "clip_vision_model");
         var (width, heads) = (json.Count("hidden_size", 768), json.Count("num_attention_heads", 12));
-        if (width % heads != 0) throw json.Wrong("num_attention_heads", $"a divisor of hidden_size {width}, and is {heads}");
-        var (side, patch) = (json.Count("image_size", 224, most: LargestImage), json.Count("patch_size", 32));
-        if (side % patch != 0) throw json.Wrong("patch_size", $"a divisor of image_size {side}, and is {patch}");
-        if (json.Count("num_channels", Channels) is var channels && channels != Channels) throw json.Wrong("num_channels", $"{Channels}, and is {channels}");
+        if (width % heads != 0)
+            throw json.Wrong("num_attention_heads", $"a divisor of hidden_size {width}, but is {heads}");
+        var (side, patch) = (json.Count("image_size", 224, most: MaxImageSize), json.Count("patch_size", 32));
+        if (side % patch != 0)
+            throw json.Wrong("patch_size", $"a divisor of image_size {side}, but is {patch}");
+        if (json.Count("num_channels", Channels) is var channels && channels != Channels)
+            throw json.Wrong("num_channels", $"{Channels}, but is {channels}");
         return new ClipVisionConfig(
             width,
             json.Count("intermediate_size", 3072),
@@ -161,7 +169,7 @@ public sealed record ClipVisionConfig(
     }
 }
 
-/// <summary>CLIP's vision transformer (arXiv 2103.00020): patches as tokens, and before them one that gathers what is in the picture.</summary>
+/// <summary>The vision transformer of CLIP (arXiv 2103.00020). Its tokens are a class token and the patches of the image.</summary>
 internal sealed class ClipVisionEncoder
 {
     private readonly Tensor _class, _positions, _projection;
@@ -169,18 +177,21 @@ internal sealed class ClipVisionEncoder
     private readonly LayerNorm _firstNorm, _lastNorm;
     private readonly ClipLayer[] _layers;
 
-    /// <summary>Registers the weights under <paramref name="weights"/>; they are there once its Load has run.</summary>
+    /// <param name="weights">Registers the tensors here; its Load reads them.</param>
+    /// <param name="config">Sizes and options of the tower.</param>
+    /// <param name="projectionSize">Width of the embeddings.</param>
     public ClipVisionEncoder(Weights weights, ClipVisionConfig config, int projectionSize)
     {
         Config = config;
         var (model, width) = (weights.At("vision_model"), config.HiddenSize);
         var embeddings = model.At("embeddings");
-        // Files of before 2023 hold the numbers from 0 on.
+        // Files from before 2023 also store the numbers 0, 1, 2, …
         embeddings.Ignore("position_ids");
         _class = embeddings.Get("class_embedding", width);
-        _patches = new Conv2d(embeddings.At("patch_embedding"), ClipVisionConfig.Channels, width, config.PatchSize, config.PatchSize, bias: false);
+        var (patches, patch) = (embeddings.At("patch_embedding"), config.PatchSize);
+        _patches = new Conv2d(patches, ClipVisionConfig.Channels, width, kernel: patch, stride: patch, bias: false);
         _positions = embeddings.Get("position_embedding.weight", config.Patches + 1, width);
-        // The published files spell it so.
+        // Misspelt in the published files.
         _firstNorm = new LayerNorm(model.At("pre_layrnorm"), width, config.NormEpsilon);
         _layers = [.. Enumerable.Range(0, config.Layers).Select(i => new ClipLayer(model.At($"encoder.layers.{i}"), config.Layer))];
         _lastNorm = new LayerNorm(model.At("post_layernorm"), width, config.NormEpsilon);
@@ -189,19 +200,20 @@ internal sealed class ClipVisionEncoder
 
     public ClipVisionConfig Config { get; }
 
-    /// <summary>[B, 3, side, side], prepared, to [B, P], not normalised.</summary>
-    public Tensor Forward(Tensor pictures)
+    /// <summary>Preprocessed images [B, 3, side, side] to embeddings [B, P], not normalised.</summary>
+    public Tensor Forward(Tensor images)
     {
         using var scope = NewDisposeScope();
-        var patches = _patches.Forward(pictures).flatten(2).transpose(1, 2);
+        var patches = _patches.Forward(images).flatten(2).transpose(1, 2);
         var first = _class.expand(patches.shape[0], 1, Config.HiddenSize);
         var states = _firstNorm.Forward(cat([first, patches], 1).Plus(_positions));
-        foreach (var layer in _layers) states = states.Into(layer.Forward);
-        return Products.Linear(_lastNorm.Forward(states.select(1, 0)), _projection).MoveToOuterDisposeScope();
+        foreach (var layer in _layers)
+            states = states.Into(layer.Forward);
+        return Functional.Linear(_lastNorm.Forward(states.select(1, 0)), _projection).MoveToOuterDisposeScope();
     }
 }
 
-/// <summary>A layer of a CLIP tower: self-attention and a feed-forward network, each after a norm and added to its input.</summary>
+/// <summary>A layer of a CLIP tower: self-attention and a feed-forward layer; each normalises its input and adds to it.</summary>
 internal sealed class ClipLayer
 {
     private readonly ClipLayerShape _shape;
@@ -227,28 +239,28 @@ internal sealed class ClipLayer
     public Tensor Forward(Tensor x)
     {
         using var scope = NewDisposeScope();
-        var attended = Private.Add(Attend(_attentionNorm.Forward(x)), x);
+        var attended = InPlace.Add(Attend(_attentionNorm.Forward(x)), x);
         var network = _narrow.Forward(Activate(_widen.Forward(_networkNorm.Forward(attended))));
-        return Private.Add(network, attended).MoveToOuterDisposeScope();
+        return InPlace.Add(network, attended).MoveToOuterDisposeScope();
     }
 
     private Tensor Attend(Tensor x)
     {
-        var projected = Products.Linear(x, _projections, _projectionBiases).chunk(3, -1);
+        var projected = Functional.Linear(x, _projections, _projectionBiases).chunk(3, -1);
         return _output.Forward(Attention.Forward(projected[0], projected[1], projected[2], _shape.Heads, _shape.Causal));
     }
 
     // quick_gelu is x * sigmoid(1.702 x), an approximation of gelu (arXiv 1606.08415).
-    private Tensor Activate(Tensor mine) => _shape.Activation == "gelu"
-        ? Private.Gelu(mine)
-        : Private.Multiply(mine.Times(1.702).sigmoid(), mine);
+    private Tensor Activate(Tensor x) => _shape.Activation == "gelu"
+        ? InPlace.Gelu(x)
+        : InPlace.Multiply(x.Times(1.702).sigmoid(), x);
 }
 
-/// <summary>What a tower's layers have in common.</summary>
+/// <summary>Sizes and options that the layers of a tower share.</summary>
 /// <param name="Width">Width of the hidden states.</param>
-/// <param name="Inner">Width inside the feed-forward networks.</param>
-/// <param name="Heads">Attention heads; divides the width.</param>
+/// <param name="Inner">Width inside the feed-forward layers.</param>
+/// <param name="Heads">Attention heads; the number divides Width.</param>
 /// <param name="Activation">quick_gelu or gelu.</param>
-/// <param name="NormEpsilon">Epsilon of every layer norm.</param>
-/// <param name="Causal">Whether a state sees only those before it: in text, not in pictures.</param>
+/// <param name="NormEpsilon">Epsilon of each layer norm.</param>
+/// <param name="Causal">Each token sees only itself and earlier tokens; true for text.</param>
 internal readonly record struct ClipLayerShape(int Width, int Inner, int Heads, string Activation, double NormEpsilon, bool Causal);

@@ -4,18 +4,19 @@ using System.Text;
 namespace SaeUnbox.Models;
 
 /// <summary>
-/// The JSON object of a component (config.json, scheduler_config.json, model_index.json), read key by key.
-/// A null value counts as absent, as diffusers writes unset entries. Every error names the file and the key.
+/// The JSON object of a component (config.json, scheduler_config.json, model_index.json). A null value counts as missing, because diffusers
+/// writes unset entries as null. Methods without a default require the key. All errors are <see cref="ModelException"/>s that name the file
+/// and the key.
 /// </summary>
 public sealed class JsonConfig
 {
-    private const int LargestFile = 1 << 20;
+    private const int MaxFileBytes = 1 << 20;
 
-    // Wider than any model, and far from where products of two or three of them overflow.
-    private const int LargestCount = 1 << 20;
+    // Above the width of any model, and small enough that the product of three such numbers fits in a long.
+    private const int MaxCount = 1 << 20;
 
-    // A level halves the resolution: this many are a cell of 128 pixels.
-    private const int MostLevels = 8;
+    // Each level halves the resolution, so eight levels shrink it by 128.
+    private const int MaxLevels = 8;
 
     private readonly JsonElement _root;
 
@@ -25,13 +26,15 @@ public sealed class JsonConfig
         _root = root;
     }
 
-    /// <summary>The file the values come from, as errors name it.</summary>
+    /// <summary>The name of the file in errors.</summary>
     public string Source { get; }
 
-    /// <exception cref="ModelException">The file is missing, unreadable, or no JSON object.</exception>
-    public static JsonConfig Load(string path) => Parse(TextFile.Read(path, LargestFile), path);
+    /// <summary>Reads a file.</summary>
+    /// <exception cref="ModelException">The file is missing, unreadable, or not a JSON object.</exception>
+    public static JsonConfig Load(string path) => Parse(TextFile.Read(path, MaxFileBytes), path);
 
-    /// <exception cref="ModelException">The text is no JSON object.</exception>
+    /// <summary>Parses a text; <paramref name="source"/> is its name in errors.</summary>
+    /// <exception cref="ModelException">The text is not a JSON object.</exception>
     public static JsonConfig Parse(string json, string source)
     {
         try
@@ -39,7 +42,7 @@ public sealed class JsonConfig
             using var document = JsonDocument.Parse(json);
             return document.RootElement.ValueKind == JsonValueKind.Object
                 ? new JsonConfig(source, document.RootElement.Clone())
-                : throw new ModelException($"{source} holds no JSON object.");
+                : throw new ModelException($"{source} is not a JSON object.");
         }
         catch (JsonException e)
         {
@@ -47,7 +50,7 @@ public sealed class JsonConfig
         }
     }
 
-    /// <summary>The value under <paramref name="key"/>, or null where it is absent or null.</summary>
+    /// <summary>The value of <paramref name="key"/>; null if it is missing or null.</summary>
     public JsonElement? Find(string key) =>
         _root.TryGetProperty(key, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
 
@@ -82,28 +85,30 @@ public sealed class JsonConfig
         : Items(value)?.Select(e => AsText(e) ?? throw Wrong(key, "a list of strings")).ToArray()
             ?? throw Wrong(key, "a list of strings");
 
-    /// <summary>A whole number of at least <paramref name="least"/> and at most <paramref name="most"/>: a width, a depth, a count.</summary>
-    public int Count(string key, int? fallback = null, int least = 1, int most = LargestCount) =>
+    /// <summary>A whole number from <paramref name="least"/> to <paramref name="most"/>, such as a width or a number of layers.</summary>
+    public int Count(string key, int? fallback = null, int least = 1, int most = MaxCount) =>
         Integer(key, fallback) is var value && value >= least && value <= most
             ? value
-            : throw Wrong(key, $"at least {least} and at most {most}, and is {value}");
+            : throw Wrong(key, $"from {least} to {most}, but is {value}");
 
-    /// <summary>A list, one entry a level and not empty, of whole numbers of at least <paramref name="least"/>.</summary>
+    /// <summary>A list of one to eight whole numbers of at least <paramref name="least"/>, one for each level.</summary>
     public IReadOnlyList<int> Counts(string key, IReadOnlyList<int>? fallback = null, int least = 1)
     {
         var values = Integers(key, fallback);
-        if (values.Count > MostLevels) throw Wrong(key, $"a list of at most {MostLevels} numbers, and has {values.Count}");
-        return values.Count > 0 && values.All(v => v >= least && v <= LargestCount)
+        if (values.Count > MaxLevels)
+            throw Wrong(key, $"a list of at most {MaxLevels} numbers, but has {values.Count}");
+        return values.Count > 0 && values.All(v => v >= least && v <= MaxCount)
             ? values
-            : throw Wrong(key, $"a list of numbers of at least {least} and at most {LargestCount}, and is [{string.Join(", ", values)}]");
+            : throw Wrong(key, $"a list of numbers from {least} to {MaxCount}, but is [{string.Join(", ", values)}]");
     }
 
-    /// <summary>One of <paramref name="allowed"/>; <paramref name="fallback"/> where the key is absent.</summary>
-    public string Choice(string key, string fallback, params string[] allowed) => Text(key, fallback) is var value && allowed.Contains(value)
-        ? value
-        : throw Wrong(key, $"one of {string.Join(", ", allowed)}, and is \"{value}\"");
+    /// <summary>One of <paramref name="allowed"/>; <paramref name="fallback"/> if the key is missing.</summary>
+    public string Choice(string key, string fallback, params string[] allowed) =>
+        Text(key, fallback) is var value && allowed.Contains(value)
+            ? value
+            : throw Wrong(key, $"one of {string.Join(", ", allowed)}, but is \"{value}\"");
 
-    /// <summary>The object under <paramref name="key"/>, read in its turn; errors name both.</summary>
+    /// <summary>The object in <paramref name="key"/>. Its errors name the file and both keys.</summary>
     public JsonConfig Part(string key) => Find(key) switch
     {
         null => throw Missing(key),
@@ -111,16 +116,14 @@ public sealed class JsonConfig
         _ => throw Wrong(key, "an object"),
     };
 
-    /// <summary>Fails where a switch is on that asks for something not supported here.</summary>
+    /// <summary>Throws if an option is on that this library does not support.</summary>
     public void MustBeOff(string key)
     {
         if (Find(key) is { ValueKind: not JsonValueKind.False })
-        {
-            throw Wrong(key, "off (null or false); it is not supported");
-        }
+            throw Wrong(key, "null or false, because the option is not supported");
     }
 
-    /// <summary>The exception for a value that cannot be used: "{file}: {key} must be {what}."</summary>
+    /// <summary>The exception for a wrong value: "{file}: {key} must be {mustBe}."</summary>
     public ModelException Wrong(string key, string mustBe) => new($"{Source}: {key} must be {mustBe}.");
 
     private ModelException Missing(string key) => new($"{Source}: {key} is missing.");
@@ -144,21 +147,19 @@ public sealed class JsonConfig
     };
 }
 
-/// <summary>Reads a model's small files; one that is not small is no such file.</summary>
+/// <summary>Reads small text files of a model.</summary>
 internal static class TextFile
 {
-    /// <exception cref="ModelException">The file is missing, unreadable, or larger than <paramref name="most"/> bytes.</exception>
-    public static string Read(string path, int most)
+    /// <exception cref="ModelException">The file is missing, unreadable, or larger than <paramref name="maxBytes"/>.</exception>
+    public static string Read(string path, int maxBytes)
     {
         try
         {
             using var file = File.OpenRead(path);
-            var bytes = new byte[(int)Math.Min(file.Length, most) + 1];
+            var bytes = new byte[(int)Math.Min(file.Length, maxBytes) + 1];
             var read = file.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
             if (read == bytes.Length)
-            {
-                throw new ModelException($"{path} is larger than {most} bytes, which no such file is.");
-            }
+                throw new ModelException($"{path} is larger than {maxBytes} bytes, so it is not the expected file.");
 
             using var reader = new StreamReader(new MemoryStream(bytes, 0, read), Encoding.UTF8);
             return reader.ReadToEnd();

@@ -6,25 +6,26 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Models;
 
-/// <summary>What loops over a tensor's memory have in common. They record no gradients.</summary>
+/// <summary>Helpers for kernels that read and write tensor memory directly. They record no gradients.</summary>
 internal static unsafe class CpuKernel
 {
-    /// <summary>Whether such loops can take the tensor: on a CPU with 512-bit vectors, float32 or bfloat16, no gradient recorded.</summary>
-    public static bool Takes(Tensor x) => Vector512.IsHardwareAccelerated && !is_grad_enabled() && x.device_type == DeviceType.CPU
+    /// <summary>Whether the tensor is float32 or bfloat16 on a CPU with 512-bit vectors, and no gradients are recorded.</summary>
+    public static bool Supports(Tensor x) =>
+        Vector512.IsHardwareAccelerated && !is_grad_enabled() && x.device_type == DeviceType.CPU
         && x.dtype is ScalarType.Float32 or ScalarType.BFloat16;
 
-    /// <summary>The address of a contiguous tensor of at least one element; valid while the caller keeps the tensor alive.</summary>
+    /// <summary>Address of a contiguous, non-empty tensor. It is valid as long as the caller keeps the tensor alive.</summary>
     public static void* Address(Tensor tensor)
     {
         using var first = tensor.view(-1).narrow(0, 0, 1);
         return Unsafe.AsPointer(ref MemoryMarshal.GetReference(first.bytes));
     }
 
-    /// <summary>Runs <paramref name="body"/> for 0 … count - 1 on as many threads as libtorch's operators take.</summary>
-    /// <param name="worth">Whether the whole is long enough to wake other threads.</param>
-    public static void For(int count, bool worth, Action<int> body)
+    /// <summary>Runs <paramref name="body"/> for 0 … count - 1, in parallel on as many threads as libtorch uses.</summary>
+    /// <param name="parallel">False runs everything on the calling thread, which is faster for small work.</param>
+    public static void For(int count, bool parallel, Action<int> body)
     {
-        var threads = worth ? Math.Min(Math.Min(get_num_threads(), Environment.ProcessorCount), count) : 1;
+        var threads = parallel ? Math.Min(Math.Min(get_num_threads(), Environment.ProcessorCount), count) : 1;
         if (threads > 1)
         {
             Parallel.For(0, count, new ParallelOptions { MaxDegreeOfParallelism = threads }, body);

@@ -3,15 +3,15 @@ using System.Runtime.Intrinsics;
 
 namespace SaeUnbox.Models;
 
-/// <summary>e to the x in float32, to two units of the last place.</summary>
+/// <summary>The exponential function in float32, with an error of at most two units in the last place.</summary>
 internal static class Exponential
 {
-    /// <summary>x is brought to -87 … 88 first, where the result is a normal number.</summary>
+    /// <summary>e^x, with x clamped to -87 … 88 so that the result is a normal number.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Of(Vector512<float> x)
+    public static Vector512<float> Compute(Vector512<float> x)
     {
         x = Vector512.Min(Vector512.Max(x, Vector512.Create(-87f)), Vector512.Create(88f));
-        // x = n ln 2 + r, ln 2 in two parts so that the first product is exact; e^r by its polynomial (Cephes, expf).
+        // x = n ln 2 + r, with ln 2 in two parts so that the first product is exact; e^r by the polynomial of expf in Cephes.
         var n = Vector512.Floor(Vector512.FusedMultiplyAdd(x, Vector512.Create(1.44269504f), Vector512.Create(.5f)));
         var r = Vector512.FusedMultiplyAdd(n, Vector512.Create(-0.693359375f), x);
         r = Vector512.FusedMultiplyAdd(n, Vector512.Create(2.12194440e-4f), r);

@@ -3,7 +3,7 @@ using System.Runtime.Intrinsics;
 
 namespace SaeUnbox.Models;
 
-/// <summary>Sixteen neighbouring elements of memory as float32.</summary>
+/// <summary>Loads and stores 16 consecutive elements as float32.</summary>
 internal unsafe interface ILanes
 {
     static abstract Vector512<float> Load(void* memory, long index);
@@ -20,7 +20,7 @@ internal readonly unsafe struct Float32Lanes : ILanes
     public static void Store(Vector512<float> values, void* memory, long index) => values.Store((float*)memory + index);
 }
 
-/// <summary>A bfloat16 is the upper half of a float32.</summary>
+/// <summary>bfloat16 is the upper half of float32.</summary>
 internal readonly unsafe struct BFloat16Lanes : ILanes
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -30,13 +30,14 @@ internal readonly unsafe struct BFloat16Lanes : ILanes
         return (Vector512.Create(Vector256.WidenLower(halves), Vector256.WidenUpper(halves)) << 16).AsSingle();
     }
 
-    /// <summary>Rounds to the nearest, a tie to the even one; what is not a number stays so.</summary>
+    /// <summary>Rounds to nearest, ties to even. NaN stays NaN.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(Vector512<float> values, void* memory, long index)
     {
         var bits = values.AsUInt32();
         var rounded = bits + Vector512.Create(0x7fffu) + (bits >> 16 & Vector512<uint>.One);
-        var upper = Vector512.ConditionalSelect(Vector512.Equals(values, values).AsUInt32(), rounded, bits | Vector512.Create(0x400000u)) >> 16;
+        var isNumber = Vector512.Equals(values, values).AsUInt32();
+        var upper = Vector512.ConditionalSelect(isNumber, rounded, bits | Vector512.Create(0x400000u)) >> 16;
         Vector256.Narrow(upper.GetLower(), upper.GetUpper()).Store((ushort*)memory + index);
     }
 }

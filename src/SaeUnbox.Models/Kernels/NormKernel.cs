@@ -6,23 +6,25 @@ using static TorchSharp.torch;
 namespace SaeUnbox.Models;
 
 /// <summary>
-/// Norms as two passes over memory that keep their digits beside large means: sums are taken of differences to a value near by, and
-/// added up in float64; the mean is taken off before anything is multiplied. libtorch's group norm of channels-last tensors takes
-/// E[x^2] - E[x]^2 in float32, which is off by 3e-3 at a mean of 100 and by more than the spread at 10,000.
+/// Group norm and layer norm that stay accurate if a mean is large. They sum differences from an estimate of the mean, add the partial sums
+/// in float64, and subtract the mean before they multiply. libtorch's group norm of channels-last tensors computes E[x^2] - E[x]^2 in
+/// float32; for a standard deviation of 1 its error is 3e-3 at a mean of 100, and above 1 at a mean of 10,000.
 /// </summary>
 internal static unsafe class NormKernel
 {
     private const int Lanes = 16;
-    private const int MostParts = 64;
-    private const int CellsOfPart = 128;
-    private const int WorthThreads = 1 << 15;
+    private const int MaxParts = 64;
+    private const int PixelsPerPart = 128;
 
-    /// <summary>Whether <see cref="OfGroups"/> or <see cref="OfRows"/> can take it; the last dimension in memory is that of channels.</summary>
-    public static bool Takes(Tensor x, long channels) => channels % Lanes == 0 && CpuKernel.Takes(x);
+    // With fewer elements, starting threads takes longer than the work.
+    private const int MinParallelElements = 1 << 15;
 
-    /// <summary>Group norm of [B, C, H, W], and silu where wanted; the result is channels last.</summary>
-    /// <param name="weight">[C], float32; as <paramref name="bias"/>.</param>
-    public static Tensor OfGroups(Tensor x, long groups, Tensor weight, Tensor bias, double eps, bool silu)
+    /// <summary>Whether the kernels support this tensor with this many channels.</summary>
+    public static bool Supports(Tensor x, long channels) => channels % Lanes == 0 && CpuKernel.Supports(x);
+
+    /// <summary>Group norm of [B, C, H, W], optionally followed by silu. The result is stored channels last.</summary>
+    /// <param name="weight">[C], float32, like <paramref name="bias"/>.</param>
+    public static Tensor GroupNorm(Tensor x, long groups, Tensor weight, Tensor bias, double eps, bool silu)
     {
         using var scope = NewDisposeScope();
         var rows = x.permute(0, 2, 3, 1).contiguous();
@@ -38,18 +40,19 @@ internal static unsafe class NormKernel
         return result.permute(0, 3, 1, 2).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Layer norm over the last dimension.</summary>
-    /// <param name="weight">Float32; as <paramref name="bias"/>.</param>
-    public static Tensor OfRows(Tensor x, Tensor weight, Tensor bias, double eps)
+    /// <summary>Layer norm over the last dimension, D.</summary>
+    /// <param name="weight">[D], float32, like <paramref name="bias"/>.</param>
+    public static Tensor LayerNorm(Tensor x, Tensor weight, Tensor bias, double eps)
     {
         using var scope = NewDisposeScope();
         var rows = x.contiguous();
         var result = empty_like(rows);
         var width = (int)x.shape[^1];
         var (count, half) = ((int)(x.numel() / width), x.dtype != ScalarType.Float32);
-        var (from, to, scale, shift) = ((nint)CpuKernel.Address(rows), (nint)CpuKernel.Address(result), (nint)CpuKernel.Address(weight), (nint)CpuKernel.Address(bias));
-        var parts = Math.Min(MostParts, count);
-        CpuKernel.For(parts, x.numel() >= WorthThreads, part =>
+        var (from, to) = ((nint)CpuKernel.Address(rows), (nint)CpuKernel.Address(result));
+        var (scale, shift) = ((nint)CpuKernel.Address(weight), (nint)CpuKernel.Address(bias));
+        var parts = Math.Min(MaxParts, count);
+        CpuKernel.For(parts, x.numel() >= MinParallelElements, part =>
         {
             for (var row = (long)count * part / parts; row < (long)count * (part + 1) / parts; row++)
             {
@@ -67,11 +70,11 @@ internal static unsafe class NormKernel
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Row<T>(void* from, void* to, long start, int width, float* weight, float* bias, double eps) where T : ILanes
     {
-        var near = Vector512.Create(T.Load(from, start)[0]);
+        var estimate = Vector512.Create(T.Load(from, start)[0]);
         var sum = Vector512<float>.Zero;
         for (var i = 0; i < width; i += Lanes)
-            sum += T.Load(from, start + i) - near;
-        var (coarse, fine) = Split(near[0] + Total(sum) / width);
+            sum += T.Load(from, start + i) - estimate;
+        var (coarse, fine) = Split(estimate[0] + Total(sum) / width);
         var (mean, rest, squares) = (Vector512.Create(coarse), Vector512.Create(fine), Vector512<float>.Zero);
         for (var i = 0; i < width; i += Lanes)
         {
@@ -93,66 +96,70 @@ internal static unsafe class NormKernel
         return Vector512.Sum(low + high);
     }
 
-    // A mean as the nearest float32 and what is missing: x - coarse is exact where x is near the mean.
+    // The mean as a float32 and its rounding error. If x is close to the mean, x - coarse is exact.
     private static (float Coarse, float Fine) Split(double mean) => ((float)mean, (float)(mean - (float)mean));
 
-    private sealed record GroupTask(int Batch, int Cells, int Channels, int Groups, double Eps, bool Silu, nint From, nint To, nint Weight, nint Bias)
+    private sealed record GroupTask(
+        int Batch, int Pixels, int Channels, int Groups, double Eps, bool Silu, nint From, nint To, nint Weight, nint Bias)
     {
         private const int Samples = 8;
 
-        // The same whatever the number of threads.
-        private readonly int parts = Math.Clamp(Cells / CellsOfPart, 1, MostParts);
+        // Independent of the number of threads, so that results are, too.
+        private readonly int _parts = Math.Clamp(Pixels / PixelsPerPart, 1, MaxParts);
 
         public void Run<T>() where T : ILanes
         {
-            var worth = (long)Cells * Channels >= WorthThreads;
-            for (var picture = 0; picture < Batch; picture++)
+            var parallel = (long)Pixels * Channels >= MinParallelElements;
+            for (var image = 0; image < Batch; image++)
             {
-                var start = (long)picture * Cells * Channels;
-                var near = Near<T>(start);
-                var sums = new double[parts][];
-                CpuKernel.For(parts, worth, part => sums[part] = Sums<T>(start, First(part), First(part + 1), near));
-                var scales = Scales(near, sums);
-                CpuKernel.For(parts, worth, part => Apply<T>(start, First(part), First(part + 1), scales));
+                var start = (long)image * Pixels * Channels;
+                var estimates = EstimateMeans<T>(start);
+                var sums = new double[_parts][];
+                CpuKernel.For(_parts, parallel, part => sums[part] = Sums<T>(start, First(part), First(part + 1), estimates));
+                var scales = Scales(estimates, sums);
+                CpuKernel.For(_parts, parallel, part => Apply<T>(start, First(part), First(part + 1), scales));
             }
         }
 
-        private long First(int part) => (long)Cells * part / parts;
+        private long First(int part) => (long)Pixels * part / _parts;
 
-        // Of every channel a value near its mean: the average of a few cells.
-        private float[] Near<T>(long start) where T : ILanes
+        // Averages a few pixels of each channel.
+        private float[] EstimateMeans<T>(long start) where T : ILanes
         {
-            var near = new float[Channels];
-            var samples = Math.Min(Samples, Cells);
-            fixed (float* sum = near)
+            var estimates = new float[Channels];
+            var samples = Math.Min(Samples, Pixels);
+            fixed (float* sum = estimates)
             {
                 for (var sample = 0; sample < samples; sample++)
+                {
+                    var at = start + (long)Pixels * sample / samples * Channels;
                     for (var i = 0; i < Channels; i += Lanes)
-                        (Vector512.Load(sum + i) + T.Load((void*)From, start + (long)Cells * sample / samples * Channels + i) / samples).Store(sum + i);
+                        (Vector512.Load(sum + i) + T.Load((void*)From, at + i) / samples).Store(sum + i);
+                }
             }
 
-            return near;
+            return estimates;
         }
 
-        // Of every channel, the differences to the value near: their sums, then the sums of their squares.
+        // For each channel, the sum of the differences from the estimate; then, for each channel, the sum of their squares.
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private double[] Sums<T>(long start, long first, long end, float[] near) where T : ILanes
+        private double[] Sums<T>(long start, long first, long end, float[] estimates) where T : ILanes
         {
             var channels = Channels;
             var from = (void*)From;
             var totals = new double[2 * channels];
             var scratch = new float[2 * channels];
             fixed (double* total = totals)
-            fixed (float* sum = scratch, shift = near)
+            fixed (float* sum = scratch, shift = estimates)
             {
                 var squares = sum + channels;
-                for (var cell = first; cell < end;)
+                for (var pixel = first; pixel < end;)
                 {
                     new Span<float>(sum, 2 * channels).Clear();
-                    var next = Math.Min(end, cell + CellsOfPart);
-                    for (; cell < next; cell++)
+                    var next = Math.Min(end, pixel + PixelsPerPart);
+                    for (; pixel < next; pixel++)
                     {
-                        var at = start + cell * channels;
+                        var at = start + pixel * channels;
                         for (var i = 0; i < channels; i += Lanes)
                         {
                             var difference = T.Load(from, at + i) - Vector512.Load(shift + i);
@@ -169,8 +176,8 @@ internal static unsafe class NormKernel
             return totals;
         }
 
-        // Of every channel: the group's mean as two numbers, and what the difference to it is multiplied by.
-        private float[] Scales(float[] near, double[][] sums)
+        // The coarse means of the groups of all channels, then the fine ones, then the factors of the differences from the means.
+        private float[] Scales(float[] estimates, double[][] sums)
         {
             var width = Channels / Groups;
             var scales = new float[3 * Channels];
@@ -180,8 +187,8 @@ internal static unsafe class NormKernel
                 double sum = 0, squares = 0;
                 foreach (var part in sums)
                     (sum, squares) = (sum + part[i], squares + part[Channels + i]);
-                mean[i] = near[i] + sum / Cells;
-                variance[i] = squares / Cells - sum / Cells * (sum / Cells);
+                mean[i] = estimates[i] + sum / Pixels;
+                variance[i] = squares / Pixels - sum / Pixels * (sum / Pixels);
             }
 
             for (var group = 0; group < Channels; group += width)
@@ -210,14 +217,14 @@ internal static unsafe class NormKernel
             fixed (float* coarse = scales)
             {
                 float* fine = coarse + channels, scale = fine + channels;
-                for (var cell = first; cell < end; cell++)
+                for (var pixel = first; pixel < end; pixel++)
                 {
-                    var at = start + cell * channels;
+                    var at = start + pixel * channels;
                     for (var i = 0; i < channels; i += Lanes)
                     {
                         var centred = T.Load(from, at + i) - Vector512.Load(coarse + i) - Vector512.Load(fine + i);
                         var y = Vector512.FusedMultiplyAdd(centred, Vector512.Load(scale + i), Vector512.Load(bias + i));
-                        T.Store(silu ? y / (Vector512<float>.One + Exponential.Of(-y)) : y, to, at + i);
+                        T.Store(silu ? y / (Vector512<float>.One + Exponential.Compute(-y)) : y, to, at + i);
                     }
                 }
             }

@@ -6,8 +6,8 @@ namespace SaeUnbox.Models;
 /// <summary>A square convolution over [B, in, H, W].</summary>
 internal sealed class Conv2d
 {
-    // Products of fewer do not pay for the neighbourhoods' copies.
-    private const long LeastOutputs = 512;
+    // With fewer output channels, copying the patches costs more than the matrix product saves.
+    private const long MinOutputs = 512;
 
     private readonly Tensor _weight;
     private readonly Tensor? _bias;
@@ -25,32 +25,34 @@ internal sealed class Conv2d
     public Tensor Forward(Tensor x)
     {
         if (_kernel == 3 && _stride == 1 && _padding == 1 && Winograd.IsFaster(x, _weight))
-            return AsTiles(x);
-        return IsFasterAsProduct(x) ? AsProduct(x) : Products.Conv2d(x, _weight, _bias, [_stride, _stride], [_padding, _padding]);
+            return WithWinograd(x);
+        return IsFasterAsMatrixProduct(x)
+            ? AsMatrixProduct(x)
+            : Functional.Conv2d(x, _weight, _bias, [_stride, _stride], [_padding, _padding]);
     }
 
-    // The kernel is transformed every time: kept, it would take near twice the weights' memory.
-    private Tensor AsTiles(Tensor x)
+    // Transforms the kernel in every call, because a stored copy would need nearly twice the memory of the weights.
+    private Tensor WithWinograd(Tensor x)
     {
         using var scope = NewDisposeScope();
         return Winograd.Convolve(x, Winograd.Transform(_weight), _bias).MoveToOuterDisposeScope();
     }
 
-    // oneDNN brings a kernel into its own order in every call, which takes as long as convolving a picture of so few cells.
-    private bool IsFasterAsProduct(Tensor x) => x.device_type == DeviceType.CPU && !is_grad_enabled() && !RowProducts.AreSlow(x.dtype)
-        && _weight.shape[0] >= LeastOutputs && _weight.shape[0] >= 2 * x.shape[0] * Side(x.shape[2]) * Side(x.shape[3]);
+    // oneDNN reorders the kernel in every call, which for so few pixels takes as long as the convolution.
+    private bool IsFasterAsMatrixProduct(Tensor x) => x.device_type == DeviceType.CPU && !is_grad_enabled() && !RowProducts.AreSlow(x.dtype)
+        && _weight.shape[0] >= MinOutputs && _weight.shape[0] >= 2 * x.shape[0] * Side(x.shape[2]) * Side(x.shape[3]);
 
-    /// <summary>Every cell's neighbourhood as a row, times the kernel as a matrix.</summary>
-    private Tensor AsProduct(Tensor x)
+    // Copies the patch around each output pixel into a row (im2col) and multiplies by the kernel as a matrix.
+    private Tensor AsMatrixProduct(Tensor x)
     {
         using var scope = NewDisposeScope();
         var (batch, channels, height, width) = (x.shape[0], x.shape[1], Side(x.shape[2]), Side(x.shape[3]));
-        var cells = nn.functional.pad(x.permute(0, 2, 3, 1), [0, 0, _padding, _padding, _padding, _padding]).contiguous();
-        var (column, row) = (cells.stride(2), cells.stride(1));
-        var neighbourhoods = cells.as_strided(
-            [batch, height, width, _kernel, _kernel, channels], [cells.stride(0), _stride * row, _stride * column, row, column, 1]);
-        var rows = neighbourhoods.reshape(batch, height * width, _kernel * _kernel * channels);
-        var product = Products.Linear(rows, _weight.permute(0, 2, 3, 1).flatten(1), _bias);
+        var padded = nn.functional.pad(x.permute(0, 2, 3, 1), [0, 0, _padding, _padding, _padding, _padding]).contiguous();
+        var (column, row) = (padded.stride(2), padded.stride(1));
+        var patches = padded.as_strided(
+            [batch, height, width, _kernel, _kernel, channels], [padded.stride(0), _stride * row, _stride * column, row, column, 1]);
+        var rows = patches.reshape(batch, height * width, _kernel * _kernel * channels);
+        var product = Functional.Linear(rows, _weight.permute(0, 2, 3, 1).flatten(1), _bias);
         return ChannelsLast.FromRows(product, height, width).MoveToOuterDisposeScope();
     }
 
@@ -58,10 +60,10 @@ internal sealed class Conv2d
 }
 
 /// <summary>
-/// Twice the size by repeating cells, then a 3x3 convolution, without making the large picture: where cells repeat, two of three taps
-/// meet the same cell, so each of the four cells that one becomes is a 2x2 convolution with summed taps: 16 products, not 36.
+/// A 3x3 convolution after nearest upsampling by 2, without the upsampled image. Two of three taps always read the same input pixel, so
+/// each of the four output pixels of an input pixel is a 2x2 convolution with summed taps: 16 products instead of 36.
 /// </summary>
-internal sealed class DoublingConv2d(Weights weights, int channels, bool bias = true)
+internal sealed class UpsampleConv2d(Weights weights, int channels, bool bias = true)
 {
     private readonly Tensor _weight = weights.Get("weight", channels, channels, 3, 3);
     private readonly Tensor? _bias = bias ? weights.Get("bias", channels) : null;
@@ -72,47 +74,35 @@ internal sealed class DoublingConv2d(Weights weights, int channels, bool bias = 
         using var scope = NewDisposeScope();
         var (batch, height, width) = (x.shape[0], x.shape[2], x.shape[3]);
         var padded = nn.functional.pad(x, [1, 1, 1, 1]);
-        var cells = empty([batch, height, 2, width, 2, channels], x.dtype, x.device);
-        for (var i = 0; i < 2; i++)
+        var pixels = empty([batch, height, 2, width, 2, channels], x.dtype, x.device);
+        foreach (var (i, j) in ((int, int)[])[(0, 0), (0, 1), (1, 0), (1, 1)])
         {
-            for (var j = 0; j < 2; j++)
-            {
-                using var part = NewDisposeScope();
-                var window = padded.narrow(2, i, height + 1).narrow(3, j, width + 1);
-                var quarter = Products.Conv2d(window, Taps(Taps(_weight, i, 2), j, 3), _bias, [1, 1], [0, 0]);
-                cells.select(4, j).select(2, i).copy_(quarter.permute(0, 2, 3, 1));
-            }
+            using var part = NewDisposeScope();
+            var window = padded.narrow(2, i, height + 1).narrow(3, j, width + 1);
+            var quarter = Functional.Conv2d(window, SumTaps(SumTaps(_weight, i, 2), j, 3), _bias, [1, 1], [0, 0]);
+            pixels.select(4, j).select(2, i).copy_(quarter.permute(0, 2, 3, 1));
         }
 
-        return cells.view(batch, 2 * height, 2 * width, channels).permute(0, 3, 1, 2).MoveToOuterDisposeScope();
+        return pixels.view(batch, 2 * height, 2 * width, channels).permute(0, 3, 1, 2).MoveToOuterDisposeScope();
     }
 
-    // The first of a pair sees its neighbour before and itself twice, the second itself twice and its neighbour after.
-    private static Tensor Taps(Tensor weight, int which, int axis)
+    // The first output pixel of a pair reads its left neighbour once and its own pixel twice; the second reads its own pixel twice and its
+    // right neighbour once.
+    private static Tensor SumTaps(Tensor weight, int which, int axis)
     {
         var (first, middle, last) = (weight.narrow(axis, 0, 1), weight.narrow(axis, 1, 1), weight.narrow(axis, 2, 1));
         return which == 0 ? cat([first, middle.Plus(last)], axis) : cat([first.Plus(middle), last], axis);
     }
 }
 
-/// <summary>Larger pictures by repeating cells.</summary>
-internal static class Upsample
-{
-    public static Tensor Nearest(Tensor x, int factor) => Nearest(x, x.shape[2] * factor, x.shape[3] * factor);
-
-    /// <summary>To any size: cell i of the result is cell floor(i * old / new).</summary>
-    public static Tensor Nearest(Tensor x, long height, long width) =>
-        nn.functional.interpolate(x, [height, width], mode: InterpolationMode.Nearest);
-}
-
 /// <summary>
-/// Pictures are [batch, channels, height, width] in shape and channels last in memory: convolutions run at full speed in that order,
-/// and the rows [batch, cells, channels] that linear layers want are a view of it.
+/// Images have the shape [B, C, H, W] and are stored channels last. Convolutions are fastest in this order, and the rows [B, H * W, C]
+/// that linear layers take are a view of it.
 /// </summary>
 internal static class ChannelsLast
 {
-    /// <summary>The same values in channels-last memory; no copy where they lie so already.</summary>
-    public static Tensor Of(Tensor x) => x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2);
+    /// <summary>The same tensor stored channels last; a copy only if it is stored otherwise.</summary>
+    public static Tensor Convert(Tensor x) => x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2);
 
     /// <summary>[B, C, H, W] as [B, HW, C].</summary>
     public static Tensor ToRows(Tensor x) => x.permute(0, 2, 3, 1).flatten(1, 2);
@@ -120,4 +110,8 @@ internal static class ChannelsLast
     /// <summary>[B, HW, C] as [B, C, H, W].</summary>
     public static Tensor FromRows(Tensor rows, long height, long width) =>
         rows.reshape(rows.shape[0], height, width, rows.shape[2]).permute(0, 3, 1, 2);
+
+    /// <summary>Resizes to any larger size: pixel i of the result is pixel floor(i * old / new).</summary>
+    public static Tensor UpsampleNearest(Tensor x, long height, long width) =>
+        nn.functional.interpolate(x, [height, width], mode: InterpolationMode.Nearest);
 }

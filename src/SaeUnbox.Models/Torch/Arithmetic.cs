@@ -4,10 +4,10 @@ using static TorchSharp.torch;
 namespace SaeUnbox.Models;
 
 /// <summary>
-/// Tensor arithmetic with numbers that is safe under garbage collection. TorchSharp passes the raw handle of a <see cref="Scalar"/> to native
-/// code without keeping it alive. An implicit scalar, as in <c>x * 0.5</c>, <c>x.mul(0.5)</c> or <c>x + y</c> (which passes a factor of 1),
-/// can therefore be freed during the call. Here every scalar lives until the call returns. Results and gradients are those of the expression
-/// in the comment.
+/// Tensor arithmetic with numbers that is safe under garbage collection. TorchSharp passes the raw handle of a <see cref="Scalar"/> to
+/// native code without keeping it alive. An implicit scalar, as in <c>x * 0.5</c>, <c>x.mul(0.5)</c> or <c>x + y</c> (which passes a factor
+/// of 1), can therefore be freed during the call. Here every scalar lives until the call returns. Results and gradients are those of the
+/// expression in the comment.
 /// </summary>
 public static class Arithmetic
 {
@@ -67,7 +67,9 @@ public static class Arithmetic
         /// <summary>x += scale * a / b, in place.</summary>
         public Tensor AccumulateQuotient(Tensor a, Tensor b, double scale) => With(scale.ToScalar(), scalar => x.addcdiv_(a, b, scalar));
 
-        /// <summary>Adds slices of <paramref name="source"/> along <paramref name="dim"/> to the slices of x at <paramref name="index"/>, in place.</summary>
+        /// <summary>
+        /// Adds slices of <paramref name="source"/> along <paramref name="dim"/> to the slices of x at <paramref name="index"/>, in place.
+        /// </summary>
         public Tensor AccumulateAt(long dim, Tensor index, Tensor source) => x.index_add_(dim, index, source, One);
 
         /// <summary>Sets every element to <paramref name="value"/>, in place.</summary>

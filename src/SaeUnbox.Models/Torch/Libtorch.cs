@@ -11,8 +11,9 @@ public static partial class Libtorch
     private static string? NamedFolder => Environment.GetEnvironmentVariable("SAEUNBOX_LIBTORCH") is { Length: > 0 } folder ? folder : null;
 
     /// <summary>
-    /// Sets options of OpenMP and the C library that libtorch reads while loading, unless the user has set them. Programs call this first; the
-    /// assembly also calls it on first use. If SAEUNBOX_LIBTORCH names a libtorch, this loads it before TorchSharp can find another one.
+    /// Sets options of OpenMP and the C library that libtorch reads while loading, unless the user has set them. Programs call this first;
+    /// the assembly also calls it on first use. If SAEUNBOX_LIBTORCH names a libtorch, this loads it before TorchSharp can find another
+    /// one.
     /// </summary>
 #pragma warning disable CA2255 // The options must be set before libtorch is loaded, whoever loads it.
     [ModuleInitializer]
@@ -70,7 +71,8 @@ public static partial class Libtorch
         var lib = Directory.Exists(Path.Combine(folder, "lib")) ? Path.Combine(folder, "lib") : folder;
         var cpu = Path.Combine(lib, "libtorch_cpu.so");
         if (!File.Exists(cpu))
-            throw new LibtorchException($"SAEUNBOX_LIBTORCH names '{folder}', which holds no lib/libtorch_cpu.so; name an unpacked libtorch 2.10.");
+            throw new LibtorchException(
+                $"SAEUNBOX_LIBTORCH names '{folder}', which holds no lib/libtorch_cpu.so; name an unpacked libtorch 2.10.");
         NativeLibrary.Load(cpu);
         var cuda = Path.Combine(lib, "libtorch_cuda.so");
         if (File.Exists(cuda))
@@ -79,13 +81,16 @@ public static partial class Libtorch
     }
 
     /// <summary>
-    /// Makes the C library keep freed memory. By default it returns buffers of 128 KiB and more to the kernel at once, so that every operator
-    /// pays for new pages, which takes longer than its arithmetic.
+    /// Makes the C library keep freed memory. By default it returns buffers of 128 KiB and more to the kernel at once, so that every
+    /// operator pays for new pages, which takes longer than its arithmetic.
     /// </summary>
     private static void KeepFreedMemory()
     {
         const int trimThreshold = -1, topPad = -2, mmapMax = -4, arenaMax = -8; // malloc.h
-        string[] variables = ["GLIBC_TUNABLES", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_MMAP_MAX_", "MALLOC_ARENA_MAX"];
+        string[] variables =
+        [
+            "GLIBC_TUNABLES", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_MMAP_MAX_", "MALLOC_ARENA_MAX",
+        ];
         if (variables.Any(variable => !string.IsNullOrEmpty(Environment.GetEnvironmentVariable(variable))))
             return;
         try
@@ -123,7 +128,8 @@ internal static partial class LoadFailure
             return $"libtorch needs {library} with {name}, which this system lacks; use Debian 12, Ubuntu 22.04 or newer.";
         }
         if (MissingLibrary().Match(loaderMessage) is { Success: true } missing)
-            return $"libtorch needs {missing.Groups[1].Value}, which is not installed; install the package that contains it{Hint(missing.Groups[1].Value)}.";
+            return $"libtorch needs {missing.Groups[1].Value}, which is not installed; "
+                + $"install the package that contains it{Hint(missing.Groups[1].Value)}.";
         return $"libtorch cannot be loaded here: {loaderMessage.ReplaceLineEndings(" ").Trim()}";
     }
 

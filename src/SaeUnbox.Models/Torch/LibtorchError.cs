@@ -16,7 +16,8 @@ public static partial class LibtorchError
         var methods = new StackTrace(error).GetFrames().Select(frame => frame.GetMethod()).OfType<System.Reflection.MethodBase>().ToList();
         var operation = methods.LastOrDefault(method => IsOf(method, "TorchSharp") && method.Name != "CheckForErrors")?.Name;
         var caller = methods.FirstOrDefault(method => IsOf(method, "SaeUnbox") && !IsOf(method, typeof(LibtorchError).Namespace!));
-        return $"libtorch failed{(operation is null ? "" : $" in {operation}")}{(caller is null ? "" : $", called by {Name(caller)}")}: {FirstLine(error.Message)}";
+        var where = (operation is null ? "" : $" in {operation}") + (caller is null ? "" : $", called by {Name(caller)}");
+        return $"libtorch failed{where}: {FirstLine(error.Message)}";
     }
 
     // The compiler puts a lambda into a nested type <>c… as a method <Method>b__0.

@@ -5,9 +5,9 @@ using static TorchSharp.torch;
 namespace SaeUnbox.Models;
 
 /// <summary>
-/// Products of rows with a matrix. libtorch computes them with MKL, which uses only 256-bit vectors on processors other than Intel's, but its
-/// convolutions with oneDNN, which uses 512 bits. In float32, products therefore run as convolutions if that is faster: twice as fast on an
-/// EPYC with AVX-512.
+/// Products of rows with a matrix. libtorch computes them with MKL, which uses only 256-bit vectors on processors other than Intel's, but
+/// its convolutions with oneDNN, which uses 512 bits. In float32, products therefore run as convolutions if that is faster: twice as fast
+/// on an EPYC with AVX-512.
 /// </summary>
 public static class RowProducts
 {
@@ -23,8 +23,8 @@ public static class RowProducts
     public static bool AreSlow(ScalarType type) => IsNarrow && type == ScalarType.Float32;
 
     /// <summary>
-    /// x W^T + b over the last dimension; W [out, in], b [out]. Only shapes, type and processor decide how it is computed, so that equal runs
-    /// give equal results.
+    /// x W^T + b over the last dimension; W [out, in], b [out]. Only shapes, type and processor decide how it is computed, so that equal
+    /// runs give equal results.
     /// </summary>
     public static Tensor Linear(Tensor x, Tensor weight, Tensor? bias = null) =>
         AreSlow(x.dtype) && weight.dtype == x.dtype && x.device_type == DeviceType.CPU && !is_grad_enabled()

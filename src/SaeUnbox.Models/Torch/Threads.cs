@@ -18,7 +18,8 @@ public static class Threads
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
         Libtorch.Require();
-        // A thread's first call of get_num_threads copies the number last set by any thread, so it must come before the call of set_num_threads.
+        // A thread's first call of get_num_threads copies the number last set by any thread, so it must come before the call of
+        // set_num_threads.
         if (torch.get_num_threads() != count)
             torch.set_num_threads(count);
     }

@@ -116,7 +116,7 @@ public sealed class NormTests
             {
                 var x = Drawn([2, channels, height, width], mean, dtype);
                 yield return (x, $"{height} x {width}, mean {mean}");
-                yield return (ChannelsLast.Of(x), $"{height} x {width}, mean {mean}, channels last");
+                yield return (ChannelsLast.Convert(x), $"{height} x {width}, mean {mean}, channels last");
             }
         }
     }

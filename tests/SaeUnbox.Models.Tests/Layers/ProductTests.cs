@@ -18,8 +18,8 @@ public sealed class ProductTests
         manual_seed(5);
         var x = randn([2, inputs, rows]).to_type(dtype).transpose(1, 2);
         var (weight, bias) = (randn([outputs, inputs]).to_type(dtype), randn([outputs]).to_type(dtype));
-        AssertNear(nn.functional.linear(Wide(x), Wide(weight), Wide(bias)), Products.Linear(x, weight, bias), limit);
-        AssertNear(nn.functional.linear(Wide(x), Wide(weight)), Products.Linear(x, weight), limit);
+        AssertNear(nn.functional.linear(Wide(x), Wide(weight), Wide(bias)), Functional.Linear(x, weight, bias), limit);
+        AssertNear(nn.functional.linear(Wide(x), Wide(weight)), Functional.Linear(x, weight), limit);
     }
 
     [Theory]

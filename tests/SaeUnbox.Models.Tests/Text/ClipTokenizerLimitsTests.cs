@@ -128,7 +128,7 @@ public sealed class ClipTokenizerLimitsTests
 
     [Theory]
     [InlineData("vocab.json", null, "is missing")]
-    [InlineData("vocab.json", "[]", "must hold a JSON object")]
+    [InlineData("vocab.json", "[]", "is not a JSON object")]
     [InlineData("vocab.json", "{\"a\": -1}", "the id of the token a")]
     [InlineData("merges.txt", null, "is missing")]
     [InlineData("merges.txt", "#version: 0.2\na b\na b c\n", "line 3")]

@@ -15,18 +15,18 @@ namespace SaeUnbox.Models;
 internal sealed class PickleMachine(ByteSource source, IReadOnlyDictionary<string, object> globals, Func<object?[], object> persistent)
 {
     /// <summary>
-    /// Limit for the values on the stack, in the memo, and created. The minimum is twice that of a full U-Net; it grows with the file, so that
-    /// values never take more memory than twice the file plus 16 MB.
+    /// Limit for the values on the stack, in the memo, and created. The minimum is twice that of a full U-Net; it grows with the file, so
+    /// that values never take more memory than twice the file plus 16 MB.
     /// </summary>
-    private readonly int limit = (int)Math.Clamp(source.File.Length / 64, 100_000, 500_000);
+    private readonly int _limit = (int)Math.Clamp(source.File.Length / 64, 100_000, 500_000);
 
     private const int LongestInteger = 64;
     private const int LongestName = 200;
 
-    private readonly List<object?> stack = [];
-    private readonly List<int> marks = [];
-    private readonly Dictionary<long, object?> memo = [];
-    private int created;
+    private readonly List<object?> _stack = [];
+    private readonly List<int> _marks = [];
+    private readonly Dictionary<long, object?> _memo = [];
+    private int _created;
 
     /// <summary>Runs to STOP, and returns the remaining value.</summary>
     public object? Run()
@@ -34,9 +34,10 @@ internal sealed class PickleMachine(ByteSource source, IReadOnlyDictionary<strin
         while (true)
         {
             var opcode = source.ReadByte();
-            if (opcode == '.') return stack.Count == 1 && marks.Count == 0 ? stack[0] : throw Broken("does not leave a single value");
+            if (opcode == '.') return _stack.Count == 1 && _marks.Count == 0 ? _stack[0] : throw Broken("does not leave a single value");
             Step(opcode);
-            if (stack.Count > limit || marks.Count > limit || memo.Count > limit || created > limit) throw Broken("holds too many values");
+            if (_stack.Count > _limit || _marks.Count > _limit || _memo.Count > _limit || _created > _limit)
+                throw Broken("holds too many values");
         }
     }
 
@@ -50,7 +51,7 @@ internal sealed class PickleMachine(ByteSource source, IReadOnlyDictionary<strin
             case 0x95: // FRAME
                 if (ReadUInt64() > (ulong)source.Left) throw Broken("has a frame that is longer than the rest");
                 break;
-            case (byte)'(': marks.Add(stack.Count); break;
+            case (byte)'(': _marks.Add(_stack.Count); break;
             case (byte)'0': Pop(); break;
             case (byte)'1': PopMark(); break;
             case (byte)'2': Push(Peek()); break;
@@ -82,9 +83,9 @@ internal sealed class PickleMachine(ByteSource source, IReadOnlyDictionary<strin
             case (byte)'s': { var pair = PopMany(2); SetItems(Top<OrderedDictionary<string, object?>>(), pair); break; }
             case (byte)'u': { var pairs = PopMark(); SetItems(Top<OrderedDictionary<string, object?>>(), pairs); break; }
 
-            case (byte)'q': memo[source.ReadByte()] = Peek(); break;
-            case (byte)'r': memo[ReadUInt32()] = Peek(); break;
-            case 0x94: memo[memo.Count] = Peek(); break;
+            case (byte)'q': _memo[source.ReadByte()] = Peek(); break;
+            case (byte)'r': _memo[ReadUInt32()] = Peek(); break;
+            case 0x94: _memo[_memo.Count] = Peek(); break;
             case (byte)'h': Push(Recall(source.ReadByte())); break;
             case (byte)'j': Push(Recall(ReadUInt32())); break;
 
@@ -92,7 +93,9 @@ internal sealed class PickleMachine(ByteSource source, IReadOnlyDictionary<strin
             case 0x93: { var name = PopMany(2); Push(Global(name[0] as string, name[1] as string)); break; }
             case (byte)'R': Reduce(); break;
             case (byte)'b': Build(); break;
-            case (byte)'Q': Push(persistent(Pop() as object?[] ?? throw Broken("refers to a storage by something other than a tuple"))); break;
+            case (byte)'Q':
+                Push(persistent(Pop() as object?[] ?? throw Broken("refers to a storage by something other than a tuple")));
+                break;
 
             default: throw Broken($"has the opcode 0x{opcode:x2}, which files of weights do not need");
         }
@@ -108,7 +111,9 @@ internal sealed class PickleMachine(ByteSource source, IReadOnlyDictionary<strin
         Push(function(arguments));
     }
 
-    /// <summary>Drops attributes of a dictionary (the <c>_metadata</c> of a state dict). Attributes of anything else are an error.</summary>
+    /// <summary>
+    /// Drops attributes of a dictionary (the <c>_metadata</c> of a state dict). Attributes of anything else are an error.
+    /// </summary>
     private void Build()
     {
         var state = Pop();
@@ -150,38 +155,38 @@ internal sealed class PickleMachine(ByteSource source, IReadOnlyDictionary<strin
 
     private void Push(object? value)
     {
-        created++;
-        stack.Add(value);
+        _created++;
+        _stack.Add(value);
     }
 
     /// <summary>Index of the lowest value that may be popped: the last mark.</summary>
-    private int Floor => marks.Count == 0 ? 0 : marks[^1];
+    private int Floor => _marks.Count == 0 ? 0 : _marks[^1];
 
-    private object? Peek() => stack.Count > Floor ? stack[^1] : throw Broken("takes a value from an empty stack");
+    private object? Peek() => _stack.Count > Floor ? _stack[^1] : throw Broken("takes a value from an empty stack");
 
     private object? Pop() => PopMany(1)[0];
 
-    private object?[] PopMany(int count) => stack.Count - Floor >= count
-        ? Take(stack.Count - count) : throw Broken("takes a value from an empty stack");
+    private object?[] PopMany(int count) => _stack.Count - Floor >= count
+        ? Take(_stack.Count - count) : throw Broken("takes a value from an empty stack");
 
     private object?[] PopMark()
     {
-        if (marks.Count == 0) throw Broken("lacks a mark");
-        var from = marks[^1];
-        marks.RemoveAt(marks.Count - 1);
+        if (_marks.Count == 0) throw Broken("lacks a mark");
+        var from = _marks[^1];
+        _marks.RemoveAt(_marks.Count - 1);
         return Take(from);
     }
 
     private object?[] Take(int from)
     {
-        var items = stack.GetRange(from, stack.Count - from).ToArray();
-        stack.RemoveRange(from, items.Length);
+        var items = _stack.GetRange(from, _stack.Count - from).ToArray();
+        _stack.RemoveRange(from, items.Length);
         return items;
     }
 
     private T Top<T>() where T : class => Peek() as T ?? throw Broken("adds an item to something that cannot hold it");
 
-    private object? Recall(long index) => memo.TryGetValue(index, out var value)
+    private object? Recall(long index) => _memo.TryGetValue(index, out var value)
         ? value : throw Broken($"recalls value {index}, which was never stored");
 
     private CheckpointException Broken(string what) => source.File.Broken($"its pickle {what}");
@@ -257,10 +262,12 @@ internal sealed class TorchGlobals(SourceFile file)
             var count = shape.Aggregate(1L, (product, size) => checked(product * Math.Max(1, size)));
             if (shape.Contains(0)) count = 0;
             if (checked(offset + StoredTensor.ExtentOf(shape, strides)) > capacity)
-                throw file.Broken($"a tensor of shape {Shapes.Text(shape)}, strides {Shapes.Text(strides)} and offset {offset} is outside "
+                throw file.Broken(
+                    $"a tensor of shape {Shapes.Text(shape)}, strides {Shapes.Text(strides)} and offset {offset} is outside "
                     + $"its storage of {capacity} elements");
             if (count > capacity)
-                throw file.Broken($"a tensor of shape {Shapes.Text(shape)} repeats the {capacity} elements of its storage, which is not supported");
+                throw file.Broken(
+                    $"a tensor of shape {Shapes.Text(shape)} repeats the {capacity} elements of its storage, which is not supported");
             StoredTensor.RowMajor(shape);
             return new TorchTensor(storage, element, offset, shape, strides);
         }
@@ -276,5 +283,6 @@ internal sealed class TorchGlobals(SourceFile file)
         return Array.ConvertAll(values, value => value is long number and >= 0 ? number : throw Broken("_rebuild_tensor"));
     }
 
-    private CheckpointException Broken(string function) => file.Broken($"its pickle gives {function} arguments that PyTorch would not write");
+    private CheckpointException Broken(string function) =>
+        file.Broken($"its pickle gives {function} arguments that PyTorch would not write");
 }

@@ -12,7 +12,8 @@ namespace SaeUnbox.Models;
 /// </summary>
 public sealed class TorchFile : Checkpoint
 {
-    private TorchFile(SourceFile file, string format, object? root, IReadOnlyList<StoredTensor> tensors) : base(file.Path, format, tensors, [file]) =>
+    private TorchFile(SourceFile file, string format, object? root, IReadOnlyList<StoredTensor> tensors)
+        : base(file.Path, format, tensors, [file]) =>
         Root = root;
 
     /// <summary>
@@ -45,60 +46,61 @@ internal sealed class TorchArchive
     /// <summary>Limit for the pickle in bytes.</summary>
     public const long LongestPickle = 64 << 20;
 
-    private readonly SourceFile file;
-    private readonly ZipDirectory directory;
-    private readonly string folder;
-    private readonly Dictionary<string, TorchStorage> storages = [];
+    private readonly SourceFile _file;
+    private readonly ZipDirectory _directory;
+    private readonly string _folder;
+    private readonly Dictionary<string, TorchStorage> _storages = [];
 
     public TorchArchive(SourceFile file)
     {
-        this.file = file;
-        directory = new ZipDirectory(file);
+        _file = file;
+        _directory = new ZipDirectory(file);
         const string pickle = "/data.pkl";
-        var pickles = directory.Records.Where(record => record.Name == "data.pkl" || record.Name.EndsWith(pickle, StringComparison.Ordinal)).ToList();
-        folder = pickles switch
+        var pickles = _directory.Records
+            .Where(record => record.Name == "data.pkl" || record.Name.EndsWith(pickle, StringComparison.Ordinal)).ToList();
+        _folder = pickles switch
         {
             [var only] when only.Name.IndexOf('/') == only.Name.Length - pickle.Length => only.Name[..^pickle.Length],
-            [] => throw file.Broken("it is a zip without data.pkl, not a PyTorch file"),
-            [_] => throw file.Broken("its data.pkl is not in a top folder"),
-            _ => throw file.Broken("it is a zip with more than one data.pkl"),
+            [] => throw _file.Broken("it is a zip without data.pkl, not a PyTorch file"),
+            [_] => throw _file.Broken("its data.pkl is not in a top folder"),
+            _ => throw _file.Broken("it is a zip with more than one data.pkl"),
         };
         RequireLittleEndian();
     }
 
     public object? ReadValue()
     {
-        var pickle = directory.Find($"{folder}/data.pkl")!;
-        if (pickle.Length > LongestPickle) throw file.Broken($"its data.pkl of {pickle.Length} bytes is too long");
+        var pickle = _directory.Find($"{_folder}/data.pkl")!;
+        if (pickle.Length > LongestPickle) throw _file.Broken($"its data.pkl of {pickle.Length} bytes is too long");
         pickle.Verify();
-        var source = new ByteSource(file, pickle.Position, pickle.Position + pickle.Length);
-        var value = new PickleMachine(source, new TorchGlobals(file).AllowList(), Storage).Run();
-        if (source.Left > 0) throw file.Broken("its data.pkl has data after its end");
+        var source = new ByteSource(_file, pickle.Position, pickle.Position + pickle.Length);
+        var value = new PickleMachine(source, new TorchGlobals(_file).AllowList(), Storage).Run();
+        if (source.Left > 0) throw _file.Broken("its data.pkl has data after its end");
         return value;
     }
 
     private void RequireLittleEndian()
     {
-        if (directory.Find($"{folder}/byteorder") is not { } record) return;
+        if (_directory.Find($"{_folder}/byteorder") is not { } record) return;
         var order = new byte[(int)Math.Min(record.Length, 16)];
-        file.ReadExactly(record.Position, order);
+        _file.ReadExactly(record.Position, order);
         record.Verify();
         if (Encoding.ASCII.GetString(order) != "little")
-            throw file.Broken("its bytes are not in little-endian order; save it again on a little-endian machine");
+            throw _file.Broken("its bytes are not in little-endian order; save it again on a little-endian machine");
     }
 
     /// <summary>Resolves ("storage", class, key, device, count). The record must exist and have exactly this many elements.</summary>
     private TorchStorage Storage(object?[] id)
     {
         if (id is not ["storage", StorageClass kind, string key, string, long count])
-            throw file.Broken("its pickle refers to a storage in an unknown way");
-        if (storages.TryGetValue(key, out var known))
-            return known.RequireSame(file, kind, count);
-        if (directory.Find($"{folder}/data/{key}") is not { } record || !key.All(char.IsAsciiLetterOrDigit))
-            throw file.Broken($"its storage '{key}' is missing");
+            throw _file.Broken("its pickle refers to a storage in an unknown way");
+        if (_storages.TryGetValue(key, out var known))
+            return known.RequireSame(_file, kind, count);
+        if (_directory.Find($"{_folder}/data/{key}") is not { } record || !key.All(char.IsAsciiLetterOrDigit))
+            throw _file.Broken($"its storage '{key}' is missing");
         if (count < 0 || record.Length % kind.Element.Bytes != 0 || count != record.Length / kind.Element.Bytes)
-            throw file.Broken($"its storage '{key}' should have {count} elements of {kind.Element}, its record has {record.Length} bytes");
-        return storages[key] = new TorchStorage(key, kind.Element, count) { Position = record.Position, Verify = record.Verify };
+            throw _file.Broken($"its storage '{key}' should have {count} elements of {kind.Element}, its record has {record.Length} bytes");
+        return _storages[key] = new TorchStorage(key, kind.Element, count) { Position = record.Position, Verify = record.Verify };
     }
 }
 
@@ -109,7 +111,8 @@ internal sealed class TorchArchive
 internal static class LegacyTorch
 {
     private const long Protocol = 1001;
-    private static readonly BigInteger Magic = BigInteger.Parse("1950a86a20f9469cfc6c", NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+    private static readonly BigInteger Magic =
+        BigInteger.Parse("1950a86a20f9469cfc6c", NumberStyles.HexNumber, CultureInfo.InvariantCulture);
     private static readonly Dictionary<string, object> NoGlobals = [];
 
     public static object? ReadValue(SourceFile file)
@@ -127,10 +130,13 @@ internal static class LegacyTorch
         Place(file, source.Position, storages, keys);
         return value;
 
-        object? Plain() => new PickleMachine(source, NoGlobals, _ => throw file.Broken("its pickle refers to a storage before any is defined")).Run();
+        object? Plain() =>
+            new PickleMachine(source, NoGlobals, _ => throw file.Broken("its pickle refers to a storage before any is defined")).Run();
     }
 
-    /// <summary>Resolves ("storage", class, key, device, count[, view]). Only the oldest versions wrote views of storages, which are rejected.</summary>
+    /// <summary>
+    /// Resolves ("storage", class, key, device, count[, view]). Only the oldest versions wrote views of storages, which are rejected.
+    /// </summary>
     private static TorchStorage Storage(SourceFile file, Dictionary<string, TorchStorage> storages, object?[] id)
     {
         if (id is not (["storage", StorageClass, string, string, long, null] or ["storage", StorageClass, string, string, long]))
@@ -206,8 +212,9 @@ internal sealed class TorchStorage(string key, ElementType element, long count)
 internal sealed record TorchTensor(TorchStorage Storage, ElementType Element, long Offset, long[] Shape, long[] Strides);
 
 /// <summary>
-/// Converts the value of a pickle to a plain tree and a list of named tensors. Keys of nested dictionaries and indices in lists are joined by
-/// dots ("state_dict.encoder.weight"); a bare tensor has an empty name. Depth and size are limited, so that cycles and repeated parts fail.
+/// Converts the value of a pickle to a plain tree and a list of named tensors. Keys of nested dictionaries and indices in lists are joined
+/// by dots ("state_dict.encoder.weight"); a bare tensor has an empty name. Depth and size are limited, so that cycles and repeated parts
+/// fail.
 /// </summary>
 internal sealed class TorchTree(SourceFile file)
 {
@@ -215,19 +222,19 @@ internal sealed class TorchTree(SourceFile file)
     private const int MaxNodes = 500_000;
     private const int LongestName = 1024;
 
-    private readonly List<StoredTensor> tensors = [];
-    private readonly HashSet<string> names = [];
-    private long bytes;
-    private int nodes;
+    private readonly List<StoredTensor> _tensors = [];
+    private readonly HashSet<string> _names = [];
+    private long _bytes;
+    private int _nodes;
 
-    public IReadOnlyList<StoredTensor> Tensors => tensors;
+    public IReadOnlyList<StoredTensor> Tensors => _tensors;
 
     public object? Convert(object? value) => Convert(value, "", 0);
 
     private object? Convert(object? value, string name, int depth)
     {
         if (depth > MaxDepth) throw file.Broken($"its values are nested deeper than {MaxDepth} levels");
-        if (++nodes > MaxNodes) throw file.Broken($"it holds more than {MaxNodes} values");
+        if (++_nodes > MaxNodes) throw file.Broken($"it holds more than {MaxNodes} values");
         if (name.Length > LongestName) throw file.Broken($"the name '{name}' is longer than {LongestName} characters");
         return value switch
         {
@@ -258,14 +265,14 @@ internal sealed class TorchTree(SourceFile file)
 
     private TensorEntry Add(TorchTensor tensor, string name)
     {
-        if (!names.Add(name)) throw file.Broken($"it has two tensors named '{name}'");
+        if (!_names.Add(name)) throw file.Broken($"it has two tensors named '{name}'");
         var entry = new TensorEntry(name, tensor.Element, tensor.Shape);
         // Tensors may share a storage, like tied weights, but a small file must not expand into a huge model.
-        bytes = checked(bytes + entry.Count * tensor.Element.Bytes + name.Length);
-        if (bytes > 2 * file.Length)
+        _bytes = checked(_bytes + entry.Count * tensor.Element.Bytes + name.Length);
+        if (_bytes > 2 * file.Length)
             throw file.Broken($"its tensors share storages so often that they take more than twice the file's {file.Length} bytes");
         var position = tensor.Storage.Position + tensor.Offset * tensor.Element.Bytes;
-        tensors.Add(new StoredTensor(entry, file, position, tensor.Strides, tensor.Storage.Verify));
+        _tensors.Add(new StoredTensor(entry, file, position, tensor.Strides, tensor.Storage.Verify));
         return entry;
     }
 

@@ -30,7 +30,8 @@ public static class TorchFileWriter
                 for (var key = 0; key < writer.Storages.Count; key++)
                 {
                     var storage = writer.Storages[key];
-                    zip.Add($"{Folder}/data/{key}", storage.numel() * storage.element_size(), target => TensorWriter.Write(target, storage));
+                    var length = storage.numel() * storage.element_size();
+                    zip.Add($"{Folder}/data/{key}", length, target => TensorWriter.Write(target, storage));
                 }
                 zip.Add($"{Folder}/version", 2, target => target.Write("3\n"u8));
                 zip.Finish();
@@ -50,18 +51,20 @@ internal sealed class PickleWriter
 {
     private const int MaxDepth = 64;
 
-    private readonly MemoryStream pickle = new();
-    private readonly List<torch.Tensor> storages = [];
+    private readonly MemoryStream _pickle = new();
+    private readonly List<torch.Tensor> _storages = [];
 
-    /// <summary>Views of the tensors with axes in memory order, so that their row-major elements are the storages. The caller disposes them.</summary>
-    public IReadOnlyList<torch.Tensor> Storages => storages;
+    /// <summary>
+    /// Views of the tensors with axes in memory order, so that their row-major elements are the storages. The caller disposes them.
+    /// </summary>
+    public IReadOnlyList<torch.Tensor> Storages => _storages;
 
     public byte[] Write(object? value)
     {
-        pickle.Write([0x80, 2]);
+        _pickle.Write([0x80, 2]);
         WriteValue(value, 0);
-        pickle.WriteByte((byte)'.');
-        return pickle.ToArray();
+        _pickle.WriteByte((byte)'.');
+        return _pickle.ToArray();
     }
 
     private void WriteValue(object? value, int depth)
@@ -69,8 +72,8 @@ internal sealed class PickleWriter
         if (depth > MaxDepth) throw new ArgumentException($"The values to save are nested deeper than {MaxDepth} levels.");
         switch (value)
         {
-            case null: pickle.WriteByte((byte)'N'); break;
-            case bool flag: pickle.WriteByte(flag ? (byte)0x88 : (byte)0x89); break;
+            case null: _pickle.WriteByte((byte)'N'); break;
+            case bool flag: _pickle.WriteByte(flag ? (byte)0x88 : (byte)0x89); break;
             case int number: WriteInteger(number); break;
             case long number: WriteInteger(number); break;
             case float number: WriteDouble(number); break;
@@ -84,26 +87,27 @@ internal sealed class PickleWriter
             case IEnumerable list: WriteList(list, depth); break;
             default:
                 throw new ArgumentException(
-                    $"A value of type {value.GetType().Name} cannot be saved; use tensors, numbers, strings, bools, dictionaries and lists.");
+                    $"A value of type {value.GetType().Name} cannot be saved; "
+                    + "use tensors, numbers, strings, bools, dictionaries and lists.");
         }
     }
 
     private void WriteDictionary(IEnumerable<KeyValuePair<string, object?>> items, int depth)
     {
-        pickle.Write("}("u8);
+        _pickle.Write("}("u8);
         foreach (var (key, value) in items)
         {
             WriteText(key);
             WriteValue(value, depth + 1);
         }
-        pickle.WriteByte((byte)'u');
+        _pickle.WriteByte((byte)'u');
     }
 
     private void WriteList(IEnumerable items, int depth)
     {
-        pickle.Write("]("u8);
+        _pickle.Write("]("u8);
         foreach (var item in items) WriteValue(item, depth + 1);
-        pickle.WriteByte((byte)'e');
+        _pickle.WriteByte((byte)'e');
     }
 
     /// <summary>Keeps the strides of a dense tensor, such as a column-major matrix. Writes a view with gaps row-major.</summary>
@@ -112,48 +116,48 @@ internal sealed class PickleWriter
         var (shape, strides) = (tensor.shape, tensor.stride());
         var order = StoredTensor.DenseOrder(shape, strides);
         if (order is null) (order, strides) = (Enumerable.Range(0, shape.Length).ToArray(), StoredTensor.RowMajor(shape));
-        var key = $"{storages.Count}";
-        using (torch.no_grad()) storages.Add(tensor.permute(Array.ConvertAll(order, axis => (long)axis)).DetachFromDisposeScope());
+        var key = $"{_storages.Count}";
+        using (torch.no_grad()) _storages.Add(tensor.permute(Array.ConvertAll(order, axis => (long)axis)).DetachFromDisposeScope());
 
         WriteGlobal("torch._utils", "_rebuild_tensor_v2");
-        pickle.Write("(("u8);
+        _pickle.Write("(("u8);
         WriteText("storage");
         WriteGlobal("torch", StorageClass.Of(tensor.dtype));
         WriteText(key);
         WriteText("cpu");
         WriteInteger(tensor.numel());
-        pickle.Write("tQ"u8);
+        _pickle.Write("tQ"u8);
         WriteInteger(0);
         WriteTuple(shape);
         WriteTuple(strides);
-        pickle.WriteByte(0x89);
+        _pickle.WriteByte(0x89);
         WriteGlobal("collections", "OrderedDict");
-        pickle.Write(")RtR"u8);
+        _pickle.Write(")RtR"u8);
     }
 
     private void WriteTuple(long[] numbers)
     {
-        pickle.WriteByte((byte)'(');
+        _pickle.WriteByte((byte)'(');
         foreach (var number in numbers) WriteInteger(number);
-        pickle.WriteByte((byte)'t');
+        _pickle.WriteByte((byte)'t');
     }
 
-    private void WriteGlobal(string module, string name) => pickle.Write(Encoding.ASCII.GetBytes($"c{module}\n{name}\n"));
+    private void WriteGlobal(string module, string name) => _pickle.Write(Encoding.ASCII.GetBytes($"c{module}\n{name}\n"));
 
     private void WriteInteger(long number)
     {
         Span<byte> bytes = stackalloc byte[sizeof(long)];
         BinaryPrimitives.WriteInt64LittleEndian(bytes, number);
-        if (number is >= byte.MinValue and <= byte.MaxValue) pickle.Write([(byte)'K', bytes[0]]);
-        else if (number is >= int.MinValue and <= int.MaxValue) pickle.Write([(byte)'J', .. bytes[..4]]);
-        else pickle.Write([0x8a, sizeof(long), .. bytes]);
+        if (number is >= byte.MinValue and <= byte.MaxValue) _pickle.Write([(byte)'K', bytes[0]]);
+        else if (number is >= int.MinValue and <= int.MaxValue) _pickle.Write([(byte)'J', .. bytes[..4]]);
+        else _pickle.Write([0x8a, sizeof(long), .. bytes]);
     }
 
     private void WriteDouble(double number)
     {
         Span<byte> bytes = stackalloc byte[sizeof(double)];
         BinaryPrimitives.WriteDoubleBigEndian(bytes, number);
-        pickle.Write([(byte)'G', .. bytes]);
+        _pickle.Write([(byte)'G', .. bytes]);
     }
 
     private void WriteText(string text)
@@ -161,7 +165,7 @@ internal sealed class PickleWriter
         var bytes = Encoding.UTF8.GetBytes(text);
         Span<byte> length = stackalloc byte[sizeof(int)];
         BinaryPrimitives.WriteInt32LittleEndian(length, bytes.Length);
-        pickle.Write([(byte)'X', .. length]);
-        pickle.Write(bytes);
+        _pickle.Write([(byte)'X', .. length]);
+        _pickle.Write(bytes);
     }
 }

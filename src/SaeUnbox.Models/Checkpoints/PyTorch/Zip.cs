@@ -8,7 +8,7 @@ namespace SaeUnbox.Models;
 internal sealed class ZipRecord(SourceFile file, string name, long position, long length, uint crc)
 {
     private const int Chunk = 1 << 20;
-    private volatile bool verified;
+    private volatile bool _verified;
 
     public string Name => name;
     public long Position => position;
@@ -17,7 +17,7 @@ internal sealed class ZipRecord(SourceFile file, string name, long position, lon
     /// <summary>Verifies the checksum on the first call.</summary>
     public void Verify()
     {
-        if (verified) return;
+        if (_verified) return;
         var hash = new Crc32();
         var buffer = new byte[(int)Math.Min(Chunk, length)];
         for (long done = 0; done < length; done += buffer.Length)
@@ -27,13 +27,13 @@ internal sealed class ZipRecord(SourceFile file, string name, long position, lon
             hash.Append(part);
         }
         if (hash.GetCurrentHashAsUInt32() != crc) throw file.Broken($"the checksum of its record '{name}' does not match");
-        verified = true;
+        _verified = true;
     }
 }
 
 /// <summary>
-/// Reads the directory of a zip as PyTorch writes it: one disk, uncompressed records without overlaps, 64-bit sizes if needed. Names are only
-/// looked up, and never used as paths. Format: APPNOTE.TXT of PKWARE.
+/// Reads the directory of a zip as PyTorch writes it: one disk, uncompressed records without overlaps, 64-bit sizes if needed. Names are
+/// only looked up, and never used as paths. Format: APPNOTE.TXT of PKWARE.
 /// </summary>
 internal sealed class ZipDirectory
 {
@@ -42,40 +42,41 @@ internal sealed class ZipDirectory
         EntrySignature = 0x02014b50, LocalSignature = 0x04034b50;
     private const long LongestDirectory = 32 << 20;
 
-    private readonly SourceFile file;
-    private readonly Dictionary<string, ZipRecord> records = [];
+    private readonly SourceFile _file;
+    private readonly Dictionary<string, ZipRecord> _records = [];
 
     public ZipDirectory(SourceFile file)
     {
-        this.file = file;
+        _file = file;
         var (position, length, count) = FindDirectory();
-        if (length > LongestDirectory) throw file.Broken($"its zip directory of {length} bytes is too long");
+        if (length > LongestDirectory) throw _file.Broken($"its zip directory of {length} bytes is too long");
         var directory = new byte[length];
-        file.ReadExactly(position, directory);
+        _file.ReadExactly(position, directory);
         ReadDirectory(directory, position, count);
         RequireApart();
     }
 
-    public IEnumerable<ZipRecord> Records => records.Values;
+    public IEnumerable<ZipRecord> Records => _records.Values;
 
-    public ZipRecord? Find(string name) => records.GetValueOrDefault(name);
+    public ZipRecord? Find(string name) => _records.GetValueOrDefault(name);
 
     /// <summary>Finds the end record, which is the last part of the file except for a comment.</summary>
     private (long Position, long Length, long Count) FindDirectory()
     {
-        var tail = new byte[(int)Math.Min(file.Length, EndLength + ushort.MaxValue)];
-        file.ReadExactly(file.Length - tail.Length, tail);
+        var tail = new byte[(int)Math.Min(_file.Length, EndLength + ushort.MaxValue)];
+        _file.ReadExactly(_file.Length - tail.Length, tail);
         for (var at = tail.Length - EndLength; at >= 0; at--)
         {
             var end = tail.AsSpan(at);
             if (U32(end, 0) != EndSignature || U16(end, 20) != end.Length - EndLength) continue;
-            long endPosition = file.Length - tail.Length + at, count = U16(end, 10), length = U32(end, 12), position = U32(end, 16);
+            long endPosition = _file.Length - tail.Length + at, count = U16(end, 10), length = U32(end, 12), position = U32(end, 16);
             if (U16(end, 4) is not (0 or ushort.MaxValue) || U16(end, 8) != U16(end, 10)) throw Broken("spans several disks");
             if (ReadEnd64(endPosition) is { } wide) (position, length, count, endPosition) = wide;
-            if (position < 0 || length < 0 || position > endPosition || length != endPosition - position) throw Broken("is not where its end record says");
+            if (position < 0 || length < 0 || position > endPosition || length != endPosition - position)
+                throw Broken("is not where its end record says");
             return (position, length, count);
         }
-        throw file.Broken("it has no zip directory at its end, so it is probably truncated; fetch it again");
+        throw _file.Broken("it has no zip directory at its end, so it is probably truncated; fetch it again");
     }
 
     /// <summary>Reads the 64-bit end record. PyTorch always writes one, with a locator before the normal end record.</summary>
@@ -83,11 +84,11 @@ internal sealed class ZipDirectory
     {
         if (endPosition < LocatorLength + End64Length) return null;
         Span<byte> locator = stackalloc byte[LocatorLength], end = stackalloc byte[End64Length];
-        file.ReadExactly(endPosition - LocatorLength, locator);
+        _file.ReadExactly(endPosition - LocatorLength, locator);
         if (U32(locator, 0) != LocatorSignature) return null;
         var at = I64(locator, 8);
         if (at < 0 || at > endPosition - LocatorLength - End64Length) throw Broken("lacks its 64-bit end");
-        file.ReadExactly(at, end);
+        _file.ReadExactly(at, end);
         if (U32(end, 0) != End64Signature) throw Broken("lacks its 64-bit end");
         return (I64(end, 48), I64(end, 40), I64(end, 32), at);
     }
@@ -97,15 +98,17 @@ internal sealed class ZipDirectory
         for (; directory.Length > 0; count--)
         {
             if (directory.Length < EntryLength || U32(directory, 0) != EntrySignature) throw Broken("has a broken entry");
-            int nameLength = U16(directory, 28), extraLength = U16(directory, 30), whole = EntryLength + nameLength + extraLength + U16(directory, 32);
+            int nameLength = U16(directory, 28), extraLength = U16(directory, 30);
+            var whole = EntryLength + nameLength + extraLength + U16(directory, 32);
             if (whole > directory.Length) throw Broken("has a broken entry");
             var name = Encoding.UTF8.GetString(directory.Slice(EntryLength, nameLength));
             long stored = U32(directory, 20), length = U32(directory, 24), local = U32(directory, 42);
             Widen(directory.Slice(EntryLength + nameLength, extraLength), ref length, ref stored, ref local);
-            if (U16(directory, 10) != 0 || stored != length) throw Broken($"has the compressed record '{name}'; PyTorch does not compress records");
+            if (U16(directory, 10) != 0 || stored != length)
+                throw Broken($"has the compressed record '{name}'; PyTorch does not compress records");
             if ((U16(directory, 8) & 1) != 0) throw Broken($"has the encrypted record '{name}'");
-            var record = new ZipRecord(file, name, DataPosition(name, local, length, directoryPosition), length, U32(directory, 16));
-            if (!records.TryAdd(name, record)) throw Broken($"has the record '{name}' twice");
+            var record = new ZipRecord(_file, name, DataPosition(name, local, length, directoryPosition), length, U32(directory, 16));
+            if (!_records.TryAdd(name, record)) throw Broken($"has the record '{name}' twice");
             directory = directory[whole..];
         }
         if (count != 0) throw Broken("has a wrong number of entries");
@@ -141,26 +144,26 @@ internal sealed class ZipDirectory
     {
         if (local < 0 || length < 0 || local > limit - LocalLength) throw Broken($"places the record '{name}' outside the file");
         Span<byte> header = stackalloc byte[LocalLength];
-        file.ReadExactly(local, header);
+        _file.ReadExactly(local, header);
         if (U32(header, 0) != LocalSignature || U16(header, 8) != 0) throw Broken($"and the record '{name}' do not agree");
         var position = local + LocalLength + U16(header, 26) + U16(header, 28);
         if (position > limit || length > limit - position) throw Broken($"places the record '{name}' outside the file");
         var localName = new byte[U16(header, 26)];
-        file.ReadExactly(local + LocalLength, localName);
+        _file.ReadExactly(local + LocalLength, localName);
         return Encoding.UTF8.GetString(localName) == name ? position : throw Broken($"and the record '{name}' do not agree");
     }
 
     private void RequireApart()
     {
         long filled = 0;
-        foreach (var record in records.Values.OrderBy(record => record.Position).ThenBy(record => record.Length))
+        foreach (var record in _records.Values.OrderBy(record => record.Position).ThenBy(record => record.Length))
         {
             if (record.Position < filled) throw Broken($"lets the record '{record.Name}' overlap another");
             filled = record.Position + record.Length;
         }
     }
 
-    private CheckpointException Broken(string what) => file.Broken($"its zip directory {what}");
+    private CheckpointException Broken(string what) => _file.Broken($"its zip directory {what}");
 
     private static ushort U16(ReadOnlySpan<byte> bytes, int at) => BinaryPrimitives.ReadUInt16LittleEndian(bytes[at..]);
     private static uint U32(ReadOnlySpan<byte> bytes, int at) => BinaryPrimitives.ReadUInt32LittleEndian(bytes[at..]);
@@ -168,8 +171,8 @@ internal sealed class ZipDirectory
 }
 
 /// <summary>
-/// Writes a zip as PyTorch does: uncompressed records, aligned to 64 bytes, with 64-bit sizes if needed. The stream must be seekable, because
-/// a record's checksum is written after its data.
+/// Writes a zip as PyTorch does: uncompressed records, aligned to 64 bytes, with 64-bit sizes if needed. The stream must be seekable,
+/// because a record's checksum is written after its data.
 /// </summary>
 internal sealed class ZipWriter(Stream stream)
 {
@@ -224,7 +227,8 @@ internal sealed class ZipWriter(Stream stream)
         // Like PyTorch, stores the padding in the extra field "FB".
         extra = [.. extra, (byte)'F', (byte)'B', .. Bytes(2, padding), .. Enumerable.Repeat((byte)'Z', padding)];
         var size = narrow ? length : uint.MaxValue;
-        return [.. Bytes(4, 0x04034b50), .. Bytes(2, Version), .. Bytes(2, Utf8Names), .. Bytes(2, 0), .. Bytes(2, 0), .. Bytes(2, FirstOfJanuary1980),
+        return [.. Bytes(4, 0x04034b50), .. Bytes(2, Version), .. Bytes(2, Utf8Names), .. Bytes(2, 0), .. Bytes(2, 0),
+            .. Bytes(2, FirstOfJanuary1980),
             .. Bytes(4, 0), .. Bytes(4, size), .. Bytes(4, size), .. Bytes(2, name.Length), .. Bytes(2, extra.Length), .. name, .. extra];
     }
 
@@ -235,8 +239,9 @@ internal sealed class ZipWriter(Stream stream)
         byte[] extra = values.Length == 0 ? [] : [.. Bytes(2, 1), .. Bytes(2, values.Length), .. values];
         var size = bigLength ? uint.MaxValue : length;
         return [.. Bytes(4, 0x02014b50), .. Bytes(2, Version), .. Bytes(2, Version), .. Bytes(2, Utf8Names), .. Bytes(2, 0), .. Bytes(2, 0),
-            .. Bytes(2, FirstOfJanuary1980), .. Bytes(4, crc), .. Bytes(4, size), .. Bytes(4, size), .. Bytes(2, name.Length), .. Bytes(2, extra.Length),
-            .. Bytes(2, 0), .. Bytes(2, 0), .. Bytes(2, 0), .. Bytes(4, 0), .. Bytes(4, bigLocal ? uint.MaxValue : local), .. name, .. extra];
+            .. Bytes(2, FirstOfJanuary1980), .. Bytes(4, crc), .. Bytes(4, size), .. Bytes(4, size),
+            .. Bytes(2, name.Length), .. Bytes(2, extra.Length), .. Bytes(2, 0), .. Bytes(2, 0), .. Bytes(2, 0), .. Bytes(4, 0),
+            .. Bytes(4, bigLocal ? uint.MaxValue : local), .. name, .. extra];
     }
 
     /// <summary>The lowest <paramref name="count"/> bytes of a number, little endian.</summary>
@@ -250,9 +255,9 @@ internal sealed class ZipWriter(Stream stream)
     /// <summary>Computes the checksum of the bytes written to another stream.</summary>
     private sealed class HashingStream(Stream target) : Stream
     {
-        private readonly Crc32 crc = new();
+        private readonly Crc32 _crc = new();
 
-        public uint Hash => crc.GetCurrentHashAsUInt32();
+        public uint Hash => _crc.GetCurrentHashAsUInt32();
         public override bool CanRead => false;
         public override bool CanSeek => false;
         public override bool CanWrite => true;
@@ -261,7 +266,7 @@ internal sealed class ZipWriter(Stream stream)
 
         public override void Write(ReadOnlySpan<byte> buffer)
         {
-            crc.Append(buffer);
+            _crc.Append(buffer);
             target.Write(buffer);
         }
 

@@ -2,44 +2,48 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Models;
 
-/// <summary>Between images and the latents the U-Net works on.</summary>
+/// <summary>Converts between images and the latents of the U-Net.</summary>
 public interface IAutoencoder
 {
     /// <summary>Channels of the latents.</summary>
     int LatentChannels { get; }
 
-    /// <summary>Pixels on a side of the image for one cell of the latents.</summary>
+    /// <summary>Side of the image over side of the latents.</summary>
     int PixelsPerCell { get; }
 
-    /// <summary>The dtype the arithmetic runs in.</summary>
+    /// <summary>The type of the weights and of the arithmetic.</summary>
     ScalarType DType { get; }
 
-    /// <summary>Decodes latents as the pipeline holds them.</summary>
+    /// <summary>Decodes the pipeline's latents.</summary>
     /// <param name="latents">[B, C, h, w], scaled.</param>
-    /// <param name="cancellation">Looked at between the blocks.</param>
-    /// <returns>[B, 3, H, W], float32, black at -1 and white at 1, not clamped.</returns>
+    /// <param name="cancellation">Checked between blocks.</param>
+    /// <returns>[B, 3, H, W], float32; black is -1 and white is 1. Values are not clamped.</returns>
     Tensor Decode(Tensor latents, CancellationToken cancellation = default);
 
-    /// <summary>Encodes an image to the latents the pipeline would hold (the mean, where the encoder gives a distribution).</summary>
-    /// <param name="image">[B, 3, H, W], -1 to 1, sides multiples of <see cref="PixelsPerCell"/>.</param>
-    /// <param name="cancellation">Looked at between the blocks.</param>
+    /// <summary>Encodes an image to the pipeline's latents: the mean, if the encoder returns a distribution.</summary>
+    /// <param name="image">[B, 3, H, W], from -1 to 1; the sides are multiples of <see cref="PixelsPerCell"/>.</param>
+    /// <param name="cancellation">Checked between blocks.</param>
     /// <returns>[B, C, h, w], scaled, float32.</returns>
     Tensor Encode(Tensor image, CancellationToken cancellation = default);
 }
 
-/// <summary>Loads an autoencoder of either kind from its folder.</summary>
+/// <summary>Loads an <see cref="AutoencoderKL"/> or an <see cref="AutoencoderTiny"/>.</summary>
 public static class Autoencoder
 {
-    /// <summary>Where the tiny autoencoder of a model may lie, the first that is there counts: in the model's folder, or beside it.</summary>
+    /// <summary>
+    /// Where to look for the tiny autoencoder of a model, in this order: vae_tiny in its folder, vae_tiny next to its folder.
+    /// </summary>
     public static IReadOnlyList<string> TinyFolders(string model) =>
         [Path.Combine(model, "vae_tiny"), Path.GetFullPath(Path.Combine(Path.GetFullPath(model), "..", "vae_tiny"))];
 
-    /// <summary>Loads the autoencoder whose kind the folder's config.json names.</summary>
-    /// <param name="folder">A folder with config.json and weights under one of diffusers' file names.</param>
-    /// <param name="precision">A force_upcast autoencoder runs in float32 where this is float16, whose range it leaves.</param>
-    /// <param name="tiling">Null: the autoencoder's own choice.</param>
-    /// <exception cref="ModelException">The folder or its config.json cannot be used.</exception>
-    /// <exception cref="CheckpointException">The weights cannot be used.</exception>
+    /// <summary>Loads the autoencoder in a folder.</summary>
+    /// <param name="folder">Holds config.json and the weights under a file name that diffusers uses.</param>
+    /// <param name="precision">
+    /// An autoencoder with force_upcast runs in float32 if this is float16, because its activations overflow.
+    /// </param>
+    /// <param name="tiling">Null for the default of the autoencoder.</param>
+    /// <exception cref="ModelException">The folder or its config.json is not usable.</exception>
+    /// <exception cref="CheckpointException">The weights are not usable.</exception>
     public static (IAutoencoder Module, Weights Weights) Load(string folder, Precision precision, Tiling? tiling = null)
     {
         var json = JsonConfig.Load(Path.Combine(folder, "config.json"));

@@ -10,7 +10,8 @@ public sealed class AutoencoderKL : IAutoencoder
     private readonly Conv2d? _quantConv;
     private readonly Conv2d? _postQuantConv;
 
-    /// <summary>Registers the weights under <paramref name="weights"/>; they are there once its Load has run.</summary>
+    /// <param name="weights">Registers the tensors here; its Load reads them.</param>
+    /// <param name="config">Sizes and options of the model.</param>
     public AutoencoderKL(Weights weights, AutoencoderKLConfig config)
     {
         Config = config;
@@ -30,7 +31,7 @@ public sealed class AutoencoderKL : IAutoencoder
 
     public ScalarType DType { get; }
 
-    /// <summary>How large latents are decoded in tiles.</summary>
+    /// <summary>Which latents are decoded in tiles.</summary>
     public Tiling Tiling { get; init; } = Tiling.Default;
 
     public Tensor Decode(Tensor latents, CancellationToken cancellation = default)
@@ -49,19 +50,10 @@ public sealed class AutoencoderKL : IAutoencoder
     public Tensor Encode(Tensor image, CancellationToken cancellation = default)
     {
         using var scope = NewDisposeScope();
-        var (mean, _) = EncodeMoments(image, cancellation);
-        return Scale(mean).MoveToOuterDisposeScope();
-    }
-
-    /// <summary>The encoder's normal distribution, unscaled: mean and log variance (clamped to -30 … 20), both [B, C, h, w], float32.</summary>
-    public (Tensor Mean, Tensor LogVariance) EncodeMoments(Tensor image, CancellationToken cancellation = default)
-    {
-        using var scope = NewDisposeScope();
         var encoded = _encoder.Forward(image.to_type(DType), cancellation);
         var moments = (_quantConv is null ? encoded : _quantConv.Forward(encoded)).to_type(ScalarType.Float32);
-        var mean = moments.narrow(1, 0, LatentChannels).contiguous();
-        var logVariance = moments.narrow(1, LatentChannels, LatentChannels).Between(-30, 20).contiguous();
-        return (mean.MoveToOuterDisposeScope(), logVariance.MoveToOuterDisposeScope());
+        // The first half holds the means, the second the log variances.
+        return Scale(moments.narrow(1, 0, LatentChannels).contiguous()).MoveToOuterDisposeScope();
     }
 
     private Tensor Unscale(Tensor latents) => PerChannel(latents) is var (mean, std)
@@ -81,7 +73,89 @@ public sealed class AutoencoderKL : IAutoencoder
     }
 }
 
-/// <summary>Residual blocks down to the coarsest resolution, the middle block, then the moments.</summary>
+/// <summary>The config.json of an AutoencoderKL.</summary>
+/// <param name="InChannels">Channels of the encoder's input image.</param>
+/// <param name="OutChannels">Channels of the decoder's output image.</param>
+/// <param name="LatentChannels">Channels of the latents.</param>
+/// <param name="BlockOutChannels">Width at each resolution, finest first.</param>
+/// <param name="LayersPerBlock">Residual blocks at each resolution of the encoder; the decoder has one more.</param>
+/// <param name="NormGroups">Groups of each group norm.</param>
+/// <param name="MidAttention">The middle block has self-attention.</param>
+/// <param name="QuantConv">A 1x1 convolution follows the encoder.</param>
+/// <param name="PostQuantConv">A 1x1 convolution precedes the decoder.</param>
+/// <param name="ScalingFactor">The pipeline's latents are the encoder's times this factor.</param>
+/// <param name="LatentsMean">Mean of each latent channel; null if the pipeline's latents are not normalised.</param>
+/// <param name="LatentsStd">Standard deviation of each latent channel; null if they are not normalised.</param>
+/// <param name="ForceUpcast">Activations overflow in float16, so a float16 model decodes in float32.</param>
+/// <param name="SampleSize">Side in pixels of the training images and of a tile.</param>
+public sealed record AutoencoderKLConfig(
+    int InChannels,
+    int OutChannels,
+    int LatentChannels,
+    IReadOnlyList<int> BlockOutChannels,
+    int LayersPerBlock,
+    int NormGroups,
+    bool MidAttention,
+    bool QuantConv,
+    bool PostQuantConv,
+    double ScalingFactor,
+    IReadOnlyList<double>? LatentsMean,
+    IReadOnlyList<double>? LatentsStd,
+    bool ForceUpcast,
+    int SampleSize)
+{
+    /// <summary>Reads a configuration. Missing keys get the defaults of diffusers.</summary>
+    /// <exception cref="ModelException">A value is malformed or not supported.</exception>
+    public static AutoencoderKLConfig From(JsonConfig json)
+    {
+        json.Choice("_class_name", "AutoencoderKL", "AutoencoderKL");
+        json.Choice("act_fn", "silu", "silu", "swish");
+        var widths = json.Counts("block_out_channels", [64]);
+        CheckBlockTypes(json, "down_block_types", "DownEncoderBlock2D", widths.Count);
+        CheckBlockTypes(json, "up_block_types", "UpDecoderBlock2D", widths.Count);
+        var groups = json.Count("norm_num_groups", 32);
+        if (widths.FirstOrDefault(w => w % groups != 0) is var odd and not 0)
+            throw json.Wrong("block_out_channels", $"multiples of norm_num_groups {groups}, and holds {odd}");
+
+        var latentChannels = json.Count("latent_channels", 4);
+        return new AutoencoderKLConfig(
+            json.Count("in_channels", 3),
+            json.Count("out_channels", 3),
+            latentChannels,
+            widths,
+            json.Count("layers_per_block", 1),
+            groups,
+            json.Flag("mid_block_add_attention", true),
+            json.Flag("use_quant_conv", true),
+            json.Flag("use_post_quant_conv", true),
+            ReadScalingFactor(json),
+            ReadPerChannel(json, "latents_mean", latentChannels),
+            ReadPerChannel(json, "latents_std", latentChannels),
+            json.Flag("force_upcast", true),
+            json.Count("sample_size", 32));
+    }
+
+    private static double ReadScalingFactor(JsonConfig json) => json.Number("scaling_factor", 0.18215) is var factor and > 0
+        ? factor
+        : throw json.Wrong("scaling_factor", "above 0");
+
+    private static IReadOnlyList<double>? ReadPerChannel(JsonConfig json, string key, int channels)
+    {
+        if (json.Find(key) is null)
+            return null;
+        var values = json.Numbers(key);
+        return values.Count == channels ? values : throw json.Wrong(key, $"a list of {channels} numbers, one for each latent channel");
+    }
+
+    private static void CheckBlockTypes(JsonConfig json, string key, string type, int count)
+    {
+        var types = json.Texts(key, [.. Enumerable.Repeat(type, count)]);
+        if (types.Count != count || types.Any(t => t != type))
+            throw json.Wrong(key, $"\"{type}\" {count} times, once for each entry of block_out_channels");
+    }
+}
+
+/// <summary>Residual blocks at falling resolutions, the middle block, then a convolution to means and log variances.</summary>
 internal sealed class KLEncoder
 {
     private readonly Conv2d _convIn;
@@ -103,17 +177,15 @@ internal sealed class KLEncoder
 
     public Tensor Forward(Tensor image, CancellationToken cancellation)
     {
-        var x = ChannelsLast.Of(image).Into(_convIn.Forward);
+        var x = ChannelsLast.Convert(image).Into(_convIn.Forward);
         foreach (var block in _downBlocks)
-        {
             x = block.Forward(x, cancellation);
-        }
 
         return _midBlock.Forward(x, cancellation).Into(_normOut.ForwardSilu).Into(_convOut.Forward);
     }
 }
 
-/// <summary>The middle block at the latents' resolution, then residual blocks up to the image's.</summary>
+/// <summary>The middle block at the resolution of the latents, then residual blocks at rising resolutions.</summary>
 internal sealed class KLDecoder
 {
     private readonly Conv2d _convIn;
@@ -135,17 +207,15 @@ internal sealed class KLDecoder
 
     public Tensor Forward(Tensor latents, CancellationToken cancellation)
     {
-        var x = _midBlock.Forward(ChannelsLast.Of(latents).Into(_convIn.Forward), cancellation);
+        var x = _midBlock.Forward(ChannelsLast.Convert(latents).Into(_convIn.Forward), cancellation);
         foreach (var block in _upBlocks)
-        {
             x = block.Forward(x, cancellation);
-        }
 
         return x.Into(_normOut.ForwardSilu).Into(_convOut.Forward);
     }
 }
 
-/// <summary>One resolution of the encoder: residual blocks, then half the size.</summary>
+/// <summary>One resolution of the encoder: residual blocks, then downsampling by 2.</summary>
 internal sealed class KLDownBlock
 {
     private readonly ResnetBlock[] _resnets;
@@ -160,7 +230,7 @@ internal sealed class KLDownBlock
             : null;
     }
 
-    /// <summary>Frees <paramref name="x"/>.</summary>
+    /// <summary>Disposes <paramref name="x"/>.</summary>
     public Tensor Forward(Tensor x, CancellationToken cancellation)
     {
         foreach (var resnet in _resnets)
@@ -169,12 +239,12 @@ internal sealed class KLDownBlock
             x = x.Into(t => resnet.Forward(t));
         }
 
-        // The encoder pads only right and below.
+        // Pads only on the right and at the bottom.
         return _downsampler is null ? x : x.Into(t => nn.functional.pad(t, [0, 1, 0, 1])).Into(_downsampler.Forward);
     }
 }
 
-/// <summary>Residual block, self-attention (where configured), residual block.</summary>
+/// <summary>Residual block, self-attention if configured, residual block.</summary>
 internal sealed class KLMidBlock
 {
     private readonly ResnetBlock _first;
@@ -188,7 +258,7 @@ internal sealed class KLMidBlock
         _second = new ResnetBlock(weights.At("resnets.1"), channels, channels, config.NormGroups, eps: 1e-6);
     }
 
-    /// <summary>Frees <paramref name="x"/>.</summary>
+    /// <summary>Disposes <paramref name="x"/>.</summary>
     public Tensor Forward(Tensor x, CancellationToken cancellation)
     {
         x = x.Into(t => _first.Forward(t));
@@ -199,20 +269,20 @@ internal sealed class KLMidBlock
     }
 }
 
-/// <summary>One resolution of the decoder: residual blocks, then twice the size.</summary>
+/// <summary>One resolution of the decoder: residual blocks, then upsampling by 2.</summary>
 internal sealed class KLUpBlock
 {
     private readonly ResnetBlock[] _resnets;
-    private readonly DoublingConv2d? _upsampler;
+    private readonly UpsampleConv2d? _upsampler;
 
     public KLUpBlock(Weights weights, int inChannels, int outChannels, AutoencoderKLConfig config, bool upsample)
     {
         _resnets = [.. Enumerable.Range(0, config.LayersPerBlock + 1).Select(i => new ResnetBlock(
             weights.At($"resnets.{i}"), i == 0 ? inChannels : outChannels, outChannels, config.NormGroups, eps: 1e-6))];
-        _upsampler = upsample ? new DoublingConv2d(weights.At("upsamplers.0.conv"), outChannels) : null;
+        _upsampler = upsample ? new UpsampleConv2d(weights.At("upsamplers.0.conv"), outChannels) : null;
     }
 
-    /// <summary>Frees <paramref name="x"/>.</summary>
+    /// <summary>Disposes <paramref name="x"/>.</summary>
     public Tensor Forward(Tensor x, CancellationToken cancellation)
     {
         foreach (var resnet in _resnets)
@@ -225,7 +295,7 @@ internal sealed class KLUpBlock
     }
 }
 
-/// <summary>Self-attention over all cells with one head as wide as the block, around a skip connection.</summary>
+/// <summary>x + self-attention over all pixels, with a single head.</summary>
 internal sealed class KLAttention(Weights weights, int channels, int normGroups)
 {
     private readonly GroupNorm _norm = new(weights.At("group_norm"), normGroups, channels, eps: 1e-6);

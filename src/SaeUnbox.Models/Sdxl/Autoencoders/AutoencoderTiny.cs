@@ -2,13 +2,14 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Models;
 
-/// <summary>A distilled autoencoder of plain convolutions (TAESD, as diffusers' AutoencoderTiny lays it out).</summary>
+/// <summary>A small distilled autoencoder of convolutions only (TAESD; AutoencoderTiny of diffusers).</summary>
 public sealed class AutoencoderTiny : IAutoencoder
 {
     private readonly TinyEncoder _encoder;
     private readonly TinyDecoder _decoder;
 
-    /// <summary>Registers the weights under <paramref name="weights"/>; they are there once its Load has run.</summary>
+    /// <param name="weights">Registers the tensors here; its Load reads them.</param>
+    /// <param name="config">Sizes and options of the model.</param>
     public AutoencoderTiny(Weights weights, AutoencoderTinyConfig config)
     {
         Config = config;
@@ -25,7 +26,7 @@ public sealed class AutoencoderTiny : IAutoencoder
 
     public ScalarType DType { get; }
 
-    /// <summary>How large latents are decoded in tiles; a whole decode needs a tenth of what the large autoencoder takes.</summary>
+    /// <summary>Which latents are decoded in tiles. The limit is high, because it needs a tenth of the memory of AutoencoderKL.</summary>
     public Tiling Tiling { get; init; } = new(512 * 512);
 
     public Tensor Decode(Tensor latents, CancellationToken cancellation = default)
@@ -48,17 +49,17 @@ public sealed class AutoencoderTiny : IAutoencoder
     }
 }
 
-/// <summary>The config.json of an AutoencoderTiny (TAESD), of any depth and width.</summary>
-/// <param name="InChannels">Channels of the image the encoder takes.</param>
-/// <param name="OutChannels">Channels of the image the decoder makes.</param>
+/// <summary>The config.json of an AutoencoderTiny (TAESD).</summary>
+/// <param name="InChannels">Channels of the encoder's input image.</param>
+/// <param name="OutChannels">Channels of the decoder's output image.</param>
 /// <param name="LatentChannels">Channels of the latents.</param>
-/// <param name="EncoderWidths">Width of every stage of the encoder.</param>
-/// <param name="DecoderWidths">Width of every stage of the decoder.</param>
-/// <param name="EncoderBlocks">Residual blocks of every stage of the encoder.</param>
-/// <param name="DecoderBlocks">Residual blocks of every stage of the decoder.</param>
-/// <param name="Activation">Between the convolutions of a block: relu, silu or gelu.</param>
-/// <param name="Upsampling">How much larger a stage of the decoder is than the one before.</param>
-/// <param name="ScalingFactor">Latents of the pipeline = encoder's latents * this (1 in the published ones).</param>
+/// <param name="EncoderWidths">Width of each stage of the encoder.</param>
+/// <param name="DecoderWidths">Width of each stage of the decoder.</param>
+/// <param name="EncoderBlocks">Residual blocks in each stage of the encoder.</param>
+/// <param name="DecoderBlocks">Residual blocks in each stage of the decoder.</param>
+/// <param name="Activation">Activation between the convolutions of a block: relu, silu, swish or gelu.</param>
+/// <param name="Upsampling">Upsampling factor between stages of the decoder.</param>
+/// <param name="ScalingFactor">The pipeline's latents are the encoder's times this factor (1 in published models).</param>
 public sealed record AutoencoderTinyConfig(
     int InChannels,
     int OutChannels,
@@ -71,8 +72,8 @@ public sealed record AutoencoderTinyConfig(
     int Upsampling,
     double ScalingFactor)
 {
-    /// <summary>Reads a configuration; absent keys take diffusers' defaults.</summary>
-    /// <exception cref="ModelException">A key is malformed or asks for something not supported here.</exception>
+    /// <summary>Reads a configuration. Missing keys get the defaults of diffusers.</summary>
+    /// <exception cref="ModelException">A value is malformed or not supported.</exception>
     public static AutoencoderTinyConfig From(JsonConfig json)
     {
         json.Choice("_class_name", "AutoencoderTiny", "AutoencoderTiny");
@@ -92,19 +93,19 @@ public sealed record AutoencoderTinyConfig(
             json.Number("scaling_factor", 1) is var factor and > 0 ? factor : throw json.Wrong("scaling_factor", "above 0"));
     }
 
-    // A stage changes no width, so the stages of one side are all as wide as each other.
+    // No layer changes the width, so all stages must have the same width.
     private static IReadOnlyList<int> ReadWidths(JsonConfig json, string key) =>
         json.Counts(key, [64, 64, 64, 64]) is var widths && widths.All(w => w == widths[0])
             ? widths
-            : throw json.Wrong(key, $"the same width in every stage, and is [{string.Join(", ", widths)}]");
+            : throw json.Wrong(key, $"the same width in each stage, but is [{string.Join(", ", widths)}]");
 
     private static IReadOnlyList<int> ReadBlocks(JsonConfig json, string key, int[] fallback, IReadOnlyList<int> widths) =>
         json.Counts(key, fallback, least: 0) is var blocks && blocks.Count == widths.Count
             ? blocks
-            : throw json.Wrong(key, $"a list of {widths.Count} numbers, one a stage, and holds {blocks.Count}");
+            : throw json.Wrong(key, $"a list of {widths.Count} numbers, one for each stage, but has {blocks.Count}");
 }
 
-/// <summary>Stages of residual blocks, each after the first at half the size; numbered as one list of layers.</summary>
+/// <summary>Stages of residual blocks; each stage after the first halves the size. The checkpoint numbers all layers in one list.</summary>
 internal sealed class TinyEncoder
 {
     private readonly List<Func<Tensor, Tensor>> _layers = [];
@@ -118,18 +119,17 @@ internal sealed class TinyEncoder
                 ? new Conv2d(here, config.InChannels, width, kernel: 3, padding: 1).Forward
                 : new Conv2d(here, width, width, kernel: 3, stride: 2, padding: 1, bias: false).Forward);
             for (var block = 0; block < config.EncoderBlocks[stage]; block++)
-            {
                 _layers.Add(new TinyBlock(layers.At($"{_layers.Count}"), width, config.Activation).Forward);
-            }
         }
 
-        _layers.Add(new Conv2d(layers.At($"{_layers.Count}"), config.EncoderWidths[^1], config.LatentChannels, kernel: 3, padding: 1).Forward);
+        var last = layers.At($"{_layers.Count}");
+        _layers.Add(new Conv2d(last, config.EncoderWidths[^1], config.LatentChannels, kernel: 3, padding: 1).Forward);
     }
 
-    /// <summary>Image 0 … 1 to latents.</summary>
+    /// <summary>An image from 0 to 1 to latents.</summary>
     public Tensor Forward(Tensor image, CancellationToken cancellation)
     {
-        var x = ChannelsLast.Of(image);
+        var x = ChannelsLast.Convert(image);
         foreach (var layer in _layers)
         {
             cancellation.ThrowIfCancellationRequested();
@@ -140,7 +140,9 @@ internal sealed class TinyEncoder
     }
 }
 
-/// <summary>Stages of residual blocks, each followed by an enlargement and a convolution; numbered as one list of layers.</summary>
+/// <summary>
+/// Stages of residual blocks, with upsampling and a convolution between them. The checkpoint numbers all layers in one list.
+/// </summary>
 internal sealed class TinyDecoder
 {
     private readonly List<Func<Tensor, Tensor>> _layers = [];
@@ -149,40 +151,36 @@ internal sealed class TinyDecoder
     {
         var widths = config.DecoderWidths;
         _layers.Add(new Conv2d(Next(), config.LatentChannels, widths[0], kernel: 3, padding: 1).Forward);
-        var activation = Activations.Named(config.Activation);
+        var activation = InPlace.Activation(config.Activation);
         _layers.Add(x => activation(x.alias()));
         foreach (var (stage, width) in widths.Index())
         {
             for (var block = 0; block < config.DecoderBlocks[stage]; block++)
-            {
                 _layers.Add(new TinyBlock(Next(), width, config.Activation).Forward);
-            }
 
             if (stage < widths.Count - 1 && config.Upsampling == 2)
             {
-                var doubling = new DoublingConv2d(layers.At($"{_layers.Count + 1}"), width, bias: false);
+                // Does both steps at once; the placeholder keeps the numbering of the checkpoint.
                 _layers.Add(x => x.alias());
-                _layers.Add(doubling.Forward);
+                _layers.Add(new UpsampleConv2d(Next(), width, bias: false).Forward);
             }
             else if (stage < widths.Count - 1)
             {
-                _layers.Add(x => Upsample.Nearest(x, config.Upsampling));
+                _layers.Add(x => ChannelsLast.UpsampleNearest(x, x.shape[2] * config.Upsampling, x.shape[3] * config.Upsampling));
                 _layers.Add(new Conv2d(Next(), width, width, kernel: 3, padding: 1, bias: false).Forward);
             }
             else
-            {
                 _layers.Add(new Conv2d(Next(), width, config.OutChannels, kernel: 3, padding: 1).Forward);
-            }
         }
 
         Weights Next() => layers.At($"{_layers.Count}");
     }
 
-    /// <summary>Latents to an image of 0 … 1.</summary>
+    /// <summary>Latents to an image from 0 to 1.</summary>
     public Tensor Forward(Tensor latents, CancellationToken cancellation)
     {
-        // Soft limits: no latent reaches beyond 3.
-        var x = latents.Over(3).Into(t => t.tanh()).Into(t => t.Times(3)).Into(ChannelsLast.Of);
+        // 3 tanh(x / 3) limits the latents to -3 … 3.
+        var x = latents.Over(3).Into(t => t.tanh()).Into(t => t.Times(3)).Into(ChannelsLast.Convert);
         foreach (var layer in _layers)
         {
             cancellation.ThrowIfCancellationRequested();
@@ -193,7 +191,7 @@ internal sealed class TinyDecoder
     }
 }
 
-/// <summary>Three convolutions around a skip connection, with a relu over the sum.</summary>
+/// <summary>relu(x + three convolutions of x).</summary>
 internal sealed class TinyBlock
 {
     private readonly Conv2d[] _convs;
@@ -201,9 +199,9 @@ internal sealed class TinyBlock
 
     public TinyBlock(Weights weights, int width, string activation)
     {
-        // 1 and 3 are the activations of the checkpoint's numbering.
+        // The checkpoint numbers the activations 1 and 3.
         _convs = [.. new[] { 0, 2, 4 }.Select(i => new Conv2d(weights.At($"conv.{i}"), width, width, kernel: 3, padding: 1))];
-        _activation = Activations.Named(activation);
+        _activation = InPlace.Activation(activation);
     }
 
     public Tensor Forward(Tensor x)
@@ -211,6 +209,6 @@ internal sealed class TinyBlock
         using var scope = NewDisposeScope();
         var hidden = _activation(_convs[0].Forward(x));
         hidden = _activation(_convs[1].Forward(hidden));
-        return Private.Relu(Private.Add(_convs[2].Forward(hidden), x)).MoveToOuterDisposeScope();
+        return InPlace.Relu(InPlace.Add(_convs[2].Forward(hidden), x)).MoveToOuterDisposeScope();
     }
 }

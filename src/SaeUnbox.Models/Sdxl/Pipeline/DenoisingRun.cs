@@ -3,59 +3,56 @@ using static TorchSharp.torch;
 namespace SaeUnbox.Models;
 
 /// <summary>
-/// All of a run that does not change from step to step: the prepared conditioning, the schedule, the noise. Its steps can be made as
-/// often as wanted, from any step on and with other hooks; the noise of a step is always the same, so a run that goes on from
-/// the latents of step s gives the bits of the whole run. States held by the U-Net need the run alive.
+/// Everything that the steps of a run share: prepared conditioning, scheduler and noise. Steps can be repeated, also from a later step or
+/// with other hooks. Each step always gets the same noise, so a run resumed from the latents of a step is bitwise equal to the whole run.
+/// Dispose it only after the states that the U-Net captured during the run.
 /// </summary>
 public sealed class DenoisingRun : IDisposable
 {
     private readonly UNet _unet;
     private readonly NoiseSequence _noise;
 
-    internal DenoisingRun(UNet unet, ImageRequest request, IScheduler scheduler, UNetConditioning conditioning, NoiseSequence noise)
+    internal DenoisingRun(UNet unet, ImageRequest request, Scheduler scheduler, UNetConditioning conditioning, NoiseSequence noise)
     {
         (_unet, Request, Scheduler, Conditioning, _noise) = (unet, request, scheduler, conditioning, noise);
     }
 
     public ImageRequest Request { get; }
 
-    public IScheduler Scheduler { get; }
+    public Scheduler Scheduler { get; }
 
     public UNetConditioning Conditioning { get; }
 
-    /// <summary>The first draw, [B, C, h, w]: what the start latents are made of. The run's own.</summary>
+    /// <summary>The start noise, [B, C, h, w]. Owned by the run.</summary>
     public Tensor StartNoise => _noise[0];
 
-    /// <summary>The latents before the first step, [B, C, h, w]; the caller's.</summary>
-    public Tensor StartLatents() => StartNoise.Times(Scheduler.Schedule.InitialNoiseSigma);
+    /// <summary>The latents before the first step, [B, C, h, w]. The caller owns them.</summary>
+    public Tensor StartLatents() => StartNoise.Times(Scheduler.InitialNoiseSigma);
 
-    /// <summary>What the U-Net is asked in a step that begins with these latents; its tensors are the caller's.</summary>
+    /// <summary>The input of the U-Net in a step that starts from these latents. The caller owns its tensors.</summary>
     public DenoisingInput InputOf(int step, Tensor latents)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var scaled = Scheduler.ScaleInput(latents, step);
         var sample = Request.IsGuided ? cat([scaled, scaled], 0) : scaled.alias();
-        var timestep = tensor([Scheduler.Schedule.Timesteps[step]], device: sample.device);
+        var timestep = tensor([Scheduler.Timesteps[step]], device: sample.device);
         return new DenoisingInput(step, sample.MoveToOuterDisposeScope(), timestep.MoveToOuterDisposeScope(), Conditioning);
     }
 
-    /// <summary>Makes the steps one by one as they are enumerated.</summary>
-    /// <param name="firstStep">The step to begin with.</param>
-    /// <param name="latents">The latents before that step (<see cref="DenoisingStep.Before"/> of another pass); null only for step 0.</param>
-    /// <param name="predict">Asked in place of a plain pass through the U-Net.</param>
-    /// <param name="cancellation">Looked at between the stages of the U-Net, and so between the steps.</param>
+    /// <summary>Computes each step when it is enumerated.</summary>
+    /// <param name="firstStep">Index of the first step.</param>
+    /// <param name="latents">The latents before that step (<see cref="DenoisingStep.Before"/>); null only for step 0.</param>
+    /// <param name="predict">Replaces the plain forward pass of the U-Net.</param>
+    /// <param name="cancellation">Checked between the stages of the U-Net.</param>
     public IEnumerable<DenoisingStep> Denoise(
         int firstStep = 0, Tensor? latents = null, NoisePredictor? predict = null, CancellationToken cancellation = default)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(firstStep);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(firstStep, Request.Steps);
         if (firstStep > 0)
-        {
             ArgumentNullException.ThrowIfNull(latents);
-        }
-
-        return Steps(firstStep, latents, predict ?? Plain, cancellation);
+        return Steps(firstStep, latents, predict ?? PredictPlain, cancellation);
     }
 
     public void Dispose()
@@ -70,14 +67,14 @@ public sealed class DenoisingRun : IDisposable
         for (var i = firstStep; i < Request.Steps; i++)
         {
             cancellation.ThrowIfCancellationRequested();
-            var step = MakeStep(i, current, predict, cancellation);
+            var step = ComputeStep(i, current, predict, cancellation);
             yield return step;
             current = step.After;
         }
     }
 
-    // A method of its own: a dispose scope must not stay open while the caller runs.
-    private DenoisingStep MakeStep(int index, Tensor latents, NoisePredictor predict, CancellationToken cancellation)
+    // Separate from the iterator, because a dispose scope must not stay open while the caller runs.
+    private DenoisingStep ComputeStep(int index, Tensor latents, NoisePredictor predict, CancellationToken cancellation)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
@@ -86,8 +83,8 @@ public sealed class DenoisingRun : IDisposable
         var (after, denoised) = Scheduler.Step(output, index, latents, Scheduler.DrawsNoise ? _noise[index + 1] : null);
         return new DenoisingStep(
             index,
-            Scheduler.Schedule.Timesteps[index],
-            Scheduler.Schedule.Sigmas[index],
+            Scheduler.Timesteps[index],
+            Scheduler.Sigmas[index],
             latents,
             output.MoveToOuterDisposeScope(),
             after.MoveToOuterDisposeScope(),
@@ -101,35 +98,37 @@ public sealed class DenoisingRun : IDisposable
         return halves[0].Plus((halves[1] - halves[0]).Times(Request.Guidance));
     }
 
-    private Tensor Plain(DenoisingInput input, CancellationToken cancellation) =>
+    private Tensor PredictPlain(DenoisingInput input, CancellationToken cancellation) =>
         _unet.Forward(input.Sample, input.Timestep, input.Conditioning, cancellation);
 }
 
-/// <summary>What the U-Net is asked in one step.</summary>
+/// <summary>The input of the U-Net in one step.</summary>
 /// <param name="Step">Index of the step.</param>
-/// <param name="Sample">The latents as the U-Net takes them: scaled, and doubled under guidance (unconditional half first). [B, C, h, w].</param>
+/// <param name="Sample">
+/// The scaled latents, [B, C, h, w]. With guidance they are there twice: first for the unconditional prediction.
+/// </param>
 /// <param name="Timestep">[1], float32.</param>
-/// <param name="Conditioning">Text and sizes, prepared.</param>
+/// <param name="Conditioning">Prepared text and sizes.</param>
 public sealed record DenoisingInput(int Step, Tensor Sample, Tensor Timestep, UNetConditioning Conditioning);
 
 /// <summary>
-/// Answers a step in the U-Net's place: runs it with hooks, with captures, or goes on from a held state. Returns the
-/// prediction for <see cref="DenoisingInput.Sample"/>, of its shape.
+/// Predicts the noise of a step; for example with hooks, with captures, or by resuming from a captured state. Returns a tensor of the shape
+/// of <see cref="DenoisingInput.Sample"/>.
 /// </summary>
 public delegate Tensor NoisePredictor(DenoisingInput input, CancellationToken cancellation);
 
-/// <summary>One step, made. Its tensors belong to the caller (its dispose scope), all [B, C, h, w].</summary>
+/// <summary>A completed step. All tensors are [B, C, h, w] and belong to the dispose scope of the caller.</summary>
 /// <param name="Index">Index of the step.</param>
-/// <param name="Timestep">The step's timestep.</param>
+/// <param name="Timestep">Timestep of the step.</param>
 /// <param name="Sigma">The noise level before the step.</param>
 /// <param name="Before">The latents before the step.</param>
 /// <param name="ModelOutput">The prediction, after guidance.</param>
 /// <param name="After">The latents after the step.</param>
-/// <param name="Denoised">The clean latents as this step sees them, float32; a preview.</param>
+/// <param name="Denoised">This step's estimate of the clean latents, float32; usable as a preview.</param>
 public sealed record DenoisingStep(
     int Index, float Timestep, float Sigma, Tensor Before, Tensor ModelOutput, Tensor After, Tensor Denoised);
 
-/// <summary>What the U-Net is told of the images. Under guidance the batch is twice the images: first all unconditional ones.</summary>
+/// <summary>Encoded prompts and sizes. With guidance, B is twice the number of images: first all unconditional ones.</summary>
 /// <param name="Hidden">Text states, [B, 77, D].</param>
 /// <param name="Pooled">Pooled text, [B, P].</param>
 /// <param name="TimeIds">Height, width, crop top, crop left, target height, target width: [B, 6].</param>

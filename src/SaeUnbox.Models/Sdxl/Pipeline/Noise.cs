@@ -2,35 +2,32 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Models;
 
-/// <summary>Standard normal draws as torch.randn makes them from a CPU generator, whatever the device they go to.</summary>
+/// <summary>Standard normal noise, always from a CPU generator, so that it is the same on each device and equal to torch.randn.</summary>
 public static class Noise
 {
-    /// <summary>A CPU generator (mt19937). Only the low 32 bits of a seed count.</summary>
+    /// <summary>A CPU generator (mt19937). It uses only the low 32 bits of the seed.</summary>
     /// <exception cref="ModelException">The seed is negative.</exception>
-    public static Generator GeneratorOf(long seed) => seed >= 0
+    public static Generator CreateGenerator(long seed) => seed >= 0
         ? new Generator((ulong)seed, CPU)
-        : throw new ModelException($"The seed must be between 0 and {long.MaxValue}, and is {seed}.");
+        : throw new ModelException($"The seed is {seed}; it must be from 0 to {long.MaxValue}.");
 
-    /// <summary>One draw of <paramref name="shape"/>; float16 and bfloat16 are the float32 draw rounded.</summary>
+    /// <summary>Noise of <paramref name="shape"/>. In float16 and bfloat16 it is rounded float32 noise.</summary>
     public static Tensor Draw(Generator generator, long[] shape, ScalarType dtype = ScalarType.Float32)
     {
-        // torch itself rounds the same draw from 2.0 on; before, it drew halves with other uniforms.
+        // PyTorch does the same since 2.0. Earlier versions drew other numbers in float16 and bfloat16.
         if (dtype is not (ScalarType.Float16 or ScalarType.BFloat16))
-        {
             return randn(shape, dtype, CPU, generator: generator);
-        }
 
         using var wide = randn(shape, ScalarType.Float32, CPU, generator: generator);
         return wide.to_type(dtype);
     }
 
-    /// <summary>A batch of <paramref name="shape"/>, every item drawn alone from its own generator.</summary>
+    /// <summary>A batch of <paramref name="shape"/>, where each item comes from its own generator.</summary>
     public static Tensor Draw(IReadOnlyList<Generator> generators, long[] shape, ScalarType dtype = ScalarType.Float32)
     {
         if (generators.Count != shape[0])
-        {
-            throw new ArgumentException($"A batch of {shape[0]} takes as many generators, and {generators.Count} are given.", nameof(generators));
-        }
+            throw new ArgumentException(
+                $"A batch of {shape[0]} needs {shape[0]} generators, but got {generators.Count}.", nameof(generators));
 
         using var scope = NewDisposeScope();
         long[] one = [1, .. shape[1..]];
@@ -39,8 +36,8 @@ public static class Noise
 }
 
 /// <summary>
-/// The draws of one run, in the order the run makes them: draw 0 is the start noise, draw i + 1 belongs to step i.
-/// A draw is kept, so that a run that goes on from the middle meets the same noise as the whole run.
+/// The noise of one run: item 0 is the start noise, item i + 1 belongs to step i. Items are kept, so that a resumed run gets the same noise
+/// as the whole run.
 /// </summary>
 public sealed class NoiseSequence : IDisposable
 {
@@ -50,17 +47,17 @@ public sealed class NoiseSequence : IDisposable
     private readonly Generator[] _generators;
     private readonly List<Tensor> _draws = [];
 
-    /// <param name="seeds">One seed for each item of the batch.</param>
+    /// <param name="seeds">One seed for each image of the batch.</param>
     /// <param name="shape">[B, C, h, w].</param>
-    /// <param name="dtype">The dtype the numbers are rounded to.</param>
-    /// <param name="place">Puts a draw where the run needs it (device, arithmetic dtype).</param>
+    /// <param name="dtype">The type that the numbers are rounded to.</param>
+    /// <param name="place">Converts the noise to the device and type of the run.</param>
     public NoiseSequence(IReadOnlyList<long> seeds, long[] shape, ScalarType dtype, Func<Tensor, Tensor> place)
     {
         (_shape, _dtype, _place) = (shape, dtype, place);
-        _generators = [.. seeds.Select(Noise.GeneratorOf)];
+        _generators = [.. seeds.Select(Noise.CreateGenerator)];
     }
 
-    /// <summary>Draw number <paramref name="index"/>; it belongs to the sequence.</summary>
+    /// <summary>Noise of the given index. Owned by the sequence.</summary>
     public Tensor this[int index]
     {
         get
@@ -80,8 +77,6 @@ public sealed class NoiseSequence : IDisposable
         _draws.ForEach(d => d.Dispose());
         _draws.Clear();
         foreach (var generator in _generators)
-        {
             generator.Dispose();
-        }
     }
 }

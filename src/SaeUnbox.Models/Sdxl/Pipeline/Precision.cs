@@ -4,33 +4,34 @@ using static TorchSharp.torch;
 namespace SaeUnbox.Models;
 
 /// <summary>
-/// The dtype numbers are rounded to, and the one the arithmetic runs in. They differ for float16 on a CPU, which has no float16
-/// kernels: weights and noise are rounded to float16 there, and everything is computed in float32.
+/// The type that weights and noise are rounded to, and the type of the tensors. They differ only for float16 on a CPU, which has no float16
+/// kernels: weights and noise are rounded to float16, but stored and computed with in float32.
 /// </summary>
-/// <param name="Storage">Weights and noise hold numbers of this dtype.</param>
-/// <param name="Arithmetic">Tensors are of this dtype.</param>
-/// <param name="Device">Where the tensors are.</param>
+/// <param name="Storage">The type that weights and noise are rounded to.</param>
+/// <param name="Arithmetic">The type of the tensors.</param>
+/// <param name="Device">The device of the tensors.</param>
 public sealed record Precision(ScalarType Storage, ScalarType Arithmetic, Device Device)
 {
-    /// <summary>Told of the elements of every tensor that is loaded; what it throws ends the loading.</summary>
+    /// <summary>Called with the number of elements of each tensor after it is loaded. An exception from it stops the loading.</summary>
     internal Action<long>? OnRead { get; init; }
 
-    /// <exception cref="ModelException">The dtype is none of float32, bfloat16 and float16.</exception>
+    /// <summary>The precision for a model of type <paramref name="dtype"/>.</summary>
+    /// <exception cref="ModelException">The type is not float32, bfloat16 or float16.</exception>
     public static Precision For(ScalarType dtype, Device device) => dtype switch
     {
         ScalarType.Float16 when device.type == DeviceType.CPU => new(dtype, ScalarType.Float32, device),
         ScalarType.Float32 or ScalarType.BFloat16 or ScalarType.Float16 => new(dtype, dtype, device),
-        _ => throw new ModelException($"The dtype must be float32, bfloat16 or float16, and is {dtype}."),
+        _ => throw new ModelException($"The type is {dtype}; it must be float32, bfloat16 or float16."),
     };
 
-    /// <summary>The tensor rounded, converted and moved.</summary>
+    /// <summary>Rounds a tensor, then converts it to the type and device of the model.</summary>
     public Tensor Place(Tensor tensor)
     {
         using var scope = NewDisposeScope();
         return tensor.to_type(Storage).to(Arithmetic, Device).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Builds a module and loads its weights; they live until the returned tree is disposed.</summary>
+    /// <summary>Builds a module and loads its weights. The caller disposes the weights.</summary>
     public (T Module, Weights Weights) Load<T>(IWeightSource source, Func<Weights, T> build)
     {
         var weights = new Weights(source, Arithmetic, Device);

@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace SaeUnbox.Models;
 
 /// <summary>
-/// Text to image with SDXL (arXiv 2307.01952) and SDXL Turbo: encode the prompts, denoise latents step by step, decode them.
-/// Used by one thread at a time; the tensors it returns belong to the caller's dispose scope.
+/// Makes images from text with SDXL (arXiv 2307.01952) or SDXL Turbo: encodes prompts, denoises latents step by step, and decodes them.
+/// Not thread-safe. Returned tensors belong to the dispose scope of the caller.
 /// </summary>
 public sealed class SdxlPipeline : ISteerableModel
 {
@@ -15,7 +15,7 @@ public sealed class SdxlPipeline : ISteerableModel
 
     private readonly IReadOnlyList<IDisposable> _owned;
 
-    /// <param name="owned">Disposed with the pipeline: the weights of its parts.</param>
+    /// <param name="owned">The weights of the parts, disposed with the pipeline.</param>
     public SdxlPipeline(
         PromptEncoder promptEncoder, UNet unet, IAutoencoder autoencoder, SchedulerConfig scheduler, Precision precision,
         bool forceZerosForEmptyPrompt = true, IReadOnlyList<IDisposable>? owned = null)
@@ -27,7 +27,7 @@ public sealed class SdxlPipeline : ISteerableModel
 
     public IReadOnlyList<SiteShape> Sites => UNet.Sites;
 
-    // No file says which number of steps a model was distilled for. Few-step models ship a trailing or ancestral scheduler.
+    // No file contains the number of steps a model was distilled for. Models for few steps have a trailing or ancestral scheduler.
     public RunDefaults Defaults => Scheduler.Ancestral || Scheduler.Spacing == TimestepSpacing.Trailing
         ? new(FewSteps, 0, UNet.Config.SampleSize * PixelsPerCell)
         : new(ManySteps, UsualGuidance, UNet.Config.SampleSize * PixelsPerCell);
@@ -44,13 +44,14 @@ public sealed class SdxlPipeline : ISteerableModel
 
     public Precision Precision { get; }
 
-    /// <summary>Under guidance an absent negative prompt is all zeros; else, and where one is given, it is encoded, be it empty.</summary>
+    /// <summary>With guidance, a missing negative prompt becomes zeros instead of an encoded empty text.</summary>
     public bool ForceZerosForEmptyPrompt { get; }
 
-    /// <summary>Loads a model folder in diffusers' layout.</summary>
-    /// <exception cref="ModelException">The folder, a configuration or an option cannot be used.</exception>
-    /// <exception cref="CheckpointException">Weights are missing, broken, or do not fit the configuration.</exception>
-    public static SdxlPipeline Load(string folder, SdxlPipelineOptions? options = null) => SdxlPipelineLoader.Load(folder, options ?? new());
+    /// <summary>Loads a model folder in the layout of diffusers.</summary>
+    /// <exception cref="ModelException">The folder, a configuration or an option is not usable.</exception>
+    /// <exception cref="CheckpointException">Weights are missing, damaged, or do not match the configuration.</exception>
+    public static SdxlPipeline Load(string folder, SdxlPipelineOptions? options = null) =>
+        SdxlPipelineLoader.Load(folder, options ?? new());
 
     public string? WarnAbout(string prompt) => PromptEncoder.Tokenize(prompt).First.Warning;
 
@@ -76,7 +77,7 @@ public sealed class SdxlPipeline : ISteerableModel
     public DenoisingRun Begin(ImageRequest request, Conditioning? conditioning = null)
     {
         request.Validate(Autoencoder.PixelsPerCell);
-        var scheduler = Scheduler.For(request.Steps);
+        var scheduler = new Scheduler(Scheduler, request.Steps);
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var (hidden, pooled, timeIds) = conditioning ?? Encode(request);
@@ -92,7 +93,8 @@ public sealed class SdxlPipeline : ISteerableModel
 
     public IDisposable Hook(HookSite site, SiteHook hook) => UNet.Hook(site, hook);
 
-    public UNetRun Run(DenoisingInput input, IReadOnlyCollection<HookSite> capture, bool stop = false, CancellationToken cancellation = default) =>
+    public UNetRun Run(
+        DenoisingInput input, IReadOnlyCollection<HookSite> capture, bool stop = false, CancellationToken cancellation = default) =>
         UNet.Run(input.Sample, input.Timestep, input.Conditioning, capture, stop, cancellation);
 
     public Tensor Resume(UNetState state, CancellationToken cancellation = default) => UNet.Resume(state, cancellation);
@@ -104,12 +106,13 @@ public sealed class SdxlPipeline : ISteerableModel
         return Pixels.ToUnit(Autoencoder.Decode(latents, cancellation)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Makes the images of a request from beginning to end.</summary>
-    /// <param name="request">What to make.</param>
-    /// <param name="progress">Told of every step; its tensors are gone after the call.</param>
-    /// <param name="cancellation">Looked at between the stages of the U-Net and the blocks of the decoder.</param>
-    /// <exception cref="ModelException">The request cannot be used.</exception>
-    public GeneratedImages Generate(ImageRequest request, Action<DenoisingStep>? progress = null, CancellationToken cancellation = default)
+    /// <summary>Makes the images of a request.</summary>
+    /// <param name="request">The images to make.</param>
+    /// <param name="progress">Called after each step. The tensors of the step are valid until this method returns.</param>
+    /// <param name="cancellation">Checked between the stages of the U-Net and the blocks of the decoder.</param>
+    /// <exception cref="ModelException">The request is not valid.</exception>
+    public GeneratedImages Generate(
+        ImageRequest request, Action<DenoisingStep>? progress = null, CancellationToken cancellation = default)
     {
         using var scope = NewDisposeScope();
         using var run = Begin(request);
@@ -126,9 +129,7 @@ public sealed class SdxlPipeline : ISteerableModel
     public void Dispose()
     {
         foreach (var part in _owned)
-        {
             part.Dispose();
-        }
     }
 
     private (Tensor Hidden, Tensor Pooled) Encode(IReadOnlyList<string> prompts, int batch)
@@ -143,59 +144,59 @@ public sealed class SdxlPipeline : ISteerableModel
         values.Count == count ? values : [.. Enumerable.Repeat(values[0], count)];
 }
 
-/// <summary>Which decoder makes the picture.</summary>
+/// <summary>Which autoencoder decodes the images.</summary>
 public enum AutoencoderChoice
 {
-    /// <summary>The model's own, the folder vae.</summary>
+    /// <summary>The AutoencoderKL in the folder vae of the model.</summary>
     KL,
 
-    /// <summary>A distilled one: faster by far, and a little less true.</summary>
+    /// <summary>An AutoencoderTiny, which is much faster and slightly less accurate.</summary>
     Tiny,
 }
 
-/// <summary>How a model folder is loaded.</summary>
+/// <summary>Options for loading a model folder.</summary>
 public sealed record SdxlPipelineOptions
 {
-    /// <summary>float32, bfloat16 or float16 (on a CPU: numbers rounded to float16, arithmetic in float32).</summary>
+    /// <summary>float32, bfloat16 or float16. On a CPU, float16 means float32 arithmetic with weights rounded to float16.</summary>
     public ScalarType DType { get; init; } = ScalarType.Float32;
 
     public Device Device { get; init; } = CPU;
 
     public AutoencoderChoice Autoencoder { get; init; }
 
-    /// <summary>The folder of the autoencoder; null: vae, or for the tiny one vae_tiny in the model's folder or beside it.</summary>
+    /// <summary>Folder of the autoencoder. Null for vae, or for vae_tiny in the model folder or next to it.</summary>
     public string? AutoencoderFolder { get; init; }
 
-    /// <summary>The folder of another scheduler_config.json; null: the model's own.</summary>
+    /// <summary>Folder with another scheduler_config.json; null for that of the model.</summary>
     public string? SchedulerFolder { get; init; }
 
-    /// <summary>Told of the share of the weights that is loaded.</summary>
+    /// <summary>Called with the loaded share of the weights, from 0 to 1.</summary>
     public Action<double>? Progress { get; init; }
 
-    /// <summary>Ends the loading between two tensors.</summary>
+    /// <summary>Checked after each tensor.</summary>
     public CancellationToken Cancellation { get; init; }
 
-    /// <summary>How large latents are decoded; null: the autoencoder's own choice.</summary>
+    /// <summary>Which latents are decoded in tiles; null for the default of the autoencoder.</summary>
     public Tiling? Tiling { get; init; }
 }
 
 /// <summary>
-/// What to make. Prompts, negative prompts and seeds each hold one entry for all images, or one for every image of the batch;
-/// an image comes out as it would alone.
+/// The images to make. Prompts, negative prompts and seeds each have one entry for all images or one for each image. An image does not
+/// depend on the others in its batch.
 /// </summary>
 public sealed record ImageRequest
 {
     public required IReadOnlyList<string> Prompts { get; init; }
 
-    /// <summary>Null: absent, which is not the same as empty (force_zeros_for_empty_prompt).</summary>
+    /// <summary>Null if there is none, which can differ from an empty text (force_zeros_for_empty_prompt).</summary>
     public IReadOnlyList<string>? NegativePrompts { get; init; }
 
-    /// <summary>0 to 2^63 - 1; only the low 32 bits count.</summary>
+    /// <summary>From 0 to 2^63 - 1. Only the low 32 bits are used.</summary>
     public required IReadOnlyList<long> Seeds { get; init; }
 
     public int Steps { get; init; } = 1;
 
-    /// <summary>Above 1 it is classifier-free guidance (arXiv 2207.12598), and every step takes two passes.</summary>
+    /// <summary>Scale of classifier-free guidance (arXiv 2207.12598). Values up to 1 turn it off; above 1 it doubles the batch.</summary>
     public double Guidance { get; init; }
 
     /// <summary>In pixels.</summary>
@@ -206,10 +207,12 @@ public sealed record ImageRequest
 
     public bool IsGuided => Guidance > 1;
 
-    /// <summary>Images of the batch.</summary>
+    /// <summary>Number of images.</summary>
     public int BatchSize => Math.Max(Math.Max(Prompts.Count, Seeds.Count), NegativePrompts?.Count ?? 0);
 
-    /// <exception cref="ModelException">A value cannot be used; the message names it.</exception>
+    /// <summary>Checks all values.</summary>
+    /// <param name="sizeMultiple">Height and width must be multiples of this number of pixels.</param>
+    /// <exception cref="ModelException">A value is not valid.</exception>
     public void Validate(int sizeMultiple)
     {
         CheckCount("prompts", Prompts.Count);
@@ -218,44 +221,39 @@ public sealed record ImageRequest
         CheckSide("height", Height, sizeMultiple);
         CheckSide("width", Width, sizeMultiple);
         if (!double.IsFinite(Guidance))
-        {
-            throw new ModelException(string.Create(CultureInfo.InvariantCulture, $"The guidance must be a finite number, and is {Guidance}."));
-        }
+            throw new ModelException(string.Create(
+                CultureInfo.InvariantCulture, $"The guidance is {Guidance}; it must be a finite number."));
     }
 
     private void CheckCount(string what, int count)
     {
         if (count != 1 && count != BatchSize)
-        {
-            throw new ModelException($"A batch of {BatchSize} takes 1 or {BatchSize} {what}, and {count} are given.");
-        }
+            throw new ModelException($"A batch of {BatchSize} needs 1 or {BatchSize} {what}, but got {count}.");
     }
 
     private static void CheckSide(string what, int pixels, int multiple)
     {
         if (pixels < multiple || pixels % multiple != 0)
-        {
-            throw new ModelException($"The {what} must be a multiple of {multiple} pixels, and is {pixels}.");
-        }
+            throw new ModelException($"The {what} is {pixels} pixels; it must be a multiple of {multiple}.");
     }
 }
 
-/// <summary>What a request gave.</summary>
+/// <summary>The result of a request.</summary>
 /// <param name="Latents">The final latents, [B, C, h, w].</param>
-/// <param name="Images">The pictures, [B, 3, H, W], 0 … 1, float32; <see cref="Pixels.ToBytes"/> rounds them.</param>
+/// <param name="Images">[B, 3, H, W] from 0 to 1, float32. <see cref="Pixels.ToBytes"/> converts them to bytes.</param>
 public sealed record GeneratedImages(Tensor Latents, Tensor Images);
 
-/// <summary>From what an autoencoder decodes to what a picture file holds.</summary>
+/// <summary>Converts decoded images to bytes.</summary>
 public static class Pixels
 {
-    /// <summary>[B, 3, H, W] of about -1 … 1 to 0 … 1, clamped.</summary>
+    /// <summary>Maps [B, 3, H, W] from -1 … 1 to 0 … 1 and clamps it.</summary>
     public static Tensor ToUnit(Tensor decoded)
     {
         using var scope = NewDisposeScope();
         return decoded.Over(2).Plus(0.5).Between(0, 1).MoveToOuterDisposeScope();
     }
 
-    /// <summary>[B, 3, H, W] of 0 … 1 to bytes [B, H, W, 3], contiguous; a half rounds to the even neighbour.</summary>
+    /// <summary>Converts [B, 3, H, W] from 0 … 1 to contiguous bytes [B, H, W, 3] on the CPU. Halves round to the even neighbour.</summary>
     public static Tensor ToBytes(Tensor unit)
     {
         using var scope = NewDisposeScope();

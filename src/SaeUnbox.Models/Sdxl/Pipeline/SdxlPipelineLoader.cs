@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Models;
 
-/// <summary>Puts a pipeline together from a model folder; what was loaded is freed where a later part fails.</summary>
+/// <summary>Loads a pipeline from a model folder. If a part fails, it disposes the parts loaded before.</summary>
 internal static class SdxlPipelineLoader
 {
     // Height, width, crop top, crop left, target height, target width.
@@ -12,17 +12,17 @@ internal static class SdxlPipelineLoader
     {
         var model = new ModelFolder(folder);
         var precision = Precision.For(options.DType, options.Device);
-        var watched = precision with { OnRead = Watch(model, options, precision) };
+        var reporting = precision with { OnRead = ReportProgress(model, options, precision) };
         var owned = new List<IDisposable>();
         try
         {
             var scheduler = SchedulerConfig.From(JsonConfig.Load(
                 Path.Combine(options.SchedulerFolder ?? model.At("scheduler"), "scheduler_config.json")));
-            var promptEncoder = PromptEncoder.Load(model.Path, watched);
+            var promptEncoder = PromptEncoder.Load(model.Path, reporting);
             owned.Add(promptEncoder);
-            var autoencoder = Keep(Models.Autoencoder.Load(model.Autoencoder(options), watched, options.Tiling), owned);
-            var unet = LoadUNet(model, watched, owned);
-            CheckFit(unet.Config, autoencoder, promptEncoder);
+            var autoencoder = Keep(Models.Autoencoder.Load(model.FindAutoencoder(options), reporting, options.Tiling), owned);
+            var unet = LoadUNet(model, reporting, owned);
+            CheckMatch(unet.Config, autoencoder, promptEncoder);
             return new SdxlPipeline(
                 promptEncoder, unet, autoencoder, scheduler, precision,
                 model.Index.Flag("force_zeros_for_empty_prompt", true), owned);
@@ -34,12 +34,13 @@ internal static class SdxlPipelineLoader
         }
     }
 
-    private static Action<long> Watch(ModelFolder model, SdxlPipelineOptions options, Precision precision)
+    private static Action<long> ReportProgress(ModelFolder model, SdxlPipelineOptions options, Precision precision)
     {
         var (done, all) = (0L, 0L);
         if (options.Progress is not null)
         {
-            foreach (var folder in (string[])[model.At("text_encoder"), model.At("text_encoder_2"), model.At("unet"), model.Autoencoder(options)])
+            string[] parts = [model.At("text_encoder"), model.At("text_encoder_2"), model.At("unet"), model.FindAutoencoder(options)];
+            foreach (var folder in parts)
             {
                 using var checkpoint = OpenWeights(folder, precision);
                 all += checkpoint.Entries.Values.Sum(entry => entry.Count);
@@ -60,25 +61,21 @@ internal static class SdxlPipelineLoader
         return Keep(precision.Load(checkpoint, weights => new UNet(weights, config)), owned);
     }
 
-    private static void CheckFit(UNetConfig unet, IAutoencoder autoencoder, PromptEncoder text)
+    private static void CheckMatch(UNetConfig unet, IAutoencoder autoencoder, PromptEncoder text)
     {
         if (unet.InChannels != autoencoder.LatentChannels || unet.OutChannels != autoencoder.LatentChannels)
-        {
             throw new ModelException(
-                $"The U-Net makes latents of {unet.OutChannels} channels from {unet.InChannels}, and the autoencoder's have {autoencoder.LatentChannels}.");
-        }
+                $"The U-Net has {unet.InChannels} input and {unet.OutChannels} output channels, "
+                + $"but the latents of the autoencoder have {autoencoder.LatentChannels}.");
 
         if (unet.TextChannels != text.HiddenSize)
-        {
-            throw new ModelException($"The U-Net takes text states of width {unet.TextChannels}, and the text encoders make {text.HiddenSize}.");
-        }
+            throw new ModelException(
+                $"The U-Net needs text states of width {unet.TextChannels}, but those of the text encoders are {text.HiddenSize} wide.");
 
         if (unet.AdditionChannels != text.PooledSize + SizeConditions * unet.TimeIdChannels)
-        {
             throw new ModelException(
-                $"The U-Net takes {unet.AdditionChannels} values beside the time (projection_class_embeddings_input_dim), and pooled text "
-                + $"and sizes are {text.PooledSize} + {SizeConditions} * {unet.TimeIdChannels}.");
-        }
+                $"projection_class_embeddings_input_dim of the U-Net is {unet.AdditionChannels}, but pooled text and sizes have "
+                + $"{text.PooledSize} + {SizeConditions} * {unet.TimeIdChannels} values.");
     }
 
     private static Checkpoint OpenWeights(string folder, Precision precision) =>
@@ -91,38 +88,32 @@ internal static class SdxlPipelineLoader
     }
 }
 
-/// <summary>The folder of an SDXL pipeline as diffusers saves it, looked over before anything large is read.</summary>
+/// <summary>The folder of an SDXL pipeline of diffusers, checked before any weights are read.</summary>
 internal sealed class ModelFolder
 {
-    /// <exception cref="ModelException">The folder is not there, is no SDXL pipeline, or lacks a component.</exception>
+    /// <exception cref="ModelException">The folder is missing, is not an SDXL pipeline, or lacks a component.</exception>
     public ModelFolder(string path)
     {
         Path = path;
         if (!Directory.Exists(path))
         {
             throw new ModelException(File.Exists(path)
-                ? $"{path} is a file; the model is a folder with model_index.json in it."
+                ? $"{path} is a file; a model is a folder that contains model_index.json."
                 : $"The model folder {path} is missing.");
         }
 
         var index = System.IO.Path.Combine(path, "model_index.json");
         if (!File.Exists(index))
-        {
-            throw new ModelException($"{path} is no model folder of diffusers: it holds no model_index.json.");
-        }
+            throw new ModelException($"{path} is not a model folder of diffusers: it contains no model_index.json.");
 
         Index = JsonConfig.Load(index);
         var kind = Index.Text("_class_name");
         if (!kind.StartsWith("StableDiffusionXL", StringComparison.Ordinal))
-        {
-            throw Index.Wrong("_class_name", $"an SDXL pipeline such as StableDiffusionXLPipeline, and is \"{kind}\"");
-        }
+            throw Index.Wrong("_class_name", $"an SDXL pipeline such as StableDiffusionXLPipeline, but is \"{kind}\"");
 
         string[] needed = ["unet", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler"];
         if (needed.Where(name => !Directory.Exists(At(name))).ToArray() is { Length: > 0 } missing)
-        {
-            throw new ModelException($"The model folder {path} is not complete: it lacks the folder {string.Join(", ", missing)}.");
-        }
+            throw new ModelException($"The model folder {path} is incomplete; missing folders: {string.Join(", ", missing)}.");
     }
 
     public string Path { get; }
@@ -132,9 +123,9 @@ internal sealed class ModelFolder
 
     public string At(string component) => System.IO.Path.Combine(Path, component);
 
-    /// <summary>The folder of the autoencoder that the options ask for.</summary>
+    /// <summary>The folder of the chosen autoencoder.</summary>
     /// <exception cref="ModelException">There is none.</exception>
-    public string Autoencoder(SdxlPipelineOptions options)
+    public string FindAutoencoder(SdxlPipelineOptions options)
     {
         IReadOnlyList<string> candidates = options switch
         {
@@ -143,6 +134,6 @@ internal sealed class ModelFolder
             _ => [At("vae")],
         };
         return candidates.FirstOrDefault(Directory.Exists) ?? throw new ModelException(
-            $"There is no autoencoder: none of the folders {string.Join(", ", candidates.Select(System.IO.Path.GetFullPath))} exists.");
+            $"No autoencoder found; looked for {string.Join(", ", candidates.Select(System.IO.Path.GetFullPath))}.");
     }
 }

@@ -2,30 +2,30 @@ using System.Text.Json;
 
 namespace SaeUnbox.Models;
 
-/// <summary>One resolution of the U-Net, as its down block and its up block share it.</summary>
-/// <param name="Channels">Width of the level.</param>
+/// <summary>One resolution of the U-Net. Its down block and its up block share these values.</summary>
+/// <param name="Channels">Width of the hidden states.</param>
 /// <param name="Layers">Residual blocks of the down block; the up block has one more.</param>
-/// <param name="TransformerLayers">Basic blocks of every transformer; with 0 its norm and projections remain.</param>
-/// <param name="Heads">Attention heads; a head is Channels / Heads wide.</param>
+/// <param name="TransformerLayers">Basic blocks in each transformer; with 0, only its norm and projections remain.</param>
+/// <param name="Heads">Attention heads; each is Channels / Heads wide.</param>
 /// <param name="DownAttention">The down block has transformers.</param>
 /// <param name="UpAttention">The up block has transformers.</param>
 public sealed record UNetLevel(int Channels, int Layers, int TransformerLayers, int Heads, bool DownAttention, bool UpAttention);
 
-/// <summary>The config.json of an SDXL U-Net, of any depth and width.</summary>
-/// <param name="InChannels">Channels of the latents that go in.</param>
+/// <summary>The config.json of an SDXL U-Net.</summary>
+/// <param name="InChannels">Channels of the input latents.</param>
 /// <param name="OutChannels">Channels of the prediction.</param>
-/// <param name="SampleSize">Side of the latents it was made for.</param>
-/// <param name="Levels">Resolutions, the finest first; the middle block works at the last one.</param>
-/// <param name="NormGroups">Groups of every group norm.</param>
-/// <param name="NormEps">Added to the variance in the norms of residual blocks and of the output.</param>
-/// <param name="LinearProjection">Transformers project with linear layers, not with 1x1 convolutions.</param>
-/// <param name="TextChannels">Width of the text's hidden states (cross_attention_dim).</param>
-/// <param name="TimeIdChannels">Width of the sinusoid of one time id (addition_time_embed_dim).</param>
-/// <param name="AdditionChannels">Width of the pooled text and all time ids together (projection_class_embeddings_input_dim).</param>
-/// <param name="CosineFirst">Sinusoids hold their cosines first (flip_sin_to_cos).</param>
-/// <param name="FrequencyShift">Taken from the number of frequencies that their spacing is divided by (freq_shift).</param>
-/// <param name="InKernel">Side of the first convolution.</param>
-/// <param name="OutKernel">Side of the last convolution.</param>
+/// <param name="SampleSize">Side of the training latents.</param>
+/// <param name="Levels">Resolutions, finest first. The middle block has the last one.</param>
+/// <param name="NormGroups">Groups of each group norm.</param>
+/// <param name="NormEps">Epsilon of the group norms in residual blocks and before the output.</param>
+/// <param name="LinearProjection">The checkpoint stores the projections of transformers as linear layers, not as 1x1 convolutions.</param>
+/// <param name="TextChannels">Width of the text states (cross_attention_dim).</param>
+/// <param name="TimeIdChannels">Width of the embedding of one time id (addition_time_embed_dim).</param>
+/// <param name="AdditionChannels">Width of pooled text and embedded time ids together (projection_class_embeddings_input_dim).</param>
+/// <param name="CosineFirst">Sinusoidal embeddings start with the cosines (flip_sin_to_cos).</param>
+/// <param name="FrequencyShift">Subtracted from the number of frequencies in the exponent of a sinusoidal embedding (freq_shift).</param>
+/// <param name="InKernel">Kernel size of the first convolution.</param>
+/// <param name="OutKernel">Kernel size of the last convolution.</param>
 public sealed record UNetConfig(
     int InChannels,
     int OutChannels,
@@ -45,18 +45,17 @@ public sealed record UNetConfig(
     /// <summary>Width of the time embedding.</summary>
     public int TimeChannels => 4 * Levels[0].Channels;
 
-    /// <summary>Reads a configuration; absent keys take diffusers' defaults.</summary>
-    /// <exception cref="ModelException">A key is malformed or asks for something not supported here.</exception>
+    /// <summary>Reads a configuration. Missing keys get the defaults of diffusers.</summary>
+    /// <exception cref="ModelException">A value is malformed or not supported.</exception>
     public static UNetConfig From(JsonConfig json)
     {
-        RefuseWhatIsNotThere(json);
+        RequireSupported(json);
         var levels = UNetLevels.Read(json);
         var timeIdChannels = json.Count("addition_time_embed_dim");
         var additionChannels = json.Count("projection_class_embeddings_input_dim");
         if (additionChannels <= timeIdChannels)
-        {
-            throw json.Wrong("projection_class_embeddings_input_dim", $"above addition_time_embed_dim {timeIdChannels}, and is {additionChannels}");
-        }
+            throw json.Wrong(
+                "projection_class_embeddings_input_dim", $"above addition_time_embed_dim {timeIdChannels}, but is {additionChannels}");
 
         return new UNetConfig(
             json.Count("in_channels", 4),
@@ -76,9 +75,9 @@ public sealed record UNetConfig(
     }
 
     private static int Kernel(JsonConfig json, string key) =>
-        json.Count(key, 3, most: 31) is var side && side % 2 == 1 ? side : throw json.Wrong(key, $"odd, and is {side}");
+        json.Count(key, 3, most: 31) is var side && side % 2 == 1 ? side : throw json.Wrong(key, $"odd, but is {side}");
 
-    private static void RefuseWhatIsNotThere(JsonConfig json)
+    private static void RequireSupported(JsonConfig json)
     {
         json.Choice("_class_name", "UNet2DConditionModel", "UNet2DConditionModel");
         json.Choice("act_fn", "silu", "silu", "swish");
@@ -101,14 +100,12 @@ public sealed record UNetConfig(
         foreach (var key in (string[])["downsample_padding", "mid_block_scale_factor", "resnet_out_scale_factor"])
         {
             if (json.Number(key, 1) != 1)
-            {
                 throw json.Wrong(key, "1; nothing else is supported");
-            }
         }
     }
 }
 
-/// <summary>Reads the entries of a U-Net's configuration that are given per resolution.</summary>
+/// <summary>Reads the entries of the configuration that have one value for each resolution.</summary>
 internal static class UNetLevels
 {
     public static IReadOnlyList<UNetLevel> Read(JsonConfig json)
@@ -116,46 +113,40 @@ internal static class UNetLevels
         var channels = json.Counts("block_out_channels", [320, 640, 1280, 1280]);
         var groups = json.Count("norm_num_groups", 32);
         if (channels.FirstOrDefault(c => c % groups != 0) is var odd and not 0)
-        {
-            throw json.Wrong("block_out_channels", $"multiples of norm_num_groups {groups}, and holds {odd}");
-        }
+            throw json.Wrong("block_out_channels", $"multiples of norm_num_groups {groups}, but contains {odd}");
 
         var down = Attention(json, "down_block_types", "DownBlock2D", "CrossAttnDownBlock2D", channels.Count);
         var up = Attention(json, "up_block_types", "UpBlock2D", "CrossAttnUpBlock2D", channels.Count);
         var layers = PerLevel(json, "layers_per_block", 2, channels.Count);
         var transformerLayers = PerLevel(json, "transformer_layers_per_block", 1, channels.Count, least: 0);
-        // The library's known misnomer: attention_head_dim holds the number of heads.
+        // In configurations of SDXL, attention_head_dim holds the number of heads.
         var headsKey = json.Find("num_attention_heads") is null ? "attention_head_dim" : "num_attention_heads";
         var heads = PerLevel(json, headsKey, 8, channels.Count);
 
         return [.. channels.Select((width, i) => width % heads[i] == 0
             ? new UNetLevel(width, layers[i], transformerLayers[i], heads[i], down[i], up[^(i + 1)])
-            : throw json.Wrong(headsKey, $"numbers of heads that divide block_out_channels, and {heads[i]} does not divide {width}"))];
+            : throw json.Wrong(headsKey, $"numbers of heads that divide block_out_channels, but {heads[i]} does not divide {width}"))];
     }
 
     private static bool[] Attention(JsonConfig json, string key, string plain, string attention, int count)
     {
         var types = json.Texts(key);
         if (types.Count != count)
-        {
-            throw json.Wrong(key, $"a list of {count} block types, one for every entry of block_out_channels, and has {types.Count}");
-        }
+            throw json.Wrong(key, $"a list of {count} block types, one for each entry of block_out_channels, but has {types.Count}");
 
         return [.. types.Select(type => type == attention || (type == plain
             ? false
-            : throw json.Wrong(key, $"a list of {plain} and {attention}, and holds the unknown type \"{type}\"")))];
+            : throw json.Wrong(key, $"a list of {plain} and {attention}, but contains the unknown type \"{type}\"")))];
     }
 
     private static IReadOnlyList<int> PerLevel(JsonConfig json, string key, int fallback, int count, int least = 1)
     {
         if (json.Find(key) is not { ValueKind: JsonValueKind.Array })
-        {
             return [.. Enumerable.Repeat(json.Count(key, fallback, least), count)];
-        }
 
         var values = json.Counts(key, least: least);
         return values.Count == count
             ? values
-            : throw json.Wrong(key, $"a number or a list of {count}, one for every entry of block_out_channels, and has {values.Count}");
+            : throw json.Wrong(key, $"a number or a list of {count}, one for each entry of block_out_channels, but has {values.Count}");
     }
 }

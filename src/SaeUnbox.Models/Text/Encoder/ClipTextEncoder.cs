@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Models;
 
-/// <summary>CLIP's text encoder (arXiv 2103.00020), with or without a projection of the pooled state.</summary>
+/// <summary>The text encoder of CLIP (arXiv 2103.00020), with or without a projection of the pooled state.</summary>
 public sealed class ClipTextEncoder
 {
     private readonly Device _device;
@@ -11,21 +11,22 @@ public sealed class ClipTextEncoder
     private readonly LayerNorm _finalNorm;
     private readonly Tensor? _projection;
 
-    /// <summary>Registers the weights under <paramref name="weights"/>; they are there once its Load has run.</summary>
-    /// <param name="projects">Whether the projection must be there; else it is used where it is.</param>
-    public ClipTextEncoder(Weights weights, ClipTextConfig config, bool projects = false)
+    /// <param name="weights">Registers the tensors here; its Load reads them.</param>
+    /// <param name="config">Sizes and options of the encoder.</param>
+    /// <param name="requireProjection">Whether the projection must exist. By default it is optional.</param>
+    public ClipTextEncoder(Weights weights, ClipTextConfig config, bool requireProjection = false)
     {
         Config = config;
         _device = weights.Device;
         var (model, width) = (weights.At("text_model"), config.HiddenSize);
-        // Files of before 2023 hold the numbers from 0 on.
+        // Files from before 2023 also store the numbers 0, 1, 2, …
         model.Ignore("embeddings.position_ids");
         _tokens = model.Get("embeddings.token_embedding.weight", config.VocabularySize, width);
         _positions = model.Get("embeddings.position_embedding.weight", config.MaxPositions, width);
         _layers = [.. Enumerable.Range(0, config.Layers).Select(i => new ClipLayer(model.At($"encoder.layers.{i}"), config.Layer))];
         _finalNorm = new LayerNorm(model.At("final_layer_norm"), width, config.NormEpsilon);
         const string projection = "text_projection.weight";
-        _projection = projects || weights.Has(projection) ? weights.Get(projection, config.ProjectionSize, width) : null;
+        _projection = requireProjection || weights.Has(projection) ? weights.Get(projection, config.ProjectionSize, width) : null;
     }
 
     public ClipTextConfig Config { get; }
@@ -34,20 +35,21 @@ public sealed class ClipTextEncoder
     public int PooledSize => _projection is null ? Config.HiddenSize : Config.ProjectionSize;
 
     /// <summary>Runs all layers.</summary>
-    /// <param name="prompts">Ids of the prompts' tokens, padding included, as many for each prompt.</param>
-    /// <exception cref="ModelException">The ids do not fit the model.</exception>
+    /// <param name="prompts">Token ids with padding; the same number for each prompt.</param>
+    /// <exception cref="ModelException">The ids do not match the model.</exception>
     public ClipTextStates Forward(IReadOnlyList<IReadOnlyList<int>> prompts)
     {
         using var scope = NewDisposeScope();
         var penultimate = Penultimate(prompts);
         var last = _finalNorm.Forward(_layers[^1].Forward(penultimate));
-        var ends = prompts.Select((ids, row) => (long)row * ids.Count + EndOf(ids)).ToArray();
+        var ends = prompts.Select((ids, row) => (long)row * ids.Count + FindEnd(ids)).ToArray();
         var pooled = last.flatten(0, 1).index_select(0, tensor(ends, device: _device));
-        if (_projection is not null) pooled = Products.Linear(pooled, _projection);
+        if (_projection is not null)
+            pooled = Functional.Linear(pooled, _projection);
         return new ClipTextStates(penultimate.MoveToOuterDisposeScope(), last.MoveToOuterDisposeScope(), pooled.MoveToOuterDisposeScope());
     }
 
-    /// <summary>Runs all layers but the last: [B, L, D], where nothing else is wanted.</summary>
+    /// <summary>Runs all layers except the last. Returns [B, L, D].</summary>
     /// <inheritdoc cref="Forward"/>
     public Tensor Penultimate(IReadOnlyList<IReadOnlyList<int>> prompts)
     {
@@ -55,45 +57,48 @@ public sealed class ClipTextEncoder
         var length = Check(prompts);
         var ids = tensor(prompts.SelectMany(prompt => prompt.Select(id => (long)id)).ToArray(), device: _device);
         var states = _tokens.index_select(0, ids).reshape(prompts.Count, length, Config.HiddenSize).Plus(_positions.narrow(0, 0, length));
-        foreach (var layer in _layers[..^1]) states = states.Into(layer.Forward);
+        foreach (var layer in _layers[..^1])
+            states = states.Into(layer.Forward);
         return states.MoveToOuterDisposeScope();
     }
 
-    // The first of the largest ids, or of the end tokens; where there is none, the first token.
-    private int EndOf(IReadOnlyList<int> ids)
+    // Index of the first end token (in old configurations, of the first largest id); 0 if there is none.
+    private int FindEnd(IReadOnlyList<int> ids)
     {
-        var wanted = Config.EndId == ClipTextConfig.LegacyEndId ? ids.Max() : Config.EndId;
-        return Enumerable.Range(0, ids.Count).FirstOrDefault(i => ids[i] == wanted);
+        var end = Config.EndId == ClipTextConfig.LegacyEndId ? ids.Max() : Config.EndId;
+        return Enumerable.Range(0, ids.Count).FirstOrDefault(i => ids[i] == end);
     }
 
     private int Check(IReadOnlyList<IReadOnlyList<int>> prompts)
     {
-        if (prompts.Count == 0 || prompts[0].Count == 0) throw new ModelException("There must be a prompt of at least one token.");
+        if (prompts.Count == 0 || prompts[0].Count == 0)
+            throw new ModelException("A batch needs at least one prompt of at least one token.");
         var length = prompts[0].Count;
-        if (prompts.Any(ids => ids.Count != length)) throw new ModelException("The prompts of a batch must have as many tokens each.");
+        if (prompts.Any(ids => ids.Count != length))
+            throw new ModelException("All prompts of a batch must have the same number of tokens.");
         if (length > Config.MaxPositions)
-        {
-            throw new ModelException($"A prompt has {length} tokens, and the text encoder's max_position_embeddings is {Config.MaxPositions}.");
-        }
+            throw new ModelException(
+                $"A prompt has {length} tokens, but max_position_embeddings of the text encoder is {Config.MaxPositions}.");
         foreach (var id in prompts.SelectMany(ids => ids).Where(id => id < 0 || id >= Config.VocabularySize))
-        {
-            throw new ModelException($"The token {id} is outside the text encoder's vocabulary of {Config.VocabularySize} (vocab_size).");
-        }
+            throw new ModelException(
+                $"Token {id} is outside the vocabulary of the text encoder, which has {Config.VocabularySize} tokens (vocab_size).");
         return length;
     }
 }
 
-/// <summary>The config.json of a CLIP text encoder, of any size.</summary>
+/// <summary>The config.json of a CLIP text encoder.</summary>
 /// <param name="HiddenSize">Width of the hidden states.</param>
-/// <param name="IntermediateSize">Width inside the feed-forward networks.</param>
+/// <param name="IntermediateSize">Width inside the feed-forward layers.</param>
 /// <param name="Layers">Transformer layers.</param>
-/// <param name="Heads">Attention heads; divides the hidden size.</param>
-/// <param name="MaxPositions">The most tokens a prompt may have.</param>
+/// <param name="Heads">Attention heads; the number divides HiddenSize.</param>
+/// <param name="MaxPositions">Maximum number of tokens of a prompt.</param>
 /// <param name="VocabularySize">Rows of the token embedding.</param>
 /// <param name="Activation">quick_gelu or gelu.</param>
-/// <param name="NormEpsilon">Epsilon of every layer norm.</param>
-/// <param name="ProjectionSize">Width of the pooled embedding where the model projects it.</param>
-/// <param name="EndId">The end token, whose first place is pooled; 2, in old configurations, means the place of the largest id.</param>
+/// <param name="NormEpsilon">Epsilon of each layer norm.</param>
+/// <param name="ProjectionSize">Width of the pooled state after projection.</param>
+/// <param name="EndId">
+/// Id of the end token; the state at the first one is pooled. In old configurations it is 2, which stands for the largest id.
+/// </param>
 public sealed record ClipTextConfig(
     int HiddenSize,
     int IntermediateSize,
@@ -106,18 +111,19 @@ public sealed record ClipTextConfig(
     int ProjectionSize,
     int EndId)
 {
-    /// <summary>The end token of configurations written before it was told apart from the largest id.</summary>
+    /// <summary>The wrong end token of old configurations.</summary>
     public const int LegacyEndId = 2;
 
     internal ClipLayerShape Layer => new(HiddenSize, IntermediateSize, Heads, Activation, NormEpsilon, Causal: true);
 
-    /// <summary>Reads a configuration; absent keys take transformers' defaults.</summary>
-    /// <exception cref="ModelException">A key is malformed or asks for something not supported here.</exception>
+    /// <summary>Reads a configuration. Missing keys get the defaults of transformers.</summary>
+    /// <exception cref="ModelException">A value is malformed or not supported.</exception>
     public static ClipTextConfig From(JsonConfig json)
     {
         json.Choice("model_type", "clip_text_model", "clip_text_model");
         var (width, heads) = (json.Count("hidden_size", 512), json.Count("num_attention_heads", 8));
-        if (width % heads != 0) throw json.Wrong("num_attention_heads", $"a divisor of hidden_size {width}, and is {heads}");
+        if (width % heads != 0)
+            throw json.Wrong("num_attention_heads", $"a divisor of hidden_size {width}, but is {heads}");
         return new ClipTextConfig(
             width,
             json.Count("intermediate_size", 2048),
@@ -132,8 +138,8 @@ public sealed record ClipTextConfig(
     }
 }
 
-/// <summary>What a text encoder makes of a batch of B prompts of L tokens each.</summary>
-/// <param name="Penultimate">[B, L, D]: what the last layer takes (hidden_states[-2]); SDXL's conditioning.</param>
-/// <param name="Last">[B, L, D]: what the last layer makes, after the final norm.</param>
-/// <param name="Pooled">[B, P]: the last state at the end token, projected where the model has a projection (else P = D).</param>
+/// <summary>The result of a text encoder for B prompts of L tokens each.</summary>
+/// <param name="Penultimate">Input of the last layer (hidden_states[-2]), which SDXL uses: [B, L, D].</param>
+/// <param name="Last">Output of the last layer after the final norm: [B, L, D].</param>
+/// <param name="Pooled">The last state at the end token, projected if the model has a projection (otherwise P = D): [B, P].</param>
 public sealed record ClipTextStates(Tensor Penultimate, Tensor Last, Tensor Pooled);

@@ -2,13 +2,13 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Models;
 
-/// <summary>Both tokenizers and text encoders of an SDXL pipeline.</summary>
+/// <summary>The two tokenizers and text encoders of an SDXL pipeline.</summary>
 public sealed class PromptEncoder : IDisposable
 {
     private readonly (ClipTextEncoder Module, Weights Weights) _first, _second;
 
-    /// <summary>Takes the encoders' weights over: they are disposed with this.</summary>
-    /// <exception cref="ModelException">A tokenizer gives ids that its encoder does not know, or the prompts' lengths differ.</exception>
+    /// <summary>Takes ownership of the weights.</summary>
+    /// <exception cref="ModelException">A tokenizer does not match its encoder, or the prompt lengths of the tokenizers differ.</exception>
     public PromptEncoder(
         (ClipTokenizer First, ClipTokenizer Second) tokenizers,
         (ClipTextEncoder Module, Weights Weights) first,
@@ -17,28 +17,26 @@ public sealed class PromptEncoder : IDisposable
         Check("tokenizer", tokenizers.First, first.Module.Config);
         Check("tokenizer_2", tokenizers.Second, second.Module.Config);
         if (tokenizers.First.MaxLength != tokenizers.Second.MaxLength)
-        {
-            throw new ModelException("model_max_length of tokenizer and tokenizer_2 must be the same, and is "
-                + $"{tokenizers.First.MaxLength} and {tokenizers.Second.MaxLength}.");
-        }
+            throw new ModelException("tokenizer and tokenizer_2 must have the same model_max_length, "
+                + $"but have {tokenizers.First.MaxLength} and {tokenizers.Second.MaxLength}.");
         Tokenizers = tokenizers;
         (_first, _second) = (first, second);
     }
 
     public (ClipTokenizer First, ClipTokenizer Second) Tokenizers { get; }
 
-    /// <summary>Tokens of a prompt, padding included.</summary>
+    /// <summary>Number of tokens of a prompt, including padding.</summary>
     public int Length => Tokenizers.First.MaxLength;
 
-    /// <summary>Width of the hidden states: the U-Net's cross_attention_dim.</summary>
+    /// <summary>Width of the text states; equals cross_attention_dim of the U-Net.</summary>
     public int HiddenSize => _first.Module.Config.HiddenSize + _second.Module.Config.HiddenSize;
 
     /// <summary>Width of the pooled state.</summary>
     public int PooledSize => _second.Module.PooledSize;
 
-    /// <summary>Loads tokenizer, tokenizer_2, text_encoder and text_encoder_2 of a pipeline's folder.</summary>
-    /// <exception cref="ModelException">A folder or a configuration cannot be used.</exception>
-    /// <exception cref="CheckpointException">Weights cannot be used.</exception>
+    /// <summary>Loads tokenizer, tokenizer_2, text_encoder and text_encoder_2 from the folder of a pipeline.</summary>
+    /// <exception cref="ModelException">A folder or a configuration is not usable.</exception>
+    /// <exception cref="CheckpointException">Weights are not usable.</exception>
     public static PromptEncoder Load(string folder, Precision precision, TextCleaning cleaning = TextCleaning.Ftfy)
     {
         var tokenizers = (Tokenizer(folder, "tokenizer", cleaning), Tokenizer(folder, "tokenizer_2", cleaning));
@@ -57,7 +55,7 @@ public sealed class PromptEncoder : IDisposable
         }
     }
 
-    /// <summary>The ids of a prompt for both encoders; the first also tells what did not fit.</summary>
+    /// <summary>Tokenizes a prompt for both encoders.</summary>
     public (TokenizedPrompt First, TokenizedPrompt Second) Tokenize(string prompt) =>
         (Tokenizers.First.Tokenize(prompt), Tokenizers.Second.Tokenize(prompt));
 
@@ -67,7 +65,7 @@ public sealed class PromptEncoder : IDisposable
         using var mode = no_grad();
         using var scope = NewDisposeScope();
         var tokens = prompts.Select(Tokenize).ToArray();
-        // SDXL takes the pooled state of the second encoder alone, so that the first one's last layer need not run.
+        // SDXL uses only the second encoder's pooled state, so the last layer of the first encoder need not run.
         var first = _first.Module.Penultimate([.. tokens.Select(t => t.First.Ids)]);
         var second = _second.Module.Forward([.. tokens.Select(t => t.Second.Ids)]);
         var hidden = cat([first, second.Penultimate], -1);
@@ -94,22 +92,18 @@ public sealed class PromptEncoder : IDisposable
     private static void Check(string name, ClipTokenizer tokenizer, ClipTextConfig config)
     {
         if (tokenizer.VocabularySize > config.VocabularySize)
-        {
             throw new ModelException(
-                $"{name} gives ids up to {tokenizer.VocabularySize - 1}, and vocab_size of its text encoder is {config.VocabularySize}.");
-        }
+                $"{name} makes ids up to {tokenizer.VocabularySize - 1}, but vocab_size of its text encoder is {config.VocabularySize}.");
         if (tokenizer.MaxLength > config.MaxPositions)
-        {
             throw new ModelException(
-                $"{name} gives {tokenizer.MaxLength} ids (model_max_length), "
-                + $"and max_position_embeddings of its text encoder is {config.MaxPositions}.");
-        }
+                $"{name} makes {tokenizer.MaxLength} ids (model_max_length), "
+                + $"but max_position_embeddings of its text encoder is {config.MaxPositions}.");
     }
 }
 
-/// <summary>Prompts as SDXL's U-Net takes them.</summary>
-/// <param name="Hidden">[B, L, D1 + D2]: penultimate states of both encoders side by side.</param>
-/// <param name="Pooled">[B, P]: the second encoder's projected state at the end token.</param>
+/// <summary>Encoded prompts.</summary>
+/// <param name="Hidden">Penultimate states of both encoders side by side: [B, L, D1 + D2].</param>
+/// <param name="Pooled">Projected state of the second encoder at the end token: [B, P].</param>
 public sealed record TextEncoding(Tensor Hidden, Tensor Pooled) : IDisposable
 {
     public void Dispose()

@@ -5,59 +5,65 @@ using System.Text;
 namespace SaeUnbox.Models;
 
 /// <summary>
-/// Takes back the decoding of UTF-8 with a single-byte encoding (é read as Ã©), as ftfy 6.3 does: the whole text where one
-/// encoding explains all of it, else the sequences in it that look like nothing else.
+/// Repairs UTF-8 that was decoded with a single-byte encoding (é read as Ã©), like ftfy 6.3: the whole text if one encoding explains all of
+/// it, otherwise only the sequences that are clearly mojibake.
 /// </summary>
 internal static partial class Mojibake
 {
-    // Dashes, quotation marks and the like, which also stand for themselves beside mojibake.
+    // Dashes, quotation marks and similar characters that are also common next to mojibake.
     private const string OrdinaryPunctuation = "–—―‘’‚“”„•…";
 
     private static readonly Regex Embedded = BuildEmbedded();
 
+    /// <summary>Repairs the text until nothing changes or the budget is spent.</summary>
     public static string Fix(string text, WorkBudget budget)
     {
         while (budget.Spend(text.Length))
         {
             var repaired = FixOnce(text, budget);
-            if (repaired == text) break;
+            if (repaired == text)
+                break;
             text = repaired;
         }
         return text;
     }
 
-    /// <summary>C1 control characters are read as Windows-1252 has them, as browsers do.</summary>
+    /// <summary>Replaces C1 control characters by the characters of Windows-1252, like browsers.</summary>
     public static string FixC1(string text) => C1Control().Replace(text, match => CodePage.Windows1252.Decode(match.Value));
 
     private static string FixOnce(string text, WorkBudget budget)
     {
-        if (Ascii.IsValid(text) || !Badness.IsBad(text)) return text;
-
+        if (Ascii.IsValid(text) || !Badness.IsBad(text))
+            return text;
         string? latin1 = null;
         foreach (var page in CodePage.InOrder)
         {
-            if (page.Encode(text) is not { } bytes) continue;
-            if (page == CodePage.Latin1) latin1 = bytes;
-            if (Utf8Variants.Decode(RestoreBytes(bytes, page)) is { } decoded) return decoded;
+            if (page.Encode(text) is not { } bytes)
+                continue;
+            if (page == CodePage.Latin1)
+                latin1 = bytes;
+            if (Utf8Variants.Decode(RestoreBytes(bytes, page)) is { } decoded)
+                return decoded;
         }
 
         var inconsistent = Embedded.Replace(text, match => match.Length < text.Length && Badness.IsBad(match.Value)
             ? Fix(match.Value, budget)
             : match.Value);
-        if (inconsistent != text) return inconsistent;
-
+        if (inconsistent != text)
+            return inconsistent;
         if (latin1 is not null && !latin1.AsSpan().ContainsAny("\x81\x8D\x8F\x90\x9D"))
         {
-            // Strictly, without the sloppy page's meaning of the byte 1A.
+            // Undoes the special meaning of the byte 1A in sloppy pages.
             var windows = CodePage.Windows1252.Decode(latin1).Replace('\uFFFD', '\x1A');
-            if (windows != text) return windows;
+            if (windows != text)
+                return windows;
         }
         return FixC1(text);
     }
 
     private static string RestoreBytes(string bytes, CodePage page)
     {
-        // In MacRoman the pattern would take an en dash before a space.
+        // In MacRoman the pattern would match an en dash before a space.
         if (!page.IsMacRoman && SpaceForA0().IsMatch(bytes))
         {
             bytes = AGraveAsAWord().Replace(bytes, "\u00C3\u00A0 ");
@@ -68,7 +74,7 @@ internal static partial class Mojibake
 
     private static Regex BuildEmbedded()
     {
-        // Latin-1 and the Windows pages; MacRoman and the IBM PC's are too unlike them.
+        // Latin-1 and the Windows pages. MacRoman and code page 437 differ too much.
         var pages = CodePage.InOrder.Take(7).ToArray();
         string Class(int first, int last) => new(pages.SelectMany(page => page.Characters(first, last)).Distinct().ToArray());
         var continuation = "\u0080-\u00BF" + Class(0x80, 0xBF);
@@ -79,18 +85,18 @@ internal static partial class Mojibake
             RegexOptions.CultureInvariant);
     }
 
-    // UTF-8 in which a space stands for the byte A0, for lead bytes where that gives likely characters.
+    // UTF-8 with a space instead of the byte A0, after lead bytes for which the result is a likely character.
     [GeneratedRegex("[\u00C2\u00C3\u00C5\u00CE\u00D0\u00D9] "
         + "|[\u00E2\u00E3] [\u0080-\u0084\u0086-\u009F\u00A1-\u00BF]"
         + "|[\u00E0-\u00E3][\u0080-\u0084\u0086-\u009F\u00A1-\u00BF] "
         + "|\u00F0 [\u0080-\u00BF]{2}|\u00F0[\u0080-\u00BF] [\u0080-\u00BF]|\u00F0[\u0080-\u00BF]{2} ", RegexOptions.CultureInvariant)]
     private static partial Regex SpaceForA0();
 
-    // The word à, whose space is both its second byte and the space after it; not the beginning of some Portuguese words.
+    // The word à, where one space is both its second byte and the space after the word. Excludes the start of some Portuguese words.
     [GeneratedRegex("\u00C3 (?! |quele|quela|quilo|s )", RegexOptions.CultureInvariant)]
     private static partial Regex AGraveAsAWord();
 
-    // UTF-8 in which bytes are lost: 1A stands for one that was decoded to the replacement character, ? at most once for one.
+    // UTF-8 with lost bytes: 1A marks a byte that was decoded to the replacement character; a single ? can also mark one.
     [GeneratedRegex("[\u00C2-\u00DF]\u001A|[\u00C2\u00C3]\\?"
         + "|\u00ED[\u00A0-\u00AF][\u001A?]\u00ED[\u00B0-\u00BF][\u001A?\u0080-\u00BF]"
         + "|\u00ED[\u00A0-\u00AF][\u001A?\u0080-\u00BF]\u00ED[\u00B0-\u00BF][\u001A?]"
@@ -104,8 +110,8 @@ internal static partial class Mojibake
 }
 
 /// <summary>
-/// Tells whether a text looks as if it had been decoded with the wrong encoding: by neighbours that do not occur in ordinary
-/// text, such as an accented letter beside a currency sign. The classes and rules are those of ftfy 6.3.
+/// Detects text that was decoded with the wrong encoding, by character sequences that are rare in ordinary text, such as an accented letter
+/// next to a currency sign. The classes and rules are those of ftfy 6.3.
 /// </summary>
 internal static class Badness
 {
@@ -129,7 +135,7 @@ internal static class Badness
     private const string GreekContinuation = C1 + Bad + Opening + Closing + Currency + "°";
     private const string ArabicContinuation = Common + Currency + Bad + Numeric + Opening + "ŸŠ®°µ»";
 
-    // White space with the information separators; a code point, where . alone would be half of one.
+    // White space as in Python, and any code point except a line feed, where . would match only one surrogate.
     private const string Space = @"[\s\x1C-\x1F]";
     private const string Any = @"(?:[\uD800-\uDBFF][\uDC00-\uDFFF]|[^\n])";
 
@@ -153,7 +159,7 @@ internal static class Badness
         @$"[{Accented}][{Opening}{Closing}][\p{{L}}\p{{N}}_]",
         "[Œœ][^A-Za-z]",
         $"[{UpperAccented}]°",
-        // Two characters that Windows-1252 makes of one.
+        // Windows-1252: two characters from one.
         $"[ÂÃÎÐ][€œŠš¢£Ÿž\u00A0\u00AD®©°·»{Opening}{Closing}–—´]",
         "×[²³]",
         $"[ØÙ][{ArabicContinuation}][ØÙ][{ArabicContinuation}]",
@@ -167,7 +173,7 @@ internal static class Badness
         "вЂ",
         $"[ВГРС][{CyrillicContinuation}][ВГРС]",
         $"ГўВЂВ{Any}[A-Za-z ]",
-        // Windows-1252 once more: what is left of a no-break space.
+        // Windows-1252: the rest of a no-break space.
         "Ã[\u00A0¡]",
         $"[a-z]{Space}?[ÃÂ] ",
         "^[ÃÂ] ",
@@ -176,7 +182,7 @@ internal static class Badness
         "β€[™\u00A0Ά\u00AD®°]",
         $"[ΒΓΞΟ][{GreekContinuation}][ΒΓΞΟ]",
         "ā€",
-        // A letter beyond the first plane, whose category a regular expression over UTF-16 does not see. Must stay last.
+        // A character above U+FFFF, whose category IsBad checks because a regular expression over UTF-16 cannot. Must be last.
         $@"[{Accented}][{Opening}{Closing}](?<high>[\uD800-\uDBFF])[\uDC00-\uDFFF]"),
         RegexOptions.CultureInvariant);
 
@@ -184,18 +190,20 @@ internal static class Badness
     {
         for (var match = Suspicious.Match(text); match.Success; match = Suspicious.Match(text, match.Index + 1))
         {
-            if (match.Groups["high"] is not { Success: true } high) return true;
+            if (match.Groups["high"] is not { Success: true } high)
+                return true;
             if (CharUnicodeInfo.GetUnicodeCategory(text, high.Index) is <= UnicodeCategory.OtherLetter
-                or UnicodeCategory.DecimalDigitNumber or UnicodeCategory.LetterNumber or UnicodeCategory.OtherNumber) return true;
+                or UnicodeCategory.DecimalDigitNumber or UnicodeCategory.LetterNumber or UnicodeCategory.OtherNumber)
+                return true;
         }
         return false;
     }
 }
 
 /// <summary>
-/// A single-byte encoding that text may have been decoded with by mistake. Bytes are held as the characters U+0000 to U+00FF of
-/// a string, so that regular expressions work on them. A sloppy page takes a byte it has no character for as the control
-/// character of the same number (as browsers do), and encodes a replacement character as the byte 1A.
+/// A single-byte encoding that may have been used by mistake. Bytes are represented by the characters U+0000 to U+00FF of a string, so that
+/// regular expressions work on them. A sloppy page decodes an undefined byte to the control character of the same number, like browsers,
+/// and encodes U+FFFD as the byte 1A.
 /// </summary>
 internal sealed class CodePage
 {
@@ -204,7 +212,7 @@ internal sealed class CodePage
     public static readonly CodePage Latin1 = new(28591);
     public static readonly CodePage Windows1252 = new(1252, isSloppy: true);
 
-    /// <summary>The order in which repairs are tried; MacRoman and the IBM PC's come last.</summary>
+    /// <summary>All pages in the order in which repairs try them.</summary>
     public static readonly IReadOnlyList<CodePage> InOrder =
     [
         Latin1, Windows1252, new(1251, isSloppy: true), new(1250, isSloppy: true), new(1253, isSloppy: true),
@@ -222,45 +230,51 @@ internal sealed class CodePage
         for (var value = 0; value < 256; value++)
         {
             var character = encoding.GetString([(byte)value])[0];
-            // .NET gives holes of the Windows pages private use characters; the Mac's own logo is one, too, and meant.
+            // .NET decodes undefined bytes of the Windows pages to private use characters. The Apple logo in MacRoman is a real one.
             var isHole = isSloppy && character is >= '\uF8F9' and <= '\uF8FD';
             _characters[value] = isHole ? (char)value : character;
         }
-        if (isSloppy) _characters[Substitute] = Replacement;
-        if (IsMacRoman) _characters[0xBD] = '\u03A9'; // the Greek capital omega, as Apple's table has it, for the ohm sign
-        for (var value = 0; value < 256; value++) _bytes.TryAdd(_characters[value], (char)value);
+        if (isSloppy)
+            _characters[Substitute] = Replacement;
+        if (IsMacRoman)
+            _characters[0xBD] = '\u03A9'; // capital omega, as in Apple's table, instead of the ohm sign
+        for (var value = 0; value < 256; value++)
+            _bytes.TryAdd(_characters[value], (char)value);
     }
 
     public bool IsSloppy { get; }
 
     public bool IsMacRoman { get; }
 
-    /// <summary>The characters of the bytes from <paramref name="first"/> to <paramref name="last"/>.</summary>
+    /// <summary>The characters of a range of bytes, including both ends.</summary>
     public IEnumerable<char> Characters(int first, int last) => _characters[first..(last + 1)];
 
-    /// <summary>The bytes that decode to <paramref name="text"/>, or null where a character is not of this page.</summary>
+    /// <summary>The bytes that decode to <paramref name="text"/>; null if a character is not in this page.</summary>
     public string? Encode(string text)
     {
         var bytes = new char[text.Length];
         for (var i = 0; i < text.Length; i++)
         {
-            if (!_bytes.TryGetValue(text[i], out bytes[i])) return null;
+            if (!_bytes.TryGetValue(text[i], out bytes[i]))
+                return null;
         }
         return new string(bytes);
     }
 
     public string Decode(string bytes) => string.Create(bytes.Length, bytes, (span, source) =>
     {
-        for (var i = 0; i < span.Length; i++) span[i] = _characters[source[i]];
+        for (var i = 0; i < span.Length; i++)
+            span[i] = _characters[source[i]];
     });
 }
 
 /// <summary>
-/// Strict UTF-8 of bytes held as characters; where the bytes C0 or ED occur, also Java's two-byte zero and surrogate pairs
-/// encoded one by one (CESU-8).
+/// Decodes strict UTF-8 from bytes represented as characters. It also accepts Java's two-byte zero, which starts with C0, and surrogate
+/// pairs encoded one by one (CESU-8), which start with ED.
 /// </summary>
 internal static class Utf8Variants
 {
+    /// <summary>The text; null if the bytes are not valid.</summary>
     public static string? Decode(string bytes)
     {
         var text = new StringBuilder(bytes.Length);
@@ -272,15 +286,16 @@ internal static class Utf8Variants
             else if (bytes[i] == '\xED' && IsPair(bytes, i)) (length, codePoint) = (6, Pair(bytes, i));
             else continue;
 
-            if (!AppendUtf8(text, bytes, start, i)) return null;
-            if (codePoint == 0) text.Append('\0'); else text.Append(char.ConvertFromUtf32(codePoint));
+            if (!AppendUtf8(text, bytes, start, i))
+                return null;
+            text.Append(char.ConvertFromUtf32(codePoint));
             start = i + length;
             i = start - 1;
         }
         return AppendUtf8(text, bytes, start, bytes.Length) ? text.ToString() : null;
     }
 
-    // The reference's patterns take a line feed that ends the text for the end: both sequences may lack their last byte there.
+    // In ftfy's patterns $ also matches before a final line feed, so a sequence may lack its last byte there.
     private static bool IsZero(string bytes, int i) => i + 1 < bytes.Length && (bytes[i + 1] == '\x80' || EndsAt(bytes, i + 1));
 
     private static bool IsPair(string bytes, int i) => i + 5 < bytes.Length
@@ -298,7 +313,8 @@ internal static class Utf8Variants
     private static bool AppendUtf8(StringBuilder text, string bytes, int start, int end)
     {
         var chunk = Encoding.Latin1.GetBytes(bytes, start, end - start);
-        if (!System.Text.Unicode.Utf8.IsValid(chunk)) return false;
+        if (!System.Text.Unicode.Utf8.IsValid(chunk))
+            return false;
         text.Append(Encoding.UTF8.GetString(chunk));
         return true;
     }

@@ -5,13 +5,13 @@ using System.Text;
 namespace SaeUnbox.Models;
 
 /// <summary>
-/// What ftfy.fix_text (6.3, default settings) does: decodes HTML references, takes back wrong decodings, and replaces
-/// typographic forms by plain ones, again and again until nothing changes, line by line.
+/// Repairs text like ftfy.fix_text (version 6.3, default settings): decodes HTML character references, repairs mojibake and replaces
+/// typographic characters by plain ones. It repeats this for each line until nothing changes.
 /// </summary>
 internal static class TextRepair
 {
-    private const int LongestSegment = 1_000_000; // code points
-    private const long Budget = 10_000_000;
+    private const int MaxSegmentLength = 1_000_000; // code points
+    private const long Budget = 10_000_000; // characters
 
     public static string Fix(string text)
     {
@@ -22,7 +22,7 @@ internal static class TextRepair
         {
             var end = SegmentEnd(text, start);
             var segment = text[start..end];
-            // A literal < says that references are meant: from this line on.
+            // A literal < means that the text is HTML, whose references are intended; this applies from this line on.
             isHtml |= segment.Contains('<');
             result.Append(FixSegment(segment, !isHtml, budget));
             start = end;
@@ -33,9 +33,10 @@ internal static class TextRepair
     private static int SegmentEnd(string text, int start)
     {
         var end = text.IndexOf('\n', start) is var lineFeed and >= 0 ? lineFeed + 1 : text.Length;
-        if (end - start <= LongestSegment) return end;
+        if (end - start <= MaxSegmentLength)
+            return end;
         var cut = start;
-        for (var count = 0; count < LongestSegment && cut < end; count++)
+        for (var count = 0; count < MaxSegmentLength && cut < end; count++)
         {
             CodePoints.At(text, cut, out var length);
             cut += length;
@@ -48,7 +49,8 @@ internal static class TextRepair
         while (budget.Spend(text.Length))
         {
             var before = text;
-            if (decodeReferences) text = HtmlEntities.Decode(text);
+            if (decodeReferences)
+                text = HtmlEntities.Decode(text);
             text = Mojibake.Fix(text, budget);
             text = Mojibake.FixC1(text);
             text = CharacterForms.SplitLigatures(text);
@@ -59,35 +61,37 @@ internal static class TextRepair
             text = CharacterForms.RemoveTerminalEscapes(text);
             text = CharacterForms.RemoveControls(text);
             text = CanonicalForm.Compose(text);
-            if (text == before) break;
+            if (text == before)
+                break;
         }
         return text;
     }
 }
 
 /// <summary>
-/// Bounds the characters that repairs may look at. Repairs are repeated until nothing changes, and a hostile text can make every
-/// pass uncover one more: such a text is left as far repaired as the budget went. Ordinary text takes two passes.
+/// Limits the number of characters that all repairs of a text may process. A hostile text could need one more pass after each pass; it
+/// stays partly repaired. Ordinary text takes two passes.
 /// </summary>
 internal sealed class WorkBudget(long characters)
 {
     private long _left = characters;
 
+    /// <summary>Takes this many characters from the budget. False if it is exhausted.</summary>
     public bool Spend(int characters) => (_left -= characters + 1) >= 0;
 }
 
 /// <summary>
-/// Character references of HTML that end in a semicolon, the standard's whole list (System.Net.WebUtility knows only HTML 4's),
-/// and those written all in capitals where that is no other reference: &amp;EACUTE; for the capital letter.
+/// Decodes HTML character references that end in a semicolon. It knows all of HTML 5 (System.Net.WebUtility knows only HTML 4), and names
+/// in capitals for capital letters, such as &amp;EACUTE;.
 /// </summary>
 internal static partial class HtmlEntities
 {
-    // References the standard also takes without a semicolon: a name in capitals that begins with one already means that.
+    // HTML also accepts these without a semicolon, so a name in capitals that starts with one already has another meaning.
     private static readonly string[] Bare = ["AMP", "COPY", "ETH", "GT", "LT", "QUOT", "REG", "THORN"];
 
     private static readonly Dictionary<string, string> Named = ReadNames();
 
-    /// <summary>Decodes every reference once; what a decoded one spells is left for the next call.</summary>
+    /// <summary>Decodes each reference once. References in the result are left for the next call.</summary>
     public static string Decode(string text) => text.Contains('&') ? Reference().Replace(text, Decode) : text;
 
     private static string Decode(Match reference)
@@ -102,17 +106,20 @@ internal static partial class HtmlEntities
     private static string? DecodeNumber(ReadOnlySpan<char> digits)
     {
         var isHex = digits[0] is 'x' or 'X';
-        if (isHex) digits = digits[1..];
-        if (digits.IsEmpty) return null;
+        if (isHex)
+            digits = digits[1..];
+        if (digits.IsEmpty)
+            return null;
         long number = 0;
         foreach (var digit in digits)
         {
-            if (!(isHex ? char.IsAsciiHexDigit(digit) : char.IsAsciiDigit(digit))) return null;
+            if (!(isHex ? char.IsAsciiHexDigit(digit) : char.IsAsciiDigit(digit)))
+                return null;
             number = Math.Min(number * (isHex ? 16 : 10) + Convert.ToInt32(digit.ToString(), 16), 0x110000);
         }
         return number switch
         {
-            ';' => null, // the reference keeps a reference that would decode to its own end mark
+            ';' => null, // ftfy keeps a reference that would decode to a semicolon
             0 or (>= 0xD800 and <= 0xDFFF) or > 0x10FFFF => "\uFFFD",
             >= 0x80 and <= 0x9F => CodePage.Windows1252.Decode(((char)number).ToString()),
             < ' ' and not ('\t' or '\n' or '\f' or '\r') or 0x7F or (>= 0xFDD0 and <= 0xFDEF) => "",
@@ -128,13 +135,15 @@ internal static partial class HtmlEntities
         {
             var parts = line.Split(' ');
             var value = new StringBuilder();
-            foreach (var part in parts[1..]) value.AppendCodePoint(int.Parse(part, NumberStyles.HexNumber, CultureInfo.InvariantCulture));
+            foreach (var part in parts[1..])
+                value.AppendCodePoint(int.Parse(part, NumberStyles.HexNumber, CultureInfo.InvariantCulture));
             names.Add(parts[0], value.ToString());
         }
         foreach (var (name, value) in names.Where(entry => !entry.Key.Any(char.IsAsciiLetterUpper)).ToArray())
         {
             var capitals = name.ToUpperInvariant();
-            if (!Bare.Any(bare => capitals.StartsWith(bare, StringComparison.Ordinal))) names.TryAdd(capitals, ToUpper(value));
+            if (!Bare.Any(bare => capitals.StartsWith(bare, StringComparison.Ordinal)))
+                names.TryAdd(capitals, ToUpper(value));
         }
         return names;
     }
@@ -150,15 +159,15 @@ internal static partial class HtmlEntities
     private static partial Regex Reference();
 }
 
-/// <summary>Forms of characters that stand for plainer ones: ligatures, widths, quotation marks, line ends, controls.</summary>
+/// <summary>Replaces typographic characters by plain ones and removes invisible ones.</summary>
 internal static class CharacterForms
 {
-    // U+FF61 to U+FF9F and U+FFE0 to U+FFEE; ? marks a place without a character.
+    // U+FF61 to U+FF9F, and U+FFE0 to U+FFEE with ? for the undefined character.
     private const string HalfwidthKatakana =
         "。「」、・ヲァィゥェォャュョッーアイウエオカキクケコサシスセソタチツテトナニヌネノハヒフヘホマミムメモヤユヨラリルレロワン\u3099\u309A";
     private const string HalfwidthSymbols = "¢£¬\u00AF¦¥₩?│←↑→↓■○";
 
-    // U+FFA1 to U+FFBE: the consonants of Hangul as conjoining letters, in the order of the compatibility letters.
+    // U+FFA1 to U+FFBE: offsets of the conjoining Hangul consonants from U+1100.
     private static ReadOnlySpan<byte> HalfwidthConsonants =>
     [
         0x00, 0x01, 0xAA, 0x02, 0xAC, 0xAD, 0x03, 0x04, 0x05, 0xB0, 0xB1, 0xB2, 0xB3, 0xB4, 0xB5,
@@ -167,11 +176,12 @@ internal static class CharacterForms
 
     public static string SplitLigatures(string text)
     {
-        if (!text.AsSpan().ContainsAny(Ligatures)) return text;
+        if (!text.AsSpan().ContainsAny(Ligatures))
+            return text;
         var split = new StringBuilder(text.Length + 16);
         foreach (var c in text)
         {
-            if (Parts(c) is { } parts) split.Append(parts); else split.Append(c);
+            split.Append(Parts(c) ?? c.ToString());
         }
         return split.ToString();
     }
@@ -187,14 +197,15 @@ internal static class CharacterForms
         _ => null,
     };
 
-    /// <summary>Full-width letters and half-width katakana and Hangul to their ordinary widths.</summary>
+    /// <summary>Converts full-width letters, and half-width katakana and Hangul, to their usual widths.</summary>
     public static string NormalizeWidth(string text)
     {
-        if (!text.AsSpan().ContainsAnyInRange('\u3000', '\uFFEE')) return text;
+        if (!text.AsSpan().ContainsAnyInRange('\u3000', '\uFFEE'))
+            return text;
         var normal = new StringBuilder(text.Length);
         foreach (var c in text)
         {
-            if (c == '\uFFE3') normal.Append(" \u0304"); else normal.Append(OrdinaryWidth(c));
+            normal.Append(c == '\uFFE3' ? " \u0304" : OrdinaryWidth(c).ToString());
         }
         return normal.ToString();
     }
@@ -208,7 +219,7 @@ internal static class CharacterForms
         >= '\uFF61' and <= '\uFF9F' => HalfwidthKatakana[c - 0xFF61],
         '\uFFA0' => '\u1160',
         >= '\uFFA1' and <= '\uFFBE' => (char)(0x1100 + HalfwidthConsonants[c - 0xFFA1]),
-        // The vowels stand in rows of six with two places free after each.
+        // Each group of eight has six vowels after two undefined characters.
         >= '\uFFC2' and <= '\uFFDC' when (c - 0xFFC0) % 8 >= 2 => (char)(0x1161 + (c - 0xFFC0) / 8 * 6 + (c - 0xFFC0) % 8 - 2),
         >= '\uFFE0' and <= '\uFFEE' and not '\uFFE7' => HalfwidthSymbols[c - 0xFFE0],
         _ => c,
@@ -216,7 +227,8 @@ internal static class CharacterForms
 
     public static string StraightenQuotes(string text)
     {
-        if (!text.AsSpan().ContainsAnyInRange('\u02BC', '\u201F')) return text;
+        if (!text.AsSpan().ContainsAnyInRange('\u02BC', '\u201F'))
+            return text;
         return string.Create(text.Length, text, (span, source) =>
         {
             for (var i = 0; i < span.Length; i++)
@@ -234,46 +246,56 @@ internal static class CharacterForms
     public static string UnifyLineBreaks(string text) =>
         text.Replace("\r\n", "\n").Replace('\r', '\n').Replace('\u2028', '\n').Replace('\u2029', '\n').Replace('\u0085', '\n');
 
-    /// <summary>Halves of surrogate pairs that stand alone become the replacement character.</summary>
+    /// <summary>Replaces lone surrogates by U+FFFD.</summary>
     public static string ReplaceLoneSurrogates(string text)
     {
-        if (!text.AsSpan().ContainsAnyInRange('\uD800', '\uDFFF')) return text;
+        if (!text.AsSpan().ContainsAnyInRange('\uD800', '\uDFFF'))
+            return text;
         var whole = new StringBuilder(text.Length);
-        foreach (var rune in text.EnumerateRunes()) whole.AppendCodePoint(rune.Value);
+        foreach (var rune in text.EnumerateRunes())
+            whole.AppendCodePoint(rune.Value);
         return whole.ToString();
     }
 
-    /// <summary>Takes out colour and cursor sequences of terminals: escape, [, digits and semicolons, a letter.</summary>
+    /// <summary>Removes terminal escape sequences: escape, [, digits and semicolons, a letter.</summary>
     public static string RemoveTerminalEscapes(string text)
     {
-        if (!text.Contains("\x1B[", StringComparison.Ordinal)) return text;
+        if (!text.Contains("\x1B[", StringComparison.Ordinal))
+            return text;
         var kept = new StringBuilder(text.Length);
         for (var i = 0; i < text.Length; i++)
         {
-            if (text[i] == '\x1B' && EscapeEnd(text, i) is var end and > 0) i = end; else kept.Append(text[i]);
+            if (text[i] == '\x1B' && EscapeEnd(text, i) is var end and > 0)
+                i = end;
+            else
+                kept.Append(text[i]);
         }
         return kept.ToString();
     }
 
     private static int EscapeEnd(string text, int start)
     {
-        if (start + 1 >= text.Length || text[start + 1] != '[') return -1;
+        if (start + 1 >= text.Length || text[start + 1] != '[')
+            return -1;
         for (int i = start + 2, length; i < text.Length; i += length)
         {
             var codePoint = CodePoints.At(text, i, out length);
-            if (codePoint < 128 && char.IsAsciiLetter((char)codePoint)) return i;
-            if (codePoint != ';' && !(codePoint < 0x10000 ? char.IsDigit((char)codePoint) : char.IsDigit(text, i))) return -1;
+            if (codePoint < 128 && char.IsAsciiLetter((char)codePoint))
+                return i;
+            if (codePoint != ';' && !(codePoint < 0x10000 ? char.IsDigit((char)codePoint) : char.IsDigit(text, i)))
+                return -1;
         }
         return -1;
     }
 
-    /// <summary>Takes out controls without a visible effect; white space, C1 controls and joiners stay.</summary>
+    /// <summary>Removes control characters that have no visible effect. White space, C1 controls and joiners stay.</summary>
     public static string RemoveControls(string text)
     {
         var kept = new StringBuilder(text.Length);
         foreach (var c in text)
         {
-            if (!IsSuperfluous(c)) kept.Append(c);
+            if (!IsSuperfluous(c))
+                kept.Append(c);
         }
         return kept.Length == text.Length ? text : kept.ToString();
     }

@@ -3,8 +3,8 @@ using System.Text;
 namespace SaeUnbox.Models;
 
 /// <summary>
-/// CLIP's tokenizer: special tokens are found as written, the text between them is cleaned, split into words and each word into
-/// byte pairs. Gives the ids of transformers' CLIPTokenizer (the slow one, which diffusers' pipelines name).
+/// The tokenizer of CLIP: matches special tokens literally, cleans the text between them, splits it into words and each word into byte
+/// pairs. It makes the same ids as the class CLIPTokenizer of transformers.
 /// </summary>
 public sealed class ClipTokenizer
 {
@@ -22,10 +22,10 @@ public sealed class ClipTokenizer
 
     public TextCleaning Cleaning { get; }
 
-    /// <summary>Number of ids of every prompt, with start and end token and padding (model_max_length).</summary>
+    /// <summary>Number of ids of each prompt, including start and end token and padding (model_max_length).</summary>
     public int MaxLength => _files.MaxLength;
 
-    /// <summary>The largest id and one: an embedding needs at least as many rows.</summary>
+    /// <summary>The largest id plus one. The token embedding needs at least this many rows.</summary>
     public int VocabularySize => _files.VocabularySize;
 
     public int StartId => _files.StartId;
@@ -34,14 +34,15 @@ public sealed class ClipTokenizer
 
     public int PadId => _files.PadId;
 
-    /// <summary>Reads a folder: vocab.json, merges.txt and, where they exist, tokenizer_config.json and special_tokens_map.json.</summary>
-    /// <exception cref="ModelException">A file is missing or malformed; the message names it.</exception>
+    /// <summary>Reads vocab.json, merges.txt and, if they exist, tokenizer_config.json and special_tokens_map.json.</summary>
+    /// <exception cref="ModelException">A file is missing or malformed.</exception>
     public static ClipTokenizer Load(string folder, TextCleaning cleaning = TextCleaning.Ftfy) =>
         new(TokenizerFiles.Read(folder), cleaning);
 
-    /// <summary>A text without special tokens as it is split into words: cleaned and in lower case.</summary>
+    /// <summary>Cleans a text without special tokens and converts it to lower case.</summary>
     public string Clean(string text) => PromptText.Clean(text, Cleaning);
 
+    /// <summary>Converts a prompt to exactly <see cref="MaxLength"/> ids.</summary>
     public TokenizedPrompt Tokenize(string prompt)
     {
         var pieces = new List<string>();
@@ -49,7 +50,7 @@ public sealed class ClipTokenizer
         var start = 0;
         for (var i = 0; i < prompt.Length;)
         {
-            if (SpecialAt(prompt, i) is not { } special)
+            if (FindSpecial(prompt, i) is not { } special)
             {
                 i++;
                 continue;
@@ -63,10 +64,10 @@ public sealed class ClipTokenizer
 
         var kept = Math.Min(ids.Count, MaxLength - 2);
         var padding = Enumerable.Repeat(PadId, MaxLength - 2 - kept);
-        return new TokenizedPrompt([StartId, .. ids.Take(kept), EndId, .. padding], pieces, ids.Count + 2, Spell(pieces.Skip(kept)));
+        return new TokenizedPrompt([StartId, .. ids.Take(kept), EndId, .. padding], pieces, ids.Count + 2, Join(pieces.Skip(kept)));
     }
 
-    private KeyValuePair<string, int>? SpecialAt(string text, int index)
+    private KeyValuePair<string, int>? FindSpecial(string text, int index)
     {
         foreach (var token in _special)
         {
@@ -79,55 +80,58 @@ public sealed class ClipTokenizer
     {
         foreach (var word in WordSplitter.Split(Clean(text)))
         {
-            // The two marks are found here, too, where they were written in capitals.
-            IReadOnlyList<string> split = word is WordSplitter.Start or WordSplitter.End ? [word] : _pairs.Split(ByteAlphabet.Encode(word));
+            // Start and end tokens in capital letters only match here, after the text is in lower case.
+            IReadOnlyList<string> split = word is WordSplitter.Start or WordSplitter.End
+                ? [word]
+                : _pairs.Split(ByteAlphabet.Encode(word));
             pieces.AddRange(split);
-            ids.AddRange(split.Select(_files.IdOf));
+            ids.AddRange(split.Select(_files.FindId));
         }
     }
 
-    private static string Spell(IEnumerable<string> pieces) =>
+    private static string Join(IEnumerable<string> pieces) =>
         ByteAlphabet.Decode(string.Concat(pieces)).Replace(BytePairs.EndOfWord, " ").Trim();
 }
 
 /// <summary>A prompt as token ids.</summary>
-/// <param name="Ids">Start token, the prompt's, end token, padding: as many as the tokenizer's MaxLength.</param>
-/// <param name="Pieces">The prompt's pieces of words, special tokens as they are written; all of them, before any was cut off.</param>
-/// <param name="Length">Number of ids with start and end token, before any was cut off.</param>
-/// <param name="Ignored">The words that did not fit, as text; empty where all did. The first may be the rest of a word.</param>
+/// <param name="Ids">Start token, prompt, end token and padding; MaxLength of the tokenizer in total.</param>
+/// <param name="Pieces">The word pieces and special tokens of the whole prompt, including those that did not fit.</param>
+/// <param name="Length">Number of ids of the whole prompt, including start and end token.</param>
+/// <param name="Ignored">The text that did not fit; it can start in the middle of a word. Empty if everything fits.</param>
 public sealed record TokenizedPrompt(IReadOnlyList<int> Ids, IReadOnlyList<string> Pieces, int Length, string Ignored)
 {
     public bool IsTruncated => Length > Ids.Count;
 
-    /// <summary>A message for the person who wrote the prompt, or null where all of it is used.</summary>
+    /// <summary>A message for the user if the prompt does not fit; otherwise null.</summary>
     public string? Warning => IsTruncated
         ? $"The prompt is longer than {Ids.Count} tokens ({Length}); these words were ignored: {Ignored}"
         : null;
 }
 
 /// <summary>
-/// Byte-pair encoding (Sennrich et al., arXiv 1508.07909) with an end-of-word mark: of all neighbours the pair of the lowest rank
-/// is joined wherever it stands, from left to right, until no pair has a rank. A heap over a linked list: n log n for a word of n.
+/// Byte-pair encoding (arXiv 1508.07909) with an end-of-word mark. It repeatedly merges all occurrences, from left to right, of the
+/// neighbouring pair with the lowest rank, until no pair has a rank. A heap over a linked list makes it O(n log n) for n characters.
 /// </summary>
 internal sealed class BytePairs
 {
     public const string EndOfWord = "</w>";
 
-    private const int Unknown = -1, Gone = -2;
+    private const int Unknown = -1, Removed = -2;
 
     private readonly Dictionary<string, int> _symbols = [];
     private readonly List<string> _names = [];
     private readonly Dictionary<(int Left, int Right), (int Rank, int Joined)> _merges = [];
 
-    /// <param name="merges">Pairs in the order of their ranks.</param>
+    /// <param name="merges">Pairs in order of rank.</param>
     public BytePairs(IEnumerable<(string Left, string Right)> merges)
     {
         var rank = 0;
-        // A pair that is listed twice has its last rank.
-        foreach (var (left, right) in merges) _merges[(Symbol(left), Symbol(right))] = (rank++, Symbol(left + right));
+        // If a pair is listed twice, its last rank counts.
+        foreach (var (left, right) in merges)
+            _merges[(Symbol(left), Symbol(right))] = (rank++, Symbol(left + right));
     }
 
-    /// <summary>The pieces of a word spelt in the byte alphabet; the last one ends in &lt;/w&gt;.</summary>
+    /// <summary>Splits a word in the byte alphabet into pieces. The last one ends in &lt;/w&gt;.</summary>
     public IReadOnlyList<string> Split(string word)
     {
         var pieces = new Piece[word.Length];
@@ -137,59 +141,67 @@ internal sealed class BytePairs
             var symbol = _symbols.GetValueOrDefault(text, Unknown);
             pieces[i] = new Piece { Symbol = symbol, Text = symbol == Unknown ? text : null, Previous = i - 1, Next = i + 1 };
         }
-        Join(pieces);
+        Merge(pieces);
         var result = new List<string>();
-        for (var i = 0; i < pieces.Length; i = pieces[i].Next) result.Add(pieces[i].Text ?? _names[pieces[i].Symbol]);
+        for (var i = 0; i < pieces.Length; i = pieces[i].Next)
+            result.Add(pieces[i].Text ?? _names[pieces[i].Symbol]);
         return result;
     }
 
-    private void Join(Piece[] pieces)
+    private void Merge(Piece[] pieces)
     {
         var queue = new PriorityQueue<(int Left, int LeftSymbol, int RightSymbol), (int Rank, int Left)>();
-        var joined = new List<int>();
-        for (var i = 0; i < pieces.Length; i++) Enqueue(i);
+        var merged = new List<int>();
+        for (var i = 0; i < pieces.Length; i++)
+            Enqueue(i);
 
         while (queue.TryPeek(out _, out var lowest))
         {
-            // Pairs that the joins of this rank create wait for its end, even those of a lower rank.
+            // New pairs are queued only after all merges of this rank, even if their rank is lower.
             while (queue.TryPeek(out var pair, out var next) && next.Rank == lowest.Rank)
             {
                 queue.Dequeue();
-                if (TryJoin(pieces, pair.Left, pair.LeftSymbol, pair.RightSymbol)) joined.Add(pair.Left);
+                if (TryMerge(pieces, pair.Left, pair.LeftSymbol, pair.RightSymbol))
+                    merged.Add(pair.Left);
             }
-            foreach (var left in joined)
+            foreach (var left in merged)
             {
                 Enqueue(left);
-                if (pieces[left].Previous >= 0) Enqueue(pieces[left].Previous);
+                if (pieces[left].Previous >= 0)
+                    Enqueue(pieces[left].Previous);
             }
-            joined.Clear();
+            merged.Clear();
         }
 
         void Enqueue(int left)
         {
             var right = pieces[left].Next;
-            if (right >= pieces.Length) return;
+            if (right >= pieces.Length)
+                return;
             var (leftSymbol, rightSymbol) = (pieces[left].Symbol, pieces[right].Symbol);
-            if (!_merges.TryGetValue((leftSymbol, rightSymbol), out var merge)) return;
-            queue.Enqueue((left, leftSymbol, rightSymbol), (merge.Rank, left));
+            if (_merges.TryGetValue((leftSymbol, rightSymbol), out var merge))
+                queue.Enqueue((left, leftSymbol, rightSymbol), (merge.Rank, left));
         }
     }
 
-    private bool TryJoin(Piece[] pieces, int left, int leftSymbol, int rightSymbol)
+    private bool TryMerge(Piece[] pieces, int left, int leftSymbol, int rightSymbol)
     {
         var right = pieces[left].Next;
-        if (right >= pieces.Length || pieces[left].Symbol != leftSymbol || pieces[right].Symbol != rightSymbol) return false;
+        if (right >= pieces.Length || pieces[left].Symbol != leftSymbol || pieces[right].Symbol != rightSymbol)
+            return false;
         var after = pieces[right].Next;
         pieces[left].Symbol = _merges[(leftSymbol, rightSymbol)].Joined;
         pieces[left].Next = after;
-        pieces[right].Symbol = Gone;
-        if (after < pieces.Length) pieces[after].Previous = left;
+        pieces[right].Symbol = Removed;
+        if (after < pieces.Length)
+            pieces[after].Previous = left;
         return true;
     }
 
     private int Symbol(string name)
     {
-        if (_symbols.TryGetValue(name, out var symbol)) return symbol;
+        if (_symbols.TryGetValue(name, out var symbol))
+            return symbol;
         _names.Add(name);
         return _symbols[name] = _names.Count - 1;
     }
@@ -202,8 +214,8 @@ internal sealed class BytePairs
 }
 
 /// <summary>
-/// The 256 printable characters that stand for bytes in GPT-2's and CLIP's vocabularies: a printable byte of Latin-1 stands for
-/// itself, the others, in order, are the characters from U+0100 on.
+/// The 256 printable characters that represent bytes in the vocabularies of GPT-2 and CLIP. Printable bytes of Latin-1 represent
+/// themselves; the others are represented by U+0100 and up, in order.
 /// </summary>
 internal static class ByteAlphabet
 {
@@ -213,14 +225,16 @@ internal static class ByteAlphabet
 
     public static string Encode(string word) => string.Concat(Encoding.UTF8.GetBytes(word).Select(value => Characters[value]));
 
-    /// <summary>The text that characters of the alphabet spell; incomplete UTF-8 becomes the replacement character.</summary>
+    /// <summary>Decodes characters of the alphabet to text. Invalid UTF-8 becomes U+FFFD.</summary>
     public static string Decode(string characters)
     {
         var bytes = new List<byte>(characters.Length);
         foreach (var c in characters)
         {
-            if (Bytes.TryGetValue(c, out var value)) bytes.Add(value);
-            else bytes.AddRange(Encoding.UTF8.GetBytes([c]));
+            if (Bytes.TryGetValue(c, out var value))
+                bytes.Add(value);
+            else
+                bytes.AddRange(Encoding.UTF8.GetBytes([c]));
         }
         return Encoding.UTF8.GetString([.. bytes]);
     }
@@ -239,8 +253,8 @@ internal static class ByteAlphabet
 }
 
 /// <summary>
-/// Splits cleaned text as CLIP does: the two marks, English contractions, runs of letters, single digits, runs of anything else.
-/// By hand, since .NET's regular expressions see the halves of letters beyond the first plane.
+/// Splits clean text like CLIP: start and end token, English contractions, runs of letters, single digits, runs of other characters.
+/// Regular expressions of .NET cannot do this, because they see surrogates instead of the letters above U+FFFF.
 /// </summary>
 internal static class WordSplitter
 {
@@ -253,7 +267,8 @@ internal static class WordSplitter
         for (var i = 0; i < text.Length;)
         {
             var length = WordLength(text, i, out var isSpace);
-            if (!isSpace) yield return text.Substring(i, length);
+            if (!isSpace)
+                yield return text.Substring(i, length);
             i += length;
         }
     }
@@ -262,16 +277,19 @@ internal static class WordSplitter
     {
         var codePoint = CodePoints.At(text, start, out var length);
         isSpace = CodePoints.IsSpace(codePoint);
-        if (isSpace || CodePoints.IsNumber(codePoint)) return length;
-        if (IsLetter(codePoint)) return RunLength(text, start, IsLetter);
+        if (isSpace || CodePoints.IsNumber(codePoint))
+            return length;
+        if (IsLetter(codePoint))
+            return RunLength(text, start, IsLetter);
         foreach (var word in Whole)
         {
-            if (StartsWith(text, start, word)) return word.Length;
+            if (StartsWith(text, start, word))
+                return word.Length;
         }
         return RunLength(text, start, IsMark);
     }
 
-    // Ignoring case, the combining iota below is the letter iota.
+    // CLIP's pattern ignores case, which makes the combining iota U+0345 a letter.
     private static bool IsLetter(int codePoint) => CodePoints.IsLetter(codePoint) || codePoint == 0x345;
 
     private static bool IsMark(int codePoint) =>
@@ -280,17 +298,20 @@ internal static class WordSplitter
     private static int RunLength(string text, int start, Predicate<int> belongs)
     {
         var i = start;
-        while (i < text.Length && belongs(CodePoints.At(text, i, out var length))) i += length;
+        while (i < text.Length && belongs(CodePoints.At(text, i, out var length)))
+            i += length;
         return i - start;
     }
 
-    // The text is in lower case; the long s is the one other character that equals a letter of these words but for case.
+    // The text is in lower case. The pattern ignores case, so the long s also matches s.
     private static bool StartsWith(string text, int start, string word)
     {
-        if (start + word.Length > text.Length) return false;
+        if (start + word.Length > text.Length)
+            return false;
         for (var i = 0; i < word.Length; i++)
         {
-            if (text[start + i] != word[i] && !(word[i] == 's' && text[start + i] == 'ſ')) return false;
+            if (text[start + i] != word[i] && !(word[i] == 's' && text[start + i] == 'ſ'))
+                return false;
         }
         return true;
     }

@@ -2,14 +2,14 @@ using System.Text;
 
 namespace SaeUnbox.Models;
 
-/// <summary>Cleans a prompt, or the piece of one between special tokens, and lower-cases it.</summary>
+/// <summary>Cleans a prompt, or a part of one between special tokens.</summary>
 internal static class PromptText
 {
+    /// <summary>Returns clean text in lower case, with single spaces.</summary>
     public static string Clean(string text, TextCleaning cleaning) => cleaning == TextCleaning.Ftfy
         ? LetterCase.ToLower(JoinWords(TextRepair.Fix(text)))
         : LetterCase.ToLower(JoinWords(CanonicalForm.Compose(KeepVisible(text))));
 
-    /// <summary>Words with one space between them.</summary>
     private static string JoinWords(string text)
     {
         var joined = new StringBuilder(text.Length);
@@ -21,14 +21,15 @@ internal static class PromptText
                 pending = joined.Length > 0;
                 continue;
             }
-            if (pending) joined.Append(' ');
+            if (pending)
+                joined.Append(' ');
             pending = false;
             joined.Append(c);
         }
         return joined.ToString();
     }
 
-    // BERT's basic tokenizer: controls out, spaces around ideographs.
+    // As in BERT's basic tokenizer: removes control characters and puts spaces around ideographs.
     private static string KeepVisible(string text)
     {
         var kept = new StringBuilder(text.Length);
@@ -47,12 +48,12 @@ internal static class PromptText
         or (>= 0x20000 and <= 0x2A6DF) or (>= 0x2A700 and <= 0x2CEAF) or (>= 0xF900 and <= 0xFAFF) or (>= 0x2F800 and <= 0x2FA1F);
 }
 
-/// <summary>What a tokenizer does with text before it splits it into words.</summary>
+/// <summary>How a tokenizer cleans text before it splits it into words.</summary>
 public enum TextCleaning
 {
-    /// <summary>Repairs wrong encodings and typography as the package ftfy does. The default, as the models were trained.</summary>
+    /// <summary>Repairs wrong encodings and typography like the Python package ftfy, as in training. This is the default.</summary>
     Ftfy,
 
-    /// <summary>BERT's basic cleaning, which the reference falls back to where ftfy is not installed.</summary>
+    /// <summary>The basic cleaning of BERT, which transformers uses if ftfy is not installed.</summary>
     Basic,
 }

@@ -3,12 +3,12 @@ using System.Text.Json;
 
 namespace SaeUnbox.Models;
 
-/// <summary>The files of a CLIP tokenizer's folder, checked against each other.</summary>
+/// <summary>Reads the files of a CLIP tokenizer and checks that they match.</summary>
 internal sealed class TokenizerFiles
 {
-    // The published vocabulary's number of merges; the reference never reads more of the file, whatever the vocabulary.
-    private const int MostMerges = 49152 - 256 - 2;
-    private const int DefaultLength = 77, LongestLength = 1 << 20, LargestFile = 1 << 24;
+    // The number of merges of the published vocabulary. transformers never reads more.
+    private const int MaxMerges = 49152 - 256 - 2;
+    private const int DefaultLength = 77, MaxAllowedLength = 1 << 20, MaxFileBytes = 1 << 24;
 
     private readonly Dictionary<string, int> _ids;
     private readonly int _unknownId;
@@ -28,7 +28,7 @@ internal sealed class TokenizerFiles
         VocabularySize = 1 + ids.Values.Concat(special.Values).Max();
     }
 
-    /// <summary>Tokens that are found in a text as they are written, before anything else.</summary>
+    /// <summary>Tokens that are matched literally before the text is cleaned and split.</summary>
     public IReadOnlyDictionary<string, int> Special { get; }
 
     public IReadOnlyList<(string Left, string Right)> Merges { get; }
@@ -43,8 +43,8 @@ internal sealed class TokenizerFiles
 
     public int VocabularySize { get; }
 
-    /// <summary>The id of a piece; of the unknown token where the vocabulary lacks it.</summary>
-    public int IdOf(string piece) => Special.TryGetValue(piece, out var id) || _ids.TryGetValue(piece, out id) ? id : _unknownId;
+    /// <summary>The id of a piece, or that of the unknown token if the vocabulary lacks it.</summary>
+    public int FindId(string piece) => Special.TryGetValue(piece, out var id) || _ids.TryGetValue(piece, out id) ? id : _unknownId;
 
     public static TokenizerFiles Read(string folder)
     {
@@ -54,11 +54,9 @@ internal sealed class TokenizerFiles
         var config = File.Exists(configPath) ? JsonConfig.Load(configPath) : JsonConfig.Parse("{}", configPath);
         var roles = SpecialRoles.Default.With(config);
         var mapPath = Path.Combine(folder, "special_tokens_map.json");
-        // Folders of before 2023 list their special tokens in the map; where both do, the configuration holds.
+        // Folders from before 2023 name their special tokens in the map. The configuration has precedence.
         if (config.Find("added_tokens_decoder") is null && File.Exists(mapPath))
-        {
             roles = SpecialRoles.Default.With(JsonConfig.Load(mapPath)).With(config);
-        }
 
         var special = AddedTokens(config);
         foreach (var token in roles.All.Where(token => !special.ContainsKey(token)))
@@ -69,10 +67,8 @@ internal sealed class TokenizerFiles
         }
 
         var length = config.Number("model_max_length", DefaultLength);
-        if (length is < 2 or > LongestLength || length != Math.Floor(length))
-        {
-            throw config.Wrong("model_max_length", $"a whole number from 2 to {LongestLength}, and is {length}");
-        }
+        if (length is < 2 or > MaxAllowedLength || length != Math.Floor(length))
+            throw config.Wrong("model_max_length", $"a whole number from 2 to {MaxAllowedLength}, but is {length}");
         return new TokenizerFiles(ids, special, roles, ReadMerges(Path.Combine(folder, "merges.txt")), (int)length);
     }
 
@@ -81,7 +77,7 @@ internal sealed class TokenizerFiles
         var ids = new Dictionary<string, int>();
         try
         {
-            using var document = JsonDocument.Parse(TextFile.Read(path, LargestFile));
+            using var document = JsonDocument.Parse(TextFile.Read(path, MaxFileBytes));
             foreach (var entry in document.RootElement.EnumerateObject())
             {
                 ids[entry.Name] = entry.Value.TryGetInt32(out var id) && id >= 0
@@ -91,20 +87,20 @@ internal sealed class TokenizerFiles
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            throw new ModelException($"{path} must hold a JSON object of tokens and their ids: {e.Message}", e);
+            throw new ModelException($"{path} is not a JSON object of tokens and ids: {e.Message}", e);
         }
-        return ids.Count > 0 ? ids : throw new ModelException($"{path} holds no tokens.");
+        return ids.Count > 0 ? ids : throw new ModelException($"{path} contains no tokens.");
     }
 
     private static List<(string, string)> ReadMerges(string path)
     {
         var merges = new List<(string, string)>();
-        // The first line names the format's version.
-        foreach (var line in TextFile.Read(path, LargestFile).Trim().Split('\n').Skip(1).Take(MostMerges))
+        // The first line is the version of the format.
+        foreach (var line in TextFile.Read(path, MaxFileBytes).Trim().Split('\n').Skip(1).Take(MaxMerges))
         {
             merges.Add(line.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries) is [var left, var right]
                 ? (left, right)
-                : throw new ModelException($"{path}: line {merges.Count + 2} must hold two pieces with a space between them."));
+                : throw new ModelException($"{path}: line {merges.Count + 2} must be two pieces separated by a space."));
         }
         return merges;
     }
@@ -113,35 +109,36 @@ internal sealed class TokenizerFiles
     {
         const string key = "added_tokens_decoder";
         var tokens = new Dictionary<string, int>();
-        if (config.Find(key) is not { } added) return tokens;
-        if (added.ValueKind != JsonValueKind.Object) throw config.Wrong(key, "an object of tokens by id");
+        if (config.Find(key) is not { } added)
+            return tokens;
+        if (added.ValueKind != JsonValueKind.Object)
+            throw config.Wrong(key, "an object that maps ids to tokens");
         foreach (var entry in added.EnumerateObject())
         {
-            if (!int.TryParse(entry.Name, NumberStyles.None, CultureInfo.InvariantCulture, out var id) || SpecialRoles.Content(entry.Value) is not { Length: > 0 } token)
-            {
-                throw config.Wrong(key, $"an object of tokens by id, and has the entry {entry.Name}");
-            }
+            if (!int.TryParse(entry.Name, NumberStyles.None, CultureInfo.InvariantCulture, out var id)
+                || SpecialRoles.Content(entry.Value) is not { Length: > 0 } token)
+                throw config.Wrong(key, $"an object that maps ids to tokens, but has the entry {entry.Name}");
             tokens[token] = id;
         }
         return tokens;
     }
 }
 
-/// <summary>Which token begins, ends and pads a prompt, and stands for what the vocabulary lacks.</summary>
+/// <summary>The tokens that start, end and pad a prompt, and the token for unknown pieces.</summary>
 internal sealed record SpecialRoles(string Start, string End, string Pad, string Unknown)
 {
     public static readonly SpecialRoles Default = new(WordSplitter.Start, WordSplitter.End, WordSplitter.End, WordSplitter.End);
 
     public IEnumerable<string> All => [Start, End, Pad, Unknown];
 
-    /// <summary>These, less those that a tokenizer_config.json or special_tokens_map.json names otherwise.</summary>
+    /// <summary>Replaces the tokens that a tokenizer_config.json or special_tokens_map.json names.</summary>
     public SpecialRoles With(JsonConfig config) => new(
         Read(config, "bos_token", Start),
         Read(config, "eos_token", End),
         Read(config, "pad_token", Pad),
         Read(config, "unk_token", Unknown));
 
-    /// <summary>A token's text, written as a string or as an object with its options.</summary>
+    /// <summary>The text of a token, which is a string or an object with options.</summary>
     public static string? Content(JsonElement token) => token.ValueKind switch
     {
         JsonValueKind.String => token.GetString(),
@@ -155,13 +152,13 @@ internal sealed record SpecialRoles(string Start, string End, string Pad, string
         : Content(value) is { Length: > 0 } token ? token : throw config.Wrong(key, "a token");
 }
 
-/// <summary>The text tables embedded in this assembly; lines that begin with # explain them.</summary>
+/// <summary>Reads tables embedded in this assembly. Lines that start with # are comments.</summary>
 internal static class TextResource
 {
     public static IEnumerable<string> Lines(string name)
     {
         using var stream = typeof(TextResource).Assembly.GetManifestResourceStream(name)
-            ?? throw new InvalidOperationException($"The table {name} is missing from {typeof(TextResource).Assembly.GetName().Name}.");
+            ?? throw new InvalidOperationException($"The resource {name} is missing from {typeof(TextResource).Assembly.GetName().Name}.");
         using var reader = new StreamReader(stream);
         while (reader.ReadLine() is { } line)
         {

@@ -4,17 +4,18 @@ using System.Text;
 namespace SaeUnbox.Models;
 
 /// <summary>
-/// Classes of code points as the reference's regular expressions and string methods know them; of the runtime's version of Unicode,
-/// so that a letter newer than the reference's own version is a letter here already.
+/// Classes of code points as in Python's string methods and the package regex. They follow the runtime's version of Unicode, which can be
+/// newer than Python's.
 /// </summary>
 internal static class CodePoints
 {
-    /// <summary>The code point at <paramref name="index"/>; a lone surrogate stands for itself.</summary>
+    /// <summary>The code point at <paramref name="index"/> and its number of chars. A lone surrogate is returned as it is.</summary>
     public static int At(ReadOnlySpan<char> text, int index, out int length)
     {
         length = 1;
         var unit = text[index];
-        if (!char.IsHighSurrogate(unit) || index + 1 >= text.Length || !char.IsLowSurrogate(text[index + 1])) return unit;
+        if (!char.IsHighSurrogate(unit) || index + 1 >= text.Length || !char.IsLowSurrogate(text[index + 1]))
+            return unit;
         length = 2;
         return char.ConvertToUtf32(unit, text[index + 1]);
     }
@@ -23,18 +24,18 @@ internal static class CodePoints
         ? builder.Append((char)codePoint)
         : builder.Append((char)(0xD800 + ((codePoint - 0x10000) >> 10))).Append((char)(0xDC00 + ((codePoint - 0x10000) & 0x3FF)));
 
-    /// <summary>\p{L}.</summary>
+    /// <summary>Category L: letters.</summary>
     public static bool IsLetter(int codePoint) => CharUnicodeInfo.GetUnicodeCategory(codePoint) <= UnicodeCategory.OtherLetter;
 
-    /// <summary>\p{N}: decimal digits, letter numbers and other numbers.</summary>
+    /// <summary>Category N: digits and other numbers.</summary>
     public static bool IsNumber(int codePoint) => CharUnicodeInfo.GetUnicodeCategory(codePoint)
         is UnicodeCategory.DecimalDigitNumber or UnicodeCategory.LetterNumber or UnicodeCategory.OtherNumber;
 
-    /// <summary>Python's str.isspace, which also counts the information separators U+001C to U+001F.</summary>
+    /// <summary>Python's str.isspace, which includes the information separators U+001C to U+001F.</summary>
     public static bool IsSpace(int codePoint) => codePoint is >= 0x1C and <= 0x1F
         || (codePoint < 0x10000 && char.IsWhiteSpace((char)codePoint));
 
-    /// <summary>Category Zs.</summary>
+    /// <summary>Category Zs: spaces.</summary>
     public static bool IsSeparator(int codePoint) => CharUnicodeInfo.GetUnicodeCategory(codePoint) == UnicodeCategory.SpaceSeparator;
 
     /// <summary>Category C: control, format, surrogate, private use and unassigned.</summary>
@@ -43,8 +44,8 @@ internal static class CodePoints
 }
 
 /// <summary>
-/// Lower case with Unicode's full mappings, as Python's str.lower has it: the dotted capital I becomes two code points, and a
-/// capital sigma at the end of a word becomes the final form (Unicode Standard, section 3.13, Final_Sigma).
+/// Python's str.lower: full Unicode lower case, where the dotted capital I becomes two code points and a capital sigma at the end of a word
+/// becomes a final sigma (Unicode Standard, section 3.13, Final_Sigma).
 /// </summary>
 internal static class LetterCase
 {
@@ -64,25 +65,28 @@ internal static class LetterCase
         return lower.ToString();
     }
 
-    private static bool IsFinal(string text, int sigma) => Before(text, sigma) && !After(text, sigma + 1);
+    private static bool IsFinal(string text, int sigma) => IsAfterCased(text, sigma) && !IsBeforeCased(text, sigma + 1);
 
-    private static bool Before(string text, int end)
+    private static bool IsAfterCased(string text, int end)
     {
         for (var i = end - 1; i >= 0; i--)
         {
-            if (i > 0 && char.IsSurrogatePair(text[i - 1], text[i])) i--;
+            if (i > 0 && char.IsSurrogatePair(text[i - 1], text[i]))
+                i--;
             var codePoint = CodePoints.At(text, i, out _);
-            if (!IsCaseIgnorable(codePoint)) return IsCased(codePoint);
+            if (!IsCaseIgnorable(codePoint))
+                return IsCased(codePoint);
         }
         return false;
     }
 
-    private static bool After(string text, int start)
+    private static bool IsBeforeCased(string text, int start)
     {
         for (int i = start, length; i < text.Length; i += length)
         {
             var codePoint = CodePoints.At(text, i, out length);
-            if (!IsCaseIgnorable(codePoint)) return IsCased(codePoint);
+            if (!IsCaseIgnorable(codePoint))
+                return IsCased(codePoint);
         }
         return false;
     }
@@ -98,17 +102,17 @@ internal static class LetterCase
             is UnicodeCategory.NonSpacingMark or UnicodeCategory.EnclosingMark or UnicodeCategory.Format
             or UnicodeCategory.ModifierLetter or UnicodeCategory.ModifierSymbol
         || codePoint is '\'' or '.' or ':' or 0xB7 or 0x387 or 0x55F or 0x5F4 or 0x2018 or 0x2019 or 0x2024 or 0x2027
-            or 0xFE13 or 0xFE52 or 0xFE55 or 0xFF07 or 0xFF0E or 0xFF1A; // punctuation that may stand inside a word
+            or 0xFE13 or 0xFE52 or 0xFE55 or 0xFF07 or 0xFF0E or 0xFF1A; // punctuation inside words
 }
 
 /// <summary>Normalization Form C (Unicode Standard Annex 15).</summary>
 internal static class CanonicalForm
 {
-    // string.Normalize refuses it, though like any code point that is not assigned it combines with nothing.
-    private const char Refused = '\uFFFE';
+    // string.Normalize throws on this noncharacter, which combines with nothing.
+    private const char Rejected = '\uFFFE';
 
-    /// <param name="text">Without lone surrogates.</param>
-    public static string Compose(string text) => text.Contains(Refused)
-        ? string.Join(Refused, text.Split(Refused).Select(part => part.Normalize(NormalizationForm.FormC)))
+    /// <param name="text">Text without lone surrogates.</param>
+    public static string Compose(string text) => text.Contains(Rejected)
+        ? string.Join(Rejected, text.Split(Rejected).Select(part => part.Normalize(NormalizationForm.FormC)))
         : text.Normalize(NormalizationForm.FormC);
 }

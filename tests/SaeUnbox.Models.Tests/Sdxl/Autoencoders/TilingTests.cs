@@ -6,6 +6,8 @@ namespace SaeUnbox.Models.Tests;
 
 public sealed class TilingTests
 {
+    private static readonly Tiling AllTiled = new(0);
+
     [Theory]
     [InlineData(8, 20, 13)]
     [InlineData(8, 9, 30)]
@@ -15,7 +17,7 @@ public sealed class TilingTests
         using var scope = NewDisposeScope();
         var latents = randn([2, 3, height, width]);
         var tiles = 0;
-        var tiled = Tiling.Always.Decode(latents, tile, 4, t =>
+        var tiled = AllTiled.Decode(latents, tile, 4, t =>
         {
             tiles++;
             return Enlarge(t);
@@ -29,7 +31,7 @@ public sealed class TilingTests
     {
         using var scope = NewDisposeScope();
         var count = 0;
-        var tiled = Tiling.Always.Decode(zeros([1, 3, 4, 14]), 8, 1, t => Arithmetic.Full(t.shape, (float)count++, torch.float32));
+        var tiled = AllTiled.Decode(zeros([1, 3, 4, 14]), 8, 1, t => Arithmetic.Full(t.shape, (float)count++, torch.float32));
 
         // Tiles of 8 that overlap by 2: the second begins at 6 and fades in over 2 columns; the third begins at 12.
         var row = Enumerable.Range(0, 14).Select(x => tiled[0, 0, 0, x].item<float>());
@@ -42,14 +44,14 @@ public sealed class TilingTests
         const int tile = 16;
         var config = AutoencoderKLConfig.From(JsonConfig.Load(Goldens.At("model", "vae", "config.json")));
         config = config with { SampleSize = tile << (config.BlockOutChannels.Count - 1) };
-        RequireTiled(tile, Goldens.At("model", "vae"), weights => new AutoencoderKL(weights, config) { Tiling = Tiling.Always });
+        RequireTiled(tile, Goldens.At("model", "vae"), weights => new AutoencoderKL(weights, config) { Tiling = AllTiled });
     }
 
     [Fact]
     public void Decode_TinyInTiles_BeginsAndEndsAsItsTilesDoAlone()
     {
         var config = AutoencoderTinyConfig.From(JsonConfig.Load(Goldens.At("vae_tiny", "config.json")));
-        RequireTiled(64, Goldens.At("vae_tiny"), weights => new AutoencoderTiny(weights, config) { Tiling = Tiling.Always });
+        RequireTiled(64, Goldens.At("vae_tiny"), weights => new AutoencoderTiny(weights, config) { Tiling = AllTiled });
     }
 
     /// <summary>Two tiles that overlap by a quarter: what only one of them sees is as it decodes it; what is small enough is decoded whole.</summary>

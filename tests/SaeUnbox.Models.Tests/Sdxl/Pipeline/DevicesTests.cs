@@ -13,9 +13,9 @@ public sealed class DevicesTests
     [InlineData("cuda:1", 2, null)]
     [InlineData("cuda:1", 1, "finds 1 CUDA device; use cuda:0 or cpu")]
     [InlineData("cuda:99", 2, "finds 2 CUDA devices; use one of cuda:0 to cuda:1")]
-    public void Fault_OfADevice_NamesItAndWhatIsThere(string device, int gpus, string? expected)
+    public void FindFault_OfADevice_NamesItAndWhatIsThere(string device, int gpus, string? expected)
     {
-        var fault = Devices.Fault(Devices.Parse(device)!, gpus);
+        var fault = Devices.FindFault(Devices.Parse(device)!, gpus);
         if (expected is null) Assert.Null(fault);
         else Assert.Contains(expected, fault);
         if (expected is not null) Assert.Contains($"The device {device} ", fault);

@@ -30,7 +30,7 @@ public sealed class FullSizeTests
     {
         var config = SchedulerConfig.From(Config(name));
         Assert.Equal((ancestral, spacing, 1, PredictionType.Epsilon, true), (config.Ancestral, config.Spacing, config.StepsOffset, config.Prediction, config.ScaledLinear));
-        Assert.Equal(config.TrainTimesteps, new SigmaSchedule(config, config.TrainTimesteps).Timesteps.Count);
+        Assert.Equal(config.TrainTimesteps, new Scheduler(config, config.TrainTimesteps).Timesteps.Count);
     }
 
     [Theory]
@@ -55,6 +55,6 @@ public sealed class FullSizeTests
         "unet" => new UNet(weights, UNetConfig.From(config)),
         "vae" => new AutoencoderKL(weights, AutoencoderKLConfig.From(config)),
         "vae_tiny" => new AutoencoderTiny(weights, AutoencoderTinyConfig.From(config)),
-        _ => new ClipTextEncoder(weights, ClipTextConfig.From(config), projects: part == "text_encoder_2"),
+        _ => new ClipTextEncoder(weights, ClipTextConfig.From(config), requireProjection: part == "text_encoder_2"),
     };
 }

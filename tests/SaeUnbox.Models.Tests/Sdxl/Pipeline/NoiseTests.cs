@@ -58,15 +58,15 @@ public sealed class NoiseTests
     }
 
     [Fact]
-    public void GeneratorOf_LargestSeed_CountsItsLow32Bits()
+    public void CreateGenerator_LargestSeed_CountsItsLow32Bits()
     {
         using var scope = NewDisposeScope();
-        TensorAssert.Same(Noise.Draw(Noise.GeneratorOf(uint.MaxValue), [32]), Noise.Draw(Noise.GeneratorOf(long.MaxValue), [32]));
+        TensorAssert.Same(Noise.Draw(Noise.CreateGenerator(uint.MaxValue), [32]), Noise.Draw(Noise.CreateGenerator(long.MaxValue), [32]));
     }
 
     [Fact]
-    public void GeneratorOf_NegativeSeed_IsRefused() =>
-        Assert.Contains("-1", Assert.Throws<ModelException>(() => Noise.GeneratorOf(-1)).Message);
+    public void CreateGenerator_NegativeSeed_IsRefused() =>
+        Assert.Contains("-1", Assert.Throws<ModelException>(() => Noise.CreateGenerator(-1)).Message);
 
     [Fact]
     public void Sequence_ReadOutOfOrder_KeepsTheOrderOfDrawing()
@@ -74,7 +74,7 @@ public sealed class NoiseTests
         using var scope = NewDisposeScope();
         using var sequence = new NoiseSequence([3, 4], [2, 4, 2, 2], ScalarType.Float32, t => t.alias());
         var late = sequence[2].clone();
-        Generator[] generators = [Noise.GeneratorOf(3), Noise.GeneratorOf(4)];
+        Generator[] generators = [Noise.CreateGenerator(3), Noise.CreateGenerator(4)];
         for (var i = 0; i < 3; i++)
         {
             TensorAssert.Same(Noise.Draw(generators, [2, 4, 2, 2]), sequence[i]);
@@ -83,5 +83,5 @@ public sealed class NoiseTests
         TensorAssert.Same(late, sequence[2]);
     }
 
-    private static Generator GeneratorOf(string seed) => Noise.GeneratorOf(long.Parse(seed["seed".Length..]));
+    private static Generator GeneratorOf(string seed) => Noise.CreateGenerator(long.Parse(seed["seed".Length..]));
 }

@@ -33,26 +33,26 @@ public sealed class SchedulerConfigTests
     [Theory]
     [InlineData(0)]
     [InlineData(1001)]
-    public void For_StepsOutOfRange_IsRefused(int steps) =>
-        Assert.Contains($"is {steps}", Assert.Throws<ModelException>(() => Config(Euler, "").For(steps)).Message);
+    public void Scheduler_StepsOutOfRange_IsRefused(int steps) =>
+        Assert.Contains($"is {steps}", Assert.Throws<ModelException>(() => new Scheduler(Config(Euler, ""), steps)).Message);
 
     [Fact]
-    public void For_Linspace_RunsFromTheLastTimestepToZero()
+    public void Scheduler_Linspace_RunsFromTheLastTimestepToZero()
     {
-        var schedule = Config(Euler, "\"timestep_spacing\": \"linspace\"").For(5).Schedule;
+        var schedule = new Scheduler(Config(Euler, "\"timestep_spacing\": \"linspace\""), 5);
         Assert.Equal([999f, 749.25f, 499.5f, 249.75f, 0f], schedule.Timesteps);
         Assert.Equal(schedule.Sigmas.Max(), schedule.InitialNoiseSigma);
     }
 
     [Fact]
-    public void For_AnyNumberOfSteps_FallsFromTimestepToTimestep()
+    public void Scheduler_AnyNumberOfSteps_FallsFromTimestepToTimestep()
     {
         foreach (var spacing in (string[])["linspace", "leading", "trailing"])
         {
             var config = Config(Euler, $"\"timestep_spacing\": \"{spacing}\"");
             for (var steps = 1; steps <= 1000; steps += 37)
             {
-                var schedule = config.For(steps).Schedule;
+                var schedule = new Scheduler(config, steps);
                 Assert.Equal(steps, schedule.Timesteps.Count);
                 Assert.All(schedule.Timesteps.Zip(schedule.Timesteps.Skip(1)), p => Assert.True(p.First > p.Second));
                 Assert.All(schedule.Sigmas.Zip(schedule.Sigmas.Skip(1)), p => Assert.True(p.First > p.Second));
@@ -61,10 +61,11 @@ public sealed class SchedulerConfigTests
     }
 
     [Fact]
-    public void For_FinalSigmaMin_EndsAtTheSmallestTrainingSigma()
+    public void Scheduler_FinalSigmaMin_EndsAtTheSmallestTrainingSigma()
     {
-        var schedule = Config(Euler, "\"final_sigmas_type\": \"sigma_min\"").For(3).Schedule;
-        var smallest = schedule.AlphasCumprod[0];
+        var config = Config(Euler, "\"final_sigmas_type\": \"sigma_min\"");
+        var schedule = new Scheduler(config, 3);
+        var smallest = Scheduler.CumulativeAlphas(config)[0];
         Assert.Equal(Math.Sqrt((1 - smallest) / smallest), schedule.Sigmas[^1], 1e-6);
     }
 
@@ -72,8 +73,8 @@ public sealed class SchedulerConfigTests
     public void Step_VelocityAndEpsilonOfTheSameClean_MoveAlike()
     {
         using var scope = torch.NewDisposeScope();
-        var (epsilon, velocity) = (Config(Euler, "").For(4), Config(Euler, "\"prediction_type\": \"v_prediction\"").For(4));
-        var sigma = epsilon.Schedule.Sigmas[1];
+        var (epsilon, velocity) = (new Scheduler(Config(Euler, ""), 4), new Scheduler(Config(Euler, "\"prediction_type\": \"v_prediction\""), 4));
+        var sigma = epsilon.Sigmas[1];
         var clean = torch.randn([1, 4, 2, 3]);
         var noise = torch.randn([1, 4, 2, 3]);
         var latents = clean.Plus(noise.Times(sigma));
@@ -90,7 +91,7 @@ public sealed class SchedulerConfigTests
     public void Step_SamplePrediction_MovesTowardsTheOutput()
     {
         using var scope = torch.NewDisposeScope();
-        var scheduler = Config(Euler, "\"prediction_type\": \"sample\"").For(1);
+        var scheduler = new Scheduler(Config(Euler, "\"prediction_type\": \"sample\""), 1);
         var clean = torch.randn([1, 4, 2, 3]);
         var step = scheduler.Step(clean, 0, torch.randn([1, 4, 2, 3]), null);
         Testing.TensorAssert.Close(clean, step.Latents, 1e-5);
@@ -100,7 +101,7 @@ public sealed class SchedulerConfigTests
     public void Step_LastAncestralStep_GivesNoiseNoWeight()
     {
         using var scope = torch.NewDisposeScope();
-        var scheduler = Config(Ancestral, "").For(1);
+        var scheduler = new Scheduler(Config(Ancestral, ""), 1);
         var (output, latents) = (torch.randn([1, 4, 2, 3]), torch.randn([1, 4, 2, 3]));
         var one = scheduler.Step(output, 0, latents, torch.zeros([1, 4, 2, 3]));
         var other = scheduler.Step(output, 0, latents, torch.ones([1, 4, 2, 3]));
@@ -112,7 +113,7 @@ public sealed class SchedulerConfigTests
     {
         using var scope = torch.NewDisposeScope();
         var output = torch.randn([1, 4, 2, 3]).to_type(torch.ScalarType.BFloat16);
-        var step = Config(Euler, "").For(2).Step(output, 0, output, null);
+        var step = new Scheduler(Config(Euler, ""), 2).Step(output, 0, output, null);
         Assert.Equal(torch.ScalarType.BFloat16, step.Latents.dtype);
         Assert.Equal(torch.ScalarType.Float32, step.Denoised.dtype);
     }

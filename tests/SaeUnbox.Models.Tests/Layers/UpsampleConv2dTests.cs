@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Models.Tests;
 
-public sealed class DoublingTests
+public sealed class UpsampleConv2dTests
 {
     [Theory]
     [InlineData(1, 1, 1)]
@@ -13,12 +13,12 @@ public sealed class DoublingTests
     {
         using var scope = NewDisposeScope();
         using var weights = new Weights(new RandomWeights(7), ScalarType.Float32);
-        var doubling = new DoublingConv2d(weights, 6);
+        var layer = new UpsampleConv2d(weights, 6);
         weights.Load();
         weights.Tensors["bias"].copy_(randn([6]));
         var x = randn([batch, 6, height, width]);
         var large = x.repeat_interleave(2, 2).repeat_interleave(2, 3);
         var expected = nn.functional.conv2d(large, weights.Tensors["weight"], weights.Tensors["bias"], padding: [1, 1]);
-        TensorAssert.Close(expected, doubling.Forward(ChannelsLast.Of(x)), 1e-5);
+        TensorAssert.Close(expected, layer.Forward(ChannelsLast.Convert(x)), 1e-5);
     }
 }
