@@ -27,7 +27,7 @@ internal static class InspectCommand
     private static Inspection Inspect(Terminal terminal, string path, CancellationToken cancellation) => terminal.WithProgress("inspecting", bar =>
     {
         var work = new LongWork(terminal, bar);
-        return Inspection.Of(path, (file, share) =>
+        return Inspection.Read(path, (file, share) =>
         {
             cancellation.ThrowIfCancellationRequested();
             work.Report(Math.Round(100 * share), 100, () => $"checking {Path.GetFileName(file)}");

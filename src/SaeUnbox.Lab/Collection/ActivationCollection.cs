@@ -20,7 +20,7 @@ public sealed class ActivationCollection
     public int Width => Shards[0].Width;
 
     /// <summary>Of the shards as their files are: another shard is another order of batches.</summary>
-    public string Fingerprint => FileFingerprint.Of(Shards.Select(shard => (Path.GetFileName(shard.Path), shard.Path)));
+    public string Fingerprint => FileFingerprint.Compute(Shards.Select(shard => (Path.GetFileName(shard.Path), shard.Path)));
 
     /// <summary>Opens <c>FOLDER/SITE</c>, reading headers only.</summary>
     /// <exception cref="SaeException">There is nothing, or shards differ in width.</exception>

@@ -135,7 +135,7 @@ public abstract class Checkpoint : IWeightSource, IDisposable
 /// <summary>A set of files with an index (<c>model.safetensors.index.json</c>), whose <c>weight_map</c> maps tensors to files.</summary>
 internal sealed class ShardedCheckpoint : Checkpoint
 {
-    private const long LongestIndex = 16 << 20;
+    private const long MaxIndexLength = 16 << 20;
     private const int MaxShards = 1000;
 
     private readonly IReadOnlyList<Checkpoint> _shards;
@@ -155,10 +155,10 @@ internal sealed class ShardedCheckpoint : Checkpoint
             foreach (var shard in names)
                 shards.Add(shard, Checkpoint.Open(System.IO.Path.Combine(folder, shard)));
             var missing = map.Where(pair => !shards[pair.Value].Entries.ContainsKey(pair.Key)).Select(pair => pair.Key).ToList();
-            if (missing.Count > 0) throw index.Broken($"the shards lack tensors that it lists: {Listing.Of(missing)}");
+            if (missing.Count > 0) throw index.Broken($"the shards lack tensors that it lists: {Listing.Shorten(missing)}");
             var extra = shards
                 .SelectMany(shard => shard.Value.Entries.Keys.Where(name => map.GetValueOrDefault(name) != shard.Key)).ToList();
-            if (extra.Count > 0) throw index.Broken($"the shards hold tensors that it does not list there: {Listing.Of(extra)}");
+            if (extra.Count > 0) throw index.Broken($"the shards hold tensors that it does not list there: {Listing.Shorten(extra)}");
             var tensors = map.Select(pair => shards[pair.Value].Locate(pair.Key)).ToList();
             return new ShardedCheckpoint(index.Path, [.. shards.Values], tensors);
         }
@@ -176,7 +176,7 @@ internal sealed class ShardedCheckpoint : Checkpoint
 
     private static Dictionary<string, string> ReadMap(SourceFile index)
     {
-        if (index.Length > LongestIndex) throw index.Broken($"an index of {index.Length} bytes is too long");
+        if (index.Length > MaxIndexLength) throw index.Broken($"an index of {index.Length} bytes is too long");
         var bytes = new byte[index.Length];
         index.ReadExactly(0, bytes);
         try

@@ -47,7 +47,7 @@ public sealed record Inspection(
     /// <summary>Describes a file or folder. Verifies headers and checksums, but loads no tensors.</summary>
     /// <param name="progress">Called with the file being verified and the fraction done. An exception from it stops the inspection.</param>
     /// <exception cref="CheckpointException">The path is missing, holds no known model or checkpoint, or a file is broken.</exception>
-    public static Inspection Of(string path, Action<string, double>? progress = null) =>
+    public static Inspection Read(string path, Action<string, double>? progress = null) =>
         Directory.Exists(path) ? new FolderInspector(progress).Inspect(path) : FileInspector.Inspect(path, progress);
 }
 
@@ -128,7 +128,7 @@ internal static class FileInspector
 /// <summary>Describes a folder by its configuration files: model_index.json, config.json, scheduler_config.json, vocab.json.</summary>
 internal sealed class FolderInspector(Action<string, double>? progress)
 {
-    private const long LongestConfiguration = 16 << 20;
+    private const long MaxConfigurationLength = 16 << 20;
     private const int MaxParts = 200;
     private const int MaxDepth = 4;
 
@@ -209,7 +209,7 @@ internal sealed class FolderInspector(Action<string, double>? progress)
     private static Dictionary<string, string> Configuration(string path)
     {
         using var file = SourceFile.Open(path);
-        if (file.Length > LongestConfiguration) throw file.Broken($"a configuration of {file.Length} bytes is too long");
+        if (file.Length > MaxConfigurationLength) throw file.Broken($"a configuration of {file.Length} bytes is too long");
         var bytes = new byte[file.Length];
         file.ReadExactly(0, bytes);
         try

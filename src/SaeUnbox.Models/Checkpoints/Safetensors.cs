@@ -23,16 +23,16 @@ internal sealed class SafetensorsFile : Checkpoint
 internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IReadOnlyDictionary<string, string> Metadata)
 {
     /// <summary>The limit of the format.</summary>
-    public const long LongestHeader = 100_000_000;
+    public const long MaxHeaderLength = 100_000_000;
 
     /// <summary>More than any model has. Limits the memory that a hostile header can take.</summary>
     public const int MaxTensors = 100_000;
 
-    private const int MostTexts = 10_000;
+    private const int MaxTexts = 10_000;
 
     // Names and metadata together.
-    private const int MostTextBytes = 16 << 20;
-    private const int MostAxes = 64;
+    private const int MaxTextBytes = 16 << 20;
+    private const int MaxAxes = 64;
 
     private const int Prefix = 8;
 
@@ -42,7 +42,7 @@ internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IR
         Span<byte> prefix = stackalloc byte[Prefix];
         file.ReadExactly(0, prefix);
         var length = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
-        if (length is < 2 or > LongestHeader || (long)length > file.Length - Prefix)
+        if (length is < 2 or > MaxHeaderLength || (long)length > file.Length - Prefix)
             throw file.Broken($"its safetensors header would have {length} bytes, the file has {file.Length}");
 
         var json = new byte[length];
@@ -92,7 +92,7 @@ internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IR
                 var key = Text(ref reader);
                 if (Next(ref reader) != JsonTokenType.String) throw file.Broken($"its metadata '{key}' is not a string");
                 if (!_metadata.TryAdd(key, Text(ref reader))) throw file.Broken($"its metadata has '{key}' twice");
-                if (_metadata.Count > MostTexts) throw file.Broken($"its metadata has more than {MostTexts} entries");
+                if (_metadata.Count > MaxTexts) throw file.Broken($"its metadata has more than {MaxTexts} entries");
             }
         }
 
@@ -148,7 +148,7 @@ internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IR
             {
                 if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out var number) || number < 0)
                     throw file.Broken($"tensor '{name}' has a shape or offset that is not a whole number of 0 or more");
-                if (numbers.Count == MostAxes) throw file.Broken($"tensor '{name}' has more than {MostAxes} axes");
+                if (numbers.Count == MaxAxes) throw file.Broken($"tensor '{name}' has more than {MaxAxes} axes");
                 numbers.Add(number);
             }
             return [.. numbers];
@@ -169,9 +169,9 @@ internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IR
                 throw file.Broken($"it has {file.Length - dataStart - filled} bytes after its last tensor");
         }
 
-        private string Text(ref Utf8JsonReader reader) => (_textBytes += reader.ValueSpan.Length) <= MostTextBytes
+        private string Text(ref Utf8JsonReader reader) => (_textBytes += reader.ValueSpan.Length) <= MaxTextBytes
             ? reader.GetString()!
-            : throw file.Broken($"its safetensors header holds more than {MostTextBytes} bytes of text");
+            : throw file.Broken($"its safetensors header holds more than {MaxTextBytes} bytes of text");
 
         private static JsonTokenType Next(ref Utf8JsonReader reader) => reader.Read() ? reader.TokenType : throw new JsonException();
 
@@ -197,12 +197,12 @@ public static class SafetensorsWriter
         string path, IEnumerable<KeyValuePair<string, torch.Tensor>> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
         // Writing the widest elements first keeps every tensor aligned to its element size.
-        var ordered = tensors.Select(pair => (Name: pair.Key, Tensor: pair.Value, Type: ElementType.Of(pair.Value.dtype)))
+        var ordered = tensors.Select(pair => (Name: pair.Key, Tensor: pair.Value, Type: ElementType.For(pair.Value.dtype)))
             .OrderByDescending(item => item.Type.Bits).ThenBy(item => item.Name, StringComparer.Ordinal).ToList();
         if (ordered.GroupBy(item => item.Name).FirstOrDefault(group => group.Count() > 1 || group.Key == "__metadata__") is { } clash)
             throw new CheckpointException($"'{path}' cannot be written: the tensor name '{clash.Key}' is duplicate or reserved.");
         var header = Header(ordered, metadata ?? DefaultMetadata);
-        if (header.Length > SafetensorsHeader.LongestHeader)
+        if (header.Length > SafetensorsHeader.MaxHeaderLength)
             throw new CheckpointException(
                 $"'{path}' cannot be written: its header would have {header.Length} bytes, more than the format allows.");
 

@@ -8,7 +8,7 @@ namespace SaeUnbox.Models;
 /// <summary>A file open for random-access reading. Every failure is a <see cref="CheckpointException"/> that names the file.</summary>
 internal sealed class SourceFile : IDisposable
 {
-    private const int LongestReason = 1000;
+    private const int MaxReasonLength = 1000;
 
     private readonly SafeFileHandle _handle;
 
@@ -63,7 +63,7 @@ internal sealed class SourceFile : IDisposable
     /// <summary>Creates the error for a malformed file. Untrusted names in it are shortened and kept on one line.</summary>
     public CheckpointException Broken(string what, Exception? inner = null)
     {
-        if (what.Length > LongestReason) what = $"{what[..(LongestReason / 2)]} … {what[^(LongestReason / 2)..]}";
+        if (what.Length > MaxReasonLength) what = $"{what[..(MaxReasonLength / 2)]} … {what[^(MaxReasonLength / 2)..]}";
         var line = string.Create(what.Length, what, (letters, text) =>
         {
             for (var i = 0; i < letters.Length; i++) letters[i] = char.IsControl(text[i]) ? '?' : text[i];
@@ -80,7 +80,7 @@ internal sealed class SourceFile : IDisposable
 internal sealed class ByteSource(SourceFile file, long start, long end)
 {
     /// <summary>Limit for all texts of a file in bytes; they are names and notes, never weights.</summary>
-    private const int MostText = 16 << 20;
+    private const int MaxTextBytes = 16 << 20;
 
     private readonly byte[] _buffer = new byte[(int)Math.Min(32 * 1024, Math.Max(1, end - start))];
     private int _next;
@@ -118,7 +118,7 @@ internal sealed class ByteSource(SourceFile file, long start, long end)
     public string ReadUtf8(long count)
     {
         if (count > Left) throw Ended();
-        if ((_texts += count) > MostText) throw file.Broken($"its pickle holds more than {MostText} bytes of text");
+        if ((_texts += count) > MaxTextBytes) throw file.Broken($"its pickle holds more than {MaxTextBytes} bytes of text");
         var bytes = new byte[count];
         ReadExactly(bytes);
         try
@@ -158,9 +158,10 @@ public static class FileFingerprint
 {
     private const int Pieces = 64, PieceLength = 1024, Characters = 16;
 
+    /// <summary>The fingerprint, as hexadecimal digits.</summary>
     /// <param name="files">Name and path of each file. Names, unlike paths, stay the same when files move.</param>
     /// <exception cref="CheckpointException">A file cannot be read.</exception>
-    public static string Of(IEnumerable<(string Name, string Path)> files)
+    public static string Compute(IEnumerable<(string Name, string Path)> files)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         foreach (var (name, path) in files.OrderBy(file => file.Name, StringComparer.Ordinal))

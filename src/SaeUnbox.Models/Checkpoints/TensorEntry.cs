@@ -10,7 +10,7 @@ public sealed record TensorEntry(string Name, ElementType Element, long[] Shape)
     /// <summary>The shape of an entry that fits every shape, as in random weights.</summary>
     public static readonly long[] AnyShape = [-1];
 
-    public TensorEntry(string name, torch.ScalarType dtype, long[] shape) : this(name, ElementType.Of(dtype), shape) { }
+    public TensorEntry(string name, torch.ScalarType dtype, long[] shape) : this(name, ElementType.For(dtype), shape) { }
 
     /// <exception cref="CheckpointException">The type is not supported (complex numbers, floats of less than 8 bits).</exception>
     public torch.ScalarType DType => Element.ScalarType
@@ -69,7 +69,7 @@ public sealed record ElementType(string Name, int Bits, torch.ScalarType? Scalar
     internal static ElementType? Find(string name) => ByName.GetValueOrDefault(name);
 
     /// <summary>The type in which a tensor is stored.</summary>
-    public static ElementType Of(torch.ScalarType dtype) => ByScalarType.TryGetValue(dtype, out var type)
+    public static ElementType For(torch.ScalarType dtype) => ByScalarType.TryGetValue(dtype, out var type)
         ? type : throw new CheckpointException($"Tensors of type {dtype} cannot be stored in a checkpoint.");
 
     public override string ToString() => Name;
@@ -83,7 +83,7 @@ internal static class Shapes
 internal static class Listing
 {
     /// <summary>Lists the first names, and the number of the others.</summary>
-    public static string Of(IReadOnlyCollection<string> names, int limit = 20)
+    public static string Shorten(IReadOnlyCollection<string> names, int limit = 20)
     {
         var shown = string.Join(", ", names.Take(limit));
         return names.Count <= limit ? shown : $"{shown} and {names.Count - limit} more";

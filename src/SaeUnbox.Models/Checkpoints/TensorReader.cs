@@ -21,7 +21,7 @@ internal static class TensorReader
         if (!entry.Fits(target.shape))
             throw new CheckpointException(
                 $"Tensor '{entry.Name}' of '{file.Path}' has shape {Shapes.Text(entry.Shape)}, expected {Shapes.Text(target.shape)}.");
-        if (entry.Element.IsFloatingPoint && !ElementType.Of(target.dtype).IsFloatingPoint)
+        if (entry.Element.IsFloatingPoint && !ElementType.For(target.dtype).IsFloatingPoint)
             throw new CheckpointException(
                 $"Tensor '{entry.Name}' of '{file.Path}' holds {entry.Element} values, which {target.dtype} cannot hold.");
         stored.Verify?.Invoke();

@@ -152,7 +152,7 @@ public sealed record ClipVisionConfig(
         var (width, heads) = (json.Count("hidden_size", 768), json.Count("num_attention_heads", 12));
         if (width % heads != 0)
             throw json.Wrong("num_attention_heads", $"a divisor of hidden_size {width}, but is {heads}");
-        var (side, patch) = (json.Count("image_size", 224, most: MaxImageSize), json.Count("patch_size", 32));
+        var (side, patch) = (json.Count("image_size", 224, max: MaxImageSize), json.Count("patch_size", 32));
         if (side % patch != 0)
             throw json.Wrong("patch_size", $"a divisor of image_size {side}, but is {patch}");
         if (json.Count("num_channels", Channels) is var channels && channels != Channels)

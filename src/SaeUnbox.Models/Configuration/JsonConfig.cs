@@ -85,21 +85,21 @@ public sealed class JsonConfig
         : Items(value)?.Select(e => AsText(e) ?? throw Wrong(key, "a list of strings")).ToArray()
             ?? throw Wrong(key, "a list of strings");
 
-    /// <summary>A whole number from <paramref name="least"/> to <paramref name="most"/>, such as a width or a number of layers.</summary>
-    public int Count(string key, int? fallback = null, int least = 1, int most = MaxCount) =>
-        Integer(key, fallback) is var value && value >= least && value <= most
+    /// <summary>A whole number from <paramref name="min"/> to <paramref name="max"/>, such as a width or a number of layers.</summary>
+    public int Count(string key, int? fallback = null, int min = 1, int max = MaxCount) =>
+        Integer(key, fallback) is var value && value >= min && value <= max
             ? value
-            : throw Wrong(key, $"from {least} to {most}, but is {value}");
+            : throw Wrong(key, $"from {min} to {max}, but is {value}");
 
-    /// <summary>A list of one to eight whole numbers of at least <paramref name="least"/>, one for each level.</summary>
-    public IReadOnlyList<int> Counts(string key, IReadOnlyList<int>? fallback = null, int least = 1)
+    /// <summary>A list of one to eight whole numbers of at least <paramref name="min"/>, one for each level.</summary>
+    public IReadOnlyList<int> Counts(string key, IReadOnlyList<int>? fallback = null, int min = 1)
     {
         var values = Integers(key, fallback);
         if (values.Count > MaxLevels)
             throw Wrong(key, $"a list of at most {MaxLevels} numbers, but has {values.Count}");
-        return values.Count > 0 && values.All(v => v >= least && v <= MaxCount)
+        return values.Count > 0 && values.All(v => v >= min && v <= MaxCount)
             ? values
-            : throw Wrong(key, $"a list of numbers from {least} to {MaxCount}, but is [{string.Join(", ", values)}]");
+            : throw Wrong(key, $"a list of numbers from {min} to {MaxCount}, but is [{string.Join(", ", values)}]");
     }
 
     /// <summary>One of <paramref name="allowed"/>; <paramref name="fallback"/> if the key is missing.</summary>

@@ -75,14 +75,14 @@ public static class Arithmetic
         /// <summary>Sets every element to <paramref name="value"/>, in place.</summary>
         public Tensor Fill(double value) => With(value.ToScalar(), x.fill_);
 
-        /// <summary>max(x, least).</summary>
-        public Tensor AtLeast(double least) => With(least.ToScalar(), x.clamp_min);
+        /// <summary>max(x, low).</summary>
+        public Tensor AtLeast(double low) => With(low.ToScalar(), x.clamp_min);
 
-        /// <summary>min(max(x, least), most).</summary>
-        public Tensor Between(double least, double most)
+        /// <summary>min(max(x, low), high).</summary>
+        public Tensor Between(double low, double high)
         {
-            using Scalar low = least.ToScalar(), high = most.ToScalar();
-            return x.clamp(low, high);
+            using Scalar min = low.ToScalar(), max = high.ToScalar();
+            return x.clamp(min, max);
         }
 
         /// <summary>x &gt; value, element by element.</summary>

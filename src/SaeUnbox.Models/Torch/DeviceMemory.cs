@@ -13,13 +13,13 @@ public static partial class DeviceMemory
 
     /// <summary>Call this for a GPU only when it is in use, because the first call creates a context.</summary>
     /// <returns>Null if the driver does not report it.</returns>
-    public static (long Used, long Limit)? Of(string device)
+    public static (long Used, long Limit)? Read(string device)
     {
         if (Devices.Parse(device) is not { type: DeviceType.CUDA } gpu)
             return (Environment.WorkingSet, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
         try
         {
-            return OfGpu(Math.Max(0, gpu.index));
+            return ReadGpu(Math.Max(0, gpu.index));
         }
         catch (Exception exception) when (exception is DllNotFoundException or EntryPointNotFoundException)
         {
@@ -28,7 +28,7 @@ public static partial class DeviceMemory
     }
 
     // Uses the device's primary context, as libtorch does, so that the figures are also right for a MIG partition.
-    private static (long Used, long Limit)? OfGpu(int index)
+    private static (long Used, long Limit)? ReadGpu(int index)
     {
         if (cuInit(0) != 0 || cuDeviceGet(out var gpu, index) != 0 || cuDevicePrimaryCtxRetain(out var context, gpu) != 0)
             return null;

@@ -65,7 +65,7 @@ internal sealed class ServingHost : IHostedService, IServingState, IDisposable
     private IEnumerable<Measurement<long>> Memory(Func<(long Used, long Limit), long> part)
     {
         foreach (var host in _hosts.Where(host => host.State == HostState.Ready))
-            if (DeviceMemory.Of(host.Device) is { } memory)
+            if (DeviceMemory.Read(host.Device) is { } memory)
                 yield return new(part(memory), new KeyValuePair<string, object?>("device", host.Device));
     }
 

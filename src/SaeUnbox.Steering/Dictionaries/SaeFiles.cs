@@ -62,7 +62,7 @@ public static class SaeLoader
     /// <summary>Tells autoencoders apart by their weights' file, wherever it lies.</summary>
     /// <param name="path">As <see cref="Load"/> takes it.</param>
     /// <exception cref="SaeException">There is none.</exception>
-    public static string FingerprintOf(string path) => FileFingerprint.Of([("weights", SaeFiles.Find(path).Weights)]);
+    public static string FingerprintOf(string path) => FileFingerprint.Compute([("weights", SaeFiles.Find(path).Weights)]);
 
     /// <summary>
     /// Loads from a folder (or its parent), a <c>.pth</c>, <c>.pt</c> or safetensors file, in any floating type; weights

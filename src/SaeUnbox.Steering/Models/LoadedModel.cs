@@ -105,7 +105,7 @@ public sealed class LoadedModel : IDisposable
     {
         var folders = new[] { "unet", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2" }.Select(part => (Part: part, Path: Path.Combine(options.Folder, part)))
             .Append((Part: "scheduler", Path: options.SchedulerFolder ?? Path.Combine(options.Folder, "scheduler"))).Where(folder => Directory.Exists(folder.Path));
-        return FileFingerprint.Of(folders.SelectMany(folder => Directory.EnumerateFiles(folder.Path)
+        return FileFingerprint.Compute(folders.SelectMany(folder => Directory.EnumerateFiles(folder.Path)
             .Where(file => !Path.GetFileName(file).StartsWith('.')).Select(file => ($"{folder.Part}/{Path.GetFileName(file)}", file))));
     }
 

@@ -12,7 +12,7 @@ public sealed class FileFingerprintTests : IDisposable
     [InlineData(60_000, 59_999)]
     [InlineData(3_000_000, 0)]
     [InlineData(3_000_000, 2_999_999)]
-    public void Of_FilesThatDifferInAByteThatIsRead_Differ(int length, int changed)
+    public void Compute_FilesThatDifferInAByteThatIsRead_Differ(int length, int changed)
     {
         var bytes = new byte[length];
         var first = Write("a", bytes);
@@ -22,23 +22,23 @@ public sealed class FileFingerprintTests : IDisposable
     }
 
     [Fact]
-    public void Of_TheSameFilesElsewhereInAnotherOrder_IsTheSame()
+    public void Compute_TheSameFilesElsewhereInAnotherOrder_IsTheSame()
     {
         var (a, b) = (Write("a", new byte[100_000]), Write("b", [1, 2]));
         var (c, d) = (Write("c", new byte[100_000]), Write("d", [1, 2]));
 
-        Assert.Equal(FileFingerprint.Of([("x", a), ("y", b)]), FileFingerprint.Of([("y", d), ("x", c)]));
-        Assert.NotEqual(FileFingerprint.Of([("x", a), ("y", b)]), FileFingerprint.Of([("y", c), ("x", d)]));
+        Assert.Equal(FileFingerprint.Compute([("x", a), ("y", b)]), FileFingerprint.Compute([("y", d), ("x", c)]));
+        Assert.NotEqual(FileFingerprint.Compute([("x", a), ("y", b)]), FileFingerprint.Compute([("y", c), ("x", d)]));
         Assert.NotEqual(Of("x", a), Of("x", Write("e", new byte[100_001])));
     }
 
     [Fact]
-    public void Of_AFileThatIsMissing_SaysWhich() =>
+    public void Compute_AFileThatIsMissing_SaysWhich() =>
         Assert.Contains("gone", Assert.Throws<CheckpointException>(() => Of("x", _folder.At("gone"))).Message);
 
     public void Dispose() => _folder.Dispose();
 
-    private static string Of(string name, string path) => FileFingerprint.Of([(name, path)]);
+    private static string Of(string name, string path) => FileFingerprint.Compute([(name, path)]);
 
     private string Write(string name, byte[] bytes)
     {

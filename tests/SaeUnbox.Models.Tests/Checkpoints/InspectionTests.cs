@@ -6,9 +6,9 @@ namespace SaeUnbox.Models.Tests;
 public sealed class InspectionTests
 {
     [Fact]
-    public void Of_PipelineFolder_NamesEveryComponentOfItsIndex()
+    public void Read_PipelineFolder_NamesEveryComponentOfItsIndex()
     {
-        var inspection = Inspection.Of(Goldens.At("model"));
+        var inspection = Inspection.Read(Goldens.At("model"));
         Assert.Equal(CheckpointKind.Pipeline, inspection.Kind);
         var kinds = inspection.Parts.ToDictionary(part => Path.GetFileName(part.Path), part => part.Kind);
         Assert.Equal(CheckpointKind.UNet, kinds["unet"]);
@@ -20,9 +20,9 @@ public sealed class InspectionTests
     }
 
     [Fact]
-    public void Of_SaeFolder_FindsWeightsStridesAndStatistics()
+    public void Read_SaeFolder_FindsWeightsStridesAndStatistics()
     {
-        var set = Inspection.Of(Goldens.At("saes"));
+        var set = Inspection.Read(Goldens.At("saes"));
         Assert.Equal(CheckpointKind.SparseAutoencoders, set.Kind);
         Assert.All(set.Parts, sae =>
         {
@@ -35,28 +35,28 @@ public sealed class InspectionTests
     }
 
     [Fact]
-    public void Of_TinyAutoencoder_IsToldFromTheOther() => Assert.Equal(CheckpointKind.TinyAutoencoder, Inspection.Of(Goldens.At("vae_tiny")).Kind);
+    public void Read_TinyAutoencoder_IsToldFromTheOther() => Assert.Equal(CheckpointKind.TinyAutoencoder, Inspection.Read(Goldens.At("vae_tiny")).Kind);
 
     [Fact]
-    public void Of_DamagedData_FailsOnItsChecksum() =>
-        Assert.Throws<CheckpointException>(() => Inspection.Of(Goldens.At("badfiles", "zip_bad_crc.pt")));
+    public void Read_DamagedData_FailsOnItsChecksum() =>
+        Assert.Throws<CheckpointException>(() => Inspection.Read(Goldens.At("badfiles", "zip_bad_crc.pt")));
 
     [Fact]
-    public void Of_NothingKnown_SaysSo()
+    public void Read_NothingKnown_SaysSo()
     {
         using var folder = new TemporaryFolder();
-        Assert.Contains("neither a model nor a checkpoint", Assert.Throws<CheckpointException>(() => Inspection.Of(folder.Path)).Message);
-        Assert.Contains("does not exist", Assert.Throws<CheckpointException>(() => Inspection.Of(folder.At("absent.pt"))).Message);
+        Assert.Contains("neither a model nor a checkpoint", Assert.Throws<CheckpointException>(() => Inspection.Read(folder.Path)).Message);
+        Assert.Contains("does not exist", Assert.Throws<CheckpointException>(() => Inspection.Read(folder.At("absent.pt"))).Message);
     }
 
     [Fact]
-    public void Of_FileWithChecksums_TellsHowFarItIsAndStopsWhenTold()
+    public void Read_FileWithChecksums_TellsHowFarItIsAndStopsWhenTold()
     {
         var path = Goldens.At("saes_other", "probe", "state_dict.pth");
         var told = new List<(string File, double Share)>();
-        Inspection.Of(path, (file, share) => told.Add((file, share)));
+        Inspection.Read(path, (file, share) => told.Add((file, share)));
         Assert.True(told.Count > 1 && told.TrueForAll(one => one.File == path));
         Assert.Equal((0, true), (told[0].Share, told[^1].Share < 1));
-        Assert.Throws<OperationCanceledException>(() => Inspection.Of(path, (_, _) => throw new OperationCanceledException()));
+        Assert.Throws<OperationCanceledException>(() => Inspection.Read(path, (_, _) => throw new OperationCanceledException()));
     }
 }

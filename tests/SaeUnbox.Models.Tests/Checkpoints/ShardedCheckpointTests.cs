@@ -24,7 +24,7 @@ public sealed class ShardedCheckpointTests : IDisposable
         Assert.Equal(["a", "b", "c"], checkpoint.Entries.Keys.Order());
         using var read = checkpoint.Read("b");
         Assert.Equal(1f, read[0].item<float>());
-        Assert.Equal(3, Inspection.Of(folder.At("model.safetensors.index.json")).Tensors.Count);
+        Assert.Equal(3, Inspection.Read(folder.At("model.safetensors.index.json")).Tensors.Count);
     }
 
     [Theory]

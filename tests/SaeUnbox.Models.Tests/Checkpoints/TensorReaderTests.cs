@@ -135,7 +135,7 @@ public sealed class TensorReaderTests : IDisposable
     public void Read_TypeThatCannotBeRead_IsListedAndNamed(string dtype, int size)
     {
         Handmade.Safetensors(folder.At("x.safetensors"), $$"""{"a":{"data_offsets":[0,{{size}}],"shape":[{{(dtype == "F4" ? 2 : 1)}}],"dtype":"{{dtype}}"} }""", new byte[size]);
-        Assert.Equal(dtype, Assert.Single(Inspection.Of(folder.At("x.safetensors")).Tensors).DType);
+        Assert.Equal(dtype, Assert.Single(Inspection.Read(folder.At("x.safetensors")).Tensors).DType);
         using var file = Checkpoint.Open(folder.At("x.safetensors"));
         Assert.Contains(dtype, Assert.Throws<CheckpointException>(() => file.Read("a")).Message);
     }

@@ -20,8 +20,8 @@ internal sealed class PickleMachine(ByteSource source, IReadOnlyDictionary<strin
     /// </summary>
     private readonly int _limit = (int)Math.Clamp(source.File.Length / 64, 100_000, 500_000);
 
-    private const int LongestInteger = 64;
-    private const int LongestName = 200;
+    private const int MaxIntegerLength = 64;
+    private const int MaxNameLength = 200;
 
     private readonly List<object?> _stack = [];
     private readonly List<int> _marks = [];
@@ -89,7 +89,7 @@ internal sealed class PickleMachine(ByteSource source, IReadOnlyDictionary<strin
             case (byte)'h': Push(Recall(source.ReadByte())); break;
             case (byte)'j': Push(Recall(ReadUInt32())); break;
 
-            case (byte)'c': Push(Global(source.ReadLine(LongestName), source.ReadLine(LongestName))); break;
+            case (byte)'c': Push(Global(source.ReadLine(MaxNameLength), source.ReadLine(MaxNameLength))); break;
             case 0x93: { var name = PopMany(2); Push(Global(name[0] as string, name[1] as string)); break; }
             case (byte)'R': Reduce(); break;
             case (byte)'b': Build(); break;
@@ -137,7 +137,7 @@ internal sealed class PickleMachine(ByteSource source, IReadOnlyDictionary<strin
 
     private object ReadInteger(long length)
     {
-        if (length > LongestInteger) throw Broken($"has an integer of {length} bytes");
+        if (length > MaxIntegerLength) throw Broken($"has an integer of {length} bytes");
         var value = new BigInteger(Bytes(stackalloc byte[(int)length]));
         if (value >= long.MinValue && value <= long.MaxValue) return (long)value;
         return value;
@@ -249,9 +249,9 @@ internal sealed class TorchGlobals(SourceFile file)
         Tensor(arguments, 7, arguments.Length > 6 ? arguments[6] as ElementType ?? throw Broken("_rebuild_tensor_v3") : null);
 
     /// <summary>Arguments: storage, offset, size, stride, requires_grad, backward_hooks, … The last two do not affect the data.</summary>
-    private TorchTensor Tensor(object?[] arguments, int least, ElementType? dtype)
+    private TorchTensor Tensor(object?[] arguments, int minCount, ElementType? dtype)
     {
-        if (arguments.Length < least || arguments is not [TorchStorage storage, long offset, object?[] sizes, object?[] steps, ..])
+        if (arguments.Length < minCount || arguments is not [TorchStorage storage, long offset, object?[] sizes, object?[] steps, ..])
             throw Broken("_rebuild_tensor");
         var element = dtype ?? storage.Element;
         var (shape, strides) = (Numbers(sizes), Numbers(steps));

@@ -44,7 +44,7 @@ public sealed class TorchFile : Checkpoint
 internal sealed class TorchArchive
 {
     /// <summary>Limit for the pickle in bytes.</summary>
-    public const long LongestPickle = 64 << 20;
+    public const long MaxPickleLength = 64 << 20;
 
     private readonly SourceFile _file;
     private readonly ZipDirectory _directory;
@@ -71,7 +71,7 @@ internal sealed class TorchArchive
     public object? ReadValue()
     {
         var pickle = _directory.Find($"{_folder}/data.pkl")!;
-        if (pickle.Length > LongestPickle) throw _file.Broken($"its data.pkl of {pickle.Length} bytes is too long");
+        if (pickle.Length > MaxPickleLength) throw _file.Broken($"its data.pkl of {pickle.Length} bytes is too long");
         pickle.Verify();
         var source = new ByteSource(_file, pickle.Position, pickle.Position + pickle.Length);
         var value = new PickleMachine(source, new TorchGlobals(_file).AllowList(), Storage).Run();
@@ -117,7 +117,7 @@ internal static class LegacyTorch
 
     public static object? ReadValue(SourceFile file)
     {
-        var source = new ByteSource(file, 0, Math.Min(file.Length, TorchArchive.LongestPickle));
+        var source = new ByteSource(file, 0, Math.Min(file.Length, TorchArchive.MaxPickleLength));
         if (Plain() is not BigInteger magic || magic != Magic)
             throw file.Broken("it is a bare pickle, not a PyTorch file; nothing of it was run");
         if (Plain() is not Protocol) throw file.Broken($"it has another protocol than {Protocol}");
@@ -181,9 +181,9 @@ internal sealed record StorageClass(string Name, ElementType Element)
     ];
 
     /// <summary>Name of the storage class for an element type.</summary>
-    public static string Of(torch.ScalarType dtype)
+    public static string NameFor(torch.ScalarType dtype)
     {
-        var element = ElementType.Of(dtype);
+        var element = ElementType.For(dtype);
         return All.First(kind => kind.Element == element).Name;
     }
 }
@@ -220,7 +220,7 @@ internal sealed class TorchTree(SourceFile file)
 {
     private const int MaxDepth = 64;
     private const int MaxNodes = 500_000;
-    private const int LongestName = 1024;
+    private const int MaxNameLength = 1024;
 
     private readonly List<StoredTensor> _tensors = [];
     private readonly HashSet<string> _names = [];
@@ -235,7 +235,7 @@ internal sealed class TorchTree(SourceFile file)
     {
         if (depth > MaxDepth) throw file.Broken($"its values are nested deeper than {MaxDepth} levels");
         if (++_nodes > MaxNodes) throw file.Broken($"it holds more than {MaxNodes} values");
-        if (name.Length > LongestName) throw file.Broken($"the name '{name}' is longer than {LongestName} characters");
+        if (name.Length > MaxNameLength) throw file.Broken($"the name '{name}' is longer than {MaxNameLength} characters");
         return value switch
         {
             null or bool or long or double or string => value,

@@ -122,7 +122,7 @@ internal sealed class PickleWriter
         WriteGlobal("torch._utils", "_rebuild_tensor_v2");
         _pickle.Write("(("u8);
         WriteText("storage");
-        WriteGlobal("torch", StorageClass.Of(tensor.dtype));
+        WriteGlobal("torch", StorageClass.NameFor(tensor.dtype));
         WriteText(key);
         WriteText("cpu");
         WriteInteger(tensor.numel());

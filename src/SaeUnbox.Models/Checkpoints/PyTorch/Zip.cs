@@ -40,7 +40,7 @@ internal sealed class ZipDirectory
     private const int EndLength = 22, LocatorLength = 20, End64Length = 56, EntryLength = 46, LocalLength = 30;
     private const uint EndSignature = 0x06054b50, LocatorSignature = 0x07064b50, End64Signature = 0x06064b50,
         EntrySignature = 0x02014b50, LocalSignature = 0x04034b50;
-    private const long LongestDirectory = 32 << 20;
+    private const long MaxDirectoryLength = 32 << 20;
 
     private readonly SourceFile _file;
     private readonly Dictionary<string, ZipRecord> _records = [];
@@ -49,7 +49,7 @@ internal sealed class ZipDirectory
     {
         _file = file;
         var (position, length, count) = FindDirectory();
-        if (length > LongestDirectory) throw _file.Broken($"its zip directory of {length} bytes is too long");
+        if (length > MaxDirectoryLength) throw _file.Broken($"its zip directory of {length} bytes is too long");
         var directory = new byte[length];
         _file.ReadExactly(position, directory);
         ReadDirectory(directory, position, count);

@@ -89,7 +89,7 @@ public sealed record AutoencoderTinyConfig(
             ReadBlocks(json, "num_encoder_blocks", [1, 3, 3, 3], encoderWidths),
             ReadBlocks(json, "num_decoder_blocks", [3, 3, 3, 1], decoderWidths),
             json.Choice("act_fn", "relu", "relu", "silu", "swish", "gelu"),
-            json.Count("upsampling_scaling_factor", 2, most: 4),
+            json.Count("upsampling_scaling_factor", 2, max: 4),
             json.Number("scaling_factor", 1) is var factor and > 0 ? factor : throw json.Wrong("scaling_factor", "above 0"));
     }
 
@@ -100,7 +100,7 @@ public sealed record AutoencoderTinyConfig(
             : throw json.Wrong(key, $"the same width in each stage, but is [{string.Join(", ", widths)}]");
 
     private static IReadOnlyList<int> ReadBlocks(JsonConfig json, string key, int[] fallback, IReadOnlyList<int> widths) =>
-        json.Counts(key, fallback, least: 0) is var blocks && blocks.Count == widths.Count
+        json.Counts(key, fallback, min: 0) is var blocks && blocks.Count == widths.Count
             ? blocks
             : throw json.Wrong(key, $"a list of {widths.Count} numbers, one for each stage, but has {blocks.Count}");
 }

@@ -80,15 +80,8 @@ public sealed class DenoisingRun : IDisposable
         using var _ = no_grad();
         var predicted = predict(InputOf(index, latents), cancellation);
         var output = Request.IsGuided ? Guide(predicted) : predicted;
-        var (after, denoised) = Scheduler.Step(output, index, latents, Scheduler.DrawsNoise ? _noise[index + 1] : null);
-        return new DenoisingStep(
-            index,
-            Scheduler.Timesteps[index],
-            Scheduler.Sigmas[index],
-            latents,
-            output.MoveToOuterDisposeScope(),
-            after.MoveToOuterDisposeScope(),
-            denoised.MoveToOuterDisposeScope());
+        var after = Scheduler.Step(output, index, latents, Scheduler.DrawsNoise ? _noise[index + 1] : null);
+        return new DenoisingStep(index, Scheduler.Timesteps[index], latents, after.MoveToOuterDisposeScope());
     }
 
     // unconditional + guidance * (conditional - unconditional)
@@ -120,13 +113,9 @@ public delegate Tensor NoisePredictor(DenoisingInput input, CancellationToken ca
 /// <summary>A completed step. All tensors are [B, C, h, w] and belong to the dispose scope of the caller.</summary>
 /// <param name="Index">Index of the step.</param>
 /// <param name="Timestep">Timestep of the step.</param>
-/// <param name="Sigma">The noise level before the step.</param>
 /// <param name="Before">The latents before the step.</param>
-/// <param name="ModelOutput">The prediction, after guidance.</param>
 /// <param name="After">The latents after the step.</param>
-/// <param name="Denoised">This step's estimate of the clean latents, float32; usable as a preview.</param>
-public sealed record DenoisingStep(
-    int Index, float Timestep, float Sigma, Tensor Before, Tensor ModelOutput, Tensor After, Tensor Denoised);
+public sealed record DenoisingStep(int Index, float Timestep, Tensor Before, Tensor After);
 
 /// <summary>Encoded prompts and sizes. With guidance, B is twice the number of images: first all unconditional ones.</summary>
 /// <param name="Hidden">Text states, [B, 77, D].</param>

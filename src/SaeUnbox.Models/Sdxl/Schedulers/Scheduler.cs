@@ -2,11 +2,6 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Models;
 
-/// <summary>The result of one step.</summary>
-/// <param name="Latents">The latents after the step, in the type of the model output.</param>
-/// <param name="Denoised">This step's estimate of the clean latents (x0), float32.</param>
-public readonly record struct SchedulerStep(Tensor Latents, Tensor Denoised);
-
 /// <summary>
 /// The Euler sampler for a fixed number of steps: deterministic along the probability-flow ODE (arXiv 2206.00364, algorithm 2 without
 /// churn), or ancestral, which adds fresh noise after each step. It holds no state between steps, so steps can be computed in any order.
@@ -53,7 +48,8 @@ public sealed class Scheduler
     /// <param name="step">Index of the step.</param>
     /// <param name="latents">The latents before the step.</param>
     /// <param name="noise">Standard normal noise of the same shape; null only if <see cref="DrawsNoise"/> is false.</param>
-    public SchedulerStep Step(Tensor modelOutput, int step, Tensor latents, Tensor? noise)
+    /// <returns>The latents after the step, in the type of the model output.</returns>
+    public Tensor Step(Tensor modelOutput, int step, Tensor latents, Tensor? noise)
     {
         if (DrawsNoise)
             ArgumentNullException.ThrowIfNull(noise);
@@ -66,7 +62,7 @@ public sealed class Scheduler
         var moved = x.Plus((x - denoised).Over(sigma).Times(target - sigma));
         if (DrawsNoise)
             moved = moved.Plus(noise!.to_type(ScalarType.Float32).Times(up));
-        return new SchedulerStep(moved.to_type(modelOutput.dtype).MoveToOuterDisposeScope(), denoised.MoveToOuterDisposeScope());
+        return moved.to_type(modelOutput.dtype).MoveToOuterDisposeScope();
     }
 
     /// <summary>Cumulative products of 1 - beta over the training timesteps.</summary>

@@ -58,7 +58,7 @@ public sealed record SchedulerConfig(
         var ancestral = json.Choice("_class_name", "", EulerAncestral, Euler) == EulerAncestral;
         var config = new SchedulerConfig(
             ancestral,
-            json.Count("num_train_timesteps", 1000, least: 2),
+            json.Count("num_train_timesteps", 1000, min: 2),
             json.Number("beta_start", 0.0001),
             json.Number("beta_end", 0.02),
             json.Choice("beta_schedule", "linear", "linear", "scaled_linear") == "scaled_linear",
@@ -69,7 +69,7 @@ public sealed record SchedulerConfig(
                 "trailing" => TimestepSpacing.Trailing,
                 _ => TimestepSpacing.Linspace,
             },
-            json.Count("steps_offset", 0, least: 0),
+            json.Count("steps_offset", 0, min: 0),
             !ancestral && json.Choice("final_sigmas_type", "zero", "zero", "sigma_min") == "sigma_min");
         return config.BetaStart is > 0 and < 1 && config.BetaEnd is > 0 and < 1
             ? config

@@ -60,7 +60,7 @@ public sealed record UNetConfig(
         return new UNetConfig(
             json.Count("in_channels", 4),
             json.Count("out_channels", 4),
-            json.Count("sample_size", 128, most: 1 << 14),
+            json.Count("sample_size", 128, max: 1 << 14),
             levels,
             json.Count("norm_num_groups", 32),
             json.Number("norm_eps", 1e-5) is var eps and > 0 ? eps : throw json.Wrong("norm_eps", "above 0"),
@@ -75,7 +75,7 @@ public sealed record UNetConfig(
     }
 
     private static int Kernel(JsonConfig json, string key) =>
-        json.Count(key, 3, most: 31) is var side && side % 2 == 1 ? side : throw json.Wrong(key, $"odd, but is {side}");
+        json.Count(key, 3, max: 31) is var side && side % 2 == 1 ? side : throw json.Wrong(key, $"odd, but is {side}");
 
     private static void RequireSupported(JsonConfig json)
     {
@@ -118,7 +118,7 @@ internal static class UNetLevels
         var down = Attention(json, "down_block_types", "DownBlock2D", "CrossAttnDownBlock2D", channels.Count);
         var up = Attention(json, "up_block_types", "UpBlock2D", "CrossAttnUpBlock2D", channels.Count);
         var layers = PerLevel(json, "layers_per_block", 2, channels.Count);
-        var transformerLayers = PerLevel(json, "transformer_layers_per_block", 1, channels.Count, least: 0);
+        var transformerLayers = PerLevel(json, "transformer_layers_per_block", 1, channels.Count, min: 0);
         // In configurations of SDXL, attention_head_dim holds the number of heads.
         var headsKey = json.Find("num_attention_heads") is null ? "attention_head_dim" : "num_attention_heads";
         var heads = PerLevel(json, headsKey, 8, channels.Count);
@@ -139,12 +139,12 @@ internal static class UNetLevels
             : throw json.Wrong(key, $"a list of {plain} and {attention}, but contains the unknown type \"{type}\"")))];
     }
 
-    private static IReadOnlyList<int> PerLevel(JsonConfig json, string key, int fallback, int count, int least = 1)
+    private static IReadOnlyList<int> PerLevel(JsonConfig json, string key, int fallback, int count, int min = 1)
     {
         if (json.Find(key) is not { ValueKind: JsonValueKind.Array })
-            return [.. Enumerable.Repeat(json.Count(key, fallback, least), count)];
+            return [.. Enumerable.Repeat(json.Count(key, fallback, min), count)];
 
-        var values = json.Counts(key, least: least);
+        var values = json.Counts(key, min: min);
         return values.Count == count
             ? values
             : throw json.Wrong(key, $"a number or a list of {count}, one for each entry of block_out_channels, but has {values.Count}");

@@ -134,7 +134,7 @@ public sealed record ClipTextConfig(
             json.Choice("hidden_act", "quick_gelu", "quick_gelu", "gelu"),
             json.Number("layer_norm_eps", 1e-5) is var epsilon and > 0 ? epsilon : throw json.Wrong("layer_norm_eps", "above 0"),
             json.Count("projection_dim", 512),
-            json.Count("eos_token_id", 49407, least: 0));
+            json.Count("eos_token_id", 49407, min: 0));
     }
 }
 
