@@ -34,7 +34,7 @@ internal static class CommandLine
             HealthCommand.Create(terminal),
             BrokerCommand.Create(terminal),
         };
-        PointNumbers.ReadIn(root);
+        InvariantNumbers.UseIn(root);
         return root;
     }
 

@@ -1,4 +1,3 @@
-using SaeUnbox.Cli.Bench;
 using SaeUnbox.Testing;
 using TorchSharp;
 

@@ -36,7 +36,7 @@ public sealed class ProcessTests
         await KillAsync(signal, process);
         await process.WaitForExitAsync();
         Assert.Equal(
-            [$"saeunbox: what was collected is in {folder.Path}; the same command goes on from it.", "saeunbox: interrupted"],
+            [$"saeunbox: all finished items are in {folder.Path}; the same command continues.", "saeunbox: interrupted"],
             (await error).Split('\n', StringSplitOptions.RemoveEmptyEntries));
         Assert.Equal(code, process.ExitCode);
     }

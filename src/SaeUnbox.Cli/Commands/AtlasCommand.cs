@@ -4,83 +4,96 @@ using SaeUnbox.Cli.Output;
 
 namespace SaeUnbox.Cli.Commands;
 
-/// <summary><c>atlas</c>: what each feature of a model is about: its strongest pictures, words, neighbours, statistics.</summary>
+/// <summary><c>atlas</c>: describes each feature of a model by its strongest pictures, words, neighbours and statistics.</summary>
 internal sealed class AtlasCommand
 {
-    private readonly ModelArguments model = new(DtypeChoice.Fp32);
-    private readonly CaptionArguments captions = new();
-    private readonly Option<string> output = new("--out", "-o") { Description = "The atlas's folder. The same command goes on where it was left.", HelpName = "DIR", Required = true };
-    private readonly Option<int> top = new("--top") { Description = "Pictures kept for a feature.", HelpName = "N", DefaultValueFactory = _ => 8 };
-    private readonly Option<int> side = new("--picture") { Description = "Longer side of a kept picture in pixels.", HelpName = "N", DefaultValueFactory = _ => 160 };
-    private readonly Option<string?> names = new("--names") { Description = "Names that are known: JSON of sites, each an object of feature numbers and names.", HelpName = "FILE" };
-    private readonly Option<string?> suggestions = new("--suggestions") { Description = "What to try: a JSON array of objects with title and recipe. Without captions they replace those of the atlas that is there.", HelpName = "FILE" };
-    private readonly Option<string?> import = new("--import") { Description = "Take a published atlas's pictures, SITE/FEATURE.jpg, in place of captions.", HelpName = "DIR" };
-
-    private readonly Option<string?> clip = new("--clip") { Description = "A CLIP model's folder, such as openai/clip-vit-base-patch32: searches then find what pictures show, too. Without captions it is added to the atlas that is there.", HelpName = "DIR" };
+    private readonly ModelArguments _model = new(DtypeChoice.Fp32);
+    private readonly CaptionArguments _captions = new();
+    private readonly Option<string> _output =
+        Setting.Output("DIR", "Folder of the atlas. If it was interrupted, the same command continues it.");
+    private readonly Option<int> _top = Setting.Of("--top", "N", "Pictures to keep for each feature.", 8);
+    private readonly Option<int> _side = Setting.Of("--picture", "N", "Longer side of these pictures in pixels.", 160);
+    private readonly Option<string?> _names = Setting.Of<string?>("--names", "FILE",
+        "Known names: a JSON object of sites, each an object of feature numbers and names.");
+    private readonly Option<string?> _suggestions = Setting.Of<string?>("--suggestions", "FILE",
+        "What users may try: a JSON array of objects with title and recipe. Without captions it replaces those of an existing atlas.");
+    private readonly Option<string?> _import = Setting.Of<string?>("--import", "DIR",
+        "Import the pictures of a published atlas, SITE/FEATURE.jpg, instead of running captions.");
+    private readonly Option<string?> _clip = Setting.Of<string?>("--clip", "DIR",
+        "Folder of a CLIP model, such as openai/clip-vit-base-patch32, so that searches also find what pictures show. Without captions it is "
+        + "added to an existing atlas.");
 
     public static Command Create(Terminal terminal)
     {
         var options = new AtlasCommand();
-        var command = new Command("atlas", "Make the atlas of a model's features, which the page and the API read. Stop it at any time; the same command goes on.");
-        options.model.AddTo(command);
-        options.captions.AddTo(command);
-        foreach (var option in (Option[])[options.output, options.top, options.side, options.names, options.suggestions, options.import, options.clip]) command.Add(option);
+        var command = new Command("atlas",
+            "Make the atlas of a model's features, which the page and the API show. You can interrupt it; the same command continues.");
+        options._model.AddTo(command);
+        options._captions.AddTo(command);
+        command.Add(options._output, options._top, options._side, options._names, options._suggestions, options._import, options._clip);
         command.SetGuardedAction(terminal, (parsed, cancellation) => options.Run(terminal, parsed, cancellation));
         return command;
     }
 
     private void Run(Terminal terminal, ParseResult parsed, CancellationToken cancellation)
     {
-        var folder = parsed.GetRequiredValue(output);
+        var folder = parsed.GetRequiredValue(_output);
         OutputFile.RequireFolder(folder, "--out");
-        var imported = parsed.GetValue(import);
-        var wanted = model.Read(parsed, null);
-        using var embedding = ModelArguments.Folder(parsed, clip) is { } towers ? ClipModel.Load(towers, device: wanted.Device) : null;
-        var (atlas, tries) = (Path.Combine(folder, AtlasReader.FileName), parsed.GetValue(suggestions));
-        if ((embedding is null && tries is null) || imported is not null || captions.AreNamed(parsed) || !File.Exists(atlas)) Make(terminal, parsed, wanted, folder, imported, cancellation);
-        else if (tries is not null) AtlasWriter.SetSuggestions(atlas, AtlasFiles.Suggestions(tries));
-        if (embedding is not null) Embed(terminal, embedding, folder, cancellation);
+        var model = _model.Read(parsed, null);
+        using var clip = InputFolder.Read(parsed, _clip) is { } path ? OnDevice.LoadClip(path, _model.Device(parsed)) : null;
+        var (import, suggestions) = (parsed.GetValue(_import), parsed.GetValue(_suggestions));
+        var atlas = Path.Combine(folder, AtlasReader.FileName);
+        var isChange = (clip is not null || suggestions is not null) && import is null && !_captions.AreNamed(parsed) && File.Exists(atlas);
+        if (!isChange) Make(terminal, parsed, model, folder, import, cancellation);
+        else if (suggestions is not null) AtlasWriter.SetSuggestions(atlas, AtlasFiles.Suggestions(suggestions));
+        if (clip is not null) Embed(terminal, clip, folder, cancellation);
         terminal.Output.WriteLine(atlas);
     }
 
-    private void Make(Terminal terminal, ParseResult parsed, ModelOptions wanted, string folder, string? imported, CancellationToken cancellation)
+    private void Make(Terminal terminal, ParseResult parsed, ModelOptions model, string folder, string? import,
+        CancellationToken cancellation)
     {
         var request = new AtlasRequest
         {
-            Captions = imported is null ? captions.Read(parsed) : [],
-            TopPictures = Whole.Between("--top", parsed.GetValue(top), 1, 100),
-            PictureSide = Whole.Between("--picture", parsed.GetValue(side), 32, 1024),
-            Names = parsed.GetValue(names) is { } namesFile ? AtlasFiles.Names(namesFile) : new Dictionary<(HookSite, int), string>(),
-            Suggestions = parsed.GetValue(suggestions) is { } tries ? AtlasFiles.Suggestions(tries) : [],
+            Captions = import is null ? _captions.Read(parsed) : [],
+            TopPictures = Require.Between("--top", parsed.GetValue(_top), 1, 100),
+            PictureSide = Require.Between("--picture", parsed.GetValue(_side), 32, 1024),
+            Names = parsed.GetValue(_names) is { } names ? AtlasFiles.Names(names) : new Dictionary<(HookSite, int), string>(),
+            Suggestions = parsed.GetValue(_suggestions) is { } suggestions ? AtlasFiles.Suggestions(suggestions) : [],
         };
-        using var loaded = ModelSession.Load(terminal, wanted, cancellation);
-        if (loaded.Saes.Count == 0) throw new CliException("an atlas is of features: name a folder of sparse autoencoders with --saes.");
+        using var loaded = ModelSession.Load(terminal, model, cancellation);
+        if (loaded.Saes.Count == 0) throw new CliException("an atlas needs sparse autoencoders; name their folder with --saes.");
         terminal.WithProgress("making the atlas", bar =>
         {
             var work = new LongWork(terminal, bar);
-            if (imported is null) AtlasBuilder.Run(loaded, request, folder, done => work.Report(done, request.Captions.Count, () => "running captions"), cancellation);
-            else AtlasImport.Run(loaded, request, imported, folder, (done, all) => work.Report(done, all, () => "taking pictures"), cancellation);
+            if (import is null)
+                AtlasBuilder.Run(loaded, request, folder, done =>
+                    work.Report(done, request.Captions.Count, () => "running captions"), cancellation);
+            else
+                AtlasImport.Run(loaded, request, import, folder, (done, all) =>
+                    work.Report(done, all, () => "importing pictures"), cancellation);
             return true;
         });
         var unmeasured = loaded.Saes.Where(sae => sae.Value.Scale is null).Select(sae => sae.Key.Code).ToArray();
-        if (imported is not null && unmeasured.Length > 0)
-            terminal.Note($"no mean.pt lies beside the weights of {string.Join(", ", unmeasured)}: all features there count as dead, and galleries and searches leave them out (statistics --write-scale makes it).");
+        if (import is not null && unmeasured.Length > 0)
+            terminal.Note($"there is no mean.pt next to the weights of {string.Join(", ", unmeasured)}: all their features count as dead, and "
+                + "galleries and searches leave them out. Run saeunbox statistics --write-scale to create it.");
     }
 
     private static void Embed(Terminal terminal, ClipModel clip, string folder, CancellationToken cancellation)
     {
         try
         {
-            terminal.WithProgress("looking at the pictures", bar =>
+            terminal.WithProgress("embedding pictures", bar =>
             {
                 var work = new LongWork(terminal, bar);
-                AtlasEmbedding.Add(folder, clip, (done, all) => work.Report(done, all, () => "looking at the pictures"), cancellation);
+                AtlasEmbedding.Add(folder, clip, (done, all) => work.Report(done, all, () => "embedding pictures"), cancellation);
                 return true;
             });
         }
         catch (OperationCanceledException)
         {
-            terminal.Note("the atlas is whole, and lacks what CLIP sees in it; the same command without captions adds it.");
+            terminal.Note("the atlas is complete, but without CLIP; the same command without captions adds it.");
             throw;
         }
     }

@@ -6,96 +6,104 @@ using SaeUnbox.Cli.Output;
 
 namespace SaeUnbox.Cli.Commands;
 
-/// <summary><c>collect</c>: what blocks add to their input, over many captions; the data autoencoders are trained on.</summary>
+/// <summary><c>collect</c>: stores what blocks add to their input, over many captions. Autoencoders are trained on this data.</summary>
 internal sealed class CollectCommand
 {
-    private readonly ModelArguments model = new(DtypeChoice.Fp32);
-    private readonly CaptionArguments captions = new();
-    private readonly Option<string[]> sites = new("--site") { Description = "A site, such as down.2.1; may be given several times (default: those of --saes, else the demo's four).", HelpName = "SITE" };
-    private readonly Option<string> output = new("--out", "-o") { Description = "The folder to fill: SITE/items-FIRST-END.safetensors. The same command goes on where it was left.", HelpName = "DIR", Required = true };
-    private readonly Option<int?> steps = new("--steps") { Description = "Denoising steps; each gives an item (default: what the model is made for).", HelpName = "N" };
-    private readonly Option<double?> guidance = new("--guidance") { Description = "Guidance scale; the conditional half is kept.", HelpName = "X" };
-    private readonly Option<string?> size = new("--size") { Description = "Pixels: a side, or WIDTHxHEIGHT.", HelpName = "SIZE" };
-    private readonly Option<string?> budget = new("--budget") { Description = "Most the folder may take, such as 20GB; then it stops.", HelpName = "SIZE" };
-    private readonly Option<string?> workers = new("--workers") { Description = "This process's share, such as 1/4; the others fill the same folder.", HelpName = "I/N" };
-    private readonly Option<int> pictures = new("--batch") { Description = "Pictures computed together; more than 1 pays on a GPU.", HelpName = "N", DefaultValueFactory = _ => 1 };
-    private readonly Option<int> shard = new("--shard") { Description = "Items in a file; what a crash can lose.", HelpName = "N", DefaultValueFactory = _ => new CollectionOptions().ItemsPerShard };
-    private readonly Option<string> store = new("--store") { Description = "Stored numbers: fp16, bf16 or fp32.", HelpName = "FORMAT", DefaultValueFactory = _ => "fp16" };
-    private readonly Option<bool> json = new("--json") { Description = "Print what was collected as JSON." };
+    private readonly ModelArguments _model = new(DtypeChoice.Fp32);
+    private readonly CaptionArguments _captions = new();
+    private readonly Option<string[]> _sites = Setting.Of<string[]>("--site", "SITE",
+        "A site, such as down.2.1; may be repeated (default: the sites of --saes, else the four of the demo).");
+    private readonly Option<string> _output = Setting.Output("DIR",
+        "Folder to fill with SITE/items-FIRST-END.safetensors. If it was interrupted, the same command continues it.");
+    private readonly Option<int?> _steps =
+        Setting.Of<int?>("--steps", "N", "Denoising steps; each gives an item (default: the model's own).");
+    private readonly Option<double?> _guidance =
+        Setting.Of<double?>("--guidance", "X", "Guidance scale; only the conditional half is stored.");
+    private readonly Option<string?> _size =
+        Setting.Of<string?>("--size", "SIZE", "Size of the pictures in pixels: one side, or WIDTHxHEIGHT.");
+    private readonly Option<string?> _budget =
+        Setting.Of<string?>("--budget", "SIZE", "Stop before the folder grows beyond this size, such as 20GB.");
+    private readonly Option<string?> _workers = Setting.Of<string?>("--workers", "I/N",
+        "The share of this process, such as 1/4; the other processes fill the same folder.");
+    private readonly Option<int> _pictures = Setting.Of("--batch", "N", "Pictures to compute together; more than 1 is faster on a GPU.", 1);
+    private readonly Option<int> _shard = Setting.Of("--shard", "N",
+        "Items per file; a crash loses at most this many.", new CollectionOptions().ItemsPerShard);
+    private readonly Option<string> _store = Setting.Of("--store", "FORMAT", "Number format of the files: fp16, bf16 or fp32.", "fp16");
+    private readonly Option<bool> _json = Setting.Switch("--json", "Print what was collected as JSON.");
 
     public static Command Create(Terminal terminal)
     {
         var options = new CollectCommand();
-        var command = new Command("collect", "Run a model on captions and store what blocks add to their input. Stop it at any time; the same command goes on.");
-        options.model.AddTo(command);
-        options.captions.AddTo(command);
-        foreach (var option in (Option[])[options.sites, options.output, options.steps, options.guidance, options.size,
-            options.budget, options.workers, options.pictures, options.shard, options.store, options.json]) command.Add(option);
+        var command = new Command("collect",
+            "Run a model on captions and store what blocks add to their input. You can interrupt it; the same command continues.");
+        options._model.AddTo(command);
+        options._captions.AddTo(command);
+        command.Add(options._sites, options._output, options._steps, options._guidance, options._size, options._budget, options._workers,
+            options._pictures, options._shard, options._store, options._json);
         command.SetGuardedAction(terminal, (parsed, cancellation) => options.Run(terminal, parsed, cancellation));
         return command;
     }
 
     private void Run(Terminal terminal, ParseResult parsed, CancellationToken cancellation)
     {
-        var folder = parsed.GetRequiredValue(output);
+        var folder = parsed.GetRequiredValue(_output);
         OutputFile.RequireFolder(folder, "--out");
-        var named = (parsed.GetValue(sites) ?? []).Select(code => SiteArgument.Parse("--site", code)).Distinct().ToArray();
+        var named = SiteArgument.Read(parsed, _sites);
         var draft = new CollectionRequest
         {
             Sites = named,
-            Captions = captions.Read(parsed),
-            Pictures = Whole.AtLeast(1, "--batch", parsed.GetValue(pictures)),
+            Captions = _captions.Read(parsed),
+            Pictures = Require.AtLeast(1, "--batch", parsed.GetValue(_pictures)),
             Storage = new CollectionOptions
             {
-                ItemsPerShard = Whole.AtLeast(1, "--shard", parsed.GetValue(shard)),
-                DType = Word.Parse<Dtype>("--store", parsed.GetRequiredValue(store))!.Value.ToScalarType(),
-                DiskBudget = parsed.GetValue(budget) is { } amount ? ByteSize.Parse("--budget", amount) : null,
+                ItemsPerShard = Require.AtLeast(1, "--shard", parsed.GetValue(_shard)),
+                Dtype = NamedValue.Parse<Dtype>("--store", parsed.GetRequiredValue(_store))!.Value,
+                DiskBudget = parsed.GetValue(_budget) is { } budget ? ByteSize.Parse("--budget", budget) : null,
             },
         };
-        draft = parsed.GetValue(workers) is { } share ? WithShare(draft, share) : draft;
-        var (width, height) = parsed.GetValue(size) is { } given ? Size(given) : (0, 0);
+        draft = parsed.GetValue(_workers) is { } share ? WithShare(draft, share) : draft;
+        var (width, height) = parsed.GetValue(_size) is { } size ? Size(size) : (0, 0);
 
-        using var loaded = ModelSession.Load(terminal, model.Read(parsed, null), cancellation);
+        using var loaded = ModelSession.Load(terminal, _model.Read(parsed, null), cancellation);
         var request = draft with
         {
-            Sites = named.Length > 0 ? named : Usual(loaded),
-            Steps = parsed.GetValue(steps) ?? loaded.Info.Steps,
-            Guidance = parsed.GetValue(guidance) ?? loaded.Info.Guidance,
+            Sites = named.Length > 0 ? named : DefaultSites(loaded),
+            Steps = parsed.GetValue(_steps) ?? loaded.Info.Steps,
+            Guidance = parsed.GetValue(_guidance) ?? loaded.Info.Guidance,
             Width = width > 0 ? width : loaded.Info.Width,
             Height = height > 0 ? height : loaded.Info.Height,
         };
         var outcome = Collect(terminal, loaded, request, folder, cancellation);
-        if (outcome.IsFull) terminal.Note($"the budget of {parsed.GetValue(budget)} is spent: {outcome.Done} of {outcome.Items} items are stored.");
-        terminal.Output.WriteLine(parsed.GetValue(json) ? Json.Text(Report(folder, request, outcome)) : folder);
+        if (outcome.IsFull)
+            terminal.Note($"the budget of {parsed.GetValue(_budget)} is spent: {outcome.Done} of {outcome.Items} items are stored.");
+        terminal.Output.WriteLine(parsed.GetValue(_json) ? Json.Text(Report(folder, request, outcome)) : folder);
     }
 
-    private static CollectionOutcome Collect(Terminal terminal, LoadedModel loaded, CollectionRequest request, string folder, CancellationToken cancellation)
+    private static CollectionOutcome Collect(
+        Terminal terminal, LoadedModel loaded, CollectionRequest request, string folder, CancellationToken cancellation)
     {
         try
         {
-            return terminal.WithProgress("collecting", bar =>
-            {
-                var work = new LongWork(terminal, bar);
-                return ActivationCollector.Run(loaded, request, folder, new Told(work), cancellation);
-            });
+            return terminal.WithProgress("collecting",
+                bar => ActivationCollector.Run(loaded, request, folder, new Reporter(new LongWork(terminal, bar)), cancellation));
         }
         catch (OperationCanceledException)
         {
-            terminal.Note($"what was collected is in {folder}; the same command goes on from it.");
+            terminal.Note($"all finished items are in {folder}; the same command continues.");
             throw;
         }
     }
 
-    private static IReadOnlyList<HookSite> Usual(LoadedModel loaded) => loaded.Saes.Count > 0
+    private static IReadOnlyList<HookSite> DefaultSites(LoadedModel loaded) => loaded.Saes.Count > 0
         ? [.. loaded.Saes.Keys]
         : [.. loaded.Model.Sites.Select(shape => shape.Site).Intersect(HookSite.Named)];
 
-    private static CollectionRequest WithShare(CollectionRequest request, string text) => text.Split('/') is [var one, var all]
-        && int.TryParse(one, NumberStyles.None, CultureInfo.InvariantCulture, out var index)
-        && int.TryParse(all, NumberStyles.None, CultureInfo.InvariantCulture, out var count)
+    private static CollectionRequest WithShare(CollectionRequest request, string text) => text.Split('/') is [var first, var second]
+        && int.TryParse(first, NumberStyles.None, CultureInfo.InvariantCulture, out var index)
+        && int.TryParse(second, NumberStyles.None, CultureInfo.InvariantCulture, out var count)
         && index >= 1 && index <= count
         ? request with { Worker = index - 1, Workers = count }
-        : throw new CliException($"--workers {Line.Quote(text)}: it is written I/N with I from 1 to N, such as 1/4.");
+        : throw new CliException($"--workers {Line.Quote(text)}: write I/N with I from 1 to N, such as 1/4.");
 
     private static (int Width, int Height) Size(string text)
     {
@@ -103,7 +111,9 @@ internal sealed class CollectCommand
             && pixels is > 0 and <= RecipeLimits.MaxSide && pixels % RecipeLimits.SideMultiple == 0 ? pixels : 0).ToArray();
         return sides.Length is 1 or 2 && !sides.Contains(0)
             ? (sides[0], sides[^1])
-            : throw new CliException($"--size {Line.Quote(text)}: use multiples of {RecipeLimits.SideMultiple} up to {RecipeLimits.MaxSide}, such as 512 or 768x512.");
+            : throw new CliException(
+                $"--size {Line.Quote(text)}: use multiples of {RecipeLimits.SideMultiple} up to {RecipeLimits.MaxSide}, "
+                + "such as 512 or 768x512.");
     }
 
     private static JsonObject Report(string folder, CollectionRequest request, CollectionOutcome outcome) => new()
@@ -116,8 +126,9 @@ internal sealed class CollectCommand
         ["full"] = outcome.IsFull,
     };
 
-    private sealed class Told(LongWork work) : IProgress<CollectionProgress>
+    private sealed class Reporter(LongWork work) : IProgress<CollectionProgress>
     {
-        public void Report(CollectionProgress value) => work.Report(value.Done, value.Items, () => $"collecting, {ByteSize.Of(value.Bytes)}");
+        public void Report(CollectionProgress value) =>
+            work.Report(value.Done, value.Items, () => $"collecting, {ByteSize.Of(value.Bytes)}");
     }
 }

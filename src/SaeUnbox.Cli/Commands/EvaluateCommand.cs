@@ -1,124 +1,155 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text.Json.Nodes;
 using System.Text;
+using System.Text.Json.Nodes;
 using SaeUnbox.Cli.Options;
 using SaeUnbox.Cli.Output;
-using SaeUnbox.Mini.Evaluation;
 
 namespace SaeUnbox.Cli.Commands;
 
-/// <summary><c>evaluate</c>: how well autoencoders explain a picture, and what their features do to it.</summary>
+/// <summary><c>evaluate</c>: measures how well autoencoders explain a picture, and what their features do to it.</summary>
 internal sealed class EvaluateCommand
 {
     private const int Columns = 8, TileSide = 192;
     private const string AblationFolder = "ablation", StrengthsFolder = "strengths";
 
-    private readonly ModelArguments model = new(DtypeChoice.Fp32);
-    private readonly RecipeArguments recipe = new();
-    private readonly Option<string[]> sites = new("--site") { Description = "A site; may be given several times (default: every autoencoder's).", HelpName = "SITE" };
-    private readonly Option<int> top = new("--top") { Description = "Active features of each site that are taken out and painted, the most active first.", HelpName = "N", DefaultValueFactory = _ => 16 };
-    private readonly Option<double> strength = new("--strength") { Description = "Strength of painting, for the change inside and outside of the mask.", HelpName = "X", DefaultValueFactory = _ => 10 };
-    private readonly Option<string?> mask = new("--mask") { Description = "Where it is painted: a PNG of the picture's size, or JSON rows (default: the middle quarter).", HelpName = "MASK" };
-    private readonly Option<string[]> features = new("--feature") { Description = "SITE:FEATURE, drawn at every strength and seed; may be given several times (default: each site's most active).", HelpName = "FEATURE" };
-    private readonly Option<string> strengths = new("--strengths") { Description = "Its strengths, with commas.", HelpName = "X,…", DefaultValueFactory = _ => "-20,-10,-5,0,5,10,20" };
-    private readonly Option<int> seeds = new("--seeds") { Description = "Its seeds, from the recipe's on.", HelpName = "N", DefaultValueFactory = _ => 3 };
-    private readonly Option<string> output = new("--out", "-o") { Description = "The folder to write to: report.json, ablation/SITE.png, strengths/SITE-FEATURE.png.", HelpName = "DIR", Required = true };
-    private readonly Option<bool> json = new("--json") { Description = "Print report.json." };
+    private readonly ModelArguments _model = new(DtypeChoice.Fp32);
+    private readonly RecipeArguments _recipe = new();
+    private readonly Option<string[]> _sites = Setting.Of<string[]>("--site", "SITE",
+        "A site; may be repeated (default: all with an autoencoder).");
+    private readonly Option<int> _top =
+        Setting.Of("--top", "N", "Features of each site to remove and to paint, the most active first.", 16);
+    private readonly Option<double> _strength = Setting.Of("--strength", "X", "Strength of painting.", 10.0);
+    private readonly Option<string?> _mask = Setting.Of<string?>("--mask", "MASK",
+        "Where to paint: a PNG of the picture's size, or JSON rows (default: the middle quarter).");
+    private readonly Option<string[]> _features = Setting.Of<string[]>("--feature", "FEATURE",
+        "SITE:FEATURE to draw at every strength and seed; may be repeated (default: the most active one of each site).");
+    private readonly Option<string> _strengths = Setting.Of("--strengths", "X,…", "Strengths for --feature.", "-20,-10,-5,0,5,10,20");
+    private readonly Option<int> _seeds = Setting.Of("--seeds", "N", "Number of seeds for --feature, starting with the recipe's.", 3);
+    private readonly Option<string> _output = Setting.Output("DIR",
+        "Folder for report.json, image.png, ablation/SITE.png and strengths/SITE-FEATURE.png.");
+    private readonly Option<bool> _json = Setting.Switch("--json", "Print report.json.");
 
     public static Command Create(Terminal terminal)
     {
         var options = new EvaluateCommand();
-        var command = new Command("evaluate", "Measure what the features of a model do to a picture: explained variance, taking out, painting, strengths.");
-        options.model.AddTo(command);
-        options.recipe.AddTo(command);
-        foreach (var option in (Option[])[options.sites, options.top, options.strength, options.mask, options.features, options.strengths, options.seeds, options.output, options.json]) command.Add(option);
+        var command = new Command("evaluate",
+            "Measure what features do to a picture: explained variance, removal, painting, and pictures at several strengths.");
+        options._model.AddTo(command);
+        options._recipe.AddTo(command);
+        command.Add(options._sites, options._top, options._strength, options._mask, options._features, options._strengths, options._seeds,
+            options._output, options._json);
         command.SetGuardedAction(terminal, (parsed, cancellation) => options.Run(terminal, parsed, cancellation));
         return command;
     }
 
     private void Run(Terminal terminal, ParseResult parsed, CancellationToken cancellation)
     {
-        var folder = parsed.GetRequiredValue(output);
+        var folder = parsed.GetRequiredValue(_output);
         OutputFile.RequireFolder(folder, "--out");
-        var count = Whole.Between("--top", parsed.GetValue(top), 1, 1000);
-        var seedCount = Whole.Between("--seeds", parsed.GetValue(seeds), 1, 100);
-        var tried = Strengths(parsed.GetRequiredValue(strengths));
-        var named = (parsed.GetValue(sites) ?? []).Select(code => SiteArgument.Parse("--site", code)).Distinct().ToArray();
-        var drawn = (parsed.GetValue(features) ?? []).Select(Feature).ToArray();
-        var draft = recipe.ReadDraft(parsed);
-        using var loaded = ModelSession.Load(terminal, model.Read(parsed, draft.File), cancellation);
-        if (loaded.Saes.Count == 0) throw new CliException("there are no sparse autoencoders to measure; give a folder of them with --saes.");
-        var made = recipe.Read(parsed, draft, loaded, model);
-        foreach (var site in named.Concat(drawn.Select(one => one.Site)))
-            if (!loaded.Saes.ContainsKey(site)) throw new CliException($"there is no sparse autoencoder for {site}; there are those for {string.Join(", ", loaded.Saes.Keys)}.");
+        var top = Require.Between("--top", parsed.GetValue(_top), 1, 1000);
+        var seeds = Require.Between("--seeds", parsed.GetValue(_seeds), 1, 100);
+        var strength = parsed.GetValue(_strength);
+        var strengths = Strengths(parsed.GetRequiredValue(_strengths));
+        var named = SiteArgument.Read(parsed, _sites);
+        var drawn = (parsed.GetValue(_features) ?? []).Select(Feature).ToArray();
+        var draft = _recipe.ReadDraft(parsed);
+        using var loaded = ModelSession.Load(terminal, _model.Read(parsed, draft.File), cancellation);
+        if (loaded.Saes.Count == 0) throw new CliException("there are no sparse autoencoders to measure; name their folder with --saes.");
+        var recipe = _recipe.Read(parsed, draft, loaded, _model);
+        foreach (var site in named.Concat(drawn.Select(one => one.Site)).Where(site => !loaded.Saes.ContainsKey(site)))
+            throw new CliException($"there is no sparse autoencoder for {site}, only for {string.Join(", ", loaded.Saes.Keys)}.");
         HookSite[] measured = named.Length > 0 ? named : [.. loaded.Saes.Keys];
-        RecipeFit.Require(made with { Edits = [.. made.Edits, .. drawn.Select(one => new FeatureEdit(one.Site, one.Feature, tried[0])), new FeatureEdit(measured[0], 0, parsed.GetValue(strength))] }, loaded);
+        IEnumerable<FeatureEdit> tried =
+            [.. drawn.Select(one => new FeatureEdit(one.Site, one.Feature, strengths[0])), new FeatureEdit(measured[0], 0, strength)];
+        RecipeFit.Require(recipe with { Edits = [.. recipe.Edits, .. tried] }, loaded);
 
-        using var effects = new FeatureEffects(loaded, made);
+        using var effects = new FeatureEffects(loaded, recipe);
         var report = terminal.WithProgress("evaluating", bar =>
         {
             var work = new LongWork(terminal, bar);
             var plain = effects.Plain(cancellation);
             if (drawn.Length == 0) drawn = [.. measured.Select(site => (site, plain.Maps.Find(site)!.Top(1).Single().Feature))];
-            var (done, all) = (0, (2 * measured.Length * count) + drawn.Length);
-            var found = new JsonObject();
+            var (done, all) = (0, (2 * measured.Length * top) + drawn.Length);
+            var sites = new JsonObject();
             OutputFile.WriteFolder(folder, inside =>
             {
                 var explained = effects.Explained(cancellation).ToDictionary(one => one.Site);
                 foreach (var site in measured)
-                    found[site.Code] = Measure(site, explained[site], inside, () => work.Report(++done, all, () => $"features of {site}"));
+                    sites[site.Code] = Measure(site, explained[site], inside, () => work.Report(++done, all, () => $"features of {site}"));
                 foreach (var (site, feature) in drawn)
                 {
                     work.Report(++done, all, () => $"strengths of {site} {feature}");
-                    var pictures = effects.Strengths(site, feature, tried, [.. Enumerable.Range(0, seedCount).Select(i => made.Seed + i)], cancellation);
-                    Save(inside, StrengthsFolder, $"{site}-{feature}.png", pictures, tried.Count);
+                    long[] drawnSeeds = [.. Enumerable.Range(0, seeds).Select(i => recipe.Seed + i)];
+                    var pictures = effects.Strengths(site, feature, strengths, drawnSeeds, cancellation);
+                    Save(inside, StrengthsFolder, $"{site}-{feature}.png", pictures, strengths.Count);
                 }
-                OutputFile.Write(Path.Combine(inside, "image.png"), PictureFile.Png(plain.Picture!, made));
+                OutputFile.Write(Path.Combine(inside, "image.png"), PictureFile.Png(plain.Picture!, recipe));
                 var whole = new JsonObject
                 {
-                    ["recipe"] = JsonNode.Parse(made.ToJson()), ["strength"] = parsed.GetValue(strength), ["sites"] = found,
-                    ["strengths"] = new JsonArray([.. tried.Select(x => (JsonNode)x)]),
+                    ["recipe"] = JsonNode.Parse(recipe.ToJson()),
+                    ["strength"] = strength,
+                    ["sites"] = sites,
+                    ["strengths"] = new JsonArray([.. strengths.Select(x => (JsonNode)x)]),
                     ["drawn"] = new JsonArray([.. drawn.Select(one => (JsonNode)$"{StrengthsFolder}/{one.Site}-{one.Feature}.png")]),
                 };
                 OutputFile.Write(Path.Combine(inside, "report.json"), Encoding.UTF8.GetBytes(Json.Text(whole)));
-            }, Sheets(folder));
-            return found;
+            }, OldSheets(folder));
+            return sites;
 
             JsonObject Measure(HookSite site, SiteExplained explained, string inside, Action step)
             {
-                var painted = Mask(terminal, parsed, made, loaded, site);
-                var ablations = effects.Ablations(site, count, cancellation).Select(one => { step(); return one; }).ToArray();
-                var leakages = effects.Leakages(site, ablations.Select(one => one.Feature), parsed.GetValue(strength), painted, cancellation).Select(one => { step(); return one; }).ToArray();
+                var mask = Mask(terminal, parsed, recipe, loaded, site);
+                var ablations = Counted(effects.Ablations(site, top, cancellation), step);
+                var features = ablations.Select(one => one.Feature);
+                var leakages = Counted(effects.Leakages(site, features, strength, mask, cancellation), step)
+                    .ToDictionary(one => one.Feature);
                 var ordered = ablations.OrderByDescending(one => one.Change).ToArray();
-                if (ordered.Length > 0) Save(inside, AblationFolder, $"{site}.png", [plain.Picture!, .. ordered.Select(one => one.Picture)], Columns);
+                if (ordered.Length > 0)
+                    Save(inside, AblationFolder, $"{site}.png", [plain.Picture!, .. ordered.Select(one => one.Picture)], Columns);
                 return new()
                 {
                     ["explainedVariance"] = new JsonObject { ["perChannel"] = explained.PerChannel, ["pooled"] = explained.Pooled },
                     ["sheet"] = $"{AblationFolder}/{site}.png",
-                    ["features"] = new JsonArray([.. ordered.Select(one =>
-                    {
-                        var leakage = leakages.Single(other => other.Feature == one.Feature);
-                        return (JsonNode)new JsonObject
-                        {
-                            ["feature"] = one.Feature, ["mean"] = one.Mean, ["share"] = one.Share, ["changeWithout"] = one.Change,
-                            ["inside"] = leakage.Inside, ["outside"] = leakage.Outside, ["leakage"] = leakage.Ratio,
-                        };
-                    })]),
+                    ["features"] = new JsonArray([.. ordered.Select(one => (JsonNode)Node(one, leakages[one.Feature]))]),
                 };
             }
         });
-        terminal.Output.Write(parsed.GetValue(json) ? File.ReadAllText(Path.Combine(folder, "report.json")) + Environment.NewLine : Table(report));
+        terminal.Output.Write(parsed.GetValue(_json)
+            ? File.ReadAllText(Path.Combine(folder, "report.json")) + Environment.NewLine
+            : Table(report));
     }
 
-    private BrushMask Mask(Terminal terminal, ParseResult parsed, Recipe made, LoadedModel loaded, HookSite site)
+    private static T[] Counted<T>(IEnumerable<T> items, Action step)
     {
-        var (rows, columns) = loaded.Info.Find(site)!.Grid(made.Width, made.Height);
-        if (parsed.GetValue(mask) is { } given)
+        var all = new List<T>();
+        foreach (var item in items)
         {
-            var read = MaskFile.Read(given, made, (rows, columns));
-            if (read.IsBlank) terminal.Note($"the mask {Line.Quote(given)} is blank: painting at {site} changes nothing.");
-            return read;
+            step();
+            all.Add(item);
+        }
+        return [.. all];
+    }
+
+    private static JsonObject Node(FeatureAblation ablation, FeatureLeakage leakage) => new()
+    {
+        ["feature"] = ablation.Feature,
+        ["mean"] = ablation.Mean,
+        ["share"] = ablation.Share,
+        ["changeWithout"] = ablation.Change,
+        ["inside"] = leakage.Inside,
+        ["outside"] = leakage.Outside,
+        ["leakage"] = leakage.Ratio,
+    };
+
+    private BrushMask Mask(Terminal terminal, ParseResult parsed, Recipe recipe, LoadedModel loaded, HookSite site)
+    {
+        var (rows, columns) = loaded.Info.Find(site)!.Grid(recipe.Width, recipe.Height);
+        if (parsed.GetValue(_mask) is { } text)
+        {
+            var mask = MaskFile.Read(text, recipe, (rows, columns));
+            if (mask.IsBlank) terminal.Note($"the mask {Line.Quote(text)} is blank: painting at {site} changes nothing.");
+            return mask;
         }
         var cells = new float[rows * columns];
         for (var row = rows / 4; row < Math.Max((rows / 4) + 1, rows * 3 / 4); row++)
@@ -126,7 +157,7 @@ internal sealed class EvaluateCommand
         return BrushMask.FromCells(rows, columns, cells);
     }
 
-    private static IEnumerable<string> Sheets(string folder) => ((string[])[AblationFolder, StrengthsFolder])
+    private static IEnumerable<string> OldSheets(string folder) => ((string[])[AblationFolder, StrengthsFolder])
         .SelectMany(part => OutputFile.Pictures(Path.Combine(folder, part)))
         .Where(file => HookSite.TryParse(Path.GetFileNameWithoutExtension(file).Split('-')[0], out _));
 
@@ -139,42 +170,31 @@ internal sealed class EvaluateCommand
     private static string Table(JsonObject sites)
     {
         var text = new StringBuilder();
-        foreach (var (site, found) in sites)
+        foreach (var (site, report) in sites)
         {
-            var explained = found!["explainedVariance"]!;
-            text.AppendLine(CultureInfo.InvariantCulture, $"{site}  explained variance {(double)explained["perChannel"]!:0.0000} (per channel), {(double)explained["pooled"]!:0.0000} (pooled)");
+            var explained = report!["explainedVariance"]!;
+            text.Append(CultureInfo.InvariantCulture,
+                $"{site}  explained variance {(double)explained["perChannel"]!:0.0000} (per channel), ");
+            text.AppendLine(CultureInfo.InvariantCulture, $"{(double)explained["pooled"]!:0.0000} (pooled)");
             text.AppendLine("  feature      mean  share   without   inside  outside  leakage");
-            foreach (var one in found["features"]!.AsArray())
-                text.AppendLine(CultureInfo.InvariantCulture, $"  {(int)one!["feature"]!,7} {(double)one["mean"]!,9:0.0000} {(double)one["share"]!,6:0 %} {(double)one["changeWithout"]!,9:0.0000} {(double)one["inside"]!,8:0.0000} {(double)one["outside"]!,8:0.0000} {(double?)one["leakage"],8:0.000}");
+            foreach (var one in report["features"]!.AsArray())
+            {
+                text.Append(CultureInfo.InvariantCulture, $"  {(int)one!["feature"]!,7} {(double)one["mean"]!,9:0.0000} ");
+                text.Append(CultureInfo.InvariantCulture, $"{(double)one["share"]!,6:0 %} {(double)one["changeWithout"]!,9:0.0000} ");
+                text.Append(CultureInfo.InvariantCulture, $"{(double)one["inside"]!,8:0.0000} {(double)one["outside"]!,8:0.0000} ");
+                text.AppendLine(CultureInfo.InvariantCulture, $"{(double?)one["leakage"],8:0.000}");
+            }
         }
         return text.ToString();
     }
 
     private static IReadOnlyList<double> Strengths(string text) => [.. text.Split(',', StringSplitOptions.TrimEntries).Select(part =>
         double.TryParse(part, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && Math.Abs(number) <= 40
-            ? number : throw new CliException($"--strengths {Line.Quote(text)}: no numbers from -40 to 40, such as -10,0,10."))];
+            ? number
+            : throw new CliException($"--strengths {Line.Quote(text)}: use numbers from -40 to 40, such as -10,0,10."))];
 
     private static (HookSite Site, int Feature) Feature(string text) => text.LastIndexOf(':') is > 0 and var colon
         && int.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var feature)
             ? (SiteArgument.Parse("--feature", text[..colon]), feature)
             : throw new CliException($"--feature {Line.Quote(text)}: write SITE:FEATURE, such as up.0.1:12.");
-}
-
-/// <summary>How far an evaluation of unbox-mini is: a bar on a terminal, lines now and then elsewhere. Told by several threads.</summary>
-internal sealed class EvaluationReporter(Terminal terminal, IProgress<Advance> bar) : IProgress<MiniEvaluationProgress>
-{
-    private readonly Lock _lock = new();
-    private int _tenth = -1;
-    private string _stage = "";
-
-    public void Report(MiniEvaluationProgress value)
-    {
-        using var alone = _lock.EnterScope();
-        bar.Report(new(value.Done, value.Total, value.Stage));
-        var tenth = 10 * value.Done / value.Total;
-        if (terminal.HasBars || (tenth, value.Stage) == (_tenth, _stage))
-            return;
-        (_tenth, _stage) = (tenth, value.Stage);
-        terminal.Note($"{value.Stage} {value.Done}/{value.Total}");
-    }
 }

@@ -7,39 +7,47 @@ using SaeUnbox.Mini.Evaluation;
 
 namespace SaeUnbox.Cli.Commands;
 
-/// <summary><c>evaluate-mini</c>: what a trained unbox-mini can do, in figures.</summary>
+/// <summary><c>evaluate-mini</c>: measures a trained unbox-mini.</summary>
 internal static class EvaluateMiniCommand
 {
     public static Command Create(Terminal terminal)
     {
         var defaults = new MiniEvaluationOptions();
-        var model = new Option<string>("--model") { Description = "The model's folder.", HelpName = "DIR", Required = true };
-        var saes = new Option<string>("--saes") { Description = "The folder of its sparse autoencoders.", HelpName = "DIR", Required = true };
-        var pictures = new Option<int>("--pictures") { Description = "Held-out captions and seeds.", HelpName = "N", DefaultValueFactory = _ => defaults.Pictures };
-        var scenes = new Option<int>("--scenes") { Description = "Scenes into which each element is painted, and out of which it is taken.", HelpName = "N", DefaultValueFactory = _ => defaults.Scenes };
-        var elements = new Option<string[]>("--element") { Description = "Paint and take out only this, such as snow; may be given several times.", HelpName = "NAME" };
-        var strength = new Option<double>("--strength") { Description = "Strength of painting, 5 to 15.", HelpName = "X", DefaultValueFactory = _ => defaults.Strength };
-        var seed = new Option<int>("--seed") { Description = "The seed of all that is random.", HelpName = "N", DefaultValueFactory = _ => defaults.Seed };
-        var names = new Option<string?>("--names") { Description = "Also write the features' names, for saeunbox atlas.", HelpName = "FILE" };
-        var suggestions = new Option<string?>("--suggestions") { Description = "Also write what is worth trying, by these figures, for saeunbox atlas.", HelpName = "FILE" };
+        var model = Setting.Required<string>("--model", "DIR", "Folder of the model.");
+        var saes = Setting.Required<string>("--saes", "DIR", "Folder of its sparse autoencoders.");
+        var pictures = Setting.Of("--pictures", "N", "Captions and seeds to evaluate, none of which were trained on.", defaults.Pictures);
+        var scenes = Setting.Of("--scenes", "N", "Scenes in which each element is painted, and from which it is removed.", defaults.Scenes);
+        var elements = Setting.Of<string[]>("--element", "NAME", "Paint and remove only this element, such as snow; may be repeated.");
+        var strength = Setting.Of("--strength", "X", "Strength of painting, 5 to 15.", defaults.Strength);
+        var seed = Setting.Of("--seed", "N", "Seed of all random numbers.", defaults.Seed);
+        var names = Setting.Of<string?>("--names", "FILE", "Also write names of features, for saeunbox atlas.");
+        var suggestions = Setting.Of<string?>("--suggestions", "FILE", "Also write suggestions of what to try, for saeunbox atlas.");
         var device = new DeviceArgument();
-        var json = new Option<bool>("--json") { Description = "Print everything as JSON." };
-        var command = new Command("evaluate-mini", "Measure a trained unbox-mini: pictures, obedience, autoencoders, steering.") { model, saes, pictures, scenes, elements, strength, seed, names, suggestions };
+        var json = Setting.Switch("--json", "Print everything as JSON.");
+        var command = new Command("evaluate-mini",
+            "Measure a trained unbox-mini: pictures, obedience to captions, autoencoders, steering.");
+        command.Add(model, saes, pictures, scenes, elements, strength, seed, names, suggestions);
         device.AddTo(command);
         command.Add(json);
         command.SetGuardedAction(terminal, (parsed, cancellation) =>
         {
             var options = new MiniEvaluationOptions
             {
-                Pictures = Whole.AtLeast(1, "--pictures", parsed.GetValue(pictures)), Scenes = Whole.AtLeast(1, "--scenes", parsed.GetValue(scenes)),
-                Elements = parsed.GetValue(elements) is { Length: > 0 } named ? [.. named.Select(name => Word.Among("--element", name, MiniEvaluation.Elements))] : null, Seed = parsed.GetValue(seed), Strength = parsed.GetValue(strength) is var x and >= 5 and <= 15 ? x : throw new CliException("--strength: use 5 to 15."),
+                Pictures = Require.AtLeast(1, "--pictures", parsed.GetValue(pictures)),
+                Scenes = Require.AtLeast(1, "--scenes", parsed.GetValue(scenes)),
+                Elements = parsed.GetValue(elements) is { Length: > 0 } named
+                    ? [.. named.Select(name => NamedValue.OneOf("--element", name, MiniEvaluation.Elements))]
+                    : null,
+                Seed = parsed.GetValue(seed),
+                Strength = parsed.GetValue(strength) is >= 5 and <= 15 and var x ? x : throw new CliException("--strength: use 5 to 15."),
             };
             foreach (var written in (Option<string?>[])[names, suggestions])
                 if (parsed.GetValue(written) is { } file) OutputFile.Require(file, written.Name);
             var place = device.Read(parsed);
-            var report = terminal.WithProgress("evaluating", bar => MiniEvaluation.Run(parsed.GetRequiredValue(model), parsed.GetRequiredValue(saes), options, new EvaluationReporter(terminal, bar), place, cancellation));
+            var report = terminal.WithProgress("evaluating", bar => MiniEvaluation.Run(parsed.GetRequiredValue(model),
+                parsed.GetRequiredValue(saes), options, new MiniEvaluationReporter(terminal, bar), place, cancellation));
             if (parsed.GetValue(names) is { } namesFile) MiniFindings.WriteNames(report, namesFile);
-            if (parsed.GetValue(suggestions) is { } triesFile) MiniFindings.WriteSuggestions(report, triesFile);
+            if (parsed.GetValue(suggestions) is { } suggestionsFile) MiniFindings.WriteSuggestions(report, suggestionsFile);
             terminal.Output.Write(parsed.GetValue(json) ? MiniFindings.ToJson(report) + Environment.NewLine : Text(report));
         });
         return command;
@@ -47,16 +55,19 @@ internal static class EvaluateMiniCommand
 
     private static string Text(MiniEvaluationReport report)
     {
-        var text = new StringBuilder();
-        Line($"pictures   latent error {report.Pictures.LatentError:0.0000}, PSNR {report.Pictures.Psnr:0.00} dB (truth through the autoencoder: {report.Pictures.AutoencoderPsnr:0.00} dB)");
-        foreach (var figures in report.Obedience)
-            Line($"obedience  {figures.Attribute,-8} {figures.NamedObeyed,6:P1} of {figures.Named} named, {figures.Obeyed,6:P1} of all {figures.Asked} (probe: right on truth {figures.ProbeOnTruth:P1}, on other scenes {figures.ProbeOnOthers:P1})");
-        foreach (var figures in report.Sites)
-            Line($"site       {figures.Site,-8} explained variance {figures.ExplainedVariance:0.000} (per channel {figures.ExplainedVariancePerChannel:0.000}), dead {figures.DeadShare:P1}");
-        foreach (var figures in report.Steering)
-            Line($"steering   {figures.Element,-9} {figures.Site,-8} feature {figures.Feature,4} (r {figures.Correlation:0.00}): painted {figures.Painted,6:P0} (before {figures.Before:P0}, outside/inside {figures.PaintedOutside:0.000}), removed {figures.Removed,6:P0} of {figures.Present} (outside/inside {figures.RemovedOutside:0.000})");
+        var (text, culture, pictures) = (new StringBuilder(), CultureInfo.InvariantCulture, report.Pictures);
+        text.AppendLine(culture, $"pictures   latent error {pictures.LatentError:0.0000}, PSNR {pictures.Psnr:0.00} dB "
+            + $"(truth through the autoencoder: {pictures.AutoencoderPsnr:0.00} dB)");
+        foreach (var one in report.Obedience)
+            text.AppendLine(culture, $"obedience  {one.Attribute,-8} {one.NamedObeyed,6:P1} of {one.Named} named, "
+                + $"{one.Obeyed,6:P1} of all {one.Asked} (probe: right on truth {one.ProbeOnTruth:P1}, on other scenes {one.ProbeOnOthers:P1})");
+        foreach (var one in report.Sites)
+            text.AppendLine(culture, $"site       {one.Site,-8} explained variance {one.ExplainedVariance:0.000} "
+                + $"(per channel {one.ExplainedVariancePerChannel:0.000}), dead {one.DeadShare:P1}");
+        foreach (var one in report.Steering)
+            text.AppendLine(culture, $"steering   {one.Element,-9} {one.Site,-8} feature {one.Feature,4} (r {one.Correlation:0.00}): "
+                + $"painted {one.Painted,6:P0} (before {one.Before:P0}, outside/inside {one.PaintedOutside:0.000}), "
+                + $"removed {one.Removed,6:P0} of {one.Present} (outside/inside {one.RemovedOutside:0.000})");
         return text.ToString();
-
-        void Line(FormattableString line) => text.AppendLine(line.ToString(CultureInfo.InvariantCulture));
     }
 }

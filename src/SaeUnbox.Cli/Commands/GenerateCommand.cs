@@ -5,27 +5,29 @@ using SaeUnbox.Cli.Output;
 
 namespace SaeUnbox.Cli.Commands;
 
-/// <summary><c>generate</c>: a recipe to a PNG that carries it.</summary>
+/// <summary><c>generate</c>: makes a picture from a recipe, as a PNG that contains the recipe.</summary>
 internal static class GenerateCommand
 {
     public static Command Create(Terminal terminal)
     {
         var model = new ModelArguments(DtypeChoice.Auto);
         var recipe = new RecipeArguments();
-        var output = new Option<string>("--out", "-o") { Description = "The PNG to write; the recipe is inside it.", HelpName = "FILE", Required = true };
-        var dump = new Option<string?>("--dump") { Description = "Also write the tensors of the run to this safetensors file: text.hidden, text.pooled, noise, step.N.latents, latents, image, and SITE.input and SITE.output of every site with an autoencoder (without any: of the demo's four).", HelpName = "FILE" };
-        var json = new Option<bool>("--json") { Description = "Print the files, the recipe and the seconds of each stage as JSON." };
+        var output = Setting.Output("FILE", "The PNG to write. It contains the recipe.");
+        var dump = Setting.Of<string?>("--dump", "FILE",
+            "Also write the tensors of the run to this safetensors file: text.hidden, text.pooled, noise, step.N.latents, latents, image, and "
+            + "SITE.input and SITE.output of every site with an autoencoder (without any, of the four sites of the demo).");
+        var json = Setting.Switch("--json", "Print the files, the recipe and the seconds of each stage as JSON.");
         var command = new Command("generate", "Make a picture, with features painted in.");
         model.AddTo(command);
         recipe.AddTo(command);
-        foreach (var option in (Option[])[output, dump, json]) command.Add(option);
+        command.Add(output, dump, json);
         command.SetGuardedAction(terminal, (parsed, cancellation) =>
         {
-            var path = parsed.GetRequiredValue(output);
-            var dumpPath = parsed.GetValue(dump);
+            var (path, dumpPath) = (parsed.GetRequiredValue(output), parsed.GetValue(dump));
             OutputFile.Require(path, "--out");
             if (dumpPath is not null) OutputFile.Require(dumpPath, "--dump");
-            if (dumpPath is not null && Path.GetFullPath(dumpPath) == Path.GetFullPath(path)) throw new CliException($"--dump {dumpPath}: that is the picture's file, too.");
+            if (dumpPath is not null && Path.GetFullPath(dumpPath) == Path.GetFullPath(path))
+                throw new CliException($"--dump {dumpPath}: this is also the file of the picture; choose another.");
             var draft = recipe.ReadDraft(parsed);
             using var loaded = ModelSession.Load(terminal, model.Read(parsed, draft.File), cancellation);
             var made = recipe.Read(parsed, draft, loaded, model);
@@ -41,13 +43,12 @@ internal static class GenerateCommand
         return command;
     }
 
-    // The sites with an autoencoder, or else the four that the demo names.
     private static IReadOnlyList<HookSite> SitesToDump(LoadedModel model) => model.Saes.Count > 0
         ? [.. model.Saes.Keys]
         : [.. model.Model.Sites.Select(shape => shape.Site).Intersect(HookSite.Named)];
 }
 
-/// <summary>What the commands that run a model share.</summary>
+/// <summary>Loads and runs models for commands.</summary>
 internal static class ModelSession
 {
     private const int LongestWarning = 300;
@@ -57,15 +58,15 @@ internal static class ModelSession
         const string title = "loading the model";
         return terminal.WithProgress(title, bar =>
         {
-            IProgress<double> told = new Share(new LongWork(terminal, bar), title);
-            return LoadedModel.Load(options, told.Report, cancellation);
+            IProgress<double> progress = new ShareProgress(new LongWork(terminal, bar), title);
+            return LoadedModel.Load(options, progress.Report, cancellation);
         });
     }
 
+    /// <summary>Runs a recipe. Notes tell of words beyond the text encoders' limit and of blank masks, which have no effect.</summary>
     public static RunOutcome Run(Terminal terminal, LoadedModel model, Recipe recipe, RunRequest request, CancellationToken cancellation)
     {
         RecipeFit.Require(recipe, model);
-        // Words that the text encoders cannot see are no error, but nobody should wonder why they did nothing.
         if (model.Model.WarnAbout(recipe.Prompt) is { } warning) terminal.Note(Line.Quote(warning, LongestWarning));
         foreach (var edit in recipe.Edits.Where(edit => edit.Mask is { IsBlank: true }))
             terminal.Note($"the mask of the edit {edit.Site}:{edit.Feature} is blank: the edit changes nothing.");
@@ -75,14 +76,14 @@ internal static class ModelSession
     }
 }
 
-/// <summary>A picture as a file that carries its recipe.</summary>
+/// <summary>Encodes a picture as a PNG that contains its recipe.</summary>
 internal static class PictureFile
 {
     public static byte[] Png(Picture picture, Recipe recipe) =>
         Core.Png.Encode(picture, new Dictionary<string, string> { [Recipe.PngKeyword] = recipe.ToJson() });
 }
 
-/// <summary>What <c>--json</c> prints of a run: the files, the recipe, and the seconds of each stage.</summary>
+/// <summary>What <c>--json</c> prints about a run: the files, the recipe, and the seconds of each stage.</summary>
 internal static class RunReport
 {
     public static JsonObject Of(Recipe recipe, RunOutcome outcome, string picture, string? dump = null) => new()
@@ -90,12 +91,13 @@ internal static class RunReport
         ["out"] = picture,
         ["dump"] = dump,
         ["recipe"] = JsonNode.Parse(recipe.ToJson()),
-        ["seconds"] = new JsonObject(outcome.Timings.Select(timing => KeyValuePair.Create(timing.Stage, (JsonNode?)Math.Round(timing.Duration.TotalSeconds, 4)))),
+        ["seconds"] = new JsonObject(outcome.Timings.Select(timing =>
+            KeyValuePair.Create(timing.Stage, (JsonNode?)Math.Round(timing.Duration.TotalSeconds, 4)))),
     };
 }
 
-/// <summary>Progress that is told as a share from 0 to 1.</summary>
-internal sealed class Share(LongWork work, string title) : IProgress<double>
+/// <summary>Shows progress that is reported as a share from 0 to 1.</summary>
+internal sealed class ShareProgress(LongWork work, string title) : IProgress<double>
 {
     public void Report(double value) => work.Report(Math.Round(100 * value), 100, () => title);
 }

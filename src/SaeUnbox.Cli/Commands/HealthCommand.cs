@@ -3,20 +3,22 @@ using SaeUnbox.Cli.Output;
 
 namespace SaeUnbox.Cli.Commands;
 
-/// <summary><c>health</c>: whether a node answers; for containers, which hold no other client.</summary>
+/// <summary><c>health</c>: checks whether a node answers, for containers without another HTTP client.</summary>
 internal static class HealthCommand
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(5);
 
     public static Command Create(Terminal terminal)
     {
-        var address = new Argument<string>("URL") { Description = "Such as http://localhost:8080/readyz." };
-        var command = new Command("health", "Ask a node whether it is well: exit status 0 where the address answers with success.") { address };
+        var address = new Argument<string>("URL") { Description = "Address to ask, such as http://localhost:8080/readyz." };
+        var command = new Command("health",
+            "Check whether a node is healthy: the exit status is 0 if the address answers with success.") { address };
         command.SetGuardedAction(terminal, (parsed, cancellation) =>
         {
             var text = parsed.GetRequiredValue(address);
-            if (!Uri.TryCreate(text, UriKind.Absolute, out var uri) || uri.Scheme is not ("http" or "https")) throw new CliException($"{Line.Quote(text)} is no address such as http://localhost:8080/readyz.");
-            using var client = new HttpClient { Timeout = Patience };
+            if (!Uri.TryCreate(text, UriKind.Absolute, out var uri) || uri.Scheme is not ("http" or "https"))
+                throw new CliException($"{Line.Quote(text)} is not an address such as http://localhost:8080/readyz.");
+            using var client = new HttpClient { Timeout = AnswerTimeout };
             try
             {
                 using var answer = client.Send(new HttpRequestMessage(HttpMethod.Get, uri), cancellation);
@@ -29,7 +31,7 @@ internal static class HealthCommand
             }
             catch (TaskCanceledException) when (!cancellation.IsCancellationRequested)
             {
-                throw new CliException($"{uri} does not answer within {Patience.TotalSeconds:0} s.");
+                throw new CliException($"{uri} did not answer within {AnswerTimeout.TotalSeconds:0} s.");
             }
         });
         return command;

@@ -4,20 +4,20 @@ using SaeUnbox.Cli.Output;
 
 namespace SaeUnbox.Cli.Commands;
 
-/// <summary><c>icon</c>: a feature's portrait: no prompt, the site's contribution replaced by the feature everywhere.</summary>
+/// <summary><c>icon</c>: draws a feature without a prompt; the feature replaces what its site adds, everywhere.</summary>
 internal static class IconCommand
 {
     public static Command Create(Terminal terminal)
     {
         var model = new ModelArguments(DtypeChoice.Auto);
-        var site = new Option<string>("--site") { Description = "The site, such as down.2.1.", HelpName = "SITE", Required = true };
-        var feature = new Option<int>("--feature") { Description = "The feature's number, from 0.", HelpName = "N", Required = true };
-        var seed = new Option<long>("--seed") { Description = "Seed of the noise, 0 to 2^63-1.", HelpName = "N", DefaultValueFactory = _ => 42 };
-        var output = new Option<string>("--out", "-o") { Description = "The PNG to write; the recipe is inside it.", HelpName = "FILE", Required = true };
-        var json = new Option<bool>("--json") { Description = "Print the file, the recipe and the seconds of each stage as JSON." };
-        var command = new Command("icon", "Draw what a feature looks like on its own: no prompt, and nothing but the feature at its site.");
+        var site = Setting.Required<string>("--site", "SITE", "The site, such as down.2.1.");
+        var feature = Setting.Required<int>("--feature", "N", "The feature's number, counted from 0.");
+        var seed = Setting.Of("--seed", "N", "Seed of the noise, 0 to 2^63-1.", 42L);
+        var output = Setting.Output("FILE", "The PNG to write. It contains the recipe.");
+        var json = Setting.Switch("--json", "Print the file, the recipe and the seconds of each stage as JSON.");
+        var command = new Command("icon", "Draw a feature on its own: without a prompt, and with nothing but the feature at its site.");
         model.AddTo(command);
-        foreach (var option in (Option[])[site, feature, seed, output, json]) command.Add(option);
+        command.Add(site, feature, seed, output, json);
         command.SetGuardedAction(terminal, (parsed, cancellation) =>
         {
             var path = parsed.GetRequiredValue(output);

@@ -2,19 +2,20 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text;
 using System.Text.Json.Nodes;
+using SaeUnbox.Cli.Options;
 using SaeUnbox.Cli.Output;
 
 namespace SaeUnbox.Cli.Commands;
 
-/// <summary><c>inspect</c>: what a checkpoint or a folder is and holds; no tensor is loaded, nothing in it is run.</summary>
+/// <summary><c>inspect</c>: describes a checkpoint or a folder, without loading tensors or running anything in it.</summary>
 internal static class InspectCommand
 {
     public static Command Create(Terminal terminal)
     {
         var path = new Argument<string>("PATH") { Description = "A checkpoint file (safetensors, PyTorch) or a folder." };
-        var all = new Option<bool>("--all") { Description = "List the tensors of a folder's parts, too." };
-        var json = new Option<bool>("--json") { Description = "Print everything as JSON." };
-        var command = new Command("inspect", "Tell what a checkpoint or folder is: kind, keys, shapes, dtypes.") { path, all, json };
+        var all = Setting.Switch("--all", "Also list the tensors of a folder's parts.");
+        var json = Setting.Switch("--json", "Print everything as JSON.");
+        var command = new Command("inspect", "Describe a checkpoint or folder: kind, keys, shapes, dtypes.") { path, all, json };
         command.SetGuardedAction(terminal, (parsed, cancellation) =>
         {
             var found = Inspect(terminal, parsed.GetRequiredValue(path), cancellation);
@@ -23,8 +24,8 @@ internal static class InspectCommand
         return command;
     }
 
-    // Checksums of gigabytes take a while.
-    private static Inspection Inspect(Terminal terminal, string path, CancellationToken cancellation) => terminal.WithProgress("inspecting", bar =>
+    private static Inspection Inspect(Terminal terminal, string path, CancellationToken cancellation) =>
+        terminal.WithProgress("inspecting", bar =>
     {
         var work = new LongWork(terminal, bar);
         return Inspection.Read(path, (file, share) =>
@@ -53,7 +54,11 @@ internal static class InspectCommand
         foreach (var (key, value) in found.Facts) text.AppendLine(CultureInfo.InvariantCulture, $"{indent}  {key} = {value}");
         if (tensors || all)
             foreach (var tensor in found.Tensors)
-                text.AppendLine(CultureInfo.InvariantCulture, $"{indent}  {tensor.Name}  {tensor.DType} [{string.Join(", ", tensor.Shape)}]{(tensor.Strides is { } strides ? $" strides [{string.Join(", ", strides)}]" : "")}");
+            {
+                text.Append(CultureInfo.InvariantCulture, $"{indent}  {tensor.Name}  {tensor.DType} [{string.Join(", ", tensor.Shape)}]");
+                if (tensor.Strides is { } strides) text.Append(CultureInfo.InvariantCulture, $" strides [{string.Join(", ", strides)}]");
+                text.AppendLine();
+            }
         foreach (var part in found.Parts) Append(text, part, depth + 1, tensors: false, all);
     }
 

@@ -6,46 +6,56 @@ using SaeUnbox.Cli.Output;
 
 namespace SaeUnbox.Cli.Commands;
 
-/// <summary><c>search</c>: the features of an atlas by words, and by what their pictures show where CLIP is at hand.</summary>
+/// <summary><c>search</c>: finds features of an atlas by words, and with CLIP by what their pictures show.</summary>
 internal sealed class SearchCommand
 {
-    private readonly Argument<string[]> words = new("words") { Description = "Words of names and captions, or a feature's number.", Arity = ArgumentArity.OneOrMore };
-    private readonly Option<string?> atlas = new("--atlas") { Description = "An atlas's folder (default: of the model that ships).", HelpName = "DIR" };
-    private readonly Option<string?> clip = new("--clip") { Description = "The CLIP model's folder that the atlas was made with: finds what pictures show, too.", HelpName = "DIR" };
-    private readonly Option<string?> site = new("--site") { Description = "Only of this site.", HelpName = "SITE" };
-    private readonly Option<int> limit = new("--limit") { Description = "Most features.", HelpName = "N", DefaultValueFactory = _ => 20 };
-    private readonly ComputeArguments compute = new();
-    private readonly Option<bool> json = new("--json") { Description = "Print features as JSON." };
+    private readonly Argument<string[]> _words = new("words")
+    {
+        Description = "Words of names and captions, or a feature's number.", Arity = ArgumentArity.OneOrMore,
+    };
+    private readonly Option<string?> _atlas = Setting.Of<string?>("--atlas", "DIR", "Folder of an atlas (default: the built-in model's).");
+    private readonly Option<string?> _clip = Setting.Of<string?>("--clip", "DIR",
+        "Folder of the CLIP model that the atlas was made with, to also find what pictures show.");
+    private readonly Option<string?> _site = Setting.Of<string?>("--site", "SITE", "Search only this site.");
+    private readonly Option<int> _limit = Setting.Of("--limit", "N", "Show at most N features.", 20);
+    private readonly ComputeArguments _compute = new();
+    private readonly Option<bool> _json = Setting.Switch("--json", "Print the features as JSON.");
 
     public static Command Create(Terminal terminal)
     {
         var options = new SearchCommand();
-        var command = new Command("search", "Find features of an atlas by words.") { options.words };
-        foreach (var option in (Option[])[options.atlas, options.clip, options.site, options.limit]) command.Add(option);
-        options.compute.AddTo(command);
-        command.Add(options.json);
+        var command = new Command("search", "Find features of an atlas by words.") { options._words };
+        command.Add(options._atlas, options._clip, options._site, options._limit);
+        options._compute.AddTo(command);
+        command.Add(options._json);
         command.SetGuardedAction(terminal, (parsed, _) => options.Run(terminal, parsed));
         return command;
     }
 
     private void Run(Terminal terminal, ParseResult parsed)
     {
-        var text = string.Join(' ', parsed.GetRequiredValue(words));
-        if (text.Length > FeatureQuery.MaxTextLength) throw new CliException($"the words are {text.Length} letters long; at most {FeatureQuery.MaxTextLength} are searched for.");
-        var count = parsed.GetValue(limit) is >= 1 and <= FeatureQuery.MaxLimit and var most ? most : throw new CliException($"--limit {parsed.GetValue(limit)}: use 1 to {FeatureQuery.MaxLimit}.");
-        var query = new FeatureQuery { Text = text, Limit = count, Site = parsed.GetValue(site) is { } code ? SiteArgument.Parse("--site", code) : null };
-        var folder = ModelArguments.Folder(parsed, atlas) ?? EmbeddedModel.AtlasFolder;
-        var device = compute.Apply(parsed);
-        using var model = ModelArguments.Folder(parsed, clip) is { } towers ? ClipModel.Load(towers, device: device) : null;
-        var reader = AtlasReader.Open(folder, model is null ? null : new ClipTextEmbedder(model));
-        if (model is not null && !reader.HasEmbeddings) throw new CliException($"--clip: the atlas {Line.Quote(folder)} was made without; saeunbox atlas --out {folder} --clip adds it.");
+        var text = string.Join(' ', parsed.GetRequiredValue(_words));
+        if (text.Length > FeatureQuery.MaxTextLength)
+            throw new CliException($"the words have {text.Length} characters; at most {FeatureQuery.MaxTextLength} are allowed.");
+        var query = new FeatureQuery
+        {
+            Text = text,
+            Limit = Require.Between("--limit", parsed.GetValue(_limit), 1, FeatureQuery.MaxLimit),
+            Site = parsed.GetValue(_site) is { } code ? SiteArgument.Parse("--site", code) : null,
+        };
+        var folder = InputFolder.Read(parsed, _atlas) ?? EmbeddedModel.AtlasFolder;
+        var device = _compute.Apply(parsed);
+        using var clip = InputFolder.Read(parsed, _clip) is { } path ? OnDevice.LoadClip(path, device) : null;
+        var reader = AtlasReader.Open(folder, clip is null ? null : new ClipTextEmbedder(clip));
+        if (clip is not null && !reader.HasEmbeddings)
+            throw new CliException($"--clip: the atlas {Line.Quote(folder)} was made without CLIP; add it with saeunbox atlas --out {folder} --clip.");
 
         var hits = reader.Search(query).Hits;
-        if (parsed.GetValue(json)) terminal.Output.WriteLine(Json.Text(new JsonArray([.. hits.Select(Row)])));
-        else foreach (var hit in hits) terminal.Output.WriteLine(Told(hit));
+        if (parsed.GetValue(_json)) terminal.Output.WriteLine(Json.Text(new JsonArray([.. hits.Select(Node)])));
+        else foreach (var hit in hits) terminal.Output.WriteLine(Row(hit));
     }
 
-    private static JsonNode Row(FeatureHit hit) => new JsonObject
+    private static JsonNode Node(FeatureHit hit) => new JsonObject
     {
         ["site"] = hit.Card.Site.Code,
         ["feature"] = hit.Card.Feature,
@@ -55,6 +65,6 @@ internal sealed class SearchCommand
         ["by"] = Names.Of(hit.By),
     };
 
-    private static string Told(FeatureHit hit) => string.Create(CultureInfo.InvariantCulture,
+    private static string Row(FeatureHit hit) => string.Create(CultureInfo.InvariantCulture,
         $"{hit.Card.Site} {hit.Card.Feature}\t{hit.Card.Name}\t{string.Join(", ", hit.Card.Words)}");
 }

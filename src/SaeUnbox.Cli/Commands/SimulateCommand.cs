@@ -7,27 +7,32 @@ using SaeUnbox.Cli.Serving;
 
 namespace SaeUnbox.Cli.Commands;
 
-/// <summary><c>simulate</c>: how many people a number of devices can serve, from measured times.</summary>
+/// <summary><c>simulate</c>: estimates from measured times how many users a number of devices can serve.</summary>
 internal static class SimulateCommand
 {
-    private static readonly JsonSerializerOptions Format = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
+    private static readonly JsonSerializerOptions Format =
+        new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
 
     public static Command Create(Terminal terminal)
     {
         var defaults = new PaintingLoad();
-        var service = Number("--service", "MS", "Median time of a painted edit on the device (saeunbox bench --runs).", defaults.Service);
-        var tail = new Option<double?>("--service-p95") { Description = "Its 95th percentile (default: 1.3 times the median).", HelpName = "MS" };
-        var overhead = Number("--overhead", "MS", "What comes to it on the way: network, broker, browser.", defaults.Overhead);
-        var workers = new Option<string>("--workers") { Description = "Devices; several numbers with commas tell for each the most canvases within --target.", HelpName = "N,…", DefaultValueFactory = _ => "1" };
-        var canvases = new Option<string>("--canvases") { Description = "Canvases that are painted on at once, several with commas.", HelpName = "N,…", DefaultValueFactory = _ => "1,8,64" };
-        var stroke = Number("--stroke", "MS", "From one stroke of a moving brush to the next; 0: as soon as the last one's picture is there.", defaults.StrokeEvery);
-        var painting = Number("--painting", "MS", "Mean length of a time of painting.", defaults.Painting);
-        var pausing = Number("--pausing", "MS", "Mean length of the pause after it; 0: everybody paints all the time.", defaults.Pausing);
-        var target = new Option<double?>("--target") { Description = "Also find the most canvases with which 95 % of strokes are seen within this time.", HelpName = "MS" };
+        var service = Number("--service", "MS", "Median time of a painted edit on the device, as saeunbox bench --runs measures it.",
+            defaults.Service);
+        var tail = Setting.Of<double?>("--service-p95", "MS", "95th percentile of this time (default: 1.3 times the median).");
+        var overhead = Number("--overhead", "MS", "Time that network, broker and browser add.", defaults.Overhead);
+        var workers = Setting.Of("--workers", "N,…",
+            "Number of devices. With several numbers, find for each the most canvases within --target.", "1");
+        var canvases = Setting.Of("--canvases", "N,…", "Numbers of simultaneous canvases.", "1,8,64");
+        var stroke = Number("--stroke", "MS",
+            "Time between two strokes of a moving brush; 0 sends the next when the last picture arrives.", defaults.StrokeEvery);
+        var painting = Number("--painting", "MS", "Mean time that a user paints without a pause.", defaults.Painting);
+        var pausing = Number("--pausing", "MS", "Mean length of a pause; 0 means that everybody paints all the time.", defaults.Pausing);
+        var target = Setting.Of<double?>("--target", "MS",
+            "Also find the most canvases for which 95 % of strokes are shown within this time.");
         var seconds = Number("--seconds", "S", "Simulated time.", defaults.Duration / 1000);
-        var json = new Option<bool>("--json") { Description = "Print the figures as JSON." };
-        var command = new Command("simulate", "How long people wait and how many a number of devices can serve, by the queue's rules and measured times.")
-            { service, tail, overhead, workers, canvases, stroke, painting, pausing, target, seconds, json };
+        var json = Setting.Switch("--json", "Print the figures as JSON.");
+        var command = new Command("simulate", "Estimate waiting times, and how many users a number of devices can serve.");
+        command.Add(service, tail, overhead, workers, canvases, stroke, painting, pausing, target, seconds, json);
         command.SetGuardedAction(terminal, (parsed, cancellation) =>
         {
             var load = defaults with
@@ -39,12 +44,16 @@ internal static class SimulateCommand
             if (devices.Max() is > 10_000 and var many) throw new CliException($"--workers {many}: use 1 to 10000.");
             load = load with { Workers = devices[0] };
             var p95 = parsed.GetValue(tail) ?? 1.3 * load.Service;
-            load = load with { ServiceP95 = p95 >= load.Service ? p95 : throw new CliException(Text($"--service-p95 {p95}: it cannot be less than --service {load.Service}.")) };
-            double? limit = parsed.GetValue(target) is { } asked ? asked > 0 ? asked : throw new CliException(Text($"--target {asked}: use more than 0.")) : null;
+            if (p95 < load.Service) throw new CliException(Text($"--service-p95 {p95}: it cannot be less than --service {load.Service}."));
+            load = load with { ServiceP95 = p95 };
+            var limit = parsed.GetValue(target);
+            if (limit <= 0) throw new CliException(Text($"--target {limit}: use a number above 0."));
             if (devices.Count > 1)
             {
-                var sizes = Sizes(load, devices, limit ?? throw new CliException("--workers: several numbers need a --target."), cancellation);
-                if (parsed.GetValue(json)) terminal.Output.WriteLine(JsonSerializer.Serialize(new { load, sizes = sizes.Select(size => new { workers = size.Workers, figures = size.Figures }) }, Format));
+                var sizes = Sizes(load, devices, limit ?? throw new CliException("--workers: several numbers need a --target."),
+                    cancellation);
+                var rows = sizes.Select(size => new { workers = size.Workers, figures = size.Figures });
+                if (parsed.GetValue(json)) terminal.Output.WriteLine(JsonSerializer.Serialize(new { load, sizes = rows }, Format));
                 else terminal.Output.Write(ServingTable.Of(sizes));
                 return;
             }
@@ -57,13 +66,16 @@ internal static class SimulateCommand
             }).ToArray();
             int? fits = limit is { } within ? QueueSimulation.Most(load, within) : null;
             if (parsed.GetValue(json)) terminal.Output.WriteLine(JsonSerializer.Serialize(new { load, figures, most = fits }, Format));
-            else terminal.Output.Write(ServingTable.Of(figures) + (fits is { } n ? Text($"at most {n} canvases with 95 % of strokes seen within {limit} ms\n") : ""));
+            else
+                terminal.Output.Write(ServingTable.Of(figures)
+                    + (fits is { } n ? Text($"at most {n} canvases with 95 % of strokes shown within {limit} ms\n") : ""));
         });
         return command;
     }
 
-    // The most canvases for each number of devices, and how they fare.
-    private static IReadOnlyList<(int Workers, ServingFigures Figures)> Sizes(PaintingLoad load, IReadOnlyList<int> devices, double limit, CancellationToken cancellation) =>
+    // The most canvases for each number of devices, with their figures.
+    private static IReadOnlyList<(int Workers, ServingFigures Figures)> Sizes(
+        PaintingLoad load, IReadOnlyList<int> devices, double limit, CancellationToken cancellation) =>
     [
         .. devices.Select(count =>
         {
@@ -74,13 +86,17 @@ internal static class SimulateCommand
     ];
 
     private static Option<double> Number(string name, string unit, string description, double value) =>
-        new(name) { Description = description, HelpName = unit, DefaultValueFactory = _ => value };
+        Setting.Of(name, unit, description, value);
 
     private static double Positive(ParseResult parsed, Option<double> option) =>
-        parsed.GetValue(option) is > 0 and < 1e9 and var value ? value : throw new CliException(Text($"{option.Name} {parsed.GetValue(option)}: use more than 0, and less than 1,000,000,000."));
+        parsed.GetValue(option) is > 0 and < 1e9 and var value
+            ? value
+            : throw new CliException(Text($"{option.Name} {parsed.GetValue(option)}: use a number above 0 and below 1,000,000,000."));
 
     private static double NotNegative(ParseResult parsed, Option<double> option) =>
-        parsed.GetValue(option) is >= 0 and < 1e9 and var value ? value : throw new CliException(Text($"{option.Name} {parsed.GetValue(option)}: use 0 or more."));
+        parsed.GetValue(option) is >= 0 and < 1e9 and var value
+            ? value
+            : throw new CliException(Text($"{option.Name} {parsed.GetValue(option)}: use 0 or more, below 1,000,000,000."));
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

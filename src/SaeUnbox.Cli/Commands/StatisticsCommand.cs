@@ -5,57 +5,69 @@ using SaeUnbox.Cli.Output;
 
 namespace SaeUnbox.Cli.Commands;
 
-/// <summary><c>statistics</c>: how autoencoders do on collected activations, and which of their features are alike.</summary>
+/// <summary><c>statistics</c>: measures autoencoders on collected activations, and finds similar features.</summary>
 internal sealed class StatisticsCommand
 {
-    private readonly Option<string> data = new("--data") { Description = "What collect filled.", HelpName = "DIR", Required = true };
-    private readonly Option<string> saes = new("--saes") { Description = "Folder of sparse autoencoders as published.", HelpName = "DIR", Required = true };
-    private readonly Option<string?> variant = new("--sae-variant") { Description = "Which of a site's autoencoders, such as k20_hidden5120.", HelpName = "NAME" };
-    private readonly Option<string[]> sites = new("--site") { Description = "A site; may be given several times (default: every autoencoder's).", HelpName = "SITE" };
-    private readonly Option<string> output = new("--out", "-o") { Description = "The JSON file to write.", HelpName = "FILE", Required = true };
-    private readonly Option<int> neighbours = new("--neighbours") { Description = "Features alike that are listed for each, within its site and in each other.", HelpName = "N", DefaultValueFactory = _ => 5 };
-    private readonly Option<bool> write = new("--write-scale") { Description = "Also write mean.pt and std.pt beside each autoencoder; painting needs them." };
-    private readonly ComputeArguments compute = new();
+    private readonly Option<string?> _data = Setting.Required<string?>("--data", "DIR", "Folder that saeunbox collect filled.");
+    private readonly Option<string> _saes =
+        Setting.Required<string>("--saes", "DIR", "Folder of sparse autoencoders, in the published layout.");
+    private readonly Option<string?> _variant = Setting.Of<string?>("--sae-variant", "NAME",
+        "Which autoencoders to use if a site has several, such as k20_hidden5120.");
+    private readonly Option<string[]> _sites = Setting.Of<string[]>("--site", "SITE",
+        "A site; may be repeated (default: all with an autoencoder).");
+    private readonly Option<string> _output = Setting.Output("FILE", "The JSON file to write.");
+    private readonly Option<int> _neighbours = Setting.Of("--neighbours", "N",
+        "Similar features to list for each feature, in its own site and in every other.", 5);
+    private readonly Option<bool> _write = Setting.Switch("--write-scale",
+        "Also write mean.pt and std.pt next to each autoencoder; painting needs them.");
+    private readonly ComputeArguments _compute = new();
 
     public static Command Create(Terminal terminal)
     {
         var options = new StatisticsCommand();
         var command = new Command("statistics", "Measure sparse autoencoders on collected activations.");
-        foreach (var option in (Option[])[options.data, options.saes, options.variant, options.sites, options.output, options.neighbours, options.write]) command.Add(option);
-        options.compute.AddTo(command);
+        command.Add(options._data, options._saes, options._variant, options._sites, options._output, options._neighbours, options._write);
+        options._compute.AddTo(command);
         command.SetGuardedAction(terminal, (parsed, cancellation) => options.Run(terminal, parsed, cancellation));
         return command;
     }
 
     private void Run(Terminal terminal, ParseResult parsed, CancellationToken cancellation)
     {
-        var (from, file) = (parsed.GetRequiredValue(data), parsed.GetRequiredValue(output));
-        if (!Directory.Exists(from)) throw new CliException($"--data {Line.Quote(from)}: there is no such folder.");
+        var (data, file) = (InputFolder.Read(parsed, _data)!, parsed.GetRequiredValue(_output));
         OutputFile.Require(file, "--out");
-        var count = parsed.GetValue(neighbours) is >= 0 and var near ? near : throw new CliException($"--neighbours {parsed.GetValue(neighbours)}: use 0 or more.");
-        var named = (parsed.GetValue(sites) ?? []).Select(code => SiteArgument.Parse("--site", code)).Distinct().ToArray();
-        using var set = SaeSet.Load(parsed.GetRequiredValue(saes), compute.Apply(parsed), parsed.GetValue(variant));
-        var measured = (named.Length > 0 ? named : set.Keys).Select(site => (Site: site, Sae: set[site], Data: ActivationCollection.Open(from, site))).ToArray();
-        if (parsed.GetValue(write))
+        var neighbours = Require.AtLeast(0, "--neighbours", parsed.GetValue(_neighbours));
+        var named = SiteArgument.Read(parsed, _sites);
+        using var set = OnDevice.LoadAutoencoders(parsed.GetRequiredValue(_saes), _compute.Apply(parsed), parsed.GetValue(_variant));
+        var measured = (named.Length > 0 ? named : set.Keys)
+            .Select(site => (Site: site, Sae: set[site], Data: ActivationCollection.Open(data, site))).ToArray();
+        if (parsed.GetValue(_write))
             foreach (var (_, sae, _) in measured) OutputFile.RequireFolder(sae.Source, "--write-scale");
 
         var reports = new Dictionary<HookSite, StatisticsReport>();
         foreach (var (site, sae, collection) in measured)
         {
             var title = $"measuring {site}";
-            reports[site] = terminal.WithProgress(title, bar => ActivationStatistics.Measure(sae, collection, new Share(new LongWork(terminal, bar), title), cancellation));
+            reports[site] = terminal.WithProgress(title, bar =>
+                ActivationStatistics.Measure(sae, collection, new ShareProgress(new LongWork(terminal, bar), title), cancellation));
         }
         terminal.WithProgress("comparing directions", _ =>
         {
-            AtomicFile.Write(file, stream => StatisticsFile.Write(stream, [.. measured.Select(one => (one.Site, one.Sae, reports[one.Site]))], count, cancellation));
+            AtomicFile.Write(file, stream => StatisticsFile.Write(
+                stream, [.. measured.Select(one => (one.Site, one.Sae, reports[one.Site]))], neighbours, cancellation));
             return true;
         });
         foreach (var (site, sae, _) in measured)
         {
             var report = reports[site];
-            if (parsed.GetValue(write)) SaeWriter.SaveScale(report.Scale, sae.Source);
-            terminal.Output.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"{site}: explained variance {report.ExplainedVariancePerChannel:0.0000} (per channel), {report.ExplainedVariancePooled:0.0000} (pooled), {report.Dead} dead of {report.Frequency.Count}, {report.Positions} positions"));
+            if (parsed.GetValue(_write)) SaeWriter.SaveScale(report.Scale, sae.Source);
+            terminal.Output.WriteLine(Summary(site.Code, report)
+                + string.Create(CultureInfo.InvariantCulture, $", {report.Positions} positions"));
         }
     }
+
+    /// <summary>One line about an autoencoder.</summary>
+    public static string Summary(string name, StatisticsReport report) => string.Create(CultureInfo.InvariantCulture,
+        $"{name}: explained variance {report.ExplainedVariancePerChannel:0.0000} (per channel), "
+        + $"{report.ExplainedVariancePooled:0.0000} (pooled), {report.Dead} dead of {report.Frequency.Count}");
 }

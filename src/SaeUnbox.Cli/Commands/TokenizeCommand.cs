@@ -1,12 +1,13 @@
-using System.Globalization;
 using System.CommandLine;
+using System.Globalization;
 using System.Text;
 using System.Text.Json.Nodes;
+using SaeUnbox.Cli.Options;
 using SaeUnbox.Cli.Output;
 
 namespace SaeUnbox.Cli.Commands;
 
-/// <summary><c>tokenize</c>: how the text encoders see a prompt.</summary>
+/// <summary><c>tokenize</c>: shows the tokens that the text encoders see.</summary>
 internal static class TokenizeCommand
 {
     private static readonly string[] Components = ["tokenizer", "tokenizer_2"];
@@ -14,15 +15,15 @@ internal static class TokenizeCommand
     public static Command Create(Terminal terminal)
     {
         var text = new Argument<string>("TEXT") { Description = "The prompt." };
-        var model = new Option<string>("--model") { Description = "Folder of an SDXL pipeline, or of one tokenizer.", HelpName = "DIR", Required = true };
-        var plain = new Option<bool>("--no-ftfy") { Description = "Clean the text as the reference does where the package ftfy is not installed." };
-        var json = new Option<bool>("--json") { Description = "Print ids, pieces and lengths as JSON." };
+        var model = Setting.Required<string?>("--model", "DIR", "Folder of an SDXL pipeline, or of one tokenizer.");
+        var plain = Setting.Switch("--no-ftfy", "Clean the text as the reference does without the Python package ftfy.");
+        var json = Setting.Switch("--json", "Print ids, pieces and lengths as JSON.");
         var command = new Command("tokenize", "Show the tokens of a prompt.") { text, model, plain, json };
         command.SetGuardedAction(terminal, (parsed, _) =>
         {
             var cleaning = parsed.GetValue(plain) ? TextCleaning.Basic : TextCleaning.Ftfy;
             var prompt = parsed.GetRequiredValue(text);
-            var results = Folders(parsed.GetRequiredValue(model))
+            var results = Folders(InputFolder.Read(parsed, model)!)
                 .Select(folder => (Path.GetFileName(folder), ClipTokenizer.Load(folder, cleaning).Tokenize(prompt)))
                 .ToList();
             terminal.Output.Write(parsed.GetValue(json) ? Json.Text(Node(results)) + Environment.NewLine : Text(results));
@@ -32,7 +33,6 @@ internal static class TokenizeCommand
 
     private static IEnumerable<string> Folders(string folder)
     {
-        if (!Directory.Exists(folder)) throw new CliException($"--model {folder}: there is no such folder.");
         var parts = Components.Select(name => Path.Combine(folder, name)).Where(Directory.Exists).ToArray();
         return parts.Length > 0 ? parts : [Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder))];
     }
@@ -42,7 +42,8 @@ internal static class TokenizeCommand
         var text = new StringBuilder();
         foreach (var (name, prompt) in results)
         {
-            text.AppendLine(CultureInfo.InvariantCulture, $"{name}: {prompt.Length} tokens with start and end{(prompt.Warning is { } warning ? $"; {warning}" : "")}");
+            var warning = prompt.Warning is { } message ? $"; {message}" : "";
+            text.AppendLine(CultureInfo.InvariantCulture, $"{name}: {prompt.Length} tokens with start and end{warning}");
             text.AppendLine("  " + string.Join(' ', prompt.Pieces));
             text.AppendLine("  " + string.Join(' ', prompt.Ids));
         }

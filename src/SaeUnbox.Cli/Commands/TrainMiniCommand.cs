@@ -6,41 +6,47 @@ using SaeUnbox.Mini.Training;
 
 namespace SaeUnbox.Cli.Commands;
 
-/// <summary><c>train-mini</c>: the small model that ships, from nothing; goes on where it was left.</summary>
+/// <summary><c>train-mini</c>: trains the built-in model.</summary>
 internal static class TrainMiniCommand
 {
     public static Command Create(Terminal terminal)
     {
-        var output = new Option<string>("--out") { Description = "The folder of the run: states, samples, the model under model, its autoencoders under saes, figures.json and the atlas.", HelpName = "DIR", Required = true };
-        var config = new Option<string?>("--config") { Description = "Options as JSON; what is left out keeps its default. Without it those of the run in the folder (DIR/options.json), or the defaults.", HelpName = "FILE" };
-        var seed = new Option<int?>("--seed") { Description = "The seed of all that is random.", HelpName = "N" };
-        var steps = new Option<int?>("--steps") { Description = "Steps of the network; may be changed when a run goes on.", HelpName = "N" };
-        var from = new Option<string?>("--from") { Description = "Begin with the model and the autoencoders in this folder (of a run, or unbox-mini beside the program) instead of random weights.", HelpName = "DIR" };
+        var output = Setting.Required<string>("--out", "DIR",
+            "Folder of the training: states, samples, the model in model, its autoencoders in saes, figures.json and the atlas.");
+        var config = Setting.Of<string?>("--config", "FILE",
+            "Options as JSON; missing ones keep their defaults (default: DIR/options.json of a run to continue, else all defaults).");
+        var seed = Setting.Of<int?>("--seed", "N", "Seed of all random numbers.");
+        var steps = Setting.Of<int?>("--steps", "N", "Training steps of the network; may be changed when a run continues.");
+        var from = Setting.Of<string?>("--from", "DIR",
+            "Start from the model and autoencoders in this folder instead of random weights: that of a run, or of the built-in unbox-mini.");
         var device = new DeviceArgument();
-        var command = new Command("train-mini", "Train unbox-mini from nothing, measure it, and make its atlas. Stop it at any time; the same command goes on.") { output, config, seed, steps, from };
+        var command = new Command("train-mini",
+            "Train unbox-mini, measure it, and make its atlas. You can interrupt it; the same command continues.");
+        command.Add(output, config, seed, steps, from);
         device.AddTo(command);
         command.SetGuardedAction(terminal, (parsed, cancellation) =>
         {
             var folder = parsed.GetRequiredValue(output);
             OutputFile.RequireFolder(folder, "--out");
-            var (given, begun) = (parsed.GetValue(config), Path.Combine(folder, MiniFiles.Options));
-            var options = given is not null ? MiniTrainingOptionsFile.Read(given) : File.Exists(begun) ? MiniTrainingOptionsFile.Read(begun) : new MiniTrainingOptions();
+            var earlier = Path.Combine(folder, MiniFiles.Options);
+            var file = parsed.GetValue(config) ?? (File.Exists(earlier) ? earlier : null);
+            var options = file is null ? new MiniTrainingOptions() : MiniTrainingOptionsFile.Read(file);
             if (parsed.GetValue(seed) is { } number) options = options with { Seed = number };
             if (parsed.GetValue(steps) is { } count)
-                options = count >= 1 ? options with { Network = options.Network with { Steps = count } } : throw new CliException($"--steps {count}: use 1 or more.");
+                options = options with { Network = options.Network with { Steps = Require.AtLeast(1, "--steps", count) } };
             var place = device.Read(parsed);
             try
             {
-                terminal.WithProgress("training", progress =>
+                terminal.WithProgress("training", bar =>
                 {
-                    MiniTraining.Run(options, folder, new Reporter(terminal, progress), parsed.GetValue(from), place,
-                        () => MiniFindings.Make(folder, options, place, terminal, progress, cancellation), cancellation);
+                    MiniTraining.Run(options, folder, new Reporter(terminal, bar), parsed.GetValue(from), place,
+                        () => MiniFindings.Make(folder, options, place, terminal, bar, cancellation), cancellation);
                     return true;
                 });
             }
             catch (OperationCanceledException)
             {
-                terminal.Note($"the state is saved in {folder}; the same command goes on from it.");
+                terminal.Note($"the state is saved in {folder}; the same command continues.");
                 throw;
             }
             terminal.Output.WriteLine(Path.Combine(folder, "model"));
@@ -48,12 +54,12 @@ internal static class TrainMiniCommand
         return command;
     }
 
-    /// <summary>A bar on a terminal, lines elsewhere.</summary>
     private sealed class Reporter(Terminal terminal, IProgress<Advance> bar) : IMiniTrainingProgress
     {
         public void Report(MiniTrainingReport report)
         {
-            var figures = string.Join(", ", report.Figures.Select(figure => string.Create(CultureInfo.InvariantCulture, $"{figure.Key} {figure.Value:0.0000}")));
+            var figures = string.Join(", ", report.Figures.Select(figure =>
+                string.Create(CultureInfo.InvariantCulture, $"{figure.Key} {figure.Value:0.0000}")));
             var line = string.Create(CultureInfo.InvariantCulture,
                 $"{report.Stage} {report.Step}/{report.Steps}: {figures}; {report.ImagesPerSecond:0.0} pictures/s, {Remaining.Text(report.Left)}");
             bar.Report(new(report.Step, report.Steps, line));

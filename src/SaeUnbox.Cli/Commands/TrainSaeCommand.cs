@@ -1,68 +1,84 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json.Nodes;
-using SaeUnbox.Cli.Bench;
 using SaeUnbox.Cli.Options;
 using SaeUnbox.Cli.Output;
-using TorchSharp;
 
 namespace SaeUnbox.Cli.Commands;
 
-/// <summary><c>train-sae</c>: sparse autoencoders from collected activations, several in one pass over the data.</summary>
+/// <summary><c>train-sae</c>: trains sparse autoencoders on collected activations, several in one pass over the data.</summary>
 internal sealed class TrainSaeCommand
 {
-    private static readonly TrainingOptions Usual = new();
+    private static readonly TrainingOptions Defaults = new();
 
-    private readonly Option<string> data = new("--data") { Description = "What collect filled.", HelpName = "DIR", Required = true };
-    private readonly Option<string[]> sites = new("--site") { Description = "A site; may be given several times (default: every site of the data).", HelpName = "SITE" };
-    private readonly Option<string> output = new("--out", "-o") { Description = "The folder to fill: NAME/final in the published layout, NAME/log.csv, NAME/training.svg. The same command goes on where it was left.", HelpName = "DIR", Required = true };
-    private readonly Option<string> k = new("--k") { Description = "Active features a cell; several with commas, each with each size.", HelpName = "K,…", DefaultValueFactory = _ => Text(Usual.K) };
-    private readonly Option<string> features = new("--features", "-n") { Description = "Size of the dictionary; several with commas.", HelpName = "N,…", DefaultValueFactory = _ => Text(Usual.Features) };
-    private readonly Option<string> auxK = new("--auxk") { Description = "Dead features that the auxiliary loss may use, or none.", HelpName = "N", DefaultValueFactory = _ => Text(Usual.AuxK!.Value) };
-    private readonly Option<double> auxKCoefficient = new("--auxk-coefficient") { Description = "Weight of the auxiliary loss.", HelpName = "X", DefaultValueFactory = _ => Usual.AuxKCoefficient };
-    private readonly Option<int> batch = new("--batch") { Description = "Vectors a step.", HelpName = "N", DefaultValueFactory = _ => Usual.BatchSize };
-    private readonly Option<double> rate = new("--lr") { Description = "Learning rate.", HelpName = "X", DefaultValueFactory = _ => Usual.LearningRate };
-    private readonly Option<double> epsilon = new("--eps") { Description = "Adam's epsilon.", HelpName = "X", DefaultValueFactory = _ => Usual.Epsilon };
-    private readonly Option<int> warmUp = new("--warm-up") { Description = "Steps over which the learning rate rises.", HelpName = "N", DefaultValueFactory = _ => Usual.WarmUpSteps };
-    private readonly Option<long> deadAfter = new("--dead-after") { Description = "Vectors without firing after which a feature is dead.", HelpName = "N", DefaultValueFactory = _ => Usual.DeadAfterVectors };
-    private readonly Option<string> variant = new("--variant") { Description = "topk (k a cell) or batchtopk (k a cell in the mean).", HelpName = "RULE", DefaultValueFactory = _ => "topk" };
-    private readonly Option<string?> nested = new("--nested") { Description = "Sizes of smaller dictionaries inside, that must do alone (Matryoshka).", HelpName = "N,…" };
-    private readonly Option<long?> steps = new("--steps") { Description = "Steps; may grow when a run goes on.", HelpName = "N" };
-    private readonly Option<int?> epochs = new("--epochs") { Description = "Passes over the data in place of steps (default 1).", HelpName = "N" };
-    private readonly Option<long> seed = new("--seed") { Description = "Fixes the first weights and the order of the data.", HelpName = "N", DefaultValueFactory = _ => 42 };
-    private readonly Option<int> sample = new("--sample") { Description = "Vectors that centre and scale are taken from.", HelpName = "N", DefaultValueFactory = _ => 40960 };
-    private readonly Option<long> window = new("--window") { Description = "Vectors mixed in memory at once.", HelpName = "N", DefaultValueFactory = _ => 1 << 17 };
-    private readonly Option<int> logEvery = new("--log-every") { Description = "Steps between rows of the log.", HelpName = "N", DefaultValueFactory = _ => 10 };
-    private readonly Option<int> saveEvery = new("--save-every") { Description = "Steps between saved states; what a crash can lose.", HelpName = "N", DefaultValueFactory = _ => 500 };
-    private readonly Option<string?> trained = new("--from") { Description = "Go on from trained autoencoders of the same sites, k and sizes in place of random weights.", HelpName = "DIR" };
-    private readonly ComputeArguments compute = new();
-    private readonly Option<bool> json = new("--json") { Description = "Print folders and figures as JSON." };
+    private readonly Option<string?> _data = Setting.Required<string?>("--data", "DIR", "Folder that saeunbox collect filled.");
+    private readonly Option<string[]> _sites =
+        Setting.Of<string[]>("--site", "SITE", "A site; may be repeated (default: all sites of the data).");
+    private readonly Option<string> _output = Setting.Output("DIR",
+        "Folder to fill with NAME/final in the published layout, NAME/log.csv and NAME/training.svg. If it was interrupted, the same command "
+        + "continues it.");
+    private readonly Option<string> _k = Setting.Of("--k", "K,…",
+        "Active features per cell. Every k is combined with every size of --features.", Text(Defaults.K));
+    private readonly Option<string> _features = new("--features", "-n")
+    {
+        Description = "Sizes of the dictionaries.", HelpName = "N,…", DefaultValueFactory = _ => Text(Defaults.Features),
+    };
+    private readonly Option<string> _auxK = Setting.Of("--auxk", "N",
+        "Dead features that the auxiliary loss uses, or none.", Text(Defaults.AuxK!.Value));
+    private readonly Option<double> _auxKCoefficient =
+        Setting.Of("--auxk-coefficient", "X", "Weight of the auxiliary loss.", Defaults.AuxKCoefficient);
+    private readonly Option<int> _batch = Setting.Of("--batch", "N", "Vectors per step.", Defaults.BatchSize);
+    private readonly Option<double> _rate = Setting.Of("--lr", "X", "Learning rate.", Defaults.LearningRate);
+    private readonly Option<double> _epsilon = Setting.Of("--eps", "X", "Adam's epsilon.", Defaults.Epsilon);
+    private readonly Option<int> _warmUp = Setting.Of("--warm-up", "N", "Steps over which the learning rate rises.", Defaults.WarmUpSteps);
+    private readonly Option<long> _deadAfter = Setting.Of("--dead-after", "N",
+        "A feature that was not active for N vectors counts as dead.", Defaults.DeadAfterVectors);
+    private readonly Option<string> _variant = Setting.Of("--variant", "RULE",
+        "topk (k active features per cell) or batchtopk (k per cell on average).", "topk");
+    private readonly Option<string?> _nested = Setting.Of<string?>("--nested", "N,…",
+        "Sizes of nested dictionaries, each of which must reconstruct on its own (Matryoshka).");
+    private readonly Option<long?> _steps = Setting.Of<long?>("--steps", "N", "Training steps; may be raised when a run continues.");
+    private readonly Option<int?> _epochs = Setting.Of<int?>("--epochs", "N", "Passes over the data, instead of --steps (default: 1).");
+    private readonly Option<long> _seed = Setting.Of("--seed", "N", "Seed of the initial weights and the order of the data.", 42L);
+    private readonly Option<int> _sample = Setting.Of("--sample", "N", "Vectors used to find the centre and scale of the data.", 40960);
+    private readonly Option<long> _window = Setting.Of("--window", "N", "Vectors shuffled in memory at a time.", 1L << 17);
+    private readonly Option<int> _logEvery = Setting.Of("--log-every", "N", "Steps between rows of the log.", 10);
+    private readonly Option<int> _saveEvery =
+        Setting.Of("--save-every", "N", "Steps between saved states; a crash loses at most this many.", 500);
+    private readonly Option<string?> _trained = Setting.Of<string?>("--from", "DIR",
+        "Start from trained autoencoders of the same sites, k and sizes instead of random weights.");
+    private readonly ComputeArguments _compute = new();
+    private readonly Option<bool> _json = Setting.Switch("--json", "Print folders and figures as JSON.");
 
     public static Command Create(Terminal terminal)
     {
         var options = new TrainSaeCommand();
-        var command = new Command("train-sae", "Train sparse autoencoders on collected activations. Stop it at any time; the same command goes on.");
-        foreach (var option in (Option[])[options.data, options.sites, options.output, options.k, options.features, options.auxK, options.auxKCoefficient, options.batch,
-            options.rate, options.epsilon, options.warmUp, options.deadAfter, options.variant, options.nested, options.steps, options.epochs, options.seed, options.sample,
-            options.window, options.logEvery, options.saveEvery, options.trained]) command.Add(option);
-        options.compute.AddTo(command);
-        command.Add(options.json);
+        var command = new Command("train-sae",
+            "Train sparse autoencoders on collected activations. You can interrupt it; the same command continues.");
+        command.Add(options._data, options._sites, options._output, options._k, options._features, options._auxK, options._auxKCoefficient,
+            options._batch, options._rate, options._epsilon, options._warmUp, options._deadAfter, options._variant, options._nested,
+            options._steps, options._epochs, options._seed, options._sample, options._window, options._logEvery, options._saveEvery,
+            options._trained);
+        options._compute.AddTo(command);
+        command.Add(options._json);
         command.SetGuardedAction(terminal, (parsed, cancellation) => options.Run(terminal, parsed, cancellation));
         return command;
     }
 
     private void Run(Terminal terminal, ParseResult parsed, CancellationToken cancellation)
     {
-        var (from, folder) = (parsed.GetRequiredValue(data), parsed.GetRequiredValue(output));
-        if (!Directory.Exists(from)) throw new CliException($"--data {Line.Quote(from)}: there is no such folder.");
+        var (data, folder) = (InputFolder.Read(parsed, _data)!, parsed.GetRequiredValue(_output));
         OutputFile.RequireFolder(folder, "--out");
-        if (parsed.GetValue(steps) is not null && parsed.GetValue(epochs) is not null) throw new CliException("say either --steps or --epochs.");
+        if (parsed.GetValue(_steps) is not null && parsed.GetValue(_epochs) is not null)
+            throw new CliException("say either --steps or --epochs.");
         var autoencoders = Autoencoders(parsed);
-        var named = (parsed.GetValue(sites) ?? []).Select(code => SiteArgument.Parse("--site", code)).Distinct().ToArray();
-        var collections = (named.Length > 0 ? named : CollectedSites.Of(from)).Select(site => (Site: site, Data: ActivationCollection.Open(from, site))).ToArray();
+        var named = SiteArgument.Read(parsed, _sites);
+        var collections = (named.Length > 0 ? named : SiteArgument.Collected(data))
+            .Select(site => (Site: site, Data: ActivationCollection.Open(data, site))).ToArray();
+        // Reports wrong options before any work.
         foreach (var (_, collection) in collections)
-            foreach (var options in autoencoders) options.ToConfig(collection.Width); // tells what is wrong before any work
-        var device = compute.Apply(parsed);
+            foreach (var options in autoencoders) options.ToConfig(collection.Width);
+        var device = _compute.Apply(parsed);
 
         var rows = new JsonArray();
         foreach (var (site, collection) in collections)
@@ -73,85 +89,101 @@ internal sealed class TrainSaeCommand
             {
                 var report = Measure(terminal, path, collection, device, cancellation);
                 SaeWriter.SaveScale(report.Scale, Path.Combine(path, "final"));
-                terminal.Note($"{Path.GetFileName(path)}: done; this process took {ByteSize.Of(PeakMemory.OfProcess)} of memory at most");
-                rows.Add(Row(site, path, report));
-                if (!parsed.GetValue(json)) terminal.Output.WriteLine(Figures(path, report));
+                terminal.Note($"{Path.GetFileName(path)}: done; this process used at most {ByteSize.Of(PeakMemory.OfProcess)} of memory");
+                rows.Add(Node(site, path, report));
+                if (!parsed.GetValue(_json)) terminal.Output.WriteLine(StatisticsCommand.Summary(path, report));
             }
         }
-        if (parsed.GetValue(json)) terminal.Output.WriteLine(Json.Text(rows));
+        if (parsed.GetValue(_json)) terminal.Output.WriteLine(Json.Text(rows));
     }
 
     private static IReadOnlyList<string> Train(
-        Terminal terminal, TrainingPlan plan, ActivationCollection collection, string folder, torch.Device device, CancellationToken cancellation)
+        Terminal terminal, TrainingPlan plan, ActivationCollection collection, string folder, string device, CancellationToken cancellation)
     {
         try
         {
             return terminal.WithProgress($"training {plan.Site}", bar => TrainingSession.Run(
-                plan, collection, folder, device, new Told(plan.Site, new LongWork(terminal, bar)), cancellation));
+                plan, collection, folder, device, new Reporter(plan.Site, new LongWork(terminal, bar)), cancellation));
         }
         catch (OperationCanceledException)
         {
-            terminal.Note($"the state is saved in {folder}; the same command goes on from it.");
+            terminal.Note($"the state is saved in {folder}; the same command continues.");
             throw;
         }
     }
 
-    // Mean and deviation of each feature are what painting and icons need beside the weights.
-    private static StatisticsReport Measure(Terminal terminal, string path, ActivationCollection collection, torch.Device device, CancellationToken cancellation)
+    // Painting and icons need the mean of each feature.
+    private static StatisticsReport Measure(
+        Terminal terminal, string path, ActivationCollection collection, string device, CancellationToken cancellation)
     {
-        using var sae = SaeLoader.Load(path, device);
-        return terminal.WithProgress($"measuring {Path.GetFileName(path)}", bar => ActivationStatistics.Measure(
-            sae, collection, new Share(new LongWork(terminal, bar), $"measuring {Path.GetFileName(path)}"), cancellation));
+        using var sae = OnDevice.LoadAutoencoder(path, device);
+        var title = $"measuring {Path.GetFileName(path)}";
+        return terminal.WithProgress(title, bar =>
+            ActivationStatistics.Measure(sae, collection, new ShareProgress(new LongWork(terminal, bar), title), cancellation));
     }
 
-    private TrainingPlan Plan(ParseResult parsed, HookSite site, IReadOnlyList<TrainingOptions> autoencoders, ActivationCollection collection)
+    private TrainingPlan Plan(ParseResult parsed, HookSite site, IReadOnlyList<TrainingOptions> autoencoders,
+        ActivationCollection collection)
     {
         var plan = new TrainingPlan(site, autoencoders, Steps: 0)
         {
-            Seed = (ulong)Whole.AtLeast(0, "--seed", parsed.GetValue(seed)),
-            SampleRows = Whole.AtLeast(1, "--sample", parsed.GetValue(sample)),
-            WindowRows = Whole.AtLeast(1, "--window", parsed.GetValue(window)),
-            LogEvery = Whole.AtLeast(1, "--log-every", parsed.GetValue(logEvery)),
-            SaveEvery = Whole.AtLeast(1, "--save-every", parsed.GetValue(saveEvery)),
-            From = ModelArguments.Folder(parsed, trained) is { } folder ? [.. autoencoders.Select(options => Trained(folder, site, options))] : null,
+            Seed = (ulong)Require.AtLeast(0, "--seed", parsed.GetValue(_seed)),
+            SampleRows = Require.AtLeast(1, "--sample", parsed.GetValue(_sample)),
+            WindowRows = Require.AtLeast(1, "--window", parsed.GetValue(_window)),
+            LogEvery = Require.AtLeast(1, "--log-every", parsed.GetValue(_logEvery)),
+            SaveEvery = Require.AtLeast(1, "--save-every", parsed.GetValue(_saveEvery)),
+            From = InputFolder.Read(parsed, _trained) is { } folder
+                ? [.. autoencoders.Select(options => Trained(folder, site, options))]
+                : null,
         };
-        if (parsed.GetValue(steps) is { } count) return plan with { Steps = Whole.AtLeast(1, "--steps", count) };
+        if (parsed.GetValue(_steps) is { } count) return plan with { Steps = Require.AtLeast(1, "--steps", count) };
         var stream = new ActivationStream(collection, autoencoders[0].BatchSize, plan.Seed, plan.WindowRows);
-        var passes = Whole.AtLeast(1, "--epochs", parsed.GetValue(epochs) ?? 1);
+        var passes = Require.AtLeast(1, "--epochs", parsed.GetValue(_epochs) ?? 1);
         return plan with { Steps = Enumerable.Range(0, passes).Sum(epoch => stream.BatchesOf(epoch)) };
     }
 
     private static string Trained(string folder, HookSite site, TrainingOptions options)
     {
         var variant = string.Create(CultureInfo.InvariantCulture, $"k{options.K}_hidden{options.Features}");
-        return SaeSet.Find(folder, variant).TryGetValue(site, out var found) ? found : throw new CliException($"--from {folder}: there is no {variant} of {site}.");
+        return SaeSet.Find(folder, variant).TryGetValue(site, out var found)
+            ? found
+            : throw new CliException($"--from {folder}: there is no {variant} of {site}.");
     }
 
     private IReadOnlyList<TrainingOptions> Autoencoders(ParseResult parsed)
     {
-        var shared = Usual with
+        var shared = Defaults with
         {
-            AuxK = parsed.GetRequiredValue(auxK) is "none" ? null : NumberList.Parse("--auxk", parsed.GetRequiredValue(auxK)) is [var one] ? one : throw new CliException("--auxk: one number, or none, is expected."),
-            AuxKCoefficient = parsed.GetValue(auxKCoefficient),
-            BatchSize = parsed.GetValue(batch),
-            LearningRate = parsed.GetValue(rate),
-            Epsilon = parsed.GetValue(epsilon),
-            WarmUpSteps = parsed.GetValue(warmUp),
-            DeadAfterVectors = parsed.GetValue(deadAfter),
-            Sparsity = Word.Parse<SparsityRule>("--variant", parsed.GetRequiredValue(variant))!.Value,
+            AuxK = AuxK(parsed.GetRequiredValue(_auxK)),
+            AuxKCoefficient = parsed.GetValue(_auxKCoefficient),
+            BatchSize = parsed.GetValue(_batch),
+            LearningRate = parsed.GetValue(_rate),
+            Epsilon = parsed.GetValue(_epsilon),
+            WarmUpSteps = parsed.GetValue(_warmUp),
+            DeadAfterVectors = parsed.GetValue(_deadAfter),
+            Sparsity = NamedValue.Parse<SparsityRule>("--variant", parsed.GetRequiredValue(_variant))!.Value,
         };
-        var inner = parsed.GetValue(nested) is { } given ? NumberList.Parse("--nested", given) : null;
-        return [.. from size in NumberList.Parse("--features", parsed.GetRequiredValue(features)).Distinct()
-                   from active in NumberList.Parse("--k", parsed.GetRequiredValue(k)).Distinct()
-                   select shared with { Features = size, K = active, PrefixSizes = inner is null ? null : [.. inner.Where(part => part < size).Distinct().Order(), size] }];
+        var nested = parsed.GetValue(_nested) is { } text ? NumberList.Parse("--nested", text) : null;
+        return
+        [
+            .. from size in NumberList.Parse("--features", parsed.GetRequiredValue(_features)).Distinct()
+               from active in NumberList.Parse("--k", parsed.GetRequiredValue(_k)).Distinct()
+               select shared with
+               {
+                   Features = size,
+                   K = active,
+                   PrefixSizes = nested is null ? null : [.. nested.Where(part => part < size).Distinct().Order(), size],
+               },
+        ];
     }
+
+    private static int? AuxK(string text) => text == "none" ? null
+        : NumberList.Parse("--auxk", text) is [var number] ? number
+        : throw new CliException("--auxk: use one number, or none.");
 
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
 
-    private static string Figures(string path, StatisticsReport report) => string.Create(CultureInfo.InvariantCulture,
-        $"{path}: explained variance {report.ExplainedVariancePerChannel:0.0000} (per channel), {report.ExplainedVariancePooled:0.0000} (pooled), {report.Dead} dead of {report.Frequency.Count}");
-
-    private static JsonObject Row(HookSite site, string path, StatisticsReport report) => new()
+    private static JsonObject Node(HookSite site, string path, StatisticsReport report) => new()
     {
         ["site"] = site.Code,
         ["folder"] = path,
@@ -162,9 +194,13 @@ internal sealed class TrainSaeCommand
         ["peakBytes"] = PeakMemory.OfProcess,
     };
 
-    private sealed class Told(HookSite site, LongWork work) : IProgress<TrainingProgress>
+    private sealed class Reporter(HookSite site, LongWork work) : IProgress<TrainingProgress>
     {
-        public void Report(TrainingProgress value) => work.Report(value.StepsDone, value.Steps, () => string.Create(CultureInfo.InvariantCulture,
-            $"{site}: loss {string.Join(' ', value.Reports.Select(report => report.Total.ToString("0.0000", CultureInfo.InvariantCulture)))}, explained {string.Join(' ', value.Reports.Select(report => report.ExplainedVariance.ToString("0.000", CultureInfo.InvariantCulture)))}"));
+        public void Report(TrainingProgress value) => work.Report(value.StepsDone, value.Steps, () =>
+        {
+            var losses = value.Reports.Select(report => report.Total.ToString("0.0000", CultureInfo.InvariantCulture));
+            var explained = value.Reports.Select(report => report.ExplainedVariance.ToString("0.000", CultureInfo.InvariantCulture));
+            return $"{site}: loss {string.Join(' ', losses)}, explained variance {string.Join(' ', explained)}";
+        });
     }
 }

@@ -1,56 +1,57 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text.Json;
 using System.Text;
+using System.Text.Json;
 using SaeUnbox.Mini.Scenes;
 
 namespace SaeUnbox.Cli.Options;
 
-/// <summary>Which captions a model is run on.</summary>
+/// <summary>The options that choose the captions to run a model on.</summary>
 internal sealed class CaptionArguments
 {
-    private readonly Option<string?> captions = new("--captions") { Description = "Captions: .txt (one a line), .jsonl or .csv (caption, text or prompt; seed where there is one).", HelpName = "FILE" };
-    private readonly Option<int?> grammar = new("--mini-captions") { Description = "So many captions of the mini model's scenes in place of a file.", HelpName = "N" };
-    private readonly Option<long> seed = new("--seed") { Description = "Seed of the first caption; the next has the next.", HelpName = "N", DefaultValueFactory = _ => 42 };
-    private readonly Option<int?> limit = new("--limit") { Description = "Most captions; may grow when a run goes on.", HelpName = "N" };
+    private readonly Option<string?> _file = Setting.Of<string?>("--captions", "FILE",
+        "Captions: .txt (one per line), .jsonl or .csv (with caption, text or prompt, and optionally seed).");
+    private readonly Option<int?> _generated =
+        Setting.Of<int?>("--mini-captions", "N", "Generate N captions of unbox-mini's scenes instead.");
+    private readonly Option<long> _seed = Setting.Of("--seed", "N", "Seed of the first caption; each next one gets the next number.", 42L);
+    private readonly Option<int?> _limit =
+        Setting.Of<int?>("--limit", "N", "Use the first N captions only; may be raised when a run continues.");
 
-    public void AddTo(Command command)
-    {
-        foreach (var option in (Option[])[captions, grammar, seed, limit]) command.Add(option);
-    }
+    public void AddTo(Command command) => command.Add(_file, _generated, _seed, _limit);
 
-    /// <summary>Whether any captions are named.</summary>
-    public bool AreNamed(ParseResult parsed) => parsed.GetValue(captions) is not null || parsed.GetValue(grammar) is not null;
+    /// <summary>Whether the options name any captions.</summary>
+    public bool AreNamed(ParseResult parsed) => parsed.GetValue(_file) is not null || parsed.GetValue(_generated) is not null;
 
-    /// <exception cref="CliException">Not one source of captions is named, or it cannot be used.</exception>
+    /// <exception cref="CliException">The options name no captions, or two sources of them, or the file is broken.</exception>
     public IReadOnlyList<Caption> Read(ParseResult parsed)
     {
-        var first = parsed.GetValue(seed) is >= 0 and var number ? number : throw new CliException($"--seed {parsed.GetValue(seed)}: use 0 or more.");
-        var most = parsed.GetValue(limit) is { } some ? Whole.AtLeast(1, "--limit", some) : int.MaxValue;
-        switch (parsed.GetValue(captions), parsed.GetValue(grammar))
+        var seed = Require.AtLeast(0, "--seed", parsed.GetValue(_seed));
+        var limit = parsed.GetValue(_limit) is { } most ? Require.AtLeast(1, "--limit", most) : int.MaxValue;
+        return (parsed.GetValue(_file), parsed.GetValue(_generated)) switch
         {
-            case ({ } path, null):
-                return CaptionFile.Read(path, first, most);
-            case (null, { } count):
-                return OfGrammar(Math.Min(Whole.AtLeast(1, "--mini-captions", count), most), first);
-            default:
-                throw new CliException("say which captions: either --captions FILE or --mini-captions N.");
-        }
+            ({ } path, null) => CaptionFile.Read(path, seed, limit),
+            (null, { } count) => Generate(Math.Min(Require.AtLeast(1, "--mini-captions", count), limit), seed),
+            _ => throw new CliException("say which captions: either --captions FILE or --mini-captions N."),
+        };
     }
 
-    /// <summary>Captions of the mini model's scenes, and a seed for each.</summary>
-    public static IReadOnlyList<Caption> OfGrammar(int count, long seed)
+    /// <summary>Captions of unbox-mini's scenes.</summary>
+    /// <param name="seed">The seed of the first; each next one gets the next number.</param>
+    public static IReadOnlyList<Caption> Generate(int count, long seed)
     {
         var random = new Random(unchecked((int)seed));
         var mix = new SceneMix();
-        return [.. Enumerable.Range(0, count).Select(index => new Caption(CaptionGrammar.Compose(SceneSampler.Draw(random, mix), random), CaptionFile.SeedOf(seed, index)))];
+        return
+        [
+            .. Enumerable.Range(0, count).Select(number => new Caption(
+                CaptionGrammar.Compose(SceneSampler.Draw(random, mix), random), CaptionFile.SeedOf(seed, number))),
+        ];
     }
 }
 
 /// <summary>
-/// Captions from a file: <c>.txt</c>, one a line; <c>.jsonl</c>, a string or an object with <c>caption</c>, <c>text</c> or <c>prompt</c>
-/// a line; <c>.csv</c>, with such a column. A <c>seed</c> there is the picture's; else it is the first seed and the caption's number.
-/// Empty lines are passed over.
+/// Reads captions from a file: <c>.txt</c> with one per line, <c>.jsonl</c> with a string or an object with <c>caption</c>, <c>text</c> or
+/// <c>prompt</c> per line, or <c>.csv</c> with such a column. <c>seed</c> is optional. Empty lines are skipped.
 /// </summary>
 internal static class CaptionFile
 {
@@ -58,15 +59,15 @@ internal static class CaptionFile
 
     private static readonly string[] TextNames = ["caption", "text", "prompt"];
 
-    /// <param name="path">The file; more of it than wanted is not read.</param>
-    /// <param name="seed">The seed of the first caption; the next has the next.</param>
-    /// <param name="limit">Most captions.</param>
-    /// <exception cref="CliException">The file holds no captions, or one that cannot be used; its line is named.</exception>
+    /// <param name="seed">The seed of the first caption without one of its own; each next one gets the next number.</param>
+    /// <param name="limit">Reading stops after this many captions.</param>
+    /// <exception cref="CliException">There are no captions, or one cannot be used; the message names its line.</exception>
     public static IReadOnlyList<Caption> Read(string path, long seed, int limit)
     {
         var entries = Path.GetExtension(path).ToLowerInvariant() switch
         {
-            ".jsonl" or ".ndjson" => Utf8Lines.Read(path).Where(line => line.Text.Trim().Length > 0).Select(line => (line.Number, FromJson(path, line.Number, line.Text))),
+            ".jsonl" or ".ndjson" => Utf8Lines.Read(path).Where(line => line.Text.Trim().Length > 0)
+                .Select(line => (line.Number, FromJson(path, line.Number, line.Text))),
             ".csv" => FromCsv(path),
             _ => Utf8Lines.Read(path).Select(line => (line.Number, new Entry(line.Text, null))),
         };
@@ -76,13 +77,14 @@ internal static class CaptionFile
             if (captions.Count == limit) break;
             var text = entry.Text.Trim();
             if (text.Length == 0) continue;
-            if (text.Length > RecipeLimits.MaxPromptLength) throw Wrong(path, number, $"the caption has {text.Length} characters, {RecipeLimits.MaxPromptLength} at most can be used");
+            if (text.Length > RecipeLimits.MaxPromptLength)
+                throw Wrong(path, number, $"the caption has {text.Length} characters; at most {RecipeLimits.MaxPromptLength} are allowed");
             captions.Add(new Caption(text, entry.Seed ?? SeedOf(seed, captions.Count)));
         }
-        return captions.Count > 0 ? captions : throw new CliException($"{path} holds no captions.");
+        return captions.Count > 0 ? captions : throw new CliException($"{path} contains no captions.");
     }
 
-    /// <summary>The seed of a caption that has none of its own.</summary>
+    /// <summary>The seed of a caption without one of its own.</summary>
     public static long SeedOf(long first, int number) => unchecked(first + number) & long.MaxValue;
 
     private static Entry FromJson(string path, int number, string line)
@@ -97,14 +99,17 @@ internal static class CaptionFile
                 foreach (var name in TextNames)
                 {
                     if (root.TryGetProperty(name, out var text) && text.ValueKind == JsonValueKind.String)
-                        return new Entry(text.GetString()!, root.TryGetProperty(SeedName, out var seed) ? Seed(path, number, seed.ToString()) : null);
+                    {
+                        var own = root.TryGetProperty(SeedName, out var seed) ? Seed(path, number, seed.ToString()) : (long?)null;
+                        return new Entry(text.GetString()!, own);
+                    }
                 }
             }
-            throw Wrong(path, number, $"a JSON string, or an object with one of {string.Join(", ", TextNames)}, is expected");
+            throw Wrong(path, number, $"expected a JSON string, or an object with {string.Join(", ", TextNames)}");
         }
         catch (Exception error) when (error is JsonException or InvalidOperationException)
         {
-            throw Wrong(path, number, "no valid JSON");
+            throw Wrong(path, number, "not valid JSON");
         }
     }
 
@@ -118,32 +123,34 @@ internal static class CaptionFile
                 var names = cells.Select(name => name.Trim().ToLowerInvariant()).ToList();
                 text = TextNames.Select(name => names.IndexOf(name)).FirstOrDefault(column => column >= 0, -1);
                 seed = names.IndexOf(SeedName);
-                if (text < 0) throw Wrong(path, number, $"the first line must name the columns, one of them {string.Join(", ", TextNames)}");
+                if (text < 0)
+                    throw Wrong(path, number, $"the first line must name the columns; one must be {string.Join(" or ", TextNames)}");
                 continue;
             }
-            if (cells.Count <= text) throw Wrong(path, number, $"{cells.Count} cells, and the caption is number {text + 1}");
-            yield return (number, new Entry(cells[text], seed >= 0 && seed < cells.Count && cells[seed].Length > 0 ? Seed(path, number, cells[seed]) : null));
+            if (cells.Count <= text) throw Wrong(path, number, $"{cells.Count} cells, but the caption is in cell {text + 1}");
+            var hasSeed = seed >= 0 && seed < cells.Count && cells[seed].Length > 0;
+            yield return (number, new Entry(cells[text], hasSeed ? Seed(path, number, cells[seed]) : null));
         }
     }
 
     private static long Seed(string path, int number, string text) =>
         long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var seed)
             ? seed
-            : throw Wrong(path, number, $"the seed is no whole number from 0 to {long.MaxValue}");
+            : throw Wrong(path, number, $"the seed is not a whole number from 0 to {long.MaxValue}");
 
     private static CliException Wrong(string path, int number, string why) => new($"{path}, line {number}: {why}.");
 
     private readonly record struct Entry(string Text, long? Seed);
 }
 
-/// <summary>Comma-separated values (RFC 4180): quotes, doubled quotes, line ends inside quotes.</summary>
+/// <summary>Reads comma-separated values (RFC 4180), with quotes, doubled quotes, and line breaks inside quotes.</summary>
 internal static class CsvRecords
 {
-    // A quote that is never closed would swallow the file.
+    // Without a limit, a quote that is never closed would read the whole file.
     private const int MostLines = 1000;
 
-    /// <summary>The records that hold anything, with the line each begins in.</summary>
-    /// <exception cref="CliException">A quote is not closed, or text follows one.</exception>
+    /// <summary>The records that are not empty, each with the line it starts on.</summary>
+    /// <exception cref="CliException">A quote is not closed, or text follows a closing quote.</exception>
     public static IEnumerable<(int Number, IReadOnlyList<string> Cells)> Read(string path)
     {
         var cells = new List<string>();
@@ -161,7 +168,8 @@ internal static class CsvRecords
                 else if (quoted && c == '"') (quoted, closed) = (false, true);
                 else if (quoted) cell.Append(c);
                 else if (c == ',') EndCell();
-                else if (closed) throw new CliException($"{path}, line {number}: text follows a closing quote; write a quote inside quotes twice.");
+                else if (closed)
+                    throw new CliException($"{path}, line {number}: text follows a closing quote; double a quote that is part of the text.");
                 else if (c == '"' && cell.Length == 0) quoted = true;
                 else cell.Append(c);
             }
@@ -183,16 +191,16 @@ internal static class CsvRecords
     }
 }
 
-/// <summary>The lines of a text file of any size, one at a time.</summary>
+/// <summary>Reads the lines of a text file of any size one at a time.</summary>
 internal static class Utf8Lines
 {
-    // A caption is far shorter; what is longer is no text of lines.
+    // In bytes. Captions are far shorter.
     private const int LongestLine = 1 << 20;
 
     private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
-    /// <summary>Numbered from 1, without line ends and byte order mark.</summary>
-    /// <exception cref="CliException">The file cannot be read, or a line is too long or no UTF-8; it is named.</exception>
+    /// <summary>Lines are numbered from 1, and come without line breaks and byte order mark.</summary>
+    /// <exception cref="CliException">The file cannot be read, or a line is too long or not UTF-8; the message names it.</exception>
     public static IEnumerable<(int Number, string Text)> Read(string path)
     {
         using var stream = Open(path);
@@ -205,7 +213,8 @@ internal static class Utf8Lines
             {
                 var length = buffer.AsSpan(start, count - start).IndexOf((byte)'\n');
                 line.AddRange(buffer.AsSpan(start, length < 0 ? count - start : length));
-                if (line.Count > LongestLine) throw new CliException($"{path}, line {number}: longer than {LongestLine} bytes; a caption a line is expected.");
+                if (line.Count > LongestLine)
+                    throw new CliException($"{path}, line {number}: longer than {LongestLine} bytes; write one caption per line.");
                 if (length < 0) break;
                 yield return (number, Decode(path, number, line));
                 number++;
@@ -239,7 +248,7 @@ internal static class Utf8Lines
         }
         catch (DecoderFallbackException)
         {
-            throw new CliException($"{path}, line {number}: no valid UTF-8; save the file as UTF-8.");
+            throw new CliException($"{path}, line {number}: not valid UTF-8; save the file as UTF-8.");
         }
     }
 }

@@ -5,12 +5,13 @@ using SaeUnbox.Cli.Output;
 namespace SaeUnbox.Cli.Options;
 
 /// <summary>An edit as written on the command line: <c>SITE:FEATURE:STRENGTH[:add|scale][@MASK][#FIRST-LAST]</c>, LAST exclusive.</summary>
-internal sealed partial record EditArgument(HookSite Site, int Feature, double Strength, EditMode Mode, string? Mask, int FirstStep, int? LastStep)
+internal sealed partial record EditArgument(HookSite Site, int Feature, double Strength, EditMode Mode, string? Mask, int FirstStep,
+    int? LastStep)
 {
-    /// <summary>How an edit is written, for help and messages.</summary>
+    /// <summary>How to write an edit, for help and messages.</summary>
     public static readonly string Form = $"SITE:FEATURE:STRENGTH[:{EditMode.Names("|")}][@MASK][#FIRST-LAST]";
 
-    /// <exception cref="CliException">The text is no edit; the message says which part is wrong.</exception>
+    /// <exception cref="CliException">The text is not an edit; the message says which part is wrong.</exception>
     public static EditArgument Parse(string text)
     {
         var rest = text;
@@ -25,18 +26,21 @@ internal sealed partial record EditArgument(HookSite Site, int Feature, double S
         {
             mask = rest[(at + 1)..];
             rest = rest[..at];
-            if (mask.Length == 0) throw Wrong(text, "after @ a mask is expected: a PNG file, a JSON file, or a JSON array of rows");
+            if (mask.Length == 0) throw Wrong(text, "a mask must follow @: a PNG file, a JSON file, or a JSON array of rows");
         }
-        if (rest.Contains('#')) throw Wrong(text, "after # two steps are expected, such as #0-2");
+        if (rest.Contains('#')) throw Wrong(text, "two steps must follow #, such as #0-2");
         var parts = rest.Split(':');
-        if (parts.Length is < 3 or > 4) throw Wrong(text, $"it is written {Form}, such as down.2.1:89:10");
-        if (!HookSite.TryParse(parts[0], out var site)) throw Wrong(text, $"'{Line.Quote(parts[0])}' is no site such as down.2.1, mid.0, up.0.0 or up.0.1");
+        if (parts.Length is < 3 or > 4)
+            throw Wrong(text, $"write {Form}, such as down.2.1:89:10");
+        if (!HookSite.TryParse(parts[0], out var site))
+            throw Wrong(text, $"'{Line.Quote(parts[0])}' is not a site; use a code such as down.2.1, mid.0, up.0.0 or up.0.1");
         var mode = EditMode.Default;
-        if (parts.Length == 4 && !EditMode.TryParse(parts[3], out mode)) throw Wrong(text, $"the mode '{Line.Quote(parts[3])}' is not one of {EditMode.Names(", ")}");
+        if (parts.Length == 4 && !EditMode.TryParse(parts[3], out mode))
+            throw Wrong(text, $"the mode '{Line.Quote(parts[3])}' is not one of {EditMode.Names(", ")}");
         return new EditArgument(site, Number(text, "feature", parts[1]), Real(text, parts[2]), mode, mask, steps.First, steps.Last);
     }
 
-    /// <param name="mask">What <see cref="Mask"/> stands for on the grid of the site.</param>
+    /// <param name="mask"><see cref="Mask"/> as read for the grid of the site.</param>
     public FeatureEdit ToEdit(BrushMask? mask) => new(Site, Feature, Strength)
     {
         Mode = Mode,
@@ -45,7 +49,7 @@ internal sealed partial record EditArgument(HookSite Site, int Feature, double S
         LastStep = LastStep,
     };
 
-    // A mask's file may hold a # of its own; only whole numbers behind it make it steps.
+    // A file name may contain #. Only whole numbers after it make it a range of steps.
     private static bool IsPartOfAFileName(string text, Match steps) =>
         text.IndexOf('@') is >= 0 and var at && at < steps.Index
         && !steps.Groups.Values.Skip(1).All(step => step.Length > 0 && step.Value.All(char.IsAsciiDigit));
@@ -53,12 +57,12 @@ internal sealed partial record EditArgument(HookSite Site, int Feature, double S
     private static int Number(string text, string what, string digits) =>
         int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
             ? number
-            : throw Wrong(text, $"the {what} '{Line.Quote(digits)}' is no whole number from 0 to {int.MaxValue}");
+            : throw Wrong(text, $"the {what} '{Line.Quote(digits)}' is not a whole number from 0 to {int.MaxValue}");
 
     private static double Real(string text, string digits) =>
         double.TryParse(digits, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number)
             ? number
-            : throw Wrong(text, $"the strength '{Line.Quote(digits)}' is no finite number");
+            : throw Wrong(text, $"the strength '{Line.Quote(digits)}' is not a finite number");
 
     private static CliException Wrong(string text, string why) => new($"--edit {Line.Quote(text)}: {why}.");
 

@@ -1,18 +1,21 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using System.Text;
 using SaeUnbox.Cli.Output;
 
 namespace SaeUnbox.Cli.Options;
 
-/// <summary>Small files the user names.</summary>
+/// <summary>Reads small files that the user names.</summary>
 internal static class InputFile
 {
     private const int LongestPath = 300;
 
     private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
-    /// <exception cref="CliException">The file is missing, no file, cannot be read, or is too large.</exception>
+    /// <param name="largest">The most bytes to read.</param>
+    /// <exception cref="CliException">The file is missing, a folder, unreadable or too large.</exception>
     public static byte[] Read(string path, long largest)
     {
         if (Directory.Exists(path)) throw new CliException($"{path} is a folder; a file is expected.");
@@ -22,10 +25,11 @@ internal static class InputFile
             using var stream = File.OpenRead(path);
             using var bytes = new MemoryStream();
             var buffer = new byte[1 << 16];
-            // Counted while reading: a device has no length, and no end.
+            // Counts while reading, because a device has no length and no end.
             for (int count; (count = stream.Read(buffer)) > 0;)
             {
-                if (bytes.Length + count > largest) throw new CliException($"{path} is too large: at most {largest} bytes are read.");
+                if (bytes.Length + count > largest)
+                    throw new CliException($"{path} is too large: at most {largest} bytes can be read.");
                 bytes.Write(buffer, 0, count);
             }
             return bytes.ToArray();
@@ -36,7 +40,7 @@ internal static class InputFile
         }
     }
 
-    /// <exception cref="CliException">The bytes are no UTF-8 text.</exception>
+    /// <exception cref="CliException">The bytes are not UTF-8.</exception>
     public static string Text(string path, byte[] bytes)
     {
         try
@@ -50,12 +54,26 @@ internal static class InputFile
     }
 }
 
-/// <summary>A mask given as a picture of the image's size, as a file of JSON rows, as JSON rows in place, or in the text form of recipes.</summary>
+/// <summary>Folders that the user names.</summary>
+internal static class InputFolder
+{
+    /// <summary>The folder of an option; null if the option is missing.</summary>
+    /// <exception cref="CliException">There is no such folder.</exception>
+    public static string? Read(ParseResult parsed, Option<string?> option)
+    {
+        if (parsed.GetValue(option) is not { } path) return null;
+        if (path.Length == 0) throw new CliException($"{option.Name}: a folder's name is expected.");
+        if (File.Exists(path)) throw new CliException($"{option.Name} {path}: that is a file; a folder is expected.");
+        return Directory.Exists(path) ? path : throw new CliException($"{option.Name} {Line.Quote(path)}: there is no such folder.");
+    }
+}
+
+/// <summary>Reads a mask: a picture of the image's size, JSON rows in a file or in place, or the text form that recipes use.</summary>
 internal static partial class MaskFile
 {
     private const long LargestFile = 64 << 20;
 
-    /// <param name="text">A path, JSON that begins with <c>[</c>, or text such as <c>8x8/1:BAA</c>.</param>
+    /// <param name="text">A path, JSON rows, or the text form, such as <c>8x8/1:BAA</c>.</param>
     /// <param name="recipe">Gives the image's size.</param>
     /// <param name="grid">Rows and columns of the site.</param>
     /// <exception cref="CliException">The mask cannot be read or has the wrong size.</exception>
@@ -64,7 +82,8 @@ internal static partial class MaskFile
         var mask = text.TrimStart().StartsWith('[') || TextForm().IsMatch(text) ? Parse(text, text) : ReadFile(text, recipe, grid);
         return mask.Rows == grid.Rows && mask.Columns == grid.Columns
             ? mask
-            : throw new CliException($"the mask {Line.Quote(text)} has {mask.Rows} x {mask.Columns} cells, but the site has {grid.Rows} x {grid.Columns} at {recipe.Width} x {recipe.Height} pixels.");
+            : throw new CliException($"the mask {Line.Quote(text)} has {mask.Rows} x {mask.Columns} cells, but the site has "
+                + $"{grid.Rows} x {grid.Columns} at {recipe.Width} x {recipe.Height} pixels.");
     }
 
     [GeneratedRegex(@"^\d+x\d+/(\d+|f32):[A-Za-z0-9_-]*$")]
@@ -84,7 +103,8 @@ internal static partial class MaskFile
             throw new CliException($"the mask {path} cannot be read: {error.Message}");
         }
         if (picture.Width != recipe.Width || picture.Height != recipe.Height)
-            throw new CliException($"the mask {path} is {picture.Width} x {picture.Height} pixels; it must have the image's size, {recipe.Width} x {recipe.Height}.");
+            throw new CliException($"the mask {path} is {picture.Width} x {picture.Height} pixels; "
+                + $"it must have the image's size, {recipe.Width} x {recipe.Height}.");
         return BrushMask.FromPixels(picture.PaintedPixels(), picture.Width, picture.Height, grid.Rows, grid.Columns);
     }
 
@@ -101,19 +121,22 @@ internal static partial class MaskFile
     }
 }
 
-/// <summary>What an atlas may be given from outside: names of features, and what to try.</summary>
+/// <summary>Reads files of feature names and suggestions for an atlas.</summary>
 internal static class AtlasFiles
 {
     private const long Largest = 64 << 20;
 
-    /// <exception cref="CliException">The file cannot be read, or holds something else.</exception>
+    /// <exception cref="CliException">The file cannot be read, or has another format.</exception>
     public static IReadOnlyDictionary<(HookSite Site, int Feature), string> Names(string path) => Read(path, root => root.EnumerateObject()
-        .SelectMany(site => site.Value.EnumerateObject().Select(feature => (Key: (HookSite.Parse(site.Name), int.Parse(feature.Name, System.Globalization.CultureInfo.InvariantCulture)), Name: feature.Value.GetString()!)))
-        .ToDictionary(entry => entry.Key, entry => entry.Name));
+        .SelectMany(site => site.Value.EnumerateObject().Select(feature => (Site: HookSite.Parse(site.Name), Feature: feature)))
+        .ToDictionary(one => (one.Site, int.Parse(one.Feature.Name, CultureInfo.InvariantCulture)), one => one.Feature.Value.GetString()!));
 
-    /// <exception cref="CliException">The file cannot be read, or holds something else.</exception>
+    /// <exception cref="CliException">The file cannot be read, or has another format.</exception>
     public static IReadOnlyList<Suggestion> Suggestions(string path) => Read<IReadOnlyList<Suggestion>>(path, root =>
-        [.. root.EnumerateArray().Select(entry => new Suggestion(entry.GetProperty("title").GetString()!, Recipe.FromJson(entry.GetProperty("recipe").GetRawText())))]);
+    [
+        .. root.EnumerateArray().Select(entry => new Suggestion(
+            entry.GetProperty("title").GetString()!, Recipe.FromJson(entry.GetProperty("recipe").GetRawText()))),
+    ]);
 
     private static T Read<T>(string path, Func<JsonElement, T> read)
     {
@@ -122,7 +145,8 @@ internal static class AtlasFiles
             using var document = JsonDocument.Parse(InputFile.Read(path, Largest));
             return read(document.RootElement);
         }
-        catch (Exception exception) when (exception is JsonException or InvalidOperationException or KeyNotFoundException or FormatException or RecipeException or ArgumentException)
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException or KeyNotFoundException
+            or FormatException or RecipeException or ArgumentException)
         {
             throw new CliException($"{path} cannot be used: {exception.Message}");
         }

@@ -1,5 +1,5 @@
-using System.CommandLine.Parsing;
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Numerics;
 using SaeUnbox.Cli.Output;
@@ -7,23 +7,24 @@ using SaeUnbox.Cli.Output;
 namespace SaeUnbox.Cli.Options;
 
 /// <summary>
-/// Options that are real numbers are read with a point for the fraction and nothing between thousands. System.CommandLine by itself reads them
-/// as the machine's language writes them, and 7,5 as 75.
+/// Reads real numbers with a decimal point and without thousands separators. System.CommandLine follows the language of the machine, and
+/// would read 7,5 as 75.
 /// </summary>
-internal static class PointNumbers
+internal static class InvariantNumbers
 {
-    public static void ReadIn(Command command)
+    /// <summary>Changes all options of a command and its subcommands.</summary>
+    public static void UseIn(Command command)
     {
         foreach (var option in command.Options)
         {
             if (option is Option<double> number)
                 number.CustomParser = result => Read(result) ?? 0;
-            else if (option is Option<double?> perhaps)
-                perhaps.CustomParser = Read;
+            else if (option is Option<double?> optional)
+                optional.CustomParser = Read;
         }
 
         foreach (var inner in command.Subcommands)
-            ReadIn(inner);
+            UseIn(inner);
     }
 
     private static double? Read(ArgumentResult result)
@@ -37,22 +38,22 @@ internal static class PointNumbers
     }
 }
 
-/// <summary>Whole numbers of at least 1 with commas between them, such as <c>5,10,20</c>.</summary>
+/// <summary>Positive integers separated by commas, such as <c>5,10,20</c>.</summary>
 internal static class NumberList
 {
-    /// <exception cref="CliException">The text is no such list.</exception>
+    /// <exception cref="CliException">The text is not such a list.</exception>
     public static IReadOnlyList<int> Parse(string option, string text) => [.. text.Split(',', StringSplitOptions.TrimEntries).Select(part =>
         int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= 1
             ? number
-            : throw new CliException($"{option} {Line.Quote(text)}: no whole numbers from 1 on, such as 5,10,20."))];
+            : throw new CliException($"{option} {Line.Quote(text)}: use whole numbers of at least 1, such as 5,10,20."))];
 }
 
-/// <summary>An amount of storage, such as <c>500MB</c> or <c>1.5TB</c>.</summary>
+/// <summary>A number of bytes, such as <c>500MB</c> or <c>1.5TB</c>.</summary>
 internal static class ByteSize
 {
     private static readonly string[] Units = ["B", "KB", "MB", "GB", "TB"];
 
-    /// <exception cref="CliException">The text is no amount.</exception>
+    /// <exception cref="CliException">The text is not a number of bytes.</exception>
     public static long Parse(string option, string text)
     {
         var digits = text.TrimEnd('B', 'b').TrimEnd('K', 'M', 'G', 'T', 'k', 'm', 'g', 't');
@@ -61,10 +62,10 @@ internal static class ByteSize
         return power >= 0 && double.TryParse(digits, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var number)
             && number * Math.Pow(1000, power) is >= 1 and < long.MaxValue and var bytes
             ? (long)bytes
-            : throw new CliException($"{option} {Line.Quote(text)}: no amount such as 500MB or 20GB.");
+            : throw new CliException($"{option} {Line.Quote(text)}: use a size such as 500MB or 20GB.");
     }
 
-    /// <summary>Rounded, for people.</summary>
+    /// <summary>Formats a number of bytes, rounded.</summary>
     public static string Of(long bytes)
     {
         var power = bytes < 1000 ? 0 : Math.Min(Units.Length - 1, (int)Math.Log(bytes, 1000));
@@ -72,28 +73,28 @@ internal static class ByteSize
     }
 }
 
-/// <summary>Whole numbers within bounds; one outside them is told with its option.</summary>
-internal static class Whole
+/// <summary>Checks the range of integers.</summary>
+internal static class Require
 {
-    /// <exception cref="CliException">It is less.</exception>
+    /// <exception cref="CliException">The number is less.</exception>
     public static T AtLeast<T>(T least, string option, T number) where T : IBinaryInteger<T> =>
         number >= least ? number : throw new CliException($"{option} {number}: use {least} or more.");
 
-    /// <exception cref="CliException">It is less or more.</exception>
+    /// <exception cref="CliException">The number is out of range.</exception>
     public static int Between(string option, int number, int least, int most) =>
         number >= least && number <= most ? number : throw new CliException($"{option} {number}: use {least} to {most}.");
 }
 
-/// <summary>Options that take one of a few words.</summary>
-internal static class Word
+/// <summary>Options that take one of a few names.</summary>
+internal static class NamedValue
 {
-    /// <exception cref="CliException">No value has this name.</exception>
+    /// <exception cref="CliException">No value of the enum has this name.</exception>
     public static T? Parse<T>(string option, string? text) where T : struct, Enum => text is null ? null
         : Names.TryParse<T>(text, out var value) ? value
         : throw Unknown(option, text, Names.All<T>());
 
-    /// <exception cref="CliException">It is none of those known.</exception>
-    public static string Among(string option, string text, IReadOnlyCollection<string> known) =>
+    /// <exception cref="CliException">The text is not one of the known names.</exception>
+    public static string OneOf(string option, string text, IReadOnlyCollection<string> known) =>
         known.Contains(text) ? text : throw Unknown(option, text, known);
 
     private static CliException Unknown(string option, string text, IEnumerable<string> known) =>

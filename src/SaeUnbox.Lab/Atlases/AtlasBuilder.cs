@@ -4,19 +4,21 @@ using System.Text;
 namespace SaeUnbox.Lab;
 
 /// <summary>
-/// Makes the atlas of a model: runs captions, keeps for each feature the pictures in which its mean over the grid is largest, and adds
-/// words, neighbours, a plane and tiles. Stopped at any time, the same request goes on; so does a finished one with more captions.
+/// Makes the atlas of a model. It runs captions and keeps for each feature the pictures with the largest mean activation, and adds words,
+/// neighbours, a place on a map and a tile. A run that was stopped continues with the same request, and a finished one with more captions.
 /// </summary>
 public static class AtlasBuilder
 {
     private const int SaveEvery = 50, Words = 4;
 
-    /// <param name="folder">Gets <see cref="AtlasReader.FileName"/>.</param>
-    /// <param name="progress">Told of captions that were run.</param>
-    /// <exception cref="AtlasException">The atlas cannot be written, or what an earlier run left is broken or of another request.</exception>
-    /// <exception cref="CheckpointException">Another run fills the folder, or the disk is full.</exception>
-    /// <exception cref="OperationCanceledException">It was cancelled; what was done is kept.</exception>
-    public static void Run(LoadedModel model, AtlasRequest request, string folder, Action<int>? progress = null, CancellationToken cancellation = default)
+    /// <param name="folder">Receives the file <see cref="AtlasReader.FileName"/>.</param>
+    /// <param name="progress">Receives the number of captions done.</param>
+    /// <exception cref="AtlasException">The atlas cannot be written, or the state of an earlier run is broken or of another
+    /// request.</exception>
+    /// <exception cref="CheckpointException">Another run uses the folder, or the disk is full.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled; the state is saved.</exception>
+    public static void Run(LoadedModel model, AtlasRequest request, string folder, Action<int>? progress = null,
+        CancellationToken cancellation = default)
     {
         Directory.CreateDirectory(folder);
         using var alone = FolderLock.Take(folder);
@@ -29,7 +31,7 @@ public static class AtlasBuilder
                 while (state.Done < request.Captions.Count)
                 {
                     cancellation.ThrowIfCancellationRequested();
-                    Take(runner, model, request, state, cancellation);
+                    RunNext(runner, model, request, state, cancellation);
                     progress?.Invoke(state.Done);
                     if (state.Done % SaveEvery == 0)
                         state.Save();
@@ -43,14 +45,14 @@ public static class AtlasBuilder
         AtlasWriter.Write(Path.Combine(folder, AtlasReader.FileName), Contents(model, request, state, cancellation));
     }
 
-    private static void Take(RecipeRunner runner, LoadedModel model, AtlasRequest request, AtlasState state, CancellationToken cancellation)
+    private static void RunNext(RecipeRunner runner, LoadedModel model, AtlasRequest request, AtlasState state,
+        CancellationToken cancellation)
     {
         var caption = request.Captions[state.Done];
         var recipe = model.Info.NewRecipe(caption.Text) with { Seed = caption.Seed };
         var outcome = runner.Run(recipe, new RunRequest { Read = [.. model.Info.Sites.Select(sae => sae.Site)] }, cancellation);
         foreach (var tally in state.Tallies)
-            // Of several steps the first, as what is in the picture is settled there.
-            tally.Add(state.Done, outcome.Maps.Find(tally.Site)!);
+            tally.Add(state.Done, outcome.Maps.Find(tally.Site)!); // of the first step, which decides what the picture shows
         if (state.Tallies.Any(tally => tally.Kept.Contains(state.Done)))
             state.Pictures[state.Done] = SmallPicture.Of(outcome.Picture!, request.PictureSide);
         state.Done++;
@@ -68,7 +70,8 @@ public static class AtlasBuilder
         {
             cancellation.ThrowIfCancellationRequested();
             var near = AtlasGeometry.Neighbours(model, tally.Site, request.Neighbours);
-            var places = AtlasGeometry.Places(model, tally.Site, [.. Enumerable.Range(0, tally.Features).Where(feature => tally.Tops(feature).Count > 0)], cancellation);
+            int[] alive = [.. Enumerable.Range(0, tally.Features).Where(feature => tally.Tops(feature).Count > 0)];
+            var places = AtlasGeometry.Places(model, tally.Site, alive, cancellation);
             var tiles = new Dictionary<int, int>();
             var sheet = new TileSheet(request.TileSide);
             for (var feature = 0; feature < tally.Features; feature++)
@@ -86,9 +89,11 @@ public static class AtlasBuilder
             }
         }
         return new(model.Info.Name, features,
-            [.. images.Select(caption => new AtlasImage(request.Captions[caption].Text, request.Captions[caption].Seed, state.Pictures[caption].Width, state.Pictures[caption].Height, state.Pictures[caption].Jpeg))],
-            sprites, request.Suggestions);
+            [.. images.Select(number => Image(request.Captions[number], state.Pictures[number]))], sprites, request.Suggestions);
     }
+
+    private static AtlasImage Image(Caption caption, SmallPicture picture) =>
+        new(caption.Text, caption.Seed, picture.Width, picture.Height, picture.Jpeg);
 }
 
 /// <summary>What an atlas is made from.</summary>
@@ -96,7 +101,7 @@ public sealed record AtlasRequest
 {
     public required IReadOnlyList<Caption> Captions { get; init; }
 
-    /// <summary>Pictures kept for a feature.</summary>
+    /// <summary>Pictures kept for each feature.</summary>
     public int TopPictures { get; init; } = 8;
 
     /// <summary>Longer side of a kept picture in pixels.</summary>
@@ -105,36 +110,36 @@ public sealed record AtlasRequest
     /// <summary>Side of a feature's tile in pixels.</summary>
     public int TileSide { get; init; } = 64;
 
-    /// <summary>Neighbours kept for a feature in each site.</summary>
+    /// <summary>Neighbours kept for each feature, in each site.</summary>
     public int Neighbours { get; init; } = 6;
 
-    /// <summary>Names that are known from elsewhere; they go before those that words give.</summary>
+    /// <summary>Known names; other features are named after their most typical word.</summary>
     public IReadOnlyDictionary<(HookSite Site, int Feature), string> Names { get; init; } = new Dictionary<(HookSite, int), string>();
 
     public IReadOnlyList<Suggestion> Suggestions { get; init; } = [];
 }
 
-/// <summary>How far an atlas is: after a stop, or with more captions, it goes on from here.</summary>
+/// <summary>The state of an unfinished atlas on disk, from which a later run continues.</summary>
 internal sealed class AtlasState
 {
     private const int Layout = 3;
     private readonly string _path, _key;
     private readonly IReadOnlyList<Caption> _captions;
 
-    /// <param name="folder">The atlas's folder.</param>
     public AtlasState(string folder, LoadedModel model, AtlasRequest request)
     {
         (_path, _captions) = (Path.Combine(folder, "building.state"), request.Captions);
         Tallies = [.. model.Info.Sites.Select(sae => new FeatureTally(sae.Site, sae.Features, request.TopPictures))];
-        _key = Hash([model.Fingerprint, $"{model.Dtype} {model.Vae}", $"{request.TopPictures} {request.PictureSide}", .. model.Saes.Select(sae => $"{sae.Key} {SaeLoader.FingerprintOf(sae.Value.Source)}")]);
+        _key = Hash([model.Fingerprint, $"{model.Dtype} {model.Vae}", $"{request.TopPictures} {request.PictureSide}",
+            .. model.Saes.Select(sae => $"{sae.Key} {SaeLoader.FingerprintOf(sae.Value.Source)}")]);
     }
 
     public IReadOnlyList<FeatureTally> Tallies { get; }
 
-    /// <summary>Captions that were run.</summary>
+    /// <summary>Number of captions done.</summary>
     public int Done { get; set; }
 
-    /// <summary>Small JPEGs of the captions whose pictures are kept.</summary>
+    /// <summary>The pictures that are kept, by number of the caption.</summary>
     public Dictionary<int, SmallPicture> Pictures { get; } = [];
 
     public void Save()
@@ -163,8 +168,8 @@ internal sealed class AtlasState
         });
     }
 
-    /// <summary>Takes up what an earlier run left, where its captions are the first of these.</summary>
-    /// <exception cref="AtlasException">It is of another model, other options or other captions, or broken.</exception>
+    /// <summary>Reads the state of an earlier run, if there is one. Its captions must be the first of this request.</summary>
+    /// <exception cref="AtlasException">The state belongs to another model, other options or other captions, or is broken.</exception>
     public void Restore()
     {
         if (!File.Exists(_path))
@@ -173,10 +178,12 @@ internal sealed class AtlasState
         {
             using var reader = new BinaryReader(File.OpenRead(_path));
             if (reader.ReadInt32() != Layout || reader.ReadString() != _key)
-                throw new AtlasException($"'{_path}' is of another model, other autoencoders or other options; give another folder, or delete it to make the atlas from the start.");
+                throw new AtlasException($"'{_path}' belongs to another model, other autoencoders or other options; "
+                    + "choose another folder, or delete the file to start again.");
             var done = reader.ReadInt32();
             if (reader.ReadString() is var seen && (done > _captions.Count || seen != HashOfCaptions(done)))
-                throw new AtlasException($"'{_path}' holds {done} captions that are not the first of these; give another folder, or delete it to make the atlas from the start.");
+                throw new AtlasException($"'{_path}' was made from {done} captions that are not the first of these; "
+                    + "choose another folder, or delete the file to start again.");
             foreach (var tally in Tallies)
                 tally.Read(reader);
             for (var left = reader.ReadInt32(); left > 0; left--)
@@ -187,13 +194,14 @@ internal sealed class AtlasState
             }
             Done = done;
         }
-        catch (Exception exception) when (exception is EndOfStreamException or Core.RecipeException or ArgumentException)
+        catch (Exception exception) when (exception is EndOfStreamException or RecipeException or ArgumentException)
         {
-            throw new AtlasException($"'{_path}' is broken; delete it, and the atlas is made from the start.", exception);
+            throw new AtlasException($"'{_path}' is broken; delete it to start again.", exception);
         }
     }
 
     private string HashOfCaptions(int count) => Hash(_captions.Take(count).Select(caption => $"{caption.Seed} {caption.Text}"));
 
-    private static string Hash(IEnumerable<string> lines) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', lines))));
+    private static string Hash(IEnumerable<string> lines) =>
+        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', lines))));
 }

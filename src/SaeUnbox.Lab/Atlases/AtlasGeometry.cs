@@ -2,10 +2,10 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Lab;
 
-/// <summary>What decoder directions tell of features: which are alike, and a place for each on a plane.</summary>
+/// <summary>Compares features by their decoder directions: neighbours, and places on a map.</summary>
 internal static class AtlasGeometry
 {
-    /// <summary>By feature: the nearest in each site of the same width.</summary>
+    /// <summary>For each feature, the nearest features of every site of the same width, by cosine.</summary>
     public static (HookSite Site, int Feature, double Cosine)[][] Neighbours(LoadedModel model, HookSite site, int count)
     {
         var sae = model.Saes[site];
@@ -15,7 +15,8 @@ internal static class AtlasGeometry
             others.SelectMany(other => other.Near[feature].Select(near => (other.Site, near.Feature, (double)near.Cosine))).ToArray())];
     }
 
-    /// <param name="alive">Those that get a place: features that were never active would only crowd the middle.</param>
+    /// <summary>Places on a map.</summary>
+    /// <param name="alive">The features to place. Those that are never active would only crowd the middle.</param>
     public static Dictionary<int, FeaturePlace> Places(LoadedModel model, HookSite site, int[] alive, CancellationToken cancellation)
     {
         var places = StochasticNeighbours.Place(CosineDistances.Between(model.Saes[site], alive), cancellation: cancellation);
@@ -24,18 +25,19 @@ internal static class AtlasGeometry
 }
 
 /// <summary>
-/// Places points on a plane so that neighbours stay neighbours: exact t-SNE (van der Maaten and Hinton, JMLR 9, 2008), all pairs; for dictionaries
-/// of some thousand features. Equal distances give equal places.
+/// Exact t-SNE (van der Maaten and Hinton, JMLR 9, 2008): places points on a plane so that neighbours stay neighbours. Time and memory grow
+/// with the square of the number of points, which suits some thousand. Equal distances give equal places.
 /// </summary>
 public static class StochasticNeighbours
 {
     private const int Iterations = 350, Exaggerated = 90;
     private const double Exaggeration = 8, Tolerance = 1e-4;
 
-    /// <param name="distances">Squared distances, n x n.</param>
-    /// <param name="perplexity">About how many neighbours a point has.</param>
+    /// <param name="distances">Squared distances, [n, n].</param>
+    /// <param name="perplexity">The effective number of neighbours of a point.</param>
     /// <returns>Coordinates from 0 to 1.</returns>
-    public static IReadOnlyList<(float X, float Y)> Place(float[,] distances, double perplexity = 15, CancellationToken cancellation = default)
+    public static IReadOnlyList<(float X, float Y)> Place(float[,] distances, double perplexity = 15,
+        CancellationToken cancellation = default)
     {
         var n = distances.GetLength(0);
         if (n < 3)
@@ -71,7 +73,7 @@ public static class StochasticNeighbours
             var (low, high, beta, target) = (0.0, double.PositiveInfinity, 1.0, Math.Log(perplexity));
             var row = new double[n];
             var sum = 0.0;
-            // Shares are the same of distances less the nearest's, and their exponentials do not all vanish.
+            // Subtracting the smallest distance leaves the shares as they are, and keeps the exponentials from all becoming 0.
             var nearest = float.PositiveInfinity;
             for (var j = 0; j < n; j++)
                 if (j != i)
@@ -148,14 +150,15 @@ public static class StochasticNeighbours
 }
 
 /// <summary>
-/// How far apart decoder directions are: 2 - 2 cos, the squared distance of unit vectors. In float64: in float32 the subtraction leaves
-/// nothing of the distance of directions that nearly coincide.
+/// Squared distances of unit decoder directions, 2 - 2 cos. Computed in float64, because in float32 the difference of nearly equal
+/// directions vanishes.
 /// </summary>
 internal static class CosineDistances
 {
-    // Rows held at once.
+    // Rows computed at a time.
     private const int Chunk = 1024;
 
+    /// <returns>[features, features].</returns>
     public static float[,] Between(IFeatureDictionary sae, IReadOnlyList<int> features)
     {
         using var noGrad = no_grad();
@@ -164,7 +167,8 @@ internal static class CosineDistances
         var distances = new float[count, count];
         if (count == 0)
             return distances;
-        var rows = sae.Dictionary.index_select(0, tensor(features.Select(feature => (long)feature).ToArray(), device: sae.Device)).to_type(ScalarType.Float64);
+        var chosen = tensor(features.Select(feature => (long)feature).ToArray(), device: sae.Device);
+        var rows = sae.Dictionary.index_select(0, chosen).to_type(ScalarType.Float64);
         rows = rows / rows.norm(1, true).AtLeast(1e-12);
         for (var start = 0; start < count; start += Chunk)
         {

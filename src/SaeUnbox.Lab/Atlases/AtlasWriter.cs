@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Lab;
 
-/// <summary>Writes atlases: aside first, then renamed, so that a reader never sees half of one.</summary>
+/// <summary>Writes atlases. A new one is renamed into place when complete, so that readers never see half of one.</summary>
 public static class AtlasWriter
 {
     /// <exception cref="AtlasException">It cannot be written.</exception>
@@ -35,7 +35,7 @@ public static class AtlasWriter
         }
     }
 
-    /// <summary>Puts other suggestions into an atlas that is there.</summary>
+    /// <summary>Replaces the suggestions of an existing atlas.</summary>
     /// <exception cref="AtlasException">It cannot be written.</exception>
     public static void SetSuggestions(string path, IReadOnlyList<Suggestion> suggestions) => Change(path, connection =>
     {
@@ -43,7 +43,7 @@ public static class AtlasWriter
         Add(connection, suggestions);
     });
 
-    /// <summary>Puts what features' pictures show into an atlas that is there, in place of what was there of it.</summary>
+    /// <summary>Replaces the CLIP embeddings of an existing atlas.</summary>
     /// <exception cref="AtlasException">It cannot be written.</exception>
     public static void SetEmbeddings(string path, FeatureEmbeddings embeddings) => Change(path, connection =>
     {
@@ -74,13 +74,16 @@ public static class AtlasWriter
         Run(connection, "INSERT INTO meta VALUES ('model', $1)", contents.Model);
         foreach (var sprite in contents.Sprites)
         {
-            Run(connection, "INSERT INTO pictures VALUES ($1, 'image/jpeg', $2, $3, $4)", $"sprites/{sprite.Site}.jpg", sprite.Width, sprite.Height, sprite.Jpeg);
-            Run(connection, "INSERT INTO meta VALUES ($1, $2)", $"sprite:{sprite.Site}", FormattableString.Invariant($"{sprite.TileSize} {sprite.Columns} {sprite.Width} {sprite.Height}"));
+            Run(connection, "INSERT INTO pictures VALUES ($1, 'image/jpeg', $2, $3, $4)", $"sprites/{sprite.Site}.jpg", sprite.Width,
+                sprite.Height, sprite.Jpeg);
+            Run(connection, "INSERT INTO meta VALUES ($1, $2)", $"sprite:{sprite.Site}",
+                FormattableString.Invariant($"{sprite.TileSize} {sprite.Columns} {sprite.Width} {sprite.Height}"));
         }
         foreach (var (id, image) in contents.Images.Index())
         {
             Run(connection, "INSERT INTO images VALUES ($1, $2, $3, $4, $5)", id, image.Caption, image.Seed, image.Width, image.Height);
-            Run(connection, "INSERT INTO pictures VALUES ($1, 'image/jpeg', $2, $3, $4)", $"images/{id}.jpg", image.Width, image.Height, image.Jpeg);
+            Run(connection, "INSERT INTO pictures VALUES ($1, 'image/jpeg', $2, $3, $4)", $"images/{id}.jpg", image.Width, image.Height,
+                image.Jpeg);
         }
         foreach (var feature in contents.Features)
             Add(connection, feature, contents.Images);
@@ -90,14 +93,18 @@ public static class AtlasWriter
     private static void Add(SqliteConnection connection, AtlasFeature feature, IReadOnlyList<AtlasImage> images)
     {
         var (site, number) = (feature.Statistics.Site.Code, feature.Statistics.Feature);
-        Run(connection, "INSERT INTO features VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)", site, number, feature.Statistics.Mean, feature.Statistics.Std,
-            feature.Statistics.Frequency ?? 0, feature.Strongest, feature.Name, string.Join('\n', feature.Words), feature.Tile, feature.Place?.X, feature.Place?.Y);
+        Run(connection, "INSERT INTO features VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)", site, number, feature.Statistics.Mean,
+            feature.Statistics.Std,
+            feature.Statistics.Frequency ?? 0, feature.Strongest, feature.Name, string.Join('\n', feature.Words), feature.Tile,
+            feature.Place?.X, feature.Place?.Y);
         foreach (var (rank, top) in feature.Tops.Index())
-            Run(connection, "INSERT INTO tops VALUES ($1, $2, $3, $4, $5, $6)", site, number, rank, top.Image, top.Mean, top.Heat?.ToString());
+            Run(connection, "INSERT INTO tops VALUES ($1, $2, $3, $4, $5, $6)", site, number, rank, top.Image, top.Mean,
+                top.Heat?.ToString());
         foreach (var other in feature.Similar)
             Run(connection, "INSERT INTO similar VALUES ($1, $2, $3, $4, $5)", site, number, other.Site.Code, other.Feature, other.Cosine);
         if (feature.Statistics.Mean > 0)
-            Run(connection, "INSERT INTO search VALUES ($1, $2, $3, $4, $5)", site, number, feature.Name ?? "", string.Join(' ', feature.Words),
+            Run(connection, "INSERT INTO search VALUES ($1, $2, $3, $4, $5)", site, number, feature.Name ?? "",
+                string.Join(' ', feature.Words),
                 string.Join('\n', feature.Tops.Select(top => images[top.Image].Caption).Where(caption => caption.Length > 0).Distinct()));
     }
 
@@ -109,7 +116,8 @@ public static class AtlasWriter
 
     private static SqliteConnection Open(string path, SqliteOpenMode mode)
     {
-        var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Mode = mode, Pooling = false }.ConnectionString);
+        var connection = new SqliteConnection(
+            new SqliteConnectionStringBuilder { DataSource = path, Mode = mode, Pooling = false }.ConnectionString);
         connection.Open();
         return connection;
     }
@@ -124,14 +132,16 @@ public static class AtlasWriter
     }
 }
 
-/// <summary>Takes a published atlas of pictures, one file a feature: SITE/FEATURE.jpg. What its pictures were made from is not known.</summary>
+/// <summary>Imports a published atlas of pictures, SITE/FEATURE.jpg. It has no captions, seeds or maps.</summary>
 public static class AtlasImport
 {
+    /// <param name="progress">Receives the number of features done, and of all.</param>
     /// <exception cref="AtlasException">A folder is missing, a picture is broken, or the atlas cannot be written.</exception>
-    public static void Run(LoadedModel model, AtlasRequest request, string source, string folder, Action<int, int>? progress = null, CancellationToken cancellation = default)
+    public static void Run(LoadedModel model, AtlasRequest request, string source, string folder, Action<int, int>? progress = null,
+        CancellationToken cancellation = default)
     {
         if (!Directory.Exists(source))
-            throw new AtlasException($"There is no folder '{source}' to take an atlas from.");
+            throw new AtlasException($"There is no folder '{source}' to import an atlas from.");
         var (images, features, sprites) = (new List<AtlasImage>(), new List<AtlasFeature>(), new List<AtlasSprite>());
         var (done, all) = (0, model.Info.Sites.Sum(sae => sae.Features));
         foreach (var sae in model.Info.Sites)
@@ -148,8 +158,10 @@ public static class AtlasImport
                 if (image is not null)
                     images.Add(image);
                 var scale = model.Saes[sae.Site].Scale;
-                features.Add(new(new(sae.Site, feature, scale?.Mean[feature] ?? 0, scale?.StandardDeviation?[feature] ?? 0), 0, request.Names.GetValueOrDefault((sae.Site, feature)), [],
-                    image is null ? [] : [new(images.Count - 1, 0, null)], near[feature],
+                var statistics = new FeatureStatistics(sae.Site, feature, scale?.Mean[feature] ?? 0,
+                    scale?.StandardDeviation?[feature] ?? 0);
+                IReadOnlyList<AtlasTop> tops = image is null ? [] : [new(images.Count - 1, 0, null)];
+                features.Add(new(statistics, 0, request.Names.GetValueOrDefault((sae.Site, feature)), [], tops, near[feature],
                     places.TryGetValue(feature, out var place) ? place : null, image is null ? null : sheet.Add(image.Jpeg, whole)));
                 progress?.Invoke(++done, all);
             }
@@ -161,7 +173,8 @@ public static class AtlasImport
         Directory.CreateDirectory(folder);
         AtlasWriter.Write(Path.Combine(folder, AtlasReader.FileName), new(model.Info.Name, features, images, sprites, request.Suggestions));
 
-        string PathOf(HookSite site, int feature) => Path.Combine(source, site.Code, $"{feature.ToString(CultureInfo.InvariantCulture)}.jpg");
+        string PathOf(HookSite site, int feature) =>
+            Path.Combine(source, site.Code, $"{feature.ToString(CultureInfo.InvariantCulture)}.jpg");
     }
 
     private static AtlasImage Small(string path, int side)
@@ -178,12 +191,12 @@ public static class AtlasImport
     }
 }
 
-/// <summary>Adds to an atlas what CLIP sees in each feature's pictures, so that searches find what no caption names.</summary>
+/// <summary>Adds CLIP embeddings of each feature's pictures to an atlas, so that searches also find what no caption names.</summary>
 public static class AtlasEmbedding
 {
-    /// <param name="folder">Holds the atlas, which stays as it is until all is done.</param>
-    /// <param name="progress">Told of pictures done and to do.</param>
-    /// <exception cref="AtlasException">The atlas or a picture in it is broken, or the atlas cannot be written.</exception>
+    /// <param name="folder">Holds the atlas. It changes only when all embeddings are computed.</param>
+    /// <param name="progress">Receives the number of pictures done, and of all.</param>
+    /// <exception cref="AtlasException">The atlas or one of its pictures is broken, or the atlas cannot be written.</exception>
     public static void Add(string folder, ClipModel clip, Action<int, int>? progress = null, CancellationToken cancellation = default)
     {
         var atlas = AtlasReader.Open(folder);
@@ -196,8 +209,10 @@ public static class AtlasEmbedding
             seen[name] = Embed(atlas, name, clip);
             progress?.Invoke(seen.Count, names.Length);
         }
-        AtlasWriter.SetEmbeddings(Path.Combine(folder, AtlasReader.FileName), new(new ClipTextEmbedder(clip).Embed(FeatureEmbeddings.ProbeText),
-            [.. features.Select(feature => new FeatureEmbedding(feature.Site, feature.Number, Mean([.. feature.Pictures.Select(name => seen[name])])))]));
+        var embeddings = features.Select(feature =>
+            new FeatureEmbedding(feature.Site, feature.Number, Mean([.. feature.Pictures.Select(name => seen[name])])));
+        AtlasWriter.SetEmbeddings(Path.Combine(folder, AtlasReader.FileName),
+            new(new ClipTextEmbedder(clip).Embed(FeatureEmbeddings.ProbeText), [.. embeddings]));
     }
 
     private static IEnumerable<(HookSite Site, int Number, string[] Pictures)> Features(AtlasReader atlas, HookSite site)
@@ -210,7 +225,8 @@ public static class AtlasEmbedding
     {
         try
         {
-            var picture = Jpeg.Decode((atlas.Picture(name) ?? throw new AtlasException($"The atlas lacks its picture {name}.")).Bytes.Span);
+            var found = atlas.Picture(name) ?? throw new AtlasException($"The atlas lacks its picture {name}.");
+            var picture = Jpeg.Decode(found.Bytes.Span);
             using var scope = NewDisposeScope();
             return clip.EmbedPicture(picture.Pixels, picture.Width, picture.Height).contiguous().data<float>().ToArray();
         }

@@ -1,12 +1,18 @@
+using System.Text.RegularExpressions;
+
 namespace SaeUnbox.Lab;
 
-/// <summary>What has been seen of one site's features so far: mean and spread over active positions, the strongest pictures, and how active each picture is.</summary>
+/// <summary>Gathers statistics of the features of a site: mean and spread where they are active, strongest pictures, activity in each
+/// picture.</summary>
+/// <param name="most">Strongest pictures to keep for each feature.</param>
 internal sealed class FeatureTally(HookSite site, int features, int most)
 {
     private readonly long[] _counts = new long[features];
-    private readonly double[] _means = new double[features], _squares = new double[features]; // squares of distances from the mean
+    private readonly double[] _means = new double[features],
+        _squares = new double[features]; // _squares: sums of squared distances from the mean
     private readonly List<Seen>[] _tops = [.. Enumerable.Range(0, features).Select(_ => new List<Seen>())];
-    private readonly List<(int Caption, double Weight)>[] _activity = [.. Enumerable.Range(0, features).Select(_ => new List<(int, double)>())];
+    private readonly List<(int Caption, double Weight)>[] _activity =
+        [.. Enumerable.Range(0, features).Select(_ => new List<(int, double)>())];
     private long _positions;
 
     public HookSite Site => site;
@@ -14,22 +20,26 @@ internal sealed class FeatureTally(HookSite site, int features, int most)
     public int Features => features;
 
     /// <summary>A picture in which a feature is active.</summary>
+    /// <param name="Mean">The mean activation over the grid.</param>
+    /// <param name="Heat">The activation in each cell, as a share of the largest.</param>
     internal sealed record Seen(int Caption, double Mean, BrushMask Heat);
 
+    /// <summary>The strongest pictures, strongest first.</summary>
     public IReadOnlyList<Seen> Tops(int feature) => _tops[feature];
 
+    /// <summary>The mean activation in each picture where the feature is active.</summary>
     public IReadOnlyList<(int Caption, double Weight)> Activity(int feature) => _activity[feature];
 
-    /// <summary>Captions whose pictures are among the strongest of some feature.</summary>
+    /// <summary>Captions whose pictures are among the strongest of any feature.</summary>
     public IEnumerable<int> Kept => _tops.SelectMany(tops => tops.Select(top => top.Caption));
 
+    /// <summary>Mean and standard deviation over the positions where the feature is active, as in the reference.</summary>
     public FeatureStatistics Statistics(int feature)
     {
         var count = _counts[feature];
-        if (count == 0)
-            return new(site, feature, 0, 0, 0);
-        // As the reference: over the positions where it is active.
-        return new(site, feature, _means[feature], Math.Sqrt(_squares[feature] / count), (double)count / _positions);
+        return count == 0
+            ? new(site, feature, 0, 0, 0)
+            : new(site, feature, _means[feature], Math.Sqrt(_squares[feature] / count), (double)count / _positions);
     }
 
     public void Add(int caption, SiteActivations map)
@@ -39,7 +49,7 @@ internal sealed class FeatureTally(HookSite site, int features, int most)
             if (map.Values[i] is > 0 and var value)
             {
                 var feature = map.Indices[i];
-                // Welford 1962: a sum of plain squares would lose the spread beside a large mean.
+                // Welford's method (1962). A sum of plain squares would lose the spread if the mean is large.
                 var step = value - _means[feature];
                 _means[feature] += step / ++_counts[feature];
                 _squares[feature] += step * (value - _means[feature]);
@@ -94,12 +104,13 @@ internal sealed class FeatureTally(HookSite site, int features, int most)
         }
     }
 
-    // Hundredths are enough for a picture of it, and keep the text short.
-    private static BrushMask Heat(SiteActivations map, ActiveFeature active) =>
-        BrushMask.FromCells(map.Rows, map.Columns, [.. map.Map(active.Feature).Select(value => MathF.Round(value / active.Max * 15) / 15 is var level ? MathF.Round(level * 255) / 255 : 0)]);
+    // Sixteen levels are enough to draw, and keep the text form short.
+    private static BrushMask Heat(SiteActivations map, ActiveFeature active) => BrushMask.FromCells(map.Rows, map.Columns,
+        [.. map.Map(active.Feature).Select(value => MathF.Round(MathF.Round(value / active.Max * 15) / 15 * 255) / 255)]);
 }
 
-/// <summary>Tiles that show what features are about: the part of the first picture around where the feature is strongest.</summary>
+/// <summary>A sheet of tiles. A tile is the part of a picture where a feature is strongest.</summary>
+/// <param name="side">Side of a tile in pixels.</param>
 internal sealed class TileSheet(int side)
 {
     private const double Share = .5;
@@ -127,11 +138,14 @@ internal sealed class TileSheet(int side)
         var pixels = new byte[width * height * 3];
         foreach (var (number, tile) in _tiles.Index())
             for (var row = 0; row < side; row++)
-                tile.Pixels.Slice(row * side * 3, side * 3).CopyTo(pixels.AsSpan((((number / columns * side) + row) * width + number % columns * side) * 3));
+            {
+                var target = (((number / columns * side) + row) * width + number % columns * side) * 3;
+                tile.Pixels.Slice(row * side * 3, side * 3).CopyTo(pixels.AsSpan(target));
+            }
         return new(site, side, columns, width, height, Jpeg.Encode(new Picture(width, height, 3, pixels), Quality));
     }
 
-    // The middle of the strong cells, from 0 to 1: a single strongest one may be an outlier.
+    // Centre of mass of the strong cells, from 0 to 1. The strongest cell alone may be an outlier.
     private static (double X, double Y) Centre(BrushMask heat)
     {
         double x = 0, y = 0, total = 0;
@@ -145,16 +159,95 @@ internal sealed class TileSheet(int side)
     }
 }
 
-/// <summary>A picture as atlases keep it: a small JPEG.</summary>
+/// <summary>A picture of an atlas, as a small JPEG.</summary>
 internal readonly record struct SmallPicture(int Width, int Height, byte[] Jpeg)
 {
     private const int Quality = 82;
 
-    /// <param name="side">The longer side in pixels, at most; a smaller picture keeps its size.</param>
+    /// <param name="side">The longest side in pixels. Smaller pictures keep their size.</param>
     public static SmallPicture Of(Picture picture, int side)
     {
         var scale = Math.Min(1, (double)side / Math.Max(picture.Width, picture.Height));
         var (width, height) = (Math.Max(1, (int)(picture.Width * scale)), Math.Max(1, (int)(picture.Height * scale)));
         return new(width, height, Core.Jpeg.Encode(PictureScaling.Resize(picture, width, height), Quality));
     }
+}
+
+/// <summary>
+/// Finds words that are typical of the pictures in which a feature is active: weighted log-odds with a prior from all captions (Monroe,
+/// Colaresi and Quinn, Political Analysis 16, 2008). A caption counts as much as the feature is active in its picture.
+/// </summary>
+public sealed partial class WordScores
+{
+    private const double PriorWeight = 20, Least = 1.6;
+    private const int ShortestWord = 3;
+    private static readonly HashSet<string> Common = [.. ("and the with for from that this into over under above its are was has have "
+        + "one two some very near behind between front there").Split(' ')];
+
+    private readonly Dictionary<string, int> _ids = [];
+    private readonly List<string> _words = [];
+    private readonly List<int[]> _captions = [];
+    private readonly List<double> _counts = [];
+
+    /// <returns>The number of the caption, counted from 0.</returns>
+    public int Add(string caption)
+    {
+        var words = Word().Matches(caption.ToLowerInvariant()).Select(match => match.Value).ToArray();
+        var pairs = words.Zip(words.Skip(1)).Where(pair => IsContentWord(pair.First) && IsContentWord(pair.Second));
+        var terms = words.Where(IsContentWord).Concat(pairs.Select(pair => $"{pair.First} {pair.Second}"));
+        var ids = terms.Distinct().Select(Id).ToArray();
+        foreach (var id in ids)
+            _counts[id]++;
+        _captions.Add(ids);
+        return _captions.Count - 1;
+    }
+
+    /// <summary>The most typical words of a feature, the best first.</summary>
+    /// <param name="weights">Numbers of captions, with the mean activation in their pictures.</param>
+    public IReadOnlyList<string> Best(IReadOnlyCollection<(int Caption, double Weight)> weights, int count)
+    {
+        var total = weights.Sum(one => one.Weight);
+        if (total <= 0)
+            return [];
+        // With a mean of 1, sums of weights compare with numbers of captions.
+        var scale = weights.Count / total;
+        var own = new Dictionary<int, double>();
+        foreach (var (caption, weight) in weights)
+            foreach (var id in _captions[caption])
+                own[id] = own.GetValueOrDefault(id) + weight * scale;
+        var (size, all, everything) = ((double)weights.Count, (double)_captions.Count, _counts.Sum());
+        var scored = own.Select(word =>
+        {
+            var share = _counts[word.Key] / everything;
+            var prior = PriorWeight * share;
+            var (mine, theirs) = (word.Value + prior, _counts[word.Key] + prior);
+            var odds = Math.Log(mine / (size + PriorWeight - mine + 1)) - Math.Log(theirs / (all + PriorWeight - theirs + 1));
+            return (Word: _words[word.Key], Score: odds / Math.Sqrt(1 / mine + 1 / theirs));
+        }).Where(word => word.Score > Least).OrderByDescending(word => word.Score).ThenBy(word => word.Word, StringComparer.Ordinal);
+        var best = new List<string>();
+        foreach (var (word, _) in scored)
+        {
+            // A pair and its single words say the same.
+            if (best.Any(other => other.Split(' ').Contains(word) || word.Split(' ').Contains(other)))
+                continue;
+            best.Add(word);
+            if (best.Count == count)
+                break;
+        }
+        return best;
+    }
+
+    private static bool IsContentWord(string word) => word.Length >= ShortestWord && !Common.Contains(word);
+
+    private int Id(string word)
+    {
+        if (_ids.TryGetValue(word, out var id))
+            return id;
+        _words.Add(word);
+        _counts.Add(0);
+        return _ids[word] = _words.Count - 1;
+    }
+
+    [GeneratedRegex(@"[\p{L}\p{N}]+")]
+    private static partial Regex Word();
 }

@@ -7,41 +7,40 @@ namespace SaeUnbox.Lab;
 /// <summary>The collected activations of one site.</summary>
 public sealed class ActivationCollection
 {
-    private ActivationCollection(IReadOnlyList<ActivationShard> shards)
-    {
-        Shards = shards;
-    }
+    private ActivationCollection(IReadOnlyList<ActivationShard> shards) => Shards = shards;
 
-    /// <summary>In the order of their items.</summary>
+    /// <summary>Ordered by item.</summary>
     public IReadOnlyList<ActivationShard> Shards { get; }
 
+    /// <summary>Number of vectors.</summary>
     public long Rows => Shards.Sum(shard => shard.Rows);
 
+    /// <summary>Channels of a vector.</summary>
     public int Width => Shards[0].Width;
 
-    /// <summary>Of the shards as their files are: another shard is another order of batches.</summary>
+    /// <summary>Identifies the shard files. It changes when shards are added, because that changes the order of batches.</summary>
     public string Fingerprint => FileFingerprint.Compute(Shards.Select(shard => (Path.GetFileName(shard.Path), shard.Path)));
 
-    /// <summary>Opens <c>FOLDER/SITE</c>, reading headers only.</summary>
-    /// <exception cref="SaeException">There is nothing, or shards differ in width.</exception>
+    /// <summary>Opens <c>FOLDER/SITE</c>. Only headers are read.</summary>
+    /// <exception cref="SaeException">There are no activations, or shards differ in width.</exception>
     public static ActivationCollection Open(string folder, HookSite site)
     {
         var path = Path.Combine(folder, site.Code);
         if (!Directory.Exists(path))
-            throw new SaeException($"{folder}: there are no activations of {site} here.");
+            throw new SaeException($"{folder}: there are no activations of {site} in this folder.");
         var shards = Directory.EnumerateFiles(path)
             .Where(file => ActivationShard.ParseName(file) is not null)
             .Select(ActivationShard.Open)
             .OrderBy(shard => shard.First)
             .ToArray();
         if (shards.Length == 0)
-            throw new SaeException($"{path}: there is no shard of activations here.");
+            throw new SaeException($"{path}: there are no shards of activations in this folder.");
         if (shards.FirstOrDefault(shard => shard.Width != shards[0].Width) is { } other)
             throw new SaeException($"{other.Path}: has {other.Width} channels, {shards[0].Path} has {shards[0].Width}.");
         return new ActivationCollection(shards);
     }
 
-    /// <summary>The first rows of the first epoch's order, [at most count, d]: a sample to start training from.</summary>
+    /// <summary>A random sample of the shards that the first epoch reads first, [at most count, d].</summary>
     public Tensor Sample(int count, ulong seed)
     {
         using var scope = NewDisposeScope();
@@ -62,27 +61,28 @@ public sealed class ActivationCollection
 }
 
 /// <summary>
-/// One file of collected activations: differences output - input of one site for the items First to End - 1, as the
-/// tensor <c>activations</c> [items, h, w, d].
+/// One file of collected activations: output - input of a site for the items First to End - 1, in the tensor <c>activations</c>
+/// [items, h, w, d].
 /// </summary>
 /// <param name="Path">The safetensors file.</param>
-/// <param name="First">Number of its first item.</param>
-/// <param name="End">Number behind its last item.</param>
+/// <param name="First">The first item.</param>
+/// <param name="End">The last item plus 1.</param>
 /// <param name="Shape">[items, h, w, d].</param>
 public sealed record ActivationShard(string Path, long First, long End, IReadOnlyList<long> Shape)
 {
     internal const string TensorName = "activations";
 
-    /// <summary>Grid cells of all items: the vectors a training sees.</summary>
+    /// <summary>Number of vectors: the grid cells of all items.</summary>
+    /// <summary>Number of vectors.</summary>
     public long Rows => Shape[0] * Shape[1] * Shape[2];
 
     public int Width => (int)Shape[3];
 
-    /// <summary>Reads the whole shard as [rows, d] float32.</summary>
-    public torch.Tensor ReadRows()
+    /// <summary>Reads all vectors as [rows, d] in float32.</summary>
+    public Tensor ReadRows()
     {
         using var checkpoint = Checkpoint.Open(Path);
-        var target = torch.empty([Rows, Width], dtype: torch.ScalarType.Float32);
+        var target = empty([Rows, Width], dtype: ScalarType.Float32);
         using var view = target.view(Shape.ToArray());
         checkpoint.Read(TensorName, view);
         return target;
@@ -91,7 +91,7 @@ public sealed record ActivationShard(string Path, long First, long End, IReadOnl
     internal static string FileName(long first, long end) =>
         string.Create(CultureInfo.InvariantCulture, $"items-{first:D9}-{end:D9}.safetensors");
 
-    /// <summary>The item range of a shard's file name; null for other files.</summary>
+    /// <summary>The range of items in the name of a shard; null for other files.</summary>
     internal static (long First, long End)? ParseName(string path)
     {
         var parts = System.IO.Path.GetFileNameWithoutExtension(path).Split('-');
@@ -104,43 +104,42 @@ public sealed record ActivationShard(string Path, long First, long End, IReadOnl
     }
 
     /// <summary>Reads the header of a shard.</summary>
-    /// <exception cref="CheckpointException">The file is cut short or broken.</exception>
-    /// <exception cref="SaeException">It holds no activations.</exception>
+    /// <exception cref="CheckpointException">The file is truncated or broken.</exception>
+    /// <exception cref="SaeException">It does not hold the activations that its name says.</exception>
     internal static ActivationShard Open(string path)
     {
-        var range = ParseName(path) ?? throw new SaeException($"{path}: not named as a shard of activations.");
+        var range = ParseName(path) ?? throw new SaeException($"{path}: this is not the name of a shard of activations.");
         using var checkpoint = Checkpoint.Open(path);
         if (!checkpoint.Entries.TryGetValue(TensorName, out var entry) || entry.Shape.Length != 4)
-            throw new SaeException($"{path}: holds no tensor {TensorName} [items, h, w, d].");
+            throw new SaeException($"{path}: contains no tensor {TensorName} of shape [items, h, w, d].");
         return entry.Shape[0] == range.End - range.First
             ? new ActivationShard(path, range.First, range.End, entry.Shape)
-            : throw new SaeException($"{path}: holds {entry.Shape[0]} items, its name says {range.End - range.First}.");
+            : throw new SaeException($"{path}: contains {entry.Shape[0]} items, but its name says {range.End - range.First}.");
     }
 }
 
 /// <summary>
-/// Batches of shuffled vectors, epoch after epoch, without end. Shards are read in random order, several at a time, and
-/// their rows mixed; the order depends on the seed alone, so a batch has a number and a run can go on at any of them.
+/// An endless stream of batches of shuffled vectors. Each epoch reads the shards in random order, several at a time, and shuffles their
+/// vectors. The order depends only on the seed, so that a training can continue at any batch.
 /// </summary>
-/// <param name="collection">What is read.</param>
-/// <param name="batchSize">Rows of a batch. The rows of a window that fill no batch are left out in that epoch.</param>
-/// <param name="seed">Fixes the order.</param>
-/// <param name="windowRows">Rows in memory at once, at least; 4 d bytes each, and one shard while it is read.</param>
+/// <param name="batchSize">Vectors per batch. An epoch leaves out the vectors of a window that do not fill a batch.</param>
+/// <param name="windowRows">Vectors that are shuffled together, at least. Each takes 4 d bytes of memory.</param>
 public sealed class ActivationStream(ActivationCollection collection, int batchSize, ulong seed, long windowRows = 1 << 17)
 {
     private readonly ShuffledOrder _order = new(collection.Shards, seed);
 
-    /// <summary>Batches of one epoch (it may differ by a few between epochs).</summary>
+    /// <summary>Number of batches in an epoch. It may differ slightly between epochs.</summary>
     public long BatchesOf(long epoch) => Windows(epoch).Sum(BatchesIn);
 
     /// <summary>
-    /// All batches from number <paramref name="first"/> on, [batch, d] float32; windows before it are not read. Each batch
-    /// is the caller's to dispose.
+    /// Reads all batches from number <paramref name="first"/> on, [batch, d] in float32. Windows before it are not read. The caller
+    /// disposes each batch.
     /// </summary>
+    /// <exception cref="SaeException">The collection is smaller than a batch.</exception>
     public IEnumerable<Tensor> Read(long first = 0)
     {
         if (collection.Rows < batchSize)
-            throw new SaeException($"A batch of {batchSize} vectors is wanted, the collection holds {collection.Rows}.");
+            throw new SaeException($"A batch needs {batchSize} vectors, but the collection has only {collection.Rows}.");
         long number = 0;
         for (long epoch = 0; ; epoch++)
         {
@@ -180,7 +179,7 @@ public sealed class ActivationStream(ActivationCollection collection, int batchS
         using var scope = NewDisposeScope();
         using var generator = new Generator(shuffle & long.MaxValue);
         var count = window.Sum(shard => shard.Rows);
-        // Each shard's rows go straight to their places: the window is never there twice.
+        // Copies each shard's rows straight to their places, so that the window is in memory only once.
         var places = randperm(count, dtype: ScalarType.Int64, generator: generator).argsort();
         var mixed = empty([count, window[0].Width], dtype: ScalarType.Float32);
         long first = 0;
@@ -194,7 +193,7 @@ public sealed class ActivationStream(ActivationCollection collection, int batchS
     }
 }
 
-/// <summary>The order in which an epoch reads the shards: a function of seed and epoch alone.</summary>
+/// <summary>The order in which an epoch reads the shards. It depends only on the seed and the epoch.</summary>
 internal sealed class ShuffledOrder(IReadOnlyList<ActivationShard> shards, ulong seed)
 {
     public ActivationShard[] Shards(long epoch)
@@ -204,7 +203,7 @@ internal sealed class ShuffledOrder(IReadOnlyList<ActivationShard> shards, ulong
         return order;
     }
 
-    /// <summary>Shards that are in memory together: at least so many rows, as long as there are.</summary>
+    /// <summary>Groups of shards with at least this many rows each; the last group may have fewer.</summary>
     public IEnumerable<ActivationShard[]> Windows(long epoch, long rows)
     {
         var window = new List<ActivationShard>();
@@ -221,7 +220,7 @@ internal sealed class ShuffledOrder(IReadOnlyList<ActivationShard> shards, ulong
             yield return [.. window];
     }
 
-    // SplitMix64: neighbouring epochs must not give neighbouring seeds.
+    /// <summary>SplitMix64, so that consecutive numbers give unrelated seeds.</summary>
     public static ulong Mix(ulong seed, long number)
     {
         var z = unchecked(seed + 0x9E3779B97F4A7C15UL * (ulong)(number + 1));

@@ -1,20 +1,20 @@
-using System.Text.Json.Serialization;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Lab;
 
 /// <summary>
-/// Runs a model on captions and keeps what blocks add to their input: the data that sparse autoencoders are trained on. In the
-/// last step nothing behind the last wanted site is computed, and nothing is ever decoded.
+/// Runs a model on captions and stores what blocks add to their input. Sparse autoencoders are trained on this data. The last step stops
+/// after the last site, and no picture is decoded.
 /// </summary>
 public static class ActivationCollector
 {
-    /// <summary>Fills a folder, going on behind what it holds already.</summary>
-    /// <exception cref="SaeException">The request cannot be made, or the folder holds another collection.</exception>
+    /// <summary>Fills a folder, and continues after the items that it already holds.</summary>
+    /// <exception cref="SaeException">The request is invalid, or the folder holds another collection.</exception>
     /// <exception cref="ModelException">The model has no such site or cannot make such pictures.</exception>
     /// <exception cref="CheckpointException">The disk is full.</exception>
-    /// <exception cref="OperationCanceledException">Cancelled; every finished item is stored.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled; all finished items are stored.</exception>
     public static CollectionOutcome Run(
         LoadedModel model, CollectionRequest request, string folder, IProgress<CollectionProgress>? progress = null,
         CancellationToken cancellation = default)
@@ -24,8 +24,8 @@ public static class ActivationCollector
         foreach (var site in request.Sites) model.Model.ShapeOf(site);
         var (first, end) = (request.Share.First * (long)request.Steps, request.Share.End * (long)request.Steps);
         using var writer = new CollectionWriter(folder, request.Sites, request.Storage with { FirstItem = first });
-        new CollectionSettings(
-            model.Info.Name, model.Fingerprint, model.Dtype, request.Steps, request.Guidance > 1 ? request.Guidance : 0, request.Width, request.Height).Claim(folder);
+        new CollectionSettings(model.Info.Name, model.Fingerprint, model.Dtype, request.Steps,
+            request.Guidance > 1 ? request.Guidance : 0, request.Width, request.Height).Claim(folder);
         CollectedCaptions.Claim(folder, request.Captions);
 
         using var mode = no_grad();
@@ -48,7 +48,7 @@ public static class ActivationCollector
         long Done() => Math.Min(writer.NextItem, end) - first;
     }
 
-    // The next few captions together. What the writer has already, or has no room for, is passed over.
+    // Runs the next captions together. Items that the writer already has, or has no room for, are skipped.
     private static void Collect(LoadedModel model, CollectionRequest request, CollectionWriter writer, CancellationToken cancellation)
     {
         using var scope = NewDisposeScope();
@@ -79,25 +79,25 @@ public static class ActivationCollector
         var latents = run.StartLatents();
         foreach (var step in run.Denoise(cancellation: cancellation).Take(request.Steps - 1))
         {
-            steps.Add(Taken());
+            steps.Add(Current());
             latents = step.After;
         }
 
         var input = run.InputOf(request.Steps - 1, latents);
-        using (network.Run(input, [last], stop: true, cancellation)) steps.Add(Taken());
+        using (network.Run(input, [last], stop: true, cancellation)) steps.Add(Current());
         return Enumerable.Range(0, captions.Length).SelectMany(picture => steps.Select(step => step[picture]));
 
-        Dictionary<HookSite, Tensor>[] Taken() => [.. Enumerable.Range(0, captions.Length).Select(tap.Of)];
+        Dictionary<HookSite, Tensor>[] Current() => [.. Enumerable.Range(0, captions.Length).Select(tap.Of)];
     }
 }
 
 /// <summary>
-/// What to collect. Every caption gives one item a step: item = caption * steps + step. Under guidance only the conditional half is
-/// kept.
+/// What to collect. Every step of a caption gives one item: item = caption * steps + step. With guidance only the conditional half is
+/// stored.
 /// </summary>
 public sealed record CollectionRequest
 {
-    /// <summary>Any transformers of the U-Net, with an autoencoder or without.</summary>
+    /// <summary>Any transformers of the U-Net, whether they have an autoencoder or not.</summary>
     public required IReadOnlyList<HookSite> Sites { get; init; }
 
     public required IReadOnlyList<Caption> Captions { get; init; }
@@ -112,20 +112,21 @@ public sealed record CollectionRequest
     /// <summary>In pixels.</summary>
     public int Height { get; init; } = 512;
 
-    /// <summary>Pictures that go through the U-Net together.</summary>
+    /// <summary>Pictures computed together.</summary>
     public int Pictures { get; init; } = 1;
 
-    /// <summary>Which share of the captions this process takes, from 0.</summary>
+    /// <summary>The number of this process among <see cref="Workers"/>, counted from 0.</summary>
     public int Worker { get; init; }
 
-    /// <summary>Processes that fill one folder side by side, each with a share of its own.</summary>
+    /// <summary>Processes that fill the folder together, each with its own share of the captions.</summary>
     public int Workers { get; init; } = 1;
 
-    /// <summary>How it is stored; the first item is the worker's.</summary>
+    /// <summary>How activations are stored. The first item is set from the share.</summary>
     public CollectionOptions Storage { get; init; } = new();
 
-    /// <summary>The worker's captions: the first, and the one behind the last.</summary>
-    internal (int First, int End) Share => ((int)((long)Captions.Count * Worker / Workers), (int)((long)Captions.Count * (Worker + 1) / Workers));
+    /// <summary>The captions of this process, First to End - 1.</summary>
+    internal (int First, int End) Share =>
+        ((int)((long)Captions.Count * Worker / Workers), (int)((long)Captions.Count * (Worker + 1) / Workers));
 
     /// <exception cref="SaeException">A number is out of range; the message names it.</exception>
     internal void Validate()
@@ -133,9 +134,10 @@ public sealed record CollectionRequest
         Require(Captions.Count > 0, "there are no captions");
         Require(Sites.Count > 0, "there are no sites");
         Require(Sites.Distinct().Count() == Sites.Count, "a site is named twice");
-        Require(Steps is >= 1 and <= RecipeLimits.MaxSteps, $"{Steps} steps are wanted, 1 to {RecipeLimits.MaxSteps} can be made");
-        Require(Pictures >= 1, $"{Pictures} pictures together are wanted, 1 at least can be made");
-        Require(Workers >= 1 && Worker >= 0 && Worker < Workers, $"worker {Worker} of {Workers} is wanted, there are 0 to {Workers - 1}");
+        Require(Steps is >= 1 and <= RecipeLimits.MaxSteps, $"{Steps} steps are requested, 1 to {RecipeLimits.MaxSteps} are allowed");
+        Require(Pictures >= 1, $"{Pictures} pictures per batch are requested, at least 1 is needed");
+        Require(Workers >= 1 && Worker >= 0 && Worker < Workers,
+            $"worker {Worker} of {Workers} is requested, but workers are numbered 0 to {Workers - 1}");
 
         static void Require(bool holds, string why)
         {
@@ -144,46 +146,45 @@ public sealed record CollectionRequest
     }
 }
 
-/// <summary>How far a worker is.</summary>
-/// <param name="Done">Items of its share that are stored or waiting to be.</param>
+/// <summary>The progress of a worker.</summary>
+/// <param name="Done">Items of its share that are stored or ready to be stored.</param>
 /// <param name="Items">Items of its share.</param>
 /// <param name="Bytes">Bytes in the folder.</param>
 public readonly record struct CollectionProgress(long Done, long Items, long Bytes);
 
-/// <summary>What a worker did.</summary>
+/// <summary>The result of a worker.</summary>
 /// <param name="Done">Items of its share that are stored.</param>
 /// <param name="Items">Items of its share.</param>
 /// <param name="Bytes">Bytes in the folder.</param>
-/// <param name="IsFull">The disk budget was spent before the last item.</param>
+/// <param name="IsFull">Whether the disk budget was spent before the last item.</param>
 public sealed record CollectionOutcome(long Done, long Items, long Bytes, bool IsFull);
 
-/// <summary>What all items of a collection have in common, as <c>collection.json</c> in its folder says.</summary>
-/// <param name="Model">The model's name.</param>
-/// <param name="Weights">The model's fingerprint; null where it was not kept.</param>
-/// <param name="Dtype">The numbers it ran in.</param>
+/// <summary>The settings of a collection, stored as <c>collection.json</c> in its folder.</summary>
+/// <param name="Weights">Fingerprint of the model; null if unknown.</param>
+/// <param name="Dtype">The number format that the model ran in.</param>
 /// <param name="Steps">Items of each caption.</param>
-/// <param name="Guidance">0 where there was none.</param>
+/// <param name="Guidance">0 without guidance.</param>
 /// <param name="Width">In pixels.</param>
 /// <param name="Height">In pixels.</param>
 public sealed record CollectionSettings(string Model, string? Weights, Dtype Dtype, int Steps, double Guidance, int Width, int Height)
 {
     private const string FileName = "collection.json";
 
-    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) 
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
     {
         WriteIndented = true,
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
     };
 
-    /// <summary>Reads a collection's settings; null where the folder has none.</summary>
+    /// <summary>Reads the settings of a folder; null if it has none.</summary>
     /// <exception cref="SaeException">The file is broken.</exception>
-    public static CollectionSettings? Find(string folder)
+    internal static CollectionSettings? Find(string folder)
     {
         var path = Path.Combine(folder, FileName);
         if (!File.Exists(path)) return null;
         try
         {
-            return JsonSerializer.Deserialize<CollectionSettings>(File.ReadAllBytes(path), Json) ?? throw new JsonException("it holds null");
+            return JsonSerializer.Deserialize<CollectionSettings>(File.ReadAllBytes(path), Json) ?? throw new JsonException("it is null");
         }
         catch (JsonException error)
         {
@@ -191,8 +192,8 @@ public sealed record CollectionSettings(string Model, string? Weights, Dtype Dty
         }
     }
 
-    /// <summary>Makes a folder a collection with these settings, or checks that it is one.</summary>
-    /// <exception cref="SaeException">It was collected with others; the message names them.</exception>
+    /// <summary>Stores the settings in a new folder, or checks that those of an existing collection are the same.</summary>
+    /// <exception cref="SaeException">They differ; the message says how.</exception>
     internal void Claim(string folder)
     {
         if (Find(folder) is not { } there)
@@ -202,7 +203,8 @@ public sealed record CollectionSettings(string Model, string? Weights, Dtype Dty
         }
         var differences = Fields().Zip(there.Fields()).Where(pair => pair.First != pair.Second)
             .Select(pair => $"{pair.Second.Name} {pair.Second.Value} and not {pair.First.Value}").ToArray();
-        if (differences.Length > 0) throw new SaeException($"{folder}: was collected with {string.Join(", ", differences)}; give another folder.");
+        if (differences.Length > 0)
+            throw new SaeException($"{folder}: was collected with {string.Join(", ", differences)}; choose another folder.");
     }
 
     private IEnumerable<(string Name, string Value)> Fields() =>
@@ -212,36 +214,36 @@ public sealed record CollectionSettings(string Model, string? Weights, Dtype Dty
     ];
 }
 
-/// <summary>Hooks that keep what sites add to their input, of the last pass, until disposed.</summary>
+/// <summary>Hooks that keep what sites added to their input in the last pass.</summary>
 internal sealed class SiteTap : IDisposable
 {
-    private readonly List<IDisposable> hooks = [];
-    private readonly Dictionary<HookSite, Tensor> differences = [];
-    private readonly int pictures;
-    private readonly bool guided;
+    private readonly List<IDisposable> _hooks = [];
+    private readonly Dictionary<HookSite, Tensor> _differences = [];
+    private readonly int _pictures;
+    private readonly bool _isGuided;
 
-    public SiteTap(ISteerableModel network, IReadOnlyList<HookSite> sites, int pictures, bool guided)
+    public SiteTap(ISteerableModel network, IReadOnlyList<HookSite> sites, int pictures, bool isGuided)
     {
-        (this.pictures, this.guided) = (pictures, guided);
-        foreach (var site in sites) hooks.Add(network.Hook(site, (input, output) => Keep(site, input, output)));
+        (_pictures, _isGuided) = (pictures, isGuided);
+        foreach (var site in sites) _hooks.Add(network.Hook(site, (input, output) => Keep(site, input, output)));
     }
 
-    /// <summary>output - input of one picture, [h, w, d] float32 on the CPU, in the caller's dispose scope.</summary>
-    public Dictionary<HookSite, Tensor> Of(int picture) => differences.ToDictionary(pair => pair.Key, pair => pair.Value[picture]);
+    /// <summary>Output - input of one picture for each site, [h, w, d] in float32 on the CPU.</summary>
+    public Dictionary<HookSite, Tensor> Of(int picture) => _differences.ToDictionary(pair => pair.Key, pair => pair.Value[picture]);
 
     public void Dispose()
     {
-        foreach (var hook in hooks) hook.Dispose();
-        foreach (var tensor in differences.Values) tensor.Dispose();
+        foreach (var hook in _hooks) hook.Dispose();
+        foreach (var tensor in _differences.Values) tensor.Dispose();
     }
 
     private Tensor Keep(HookSite site, Tensor input, Tensor output)
     {
         using var scope = NewDisposeScope();
-        var (from, count) = guided ? (pictures, pictures) : (0, pictures);
-        var difference = BlockEdit.Difference(input.narrow(0, from, count), output.narrow(0, from, count));
-        if (differences.Remove(site, out var last)) last.Dispose();
-        differences[site] = difference.cpu().DetachFromDisposeScope();
+        var from = _isGuided ? _pictures : 0; // the unconditional half comes first
+        var difference = BlockEdit.Difference(input.narrow(0, from, _pictures), output.narrow(0, from, _pictures));
+        if (_differences.Remove(site, out var last)) last.Dispose();
+        _differences[site] = difference.cpu().DetachFromDisposeScope();
         return output;
     }
 }

@@ -1,15 +1,14 @@
+using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using System.Text;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Lab;
 
 /// <summary>
-/// Writes activations of several sites into shards, <c>FOLDER/SITE/items-FIRST-END.safetensors</c>. Files appear whole or
-/// not at all, and a range of items counts as done when every site has it, so a killed run goes on at
-/// <see cref="NextItem"/>. Ranges never overlap, whichever workers made them.
+/// Writes activations of several sites as shards, <c>FOLDER/SITE/items-FIRST-END.safetensors</c>. A shard appears only when it is complete,
+/// and its items count as done when every site has them. A killed run continues at <see cref="NextItem"/>. Ranges never overlap, even
+/// between workers.
 /// </summary>
 public sealed class CollectionWriter : IDisposable
 {
@@ -38,24 +37,26 @@ public sealed class CollectionWriter : IDisposable
         NextItem = _shardStart = FirstMissing(_options.FirstItem);
     }
 
-    /// <summary>The item wanted next: the first that no complete shard holds. It jumps where shards are there already.</summary>
+    /// <summary>The next item to add: the first that no shard holds. It skips items that are already stored.</summary>
     public long NextItem { get; private set; }
 
-    /// <summary>Bytes in the folder.</summary>
+    /// <summary>Bytes of all shards in the folder.</summary>
     public long BytesWritten => _written;
 
-    /// <summary>Whether the next shard would exceed the disk budget; nothing more is taken then.</summary>
+    /// <summary>Whether the next shard would exceed the disk budget. Nothing more can be added then.</summary>
     public bool IsFull { get; private set; }
 
-    /// <summary>Takes the differences output - input of the next item, one [h, w, d] for each site.</summary>
-    /// <exception cref="SaeException">The item is not the next, a site is missing, or the disk budget is spent.</exception>
+    /// <summary>Adds the next item.</summary>
+    /// <param name="differences">Output - input of each site, [h, w, d].</param>
+    /// <exception cref="SaeException">The item is not the next one, a site or a value is missing or wrong, or the disk budget is
+    /// spent.</exception>
     /// <exception cref="CheckpointException">The disk is full.</exception>
     public void Add(long item, IReadOnlyDictionary<HookSite, Tensor> differences)
     {
         if (IsFull)
             throw new SaeException($"{_folder}: the disk budget of {_options.DiskBudget} bytes is spent.");
         if (item != NextItem)
-            throw new SaeException($"{_folder}: item {item} was given, {NextItem} is next.");
+            throw new SaeException($"{_folder}: item {item} was added, but {NextItem} is next.");
         foreach (var site in _sites)
         {
             if (!differences.TryGetValue(site, out var difference))
@@ -68,20 +69,20 @@ public sealed class CollectionWriter : IDisposable
             Flush();
     }
 
-    /// <summary>Writes what is waiting; call at the end, or where a run is stopped.</summary>
+    /// <summary>Writes the items in memory. Call it at the end, or when a run is stopped.</summary>
     public void Complete()
     {
         if (NextItem > _shardStart)
             Flush();
     }
 
-    /// <summary>Drops what is waiting: an interrupted run collects it again.</summary>
+    /// <summary>Drops the items in memory; the next run collects them again.</summary>
     public void Dispose() => Clear();
 
     private void Flush()
     {
         var size = _waiting.Values.Sum(list => list.Sum(tensor => tensor.numel() * tensor.element_size()));
-        // Other workers write to the folder, too.
+        // Counts again, because other workers write to the folder, too.
         if (_options.DiskBudget is { } budget && (_written = BytesInFolder()) + size > budget)
         {
             IsFull = true;
@@ -99,7 +100,7 @@ public sealed class CollectionWriter : IDisposable
                 [new(ActivationShard.TensorName, stack([.. _waiting[site]]))],
                 new Dictionary<string, string> { ["site"] = site.Code });
             _written += new FileInfo(path).Length;
-            RemoveRemains(site, path);
+            DeleteOverlapping(site, path);
         }
 
         _done[_shardStart] = NextItem;
@@ -115,16 +116,16 @@ public sealed class CollectionWriter : IDisposable
         var waiting = _waiting[site];
         if (waiting.Count > 0 && !waiting[0].shape.SequenceEqual(difference.shape))
             throw new SaeException(
-                $"Item {item} at {site} is [{string.Join(", ", difference.shape)}], those before it "
-                + $"[{string.Join(", ", waiting[0].shape)}]; one collection holds one size.");
+                $"Item {item} at {site} has shape [{string.Join(", ", difference.shape)}], but earlier items have "
+                + $"[{string.Join(", ", waiting[0].shape)}]; all items of a collection need the same size.");
         var largest = difference.abs().max().to(ScalarType.Float32).item<float>();
-        if (!float.IsFinite(largest) || (_options.DType == ScalarType.Float16 && largest > LargestHalf))
-            throw new SaeException($"Item {item} at {site} holds {largest}, which {_options.DType} cannot store.");
-        return difference.cpu().to(_options.DType).clone().DetachFromDisposeScope();
+        if (!float.IsFinite(largest) || (_options.Dtype == Dtype.Fp16 && largest > LargestHalf))
+            throw new SaeException($"Item {item} at {site} contains {largest}, which {Names.Of(_options.Dtype)} cannot store.");
+        return difference.cpu().to(_options.Dtype.ToScalarType()).clone().DetachFromDisposeScope();
     }
 
-    // A run killed between two sites may have left this range under another length at the first of them.
-    private void RemoveRemains(HookSite site, string written)
+    // Deletes shards of other lengths, which a run leaves if it is killed after it wrote some of the sites.
+    private void DeleteOverlapping(HookSite site, string written)
     {
         foreach (var path in Directory.EnumerateFiles(FolderOf(site)).Where(path => path != written).ToArray())
         {
@@ -133,7 +134,7 @@ public sealed class CollectionWriter : IDisposable
         }
     }
 
-    // First item to end, of the ranges that every site has.
+    // The ranges that every site has, as first item and end.
     private Dictionary<long, long> Done() => _sites
         .Select(site => Directory.EnumerateFiles(FolderOf(site))
             .Select(ActivationShard.ParseName)
@@ -172,37 +173,36 @@ public sealed class CollectionWriter : IDisposable
 /// <summary>How collected activations are stored.</summary>
 public sealed record CollectionOptions
 {
-    /// <summary>Items (pictures and steps) in one file; what an interruption can lose.</summary>
+    /// <summary>Items in one file. A crash loses at most this many.</summary>
     public int ItemsPerShard { get; init; } = 256;
 
-    /// <summary>Type of the stored numbers: Float16, BFloat16 or Float32.</summary>
-    public torch.ScalarType DType { get; init; } = torch.ScalarType.Float16;
+    /// <summary>Number format of the files.</summary>
+    public Dtype Dtype { get; init; } = Dtype.Fp16;
 
-    /// <summary>Most bytes the whole folder may take (workers side by side: a shard of each more); null: no bound.</summary>
+    /// <summary>The most bytes that the folder may take, plus a shard for each other worker; null for no limit.</summary>
     public long? DiskBudget { get; init; }
 
-    /// <summary>The first item of this worker; workers of one folder take ranges that do not overlap.</summary>
+    /// <summary>The first item of this worker.</summary>
     public long FirstItem { get; init; }
 
     internal void Validate()
     {
         if (ItemsPerShard < 1)
             throw new SaeException($"Collection option {nameof(ItemsPerShard)} is {ItemsPerShard}, it must be at least 1.");
-        if (DType is not (torch.ScalarType.Float16 or torch.ScalarType.BFloat16 or torch.ScalarType.Float32))
-            throw new SaeException($"Collection option {nameof(DType)} is {DType}, it must be Float16, BFloat16 or Float32.");
         if (FirstItem < 0)
             throw new SaeException($"Collection option {nameof(FirstItem)} is {FirstItem}, it must be at least 0.");
     }
 }
 
-/// <summary>The captions and seeds of a collection, <c>captions.jsonl</c> in its folder: line i belongs to caption i.</summary>
+/// <summary>The captions and seeds of a collection, in <c>captions.jsonl</c> in its folder.</summary>
 public static class CollectedCaptions
 {
     private const string FileName = "captions.jsonl";
 
-    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonSerializerOptions Json =
+        new(JsonSerializerDefaults.Web) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <summary>Reads them one by one; none where the folder has no such file.</summary>
+    /// <summary>Reads the captions in order; none if there is no such file.</summary>
     /// <exception cref="SaeException">A line is broken.</exception>
     public static IEnumerable<Caption> Read(string folder)
     {
@@ -210,15 +210,16 @@ public static class CollectedCaptions
         return File.Exists(path) ? File.ReadLines(path).Select((line, index) => Parse(path, index, line)) : [];
     }
 
-    /// <summary>Stores the captions, or checks that those there are the same; more may follow them.</summary>
-    /// <exception cref="SaeException">The folder was collected from other captions or seeds.</exception>
+    /// <summary>Stores the captions, or checks that existing ones are the same. New ones may follow them.</summary>
+    /// <exception cref="SaeException">The folder holds other captions or seeds.</exception>
     internal static void Claim(string folder, IReadOnlyList<Caption> captions)
     {
         var there = 0;
         foreach (var caption in Read(folder).Take(captions.Count))
         {
             if (caption != captions[there])
-                throw new SaeException($"{folder}: was collected from other captions or seeds, the first is number {there}; give another folder.");
+                throw new SaeException(
+                    $"{folder}: was collected from other captions or seeds (caption {there} differs); choose another folder.");
             there++;
         }
         if (there == captions.Count) return;
@@ -233,16 +234,16 @@ public static class CollectedCaptions
     {
         try
         {
-            return JsonSerializer.Deserialize<Caption>(line, Json) is { Text: not null } caption ? caption : throw new JsonException("there is no text");
+            return JsonSerializer.Deserialize<Caption>(line, Json) is { Text: not null } caption
+                ? caption
+                : throw new JsonException("there is no text");
         }
         catch (JsonException error)
         {
-            throw new SaeException($"{path}: line {index + 1} cannot be read ({error.Message}).", error);
+            throw new SaeException($"{path}, line {index + 1}: cannot be read ({error.Message}).", error);
         }
     }
 }
 
-/// <summary>A picture to collect from.</summary>
-/// <param name="Text">The prompt.</param>
-/// <param name="Seed">Seed of its noise, at least 0.</param>
+/// <summary>A prompt and the seed of its noise, which is at least 0.</summary>
 public sealed record Caption(string Text, long Seed);

@@ -3,32 +3,33 @@ using static TorchSharp.torch;
 namespace SaeUnbox.Lab;
 
 /// <summary>
-/// What the features of a model do to the picture of a recipe. Everything starts again from the cached run before the site, so that a feature
-/// costs a fraction of a picture. Used by one thread at a time.
+/// Measures what the features of a model do to a picture. Every run resumes from the cached run at the feature's site, which takes a
+/// fraction of a whole run. Not safe for several threads at once.
 /// </summary>
-/// <param name="model">The model, with autoencoders; the caller's.</param>
-/// <param name="recipe">The picture; edits of its own stay.</param>
+/// <param name="model">A model with autoencoders. The caller disposes it.</param>
+/// <param name="recipe">The picture. Its own edits stay.</param>
 public sealed class FeatureEffects(LoadedModel model, Recipe recipe) : IDisposable
 {
     private readonly RecipeRunner _runner = new(model, prefixes: 1);
     private RunOutcome? _plain;
 
-    /// <summary>The picture as it is, with what is active in it.</summary>
-    public RunOutcome Plain(CancellationToken cancellation = default) => _plain ??= _runner.Run(recipe, new RunRequest { Read = [.. model.Saes.Keys] }, cancellation);
+    /// <summary>The picture without further edits, and the activations in it.</summary>
+    public RunOutcome Plain(CancellationToken cancellation = default) =>
+        _plain ??= _runner.Run(recipe, new RunRequest { Read = [.. model.Saes.Keys] }, cancellation);
 
-    /// <summary>How much of what a site adds its autoencoder explains, in this picture, over all steps: by the reference's formula and the usual one.</summary>
+    /// <summary>The explained variance of each autoencoder in this picture, over all steps.</summary>
     public IReadOnlyList<SiteExplained> Explained(CancellationToken cancellation = default)
     {
         using var scope = NewDisposeScope();
         using var recorder = new RunRecorder([.. model.Saes.Keys]);
-        // A runner of its own: a recorded run is a whole one, and would push the cached one out.
+        // A separate runner, because a recorded run would replace the cached one.
         using (var runner = new RecipeRunner(model, prefixes: 1))
             runner.Run(recipe, new RunRequest { Recorder = recorder, Picture = false }, cancellation);
         return [.. model.Saes.Select(pair => Explain(pair.Key, recorder))];
     }
 
-    /// <summary>Takes each of a picture's active features out alone (leave one out), the most active first, and tells how the picture changes.</summary>
-    /// <param name="most">Features taken out at most.</param>
+    /// <summary>Removes each active feature of a site alone, the most active first, and measures how the picture changes.</summary>
+    /// <param name="most">The most features to remove.</param>
     public IEnumerable<FeatureAblation> Ablations(HookSite site, int most, CancellationToken cancellation = default)
     {
         var plain = Plain(cancellation);
@@ -39,8 +40,9 @@ public sealed class FeatureEffects(LoadedModel model, Recipe recipe) : IDisposab
         }
     }
 
-    /// <summary>Paints each of the features into the mask and tells how much changes inside and outside it.</summary>
-    public IEnumerable<FeatureLeakage> Leakages(HookSite site, IEnumerable<int> features, double strength, BrushMask mask, CancellationToken cancellation = default)
+    /// <summary>Paints each feature into a mask and measures the change inside and outside of it.</summary>
+    public IEnumerable<FeatureLeakage> Leakages(HookSite site, IEnumerable<int> features, double strength, BrushMask mask,
+        CancellationToken cancellation = default)
     {
         var plain = Plain(cancellation).Picture!;
         foreach (var feature in features)
@@ -51,8 +53,9 @@ public sealed class FeatureEffects(LoadedModel model, Recipe recipe) : IDisposab
         }
     }
 
-    /// <summary>The recipe with a feature everywhere, a row for each seed and a column for each strength.</summary>
-    public IReadOnlyList<Picture> Strengths(HookSite site, int feature, IReadOnlyList<double> strengths, IReadOnlyList<long> seeds, CancellationToken cancellation = default) =>
+    /// <summary>Pictures with a feature added everywhere: for each seed one of each strength.</summary>
+    public IReadOnlyList<Picture> Strengths(HookSite site, int feature, IReadOnlyList<double> strengths, IReadOnlyList<long> seeds,
+        CancellationToken cancellation = default) =>
     [
         .. from seed in seeds
            from strength in strengths
@@ -65,12 +68,13 @@ public sealed class FeatureEffects(LoadedModel model, Recipe recipe) : IDisposab
 
     private Recipe With(FeatureEdit edit) => recipe with { Edits = [.. recipe.Edits, edit] };
 
-    private static SiteActivations MapOf(HookSite site, RunOutcome outcome) => outcome.Maps.Find(site) ?? throw new RecipeException("site", $"has no autoencoder for {site}");
+    private static SiteActivations MapOf(HookSite site, RunOutcome outcome) =>
+        outcome.Maps.Find(site) ?? throw new RecipeException("site", $"has no autoencoder for {site}");
 
     private SiteExplained Explain(HookSite site, RunRecorder recorder)
     {
         using var scope = NewDisposeScope();
-        // [steps, B, C, h, w] to [steps, B, h, w, C]; under guidance the conditional half is the last picture of the batch.
+        // From [steps, B, C, h, w] to [steps, 1, h, w, C]. With guidance the conditional picture is the last of the batch.
         var difference = recorder[$"{site}.output"].to_type(ScalarType.Float32) - recorder[$"{site}.input"].to_type(ScalarType.Float32);
         var vectors = difference.narrow(1, difference.shape[1] - 1, 1).permute(0, 1, 3, 4, 2).contiguous().to(model.Saes[site].Device);
         var reconstruction = model.Saes[site].Reconstruct(vectors);
@@ -78,25 +82,28 @@ public sealed class FeatureEffects(LoadedModel model, Recipe recipe) : IDisposab
     }
 }
 
-/// <param name="PerChannel">By the reference's formula.</param>
-/// <param name="Pooled">By the usual one.</param>
+/// <summary>The explained variance of an autoencoder.</summary>
+/// <param name="PerChannel">See <see cref="ExplainedVariance.PerChannel"/>.</param>
+/// <param name="Pooled">See <see cref="ExplainedVariance.Pooled"/>.</param>
 public sealed record SiteExplained(HookSite Site, double PerChannel, double Pooled);
 
-/// <param name="Mean">The feature's mean over the grid.</param>
-/// <param name="Share">Share of cells in which it is active.</param>
-/// <param name="Change">Mean change of the picture without it, 0 to 1.</param>
-/// <param name="Picture">The picture without it.</param>
+/// <summary>The effect of removing a feature.</summary>
+/// <param name="Mean">The feature's mean activation over the grid.</param>
+/// <param name="Share">The share of cells in which it is active.</param>
+/// <param name="Change">The mean change of the picture, 0 to 1.</param>
+/// <param name="Picture">The picture without the feature.</param>
 public sealed record FeatureAblation(HookSite Site, int Feature, double Mean, double Share, double Change, Picture Picture);
 
-/// <param name="Inside">Mean change of the picture inside the mask, 0 to 1.</param>
-/// <param name="Outside">The same outside.</param>
+/// <summary>The effect of painting a feature.</summary>
+/// <param name="Inside">The mean change of the picture inside the mask, 0 to 1.</param>
+/// <param name="Outside">The mean change outside the mask, 0 to 1.</param>
 public sealed record FeatureLeakage(HookSite Site, int Feature, double Strength, double Inside, double Outside)
 {
-    /// <summary>Outside over inside; null where nothing changes inside.</summary>
+    /// <summary>Outside / inside; null if nothing changes inside.</summary>
     public double? Ratio => Inside > 0 ? Outside / Inside : null;
 }
 
-/// <summary>By how much two pictures of one size differ: of every pixel the mean over its colours, 0 to 1.</summary>
+/// <summary>The difference of two pictures of the same size: for each pixel the mean over its colours, 0 to 1.</summary>
 internal sealed class PictureChange
 {
     private readonly float[] _values;
@@ -109,7 +116,8 @@ internal sealed class PictureChange
     public static PictureChange Between(Picture first, Picture second)
     {
         if ((first.Width, first.Height) != (second.Width, second.Height))
-            throw new ArgumentException($"pictures of {first.Width} x {first.Height} and {second.Width} x {second.Height} pixels cannot be compared");
+            throw new ArgumentException(
+                $"pictures of {first.Width} x {first.Height} and {second.Width} x {second.Height} pixels cannot be compared");
         var values = new float[first.Width * first.Height];
         for (var i = 0; i < values.Length; i++)
         {
@@ -120,7 +128,7 @@ internal sealed class PictureChange
         return new(values, first.Width, first.Height);
     }
 
-    /// <summary>The means inside and outside a mask; a cell counts inside by its value. 0 where there is no such part.</summary>
+    /// <summary>The means inside and outside a mask, weighted by its values; 0 for a part that is empty.</summary>
     public (double Inside, double Outside) Split(BrushMask mask)
     {
         double inside = 0, outside = 0, inner = 0;

@@ -4,17 +4,15 @@ using static TorchSharp.torch;
 namespace SaeUnbox.Lab;
 
 /// <summary>
-/// Streaming statistics of one autoencoder over any number of positions. Means and spreads are merged in double precision, so
-/// neither memory nor error grows with the data, and a mean far from zero takes no digits from the spread about it.
+/// Statistics of an autoencoder over any number of positions, added piece by piece. Moments are merged in float64, so that neither memory
+/// nor error grows with the data, and a large mean costs no precision.
 /// </summary>
 public sealed class ActivationStatistics : IDisposable
 {
-    private const double Guard = 1e-8;
+    private const double Epsilon = 1e-8;
 
     private readonly IFeatureDictionary _sae;
-    private readonly RunningMoments _features;
-    private readonly RunningMoments _inputs;
-    private readonly RunningMoments _residuals;
+    private readonly RunningMoments _features, _inputs, _residuals;
     private long _positions;
 
     public ActivationStatistics(IFeatureDictionary sae)
@@ -25,7 +23,8 @@ public sealed class ActivationStatistics : IDisposable
         _residuals = new RunningMoments(sae.Width, sae.Device);
     }
 
-    /// <summary>Takes differences output - input, channels last: [..., d].</summary>
+    /// <summary>Adds vectors.</summary>
+    /// <param name="x">Output - input of the site, channels last: [..., d].</param>
     public void Add(Tensor x)
     {
         using var _ = no_grad();
@@ -42,8 +41,9 @@ public sealed class ActivationStatistics : IDisposable
         _residuals.AddRows(rows - reconstruction);
     }
 
-    /// <summary>The statistics of a whole collection, read shard by shard; progress is the share of its rows.</summary>
-    /// <exception cref="SaeException">The collection is of another width.</exception>
+    /// <summary>The statistics of a whole collection.</summary>
+    /// <param name="progress">Receives the share of the vectors that are done.</param>
+    /// <exception cref="SaeException">The collection has another width.</exception>
     public static StatisticsReport Measure(
         IFeatureDictionary sae,
         ActivationCollection collection,
@@ -64,11 +64,12 @@ public sealed class ActivationStatistics : IDisposable
         return statistics.Report();
     }
 
-    /// <summary>The statistics of everything added so far.</summary>
+    /// <summary>The statistics of all vectors added so far.</summary>
+    /// <exception cref="SaeException">There are none.</exception>
     public StatisticsReport Report()
     {
         if (_positions == 0)
-            throw new SaeException("There are no statistics of no activations.");
+            throw new SaeException("There are no activations to measure.");
         var (counts, means, variances) = _features.Read();
         var (_, _, input) = _inputs.Read();
         var (_, residualMeans, residual) = _residuals.Read();
@@ -78,7 +79,7 @@ public sealed class ActivationStatistics : IDisposable
             new ActivationScale([.. means.Select(mean => (float)mean)], [.. variances.Select(variance => (float)Math.Sqrt(variance))]),
             [.. counts.Select(count => count / _positions)],
             counts.Count(count => count == 0),
-            input.Zip(residual, (whole, rest) => 1 - rest / (whole + Guard)).Average(),
+            input.Zip(residual, (whole, rest) => 1 - rest / (whole + Epsilon)).Average(),
             1 - residualPower / input.Sum(),
             counts.Sum() / _positions);
     }
@@ -91,14 +92,15 @@ public sealed class ActivationStatistics : IDisposable
     }
 }
 
-/// <summary>Statistics of one autoencoder over a body of activations.</summary>
-/// <param name="Positions">Grid cells seen.</param>
-/// <param name="Scale">Mean and (population) standard deviation over the positions where a feature is active; 0 where never.</param>
-/// <param name="Frequency">Share of positions where each feature is active.</param>
-/// <param name="Dead">Features active nowhere.</param>
-/// <param name="ExplainedVariancePerChannel">The reference's formula, see <see cref="ExplainedVariance.PerChannel"/>.</param>
-/// <param name="ExplainedVariancePooled">The usual formula, see <see cref="ExplainedVariance.Pooled"/>.</param>
-/// <param name="ActivePerPosition">Mean number of active features.</param>
+/// <summary>Statistics of an autoencoder.</summary>
+/// <param name="Positions">Number of vectors.</param>
+/// <param name="Scale">Mean and population standard deviation of each feature over the positions where it is active; 0 if it never
+/// is.</param>
+/// <param name="Frequency">For each feature, the share of positions where it is active.</param>
+/// <param name="Dead">Number of features that are never active.</param>
+/// <param name="ExplainedVariancePerChannel">See <see cref="ExplainedVariance.PerChannel"/>.</param>
+/// <param name="ExplainedVariancePooled">See <see cref="ExplainedVariance.Pooled"/>.</param>
+/// <param name="ActivePerPosition">Mean number of active features per position.</param>
 public sealed record StatisticsReport(
     long Positions,
     ActivationScale Scale,
@@ -109,14 +111,12 @@ public sealed record StatisticsReport(
     double ActivePerPosition);
 
 /// <summary>
-/// Count, mean and variance of many series, taken in piece by piece (Chan, Golub and LeVeque, The American Statistician 37, 1983).
-/// All in float64. Squares are of distances from the mean: those of the values themselves lose the spread beside a large mean.
+/// Count, mean and variance of many series, merged piece by piece in float64 (Chan, Golub and LeVeque, The American Statistician 37,
+/// 1983). It sums squared distances from the mean, because plain squares lose the spread if the mean is large.
 /// </summary>
 internal sealed class RunningMoments : IDisposable
 {
-    private readonly Tensor _counts;
-    private readonly Tensor _means;
-    private readonly Tensor _squares;
+    private readonly Tensor _counts, _means, _squares;
 
     public RunningMoments(long series, Device device)
     {
@@ -125,7 +125,7 @@ internal sealed class RunningMoments : IDisposable
         Tensor Zeros() => zeros([series], dtype: ScalarType.Float64, device: device).DetachFromDisposeScope();
     }
 
-    /// <summary>One value more for each series in every row, [p, series].</summary>
+    /// <summary>Adds a value to every series for each row of [p, series].</summary>
     public void AddRows(Tensor rows)
     {
         using var scope = NewDisposeScope();
@@ -136,7 +136,7 @@ internal sealed class RunningMoments : IDisposable
         Merge(Arithmetic.Full(means.shape, rows.shape[0], ScalarType.Float64, rows.device), means, (values - means).Square().sum([0]));
     }
 
-    /// <summary>Values of single series: which, [m] int64, and what, [m].</summary>
+    /// <summary>Adds single values [m] to the series of the given numbers, [m] int64.</summary>
     public void AddAt(Tensor series, Tensor values)
     {
         using var scope = NewDisposeScope();
@@ -146,7 +146,7 @@ internal sealed class RunningMoments : IDisposable
         Merge(counts, means, zeros_like(_squares).scatter_add_(0, series, (wide - means.index_select(0, series)).Square()));
     }
 
-    /// <summary>Of each series the number of its values, their mean and their population variance; zeros where there are none.</summary>
+    /// <summary>Number of values, mean and population variance of each series; zeros for an empty series.</summary>
     public (double[] Counts, double[] Means, double[] Variances) Read()
     {
         using var scope = NewDisposeScope();

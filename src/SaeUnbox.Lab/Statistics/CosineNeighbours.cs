@@ -3,21 +3,21 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Lab;
 
-/// <summary>Features whose directions point the same way, within one dictionary or across two of equal width.</summary>
+/// <summary>Finds features with similar directions, within a dictionary or in another of the same width.</summary>
 public static class CosineNeighbours
 {
-    // Rows of the similarity matrix held at once.
+    // Rows of the similarity matrix computed at a time.
     private const long Chunk = 1024;
 
     /// <summary>
-    /// For each feature of <paramref name="from"/> its <paramref name="count"/> nearest in <paramref name="to"/>, nearest
-    /// first; within one autoencoder a feature is not its own neighbour. In float64, so that directions which nearly coincide keep their order.
+    /// For each feature of <paramref name="from"/> its <paramref name="count"/> nearest features of <paramref name="to"/>, nearest first.
+    /// A feature is not its own neighbour. Computed in float64, so that nearly equal directions keep their order.
     /// </summary>
+    /// <exception cref="SaeException">The dictionaries differ in width.</exception>
     public static IReadOnlyList<IReadOnlyList<Neighbour>> Find(IFeatureDictionary from, IFeatureDictionary to, int count)
     {
         if (from.Width != to.Width)
-            throw new SaeException(
-                $"Directions of {from.Width} and {to.Width} channels have no angle between them.");
+            throw new SaeException($"Directions of {from.Width} and {to.Width} channels cannot be compared.");
         using var _ = no_grad();
         using var scope = NewDisposeScope();
         var same = ReferenceEquals(from, to);
@@ -55,5 +55,5 @@ public static class CosineNeighbours
     }
 }
 
-/// <summary>A feature and the cosine of the angle to it.</summary>
+/// <summary>A feature, and the cosine of the angle between the two directions.</summary>
 public readonly record struct Neighbour(int Feature, float Cosine);

@@ -3,16 +3,16 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Lab;
 
-/// <summary>The start of training: random tied weights, the data's centre, and the scale of the loss.</summary>
+/// <summary>The initial weights of an autoencoder, and the scale of its loss.</summary>
 public static class Initialisation
 {
-    /// <summary>The sample's vectors the centre is taken from.</summary>
     private const int CentreSample = 32768;
 
     /// <summary>
-    /// A fresh autoencoder: encoder uniform in +-1/sqrt(d), directions the encoder's rows at unit length,
-    /// b_pre the geometric median of the sample's first 32768 vectors.
+    /// An autoencoder with random tied weights: the encoder is uniform in +-1/sqrt(d), the directions are its rows at unit length, and
+    /// b_pre is the geometric median of the first 32,768 vectors of the sample.
     /// </summary>
+    /// <param name="sample">[p, d].</param>
     public static SparseAutoencoder Create(TrainingOptions options, Tensor sample, ulong seed)
     {
         using var _ = no_grad();
@@ -35,8 +35,9 @@ public static class Initialisation
     }
 
     /// <summary>
-    /// 1 / mean squared distance of the sample's values from their channel's mean: makes losses comparable between sites.
+    /// 1 / mean squared distance of the sample [p, d] from the means of its channels. It makes the losses of different sites comparable.
     /// </summary>
+    /// <exception cref="SaeException">All vectors are equal.</exception>
     public static double MseScale(Tensor sample)
     {
         using var scope = NewDisposeScope();
@@ -45,24 +46,25 @@ public static class Initialisation
         var spread = (difference * difference).mean().item<float>();
         return spread > 0
             ? (float)(1 / spread)
-            : throw new SaeException("The sample's vectors are all equal: nothing can be learned from them.");
+            : throw new SaeException("All vectors of the sample are equal, so that there is nothing to learn.");
     }
 }
 
-/// <summary>The point of least summed distance to all points, by Weiszfeld's iteration (Tôhoku Math. J. 43, 1937).</summary>
+/// <summary>The point with the smallest sum of distances to all points, by Weiszfeld's iteration (Tôhoku Math. J. 43, 1937).</summary>
 public static class GeometricMedian
 {
     private const double SmallestDistance = 1e-6;
     private const double Tolerance = 1e-20;
 
-    /// <summary>Starts at the mean and stops where the objective repeats, at the latest after <paramref name="iterations"/>.</summary>
+    /// <summary>Starts at the mean, and stops when the sum of distances no longer changes, or after <paramref
+    /// name="iterations"/>.</summary>
     /// <param name="points">[p, d] float32.</param>
     /// <returns>[d].</returns>
     public static Tensor Of(Tensor points, int iterations = 100)
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
-        // Taken about the mean: in a weighted sum of the points themselves a large mean would cost the digits of the spread.
+        // Subtracting the mean first keeps precision if the mean is large.
         var mean = points.mean([0]);
         var centred = points - mean;
         var median = zeros_like(mean);

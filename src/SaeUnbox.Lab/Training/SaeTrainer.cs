@@ -4,13 +4,13 @@ using static TorchSharp.torch;
 namespace SaeUnbox.Lab;
 
 /// <summary>
-/// Trains one sparse autoencoder step by step, in the reference's order: counters, auxiliary loss over the dead, losses,
-/// gradients, directions to unit length, parallel gradient removed, Adam.
+/// Trains a sparse autoencoder. A step works in the order of the reference: counters of silent features, auxiliary loss of the dead ones,
+/// losses, gradients, directions to unit length, removal of the gradient along them, Adam.
 /// </summary>
 /// <remarks>
-/// Gradients are written out instead of recorded: behind the top-k only k of n features per row have any, so one step
-/// costs one dense product (the pre-activations) plus work on the active entries.
-/// Peak memory: three times the weights (moments), plus batch * n pre-activations.
+/// Gradients are computed by formulas instead of recorded. After the top-k only k of n features per row have a gradient, so that a step
+/// takes one dense product (the pre-activations) and work on the active entries. Peak memory is three times the weights, for weights and
+/// moments, plus batch * n pre-activations.
 /// </remarks>
 public sealed class SaeTrainer : IDisposable
 {
@@ -18,7 +18,7 @@ public sealed class SaeTrainer : IDisposable
     private readonly ISparseKernels _kernels;
     private readonly Nesting _nesting;
 
-    /// <summary>A trainer that owns <paramref name="sae"/> and starts at step 0.</summary>
+    /// <summary>Starts at step 0, and owns <paramref name="sae"/>.</summary>
     public SaeTrainer(TrainingOptions options, SparseAutoencoder sae, double mseScale)
         : this(options, sae, mseScale, SparseKernels.For(sae.Device))
     {
@@ -42,47 +42,46 @@ public sealed class SaeTrainer : IDisposable
 
     public TrainingOptions Options { get; }
 
-    /// <summary>The weights as they are now.</summary>
+    /// <summary>The current weights.</summary>
     public SparseAutoencoder Sae { get; }
 
-    /// <summary>Scale of the reconstruction loss, see <see cref="Initialisation.MseScale"/>.</summary>
+    /// <summary>The scale of the reconstruction loss, see <see cref="Initialisation.MseScale"/>.</summary>
     public double MseScale { get; }
 
-    /// <summary>Steps done.</summary>
     public long StepsDone { get; internal set; }
 
     internal TrainerMoments Moments { get; }
 
-    /// <summary>A trainer for vectors like the sample's: random weights, the sample's centre and scale.</summary>
+    /// <summary>Starts with random weights, and centre and scale of a sample [p, d] of the data.</summary>
     public static SaeTrainer Start(TrainingOptions options, Tensor sample, ulong seed)
     {
         var mseScale = Initialisation.MseScale(sample);
         return new SaeTrainer(options, Initialisation.Create(options, sample, seed), mseScale);
     }
 
-    /// <summary>A trainer that goes on from a trained autoencoder, which it owns, on vectors like the sample's.</summary>
-    /// <exception cref="SaeException">The autoencoder's form is not that of the options.</exception>
-    public static SaeTrainer GoOn(TrainingOptions options, SparseAutoencoder sae, Tensor sample)
+    /// <summary>Starts with a trained autoencoder, which it owns, and the scale of a sample [p, d] of the data.</summary>
+    /// <exception cref="SaeException">The sizes of the autoencoder differ from those of the options.</exception>
+    public static SaeTrainer StartFrom(TrainingOptions options, SparseAutoencoder sae, Tensor sample)
     {
         var wanted = options.ToConfig((int)sample.shape[1]);
         if ((sae.Config.Features, sae.Config.Width) != (wanted.Features, wanted.Width))
         {
-            var message = $"The autoencoder to go on from has {sae.Config.Features} features of width {sae.Config.Width}, wanted are {wanted.Features} of {wanted.Width}.";
+            var message = $"The autoencoder to start from has {sae.Config.Features} features of {sae.Config.Width} channels; "
+                + $"the training needs {wanted.Features} of {wanted.Width}.";
             sae.Dispose();
             throw new SaeException(message);
         }
         sae.Config = wanted;
-        // Who is dead is found anew.
-        sae.StatsLastNonzero.zero_();
+        sae.StatsLastNonzero.zero_(); // counts silent features from here on
         return new SaeTrainer(options, sae, Initialisation.MseScale(sample));
     }
 
-    /// <summary>One step on a batch [rows, d].</summary>
+    /// <summary>Does one step on a batch [rows, d].</summary>
+    /// <exception cref="SaeException">The batch has another shape.</exception>
     public StepReport Step(Tensor batch)
     {
         if (batch.shape.Length != 2 || batch.shape[1] != Sae.Config.Width || batch.shape[0] == 0)
-            throw new SaeException(
-                $"A training batch has shape [{string.Join(", ", batch.shape)}], expected [rows, {Sae.Config.Width}].");
+            throw new SaeException($"A training batch has shape [{string.Join(", ", batch.shape)}] instead of [rows, {Sae.Config.Width}].");
         using var _ = no_grad();
         using var scope = NewDisposeScope();
         var x = batch.to(Sae.Device).to(ScalarType.Float32);
@@ -112,7 +111,7 @@ public sealed class SaeTrainer : IDisposable
 
     private void Update(Tensor x, Tensor errors, ActiveEntries entries, AuxiliaryLoss auxiliary, double learningRate)
     {
-        // A group takes part in its own and every larger prefix's reconstruction: sum the gradients from the end.
+        // A group contributes to the reconstruction of its own prefix and of every larger one, so gradients add up from the end.
         var upstream = errors.MultiplyInPlace(2 * MseScale / (x.numel() * (double)_nesting.Groups));
         for (var group = _nesting.Groups - 2; group >= 0; group--)
             upstream[group].Accumulate(upstream[group + 1]);
@@ -129,7 +128,7 @@ public sealed class SaeTrainer : IDisposable
             deadEncoder = auxiliary.PreActivationGradients.t().mm(centred);
         }
 
-        // b_pre stands in the reconstruction and, with the opposite sign, before the encoder.
+        // b_pre is added in the decoder and subtracted before the encoder.
         preBias.sub_(latentBias.unsqueeze(0).mm(Sae.EncoderWeight).view(-1));
         if (auxiliary.PreBiasGradient is { } auxiliaryPreBias)
             preBias.Accumulate(auxiliaryPreBias);
@@ -187,16 +186,15 @@ internal sealed record TrainerMoments(AdamMoments Encoder, AdamMoments Dictionar
     }
 }
 
-/// <summary>What one training step measured, before its weight update.</summary>
-/// <param name="Step">Counted from 0.</param>
-/// <param name="Reconstruction">mse_scale * mean squared error (nested: the mean over the prefixes).</param>
-/// <param name="Auxiliary">auxk coefficient * normalised error of the dead features' reconstruction of the residual.</param>
-/// <param name="ExplainedVariance">The reference's: 1 - var(residual) / var(x) per channel, averaged.</param>
+/// <summary>The measurements of a training step, before it updates the weights.</summary>
+/// <param name="Step">The number of the step, counted from 0.</param>
+/// <param name="Reconstruction">MSE scale * mean squared error; with nested dictionaries the mean over them.</param>
+/// <param name="Auxiliary">Weight of the auxiliary loss * <see cref="AuxiliaryLoss"/>.</param>
+/// <param name="ExplainedVariance">1 - var(residual) / var(x) of each channel, averaged, as in the reference.</param>
 /// <param name="NormRatio">Mean of |x_hat| / |x|.</param>
-/// <param name="Dead">Features over the dead threshold.</param>
+/// <param name="Dead">Number of dead features.</param>
 /// <param name="ActivePerPosition">Mean number of features with a value above 0.</param>
-/// <param name="LearningRate">The rate of this step.</param>
-/// <param name="Silent">How many features have long been silent, as the reference logs it.</param>
+/// <param name="Silent">Shares of silent features, as the reference logs them.</param>
 public sealed record StepReport(
     long Step,
     double Reconstruction,
@@ -211,5 +209,5 @@ public sealed record StepReport(
     public double Total => Reconstruction + Auxiliary;
 }
 
-/// <summary>Shares of features that have not fired for more than so many vectors.</summary>
+/// <summary>Shares of features that were not active for more than 10^4, 10^6 and 10^7 vectors.</summary>
 public readonly record struct SilentShares(double TenThousand, double Million, double TenMillion);

@@ -3,10 +3,11 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Lab;
 
-/// <summary>Which pre-activations of a batch become active.</summary>
+/// <summary>Chooses the features that become active.</summary>
 internal abstract class Selection
 {
-    /// <summary>Chosen features with their pre-activations before relu, flat lists of one length, and the same as entries.</summary>
+    /// <param name="preActivations">[rows, n].</param>
+    /// <returns>The chosen pre-activations before relu, as a flat list, and the same as entries.</returns>
     public abstract Selected Choose(Tensor preActivations);
 
     public static Selection For(TrainingOptions options) => options.Sparsity == SparsityRule.BatchTopK
@@ -16,7 +17,7 @@ internal abstract class Selection
     internal sealed record Selected(Tensor Raw, ActiveEntries Entries);
 }
 
-/// <summary>The k largest of each row.</summary>
+/// <summary>Chooses the k largest of each row.</summary>
 internal sealed class TopKSelection(int k) : Selection
 {
     public override Selected Choose(Tensor preActivations)
@@ -27,8 +28,8 @@ internal sealed class TopKSelection(int k) : Selection
 }
 
 /// <summary>
-/// The k * batch largest of the whole batch, so a rich position may use more features than a plain one
-/// (Bussmann et al. 2024, arXiv 2412.06410).
+/// Chooses the k * batch largest of the whole batch, so that a complex position may use more features than a simple one (Bussmann et al.
+/// 2024, arXiv 2412.06410).
 /// </summary>
 internal sealed class BatchTopKSelection(int k) : Selection
 {
@@ -36,7 +37,7 @@ internal sealed class BatchTopKSelection(int k) : Selection
     {
         var (rows, features) = (preActivations.shape[0], preActivations.shape[1]);
         var (_, positions) = preActivations.view(-1).topk((int)Math.Min(rows * k, rows * features), sorted: false);
-        // Entries are ordered by row, and a fixed order makes sums repeatable.
+        // Entries must be ordered by row; a fixed order also makes sums repeatable.
         (positions, _) = positions.sort();
         var values = preActivations.view(-1).index_select(0, positions);
         return new Selected(values, ActiveEntries.OfFlat(positions, values.relu(), rows, features));
@@ -44,13 +45,15 @@ internal sealed class BatchTopKSelection(int k) : Selection
 }
 
 /// <summary>
-/// The bound that replaces the batch at inference: the running mean of the smallest active pre-activation.
+/// The threshold that replaces the choice within a batch at inference: the running mean of the smallest active pre-activation.
 /// </summary>
 internal static class ThresholdEstimate
 {
     private const float Decay = 0.999f;
 
-    /// <summary>The estimate after one more batch, from its selected pre-activations.</summary>
+    /// <summary>The estimate after another batch.</summary>
+    /// <param name="running">The estimate so far; null at the start.</param>
+    /// <param name="selected">The chosen pre-activations of the batch.</param>
     public static float? Next(float? running, Tensor selected)
     {
         using var scope = NewDisposeScope();
@@ -63,22 +66,22 @@ internal static class ThresholdEstimate
 }
 
 /// <summary>
-/// The loss that revives dead features: they alone reconstruct what the living ones left over, and the error is
-/// divided by that of the residual's mean (Gao et al. 2024, A.2). All gradients in closed form.
+/// The loss that revives dead features (Gao et al. 2024, arXiv 2406.04093, A.2): they reconstruct the residual on their own, and the error
+/// is divided by that of the residual's mean. Gradients are in closed form.
 /// </summary>
 /// <remarks>
-/// Only dead features can have a gradient, so the work is dense products over the dead ones. While nothing is dead the
-/// loss is not zero: b_pre alone stands against the residual, and learns from it.
+/// Only dead features have a gradient, so that products run over the dead ones alone. Without dead features the loss is not zero: b_pre
+/// alone reconstructs the residual, and learns from it.
 /// </remarks>
 internal sealed record AuxiliaryLoss(
     double Value, Tensor? PreBiasGradient, Tensor? Dead, Tensor? PreActivationGradients, Tensor? DictionaryGradient)
 {
-    /// <param name="sae">Current weights; its counters are already those after this batch.</param>
+    /// <param name="sae">The current weights. Its counters must include this batch.</param>
     /// <param name="x">[rows, d].</param>
-    /// <param name="reconstruction">[rows, d], taken as a constant.</param>
+    /// <param name="reconstruction">[rows, d]; a constant, without gradient.</param>
     /// <param name="preActivations">[rows, n].</param>
-    /// <param name="auxK">Dead features used per row.</param>
-    /// <param name="coefficient">Weight of the loss.</param>
+    /// <param name="auxK">Dead features per row.</param>
+    /// <param name="coefficient">The weight of the loss.</param>
     public static AuxiliaryLoss Of(
         SparseAutoencoder sae, Tensor x, Tensor reconstruction, Tensor preActivations, int auxK, double coefficient)
     {
@@ -87,7 +90,7 @@ internal sealed record AuxiliaryLoss(
         var codes = dead.numel() > 0 ? Codes(preActivations.index_select(1, dead), auxK) : null;
         var directions = codes is null ? null : sae.Dictionary.index_select(0, dead);
 
-        // target = residual + b_pre as a constant, prediction = z W_d + b_pre: b_pre cancels in value, not in gradient.
+        // The target is residual + b_pre as a constant, the prediction z W_d + b_pre. b_pre cancels in the value, but has a gradient.
         var error = (codes is null ? zeros_like(residual) : codes.mm(directions!)) - residual;
         var centred = residual.mean([0]) - residual;
         var spread = (centred * centred).mean().item<float>();
@@ -103,7 +106,7 @@ internal sealed record AuxiliaryLoss(
         return new AuxiliaryLoss(coefficient * value, preBias, dead, preActivationGradients, codes.t().mm(gradient));
     }
 
-    // Dense codes [rows, dead]: the auxK largest of a row after relu, the others zero.
+    // [rows, dead]: the auxK largest of each row after relu, 0 elsewhere.
     private static Tensor Codes(Tensor preActivations, int auxK)
     {
         if (preActivations.shape[1] <= auxK)

@@ -1,31 +1,31 @@
 using System.Globalization;
+using System.Text.Json;
 using System.Text.Json.Serialization;
 using TorchSharp;
 
 namespace SaeUnbox.Lab;
 
-/// <summary>What <see cref="TrainingSession"/> does: which autoencoders, on how many batches, and how often it writes.</summary>
-/// <param name="Site">The site trained on.</param>
-/// <param name="Autoencoders">Trained side by side on the same batches, so their batch sizes must agree.</param>
-/// <param name="Steps">Batches.</param>
+/// <summary>What a <see cref="TrainingSession"/> trains, and how often it writes.</summary>
+/// <param name="Autoencoders">Trained on the same batches, so that their batch sizes must be equal.</param>
+/// <param name="Steps">Number of batches.</param>
 public sealed record TrainingPlan(HookSite Site, IReadOnlyList<TrainingOptions> Autoencoders, long Steps)
 {
-    /// <summary>Fixes weights at the start and the order of the data.</summary>
+    /// <summary>Seed of the initial weights and the order of the data.</summary>
     public ulong Seed { get; init; } = 42;
 
-    /// <summary>Vectors the centre and the scale are taken from (the reference takes ten batches).</summary>
+    /// <summary>Vectors used to find centre and scale of the data; the reference uses ten batches.</summary>
     public int SampleRows { get; init; } = 40960;
 
     /// <summary>Steps between rows of the log.</summary>
     public int LogEvery { get; init; } = 10;
 
-    /// <summary>Steps between saved states; what an interruption can lose.</summary>
+    /// <summary>Steps between saved states. A crash loses at most this many.</summary>
     public int SaveEvery { get; init; } = 500;
 
-    /// <summary>Vectors mixed in memory at once.</summary>
+    /// <summary>Vectors shuffled in memory at a time.</summary>
     public long WindowRows { get; init; } = 1 << 17;
 
-    /// <summary>Trained autoencoders to go on from, one for each, as their loader takes them; null begins with random weights.</summary>
+    /// <summary>Folders of trained autoencoders to start from, one for each; null to start with random weights.</summary>
     public IReadOnlyList<string>? From { get; init; }
 
     internal int BatchSize
@@ -33,40 +33,49 @@ public sealed record TrainingPlan(HookSite Site, IReadOnlyList<TrainingOptions> 
         get
         {
             var sizes = Autoencoders.Select(options => options.BatchSize).Distinct().ToArray();
-            return sizes.Length == 1 ? sizes[0] : throw new SaeException(
-                $"Autoencoders trained side by side need one batch size, these have {string.Join(", ", sizes)}.");
+            return sizes.Length == 1
+                ? sizes[0]
+                : throw new SaeException($"Autoencoders trained together need the same batch size; these have {string.Join(", ", sizes)}.");
         }
     }
 }
 
-/// <summary>How far a session is.</summary>
+/// <summary>The progress of a training.</summary>
+/// <param name="Reports">The last step of each autoencoder.</param>
 public readonly record struct TrainingProgress(long StepsDone, long Steps, IReadOnlyList<StepReport> Reports);
 
 /// <summary>
-/// Trains several autoencoders in one pass over a collection, into <c>OUTPUT/NAME/final</c> each, in the reference's
-/// layout; under way the last saved is in <c>OUTPUT/NAME/STEP</c>. The state is saved now and then and when cancelled; started again with the same plan and data it goes on, bit for bit.
+/// Trains several autoencoders in one pass over a collection, and writes each to <c>OUTPUT/NAME/final</c> in the layout of the reference.
+/// During training the last snapshot is in <c>OUTPUT/NAME/STEP</c>. The state is saved regularly and on cancellation; with the same plan
+/// and data a run continues from it, on the CPU bit for bit.
 /// </summary>
 public static class TrainingSession
 {
     private const string StateName = "training.safetensors";
     private const string PlanKey = "plan";
 
-    /// <summary>Runs to the end and returns the folders of the autoencoders.</summary>
-    /// <exception cref="OperationCanceledException">Cancelled; the state is saved.</exception>
-    /// <exception cref="SaeException">A saved state belongs to another plan or other data, or the data do not fit.</exception>
+    /// <param name="device">cpu, cuda or cuda:N.</param>
+    /// <returns>The folders of the autoencoders.</returns>
+    /// <exception cref="OperationCanceledException">It was cancelled; the state is saved.</exception>
+    /// <exception cref="SaeException">A saved state belongs to another plan or other data, or the options do not fit the data.</exception>
     /// <exception cref="CheckpointException">Another training is under way in the folder, or the disk is full.</exception>
     public static IReadOnlyList<string> Run(
         TrainingPlan plan,
         ActivationCollection collection,
         string output,
-        torch.Device? device = null,
+        string device = "cpu",
         IProgress<TrainingProgress>? progress = null,
-        CancellationToken cancellation = default)
+        CancellationToken cancellation = default) =>
+        Run(plan, collection, output, OnDevice.Open(device), progress, cancellation);
+
+    internal static IReadOnlyList<string> Run(
+        TrainingPlan plan, ActivationCollection collection, string output, torch.Device device, IProgress<TrainingProgress>? progress,
+        CancellationToken cancellation)
     {
         var stream = new ActivationStream(collection, plan.BatchSize, plan.Seed, plan.WindowRows);
         var folders = plan.Autoencoders.Select(options => Path.Combine(output, NameOf(plan.Site, options))).ToArray();
         if (folders.Distinct().Count() < folders.Length)
-            throw new SaeException("Two autoencoders of the plan have the same hyper-parameters and so the same folder.");
+            throw new SaeException("Two autoencoders of the plan have the same hyperparameters, and so the same folder.");
         foreach (var folder in folders)
             Files.CreateFolder(folder);
         using var alone = FolderLock.Take(output);
@@ -111,47 +120,48 @@ public static class TrainingSession
             for (var i = 0; i < folders.Length; i++)
             {
                 SaeWriter.Save(run.Trainers[i].Sae, Path.Combine(folders[i], snapshot));
-                DropSnapshots(folders[i], snapshot);
+                DeleteOldSnapshots(folders[i], snapshot);
                 AtomicFile.WriteAllText(
                     Path.Combine(folders[i], "training.svg"), TrainingPlot.Draw(Path.GetFileName(folders[i]), logs[i].Read()));
             }
         }
     }
 
-    // One is enough to look at; the state is what a run goes on from.
-    private static void DropSnapshots(string folder, string kept)
+    private static void DeleteOldSnapshots(string folder, string kept)
     {
         foreach (var path in Directory.GetDirectories(folder))
-            if (Path.GetFileName(path) is var name && name != kept && long.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out _))
+            if (Path.GetFileName(path) is var name && name != kept
+                && long.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out _))
                 Directory.Delete(path, true);
     }
 
-    /// <summary>The folder's name: the reference's, with the variants named behind it.</summary>
+    /// <summary>The name of the folder: as in the reference, followed by the variant.</summary>
     public static string NameOf(HookSite site, TrainingOptions options) =>
         SaeFolderName.Of(site, options.K, options.Features, options.AuxK, options.BatchSize, options.LearningRate)
         + (options.Sparsity == SparsityRule.BatchTopK ? "_batchtopk" : "")
         + (options.PrefixSizes is { } sizes ? "_nested" + string.Join("-", sizes) : "");
 
-    private static TrainingRun Start(TrainingPlan plan, ActivationCollection collection, torch.Device? device)
+    private static TrainingRun Start(TrainingPlan plan, ActivationCollection collection, torch.Device device)
     {
         using var drawn = collection.Sample(plan.SampleRows, plan.Seed);
-        using var sample = device is null ? drawn.alias() : drawn.to(device);
+        using var sample = drawn.to(device);
         return new TrainingRun([.. plan.Autoencoders.Select((options, i) => plan.From is { } from
-            ? SaeTrainer.GoOn(options, SaeLoader.Load(from[i], device), sample)
+            ? SaeTrainer.StartFrom(options, SaeLoader.Load(from[i], device), sample)
             : SaeTrainer.Start(options, sample, plan.Seed + (ulong)i))]);
     }
 
-    private static TrainingRun Resume(string fingerprint, string state, torch.Device? device)
+    private static TrainingRun Resume(string fingerprint, string state, torch.Device device)
     {
         var (run, notes) = TrainingState.Load(state, device);
         if (notes.GetValueOrDefault(PlanKey) == fingerprint)
             return run;
         run.Dispose();
-        throw new SaeException($"{state}: belongs to a training with other options, other data or another start; give another output folder or remove it.");
+        throw new SaeException($"{state}: belongs to a training with other options, other data or another start; "
+            + "choose another output folder, or delete the file.");
     }
 
-    // What must not change between a run and its resumption; the number of steps may grow.
-    private static string Fingerprint(TrainingPlan plan, ActivationCollection collection) => System.Text.Json.JsonSerializer.Serialize(
+    // Everything that must not change when a run continues. The number of steps may.
+    private static string Fingerprint(TrainingPlan plan, ActivationCollection collection) => JsonSerializer.Serialize(
         new
         {
             plan.Site.Code, plan.Autoencoders, plan.Seed, plan.SampleRows, plan.WindowRows, Data = collection.Fingerprint,
@@ -159,27 +169,27 @@ public static class TrainingSession
         });
 }
 
-/// <summary>How many features may be active.</summary>
+/// <summary>The rule that chooses the active features.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<SparsityRule>))]
 public enum SparsityRule
 {
-    /// <summary>The k largest of each position (Gao et al. 2024).</summary>
+    /// <summary>The k largest of each position (Gao et al. 2024, arXiv 2406.04093).</summary>
     TopK,
 
     /// <summary>The k * batch largest of the whole batch (Bussmann et al. 2024, arXiv 2412.06410).</summary>
     BatchTopK,
 }
 
-/// <summary>Every hyper-parameter of training one sparse autoencoder; the defaults are those of the published ones.</summary>
+/// <summary>The hyperparameters of a sparse autoencoder. The defaults are those of the published ones.</summary>
 public sealed record TrainingOptions
 {
-    /// <summary>n, the size of the dictionary.</summary>
+    /// <summary>Size of the dictionary, n.</summary>
     public int Features { get; init; } = 5120;
 
-    /// <summary>Active features per position (BatchTopK: in the mean).</summary>
+    /// <summary>Active features per position; with BatchTopK on average.</summary>
     public int K { get; init; } = 10;
 
-    /// <summary>Dead features the auxiliary loss may use per position; null: no auxiliary loss.</summary>
+    /// <summary>Dead features per position that the auxiliary loss uses; null for no auxiliary loss.</summary>
     public int? AuxK { get; init; } = 256;
 
     /// <summary>Weight of the auxiliary loss.</summary>
@@ -196,29 +206,30 @@ public sealed record TrainingOptions
 
     public double Epsilon { get; init; } = 6.25e-10;
 
-    /// <summary>Steps over which the learning rate rises from 0; 0: none.</summary>
+    /// <summary>Steps over which the learning rate rises from 0.</summary>
     public int WarmUpSteps { get; init; }
 
-    /// <summary>A feature that has not fired for this many vectors is dead.</summary>
+    /// <summary>A feature that was not active for this many vectors is dead.</summary>
     public long DeadAfterVectors { get; init; } = 10_000_000;
 
     public SparsityRule Sparsity { get; init; } = SparsityRule.TopK;
 
     /// <summary>
-    /// Sizes of nested dictionaries that each must reconstruct on their own (Matryoshka: Bussmann et al. 2025,
-    /// arXiv 2503.17547), rising and ending with <see cref="Features"/>; null: one dictionary.
+    /// Sizes of nested dictionaries, each of which must reconstruct on its own (Matryoshka: Bussmann et al. 2025, arXiv 2503.17547). They
+    /// rise and end with <see cref="Features"/>. Null for one dictionary.
     /// </summary>
     public IReadOnlyList<int>? PrefixSizes { get; init; }
 
-    /// <summary>The dead threshold in steps.</summary>
+    /// <summary><see cref="DeadAfterVectors"/> in steps.</summary>
     [JsonIgnore]
     public long DeadStepsThreshold => DeadAfterVectors / BatchSize;
 
-    /// <summary>The learning rate of a step, counted from 0.</summary>
+    /// <param name="step">Counted from 0.</param>
     public double LearningRateAt(long step) =>
         WarmUpSteps > 0 && step < WarmUpSteps ? LearningRate * (step + 1) / WarmUpSteps : LearningRate;
 
-    /// <summary>The configuration of the autoencoder to be trained on vectors of this width.</summary>
+    /// <summary>The configuration of an autoencoder for vectors of this width.</summary>
+    /// <exception cref="SaeException">An option is out of range; the message names it.</exception>
     public SaeConfig ToConfig(int width)
     {
         Validate();
@@ -227,7 +238,7 @@ public sealed record TrainingOptions
         return config;
     }
 
-    /// <summary>Throws a <see cref="SaeException"/> that names the option out of range.</summary>
+    /// <exception cref="SaeException">An option is out of range; the message names it.</exception>
     public void Validate()
     {
         Require(BatchSize >= 1, nameof(BatchSize), BatchSize, "at least 1");
@@ -242,33 +253,22 @@ public sealed record TrainingOptions
         static void Require(bool holds, string option, object value, string range)
         {
             if (!holds)
-                throw new SaeException($"Training option {option} is {value}, it must be {range}.");
+                throw new SaeException($"Training option {option} is {value}; it must be {range}.");
         }
     }
 }
 
-/// <summary>Several autoencoders trained in one pass over the same vectors.</summary>
-public sealed class TrainingRun : IDisposable
+/// <summary>Autoencoders that are trained on the same batches.</summary>
+public sealed class TrainingRun(IReadOnlyList<SaeTrainer> trainers) : IDisposable
 {
-    public TrainingRun(IReadOnlyList<SaeTrainer> trainers)
-    {
-        Trainers = trainers;
-    }
+    public IReadOnlyList<SaeTrainer> Trainers => trainers;
 
-    public IReadOnlyList<SaeTrainer> Trainers { get; }
-
-    /// <summary>One step of each on a batch [rows, d]; reports in the trainers' order.</summary>
-    public IReadOnlyList<StepReport> Step(torch.Tensor batch)
-    {
-        var reports = new StepReport[Trainers.Count];
-        for (var i = 0; i < reports.Length; i++)
-            reports[i] = Trainers[i].Step(batch);
-        return reports;
-    }
+    /// <summary>Does one step of each on a batch [rows, d].</summary>
+    public IReadOnlyList<StepReport> Step(torch.Tensor batch) => [.. trainers.Select(trainer => trainer.Step(batch))];
 
     public void Dispose()
     {
-        foreach (var trainer in Trainers)
+        foreach (var trainer in trainers)
             trainer.Dispose();
     }
 }

@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace SaeUnbox.Mini.Evaluation;
 
 /// <summary>
-/// How the features' maps go with maps of labels, or of what else holds in some cells: Pearson's correlation over cells. Means and
-/// products of distances from them are merged in float64 (Chan, Golub and LeVeque 1983), so that a large mean costs no digits.
+/// Pearson's correlation between features and labels over grid cells. Moments are merged in float64 (Chan, Golub and LeVeque, The American
+/// Statistician 37, 1983), so that a large mean costs no precision.
 /// </summary>
 internal sealed class FeatureSelectivity : IDisposable
 {
@@ -21,14 +21,15 @@ internal sealed class FeatureSelectivity : IDisposable
         Tensor Zeros(params long[] shape) => zeros(shape, ScalarType.Float64, device).DetachFromDisposeScope();
     }
 
-    /// <param name="codes">Of [B, 16, 16, d].</param>
-    /// <param name="labels">Of each picture [labels, 16, 16], 0 or 1, as <see cref="SceneLabels.Of(ScenePicture)"/> gives them.</param>
+    /// <param name="codes">Codes of [B, 16, 16, d].</param>
+    /// <param name="labels">For each picture [labels, 16, 16] of 0 or 1, such as <see cref="SceneLabels.Of(ScenePicture)"/>.</param>
     public void Add(SparseCodes codes, IReadOnlyList<byte[]> labels)
     {
         using var scope = NewDisposeScope();
         var z = codes.ToDense().reshape(-1, codes.Features).to_type(ScalarType.Float64);
         var count = _labels.shape[0];
-        var l = stack(labels.Select(one => tensor(one, device: _labels.device).to_type(ScalarType.Float64).reshape(count, -1).t())).reshape(-1, count);
+        var l = stack(labels.Select(one => tensor(one, device: _labels.device).to_type(ScalarType.Float64).reshape(count, -1).t())).reshape(
+            -1, count);
         var (features, shares) = (z.mean([0L]), l.mean([0L]));
         var (steps, shareSteps) = (features - _features, shares - _labels);
         var (centred, total) = (z - features, _cells + z.shape[0]);
@@ -40,20 +41,21 @@ internal sealed class FeatureSelectivity : IDisposable
         _cells = total;
     }
 
-    /// <summary>The feature that goes best with each label.</summary>
+    /// <summary>For each label, the feature with the highest correlation.</summary>
     public IReadOnlyList<(int Feature, double Correlation)> Best() => Largest(Correlations().t().contiguous());
 
-    /// <summary>The label that goes best with each feature.</summary>
+    /// <summary>For each feature, the label with the highest correlation.</summary>
     public IReadOnlyList<(int Label, double Correlation)> BestLabels() => Largest(Correlations());
 
     private static (int, double)[] Largest(Tensor rows)
     {
         using var scope = NewDisposeScope();
         var (best, which) = rows.topk(1, 1);
-        return [.. which.cpu().data<long>().ToArray().Zip(best.cpu().data<double>().ToArray(), (index, correlation) => ((int)index, correlation))];
+        return [.. which.cpu().data<long>()
+            .ToArray().Zip(best.cpu().data<double>().ToArray(), (index, correlation) => ((int)index, correlation))];
     }
 
-    /// <summary>[features, labels].</summary>
+    // [features, labels]
     private Tensor Correlations()
     {
         using var scope = NewDisposeScope();
@@ -69,16 +71,19 @@ internal sealed class FeatureSelectivity : IDisposable
     }
 }
 
-/// <summary>Names of features after what the renderer drew where they are active.</summary>
+/// <summary>Names features after the labels that they correlate with.</summary>
 internal static class FeatureNames
 {
-    /// <param name="labels">By site and feature: the label it goes with best, and how well.</param>
+    /// <param name="labels">For each site and feature, the label with the highest correlation.</param>
     /// <param name="least">The least correlation that gives a name.</param>
-    public static IReadOnlyDictionary<string, IReadOnlyDictionary<string, string>> Of(IReadOnlyList<IReadOnlyList<(int Label, double Correlation)>> labels, double least) =>
+    /// <returns>Names by site and by number of the feature.</returns>
+    public static IReadOnlyDictionary<string, IReadOnlyDictionary<string, string>> Of(
+        IReadOnlyList<IReadOnlyList<(int Label, double Correlation)>> labels, double least) =>
         MiniModel.Sites.Zip(labels).ToDictionary(site => site.First.Code, site => (IReadOnlyDictionary<string, string>)site.Second.Index()
             .Where(feature => feature.Item.Correlation >= least)
-            .ToDictionary(feature => feature.Index.ToString(CultureInfo.InvariantCulture), feature => Plain(SceneLabels.Names[feature.Item.Label])));
+            .ToDictionary(feature => feature.Index.ToString(CultureInfo.InvariantCulture), feature =>
+                Plain(SceneLabels.Names[feature.Item.Label])));
 
-    // "color:red" is "something red"; of all others the part behind the group says it.
+    // "color:red" becomes "something red"; other labels lose their group.
     private static string Plain(string label) => label.Split(':') is ["color", var color] ? $"something {color}" : label.Split(':')[1];
 }

@@ -3,36 +3,41 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Evaluation;
 
-/// <summary>Measures a trained unbox-mini on captions and seeds it never saw. Equal options give equal figures.</summary>
+/// <summary>Measures a trained unbox-mini on captions and seeds that it was not trained on. Equal options give equal figures.</summary>
 public static class MiniEvaluation
 {
-    /// <summary>The names of what can be painted and taken out.</summary>
+    /// <summary>The names of the elements that can be painted and removed.</summary>
     public static IReadOnlyList<string> Elements { get; } = [.. SteeringElement.All.Select(element => element.Name)];
 
     /// <param name="model">The model folder.</param>
     /// <param name="autoencoders">The folder of its four autoencoders.</param>
-    /// <param name="device">Where it is computed; null: the CPU.</param>
+    /// <param name="device">cpu, cuda or cuda:N.</param>
     /// <exception cref="ArgumentException">An element of the options does not exist.</exception>
     /// <exception cref="SaeException">A site has no autoencoder.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static MiniEvaluationReport Run(string model, string autoencoders, MiniEvaluationOptions options,
-        IProgress<MiniEvaluationProgress>? progress = null, Device? device = null, CancellationToken cancellation = default)
+        IProgress<MiniEvaluationProgress>? progress = null, string device = "cpu", CancellationToken cancellation = default)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(options.Pictures, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(options.Scenes, 1);
         if (options.Elements?.FirstOrDefault(name => !Elements.Contains(name)) is { } unknown)
-            throw new ArgumentException($"there is no element '{unknown}'", nameof(options));
+            throw new ArgumentException($"There is no element '{unknown}'", nameof(options));
+        var place = OnDevice.Open(device);
         using var noGrad = no_grad();
-        using var loaded = new MiniModel(model, device);
-        using var saes = SaeSet.Load(autoencoders, device);
+        using var loaded = new MiniModel(model, place);
+        using var saes = SaeSet.Load(autoencoders, place);
         using var pictures = new PictureEvaluation(loaded, saes, options);
         pictures.Run(done => progress?.Report(new("pictures", done, options.Pictures)), cancellation);
         var figures = Steer(model, saes, options, pictures.BestFeatures, loaded.Device, progress, cancellation);
-        return new(options, pictures.Pictures, pictures.Obedience, pictures.Sites, figures) { Names = FeatureNames.Of(pictures.BestLabels, options.LeastNamed) };
+        return new(options, pictures.Pictures, pictures.Obedience, pictures.Sites, figures)
+        {
+            Names = FeatureNames.Of(pictures.BestLabels, options.LeastNamed),
+        };
     }
 
-    // Element by element, side by side: of so small a model one thread a run makes more of the cores than all threads on one.
-    private static SteeringFigures[] Steer(string folder, SaeSet saes, MiniEvaluationOptions options, IReadOnlyList<IReadOnlyList<(int Feature, double Correlation)>> best,
+    // Elements run in parallel, each on one thread: for a model this small that uses the cores better than several threads in one run.
+    private static SteeringFigures[] Steer(string folder, SaeSet saes, MiniEvaluationOptions options,
+        IReadOnlyList<IReadOnlyList<(int Feature, double Correlation)>> best,
         Device device, IProgress<MiniEvaluationProgress>? progress, CancellationToken cancellation)
     {
         var elements = SteeringElement.All.Where(element => options.Elements?.Contains(element.Name) ?? true).ToArray();
@@ -49,7 +54,9 @@ public static class MiniEvaluation
             var steering = new SteeringEvaluation(model, saes, options);
             for (var i = Interlocked.Increment(ref next); i < elements.Length; i = Interlocked.Increment(ref next))
             {
-                var features = MiniModel.Sites.Zip(best, (site, features) => (Site: site, features[elements[i].Label].Feature, features[elements[i].Label].Correlation))
+                var label = elements[i].Label;
+                var features = MiniModel.Sites.Zip(best, (site, features) =>
+                    (Site: site, features[label].Feature, features[label].Correlation))
                     .Where(feature => feature.Correlation >= options.LeastCorrelation).ToArray();
                 figures[i] = features.Length > 0 ? steering.Run(elements[i], features, cancellation) : [];
                 progress?.Report(new("steering", Interlocked.Increment(ref done), elements.Length));
@@ -60,66 +67,73 @@ public static class MiniEvaluation
     }
 }
 
-/// <summary>How much is evaluated, and how.</summary>
+/// <summary>What is evaluated.</summary>
 public sealed record MiniEvaluationOptions
 {
     public int Seed { get; init; } = 1;
 
-    /// <summary>Held-out captions and seeds.</summary>
+    /// <summary>Captions and seeds to evaluate, none of which were trained on.</summary>
     public int Pictures { get; init; } = 500;
 
-    /// <summary>Unrelated scenes for each painted element, and scenes it is taken out of.</summary>
+    /// <summary>Scenes in which each element is painted, and from which it is removed.</summary>
     public int Scenes { get; init; } = 100;
 
-    /// <summary>Elements that are painted and taken out, such as "snow"; null for all.</summary>
+    /// <summary>Elements to paint and remove, such as "snow"; null for all.</summary>
     public IReadOnlyList<string>? Elements { get; init; }
 
-    /// <summary>Of painting, in means of the feature.</summary>
+    /// <summary>Strength of painting, in units of the feature's mean.</summary>
     public double Strength { get; init; } = 8;
 
-    /// <summary>The least correlation with a label at which a feature counts as selective.</summary>
+    /// <summary>The least correlation with a label for a feature to be painted.</summary>
     public double LeastCorrelation { get; init; } = .4;
 
-    /// <summary>The least correlation with a label at which a feature has its name.</summary>
+    /// <summary>The least correlation with a label for a feature to get its name.</summary>
     public double LeastNamed { get; init; } = .25;
 }
 
-/// <summary>What unbox-mini can do, in figures.</summary>
-/// <param name="Pictures">How near its pictures are to the truth.</param>
-/// <param name="Obedience">By kind of attribute: time, ground, far, style, thing, color.</param>
+/// <summary>The figures of unbox-mini.</summary>
+/// <param name="Pictures">How close its pictures are to the truth.</param>
+/// <param name="Obedience">How well pictures follow their captions, for each attribute: time, ground, far, style, thing, color.</param>
 /// <param name="Sites">The autoencoder of each site.</param>
-/// <param name="Steering">Every element at every site where a feature is selective for it.</param>
+/// <param name="Steering">Each element at each site that has a feature for it.</param>
 public sealed record MiniEvaluationReport(MiniEvaluationOptions Options, PictureFigures Pictures, IReadOnlyList<ObedienceFigures> Obedience,
     IReadOnlyList<SiteFigures> Sites, IReadOnlyList<SteeringFigures> Steering)
 {
-    /// <summary>Names of features after the labels they go with: by site, by feature's number. The atlas command takes them.</summary>
-    public IReadOnlyDictionary<string, IReadOnlyDictionary<string, string>> Names { get; init; } = new Dictionary<string, IReadOnlyDictionary<string, string>>();
+    /// <summary>Names of features by site and by number of the feature, for the atlas.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyDictionary<string, string>> Names { get; init; } = new Dictionary<string,
+        IReadOnlyDictionary<string, string>>();
 }
 
-/// <param name="LatentError">Mean square error of latents of unit variance.</param>
-/// <param name="Psnr">Mean over pictures of the peak signal to noise against the rendered truth, in decibels.</param>
-/// <param name="AutoencoderPsnr">The same of truth through the autoencoder: the best there could be.</param>
+/// <summary>How close pictures are to the truth.</summary>
+/// <param name="LatentError">Mean squared error of the latents, which have unit variance.</param>
+/// <param name="Psnr">Peak signal-to-noise ratio against the rendered truth in decibels, mean over pictures.</param>
+/// <param name="AutoencoderPsnr">The same for the truth, encoded and decoded; an upper limit.</param>
 public sealed record PictureFigures(double LatentError, double Psnr, double AutoencoderPsnr);
 
-/// <param name="Asked">How often the probe was asked.</param>
-/// <param name="Obeyed">Share in which it finds in the model's picture what caption and noise call for.</param>
-/// <param name="ProbeOnTruth">Share in which it finds it in the true rendering, seen through the autoencoder.</param>
-/// <param name="ProbeOnOthers">Share in which it finds another answer, drawn at random, in the rendering of that.</param>
-/// <param name="Named">How often of these the caption named it; else it has its default.</param>
-/// <param name="NamedObeyed">As <paramref name="Obeyed"/>, of those; null where there are none.</param>
-public sealed record ObedienceFigures(string Attribute, int Asked, double Obeyed, double ProbeOnTruth, double ProbeOnOthers, int Named, double? NamedObeyed);
+/// <summary>How well pictures follow their captions in one attribute.</summary>
+/// <param name="Asked">Number of questions to the probe.</param>
+/// <param name="Obeyed">Share of questions in which it finds in the model's picture what caption and noise ask for.</param>
+/// <param name="ProbeOnTruth">Share in which it finds this in the true rendering, encoded and decoded.</param>
+/// <param name="ProbeOnOthers">Share in which it finds a random other answer in a rendering of that answer.</param>
+/// <param name="Named">Number of questions about something that the caption names; the others are about defaults.</param>
+/// <param name="NamedObeyed"><paramref name="Obeyed"/> for these; null without any.</param>
+public sealed record ObedienceFigures(string Attribute, int Asked, double Obeyed, double ProbeOnTruth, double ProbeOnOthers, int Named,
+    double? NamedObeyed);
 
+/// <summary>The quality of the autoencoder of a site.</summary>
 public sealed record SiteFigures(string Site, double ExplainedVariance, double ExplainedVariancePerChannel, double DeadShare);
 
-/// <param name="Correlation">Of the feature's map with the element's label.</param>
-/// <param name="Painted">Share in which the element appears where it was painted.</param>
-/// <param name="Before">The same before painting: what the probe takes for it by mistake.</param>
-/// <param name="PaintedOutside">Mean change of pixels outside the stroke, over that inside.</param>
-/// <param name="Present">Scenes in which the element was there to take out.</param>
-/// <param name="Removed">Share of those in which it is gone; null where there were none.</param>
-/// <param name="RemovedOutside">As <paramref name="PaintedOutside"/>, of taking out.</param>
-public sealed record SteeringFigures(string Element, string Site, int Feature, double Correlation, double Painted, double Before, double PaintedOutside,
+/// <summary>The effect of painting and removing an element with a feature.</summary>
+/// <param name="Correlation">Correlation of the feature with the element's label.</param>
+/// <param name="Painted">Share of scenes in which the element appears where it was painted.</param>
+/// <param name="Before">Share of scenes in which the probe mistakenly finds it before painting.</param>
+/// <param name="PaintedOutside">Mean change of pixels outside the stroke / mean change inside.</param>
+/// <param name="Present">Scenes in which the element could be removed.</param>
+/// <param name="Removed">Share of these in which it is gone; null without any.</param>
+/// <param name="RemovedOutside"><paramref name="PaintedOutside"/> for removal.</param>
+public sealed record SteeringFigures(string Element, string Site, int Feature, double Correlation, double Painted, double Before,
+    double PaintedOutside,
     int Present, double? Removed, double RemovedOutside);
 
-/// <summary>How far an evaluation is.</summary>
+/// <summary>The progress of an evaluation.</summary>
 public readonly record struct MiniEvaluationProgress(string Stage, int Done, int Total);

@@ -4,20 +4,21 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Evaluation;
 
-/// <summary>unbox-mini as anybody loads it, run in one step on batches of captioned scenes.</summary>
+/// <summary>A trained unbox-mini, which runs batches of captioned scenes in one step.</summary>
 internal sealed class MiniModel : IDisposable
 {
     private readonly SdxlPipeline _pipeline;
 
-    /// <exception cref="ModelException">The folder holds no model whose pictures are the renderer's.</exception>
+    /// <exception cref="ModelException">The folder does not hold an unbox-mini.</exception>
     public MiniModel(string folder, Device? device = null)
     {
         _pipeline = SdxlPipeline.Load(folder, new SdxlPipelineOptions { Device = device ?? CPU });
         PictureSize = _pipeline.UNet.Config.SampleSize * _pipeline.Autoencoder.PixelsPerCell;
-        if (_pipeline.UNet.Config is { SampleSize: 64, InChannels: LatentCode.Channels } && _pipeline.Autoencoder.PixelsPerCell == LatentCode.Patch)
+        if (_pipeline.UNet.Config is { SampleSize: 64, InChannels: LatentCode.Channels }
+            && _pipeline.Autoencoder.PixelsPerCell == LatentCode.Patch)
             return;
         _pipeline.Dispose();
-        throw new ModelException($"{folder}: holds no unbox-mini, whose latents are 4 x 64 x 64 of 4 pixels each.");
+        throw new ModelException($"{folder}: this is not an unbox-mini, which has latents of 4 x 64 x 64 and 4 pixels per cell.");
     }
 
     public static IReadOnlyList<HookSite> Sites => HookSite.Named;
@@ -28,7 +29,7 @@ internal sealed class MiniModel : IDisposable
 
     public IAutoencoder Autoencoder => _pipeline.Autoencoder;
 
-    /// <summary>Runs the scenes and holds the states before each site.</summary>
+    /// <summary>Runs scenes, and keeps the state at each site.</summary>
     public MiniRun Run(IReadOnlyList<CaptionedScene> scenes) => new(_pipeline.UNet, _pipeline.Begin(new ImageRequest
     {
         Prompts = [.. scenes.Select(scene => scene.Caption)], Seeds = [.. scenes.Select(scene => scene.Seed)],
@@ -38,14 +39,14 @@ internal sealed class MiniModel : IDisposable
     public void Dispose() => _pipeline.Dispose();
 }
 
-/// <summary>A batch that ran once, and can go on from any site with an edit there.</summary>
+/// <summary>A batch that ran without edits, and can resume at any site with an edit.</summary>
 internal sealed class MiniRun : IDisposable
 {
     private readonly UNet _unet;
     private readonly DenoisingRun _run;
     private UNetRun? _held;
 
-    /// <param name="run">Owned from now on.</param>
+    /// <param name="run">Disposed with this run.</param>
     public MiniRun(UNet unet, DenoisingRun run)
     {
         (_unet, _run) = (unet, run);
@@ -56,10 +57,10 @@ internal sealed class MiniRun : IDisposable
         }).DetachFromDisposeScope();
     }
 
-    /// <summary>Clean latents without any edit, [B, 4, 64, 64]; the run's own.</summary>
+    /// <summary>Clean latents without edits, [B, 4, 64, 64]. They are disposed with the run.</summary>
     public Tensor Latents { get; }
 
-    /// <summary>What a site adds to its input, channels last in float32: [B, 16, 16, d].</summary>
+    /// <summary>Output - input of a site, [B, 16, 16, d] in float32.</summary>
     public Tensor Difference(HookSite site)
     {
         using var scope = NewDisposeScope();
@@ -67,7 +68,7 @@ internal sealed class MiniRun : IDisposable
         return BlockEdit.Difference(state.Input, state.Output).contiguous().MoveToOuterDisposeScope();
     }
 
-    /// <summary>Clean latents with an edit at a site.</summary>
+    /// <summary>Clean latents with an edit, [B, 4, 64, 64].</summary>
     public Tensor Edited(HookSite site, BlockEdit edit)
     {
         using var hook = _unet.Hook(site, edit.Apply);
@@ -88,21 +89,21 @@ internal sealed class MiniRun : IDisposable
     }
 }
 
-/// <summary>A caption and a seed, as a user gives them, and the scene that they mean.</summary>
+/// <summary>A caption and a seed, and the scene that they describe.</summary>
 internal sealed record CaptionedScene(Scene Scene, string Caption, long Seed)
 {
     private static readonly long[] NoiseShape = [1, 4, 64, 64];
 
     public static CaptionedScene Draw(Random random, SceneMix mix) => Draw(random, SceneSampler.Draw(random, mix));
 
-    /// <summary>A caption of the given facts, and a seed.</summary>
+    /// <summary>Draws a caption of the given facts, and a seed.</summary>
     public static CaptionedScene Draw(Random random, SceneFacts facts)
     {
         var seed = random.Next();
         return new(SceneOf(facts, seed), CaptionGrammar.Compose(facts, random), seed);
     }
 
-    /// <summary>What a seed makes of facts.</summary>
+    /// <summary>The scene that a seed makes of facts.</summary>
     public static Scene SceneOf(SceneFacts facts, long seed)
     {
         using var generator = Noise.CreateGenerator(seed);

@@ -3,41 +3,54 @@ using SaeUnbox.Mini.Scenes;
 
 namespace SaeUnbox.Mini.Evaluation;
 
-/// <summary>What is worth trying on unbox-mini, by what was measured: prompts, and features that do what they say where they are painted.</summary>
+/// <summary>Suggests what to try on unbox-mini: prompts, and features that worked in an evaluation.</summary>
 public static class MiniSuggestions
 {
     private const double LeastSuccess = .5, LeastGain = .3, Strength = 8;
-    // A seed whose noise leaves room for a few things of each kind.
+    // The noise of this seed has room for several things of each kind.
     private const int Side = 256, Grid = CellMask.Side, Seed = 10;
 
-    /// <summary>Prompts, and the facts that they say.</summary>
+    /// <summary>Prompts, and the facts that they describe.</summary>
     internal static IReadOnlyList<(string Text, SceneFacts Facts)> Prompts { get; } =
     [
-        ("a red house and a pine tree in a meadow, mountains behind", new() { Far = SceneFar.Mountains, Things = [new(ThingKind.House, ThingColor.Red), new(ThingKind.Pine)] }),
-        ("boats at sea at sunset, clouds", new() { Ground = SceneGround.Sea, Time = SceneTime.Sunset, Things = [new(ThingKind.Boat)], Plural = true, SkyThings = [new(ThingKind.Cloud)] }),
-        ("snowmen on snow at night, a city behind", new() { Ground = SceneGround.Snow, Time = SceneTime.Night, Far = SceneFar.City, Things = [new(ThingKind.Snowman)], Plural = true }),
-        ("palm trees on the beach, hills behind, a clear sky", new() { Ground = SceneGround.Sand, Things = [new(ThingKind.Palm)], Plural = true, SkyThings = [] }),
-        ("red mushrooms in a meadow at dawn, a forest behind", new() { Time = SceneTime.Dawn, Far = SceneFar.Forest, Things = [new(ThingKind.Mushroom, ThingColor.Red)], Plural = true }),
+        ("a red house and a pine tree in a meadow, mountains behind", new()
+            { Far = SceneFar.Mountains, Things = [new(ThingKind.House, ThingColor.Red), new(ThingKind.Pine)] }),
+        ("boats at sea at sunset, clouds", new()
+            { Ground = SceneGround.Sea, Time = SceneTime.Sunset, Things = [new(ThingKind.Boat)], Plural = true,
+                SkyThings = [new(ThingKind.Cloud)] }),
+        ("snowmen on snow at night, a city behind", new()
+            { Ground = SceneGround.Snow, Time = SceneTime.Night, Far = SceneFar.City, Things = [new(ThingKind.Snowman)], Plural = true }),
+        ("palm trees on the beach, hills behind, a clear sky",
+            new() { Ground = SceneGround.Sand, Things = [new(ThingKind.Palm)], Plural = true, SkyThings = [] }),
+        ("red mushrooms in a meadow at dawn, a forest behind", new()
+            { Time = SceneTime.Dawn, Far = SceneFar.Forest, Things = [new(ThingKind.Mushroom, ThingColor.Red)], Plural = true }),
     ];
 
-    /// <summary>A JSON array of titles and recipes, the best first.</summary>
+    /// <returns>A JSON array of objects with title and recipe, the best first.</returns>
     public static string Of(MiniEvaluationReport report)
     {
         var best = report.Steering.Where(one => one.Painted >= LeastSuccess && one.Painted - one.Before >= LeastGain)
-            .GroupBy(one => one.Element).Select(group => group.MaxBy(one => one.Painted - one.PaintedOutside)!).OrderByDescending(one => one.Painted);
+            .GroupBy(one => one.Element).Select(group => group.MaxBy(one => one.Painted - one.PaintedOutside)!)
+                .OrderByDescending(one => one.Painted);
         var entries = new JsonArray([Entry(Prompts[0].Text, Recipe(Prompts[0].Text))]);
         foreach (var (i, one) in best.Index())
-            entries.Add(Entry($"Paint {one.Element}", Recipe(Unrelated(one.Element, i)) with { Edits = [new FeatureEdit(HookSite.Parse(one.Site), one.Feature, Strength) { Mask = Region(one.Element) }] }));
+        {
+            var edit = new FeatureEdit(HookSite.Parse(one.Site), one.Feature, Strength) { Mask = Region(one.Element) };
+            entries.Add(Entry($"Paint {one.Element}", Recipe(Unrelated(one.Element, i)) with { Edits = [edit] }));
+        }
         foreach (var (text, _) in Prompts.Skip(1))
             entries.Add(Entry(text, Recipe(text)));
-        return entries.ToJsonString(new() { WriteIndented = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+        return entries.ToJsonString(
+            new() { WriteIndented = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
     }
 
-    private static JsonObject Entry(string title, Recipe recipe) => new() { ["title"] = title, ["recipe"] = JsonNode.Parse(recipe.ToJson()) };
+    private static JsonObject Entry(string title, Recipe recipe) =>
+        new() { ["title"] = title, ["recipe"] = JsonNode.Parse(recipe.ToJson()) };
 
-    private static Recipe Recipe(string prompt) => new() { Model = "unbox-mini", Prompt = prompt, Seed = Seed, Width = Side, Height = Side };
+    private static Recipe Recipe(string prompt) =>
+        new() { Model = "unbox-mini", Prompt = prompt, Seed = Seed, Width = Side, Height = Side };
 
-    // Each in its turn, so that one page shows all of them; what is there already would not be seen to come.
+    // Prompts take turns, so that a page shows all of them. Painting would have no visible effect if the element is already there.
     internal static string Unrelated(string name, int start)
     {
         var (element, scenes) = (Element(name), Prompts.Select(prompt => CaptionedScene.SceneOf(prompt.Facts, Seed)).ToArray());
@@ -46,7 +59,7 @@ public static class MiniSuggestions
 
     private static SteeringElement Element(string name) => SteeringElement.All.First(one => one.Name == name);
 
-    // Where the element would be: things in a slot of the layout, backdrops in their part.
+    // Where the element belongs: things in a slot of the layout, backdrops in their part of the picture.
     private static BrushMask Region(string element)
     {
         var kind = Element(element);

@@ -4,12 +4,14 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Evaluation;
 
-/// <summary>Held-out pictures: how near to the truth, how obedient, and what the autoencoders make of them.</summary>
+/// <summary>Evaluates pictures: how close to the truth they are, how well they follow captions, and how autoencoders reconstruct
+/// them.</summary>
 internal sealed class PictureEvaluation(MiniModel model, SaeSet saes, MiniEvaluationOptions options) : IDisposable
 {
     private const int Purpose = 20, Batch = 8, MostThings = 3;
     private readonly ActivationStatistics[] _statistics = [.. MiniModel.Sites.Select(site => new ActivationStatistics(saes[site]))];
-    private readonly FeatureSelectivity[] _selectivity = [.. MiniModel.Sites.Select(site => new FeatureSelectivity(saes[site].Features, SceneLabels.Count, model.Device))];
+    private readonly FeatureSelectivity[] _selectivity =
+        [.. MiniModel.Sites.Select(site => new FeatureSelectivity(saes[site].Features, SceneLabels.Count, model.Device))];
     private readonly List<(string Attribute, bool IsNamed, bool Obeyed, bool OnTruth, bool OnOther)> _answers = [];
     private readonly List<double> _errors = [], _psnr = [], _ceiling = [];
 
@@ -19,19 +21,21 @@ internal sealed class PictureEvaluation(MiniModel model, SaeSet saes, MiniEvalua
     [
         .. _answers.GroupBy(answer => answer.Attribute).Select(group => new ObedienceFigures(group.Key, group.Count(),
             Share(group, answer => answer.Obeyed), Share(group, answer => answer.OnTruth), Share(group, answer => answer.OnOther),
-            group.Count(answer => answer.IsNamed), group.Any(answer => answer.IsNamed) ? Share(group.Where(answer => answer.IsNamed), answer => answer.Obeyed) : null)),
+            group.Count(answer => answer.IsNamed), group.Any(answer => answer.IsNamed)
+                ? Share(group.Where(answer => answer.IsNamed), answer => answer.Obeyed) : null)),
     ];
 
     public IReadOnlyList<SiteFigures> Sites => [.. MiniModel.Sites.Zip(_statistics, (site, statistics) =>
     {
         var report = statistics.Report();
-        return new SiteFigures(site.Code, report.ExplainedVariancePooled, report.ExplainedVariancePerChannel, (double)report.Dead / saes[site].Features);
+        return new SiteFigures(site.Code, report.ExplainedVariancePooled, report.ExplainedVariancePerChannel,
+            (double)report.Dead / saes[site].Features);
     })];
 
-    /// <summary>By site, then by label.</summary>
+    /// <summary>For each site and label, the feature with the highest correlation.</summary>
     public IReadOnlyList<IReadOnlyList<(int Feature, double Correlation)>> BestFeatures => [.. _selectivity.Select(site => site.Best())];
 
-    /// <summary>By site, then by feature.</summary>
+    /// <summary>For each site and feature, the label with the highest correlation.</summary>
     public IReadOnlyList<IReadOnlyList<(int Label, double Correlation)>> BestLabels => [.. _selectivity.Select(site => site.BestLabels())];
 
     public void Run(Action<int> progress, CancellationToken cancellation)
@@ -53,13 +57,16 @@ internal sealed class PictureEvaluation(MiniModel model, SaeSet saes, MiniEvalua
     private void Evaluate(int first, int count)
     {
         using var scope = NewDisposeScope();
-        CaptionedScene[] scenes = [.. Enumerable.Range(first, count).Select(i => CaptionedScene.Draw(RandomAt.Place(options.Seed, Purpose, i), new SceneMix()))];
+        var mix = new SceneMix();
+        var numbers = Enumerable.Range(first, count);
+        CaptionedScene[] scenes = [.. numbers.Select(i => CaptionedScene.Draw(RandomAt.Place(options.Seed, Purpose, i), mix))];
         ScenePicture[] truths = [.. scenes.Select(scene => SceneRenderer.Render(scene.Scene, model.PictureSize))];
         using var run = model.Run(scenes);
         var truth = PictureBytes.ToTensor(truths, model.Device);
         var latents = model.Autoencoder.Encode(truth);
         var (drawn, seen) = (model.Autoencoder.Decode(run.Latents), model.Autoencoder.Decode(latents));
-        _errors.AddRange((run.Latents.to_type(ScalarType.Float32) - latents.to_type(ScalarType.Float32)).Square().mean([1L, 2, 3]).cpu().data<float>().ToArray().Select(error => (double)error));
+        var errors = (run.Latents.to_type(ScalarType.Float32) - latents.to_type(ScalarType.Float32)).Square().mean([1L, 2, 3]);
+        _errors.AddRange(errors.cpu().data<float>().ToArray().Select(error => (double)error));
         _psnr.AddRange(PictureBytes.Psnr(drawn, truth));
         _ceiling.AddRange(PictureBytes.Psnr(seen, truth));
         Ask(first, scenes, PictureBytes.ForProbe(drawn), PictureBytes.ForProbe(seen));
@@ -78,7 +85,7 @@ internal sealed class PictureEvaluation(MiniModel model, SaeSet saes, MiniEvalua
     {
         var asked = scenes.Index().SelectMany(scene => Questions(scene.Item, RandomAt.Place(options.Seed, Purpose + 1, first + scene.Index))
             .Select(question => (Picture: scene.Index, Question: question))).ToArray();
-        // Another answer to each question, drawn as it would be: a probe that always said the right one must fail here.
+        // Renders another answer to each question. A probe that ignored the picture would fail here.
         var others = asked.Select((entry, i) =>
         {
             var wrong = entry.Question.Answers.Where(answer => answer.Name != entry.Question.Right).ToArray();
@@ -87,7 +94,8 @@ internal sealed class PictureEvaluation(MiniModel model, SaeSet saes, MiniEvalua
         var pictures = others.Chunk(Batch).SelectMany(chunk =>
         {
             using var scope = NewDisposeScope();
-            var rendered = PictureBytes.ToTensor([.. chunk.Select(other => SceneRenderer.Render(other.Scene, model.PictureSize))], model.Device);
+            var rendered = PictureBytes.ToTensor([.. chunk.Select(other => SceneRenderer.Render(other.Scene, model.PictureSize))],
+                model.Device);
             return PictureBytes.ForProbe(model.Autoencoder.Decode(model.Autoencoder.Encode(rendered)));
         }).ToArray();
         var answers = new (string, bool, bool, bool, bool)[asked.Length];
@@ -95,13 +103,15 @@ internal sealed class PictureEvaluation(MiniModel model, SaeSet saes, MiniEvalua
         {
             var (picture, question) = asked[i];
             var probe = new SceneProbe(question.Answers, SceneQuestions.Everywhere);
-            answers[i] = (question.Attribute, question.IsNamed, probe.Ask(drawn[picture]) == question.Right, probe.Ask(seen[picture]) == question.Right,
+            answers[i] = (question.Attribute, question.IsNamed, probe.Ask(drawn[picture]) == question.Right,
+                probe.Ask(seen[picture]) == question.Right,
                 probe.Ask(pictures[i]) == others[i].Name);
         });
         _answers.AddRange(answers);
     }
 
-    private static IEnumerable<(string Attribute, bool IsNamed, string Right, IReadOnlyList<ProbeAnswer> Answers)> Questions(CaptionedScene captioned, Random random)
+    private static IEnumerable<(string Attribute, bool IsNamed, string Right,
+        IReadOnlyList<ProbeAnswer> Answers)> Questions(CaptionedScene captioned, Random random)
     {
         var scene = captioned.Scene;
         var facts = scene.Facts;
@@ -125,10 +135,10 @@ internal sealed class PictureEvaluation(MiniModel model, SaeSet saes, MiniEvalua
     private static double Share<T>(IEnumerable<T> items, Func<T, bool> holds) => items.Average(item => holds(item) ? 1.0 : 0);
 }
 
-/// <summary>Pictures between renderer, autoencoder and probe.</summary>
+/// <summary>Converts pictures between renderer, autoencoder and probe.</summary>
 internal static class PictureBytes
 {
-    /// <summary>Renderings as the autoencoder takes them: [B, 3, side, side], -1 to 1.</summary>
+    /// <summary>Renderings as [B, 3, side, side], -1 to 1.</summary>
     public static Tensor ToTensor(IReadOnlyList<ScenePicture> pictures, Device device)
     {
         using var scope = NewDisposeScope();
@@ -137,7 +147,7 @@ internal static class PictureBytes
         return bytes.to_type(ScalarType.Float32).Over(127.5).Minus(1).permute(0, 3, 1, 2).contiguous().MoveToOuterDisposeScope();
     }
 
-    /// <summary>Decoded pictures [B, 3, side, side] of -1 to 1 as the probe takes them, each [row, column, colour].</summary>
+    /// <summary>Decoded pictures [B, 3, side, side], -1 to 1, as bytes [row, column, colour] of the size of the probe.</summary>
     public static byte[][] ForProbe(Tensor decoded)
     {
         using var scope = NewDisposeScope();
@@ -147,7 +157,7 @@ internal static class PictureBytes
         return [.. Enumerable.Range(0, (int)bytes.shape[0]).Select(i => bytes[i].contiguous().bytes.ToArray())];
     }
 
-    /// <summary>Peak signal to noise of each picture, in decibels; both [B, 3, side, side], -1 to 1.</summary>
+    /// <summary>The peak signal-to-noise ratio of each picture in decibels. Both are [B, 3, side, side], -1 to 1.</summary>
     public static double[] Psnr(Tensor decoded, Tensor truth)
     {
         using var scope = NewDisposeScope();

@@ -2,38 +2,28 @@ using SaeUnbox.Mini.Scenes;
 
 namespace SaeUnbox.Mini.Evaluation;
 
-/// <summary>A possible answer, and a scene that would be it. Several scenes may stand for one answer.</summary>
+/// <summary>A possible answer, and a scene that shows it. Several scenes may have the same answer.</summary>
 internal sealed record ProbeAnswer(string Name, Scene Scene);
 
 /// <summary>
-/// Tells which of several scenes a picture shows, in some cells: the one whose rendering is nearest by squares of differences. Where
-/// all renderings agree a difference counts for all of them alike, so only what is in question decides.
+/// Finds which of several scenes a picture shows in some cells: the one whose rendering has the smallest squared distance. Where all
+/// renderings agree, a difference counts for all of them, so that only the parts in question decide.
 /// </summary>
-internal sealed class SceneProbe
+internal sealed class SceneProbe(IReadOnlyList<ProbeAnswer> answers, CellMask cells)
 {
-    /// <summary>Side in pixels of what is compared.</summary>
+    /// <summary>Side of the compared pictures in pixels.</summary>
     public const int Size = 128;
 
-    private readonly IReadOnlyList<ProbeAnswer> _answers;
-    private readonly byte[][] _pictures;
-    private readonly CellMask _cells;
+    private readonly byte[][] _pictures = [.. answers.Select(answer => SceneRenderer.Render(answer.Scene, Size).Rgb)];
 
-    public SceneProbe(IReadOnlyList<ProbeAnswer> answers, CellMask cells)
-    {
-        (_answers, _cells) = (answers, cells);
-        _pictures = [.. answers.Select(answer => SceneRenderer.Render(answer.Scene, Size).Rgb)];
-    }
-
-    public IReadOnlyList<ProbeAnswer> Answers => _answers;
-
-    /// <summary>The answer for a picture, [row, column, colour] of <see cref="Size"/>.</summary>
+    /// <summary>The name of the answer for a picture [row, column, colour] of side <see cref="Size"/>.</summary>
     public string Ask(ReadOnlySpan<byte> picture)
     {
         var (nearest, least) = (0, long.MaxValue);
         for (var i = 0; i < _pictures.Length; i++)
             if (Distance(picture, _pictures[i]) is var distance && distance < least)
                 (nearest, least) = (i, distance);
-        return _answers[nearest].Name;
+        return answers[nearest].Name;
     }
 
     private long Distance(ReadOnlySpan<byte> picture, ReadOnlySpan<byte> rendering)
@@ -43,7 +33,7 @@ internal sealed class SceneProbe
         for (var row = 0; row < Size; row++)
             for (var column = 0; column < CellMask.Side; column++)
             {
-                if (!_cells[row * CellMask.Side / Size, column])
+                if (!cells[row * CellMask.Side / Size, column])
                     continue;
                 var start = row * Size * 3 + column * run;
                 for (var i = start; i < start + run; i++)
@@ -53,15 +43,16 @@ internal sealed class SceneProbe
     }
 }
 
-/// <summary>What can be asked of a picture, as the scenes between which the probe decides.</summary>
+/// <summary>Questions about a picture, as the scenes between which the probe decides.</summary>
 internal static class SceneQuestions
 {
-    /// <summary>The answer that a place is empty, or that nothing was painted.</summary>
+    /// <summary>The answer for an empty place.</summary>
     public const string Nothing = "nothing";
 
     public static CellMask Everywhere { get; } = CellMask.Box(0, 0, CellMask.Side, CellMask.Side);
 
-    /// <summary>The scene under each time, ground, far layer or style: those of one group of <see cref="SceneLabels"/>.</summary>
+    /// <summary>The scene with each time, ground, far layer or style.</summary>
+    /// <param name="group">"time", "ground", "far" or "style".</param>
     public static IReadOnlyList<ProbeAnswer> Backdrops(Scene scene, string group)
     {
         var all = group switch
@@ -77,7 +68,7 @@ internal static class SceneQuestions
             Enum.GetValues<T>().Select(value => new ProbeAnswer(Names.Of(value), scene with { Facts = facts(value) }));
     }
 
-    /// <summary>Every kind in every colour at a slot, and nothing.</summary>
+    /// <summary>Each kind of thing in each colour at a slot, and nothing.</summary>
     public static IReadOnlyList<ProbeAnswer> Things(Scene scene, SceneSlot slot)
     {
         var empty = scene with { Emptied = [.. scene.Emptied, slot] };
@@ -89,7 +80,7 @@ internal static class SceneQuestions
         ];
     }
 
-    /// <summary>One kind in every colour at a slot.</summary>
+    /// <summary>A kind of thing in each colour at a slot.</summary>
     public static IReadOnlyList<ProbeAnswer> Colors(Scene scene, SceneSlot slot, ThingKind kind) =>
     [
         .. Enum.GetValues<ThingColor>().Select(color => new ProbeAnswer(Names.Of(color),

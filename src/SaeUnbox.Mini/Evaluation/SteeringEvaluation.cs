@@ -4,14 +4,16 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Evaluation;
 
-/// <summary>Paints features where their element is not, and takes them out where it is; the probe says what then is there.</summary>
+/// <summary>Paints features into scenes without their element, and removes them from scenes with it. The probe says what is there
+/// then.</summary>
 internal sealed class SteeringEvaluation(MiniModel model, SaeSet saes, MiniEvaluationOptions options)
 {
     private const int PaintPurpose = 24, RemovePurpose = 25, Batch = 10;
     private const double Removal = -1;
 
-    /// <param name="features">The feature of this element at each site, where one is selective.</param>
-    public IReadOnlyList<SteeringFigures> Run(SteeringElement element, IReadOnlyList<(HookSite Site, int Feature, double Correlation)> features,
+    /// <param name="features">The feature for this element at each site that has one.</param>
+    public IReadOnlyList<SteeringFigures> Run(SteeringElement element,
+        IReadOnlyList<(HookSite Site, int Feature, double Correlation)> features,
         CancellationToken cancellation)
     {
         var painted = features.Select(_ => new Tally()).ToArray();
@@ -19,10 +21,10 @@ internal sealed class SteeringEvaluation(MiniModel model, SaeSet saes, MiniEvalu
         foreach (var numbers in Enumerable.Range(0, options.Scenes).Chunk(Batch))
         {
             cancellation.ThrowIfCancellationRequested();
-            Edit([.. numbers.Select(i => SteeringScene.Unrelated(RandomAt.Place(options.Seed, PaintPurpose, element.Label, i), element))], element, features, painted,
-                (sae, feature, mask) => Edits.Add(sae, feature, options.Strength, mask));
-            Edit([.. numbers.Select(i => SteeringScene.With(RandomAt.Place(options.Seed, RemovePurpose, element.Label, i), element)).OfType<SteeringScene>()],
-                element, features, removed, (sae, feature, mask) => Edits.Scale(sae, feature, Removal, mask));
+            SteeringScene[] without = [.. numbers.Select(i => SteeringScene.Unrelated(Random(PaintPurpose, i), element))];
+            Edit(without, element, features, painted, (sae, feature, mask) => Edits.Add(sae, feature, options.Strength, mask));
+            SteeringScene[] with = [.. numbers.Select(i => SteeringScene.With(Random(RemovePurpose, i), element)).OfType<SteeringScene>()];
+            Edit(with, element, features, removed, (sae, feature, mask) => Edits.Scale(sae, feature, Removal, mask));
         }
         return
         [
@@ -30,9 +32,12 @@ internal sealed class SteeringEvaluation(MiniModel model, SaeSet saes, MiniEvalu
                 (double)painted[i].After / painted[i].Scenes, (double)painted[i].Before / painted[i].Scenes, painted[i].Outside,
                 removed[i].Before, removed[i].Before == 0 ? null : (double)removed[i].Lost / removed[i].Before, removed[i].Outside)),
         ];
+
+        Random Random(int purpose, int number) => RandomAt.Place(options.Seed, purpose, element.Label, number);
     }
 
-    private void Edit(IReadOnlyList<SteeringScene> scenes, SteeringElement element, IReadOnlyList<(HookSite Site, int Feature, double Correlation)> features,
+    private void Edit(IReadOnlyList<SteeringScene> scenes, SteeringElement element,
+        IReadOnlyList<(HookSite Site, int Feature, double Correlation)> features,
         Tally[] tallies, Func<IFeatureDictionary, int, Tensor, BlockEdit> make)
     {
         if (scenes.Count == 0)
@@ -55,10 +60,11 @@ internal sealed class SteeringEvaluation(MiniModel model, SaeSet saes, MiniEvalu
                 (change * inside.SubtractedFrom(1)).sum().item<float>() / inside.SubtractedFrom(1).sum().item<float>());
         }
 
-        bool[] Holds(Tensor decoded) => [.. PictureBytes.ForProbe(decoded).Zip(probes, (picture, probe) => probe.Ask(picture) == element.Name)];
+        bool[] Holds(Tensor decoded) =>
+            [.. PictureBytes.ForProbe(decoded).Zip(probes, (picture, probe) => probe.Ask(picture) == element.Name)];
     }
 
-    /// <summary>An edit where each picture of the batch has cells of its own, [B, 1, h, w].</summary>
+    /// <summary>Restricts an edit to cells, which differ between the pictures of the batch: [B, 1, h, w].</summary>
     private sealed class MaskedEdit(BlockEdit edit, Tensor cells) : BlockEdit
     {
         public override Tensor Apply(Tensor input, Tensor output)
@@ -80,10 +86,10 @@ internal sealed class SteeringEvaluation(MiniModel model, SaeSet saes, MiniEvalu
 
         public int After { get; private set; }
 
-        /// <summary>There before, and not after.</summary>
+        /// <summary>Present before, but not after.</summary>
         public int Lost { get; private set; }
 
-        /// <summary>Mean change outside the cells over that inside.</summary>
+        /// <summary>Mean change outside the cells / mean change inside.</summary>
         public double Outside => _inside > 0 ? _outside / _inside : 0;
 
         public void Add(bool[] before, bool[] after, double inside, double outside)
@@ -98,35 +104,35 @@ internal sealed class SteeringEvaluation(MiniModel model, SaeSet saes, MiniEvalu
     }
 }
 
-/// <summary>An element of scenes that can be painted and asked for: a kind of thing, a ground, a far layer, a time or a style.</summary>
-/// <param name="Label">Its label.</param>
+/// <summary>An element that can be painted and recognised: a kind of thing, a ground, a far layer, a time or a style.</summary>
+/// <param name="Label">Number of its label.</param>
 /// <param name="Group">"thing", "ground", "far", "time" or "style".</param>
-/// <param name="Name">As the probe answers.</param>
+/// <param name="Name">The answer of the probe.</param>
 internal sealed record SteeringElement(int Label, string Group, string Name)
 {
-    /// <summary>Every label but colours, which are nothing without a thing.</summary>
+    /// <summary>All labels except colours, which need a thing.</summary>
     public static IReadOnlyList<SteeringElement> All { get; } =
     [
         .. SceneLabels.Names.Index().Select(label => (label.Index, Parts: label.Item.Split(':')))
             .Where(label => label.Parts[0] != "color").Select(label => new SteeringElement(label.Index, label.Parts[0], label.Parts[1])),
     ];
 
-    /// <summary>The kind, where it is a thing.</summary>
+    /// <summary>The kind of thing; null for other elements.</summary>
     public ThingKind? Kind => Group == "thing" ? Enum.Parse<ThingKind>(Name, ignoreCase: true) : null;
 
-    /// <summary>Whether a scene shows it already.</summary>
+    /// <summary>Whether a scene shows the element.</summary>
     public bool IsIn(Scene scene) => Kind is { } kind ? scene.Things().Any(thing => thing.Kind == kind) : SetIn(scene.Facts) == scene.Facts;
 
     /// <summary>Facts with this ground, far layer, time or style.</summary>
     public SceneFacts SetIn(SceneFacts facts) => SceneElement.All.Single(one => one.Thing is null && one.Labels[0] == Label).Apply(facts);
 }
 
-/// <summary>A captioned scene, the cells that are painted in it, and the answers among which the probe chooses there.</summary>
+/// <summary>A captioned scene, the cells to paint, and the answers from which the probe chooses there.</summary>
 internal sealed record SteeringScene(CaptionedScene Captioned, CellMask Cells, IReadOnlyList<ProbeAnswer> Answers)
 {
     private const int Box = 4, Side = CellMask.Side;
 
-    /// <summary>A scene without the element, and a box of 4x4 cells where it could be.</summary>
+    /// <summary>A scene without the element, and a box of 4 x 4 cells where it could be.</summary>
     public static SteeringScene Unrelated(Random random, SteeringElement element)
     {
         SceneFacts facts;
@@ -140,7 +146,7 @@ internal sealed record SteeringScene(CaptionedScene Captioned, CellMask Cells, I
         return InBox(random, captioned, element);
     }
 
-    /// <summary>A scene with the element, and cells where it is; null where the noise left no room for it.</summary>
+    /// <summary>A scene with the element, and the cells where it is; null if the noise leaves no room for it.</summary>
     public static SteeringScene? With(Random random, SteeringElement element)
     {
         var facts = SceneSampler.Draw(random, new SceneMix());
@@ -170,13 +176,14 @@ internal sealed record SteeringScene(CaptionedScene Captioned, CellMask Cells, I
         return new(captioned, CellMask.Box(top, left, Box, Box), SceneQuestions.Backdrops(captioned.Scene, element.Group));
     }
 
-    // 4x4 cells where a thing can stand, whatever stands there before.
+    // 4 x 4 cells at a slot, which may already hold another thing.
     private static SteeringScene InSlot(Random random, CaptionedScene captioned, ThingKind kind)
     {
         var slot = new SceneSlot(random.Next(2) + (kind.IsOfSky() ? 0 : 2), random.Next(4));
         var (top, left, height, width) = CellsOf(SceneLayout.Place(new(kind), captioned.Scene.Noise, slot));
         var (row, column) = (slot.IsOfSky ? top + (height - Box) / 2 : top + height - Box, left + (width - Box) / 2);
-        return new(captioned, CellMask.Box(Math.Clamp(row, 0, Side - Box), Math.Clamp(column, 0, Side - Box), Box, Box), SceneQuestions.Things(captioned.Scene, slot));
+        return new(captioned, CellMask.Box(Math.Clamp(row, 0, Side - Box), Math.Clamp(column, 0, Side - Box), Box, Box),
+            SceneQuestions.Things(captioned.Scene, slot));
     }
 
     private static (int Top, int Left, int Height, int Width) CellsOf(PlacedThing thing)

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Training;
 
-/// <summary>The folder of a training run: states to resume from, sheets of samples, and the model in diffusers' layout.</summary>
+/// <summary>The folder of a training: states to resume from, sheets of samples, and the model.</summary>
 internal sealed class MiniFolder
 {
     private readonly string _root;
@@ -21,40 +21,41 @@ internal sealed class MiniFolder
             Directory.CreateDirectory(Path.Combine(root, part));
     }
 
-    /// <summary>What SdxlPipeline.Load opens.</summary>
+    /// <summary>The model in the layout of diffusers.</summary>
     public string Model => Path.Combine(_root, "model");
 
-    /// <summary>What <c>--saes</c> takes.</summary>
+    /// <summary>The sparse autoencoders in the published layout.</summary>
     public string Autoencoders => Path.Combine(_root, "saes");
 
     public string Figures => Path.Combine(_root, MiniFiles.Figures);
 
     public string Atlas => Path.Combine(_root, MiniFiles.Atlas);
 
-    /// <summary>The label heads of training, which a further training goes on from.</summary>
+    /// <summary>The label heads, from which another training can continue.</summary>
     public string Heads => Path.Combine(_root, "heads.safetensors");
 
-    /// <summary>The model that training began with; null where it begins with random weights.</summary>
+    /// <summary>The model that the training started from; null if it started with random weights.</summary>
     public MiniFolder? Start => Directory.Exists(StartPath) ? new MiniFolder(StartPath, false) : null;
 
-    // Where the copied model was.
+    // Stores the path of the original.
     private string Origin => Path.Combine(StartPath, "origin");
 
     private string StartPath => Path.Combine(_root, "states", "start");
 
-    /// <summary>What the sites did in drawn pictures.</summary>
+    /// <summary>Activations to train the autoencoders on.</summary>
     public string Activations => Path.Combine(_root, "states", "activations");
 
-    /// <summary>States and logs of the autoencoders' training.</summary>
+    /// <summary>States and logs of training the autoencoders.</summary>
     public string AutoencoderStates => Path.Combine(_root, "states", "autoencoders");
 
     public string State(string stage) => Path.Combine(_root, "states", stage + ".safetensors");
 
     public string Sheet(string stage, int step) => Path.Combine(_root, "samples", $"{stage}-{step:d6}.png");
 
-    /// <summary>Keeps a copy of the model to begin with, so that a stopped run goes on the same whatever becomes of the original.</summary>
-    /// <param name="from">A folder of such a run, or of the model that ships: with model and saes.</param>
-    /// <exception cref="CheckpointException">The folder holds no model and autoencoders, or the run began with another or with random weights.</exception>
+    /// <summary>Copies the model to start from, so that the run can continue even if the original changes.</summary>
+    /// <param name="from">A folder with model and saes, of a training or of the built-in model.</param>
+    /// <exception cref="CheckpointException">The folder lacks one of them, or the run started from another model or random
+    /// weights.</exception>
     public void TakeStart(string from)
     {
         var source = OpenStart(from);
@@ -62,11 +63,13 @@ internal sealed class MiniFolder
         {
             var origin = File.Exists(Origin) ? File.ReadAllText(Origin) : "another folder";
             if (origin != Path.GetFullPath(from))
-                throw new CheckpointException($"The training in '{_root}' began with the model in {origin}, not in '{from}'; leave --from out to go on, or give another folder.");
+                throw new CheckpointException($"The training in '{_root}' started from the model in {origin}, not in '{from}'; "
+                    + "leave --from out to continue, or choose another folder.");
             return;
         }
         if (Directory.EnumerateFiles(Path.Combine(_root, "states"), "*.safetensors").Any())
-            throw new CheckpointException($"The training in '{_root}' has begun with random weights; to go on from '{from}', give another folder.");
+            throw new CheckpointException(
+                $"The training in '{_root}' started with random weights; to start from '{from}', choose another folder.");
         var aside = StartPath + ".part";
         if (Directory.Exists(aside))
             Directory.Delete(aside, true);
@@ -82,18 +85,20 @@ internal sealed class MiniFolder
         static IEnumerable<string> Files(string folder) => Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories);
     }
 
-    /// <exception cref="CheckpointException">The folder holds no model and autoencoders to go on from.</exception>
+    /// <summary>Opens the folder of a model to start from.</summary>
+    /// <exception cref="CheckpointException">The folder lacks the model or its autoencoders.</exception>
     public static MiniFolder OpenStart(string from)
     {
         var source = new MiniFolder(from, false);
         foreach (var part in (string[])[source.Model, source.Autoencoders])
             if (!Directory.Exists(part))
-                throw new CheckpointException($"'{from}' holds no folder '{Path.GetFileName(part)}': a training goes on from a folder with a model and its autoencoders.");
+                throw new CheckpointException($"'{from}' holds no folder '{Path.GetFileName(part)}'; "
+                    + "a training can start from a folder with a model and its autoencoders.");
         return source;
     }
 
-    /// <summary>Reads a part's weights, converted to the tensors' type.</summary>
-    /// <exception cref="CheckpointException">A tensor is missing or of another shape.</exception>
+    /// <summary>Reads the weights of a part into tensors, and converts them to their types.</summary>
+    /// <exception cref="CheckpointException">A tensor is missing or has another shape.</exception>
     public void ReadPart(string part, IReadOnlyDictionary<string, Tensor> tensors)
     {
         using var noGrad = no_grad();
@@ -102,29 +107,31 @@ internal sealed class MiniFolder
             checkpoint.Read(name, tensor);
     }
 
-    /// <summary>Writes a part's weights in float16.</summary>
+    /// <summary>Writes the weights of a part in float16.</summary>
     public void WritePart(string part, IReadOnlyDictionary<string, Tensor> tensors)
     {
         using var scope = NewDisposeScope();
         var file = part.StartsWith("text_encoder", StringComparison.Ordinal) ? "model.safetensors" : "diffusion_pytorch_model.safetensors";
-        SafetensorsWriter.Write(Path.Combine(Model, part, file), tensors.Select(pair => KeyValuePair.Create(pair.Key, pair.Value.detach().to_type(ScalarType.Float16))));
+        SafetensorsWriter.Write(Path.Combine(Model, part, file),
+            tensors.Select(pair => KeyValuePair.Create(pair.Key, pair.Value.detach().to_type(ScalarType.Float16))));
     }
 }
 
-/// <summary>Names of what lies in a training's folder beside model and saes: what is known of them, and made anew with them.</summary>
+/// <summary>Names of the other files in the folder of a training.</summary>
 public static class MiniFiles
 {
-    public const string Options = "options.json", Figures = "figures.json", Names = "names.json", Suggestions = "suggestions.json", Atlas = "atlas";
+    public const string Options = "options.json", Figures = "figures.json", Names = "names.json", Suggestions = "suggestions.json",
+        Atlas = "atlas";
 }
 
-/// <summary>All tensors of a stage and its step count in one file, written whole or not at all.</summary>
+/// <summary>The checkpoint of a stage in one file: its tensors, the number of steps, and the options.</summary>
 internal sealed class TrainingState(string path, Func<IEnumerable<KeyValuePair<string, Tensor>>> tensors)
 {
     private const string StepKey = "step", OptionsKey = "options";
 
     public string Path => path;
 
-    /// <param name="options">The options of the run as text: a run goes on only with those it began with.</param>
+    /// <param name="options">The options as text. A run can continue only with the same ones.</param>
     public void Save(int step, string options)
     {
         using var scope = NewDisposeScope();
@@ -134,15 +141,16 @@ internal sealed class TrainingState(string path, Func<IEnumerable<KeyValuePair<s
         });
     }
 
-    /// <summary>Fills the tensors from the file and returns the steps done; 0 and nothing read where there is no file.</summary>
-    /// <exception cref="CheckpointException">The file is broken, of other options, or of another shape.</exception>
+    /// <summary>Reads the tensors, if there is a file.</summary>
+    /// <returns>The number of steps done; 0 if there is no file.</returns>
+    /// <exception cref="CheckpointException">The file is broken, or has other options or shapes.</exception>
     public int Restore(string options)
     {
         if (!File.Exists(path))
             return 0;
         using var checkpoint = Open(path, options);
         if (!int.TryParse(checkpoint.Metadata.GetValueOrDefault(StepKey), CultureInfo.InvariantCulture, out var step))
-            throw new CheckpointException($"The training state '{path}' does not say at which step it was saved.");
+            throw new CheckpointException($"The training state '{path}' lacks the number of its step.");
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
         foreach (var (name, tensor) in tensors())
@@ -150,8 +158,8 @@ internal sealed class TrainingState(string path, Func<IEnumerable<KeyValuePair<s
         return step;
     }
 
-    /// <summary>Checks that a state may be gone on from with these options; one that is not there may.</summary>
-    /// <exception cref="CheckpointException">The file is broken or of other options.</exception>
+    /// <summary>Checks that a checkpoint, if there is one, has these options.</summary>
+    /// <exception cref="CheckpointException">The file is broken, or has other options.</exception>
     public static void Require(string path, string options)
     {
         if (File.Exists(path))
@@ -164,24 +172,24 @@ internal sealed class TrainingState(string path, Func<IEnumerable<KeyValuePair<s
         if (checkpoint.Metadata.GetValueOrDefault(OptionsKey) == options)
             return checkpoint;
         checkpoint.Dispose();
-        throw new CheckpointException($"The training state '{path}' was begun with other options; train with those or into another folder.");
+        throw new CheckpointException($"The training state '{path}' was made with other options; use those, or choose another folder.");
     }
 }
 
-/// <summary>Square pictures side by side in rows, as a PNG.</summary>
-/// <param name="tileSize">Side of a picture on the sheet, in pixels.</param>
+/// <summary>A sheet of square pictures in rows, as a PNG.</summary>
+/// <param name="tileSize">Side of a picture on the sheet in pixels.</param>
 internal sealed class ContactSheet(int tileSize)
 {
     private readonly List<Picture> _pictures = [];
 
-    /// <param name="rgb">[row, column, colour] of a square picture.</param>
+    /// <param name="rgb">A square picture, [row, column, colour].</param>
     public void Add(ReadOnlySpan<byte> rgb)
     {
         var side = (int)Math.Sqrt(rgb.Length / 3);
         _pictures.Add(new(side, side, 3, rgb.ToArray()));
     }
 
-    /// <summary>Adds images [B, 3, H, W] from -1 to 1.</summary>
+    /// <summary>Adds pictures [B, 3, H, W], -1 to 1.</summary>
     public void Add(Tensor images)
     {
         using var scope = NewDisposeScope();

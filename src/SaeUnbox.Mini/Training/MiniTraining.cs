@@ -6,33 +6,33 @@ using static TorchSharp.torch;
 namespace SaeUnbox.Mini.Training;
 
 /// <summary>
-/// Makes unbox-mini from nothing: the linear code of pictures, the decoder, U-Net and text encoders together, and the sparse
-/// autoencoders of its four sites. Every stage goes on where it was left; run again with the same options and folder after any stop.
-/// Only the numbers of steps may change, the learning rate then falling towards the new end, and what concerns the autoencoders alone,
-/// which are then made anew.
+/// Trains unbox-mini: the linear code of pictures, the decoder, U-Net and text encoders together, and the sparse autoencoders of its four
+/// sites. A run that was stopped continues with the same options and folder. Only two kinds of options may change: the numbers of steps,
+/// which also set the end of the learning rate's schedule, and the options of the autoencoders, which are then trained again.
 /// </summary>
 public static class MiniTraining
 {
     private const int CodePurpose = 1;
 
-    /// <param name="options">What to make.</param>
-    /// <param name="directory">States, samples, the model in diffusers' layout under "model", the autoencoders in the reference's under "saes".</param>
-    /// <param name="from">The folder of a trained model with its autoencoders to go on from; null begins with random weights. Only the first call
-    /// of a run needs it.</param>
-    /// <param name="progress">Is told how it goes.</param>
-    /// <param name="last">Done at the end, while other trainings are still kept out of the folder: figures and atlas.</param>
-    /// <param name="device">Where the networks are computed; null: the CPU. Scenes are drawn on the processor in any case.</param>
-    /// <param name="cancellation">Ends after the step in progress, with the state saved.</param>
-    /// <exception cref="CheckpointException">A state in the folder is broken or of other options, or cannot be written, or another
-    /// training is under way in it.</exception>
+    /// <param name="directory">Receives states, samples, the model in "model" and the autoencoders in "saes".</param>
+    /// <param name="from">Folder of a trained model and its autoencoders to start from; null to start with random weights. Only the first
+    /// call of a run needs it.</param>
+    /// <param name="device">cpu, cuda or cuda:N. Scenes are always drawn on the CPU.</param>
+    /// <param name="last">Called at the end, while the folder is still locked.</param>
+    /// <param name="cancellation">Stops after the current step, and saves the state.</param>
+    /// <exception cref="CheckpointException">A state in the folder is broken, has other options or cannot be written, or another training
+    /// is under way in the folder.</exception>
+    /// <exception cref="ModelException">There is no such device.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
-    public static void Run(MiniTrainingOptions options, string directory, IMiniTrainingProgress progress, string? from = null, Device? device = null, Action? last = null, CancellationToken cancellation = default)
+    public static void Run(MiniTrainingOptions options, string directory, IMiniTrainingProgress progress, string? from = null,
+        string device = "cpu", Action? last = null, CancellationToken cancellation = default)
     {
+        var place = OnDevice.Open(device);
         if (from is not null)
-            MiniFolder.OpenStart(from); // told before anything is made
+            MiniFolder.OpenStart(from); // reports a wrong folder before anything is written
         var folder = new MiniFolder(directory);
         using var alone = FolderLock.Take(directory);
-        RequireSameOptions(options, folder); // before anything in a finished folder is touched
+        RequireSameOptions(options, folder); // before anything in a finished folder changes
         if (from is not null)
             folder.TakeStart(from);
         MiniTrainingOptionsFile.Write(Path.Combine(directory, MiniFiles.Options), options);
@@ -41,10 +41,9 @@ public static class MiniTraining
         tokenizer.Write(Path.Combine(folder.Model, "tokenizer"), MiniTokenizer.FirstPad);
         tokenizer.Write(Path.Combine(folder.Model, "tokenizer_2"), MiniTokenizer.SecondPad);
         var code = FindCode(options, folder);
-        device ??= CPU;
-        TrainDecoder(options, folder, code, progress, device, cancellation);
-        TrainNetwork(options, folder, code, progress, device, cancellation);
-        AutoencoderTraining.Run(options, folder, progress, device, cancellation);
+        TrainDecoder(options, folder, code, progress, place, cancellation);
+        TrainNetwork(options, folder, code, progress, place, cancellation);
+        AutoencoderTraining.Run(options, folder, progress, place, cancellation);
         last?.Invoke();
     }
 
@@ -65,7 +64,8 @@ public static class MiniTraining
         return new LatentCode(mean.data<float>().ToArray(), components.data<float>().ToArray());
     }
 
-    private static void TrainDecoder(MiniTrainingOptions options, MiniFolder folder, LatentCode code, IMiniTrainingProgress progress, Device device, CancellationToken cancellation)
+    private static void TrainDecoder(MiniTrainingOptions options, MiniFolder folder, LatentCode code, IMiniTrainingProgress progress,
+        Device device, CancellationToken cancellation)
     {
         const string stage = "decoder";
         Threads.Use(options.Network.Workers);
@@ -78,7 +78,8 @@ public static class MiniTraining
         }
         var state = new TrainingState(folder.State(stage), () => training.State);
         var text = DecoderText(options);
-        new StageRun(stage, options.Decoder.Steps, options.Decoder.CheckpointEvery, options.Decoder.Batch, progress).Run(state.Restore(text),
+        new StageRun(stage, options.Decoder.Steps, options.Decoder.CheckpointEvery, options.Decoder.Batch,
+            progress).Run(state.Restore(text),
             step => [("psnr", Decibels(training.Step(step)))],
             steps =>
             {
@@ -89,7 +90,8 @@ public static class MiniTraining
             }, cancellation);
     }
 
-    private static void TrainNetwork(MiniTrainingOptions options, MiniFolder folder, LatentCode code, IMiniTrainingProgress progress, Device device, CancellationToken cancellation)
+    private static void TrainNetwork(MiniTrainingOptions options, MiniFolder folder, LatentCode code, IMiniTrainingProgress progress,
+        Device device, CancellationToken cancellation)
     {
         const string stage = "network";
         Threads.Use(1);
@@ -102,8 +104,9 @@ public static class MiniTraining
         var done = state.Restore(text);
         training.Share();
         if (folder.Start is not null && done == 0)
-            WriteNetwork(folder, training.Averaged); // a run of no steps keeps the network, and makes its dictionaries anew
-        new StageRun(stage, options.Network.Steps, options.Network.CheckpointEvery, options.Network.Batch * options.Network.Workers, progress).Run(done,
+            WriteNetwork(folder, training.Averaged); // so that a run of 0 steps has a network
+        new StageRun(stage, options.Network.Steps, options.Network.CheckpointEvery, options.Network.Batch * options.Network.Workers,
+            progress).Run(done,
             step =>
             {
                 var result = training.Step(step);
@@ -136,7 +139,8 @@ public static class MiniTraining
         TrainingState.Require(folder.State("network"), NetworkText(options));
     }
 
-    private static string LatentsText(MiniTrainingOptions options) => Text(options.Seed, options.PictureSize, options.Scenes, options.Latents);
+    private static string LatentsText(MiniTrainingOptions options) =>
+        Text(options.Seed, options.PictureSize, options.Scenes, options.Latents);
 
     private static string DecoderText(MiniTrainingOptions options) =>
         Text(options.Seed, options.PictureSize, options.Scenes, options.Latents, options.Decoder with { Steps = 0 });
@@ -150,33 +154,34 @@ public static class MiniTraining
     private static string Text(params object[] options) => JsonSerializer.Serialize(options);
 }
 
-/// <summary>Where training stands.</summary>
-/// <param name="Stage">"decoder", "network", "activations", then "autoencoder" and its site.</param>
-/// <param name="Step">Steps done of the stage.</param>
-/// <param name="Steps">Steps of the stage.</param>
-/// <param name="Figures">Named figures: losses and the like, averaged over the last steps.</param>
-/// <param name="ImagesPerSecond">Training pictures a second since the last report.</param>
-/// <param name="Left">Time left in the stage at this speed.</param>
+/// <summary>The progress of a training.</summary>
+/// <param name="Stage">"decoder", "network", "activations", or "autoencoder" and its site.</param>
+/// <param name="Step">Steps done in the stage.</param>
+/// <param name="Steps">All steps of the stage.</param>
+/// <param name="Figures">Losses and other figures, averaged over the steps since the last report.</param>
+/// <param name="ImagesPerSecond">Pictures per second since the last report.</param>
+/// <param name="Left">Remaining time of the stage.</param>
 public sealed record MiniTrainingReport(
     string Stage, int Step, int Steps, IReadOnlyDictionary<string, double> Figures, double ImagesPerSecond, TimeSpan Left);
 
-/// <summary>Is told how training goes; called on the training thread.</summary>
+/// <summary>Receives the progress of a training, on its thread.</summary>
 public interface IMiniTrainingProgress
 {
     void Report(MiniTrainingReport report);
 
-    /// <summary>A checkpoint was written; <paramref name="picture"/> is the sheet of samples made with it, if any.</summary>
+    /// <summary>A checkpoint was written.</summary>
+    /// <param name="picture">The sheet of samples written with it; null without one.</param>
     void Saved(string stage, int step, string path, string? picture);
 }
 
-/// <summary>Runs a stage's steps from where its state stands: reports, saves, and saves once more where it is cancelled.</summary>
+/// <summary>Runs the remaining steps of a stage, reports progress, and saves regularly and on cancellation.</summary>
 internal sealed class StageRun(string stage, int steps, int checkpointEvery, int imagesPerStep, IMiniTrainingProgress progress)
 {
     private const int ReportEvery = 10;
 
-    /// <param name="done">Steps done before.</param>
-    /// <param name="step">Does one step and gives its figures; NaN leaves a figure out.</param>
-    /// <param name="save">Saves the state after so many steps; gives its path, that of a sheet, and figures of what was saved.</param>
+    /// <param name="done">Steps done earlier.</param>
+    /// <param name="step">Does a step and returns its figures. NaN values are ignored.</param>
+    /// <param name="save">Saves the state after a number of steps. Returns its path, the path of a sheet of samples, and figures.</param>
     public void Run(int done, Func<int, IEnumerable<(string Name, double Value)>> step,
         Func<int, (string Path, string? Sheet, IReadOnlyList<(string Name, double Value)> Figures)> save, CancellationToken cancellation)
     {
@@ -202,7 +207,8 @@ internal sealed class StageRun(string stage, int steps, int checkpointEvery, int
             }
             if ((next + 1) % ReportEvery == 0 || next + 1 == steps)
             {
-                progress.Report(new(stage, next + 1, steps, figures.ToDictionary(figure => figure.Key, figure => figure.Value.Sum / figure.Value.Count),
+                progress.Report(new(stage, next + 1, steps,
+                    figures.ToDictionary(figure => figure.Key, figure => figure.Value.Sum / figure.Value.Count),
                     imagesPerStep / perStep.TotalSeconds, perStep * (steps - next - 1)));
                 figures.Clear();
                 since = next + 1;
@@ -223,13 +229,13 @@ internal sealed class StageRun(string stage, int steps, int checkpointEvery, int
     }
 }
 
-/// <summary>Reports of a stage that makes its own steps, with its speed since the last.</summary>
+/// <summary>Reports the progress of a stage that runs its own loop.</summary>
 internal sealed class StageClock(string stage, int steps, IMiniTrainingProgress progress, int done)
 {
     private readonly Stopwatch _clock = Stopwatch.StartNew();
 
     /// <param name="step">Steps done.</param>
-    /// <param name="imagesPerStep">Pictures, or a picture's worth of vectors, in a step.</param>
+    /// <param name="imagesPerStep">Pictures per step.</param>
     public void Report(int step, double imagesPerStep, IReadOnlyDictionary<string, double> figures)
     {
         var perStep = _clock.Elapsed / Math.Max(1, step - done);

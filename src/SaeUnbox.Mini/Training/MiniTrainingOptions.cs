@@ -1,16 +1,16 @@
-using System.Text.Json.Serialization;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using SaeUnbox.Mini.Evaluation;
 using SaeUnbox.Mini.Scenes;
 
 namespace SaeUnbox.Mini.Training;
 
-/// <summary>Everything that decides what unbox-mini becomes. Equal options give equal models, but for the order of sums.</summary>
+/// <summary>All options of training unbox-mini. Equal options give equal models, except for rounding.</summary>
 public sealed record MiniTrainingOptions
 {
     public int Seed { get; init; } = 20221022;
 
-    /// <summary>Side of the pictures in pixels; latents are a quarter of it.</summary>
+    /// <summary>Side of the pictures in pixels. That of the latents is a quarter of it.</summary>
     public int PictureSize { get; init; } = 256;
 
     public SceneMix Scenes { get; init; } = new();
@@ -28,14 +28,15 @@ public sealed record MiniTrainingOptions
     public MiniAtlasOptions Atlas { get; init; } = new();
 }
 
-/// <summary>What the atlas shows.</summary>
+/// <summary>The atlas of the trained model.</summary>
 public sealed record MiniAtlasOptions
 {
-    /// <summary>Captions that are run; of each feature's pictures the strongest are kept.</summary>
+    /// <summary>Number of captions to run.</summary>
     public int Captions { get; init; } = 440;
 
     public int Seed { get; init; } = 5000;
 
+    /// <summary>Pictures kept for each feature.</summary>
     public int TopPictures { get; init; } = 3;
 
     /// <summary>Side of a kept picture in pixels.</summary>
@@ -45,26 +46,26 @@ public sealed record MiniAtlasOptions
 /// <summary>The linear code of pictures.</summary>
 public sealed record LatentOptions
 {
-    /// <summary>Scenes from which the principal components are found.</summary>
+    /// <summary>Number of scenes to find the principal components from.</summary>
     public int Scenes { get; init; } = 400;
 
-    /// <summary>The decoder sees latents divided by this, so that its soft limit at 3 does not bite.</summary>
+    /// <summary>The decoder gets latents divided by this, because AutoencoderTiny clamps its input softly at 3.</summary>
     public double ScalingFactor { get; init; } = 3;
 }
 
-/// <summary>The decoder of AutoencoderTiny's form, and how it is trained.</summary>
+/// <summary>The decoder, an AutoencoderTiny, and its training.</summary>
 public sealed record DecoderOptions
 {
     public int Width { get; init; } = 24;
 
-    /// <summary>Residual blocks at 1/4, 1/2 and full size.</summary>
+    /// <summary>Number of residual blocks at 1/4, 1/2 and full size.</summary>
     public IReadOnlyList<int> Blocks { get; init; } = [3, 2, 0];
 
     public int Steps { get; init; } = 4000;
 
     public int Batch { get; init; } = 12;
 
-    /// <summary>Side of a training crop in latents.</summary>
+    /// <summary>Side of a training crop in latent cells.</summary>
     public int Crop { get; init; } = 16;
 
     public double LearningRate { get; init; } = 2e-3;
@@ -73,12 +74,12 @@ public sealed record DecoderOptions
 
     public double WeightDecay { get; init; } = 1e-4;
 
-    /// <summary>Standard deviation of the noise on training latents: the U-Net's are not perfect either.</summary>
+    /// <summary>Standard deviation of noise added to the latents, which stands for errors of the U-Net.</summary>
     public double LatentNoise { get; init; } = .08;
 
     public double MeanSquareWeight { get; init; } = 2;
 
-    /// <summary>Weight of the differences between neighbouring pixels: it keeps edges sharp.</summary>
+    /// <summary>Weight of the loss over differences of neighbouring pixels, which keeps edges sharp.</summary>
     public double EdgeWeight { get; init; } = .5;
 
     public double ClipNorm { get; init; } = 1;
@@ -86,7 +87,7 @@ public sealed record DecoderOptions
     public int CheckpointEvery { get; init; } = 500;
 }
 
-/// <summary>The U-Net with its text encoders, and how they are trained together.</summary>
+/// <summary>The U-Net and the text encoders, which are trained together.</summary>
 public sealed record NetworkOptions
 {
     public IReadOnlyList<int> Channels { get; init; } = [16, 48, 128];
@@ -109,13 +110,13 @@ public sealed record NetworkOptions
 
     public int Steps { get; init; } = 10000;
 
-    /// <summary>Pictures of one worker in one step.</summary>
+    /// <summary>Pictures per worker and step.</summary>
     public int Batch { get; init; } = 8;
 
-    /// <summary>Threads that each work on a batch of their own; their gradients are averaged.</summary>
+    /// <summary>Threads that compute gradients, each on its own batch. The gradients are averaged.</summary>
     public int Workers { get; init; } = 2;
 
-    /// <summary>Of matrices, by Muon; all else learns at half of it, by AdamW.</summary>
+    /// <summary>Learning rate of Muon, for matrices. AdamW trains the other weights with half of it.</summary>
     public double LearningRate { get; init; } = 4e-3;
 
     public int WarmUp { get; init; } = 60;
@@ -124,40 +125,45 @@ public sealed record NetworkOptions
 
     public double ClipNorm { get; init; } = 2;
 
-    /// <summary>The share the averaged weights keep at each step.</summary>
+    /// <summary>Decay of the running average of the weights.</summary>
     public double Averaging { get; init; } = .998;
 
+    /// <summary>Weight of the absolute error, relative to the squared error.</summary>
     public double AbsoluteWeight { get; init; } = .3;
 
-    /// <summary>Weight of latents under a thing: things are small, and blur where they count no more than the sky.</summary>
+    /// <summary>Weight of latent cells with a thing. Things are small, and would be blurred without it.</summary>
     public double ThingWeight { get; init; } = 3;
 
-    /// <summary>Weight of the label heads' cross entropy.</summary>
+    /// <summary>Weight of the cross entropy of the label heads.</summary>
     public double LabelWeight { get; init; } = 2;
 
-    /// <summary>What the noise's patches are multiplied by at first; it falls to 1 over <see cref="AmplifiedShare"/> of the run.</summary>
+    /// <summary>Initial factor on the patches of the noise. It falls to 1 over <see cref="AmplifiedShare"/> of the run.</summary>
     public double Amplification { get; init; } = 3;
 
     public double AmplifiedShare { get; init; } = .4;
 
-    /// <summary>Shares of the run after which text is cut, swaps begin and paint steps begin.</summary>
+    /// <summary>Share of the run after which some steps hide the text from later transformers.</summary>
     public double CutFrom { get; init; } = .04;
 
+    /// <summary>Share of the run after which swap steps start.</summary>
     public double SwapFrom { get; init; } = .08;
 
+    /// <summary>Share of the run after which paint steps start.</summary>
     public double PaintFrom { get; init; } = .16;
 
-    /// <summary>Shares of swap steps and of paint steps, once they have begun; the rest are plain.</summary>
+    /// <summary>Share of swap steps after their start.</summary>
     public double SwapShare { get; init; } = .25;
 
+    /// <summary>Share of paint steps after their start.</summary>
     public double PaintShare { get; init; } = .42;
 
-    /// <summary>Strengths of painted directions in typical norms of the site, drawn evenly on a logarithmic scale.</summary>
+    /// <summary>Least strength of painting, in units of the site's mean norm. Strengths are uniform on a logarithmic scale.</summary>
     public double LeastStrength { get; init; } = .7;
 
+    /// <summary>Greatest strength of painting, in the same units.</summary>
     public double GreatestStrength { get; init; } = 5;
 
-    /// <summary>Which training this is of those that went on from one another: each sees scenes of its own.</summary>
+    /// <summary>Number of a training that started from another, so that each gets different scenes.</summary>
     public int Round { get; init; }
 
     public int CheckpointEvery { get; init; } = 250;
@@ -165,10 +171,10 @@ public sealed record NetworkOptions
     public int EvaluationPictures { get; init; } = 64;
 }
 
-/// <summary>The sparse autoencoders of the four sites, and what they learn from.</summary>
+/// <summary>The sparse autoencoders of the four sites, and their training.</summary>
 public sealed record AutoencoderOptions
 {
-    /// <summary>Pictures whose activations are collected: 256 vectors each at every site.</summary>
+    /// <summary>Pictures to collect activations from. Each gives 256 vectors per site.</summary>
     public int Pictures { get; init; } = 800;
 
     public int Features { get; init; } = 512;
@@ -185,11 +191,11 @@ public sealed record AutoencoderOptions
 
     public int WarmUp { get; init; } = 50;
 
-    /// <summary>A feature silent for so many vectors is dead, and the auxiliary loss wakes it.</summary>
+    /// <summary>A feature that was not active for this many vectors is dead, and gets an auxiliary loss.</summary>
     public long DeadAfterVectors { get; init; } = 200_000;
 }
 
-/// <summary>Options as a JSON file: what it leaves out keeps its default, what it does not know is an error.</summary>
+/// <summary>Options as a JSON file. Missing ones keep their defaults; unknown ones are an error.</summary>
 public static class MiniTrainingOptionsFile
 {
     private static readonly JsonSerializerOptions Format = new()
@@ -198,7 +204,7 @@ public static class MiniTrainingOptionsFile
         RespectNullableAnnotations = true,
     };
 
-    /// <exception cref="CheckpointException">The file is missing or is no set of options.</exception>
+    /// <exception cref="CheckpointException">The file is missing, or contains something else.</exception>
     public static MiniTrainingOptions Read(string path)
     {
         try
@@ -208,7 +214,8 @@ public static class MiniTrainingOptionsFile
         }
         catch (JsonException exception)
         {
-            throw new CheckpointException($"'{path}' holds no training options: {exception.Message.Split(". ")[0]} (line {exception.LineNumber + 1}).", exception);
+            var reason = $"{exception.Message.Split(". ")[0]} (line {exception.LineNumber + 1})";
+            throw new CheckpointException($"'{path}' holds no training options: {reason}.", exception);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
@@ -216,5 +223,6 @@ public static class MiniTrainingOptionsFile
         }
     }
 
-    public static void Write(string path, MiniTrainingOptions options) => AtomicFile.WriteAllText(path, JsonSerializer.Serialize(options, Format) + "\n");
+    public static void Write(string path, MiniTrainingOptions options) =>
+        AtomicFile.WriteAllText(path, JsonSerializer.Serialize(options, Format) + "\n");
 }

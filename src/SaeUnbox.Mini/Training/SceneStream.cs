@@ -2,15 +2,16 @@ using SaeUnbox.Mini.Scenes;
 
 namespace SaeUnbox.Mini.Training;
 
-/// <summary>Scenes at random, one after the other.</summary>
+/// <summary>Draws random scenes.</summary>
 internal static class SceneStream
 {
     public static Scene Draw(Random random, SceneMix mix) => new(SceneSampler.Draw(random, mix), NoisePatches.Draw(random));
 }
 
-/// <summary>Random numbers for one purpose at one place of a run: they depend on nothing that ran before, so a run can resume anywhere.</summary>
+/// <summary>Random numbers that depend only on a seed and a place in the run, so that a run can resume anywhere.</summary>
 internal static class RandomAt
 {
+    /// <param name="place">A number of the purpose, and numbers such as those of the step and the picture.</param>
     public static Random Place(int seed, params ReadOnlySpan<int> place)
     {
         // SplitMix64 over the parts.

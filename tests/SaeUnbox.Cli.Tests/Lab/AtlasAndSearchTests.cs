@@ -62,7 +62,7 @@ public sealed class AtlasAndSearchTests : IDisposable
         var use = await Saeunbox.RunAsync(["atlas", "--model", Goldens.At("model"), "--saes", folder.At("saes"), "--import", folder.At("published"), "--out", folder.At("atlas"), "--threads", "1"]);
 
         Assert.Equal(0, use.Code);
-        Assert.Contains("no mean.pt lies beside the weights of down.2.1, mid.0, up.0.0, up.0.1", use.Error);
+        Assert.Contains("there is no mean.pt next to the weights of down.2.1, mid.0, up.0.0, up.0.1", use.Error);
     }
 
     [Theory]

@@ -40,22 +40,22 @@ public sealed class CaptionFileTests : IDisposable
     }
 
     [Theory]
-    [InlineData("a.txt", "", "holds no captions")]
-    [InlineData("a.txt", " \n\n", "holds no captions")]
+    [InlineData("a.txt", "", "contains no captions")]
+    [InlineData("a.txt", " \n\n", "contains no captions")]
     [InlineData("a.csv", "url,title\nx,y", "line 1: the first line must name the columns")]
     [InlineData("a.csv", "text\n\"a\nb", "line 2: a quote is not closed")]
     [InlineData("a.csv", "text\n\"a\" b", "line 2: text follows a closing quote")]
     [InlineData("a.csv", "seed,text\n5", "line 2: 1 cells")]
     [InlineData("a.csv", "seed,text\n-5,a", "line 2: the seed")]
-    [InlineData("a.jsonl", "\"a\"\n{\"text\": ", "line 2: no valid JSON")]
-    [InlineData("a.jsonl", "{\"title\": \"a\"}", "line 1: a JSON string")]
+    [InlineData("a.jsonl", "\"a\"\n{\"text\": ", "line 2: not valid JSON")]
+    [InlineData("a.jsonl", "{\"title\": \"a\"}", "line 1: expected a JSON string")]
     [InlineData("a.jsonl", "{\"text\": \"a\", \"seed\": 1.5}", "line 1: the seed")]
     public void Read_WhatCannotBeUsed_NamesTheLine(string name, string text, string expected) =>
         Assert.Contains(expected, Refused(Write(name, text)));
 
     [Fact]
     public void Read_BrokenUtf8_NamesTheLine() =>
-        Assert.Contains("line 2: no valid UTF-8", Refused(Write("a.txt", "good\n"u8.ToArray(), [(byte)'a', 0xc3, (byte)'\n'])));
+        Assert.Contains("line 2: not valid UTF-8", Refused(Write("a.txt", "good\n"u8.ToArray(), [(byte)'a', 0xc3, (byte)'\n'])));
 
     [Fact]
     public void Read_NoLineEnds_IsRefusedBeforeItIsInMemory()

@@ -125,7 +125,7 @@ public sealed class LabTests : IDisposable
     [Theory]
     [InlineData("collect --model GOLDENS/model --out OUT/x", "--captions FILE or --mini-captions N")]
     [InlineData("collect --model GOLDENS/model --out OUT/x --captions FILES/no.txt", "is missing")]
-    [InlineData("collect --model GOLDENS/model --out OUT/x --captions FILES/broken.txt", "line 2: no valid UTF-8")]
+    [InlineData("collect --model GOLDENS/model --out OUT/x --captions FILES/broken.txt", "line 2: not valid UTF-8")]
     [InlineData("collect --model GOLDENS/model --out OUT/x --mini-captions 2 --site up.9.9", "no site up.9.9")]
     [InlineData("collect --model GOLDENS/model --out OUT/x --mini-captions 2 --site middle", "--site middle")]
     [InlineData("collect --model GOLDENS/model --out OUT/x --mini-captions 2 --size 63", "--size 63")]

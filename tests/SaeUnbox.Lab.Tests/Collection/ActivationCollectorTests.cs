@@ -107,7 +107,7 @@ public sealed class ActivationCollectorTests(GoldenModel model) : IClassFixture<
         ActivationCollector.Run(model.For("turbo4"), request, folder.Path);
         var size = request.Width / 2;
         Assert.Contains($"{request.Width} x {request.Height} and not {size} x {request.Height}", Refused(request with { Width = size }));
-        Assert.Contains("number 1", Refused(request with { Captions = [request.Captions[0], request.Captions[1] with { Seed = 99 }] }));
+        Assert.Contains("caption 1", Refused(request with { Captions = [request.Captions[0], request.Captions[1] with { Seed = 99 }] }));
 
         ActivationCollector.Run(model.For("turbo4"), request with { Captions = Captions(3) }, folder.Path);
         Assert.Equal(Captions(3), CollectedCaptions.Read(folder.Path));
@@ -150,7 +150,7 @@ public sealed class ActivationCollectorTests(GoldenModel model) : IClassFixture<
         Guidance = recipe.Guidance,
         Width = recipe.Width,
         Height = recipe.Height,
-        Storage = new CollectionOptions { ItemsPerShard = 2, DType = ScalarType.Float32 },
+        Storage = new CollectionOptions { ItemsPerShard = 2, Dtype = Dtype.Fp32 },
     };
 
     private CollectionRequest Small(IReadOnlyList<Caption> captions) => Request(model.Recipe("turbo4") with { Steps = 1 }, captions);

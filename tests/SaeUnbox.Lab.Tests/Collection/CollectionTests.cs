@@ -106,7 +106,7 @@ public class CollectionTests
         using var scope = NewDisposeScope();
         using var folder = new TemporaryFolder();
         using var writer = new CollectionWriter(
-            folder.Path, Sites, new CollectionOptions { ItemsPerShard = 1, DiskBudget = 1000, DType = ScalarType.Float32 });
+            folder.Path, Sites, new CollectionOptions { ItemsPerShard = 1, DiskBudget = 1000, Dtype = Dtype.Fp32 });
         var item = 0;
         for (; item < 100 && !writer.IsFull; item++)
             writer.Add(item, Items(item));
@@ -123,7 +123,7 @@ public class CollectionTests
         using var folder = new TemporaryFolder();
         using var writer = new CollectionWriter(folder.Path, [HookSite.Middle]);
         var site = HookSite.Middle;
-        Assert.Contains("Float16", Refused(Arithmetic.Full([Side, Side, Width], 1e5f, torch.float32)));
+        Assert.Contains("fp16", Refused(Arithmetic.Full([Side, Side, Width], 1e5f, torch.float32)));
         Assert.Contains("NaN", Refused(Arithmetic.Full([Side, Side, Width], float.NaN, torch.float32)));
         Assert.Contains("[h, w, d]", Refused(zeros([Side, Width])));
         Assert.Contains("0 is next", Assert.Throws<SaeException>(() => writer.Add(7, new Dictionary<HookSite, Tensor>())).Message);

@@ -133,7 +133,7 @@ public class TrainingSessionTests
 
     private static ActivationCollection Collect(string folder, int items = 10)
     {
-        using var writer = new CollectionWriter(folder, [HookSite.Middle], new CollectionOptions { ItemsPerShard = 4, DType = ScalarType.Float32 });
+        using var writer = new CollectionWriter(folder, [HookSite.Middle], new CollectionOptions { ItemsPerShard = 4, Dtype = Dtype.Fp32 });
         for (var item = (int)writer.NextItem; item < items; item++)
         {
             using var activations = SyntheticData.Make(16, 8, 12, (ulong)item);

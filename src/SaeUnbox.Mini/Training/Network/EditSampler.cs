@@ -4,13 +4,13 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Training;
 
-/// <summary>What a paint step does to one picture.</summary>
-/// <param name="Edit">Where it paints, and the result that would be right.</param>
-/// <param name="Element">Index in <see cref="SceneElement.All"/> of what is painted, or taken away.</param>
-/// <param name="Erases">The element is taken away instead.</param>
+/// <summary>What a paint step does to a picture.</summary>
+/// <param name="Edit">Where it paints, and the correct result.</param>
+/// <param name="Element">Index in <see cref="SceneElement.All"/> of the element that is painted or removed.</param>
+/// <param name="Erases">Whether the element is removed.</param>
 internal sealed record PaintedEdit(SceneEdit Edit, int Element, bool Erases);
 
-/// <summary>Takes one thing of a scene away.</summary>
+/// <summary>Removes a thing from a scene.</summary>
 internal sealed record RemovalEdit(CellMask Cells, SceneSlot Slot, SceneElement Element) : SceneEdit(Cells)
 {
     public override IReadOnlyList<int> Labels => Element.Labels;
@@ -22,7 +22,7 @@ internal sealed record RemovalEdit(CellMask Cells, SceneSlot Slot, SceneElement 
     }
 }
 
-/// <summary>Draws edits at random: things of any size nearly anywhere they can stand, and backdrops over boxes and ellipses.</summary>
+/// <summary>Draws random edits: things of any size almost anywhere, and backdrops over boxes and ellipses.</summary>
 internal static class EditSampler
 {
     private const double Things = .58, Removals = .12, BackdropRemovals = .2, Rounded = .4, Floating = .12, InSlots = .75;
@@ -34,10 +34,11 @@ internal static class EditSampler
         var choice = random.NextDouble();
         if (choice < Removals && Removal(random, scene) is { } removal)
             return removal;
-        return choice >= Removals + Things ? Backdrop(random, scene) : random.NextDouble() < InSlots ? InSlot(random, scene) : Anywhere(random);
+        return choice >= Removals + Things ? Backdrop(random, scene) : random.NextDouble() < InSlots
+            ? InSlot(random, scene) : Anywhere(random);
     }
 
-    // Where the U-Net draws things anyway: the stroke needs to say no more than which.
+    // At a slot of the layout, where the U-Net also draws things without an edit.
     private static PaintedEdit InSlot(Random random, Scene scene)
     {
         var (kind, element, named) = AnyThing(random);
@@ -45,7 +46,8 @@ internal static class EditSampler
         var placed = SceneLayout.Place(named, scene.Noise, slot);
         var (top, left, height, width) = Around(placed);
         var (up, aside) = (random.Next(-1, 2), random.Next(-1, 2));
-        return new(new SlotEdit(Shape(random, top - Math.Max(0, up), left - Math.Max(0, aside), height + Math.Abs(up), width + Math.Abs(aside)), slot, placed), element, false);
+        var cells = Shape(random, top - Math.Max(0, up), left - Math.Max(0, aside), height + Math.Abs(up), width + Math.Abs(aside));
+        return new(new SlotEdit(cells, slot, placed), element, false);
     }
 
     private static PaintedEdit Anywhere(Random random)
@@ -54,7 +56,9 @@ internal static class EditSampler
         var (height, width) = (random.Next(3, 7), 0);
         width = Math.Clamp(height + random.Next(-1, 2), 3, 6);
         var anywhere = random.NextDouble() < Floating;
-        var bottom = anywhere ? random.Next(height, Side + 1) : kind.IsOfSky() ? random.Next(height, Math.Max(HorizonRow, height) + 1) : random.Next(HorizonRow + 2, Side + 1);
+        var bottom = anywhere ? random.Next(height, Side + 1)
+            : kind.IsOfSky() ? random.Next(height, Math.Max(HorizonRow, height) + 1)
+            : random.Next(HorizonRow + 2, Side + 1);
         var (top, left) = (bottom - height, random.Next(0, Side - width + 1));
         var placed = ThingBounds.Fit(kind, named.Color ?? default,
             (float)left / Side + Inset, (float)top / Side + Inset, (float)(left + width) / Side - Inset, (float)bottom / Side - Inset);
@@ -76,11 +80,14 @@ internal static class EditSampler
         var element = Pick(random, element => element.Thing is null && element.Labels[0] == label);
         var (left, width) = (random.Next(-2, 13), random.Next(3, 17));
         var cells = Shape(random, top, left, height, width);
-        // Every fourth label of a group is there: taken out, what the caption says nothing of takes its place.
-        if (erases && SceneElement.All.Index().FirstOrDefault(one => one.Item.Thing is null && first <= one.Item.Labels[0] && one.Item.Labels[0] < first + count
-            && one.Item.Apply(scene.Facts) == scene.Facts) is { Item: { } present } there && present.Without(scene.Facts) is { } rest)
+        // Removes the element of the group that the scene has. The default of the caption takes its place.
+        if (erases && SceneElement.All.Index().FirstOrDefault(one => IsPresent(one.Item)) is { Item: { } present } there
+            && present.Without(scene.Facts) is { } rest)
             return new(new BackdropEdit(cells, rest, present.Labels[0]), there.Index, true);
         return new(new BackdropEdit(cells, SceneElement.All[element].Apply(scene.Facts), label), element, false);
+
+        bool IsPresent(SceneElement one) => one.Thing is null && first <= one.Labels[0] && one.Labels[0] < first + count
+            && one.Apply(scene.Facts) == scene.Facts;
     }
 
     private static PaintedEdit? Removal(Random random, Scene scene)
@@ -90,11 +97,12 @@ internal static class EditSampler
             return null;
         var (slot, thing) = placed[random.Next(placed.Count)];
         var (top, left, height, width) = Around(thing);
-        var element = Pick(random, candidate => candidate.Thing is { } named && named.Kind == thing.Kind && (named.Color ?? thing.Color) == thing.Color);
+        var element = Pick(random, candidate => candidate.Thing is { } named && named.Kind == thing.Kind
+            && (named.Color ?? thing.Color) == thing.Color);
         return new(new RemovalEdit(CellMask.Box(top, left, height, width), slot, SceneElement.All[element]), element, true);
     }
 
-    // Kinds alike often, whatever the number of their colours.
+    // All kinds are equally likely, however many colours they have.
     private static (ThingKind Kind, int Element, NamedThing Named) AnyThing(Random random)
     {
         var kinds = Enum.GetValues<ThingKind>();
@@ -103,7 +111,7 @@ internal static class EditSampler
         return (kind, element, SceneElement.All[element].Thing!.Value);
     }
 
-    // The cells of which a thing fills the better part.
+    // The cells that a thing mostly fills.
     private static (int Top, int Left, int Height, int Width) Around(PlacedThing thing)
     {
         var bounds = ThingBounds.Of(thing.Kind);
@@ -125,34 +133,37 @@ internal static class EditSampler
 }
 
 /// <summary>
-/// Directions of a trained dictionary's features that go with scene elements. A training that goes on from a trained model paints them
-/// too: a feature may stand for a part of a thing, and the U-Net learns that the part means the whole.
+/// Directions of features of a trained dictionary that correlate with scene elements. A training that starts from a trained model paints
+/// them, too. A feature may stand for a part of a thing; the U-Net learns to draw the whole thing.
 /// </summary>
-/// <param name="directions">Of unit length, [features, channels]; owned.</param>
-/// <param name="ofElements">Rows of an element's features.</param>
+/// <param name="directions">Unit vectors [features, channels]. They are disposed with this object.</param>
+/// <param name="ofElements">For each element, the rows of its features.</param>
 internal sealed class FeatureDirections(Tensor directions, IReadOnlyDictionary<int, int[]> ofElements) : IDisposable
 {
     private const int Purpose = 9, Pictures = 240, Batch = 8, MostOfElement = 3;
     private const double LeastCorrelation = .2, Share = .6;
 
-    /// <summary>Of no dictionary.</summary>
+    /// <summary>No directions.</summary>
     public static FeatureDirections None(long channels) => new(zeros(0, channels).DetachFromDisposeScope(), new Dictionary<int, int[]>());
 
     public Tensor Directions => directions;
 
-    /// <summary>One for each of <see cref="MiniSites.All"/>.</summary>
-    /// <param name="start">The folder of the trained model with its autoencoders.</param>
+    /// <summary>Finds the directions for each of <see cref="MiniSites.All"/>.</summary>
+    /// <param name="start">The trained model with its autoencoders.</param>
     public static IReadOnlyList<FeatureDirections> Of(MiniFolder start, MiniTrainingOptions options, Device device)
     {
         using var noGrad = no_grad();
         using var saes = SaeSet.Load(start.Autoencoders, device);
         using var model = new MiniModel(start.Model, device);
-        var selectivity = MiniModel.Sites.Select(site => new FeatureSelectivity(saes[site].Features, SceneElement.All.Count, device)).ToArray();
+        FeatureSelectivity[] selectivity =
+            [.. MiniModel.Sites.Select(site => new FeatureSelectivity(saes[site].Features, SceneElement.All.Count, device))];
         for (var first = 0; first < Pictures; first += Batch)
         {
             using var scope = NewDisposeScope();
-            CaptionedScene[] scenes = [.. Enumerable.Range(first, Batch).Select(i => CaptionedScene.Draw(RandomAt.Place(options.Seed, Purpose, i), options.Scenes))];
-            var maps = scenes.Select(scene => SceneElement.MapsOf(SceneLabels.Of(SceneRenderer.Render(scene.Scene, options.PictureSize)))).ToArray();
+            CaptionedScene[] scenes = [.. Enumerable.Range(first, Batch)
+                .Select(i => CaptionedScene.Draw(RandomAt.Place(options.Seed, Purpose, i), options.Scenes))];
+            byte[][] maps = [.. scenes.Select(scene => SceneRenderer.Render(scene.Scene, options.PictureSize))
+                .Select(picture => SceneElement.MapsOf(SceneLabels.Of(picture)))];
             using var run = model.Run(scenes);
             foreach (var (i, site) in MiniModel.Sites.Index())
                 selectivity[i].Add(saes[site].Encode(run.Difference(site)), maps);
@@ -160,22 +171,24 @@ internal sealed class FeatureDirections(Tensor directions, IReadOnlyDictionary<i
         return [.. MiniModel.Sites.Select((site, i) => Choose(selectivity[i], saes[site]))];
     }
 
-    /// <summary>The row of one of the element's features; null where it has none, and else sometimes.</summary>
+    /// <summary>A random row for an element; null if it has none, and sometimes otherwise.</summary>
     public int? Draw(Random random, int element) =>
         ofElements.GetValueOrDefault(element) is { } rows && random.NextDouble() < Share ? rows[random.Next(rows.Length)] : null;
 
     public void Dispose() => directions.Dispose();
 
-    // A feature means one element: that with which it goes best.
+    // A feature belongs to the element with the highest correlation.
     private static FeatureDirections Choose(FeatureSelectivity selectivity, IFeatureDictionary sae)
     {
         using var _ = selectivity;
         using var scope = NewDisposeScope();
-        var chosen = selectivity.BestLabels().Index().Where(feature => feature.Item.Correlation >= LeastCorrelation).GroupBy(feature => feature.Item.Label)
+        var chosen = selectivity.BestLabels().Index().Where(feature => feature.Item.Correlation >= LeastCorrelation)
+            .GroupBy(feature => feature.Item.Label)
             .SelectMany(features => features.OrderByDescending(feature => feature.Item.Correlation).Take(MostOfElement)).ToArray();
         if (chosen.Length == 0)
             return None(sae.Width);
+        var rows = chosen.Index().GroupBy(feature => feature.Item.Item.Label, feature => feature.Index);
         return new(stack(chosen.Select(feature => sae.Direction(feature.Index))).DetachFromDisposeScope(),
-            chosen.Index().GroupBy(feature => feature.Item.Item.Label).ToDictionary(features => features.Key, features => features.Select(feature => feature.Index).ToArray()));
+            rows.ToDictionary(features => features.Key, features => features.ToArray()));
     }
 }

@@ -4,12 +4,12 @@ using static TorchSharp.torch;
 namespace SaeUnbox.Mini.Training;
 
 /// <summary>
-/// U-Net, both text encoders and the label heads of training, with weights of their own. The modules are the ones every model runs on,
-/// built from the model folder's configuration files.
+/// The U-Net, both text encoders, and the label heads that are used in training. They are built from the configuration files of the model
+/// folder, with the same modules as any model.
 /// </summary>
 internal sealed class MiniNetwork : IDisposable
 {
-    // The largest timestep: sigma of the last training step, and with it the parts of v-prediction.
+    // Sigma of the largest timestep, and the shares of signal and noise in v-prediction.
     private const double Sigma = 14.614642;
     private const int Timestep = 999;
     private static readonly double Signal = 1 / Math.Sqrt(Sigma * Sigma + 1), Noise = Sigma * Signal;
@@ -20,7 +20,8 @@ internal sealed class MiniNetwork : IDisposable
     public MiniNetwork(string folder, int seed, Device device)
     {
         Device = device;
-        var (unet, text, text2, heads) = (Tree(seed), Tree(seed + 1, name => name == "text_projection.weight"), Tree(seed + 2), Tree(seed + 3));
+        var (unet, text, text2, heads) =
+            (Tree(seed), Tree(seed + 1, name => name == "text_projection.weight"), Tree(seed + 2), Tree(seed + 3));
         _weights = [unet, text, text2, heads];
         UNet = new UNet(unet, UNetConfig.From(JsonConfig.Load(Path.Combine(folder, "unet", "config.json"))));
         _text = new ClipTextEncoder(text, ClipTextConfig.From(JsonConfig.Load(Path.Combine(folder, "text_encoder", "config.json"))));
@@ -28,8 +29,11 @@ internal sealed class MiniNetwork : IDisposable
         Heads = [.. MiniSites.All.Select(site => new LabelHead(heads.At(site.Code), UNet.ShapeOf(site).Channels))];
         foreach (var weights in _weights)
             weights.Load();
-        KeyValuePair<string, Tensor>[] leaves = [.. NamedTensors.Of(unet, "unet."), .. NamedTensors.Of(text, "text_encoder."), .. NamedTensors.Of(text2, "text_encoder_2."),
-            .. NamedTensors.Of(heads, "heads.")];
+        KeyValuePair<string, Tensor>[] leaves =
+        [
+            .. NamedTensors.Of(unet, "unet."), .. NamedTensors.Of(text, "text_encoder."), .. NamedTensors.Of(text2, "text_encoder_2."),
+            .. NamedTensors.Of(heads, "heads."),
+        ];
         Leaves = [.. leaves.OrderBy(IsMatrix)];
         Matrices = [.. Leaves.Where(IsMatrix)];
         var side = UNet.Config.SampleSize * LatentCode.Patch;
@@ -43,17 +47,21 @@ internal sealed class MiniNetwork : IDisposable
     /// <summary>One for each of <see cref="MiniSites.All"/>.</summary>
     public IReadOnlyList<LabelHead> Heads { get; }
 
-    /// <summary>Every trained tensor under its name, <see cref="Matrices"/> last.</summary>
+    /// <summary>All trained tensors by name. <see cref="Matrices"/> come last.</summary>
     public IReadOnlyList<KeyValuePair<string, Tensor>> Leaves { get; }
 
-    /// <summary>Those that do better with a step for the whole matrix; embeddings, the first and the last convolution and the heads are not among them.</summary>
+    /// <summary>The tensors that <see cref="Muon"/> trains: all matrices except embeddings, the first and last convolution, and the
+    /// heads.</summary>
     public IReadOnlyList<KeyValuePair<string, Tensor>> Matrices { get; }
 
-    /// <summary>Weights by name, as a model file holds them: "unet", "text_encoder" or "text_encoder_2"; and "heads".</summary>
+    /// <summary>The weights of a part by name.</summary>
+    /// <param name="part">"unet", "text_encoder", "text_encoder_2" or "heads".</param>
     public IReadOnlyDictionary<string, Tensor> TensorsOf(string part) =>
         _weights[part switch { "unet" => 0, "text_encoder" => 1, "text_encoder_2" => 2, _ => 3 }].Tensors;
 
-    /// <summary>Hidden states of both encoders side by side and the pooled text, of the ids each tokenizer gives.</summary>
+    /// <summary>Encodes captions: the concatenated hidden states of both encoders, and the pooled text.</summary>
+    /// <param name="ids">Ids of the first tokenizer.</param>
+    /// <param name="ids2">Ids of the second tokenizer.</param>
     public TextEncoding Encode(IReadOnlyList<IReadOnlyList<int>> ids, IReadOnlyList<IReadOnlyList<int>> ids2)
     {
         using var scope = NewDisposeScope();
@@ -61,9 +69,9 @@ internal sealed class MiniNetwork : IDisposable
         return new(cat([first, second.Penultimate], -1).MoveToOuterDisposeScope(), second.Pooled.MoveToOuterDisposeScope());
     }
 
-    /// <summary>Clean latents from pure noise in one step.</summary>
-    /// <param name="noise">[B, 4, 64, 64] of unit variance.</param>
-    /// <param name="cutFrom">From this of <see cref="MiniSites.ReadersAfter"/> on, transformers see a text of zeros.</param>
+    /// <summary>Predicts clean latents from noise in one step.</summary>
+    /// <param name="noise">[B, 4, 64, 64], with unit variance.</param>
+    /// <param name="cutFrom">Index in <see cref="MiniSites.ReadersAfter"/> from which transformers get zeros instead of the text.</param>
     public Tensor Predict(Tensor noise, Tensor hidden, Tensor pooled, int cutFrom = int.MaxValue)
     {
         using var scope = NewDisposeScope();
@@ -75,7 +83,7 @@ internal sealed class MiniNetwork : IDisposable
         return (noise.Times(Sigma * Signal * Signal) - velocity.Times(Noise)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Takes over another network's weights.</summary>
+    /// <summary>Copies the weights of another network.</summary>
     public void CopyFrom(MiniNetwork other)
     {
         using var noGrad = no_grad();
@@ -96,21 +104,19 @@ internal sealed class MiniNetwork : IDisposable
     private Weights Tree(int seed, Func<string, bool>? absent = null) => new(new RandomWeights(seed, absent), ScalarType.Float32, Device);
 }
 
-/// <summary>The places in the U-Net where features are found and painted.</summary>
+/// <summary>The sites of unbox-mini.</summary>
 internal static class MiniSites
 {
-    /// <summary>The four sites, in the order the U-Net runs them.</summary>
+    /// <summary>In the order of the U-Net.</summary>
     public static readonly IReadOnlyList<HookSite> All = HookSite.Named;
 
-    /// <summary>The transformers that read the text after the first site: number i and on come after site i.</summary>
+    /// <summary>The transformers after the first site. Those from index i on come after site i.</summary>
     public static readonly IReadOnlyList<HookSite> ReadersAfter = [HookSite.Middle, HookSite.Details, HookSite.Style, HookSite.Up(0, 2)];
-
-    public const int Grid = Scenes.CellMask.Side;
 }
 
 /// <summary>
-/// A linear reading of the labels from a site's delta, for training only: it makes the deltas hold, cell by cell and along directions
-/// of their own, what is drawn there, which is what a dictionary can find and a brush can use.
+/// Predicts the labels linearly from the delta of a site (its output - input). It is used only in training: it makes deltas represent what
+/// is drawn in each cell along separate directions, which a dictionary can find and a brush can paint.
 /// </summary>
 internal sealed class LabelHead(Weights weights, int channels)
 {
@@ -120,7 +126,9 @@ internal sealed class LabelHead(Weights weights, int channels)
     /// <summary>[labels, channels].</summary>
     public Tensor Directions => _weight;
 
-    /// <summary>Mean cross entropy of the labels [B, labels, 16, 16], read from a delta [B, channels, 16, 16].</summary>
+    /// <summary>The mean cross entropy.</summary>
+    /// <param name="delta">[B, channels, 16, 16].</param>
+    /// <param name="labels">[B, labels, 16, 16].</param>
     public Tensor Loss(Tensor delta, Tensor labels)
     {
         using var scope = NewDisposeScope();
@@ -131,8 +139,8 @@ internal sealed class LabelHead(Weights weights, int channels)
 }
 
 /// <summary>
-/// Start values that let the coarse levels see the noise at once: four channels carry it unchanged through the first convolution, the
-/// halvings average it (times two, so that it keeps unit variance), and the shortcuts pass it on where the width changes.
+/// Initial weights that pass the noise to the coarse levels from the start: four channels carry it through the first convolution, the
+/// downsamplers average it (times two, to keep unit variance), and the shortcuts pass it on if the width changes.
 /// </summary>
 internal static class NetworkStart
 {
@@ -146,12 +154,13 @@ internal static class NetworkStart
         Carry(unet, "conv_in", kernel => kernel[1, 1].Fill(1));
         foreach (var name in unet.Keys.Where(name => name.EndsWith("downsamplers.0.conv.weight", StringComparison.Ordinal)))
             Carry(unet, name[..^".weight".Length], kernel => kernel.narrow(0, 1, 2).narrow(1, 1, 2).Fill(.5));
-        foreach (var name in unet.Keys.Where(name => name.StartsWith("down_blocks", StringComparison.Ordinal) && name.EndsWith("conv_shortcut.weight", StringComparison.Ordinal)))
+        foreach (var name in unet.Keys.Where(name => name.StartsWith("down_blocks", StringComparison.Ordinal)
+            && name.EndsWith("conv_shortcut.weight", StringComparison.Ordinal)))
             Carry(unet, name[..^".weight".Length], kernel => kernel[0, 0].Fill(1));
     }
 
-    /// <summary>The weights of a trained model; its label heads where the folder holds them.</summary>
-    public static void Take(MiniNetwork network, MiniFolder start)
+    /// <summary>Reads the weights of a trained model, and its label heads if the folder has them.</summary>
+    public static void Read(MiniNetwork network, MiniFolder start)
     {
         using var noGrad = no_grad();
         foreach (var part in (string[])["unet", "text_encoder", "text_encoder_2"])

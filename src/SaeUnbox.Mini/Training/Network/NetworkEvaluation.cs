@@ -3,21 +3,23 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Training;
 
-/// <summary>How good the averaged weights are on scenes never trained on, under true noise; and what they draw and paint.</summary>
+/// <summary>Evaluates the averaged weights on scenes that were not trained on, with unamplified noise, and draws samples.</summary>
 internal sealed class NetworkEvaluation(NetworkTraining training, MiniTrainingOptions options, LatentCode code, IAutoencoder decoder)
 {
     private const int Purpose = 6, SheetPurpose = 7, MostColumns = 8, MostRows = 3;
     private const double Strength = 2.5;
     private readonly int _columns = Math.Min(MostColumns, options.Network.EvaluationPictures);
 
-    /// <summary>Elements whose painting the sheet shows, each over its stroke.</summary>
+    /// <summary>The elements that the sheet shows painted, and where.</summary>
     private static readonly (string Name, CellMask Cells)[] Painted =
     [
-        ("sea", CellMask.Box(10, 5, 5, 7)), ("snow", CellMask.Box(10, 5, 5, 7)), ("night", CellMask.Box(0, 4, 9, 8)), ("mosaic", CellMask.Box(4, 4, 8, 8)),
-        ("red house", CellMask.Box(10, 6, 4, 4)), ("snowman", CellMask.Box(10, 6, 4, 4)), ("pine", CellMask.Box(10, 6, 4, 4)), ("yellow balloon", CellMask.Box(2, 6, 4, 4)),
+        ("sea", CellMask.Box(10, 5, 5, 7)), ("snow", CellMask.Box(10, 5, 5, 7)),
+        ("night", CellMask.Box(0, 4, 9, 8)), ("mosaic", CellMask.Box(4, 4, 8, 8)),
+        ("red house", CellMask.Box(10, 6, 4, 4)), ("snowman", CellMask.Box(10, 6, 4, 4)),
+        ("pine", CellMask.Box(10, 6, 4, 4)), ("yellow balloon", CellMask.Box(2, 6, 4, 4)),
     ];
 
-    /// <summary>Mean square error of latents of unit variance.</summary>
+    /// <summary>Mean squared error of the latents, which have unit variance.</summary>
     public double HeldOutError()
     {
         using var noGrad = no_grad();
@@ -31,7 +33,8 @@ internal sealed class NetworkEvaluation(NetworkTraining training, MiniTrainingOp
         return sum / options.Network.EvaluationPictures;
     }
 
-    /// <summary>Truth above, model below; then a column for each painted element: the picture, and it painted at each of the four sites.</summary>
+    /// <summary>Writes a sheet: true pictures with those of the model below; then pictures without edits, and with an element painted at
+    /// each site.</summary>
     public void SaveSheet(string path)
     {
         using var noGrad = no_grad();
@@ -55,7 +58,8 @@ internal sealed class NetworkEvaluation(NetworkTraining training, MiniTrainingOp
     {
         var (memory, network, painted) = (training.Memories[site], training.Averaged, Painted.Take(_columns).ToArray());
         var masks = TrainingBatch.Masks(painted.Select(one => one.Cells), network.Device);
-        var directions = stack(painted.Select(one => memory.MeanDirection(SceneElement.All.Index().First(element => element.Item.Name == one.Name).Index)));
+        var elements = painted.Select(one => SceneElement.All.Index().First(element => element.Item.Name == one.Name).Index);
+        var directions = stack(elements.Select(memory.MeanDirection));
         var added = directions.unsqueeze(-1).unsqueeze(-1) * masks * memory.Norm.Times(Strength);
         using var hook = network.UNet.Hook(MiniSites.All[site], (_, output) => output.Plus(added));
         return Predict(batch);

@@ -3,12 +3,12 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Training;
 
-/// <summary>The losses of one step of all workers; one that no worker practised is null.</summary>
+/// <summary>The mean losses of a step; null for a kind that no worker trained.</summary>
 internal sealed record NetworkStep(double? Plain, double? Swap, double? Paint, double Labels, double GradientNorm);
 
 /// <summary>
-/// Trains U-Net and text encoders together: workers make gradients side by side, their mean moves the weights, and a running average
-/// of the weights is what is kept in the end.
+/// Trains U-Net and text encoders together. Workers compute gradients in parallel, and their mean updates the weights. The result is a
+/// running average of the weights.
 /// </summary>
 internal sealed class NetworkTraining : IDisposable
 {
@@ -23,9 +23,8 @@ internal sealed class NetworkTraining : IDisposable
     private readonly LatentCode _code;
     private (int Step, Task<StepDraw[]> Draws)? _ahead;
 
-    /// <param name="folder">The model folder with configurations and tokenizers.</param>
-    /// <param name="start">The trained model to go on from, whose features are then painted too; null begins with random weights.</param>
-    /// <param name="device">Where it is computed.</param>
+    /// <param name="folder">The model folder, with configurations and tokenizers.</param>
+    /// <param name="start">The trained model to start from, whose features are then also painted; null for random weights.</param>
     public NetworkTraining(MiniTrainingOptions options, string folder, LatentCode code, MiniFolder? start, Device device)
     {
         (_options, _code) = (options, code);
@@ -36,7 +35,7 @@ internal sealed class NetworkTraining : IDisposable
         if (start is null)
             NetworkStart.Apply(Network);
         else
-            NetworkStart.Take(Network, start);
+            NetworkStart.Read(Network, start);
         Averaged = new MiniNetwork(folder, options.Seed, device);
         Averaged.CopyFrom(Network);
         Share();
@@ -57,19 +56,20 @@ internal sealed class NetworkTraining : IDisposable
 
     public ClipTokenizer Tokenizer2 { get; }
 
-    /// <summary>The weights in training.</summary>
+    /// <summary>The network with the current weights.</summary>
     public MiniNetwork Network => _workers[0].Network;
 
-    /// <summary>Their running average as <see cref="RefreshAveraged"/> last took it.</summary>
+    /// <summary>The network with the averaged weights, as of the last <see cref="RefreshAveraged"/>.</summary>
     public MiniNetwork Averaged { get; }
 
     public IReadOnlyList<SiteMemory> Memories => _memories;
 
-    /// <summary>What a checkpoint holds.</summary>
+    /// <summary>All tensors of a checkpoint.</summary>
     public IEnumerable<KeyValuePair<string, Tensor>> State =>
     [
-        .. Network.Leaves.Select(leaf => KeyValuePair.Create("weights." + leaf.Key, leaf.Value)), .. Row.Parts(_average, Network.Leaves, "averaged."), .. _adam.State, .. _muon.State,
-        .. _memories.SelectMany(memory => memory.State),
+        .. Network.Leaves.Select(leaf => KeyValuePair.Create("weights." + leaf.Key, leaf.Value)),
+        .. Row.Parts(_average, Network.Leaves, "averaged."), .. _adam.State, .. _muon.State,
+            .. _memories.SelectMany(memory => memory.State),
     ];
 
     public NetworkStep Step(int step)
@@ -81,7 +81,7 @@ internal sealed class NetworkTraining : IDisposable
         Parallel.For(0, _workers.Length, i => results[i] = _workers[i].Step(draws[i], _memories));
         var gradients = Average(results);
         var norm = Gradients.Clip(gradients, options.ClipNorm);
-        // One overflow in hours of training must not spoil the weights: such a step is left out.
+        // Skips a step that overflows, so that it does not spoil the weights.
         if (double.IsFinite(norm))
         {
             Move(step, gradients);
@@ -91,17 +91,18 @@ internal sealed class NetworkTraining : IDisposable
             result.Dispose();
         return new(Mean(StepKind.Plain), Mean(StepKind.Swap), Mean(StepKind.Paint), results.Average(result => result.LabelLoss), norm);
 
-        double? Mean(StepKind kind) => results.Where(result => result.Plan.Kind == kind).Select(result => (double?)result.SquareError).Average();
+        double? Mean(StepKind kind) =>
+            results.Where(result => result.Plan.Kind == kind).Select(result => (double?)result.SquareError).Average();
     }
 
-    /// <summary>Gives every worker the weights of the first: after a step, and after a checkpoint was restored.</summary>
+    /// <summary>Copies the weights to all workers, after a step or after a checkpoint was restored.</summary>
     public void Share()
     {
         foreach (var worker in _workers.Skip(1))
             worker.Network.CopyFrom(Network);
     }
 
-    /// <summary>Takes the running average over into <see cref="Averaged"/>.</summary>
+    /// <summary>Copies the running average to <see cref="Averaged"/>.</summary>
     public void RefreshAveraged()
     {
         using var noGrad = no_grad();
@@ -110,18 +111,20 @@ internal sealed class NetworkTraining : IDisposable
 
     public void Dispose()
     {
-        foreach (var part in (IEnumerable<IDisposable>)[_adam, _muon, _average, Averaged, .. _memories, .. _workers.Select(worker => worker.Network)])
+        foreach (var part in (IEnumerable<IDisposable>)[_adam, _muon, _average, Averaged, .. _memories,
+            .. _workers.Select(worker => worker.Network)])
             part.Dispose();
     }
 
-    // The next step's pictures are drawn while this one is computed.
+    // Draws the pictures of the next step while this one is computed.
     private StepDraw[] Draws(int step)
     {
         var draws = (_ahead is { } ahead && ahead.Step == step ? ahead.Draws : Draw(step)).GetAwaiter().GetResult();
         _ahead = step + 1 < _options.Network.Steps ? (step + 1, Draw(step + 1)) : null;
         return draws;
 
-        Task<StepDraw[]> Draw(int number) => Task.Run(() => Enumerable.Range(0, _workers.Length).Select(worker => StepDraw.Of(number, worker, _options, _code)).ToArray());
+        Task<StepDraw[]> Draw(int number) => Task.Run<StepDraw[]>(() =>
+            [.. Enumerable.Range(0, _workers.Length).Select(worker => StepDraw.Of(number, worker, _options, _code))]);
     }
 
     private void Move(int step, Tensor gradients)
@@ -145,7 +148,7 @@ internal sealed class NetworkTraining : IDisposable
     private void UpdateAverage(int step)
     {
         using var noGrad = no_grad();
-        // The first steps average over all there was.
+        // The average of the first steps covers all weights so far.
         var kept = Math.Min(_options.Network.Averaging, (step + 1.0) / (step + 10));
         _average.MultiplyInPlace(kept).Accumulate(Row.Of(Network.Leaves.Select(leaf => leaf.Value)), 1 - kept);
     }
@@ -154,14 +157,17 @@ internal sealed class NetworkTraining : IDisposable
     {
         foreach (var (number, result) in results.Index())
             for (var site = 0; site < result.Deltas.Count; site++)
-                _memories[site].Learn(RandomAt.Place(_options.Seed, MemoryPurpose, step, number, site), result.Deltas[site], result.Examples, step < EarlySteps);
+            {
+                var random = RandomAt.Place(_options.Seed, MemoryPurpose, step, number, site);
+                _memories[site].Learn(random, result.Deltas[site], result.Examples, step < EarlySteps);
+            }
     }
 }
 
-/// <summary>What a worker's step gave. The tensors are owned.</summary>
-/// <param name="Gradients">Of all leaves of the network, as one <see cref="Row"/>.</param>
-/// <param name="Deltas">Of the sites whose deltas are those of unedited pictures, in order.</param>
-/// <param name="Examples">Of each picture (see <see cref="TrainingSample"/>).</param>
+/// <summary>The result of a worker's step.</summary>
+/// <param name="Gradients">The gradients of all leaves, as one <see cref="Row"/>.</param>
+/// <param name="Deltas">The deltas of the sites that are not affected by an edit.</param>
+/// <param name="Examples">For each picture, see <see cref="TrainingSample"/>.</param>
 internal sealed record WorkerStep(StepPlan Plan, double SquareError, double LabelLoss, Tensor Gradients, IReadOnlyList<Tensor> Deltas,
     IReadOnlyList<int[]> Examples) : IDisposable
 {
@@ -173,15 +179,15 @@ internal sealed record WorkerStep(StepPlan Plan, double SquareError, double Labe
     }
 }
 
-/// <summary>Computes losses and gradients of one batch at a time, on the thread that calls it.</summary>
+/// <summary>Computes losses and gradients of a batch, on the calling thread.</summary>
 internal sealed class NetworkWorker(MiniNetwork network, MiniTrainingOptions options, ClipTokenizer tokenizer, ClipTokenizer tokenizer2)
 {
     public MiniNetwork Network => network;
 
-    /// <param name="memories">Of every site; read, not written.</param>
+    /// <param name="memories">The memories of all sites. They are only read.</param>
     public WorkerStep Step(StepDraw draw, IReadOnlyList<SiteMemory> memories)
     {
-        // Each thread has a count of its own; with one, sums have one order and a resumed run goes on bit for bit.
+        // The setting is per thread. With one thread, sums have a fixed order, and a resumed run continues bit for bit.
         Threads.Use(1);
         using var scope = NewDisposeScope();
         var (plan, random) = (draw.Plan, draw.Random);
@@ -200,16 +206,20 @@ internal sealed class NetworkWorker(MiniNetwork network, MiniTrainingOptions opt
         var pictureLoss = square.Plus(error.abs().Times(options.Network.AbsoluteWeight));
         if (edit is not null)
             pictureLoss = pictureLoss * edit.Weight;
-        // Of painted steps what is right, of swapped ones nothing is known cell by cell.
+        // Swap steps have no labels of the correct result.
         if ((edit is null ? batch.Labels : edit.Labels) is { } shown)
-            pictureLoss = pictureLoss * Regions.Enlarge(Regions.OfThings(shown), batch.Latents.shape[2] / CellMask.Side).Times(options.Network.ThingWeight - 1).Plus(1);
+        {
+            var things = Regions.Enlarge(Regions.OfThings(shown), batch.Latents.shape[2] / CellMask.Side);
+            pictureLoss = pictureLoss * things.Times(options.Network.ThingWeight - 1).Plus(1);
+        }
         var labelLoss = LabelLoss(batch, plan, edit, deltas);
         pictureLoss.mean().Plus(labelLoss.Times(options.Network.LabelWeight)).backward();
         var gradients = Gradients.Take(network.Leaves.Select(leaf => leaf.Value));
         foreach (var (_, leaf) in network.Leaves)
             leaf.requires_grad_(false);
         return new(plan, square.mean().item<float>(), labelLoss.item<float>(), gradients.DetachFromDisposeScope(),
-            [.. deltas.Take(plan.Site + 1).Select(delta => delta.detach().DetachFromDisposeScope())], [.. draw.Samples.Select(sample => sample.Examples)]);
+            [.. deltas.Take(plan.Site + 1).Select(delta => delta.detach().DetachFromDisposeScope())],
+                [.. draw.Samples.Select(sample => sample.Examples)]);
     }
 
     private (Tensor Predicted, IReadOnlyList<Tensor> Deltas) Forward(TrainingBatch batch, StepPlan plan, SiteEdit? edit)
@@ -217,7 +227,7 @@ internal sealed class NetworkWorker(MiniNetwork network, MiniTrainingOptions opt
         var deltas = new Tensor[MiniSites.All.Count];
         var hooks = MiniSites.All.Index().Select(site => network.UNet.Hook(site.Item, (input, output) =>
         {
-            // The walk's own scope ends before the loss is made: the delta outlives it.
+            // The scope of the forward pass ends before the loss is computed, so the delta must leave it.
             deltas[site.Index] = (output - input).to_type(ScalarType.Float32).DetachFromDisposeScope();
             return edit is not null && site.Index == plan.Site ? input.Plus(edit.Change(deltas[site.Index])).to_type(output.dtype) : output;
         })).ToArray();
@@ -237,7 +247,7 @@ internal sealed class NetworkWorker(MiniNetwork network, MiniTrainingOptions opt
         }
     }
 
-    // Up to the edited site deltas are those of the scene, behind it those of the right result, where its labels are known.
+    // Up to the edited site, deltas show the scene; after it the correct result, if its labels are known.
     private Tensor LabelLoss(TrainingBatch batch, StepPlan plan, SiteEdit? edit, IReadOnlyList<Tensor> deltas)
     {
         var losses = new List<Tensor>();

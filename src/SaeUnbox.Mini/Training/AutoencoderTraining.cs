@@ -6,36 +6,38 @@ using static TorchSharp.torch;
 namespace SaeUnbox.Mini.Training;
 
 /// <summary>
-/// The last stages: a sparse autoencoder of every site of the finished model, with its features' mean and standard deviation, in the
-/// reference's layout and in float16, as the model's own weights are.
+/// The last stages: trains a sparse autoencoder for each site of the finished model, and measures the mean and standard deviation of its
+/// features. Weights are stored in the layout of the reference and in float16, like those of the model.
 /// </summary>
 internal static class AutoencoderTraining
 {
     private const int ReportEvery = 10;
 
-    public static void Run(MiniTrainingOptions options, MiniFolder folder, IMiniTrainingProgress progress, Device device, CancellationToken cancellation)
+    public static void Run(MiniTrainingOptions options, MiniFolder folder, IMiniTrainingProgress progress, Device device,
+        CancellationToken cancellation)
     {
         Threads.Use(options.Network.Workers);
-        DropOthers(options, folder);
+        DeleteOthers(options, folder);
         ActivationSampling.Run(options, folder, progress, device, cancellation);
         foreach (var site in MiniModel.Sites)
             Train(site, options, folder, progress, device, cancellation);
     }
 
-    private static void Train(HookSite site, MiniTrainingOptions options, MiniFolder folder, IMiniTrainingProgress progress, Device device, CancellationToken cancellation)
+    private static void Train(HookSite site, MiniTrainingOptions options, MiniFolder folder, IMiniTrainingProgress progress, Device device,
+        CancellationToken cancellation)
     {
         var plan = Plan(site, options);
         if (folder.Start is { } start)
             plan = plan with { From = [SaeSet.Find(start.Autoencoders)[site]] };
         var target = Path.Combine(folder.Autoencoders, TrainingSession.NameOf(site, plan.Autoencoders[0]), "final");
-        // The last file that is written.
-        if (File.Exists(Path.Combine(target, "std.pt")))
+        if (File.Exists(Path.Combine(target, "std.pt"))) // the last file that is written
             return;
         var collection = ActivationCollection.Open(folder.Activations, site);
-        var trained = TrainingSession.Run(plan, collection, folder.AutoencoderStates, device, progress: new Reporter(site, plan, progress), cancellation: cancellation)[0];
+        var trained = TrainingSession.Run(
+            plan, collection, folder.AutoencoderStates, device, new Reporter(site, plan, progress), cancellation)[0];
         using (var sae = SaeLoader.Load(trained))
             SaeWriter.Save(sae, target, ScalarType.Float16);
-        // Of the rounded weights, which are what is used.
+        // Measures the weights as rounded to float16, because these are used.
         using var rounded = SaeLoader.Load(target, device);
         SaeWriter.SaveScale(ActivationStatistics.Measure(rounded, collection, cancellation: cancellation).Scale, target);
         progress.Saved($"autoencoder {site.Code}", (int)plan.Steps, target, null);
@@ -51,11 +53,12 @@ internal static class AutoencoderTraining
         }], wanted.Steps) { Seed = (ulong)options.Seed };
     }
 
-    // Activations and autoencoders belong to one model: those of a shorter training, or of other options, are made anew.
-    private static void DropOthers(MiniTrainingOptions options, MiniFolder folder)
+    // Deletes activations and autoencoders of another model: of other options, or of a shorter training.
+    private static void DeleteOthers(MiniTrainingOptions options, MiniFolder folder)
     {
         Directory.CreateDirectory(folder.AutoencoderStates);
-        var (note, text) = (Path.Combine(folder.AutoencoderStates, "options.json"), JsonSerializer.Serialize(options with { Evaluation = new(), Atlas = new() }));
+        var note = Path.Combine(folder.AutoencoderStates, "options.json");
+        var text = JsonSerializer.Serialize(options with { Evaluation = new(), Atlas = new() });
         if (File.Exists(note) && File.ReadAllText(note) == text)
             return;
         foreach (var part in (string[])[folder.Activations, folder.AutoencoderStates, folder.Autoencoders, folder.Atlas])
@@ -85,15 +88,17 @@ internal static class AutoencoderTraining
     }
 }
 
-/// <summary>Collects what the four sites of the finished model do in drawn pictures; goes on behind the last whole shard.</summary>
+/// <summary>Collects the activations of the finished model at its four sites. It continues after the last complete shard.</summary>
 internal static class ActivationSampling
 {
     public const string Stage = "activations";
     private const int Purpose = 8, Batch = 8, ItemsPerShard = 64;
 
-    public static void Run(MiniTrainingOptions options, MiniFolder folder, IMiniTrainingProgress progress, Device device, CancellationToken cancellation)
+    public static void Run(MiniTrainingOptions options, MiniFolder folder, IMiniTrainingProgress progress, Device device,
+        CancellationToken cancellation)
     {
-        using var writer = new CollectionWriter(folder.Activations, MiniModel.Sites, new CollectionOptions { ItemsPerShard = ItemsPerShard });
+        using var writer = new CollectionWriter(folder.Activations, MiniModel.Sites,
+            new CollectionOptions { ItemsPerShard = ItemsPerShard });
         var pictures = options.Autoencoders.Pictures;
         if (writer.NextItem >= pictures)
             return;

@@ -1,8 +1,10 @@
 using System.Text.Json;
+using System.Text;
+using SaeUnbox.Mini.Scenes;
 
 namespace SaeUnbox.Mini.Training;
 
-/// <summary>Writes the configuration files of the model folder, in diffusers' layout; every part is then built from what the files say.</summary>
+/// <summary>Writes the configuration files of the model in the layout of diffusers. All parts are then built from these files.</summary>
 internal static class MiniConfigurations
 {
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
@@ -83,7 +85,8 @@ internal static class MiniConfigurations
         ["use_linear_projection"] = true,
     };
 
-    private static Dictionary<string, object?> TextEncoder(NetworkOptions network, bool second, int vocabulary, int startId, int endId) => new()
+    private static Dictionary<string,
+        object?> TextEncoder(NetworkOptions network, bool second, int vocabulary, int startId, int endId) => new()
     {
         ["architectures"] = new[] { second ? "CLIPTextModelWithProjection" : "CLIPTextModel" },
         ["model_type"] = "clip_text_model",
@@ -105,5 +108,103 @@ internal static class MiniConfigurations
     {
         var directory = Directory.CreateDirectory(Path.Combine(folder, part)).FullName;
         AtomicFile.WriteAllText(Path.Combine(directory, file), JsonSerializer.Serialize(values, Indented) + "\n");
+    }
+}
+
+/// <summary>
+/// Makes a tokenizer in CLIP's format for the words of the caption grammar. As in CLIP, each byte is a token, and each byte at the end of a
+/// word is another. Each word of the grammar is a token, too; other words are split.
+/// </summary>
+internal sealed class MiniTokenizer
+{
+    private const string EndOfWord = "</w>", Start = "<|startoftext|>", End = "<|endoftext|>";
+    private readonly OrderedDictionary<(string Left, string Right), int> _merges = [];
+    private readonly Dictionary<string, int> _vocabulary = [];
+
+    public MiniTokenizer(IEnumerable<string> phrases)
+    {
+        var symbols = ByteSymbols();
+        foreach (var symbol in symbols)
+            Add(symbol);
+        foreach (var symbol in symbols)
+            Add(symbol + EndOfWord);
+        foreach (var word in phrases.SelectMany(phrase => phrase.Split(' ')).Where(word => word.Length > 1)
+            .Distinct().Order(StringComparer.Ordinal))
+            MergeWord(word);
+        Add(Start);
+        Add(End);
+    }
+
+    public static MiniTokenizer OfGrammar() => new(CaptionGrammar.Phrases);
+
+    public int Count => _vocabulary.Count;
+
+    public int StartId => _vocabulary[Start];
+
+    public int EndId => _vocabulary[End];
+
+    /// <summary>Writes vocab.json, merges.txt, tokenizer_config.json and special_tokens_map.json.</summary>
+    public void Write(string folder, string padToken)
+    {
+        Directory.CreateDirectory(folder);
+        AtomicFile.WriteAllText(Path.Combine(folder, "vocab.json"), JsonSerializer.Serialize(_vocabulary));
+        var merges = _merges.Keys.Select(pair => $"{pair.Left} {pair.Right}").Prepend("#version: 0.2");
+        AtomicFile.WriteAllText(Path.Combine(folder, "merges.txt"), string.Join('\n', merges) + "\n");
+        var special = new Dictionary<string, object>
+        {
+            ["bos_token"] = Start, ["eos_token"] = End, ["unk_token"] = End, ["pad_token"] = padToken,
+        };
+        AtomicFile.WriteAllText(Path.Combine(folder, "special_tokens_map.json"), JsonSerializer.Serialize(special));
+        special["tokenizer_class"] = "CLIPTokenizer";
+        special["model_max_length"] = MiniConfigurations.Positions;
+        AtomicFile.WriteAllText(Path.Combine(folder, "tokenizer_config.json"), JsonSerializer.Serialize(special));
+    }
+
+    public static string FirstPad => End;
+
+    /// <summary>The token with id 0, which pads in the second tokenizer of SDXL.</summary>
+    public static string SecondPad => "!";
+
+    // Adds merges from the left until the word is one token. New merges come last, so that earlier words stay whole.
+    private void MergeWord(string word)
+    {
+        for (var parts = Split(word); parts.Count > 1; parts = Split(word))
+        {
+            _merges.Add((parts[0], parts[1]), _merges.Count);
+            Add(parts[0] + parts[1]);
+        }
+    }
+
+    // Byte pair encoding: applies the earliest merge first, everywhere in the word.
+    private List<string> Split(string word)
+    {
+        var parts = word.Select(letter => letter.ToString()).ToList();
+        parts[^1] += EndOfWord;
+        while (true)
+        {
+            var pairs = parts.Zip(parts.Skip(1)).Where(_merges.ContainsKey).ToList();
+            if (pairs.Count == 0)
+                return parts;
+            var best = pairs.MinBy(pair => _merges[pair]);
+            for (var i = 0; i + 1 < parts.Count; i++)
+                if ((parts[i], parts[i + 1]) == best)
+                {
+                    parts[i] += parts[i + 1];
+                    parts.RemoveAt(i + 1);
+                }
+        }
+    }
+
+    private void Add(string token) => _vocabulary.TryAdd(token, _vocabulary.Count);
+
+    // GPT-2's printable characters for the 256 bytes, in the order of CLIP's vocabulary.
+    private static IReadOnlyList<string> ByteSymbols()
+    {
+        int[] printable =
+        [
+            .. Enumerable.Range('!', '~' - '!' + 1), .. Enumerable.Range('¡', '¬' - '¡' + 1), .. Enumerable.Range('®', 'ÿ' - '®' + 1),
+        ];
+        var others = Enumerable.Range(0, 256 - printable.Length).Select(i => 256 + i);
+        return [.. printable.Concat(others).Select(code => new Rune(code).ToString())];
     }
 }

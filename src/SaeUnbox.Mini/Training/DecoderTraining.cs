@@ -3,14 +3,13 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Training;
 
-/// <summary>Trains the decoder that makes pictures of latents; the encoder's side is the linear code and stays as it is.</summary>
+/// <summary>Trains the decoder from latents to pictures. The encoder is the linear code, and does not change.</summary>
 internal sealed class DecoderTraining : IDisposable
 {
     private const int Purpose = 2, HeldOutPurpose = 3;
     private readonly MiniTrainingOptions _options;
     private readonly LatentCode _code;
     private readonly Weights _weights;
-    private readonly AutoencoderTiny _model;
     private readonly IReadOnlyList<KeyValuePair<string, Tensor>> _trained;
     private readonly AdamW _optimiser;
 
@@ -18,22 +17,22 @@ internal sealed class DecoderTraining : IDisposable
     {
         (_options, _code) = (options, code);
         _weights = new Weights(new RandomWeights(options.Seed), ScalarType.Float32, device);
-        _model = new AutoencoderTiny(_weights, config);
+        Model = new AutoencoderTiny(_weights, config);
         _weights.Load();
         _trained = [.. _weights.Tensors.Where(pair => pair.Key.StartsWith("decoder.", StringComparison.Ordinal))];
-        Begin();
+        Initialise();
         _optimiser = new AdamW(_trained, options.Decoder.WeightDecay);
     }
 
-    public AutoencoderTiny Model => _model;
+    public AutoencoderTiny Model { get; }
 
-    /// <summary>All weights of the autoencoder by name, for saving.</summary>
+    /// <summary>All weights of the autoencoder by name.</summary>
     public IReadOnlyDictionary<string, Tensor> Tensors => _weights.Tensors;
 
-    /// <summary>What a checkpoint holds.</summary>
+    /// <summary>All tensors of a checkpoint: weights and moments.</summary>
     public IEnumerable<KeyValuePair<string, Tensor>> State => _weights.Tensors.Concat(_optimiser.State);
 
-    /// <summary>One step; returns the mean square error of pixels from -1 to 1.</summary>
+    /// <returns>The mean squared error of pixels from -1 to 1.</returns>
     public double Step(int step)
     {
         using var scope = NewDisposeScope();
@@ -42,11 +41,12 @@ internal sealed class DecoderTraining : IDisposable
         foreach (var (_, tensor) in _trained)
             tensor.requires_grad_();
         using var mixed = new MixedPrecision(ScalarType.BFloat16);
-        var error = _model.Decode(batch.Latents) - batch.Pixels;
+        var error = Model.Decode(batch.Latents) - batch.Pixels;
         var share = batch.Weights.mean();
         var square = (error.Square() * batch.Weights).mean() / share;
         var absolute = (error.abs() * batch.Weights).mean() / share;
-        var loss = absolute.Plus(square.Times(decoder.MeanSquareWeight)).Plus(Edges(error, batch.Weights, 2).Plus(Edges(error, batch.Weights, 3)).Times(decoder.EdgeWeight) / share);
+        var edges = Edges(error, batch.Weights, 2).Plus(Edges(error, batch.Weights, 3));
+        var loss = absolute.Plus(square.Times(decoder.MeanSquareWeight)).Plus(edges.Times(decoder.EdgeWeight) / share);
         loss.backward();
         var gradients = Gradients.Take(_trained.Select(pair => pair.Value));
         Gradients.Clip(gradients, decoder.ClipNorm);
@@ -54,7 +54,7 @@ internal sealed class DecoderTraining : IDisposable
         return square.item<float>();
     }
 
-    /// <summary>Truth above, its code decoded below.</summary>
+    /// <summary>Writes a sheet of samples: true pictures above, and the same encoded and decoded below.</summary>
     public void SaveSheet(string path)
     {
         using var noGrad = no_grad();
@@ -79,14 +79,15 @@ internal sealed class DecoderTraining : IDisposable
     private Tensor Image(ScenePicture picture)
     {
         var side = picture.Size / LatentCode.Patch;
-        return _model.Decode(tensor(_code.Encode(picture), device: _weights.Device).reshape(1, LatentCode.Channels, side, side));
+        return Model.Decode(tensor(_code.Encode(picture), device: _weights.Device).reshape(1, LatentCode.Channels, side, side));
     }
 
     private ScenePicture HeldOutPicture(int number) =>
-        SceneRenderer.Render(SceneStream.Draw(RandomAt.Place(_options.Seed, HeldOutPurpose, number), _options.Scenes), _options.PictureSize);
+        SceneRenderer.Render(SceneStream.Draw(RandomAt.Place(_options.Seed, HeldOutPurpose, number), _options.Scenes),
+            _options.PictureSize);
 
-    // He's start for layers before a relu; residual branches and the last layer begin small; the encoder is given, not trained.
-    private void Begin()
+    // He initialisation for layers before a relu; residual branches and the last layer start small. The encoder is the linear code.
+    private void Initialise()
     {
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
@@ -106,10 +107,10 @@ internal sealed class DecoderTraining : IDisposable
     }
 }
 
-/// <summary>Crops of fresh scenes for the decoder. A crop may lie at the picture's border, and then the border counts.</summary>
-/// <param name="Latents">[B, 4, c, c], noisy.</param>
+/// <summary>Crops of new scenes for the decoder.</summary>
+/// <param name="Latents">[B, 4, c, c], with noise.</param>
 /// <param name="Pixels">[B, 3, 4c, 4c], -1 to 1.</param>
-/// <param name="Weights">[B, 1, 4c, 4c]: 0 where the crop's own edge hides what the decoder would see, else 1.</param>
+/// <param name="Weights">[B, 1, 4c, 4c]: 0 near a cut edge, where the decoder lacks its surroundings, else 1.</param>
 internal sealed record DecoderBatch(Tensor Latents, Tensor Pixels, Tensor Weights)
 {
     private const int Margin = 8;
@@ -140,10 +141,10 @@ internal sealed record DecoderBatch(Tensor Latents, Tensor Pixels, Tensor Weight
                     weights[(i * side + y) * side + x] = Inside(y, top) && Inside(x, left) ? 1 : 0;
                 }
         }
-        return new(tensor(latents, device: device).reshape(batch, LatentCode.Channels, crop, crop), tensor(pixels, device: device).reshape(batch, 3, side, side),
-            tensor(weights, device: device).reshape(batch, 1, side, side));
+        return new(tensor(latents, device: device).reshape(batch, LatentCode.Channels, crop, crop),
+            tensor(pixels, device: device).reshape(batch, 3, side, side), tensor(weights, device: device).reshape(batch, 1, side, side));
 
-        // A tenth of the places on each side are pressed against the border.
+        // About a tenth of the crops lie at each border of the picture.
         int Place() => Math.Clamp(random.Next(-cells / 10, cells - crop + 1 + cells / 10), 0, cells - crop);
 
         bool Inside(int at, int start) => (at >= Margin || start == 0) && (at < side - Margin || start == cells - crop);

@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace SaeUnbox.Mini.Training;
 
 /// <summary>
-/// The linear code of pictures: the four principal components of 4x4x3 patches, each of unit variance. It needs no training, and
-/// the encoder of AutoencoderTiny can hold it exactly (see <see cref="LatentEncoderWeights"/>).
+/// A linear code of pictures: the first four principal components of 4 x 4 x 3 patches, scaled to unit variance. It needs no training, and
+/// an encoder of AutoencoderTiny computes it exactly, see <see cref="LatentEncoderWeights"/>.
 /// </summary>
 internal sealed class LatentCode
 {
@@ -14,15 +14,15 @@ internal sealed class LatentCode
 
     private readonly float[] _mean, _components;
 
-    /// <param name="mean">Mean patch of pictures from -1 to 1: [row, column, colour], 48 values.</param>
-    /// <param name="components">[48, 4]: patch values less their mean, times this, are the latents.</param>
+    /// <param name="mean">Mean patch [row, column, colour] of pixels from -1 to 1, 48 values.</param>
+    /// <param name="components">[48, 4]; latents are (patch - mean) * components.</param>
     public LatentCode(float[] mean, float[] components) => (_mean, _components) = (mean, components);
 
     public ReadOnlySpan<float> Mean => _mean;
 
     public ReadOnlySpan<float> Components => _components;
 
-    /// <summary>Finds the code of the given pictures.</summary>
+    /// <summary>Finds the principal components of pictures.</summary>
     public static LatentCode Fit(IEnumerable<ScenePicture> pictures)
     {
         using var scope = NewDisposeScope();
@@ -38,7 +38,7 @@ internal sealed class LatentCode
         var mean = sum.Over(count);
         var covariance = products.Over(count) - mean.outer(mean);
         var (variances, directions) = linalg.eigh(covariance);
-        // Ascending: the last four, the largest first, each turned so that its sum is positive.
+        // Eigenvalues ascend, so the last four are flipped. Each component gets the sign that makes its sum positive.
         var components = directions.narrow(1, PatchValues - Channels, Channels).flip(1);
         components = components * components.sum([0L], keepdim: true).sign();
         components = components / variances.narrow(0, PatchValues - Channels, Channels).flip(0).sqrt();
@@ -46,7 +46,7 @@ internal sealed class LatentCode
             components.to_type(ScalarType.Float32).contiguous().data<float>().ToArray());
     }
 
-    /// <summary>Latents of a picture, [4, side / 4, side / 4] flattened.</summary>
+    /// <summary>The latents of a picture, [4, side / 4, side / 4].</summary>
     public float[] Encode(ScenePicture picture)
     {
         var side = picture.Size / Patch;
@@ -86,14 +86,14 @@ internal sealed class LatentCode
 }
 
 /// <summary>
-/// The linear code as the encoder of an AutoencoderTiny without residual blocks, of three stages: its convolutions alone are linear.
-/// Stage one passes the colours on, stage two gathers 2x2 pixels into 12 channels, stage three 2x2 of those into the latents.
+/// The linear code as weights of an AutoencoderTiny encoder. Without residual blocks it consists of convolutions, and is linear. The first
+/// passes the colours on, the second gathers 2 x 2 pixels into 12 channels, and the third gathers 2 x 2 of those into the latents.
 /// </summary>
 internal static class LatentEncoderWeights
 {
     public const int Width = 12;
 
-    /// <summary>Names below "encoder.layers", as diffusers numbers them.</summary>
+    /// <returns>Weights by their names below "encoder.layers", as in diffusers.</returns>
     public static IReadOnlyDictionary<string, Tensor> Of(LatentCode code, double scalingFactor)
     {
         var pass = zeros([Width, 3, 3, 3]);
@@ -104,7 +104,7 @@ internal static class LatentEncoderWeights
         for (var color = 0; color < 3; color++)
         {
             Set(pass, 1, color, color, 1, 1);
-            // With padding 1 and stride 2, cell i of the result sees rows 2i - 1, 2i and 2i + 1: taps 1 and 2 are its own.
+            // With padding 1 and stride 2, cell i of the result covers rows 2i - 1 to 2i + 1. Taps 1 and 2 are its own pixels.
             for (var at = 0; at < 4; at++)
                 Set(gather, 1, at * 3 + color, color, 1 + at / 2, 1 + at % 2);
         }
@@ -115,7 +115,7 @@ internal static class LatentEncoderWeights
             {
                 var component = code.Components[value * LatentCode.Channels + channel];
                 var (row, column, color) = (value / 12, value / 3 % 4, value % 3);
-                // The encoder sees pixels from 0 to 1, the code is made for -1 to 1.
+                // The encoder gets pixels from 0 to 1, but the code is for -1 to 1.
                 Set(project, 2 * component / scalingFactor, channel, (row % 2 * 2 + column % 2) * 3 + color, 1 + row / 2, 1 + column / 2);
                 bias[channel] -= (float)((1 + code.Mean[value]) * component / scalingFactor);
             }

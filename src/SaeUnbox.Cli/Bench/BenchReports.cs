@@ -1,0 +1,91 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using SaeUnbox.Cli.Options;
+using SaeUnbox.Cli.Output;
+
+namespace SaeUnbox.Cli.Bench;
+
+/// <summary>Prints the times of a model's parts: a table that grows row by row, or one JSON document at the end.</summary>
+/// <param name="side">Sides of the picture in pixels; null if there is no picture.</param>
+internal sealed class PartsReport(Terminal terminal, BenchmarkSettings settings, int? side, bool asJson)
+{
+    public void Write(PartsBenchmark benchmark, CancellationToken cancellation)
+    {
+        if (!asJson) WriteHead(benchmark.Name);
+        var rows = new JsonArray();
+        benchmark.Run(settings, row =>
+        {
+            rows.Add(Node(row));
+            if (!asJson) WriteRow(row);
+        }, cancellation);
+        if (asJson) terminal.Output.WriteLine(Json.Text(Document(benchmark.Name, rows)));
+    }
+
+    private void WriteHead(string name)
+    {
+        var size = side is { } pixels ? FormattableString.Invariant($", {pixels} x {pixels}") : "";
+        var clock = settings.OnProcessorTime ? " (processor time)" : "";
+        terminal.Output.WriteLine(FormattableString.Invariant(
+            $"{name}{size}, {Names.Of(settings.Dtype)}, {settings.Device}, {Threads.Count} threads{clock}, libtorch {PartsBenchmark.LibtorchVersion}"));
+        terminal.Output.WriteLine($"{"part",-24}{"seconds",10}{"GFLOP",10}{"GFLOP/s",10}{"of product",12}{"peak",12}{"peak/size",12}");
+    }
+
+    private void WriteRow(Measurement row)
+    {
+        var line = string.Create(CultureInfo.InvariantCulture, $"{row.Part,-24}{row.Seconds,10:0.0000}");
+        if (row.Share is { } share)
+            line += string.Create(CultureInfo.InvariantCulture, $"{row.GigaOperations,10:0.0}{row.Rate,10:0.0}{share,12:0 %}");
+        if (row.PeakBytes is { } peak)
+            line += string.Create(CultureInfo.InvariantCulture, $"{"",32}{ByteSize.Of(peak),12}{PeakPerSize(row),12:0.000}");
+        terminal.Output.WriteLine(line);
+    }
+
+    private JsonObject Document(string name, JsonArray rows) => new()
+    {
+        ["model"] = name,
+        ["dtype"] = Names.Of(settings.Dtype),
+        ["device"] = settings.Device,
+        ["threads"] = Threads.Count,
+        ["clock"] = settings.OnProcessorTime ? "processor" : "wall",
+        ["size"] = side,
+        ["libtorch"] = PartsBenchmark.LibtorchVersion,
+        ["parts"] = rows,
+    };
+
+    private static JsonNode Node(Measurement row)
+    {
+        var node = new JsonObject
+        {
+            ["part"] = row.Part,
+            ["seconds"] = row.Seconds,
+            ["gflop"] = row.GigaOperations,
+            ["gflopPerSecond"] = row.Share is null ? null : row.Rate,
+            ["shareOfProduct"] = row.Share,
+        };
+        if (row.WeightBytes is { } size)
+            (node["weightBytes"], node["peakBytes"], node["peakPerSize"]) = (size, row.PeakBytes, PeakPerSize(row));
+        return node;
+    }
+
+    private static double? PeakPerSize(Measurement row) => row.WeightBytes > 0 ? (double?)row.PeakBytes / row.WeightBytes : null;
+}
+
+/// <summary>Prints the latencies of whole runs and edits: a table that grows row by row, or one JSON document at the end.</summary>
+internal static class RunsReport
+{
+    /// <param name="repeats">Runs of each row.</param>
+    public static void Write(Terminal terminal, string model, int repeats, IEnumerable<Latency> rows, bool asJson)
+    {
+        var nodes = new JsonArray();
+        if (!asJson) terminal.Output.WriteLine($"{"milliseconds",-24}{"p50",10}{"p95",10}");
+        foreach (var row in rows)
+        {
+            nodes.Add(new JsonObject { ["what"] = row.What, ["p50"] = row.Median, ["p95"] = row.P95 });
+            if (!asJson)
+                terminal.Output.WriteLine(
+                    string.Create(CultureInfo.InvariantCulture, $"{row.What,-24}{row.Median,10:0.0}{row.P95,10:0.0}"));
+        }
+        if (asJson)
+            terminal.Output.WriteLine(Json.Text(new JsonObject { ["model"] = model, ["runs"] = repeats, ["milliseconds"] = nodes }));
+    }
+}
