@@ -49,5 +49,5 @@ public sealed class ServingCommandTests
 
     [Fact]
     public async Task Bench_ServingWhatIsNoModel_SaysSo() =>
-        Assert.Contains("no model folder", await Saeunbox.FailAsync("bench", "--serving", "--model", Path.GetTempPath()));
+        Assert.Contains("not a model folder", await Saeunbox.FailAsync("bench", "--serving", "--model", Path.GetTempPath()));
 }
