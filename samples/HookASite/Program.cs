@@ -25,10 +25,12 @@ Tensor Watch(Tensor input, Tensor output)
     return output;
 }
 
-// Arithmetic with numbers goes through SaeUnbox.Models.Arithmetic: x.Times(2), not x * 2, which may lose its number to the garbage collector.
+// Arithmetic with numbers goes through SaeUnbox.Models.Arithmetic: x.Times(2), not x * 2, which may lose its number to the garbage
+// collector.
 void Print(string what, Tensor x)
 {
     var values = x.to(ScalarType.Float32);
+    var (mean, rms) = (values.mean().item<float>(), values.Square().mean().sqrt().item<float>());
     Console.WriteLine(FormattableString.Invariant(
-        $"{site} {what} [{string.Join(", ", x.shape)}]: mean {values.mean().item<float>():0.0000}, root mean square {values.Square().mean().sqrt().item<float>():0.0000}"));
+        $"{site} {what} [{string.Join(", ", x.shape)}]: mean {mean:0.0000}, root mean square {rms:0.0000}"));
 }

@@ -6,7 +6,12 @@ using SaeUnbox.Steering;
 
 Libtorch.Prepare();
 var file = args.ElementAtOrDefault(0) ?? "painted.png";
-using var model = LoadedModel.Load(new ModelOptions { Name = EmbeddedModel.Name, Folder = EmbeddedModel.ModelFolder, SaeFolder = EmbeddedModel.SaeFolder });
+using var model = LoadedModel.Load(new ModelOptions
+{
+    Name = EmbeddedModel.Name,
+    Folder = EmbeddedModel.ModelFolder,
+    SaeFolder = EmbeddedModel.SaeFolder
+});
 
 // A mask has one value for each cell of the site's grid.
 var site = HookSite.Composition;

@@ -25,7 +25,10 @@ hub.Closed += fault =>
 await hub.StartAsync();
 
 // What the recipe leaves out is the model's own.
-var canvas = await hub.InvokeAsync<CanvasState>("Open", null, """{"prompt":"palm trees on the beach, hills behind, a clear sky","seed":10,"edits":[{"site":"down.2.1","feature":434,"strength":8}]}""");
+var canvas = await hub.InvokeAsync<CanvasState>("Open", null,
+    """
+    {"prompt":"palm trees on the beach, hills behind, a clear sky","seed":10,"edits":[{"site":"down.2.1","feature":434,"strength":8}]}
+    """);
 Console.WriteLine($"version {canvas.Version}: {canvas.Recipe}");
 
 var cells = new float[rows * columns];

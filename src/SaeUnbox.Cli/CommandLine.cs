@@ -46,7 +46,13 @@ internal static class CommandLine
         {
             var parsed = Create(terminal).Parse(words, Words);
             return Guard.ReportSyntaxError(parsed, terminal) ?? await parsed.InvokeAsync(
-                new() { Output = terminal.Output, Error = terminal.Error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null },
+                new()
+                {
+                    Output = terminal.Output,
+                    Error = terminal.Error,
+                    EnableDefaultExceptionHandler = false,
+                    ProcessTerminationTimeout = null
+                },
                 cancellation);
         }
         catch (IOException error)

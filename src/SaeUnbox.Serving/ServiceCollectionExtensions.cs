@@ -8,12 +8,16 @@ namespace SaeUnbox.Serving;
 public static class ServiceCollectionExtensions
 {
     /// <summary>
-    /// Serves models in this process: adds <see cref="IGenerationQueue"/>, <see cref="IModelCatalogue"/>, <see cref="IServingState"/>, and the
-    /// devices as a list of <see cref="IJobExecutor"/>s for use by a worker.
+    /// Serves models in this process: adds <see cref="IGenerationQueue"/>, <see cref="IModelCatalogue"/>, <see cref="IServingState"/>, and
+    /// the devices as a list of <see cref="IJobExecutor"/>s for use by a worker.
     /// </summary>
     public static IServiceCollection AddSaeUnboxInference(this IServiceCollection services, IConfiguration configuration)
     {
-        services.AddOptions<ServingOptions>().Bind(configuration.GetSection(ServingOptions.Section)).PostConfigure(options => FillIn(options.Models)).ValidateOnStart();
+        services
+            .AddOptions<ServingOptions>()
+            .Bind(configuration.GetSection(ServingOptions.Section))
+            .PostConfigure(options => FillIn(options.Models))
+            .ValidateOnStart();
         services.AddSingleton<IValidateOptions<ServingOptions>>(new ServingOptionsValidator());
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<InProcessQueue>();
@@ -28,8 +32,8 @@ public static class ServiceCollectionExtensions
     }
 
     /// <summary>
-    /// Adds an <see cref="IModelCatalogue"/> of the workers' models, over <see cref="IWorkerDirectory"/>. It loads no model; configured models
-    /// need only a name and an atlas.
+    /// Adds an <see cref="IModelCatalogue"/> of the workers' models, over <see cref="IWorkerDirectory"/>. It loads no model; configured
+    /// models need only a name and an atlas.
     /// </summary>
     public static IServiceCollection AddSaeUnboxRemoteCatalogue(this IServiceCollection services, IConfiguration configuration)
     {

@@ -17,6 +17,7 @@ public sealed class ArrowTests
     public void Room_RefersToNoneOf(string room, params string[] forbidden)
     {
         var module = CompiledCode.Projects.Single(project => project.Name == room + ".dll");
-        Assert.DoesNotContain(module.AssemblyReferences, reference => forbidden.Any(start => reference.Name.StartsWith(start, StringComparison.Ordinal)));
+        Assert.DoesNotContain(module.AssemblyReferences,
+            reference => forbidden.Any(start => reference.Name.StartsWith(start, StringComparison.Ordinal)));
     }
 }

@@ -10,7 +10,8 @@ internal static class CompiledCode
     private static readonly DirectoryInfo Output = new(AppContext.BaseDirectory.TrimEnd(Path.DirectorySeparatorChar));
 
     private static readonly HashSet<string> Sources =
-        [.. new[] { "src", "tests", "samples" }.SelectMany(folder => Directory.EnumerateFiles(Path.Combine(Repository.Root, folder), "*.csproj", SearchOption.AllDirectories))
+        [.. new[] { "src", "tests", "samples" }.SelectMany(folder => Directory.EnumerateFiles(Path.Combine(Repository.Root, folder),
+            "*.csproj", SearchOption.AllDirectories))
             .Select(Path.GetFileNameWithoutExtension).OfType<string>()];
 
     /// <summary>Every project under src and samples, and the test projects that are built.</summary>
@@ -42,12 +43,14 @@ internal static class CompiledCode
     // Output of projects that the tree no longer has is left alone.
     private static IEnumerable<FileInfo> Assemblies(DirectoryInfo project)
     {
-        if (!Sources.Contains(project.Name)) return [];
+        if (!Sources.Contains(project.Name))
+            return [];
         var name = project.Name == "SaeUnbox.Cli" ? "saeunbox" : project.Name;
         var file = new FileInfo(Path.Combine(project.FullName, Output.Name, name + ".dll"));
         return file.Exists ? [file] : [];
     }
 
     private static ModuleDefinition Read(string path) =>
-        ModuleDefinition.ReadModule(path, new ReaderParameters { ReadSymbols = File.Exists(Path.ChangeExtension(path, ".pdb")), InMemory = true });
+        ModuleDefinition.ReadModule(path,
+            new ReaderParameters { ReadSymbols = File.Exists(Path.ChangeExtension(path, ".pdb")), InMemory = true });
 }

@@ -29,13 +29,15 @@ public sealed partial class DocumentTests
         Assert.Empty(missing);
 
         // What a program writes or what stands for any name is no file of this repository.
-        bool IsPath(string text) => FromRoot().IsMatch(text) || (document.StartsWith("src/", StringComparison.Ordinal) && FromRoom().IsMatch(text));
+        bool IsPath(string text) =>
+            FromRoot().IsMatch(text) || (document.StartsWith("src/", StringComparison.Ordinal) && FromRoom().IsMatch(text));
     }
 
     [Fact]
     public void Tests_NamedForThreats_Exist()
     {
-        var sources = string.Concat(Directory.EnumerateFiles(Path.Combine(Root, "tests"), "*.cs", SearchOption.AllDirectories).Select(File.ReadAllText));
+        var sources = string.Concat(Directory.EnumerateFiles(Path.Combine(Root, "tests"), "*.cs", SearchOption.AllDirectories)
+            .Select(File.ReadAllText));
         var named = TestName().Matches(Read("docs/security.md")).Select(match => match.Groups[1].Value).ToArray();
         Assert.NotEmpty(named);
         Assert.All(named, name => Assert.Matches($@"\b{Regex.Escape(name.TrimEnd('…'))}{(name.EndsWith('…') ? "" : @"\(")}", sources));
@@ -48,7 +50,8 @@ public sealed partial class DocumentTests
             .Concat(folders.SelectMany(folder => Directory.EnumerateFiles(Path.Combine(Root, folder), "*.md", SearchOption.AllDirectories)))
             .Select(path => Path.GetRelativePath(Root, path).Replace('\\', '/'))
             // Those beside data tell of the data.
-            .Where(path => !path.StartsWith("tests/goldens", StringComparison.Ordinal) && !path.Contains("/Weights/", StringComparison.Ordinal));
+            .Where(path => !path.StartsWith("tests/goldens", StringComparison.Ordinal)
+                && !path.Contains("/Weights/", StringComparison.Ordinal));
     }
 
     private static string Read(string document) => File.ReadAllText(Path.Combine(Root, document));

@@ -6,8 +6,10 @@ namespace SaeUnbox.Architecture.Tests;
 /// <summary>docs/packages.md lists the packages of the projects, with their versions.</summary>
 public sealed partial class PackageTests
 {
-    private static readonly Dictionary<string, string> Versions = Elements(Path.Combine(Repository.Root, "src", "Directory.Packages.props"), "PackageVersion")
-        .ToDictionary(package => (string)package.Attribute("Include")!, package => (string)package.Attribute("Version")!, StringComparer.Ordinal);
+    private static readonly Dictionary<string, string> Versions = Elements(
+        Path.Combine(Repository.Root, "src", "Directory.Packages.props"), "PackageVersion")
+        .ToDictionary(package => (string)package.Attribute("Include")!, package => (string)package.Attribute("Version")!,
+            StringComparer.Ordinal);
 
     [Fact]
     public void Table_OfTheDocument_HoldsEveryPackageWithItsVersionAndReason()
@@ -23,7 +25,8 @@ public sealed partial class PackageTests
     public void Versions_OfPackages_AreThoseThatProjectsRefer()
     {
         string[] folders = ["src", "tests", "samples"];
-        var referred = folders.SelectMany(folder => Directory.EnumerateFiles(Path.Combine(Repository.Root, folder), "*.*proj", SearchOption.AllDirectories)
+        var referred = folders.SelectMany(folder => Directory.EnumerateFiles(Path.Combine(Repository.Root, folder), "*.*proj",
+            SearchOption.AllDirectories)
                 .Append(Path.Combine(Repository.Root, folder, "Directory.Build.props")))
             .SelectMany(file => Elements(file, "PackageReference", "LibtorchPackage"))
             .Select(element => (string?)element.Attribute("Include") ?? element.Value)

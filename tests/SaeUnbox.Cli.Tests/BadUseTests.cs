@@ -5,9 +5,12 @@ namespace SaeUnbox.Cli.Tests;
 /// <summary>Every invalid command gives one line that names the problem, and leaves no file.</summary>
 public sealed class BadUseTests : IDisposable
 {
-    private readonly TemporaryFolder folder = new();
+    private readonly TemporaryFolder _folder = new();
 
-    /// <summary>Arguments, and text that the error must contain. OUT is a folder that must stay empty, FILES has broken files, GOLDENS is the goldens.</summary>
+    /// <summary>
+    /// Arguments, and text that the error must contain. OUT is a folder that must stay empty, FILES has broken files, GOLDENS is the
+    /// goldens.
+    /// </summary>
     public static TheoryData<string, string> Uses()
     {
         const string Model = "--model GOLDENS/model --threads 1";
@@ -138,15 +141,16 @@ public sealed class BadUseTests : IDisposable
     [MemberData(nameof(Uses))]
     public async Task Run_WrongUse_SaysWhatInOneLineAndLeavesNothing(string words, string expected)
     {
-        var files = Directory.CreateDirectory(folder.At("files")).FullName;
-        var output = Directory.CreateDirectory(folder.At("out")).FullName;
+        var files = Directory.CreateDirectory(_folder.At("files")).FullName;
+        var output = Directory.CreateDirectory(_folder.At("out")).FullName;
         File.WriteAllBytes(Path.Combine(files, "empty"), []);
         File.WriteAllBytes(Path.Combine(files, "bytes"), [0xff, 0xfe, 0x00, 0xff]);
         File.WriteAllText(Path.Combine(files, "ragged.json"), "[[0, 1], [1]]");
         var picture = Core.Png.Encode(new Core.Picture(2, 2, 3, new byte[12]));
         File.WriteAllBytes(Path.Combine(files, "small.png"), picture);
         File.WriteAllBytes(Path.Combine(files, "cut.png"), picture[..(picture.Length / 2)]);
-        string Fill(string text) => text.Replace("OUT", output).Replace("FILES", files).Replace("GOLDENS", Goldens.Root).Replace("LONG", new string('a', 100_000));
+        string Fill(string text) =>
+            text.Replace("OUT", output).Replace("FILES", files).Replace("GOLDENS", Goldens.Root).Replace("LONG", new string('a', 100_000));
 
         var line = await Saeunbox.FailAsync([.. words.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(Fill)]);
 
@@ -159,19 +163,34 @@ public sealed class BadUseTests : IDisposable
     public async Task Generate_DiskFull_SaysSo()
     {
         Assert.SkipUnless(File.Exists("/dev/full"), "this system has no /dev/full");
-        var line = await Saeunbox.FailAsync(["generate", .. Saeunbox.GoldenModel, "--prompt", "x", "--width", "64", "--height", "64", "--out", folder.At("x.png"), "--dump", "/dev/full"]);
+        var line = await Saeunbox.FailAsync([
+            "generate",
+            .. Saeunbox.GoldenModel,
+            "--prompt",
+            "x",
+            "--width",
+            "64",
+            "--height",
+            "64",
+            "--out",
+            _folder.At("x.png"),
+            "--dump",
+            "/dev/full"
+        ]);
         Assert.Contains("the disk is full", line);
-        Assert.Empty(Directory.GetFileSystemEntries(folder.Path));
+        Assert.Empty(Directory.GetFileSystemEntries(_folder.Path));
     }
 
     [Fact]
     public async Task Generate_AutoencoderOfAnotherWidth_NamesFileAndSite()
     {
-        var target = Directory.CreateDirectory(folder.At("saes", "unet.mid_block.attentions.0_k8_hidden24_probe", "final")).FullName;
-        foreach (var file in Directory.GetFiles(Goldens.At("saes_other", "probe"))) File.Copy(file, Path.Combine(target, Path.GetFileName(file)));
-        var line = await Saeunbox.FailAsync("generate", "--model", Goldens.At("model"), "--saes", folder.At("saes"), "--prompt", "x", "--out", folder.At("x.png"));
+        var target = Directory.CreateDirectory(_folder.At("saes", "unet.mid_block.attentions.0_k8_hidden24_probe", "final")).FullName;
+        foreach (var file in Directory.GetFiles(Goldens.At("saes_other", "probe")))
+            File.Copy(file, Path.Combine(target, Path.GetFileName(file)));
+        var line = await Saeunbox.FailAsync("generate", "--model", Goldens.At("model"), "--saes", _folder.At("saes"), "--prompt", "x",
+            "--out", _folder.At("x.png"));
         Assert.Contains("mid.0", line);
-        Assert.False(File.Exists(folder.At("x.png")));
+        Assert.False(File.Exists(_folder.At("x.png")));
     }
 
     [Fact]
@@ -189,5 +208,5 @@ public sealed class BadUseTests : IDisposable
         }
     }
 
-    public void Dispose() => folder.Dispose();
+    public void Dispose() => _folder.Dispose();
 }

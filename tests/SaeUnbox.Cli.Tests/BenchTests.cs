@@ -11,12 +11,22 @@ public sealed class BenchTests
     public async Task Bench_TinyModel_TellsEveryPartBesideTheProduct(string dtype)
     {
         var use = await Saeunbox.SucceedAsync(
-            "bench", "--model", Goldens.At("model"), "--dtype", dtype, "--threads", "1", "--processor-time", "--size", "64", "--repeats", "1",
+            "bench", "--model", Goldens.At("model"), "--dtype", dtype, "--threads", "1", "--processor-time", "--size", "64", "--repeats",
+            "1",
             "--part", "text_encoder", "--part", "unet", "--part", "vae", "--json");
         Assert.Equal("processor", use.Json.GetProperty("clock").GetString());
         var parts = use.Json.GetProperty("parts").EnumerateArray().ToDictionary(part => part.GetProperty("part").GetString()!);
         Assert.Equal(
-            ["load text_encoder", "text_encoder", "load unet", "unet", .. GoldenUse.Sites.Select(site => $"resume {site}"), "load vae", "decode (kl)", "matrix product 2048^3"],
+            [
+                "load text_encoder",
+                "text_encoder",
+                "load unet",
+                "unet",
+                .. GoldenUse.Sites.Select(site => $"resume {site}"),
+                "load vae",
+                "decode (kl)",
+                "matrix product 2048^3"
+            ],
             parts.Keys);
         Assert.True(parts["resume up.0.1"].GetProperty("gflop").GetDouble() < parts["unet"].GetProperty("gflop").GetDouble());
         Assert.All(parts.Where(part => !part.Key.StartsWith("load", StringComparison.Ordinal)), part =>
@@ -30,15 +40,29 @@ public sealed class BenchTests
     public async Task Bench_TinyDecoderBesideTheModel_IsMeasured()
     {
         Assert.False(Directory.Exists(Goldens.At("model", "vae_tiny")));
-        var use = await Saeunbox.SucceedAsync("bench", "--model", Goldens.At("model"), "--size", "64", "--threads", "1", "--repeats", "1", "--part", "vae_tiny", "--json");
-        Assert.Equal(["load vae_tiny", "decode (tiny)", "matrix product 2048^3"], use.Json.GetProperty("parts").EnumerateArray().Select(part => part.GetProperty("part").GetString()));
+        var use = await Saeunbox.SucceedAsync("bench", "--model", Goldens.At("model"), "--size", "64", "--threads", "1", "--repeats", "1",
+            "--part", "vae_tiny", "--json");
+        Assert.Equal(["load vae_tiny", "decode (tiny)", "matrix product 2048^3"],
+            use.Json.GetProperty("parts").EnumerateArray().Select(part => part.GetProperty("part").GetString()));
     }
 
     [Fact]
     public async Task Bench_Loading_TellsTheMemoryItTookAtMost()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "peaks are forgotten on Linux only");
-        string[] words = ["bench", "--model", EmbeddedModel.ModelFolder, "--size", "64", "--threads", "1", "--repeats", "1", "--part", "text_encoder"];
+        string[] words = [
+            "bench",
+            "--model",
+            EmbeddedModel.ModelFolder,
+            "--size",
+            "64",
+            "--threads",
+            "1",
+            "--repeats",
+            "1",
+            "--part",
+            "text_encoder"
+        ];
         var use = await Saeunbox.SucceedAsync([.. words, "--json"]);
         var loading = use.Json.GetProperty("parts").EnumerateArray().Single(part => part.TryGetProperty("weightBytes", out _));
 
@@ -55,18 +79,24 @@ public sealed class BenchTests
     {
         const int Size = 256 << 20;
         var memory = new PeakMemory();
-        using (var block = torch.ones([Size], dtype: torch.ScalarType.Byte)) Assert.Equal(Size, block.numel());
+        using (var block = torch.ones([Size], dtype: torch.ScalarType.Byte))
+            Assert.Equal(Size, block.numel());
         Assert.InRange(memory.Growth!.Value, Size * 3L / 4, Size * 4L);
         Assert.InRange(PeakMemory.OfProcess, Size * 3L / 4, long.MaxValue);
 
-        if (new PeakMemory().Growth is { } afterwards) Assert.InRange(afterwards, 0, Size / 2);
+        if (new PeakMemory().Growth is { } afterwards)
+            Assert.InRange(afterwards, 0, Size / 2);
     }
 
     [Fact]
     public async Task Bench_OfTheShippedModel_TimesPartsOfOnePictureSize()
     {
-        var use = await Saeunbox.SucceedAsync("bench", "--model", EmbeddedModel.ModelFolder, "--size", "256", "--threads", "1", "--processor-time", "--repeats", "1", "--part", "unet", "--part", "vae", "--json");
-        var parts = use.Json.GetProperty("parts").EnumerateArray().ToDictionary(part => part.GetProperty("part").GetString()!, part => part.GetProperty("gflop").GetDouble());
+        var use = await Saeunbox.SucceedAsync("bench", "--model", EmbeddedModel.ModelFolder, "--size", "256", "--threads", "1",
+            "--processor-time", "--repeats", "1", "--part", "unet", "--part", "vae", "--json");
+        var parts = use.Json
+            .GetProperty("parts")
+            .EnumerateArray()
+            .ToDictionary(part => part.GetProperty("part").GetString()!, part => part.GetProperty("gflop").GetDouble());
 
         // The default latents of 64 x 64. The decoder's operations are counted as they run.
         Assert.InRange(parts["unet"], 1, 4);
@@ -80,14 +110,16 @@ public sealed class BenchTests
         var use = await Saeunbox.SucceedAsync("bench", "--runs", "1", "--threads", "1", "--json");
         var rows = use.Json.GetProperty("milliseconds").EnumerateArray().ToArray();
 
-        Assert.Equal(["whole run", .. GoldenUse.Sites.Select(site => $"edit at {site}")], rows.Select(row => row.GetProperty("what").GetString()));
+        Assert.Equal(["whole run", .. GoldenUse.Sites.Select(site => $"edit at {site}")],
+            rows.Select(row => row.GetProperty("what").GetString()));
         Assert.All(rows, row => Assert.True(row.GetProperty("p50").GetDouble() > 0));
     }
 
     [Fact]
     public async Task Bench_OfASparseAutoencoder_TellsAStepBesideTheProduct()
     {
-        var use = await Saeunbox.SucceedAsync("bench", "--sae", "64,256,4,128", "--threads", "1", "--processor-time", "--repeats", "1", "--json");
+        var use = await Saeunbox.SucceedAsync("bench", "--sae", "64,256,4,128", "--threads", "1", "--processor-time", "--repeats", "1",
+            "--json");
         var step = use.Json.GetProperty("parts").EnumerateArray().Single(part => part.GetProperty("part").GetString() == "sae step");
         Assert.Equal(2 * 128 * 64 * (256 + 4 * 4) / 1e9, step.GetProperty("gflop").GetDouble(), 9);
         Assert.True(step.GetProperty("shareOfProduct").GetDouble() > 0);

@@ -31,7 +31,14 @@ public sealed class CultureTests : IDisposable
             ["inspect", Goldens.At("model")],
             ["tokenize", "--model", Goldens.At("model"), "--", "A DİGITAL cafe\u0301, II 3.5 I"],
             ["explore", .. GoldenUse.Words(GoldenUse.Smallest), "--edit", $"{GoldenUse.Sites[0]}:1:-2.5", "--out", _folder.At("explore")],
-            ["generate", .. GoldenUse.Words(GoldenUse.Smallest), "--edit", $"{GoldenUse.Sites[0]}:1:1e99", "--out", _folder.At("wrong.png")],
+            [
+                "generate",
+                .. GoldenUse.Words(GoldenUse.Smallest),
+                "--edit",
+                $"{GoldenUse.Sites[0]}:1:1e99",
+                "--out",
+                _folder.At("wrong.png")
+            ],
             ["generate", .. GoldenUse.Words(GoldenUse.Smallest), "--guidance", "-1.5", "--out", _folder.At("wrong.png")],
         ];
         foreach (var words in uses)
@@ -58,9 +65,11 @@ public sealed class CultureTests : IDisposable
     private async Task<Dictionary<string, byte[]>> ExploreAsync(CultureInfo culture, string name)
     {
         var folder = _folder.At(name);
-        var use = await RunAsync(culture, ["explore", .. GoldenUse.Words(GoldenUse.Smallest), "--edit", $"{GoldenUse.Sites[0]}:1:-2.5:scale", "--out", folder]);
+        var use = await RunAsync(culture,
+            ["explore", .. GoldenUse.Words(GoldenUse.Smallest), "--edit", $"{GoldenUse.Sites[0]}:1:-2.5:scale", "--out", folder]);
         Assert.Equal("", use.Error);
-        return Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).ToDictionary(path => Path.GetRelativePath(folder, path), File.ReadAllBytes);
+        return Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories)
+            .ToDictionary(path => Path.GetRelativePath(folder, path), File.ReadAllBytes);
     }
 
     // The culture is part of the asynchronous context, so it ends with this method.

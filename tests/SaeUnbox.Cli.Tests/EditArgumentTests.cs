@@ -72,6 +72,7 @@ public sealed class EditArgumentTests
     {
         var steps = edit.LastStep is { } last ? $"#{edit.FirstStep}-{last}" : "";
         var mask = edit.Mask is { } name ? $"@{name}" : "";
-        return string.Create(CultureInfo.InvariantCulture, $"{edit.Site}:{edit.Feature}:{edit.Strength:R}:{(edit.Mode == EditMode.Add ? "add" : "scale")}{mask}{steps}");
+        return string.Create(CultureInfo.InvariantCulture,
+            $"{edit.Site}:{edit.Feature}:{edit.Strength:R}:{(edit.Mode == EditMode.Add ? "add" : "scale")}{mask}{steps}");
     }
 }

@@ -5,7 +5,7 @@ namespace SaeUnbox.Cli.Tests;
 
 public sealed class GenerateTests : IDisposable
 {
-    private readonly TemporaryFolder folder = new();
+    private readonly TemporaryFolder _folder = new();
 
     public static TheoryData<string> Runs() => [.. GoldenUse.Runs];
 
@@ -13,14 +13,21 @@ public sealed class GenerateTests : IDisposable
     [MemberData(nameof(Runs))]
     public async Task Dump_GoldenRun_HoldsTheReferencesTensors(string run)
     {
-        await Saeunbox.SucceedAsync(["generate", .. GoldenUse.Words(run), "--out", folder.At("x.png"), "--dump", folder.At("x.safetensors")]);
+        await Saeunbox.SucceedAsync([
+            "generate",
+            .. GoldenUse.Words(run),
+            "--out",
+            _folder.At("x.png"),
+            "--dump",
+            _folder.At("x.safetensors")
+        ]);
         CheckDump(run);
     }
 
     private void CheckDump(string run)
     {
         using var scope = torch.NewDisposeScope();
-        using var dump = Checkpoint.Open(folder.At("x.safetensors"));
+        using var dump = Checkpoint.Open(_folder.At("x.safetensors"));
         var steps = GoldenUse.Number(run, "num_inference_steps");
         Assert.Equal(
             [
@@ -35,10 +42,12 @@ public sealed class GenerateTests : IDisposable
         TensorAssert.Close(GoldenTensors.Read(file, "noise"), dump.Read("noise"), 1e-5);
         TensorAssert.Close(GoldenTensors.Read(file, "latents"), dump.Read("latents"), tolerance);
         var latents = GoldenTensors.Read(file, "step_latents");
-        for (var step = 0; step < steps; step++) TensorAssert.Close(latents[step], dump.Read($"step.{step}.latents")[0], tolerance);
+        for (var step = 0; step < steps; step++)
+            TensorAssert.Close(latents[step], dump.Read($"step.{step}.latents")[0], tolerance);
         foreach (var site in GoldenUse.Sites)
             foreach (var end in (string[])["input", "output"])
-                TensorAssert.Close(GoldenTensors.Read(file, $"{site.ModulePath}/{end}").transpose(0, 1), dump.Read($"{site}.{end}"), tolerance);
+                TensorAssert.Close(GoldenTensors.Read(file, $"{site.ModulePath}/{end}").transpose(0, 1), dump.Read($"{site}.{end}"),
+                    tolerance);
         Assert.Equal(dump.Entries["text.hidden"].Shape[0], dump.Entries["text.pooled"].Shape[0]);
         Assert.Equal(77, dump.Entries["text.hidden"].Shape[1]);
         Assert.Equal([1, 3, GoldenUse.Number(run, "height"), GoldenUse.Number(run, "width")], dump.Entries["image"].Shape);
@@ -50,19 +59,31 @@ public sealed class GenerateTests : IDisposable
     {
         var site = GoldenUse.Sites[0];
         var (rows, columns) = GoldenUse.Grid(GoldenUse.Smallest);
-        var mask = "[" + string.Join(",", Enumerable.Range(0, rows).Select(row => $"[{string.Join(",", Enumerable.Range(0, columns).Select(column => (row + column) % 2))}]")) + "]";
+        var mask = "["
+            + string.Join(",",
+                Enumerable.Range(0, rows)
+                    .Select(row => $"[{string.Join(",", Enumerable.Range(0, columns).Select(column => (row + column) % 2))}]"))
+                + "]";
         string[] steered =
         [
-            "--edit", $"{site}:1:5.5@{mask}#0-1", "--edit", $"{site}:2:-1:scale", "--ablate", GoldenUse.Sites[^1].Code, "--reconstruct", GoldenUse.Sites[1].Code,
+            "--edit", $"{site}:1:5.5@{mask}#0-1", "--edit", $"{site}:2:-1:scale", "--ablate", GoldenUse.Sites[^1].Code, "--reconstruct",
+            GoldenUse.Sites[1].Code,
         ];
-        await Saeunbox.SucceedAsync(["generate", .. GoldenUse.Words(GoldenUse.Smallest), .. steered, "--out", folder.At("first.png")]);
-        var first = File.ReadAllBytes(folder.At("first.png"));
-        File.WriteAllText(folder.At("recipe.json"), Png.FindText(first, Recipe.PngKeyword));
+        await Saeunbox.SucceedAsync(["generate", .. GoldenUse.Words(GoldenUse.Smallest), .. steered, "--out", _folder.At("first.png")]);
+        var first = File.ReadAllBytes(_folder.At("first.png"));
+        File.WriteAllText(_folder.At("recipe.json"), Png.FindText(first, Recipe.PngKeyword));
 
         foreach (var (file, name) in new[] { ("first.png", "second.png"), ("recipe.json", "third.png") })
         {
-            await Saeunbox.SucceedAsync(["generate", .. GoldenUse.Words(GoldenUse.Smallest)[..8], "--recipe", folder.At(file), "--out", folder.At(name)]);
-            Assert.Equal(first, File.ReadAllBytes(folder.At(name)));
+            await Saeunbox.SucceedAsync([
+                "generate",
+                .. GoldenUse.Words(GoldenUse.Smallest)[..8],
+                "--recipe",
+                _folder.At(file),
+                "--out",
+                _folder.At(name)
+            ]);
+            Assert.Equal(first, File.ReadAllBytes(_folder.At(name)));
         }
         var recipe = Recipe.FromJson(Png.FindText(first, Recipe.PngKeyword)!);
         Assert.Equal([5.5, -1.0], recipe.Edits.Select(edit => edit.Strength));
@@ -74,14 +95,27 @@ public sealed class GenerateTests : IDisposable
     public async Task Recipe_WithOptions_IsOverruledByThem()
     {
         var plain = new Recipe { Model = "elsewhere", Prompt = "a dog", Seed = 7, Width = 64, Height = 64 };
-        File.WriteAllText(folder.At("recipe.json"), plain.ToJson());
+        File.WriteAllText(_folder.At("recipe.json"), plain.ToJson());
         var use = await Saeunbox.RunAsync(
-            ["generate", .. Saeunbox.GoldenModel, "--recipe", folder.At("recipe.json"), "--prompt", "a cat", "--seed", "8", "--out", folder.At("x.png"), "--json"]);
+            [
+                "generate",
+                .. Saeunbox.GoldenModel,
+                "--recipe",
+                _folder.At("recipe.json"),
+                "--prompt",
+                "a cat",
+                "--seed",
+                "8",
+                "--out",
+                _folder.At("x.png"),
+                "--json"
+            ]);
         Assert.Equal(0, use.Code);
         Assert.Contains("'elsewhere'", use.Error);
         var recipe = use.Json.GetProperty("recipe");
-        Assert.Equal(("a cat", 8, 64), (recipe.GetProperty("prompt").GetString(), recipe.GetProperty("seed").GetInt64(), recipe.GetProperty("width").GetInt32()));
-        Assert.Equal(folder.At("x.png"), use.Json.GetProperty("out").GetString());
+        Assert.Equal(("a cat", 8, 64),
+            (recipe.GetProperty("prompt").GetString(), recipe.GetProperty("seed").GetInt64(), recipe.GetProperty("width").GetInt32()));
+        Assert.Equal(_folder.At("x.png"), use.Json.GetProperty("out").GetString());
         Assert.All(use.Json.GetProperty("seconds").EnumerateObject(), stage => Assert.True(stage.Value.GetDouble() >= 0));
     }
 
@@ -89,7 +123,18 @@ public sealed class GenerateTests : IDisposable
     public async Task Prompt_LongerThanTheEncodersSee_IsMadeWithANote()
     {
         var use = await Saeunbox.RunAsync(
-            ["generate", .. Saeunbox.GoldenModel, "--width", "64", "--height", "64", "--prompt", string.Join(' ', Enumerable.Repeat("cat", 100)), "--out", folder.At("x.png")]);
+            [
+                "generate",
+                .. Saeunbox.GoldenModel,
+                "--width",
+                "64",
+                "--height",
+                "64",
+                "--prompt",
+                string.Join(' ', Enumerable.Repeat("cat", 100)),
+                "--out",
+                _folder.At("x.png")
+            ]);
         Assert.Equal(0, use.Code);
         Assert.Contains("ignored", Assert.Single(use.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries)));
     }
@@ -100,7 +145,7 @@ public sealed class GenerateTests : IDisposable
         var site = GoldenUse.Sites[0];
         var (rows, columns) = GoldenUse.Grid(GoldenUse.Smallest);
         var blank = BrushMask.FromCells(rows, columns, new float[rows * columns]).ToString();
-        string[] words = ["generate", .. GoldenUse.Words(GoldenUse.Smallest), "--out", folder.At("x.png"), "--edit"];
+        string[] words = ["generate", .. GoldenUse.Words(GoldenUse.Smallest), "--out", _folder.At("x.png"), "--edit"];
 
         var use = await Saeunbox.RunAsync([.. words, $"{site}:1:5@{blank}"]);
 
@@ -114,10 +159,11 @@ public sealed class GenerateTests : IDisposable
     {
         using var cancelled = new CancellationTokenSource();
         await cancelled.CancelAsync();
-        var use = await Saeunbox.RunAsync(["generate", .. GoldenUse.Words(GoldenUse.Smallest), "--out", folder.At("x.png")], cancelled.Token);
+        var use = await Saeunbox.RunAsync(["generate", .. GoldenUse.Words(GoldenUse.Smallest), "--out", _folder.At("x.png")],
+            cancelled.Token);
         Assert.Equal((130, "", "saeunbox: interrupted\n"), (use.Code, use.Output, use.Error));
-        Assert.Empty(Directory.GetFileSystemEntries(folder.Path));
+        Assert.Empty(Directory.GetFileSystemEntries(_folder.Path));
     }
 
-    public void Dispose() => folder.Dispose();
+    public void Dispose() => _folder.Dispose();
 }

@@ -9,7 +9,8 @@ internal static class GoldenUse
     public static IReadOnlyList<string> Runs { get; } = [.. Goldens.Json("runs", "runs.json").EnumerateObject().Select(run => run.Name)];
 
     /// <summary>The run with the fewest pixels.</summary>
-    public static string Smallest { get; } = Runs.MinBy(run => Number(run, "width") * Number(run, "height") * Number(run, "num_inference_steps"))!;
+    public static string Smallest { get; } =
+        Runs.MinBy(run => Number(run, "width") * Number(run, "height") * Number(run, "num_inference_steps"))!;
 
     public static int Number(string run, string field) => Run(run).GetProperty(field).GetInt32();
 

@@ -11,7 +11,8 @@ public sealed class GuardTests
         using var output = new StringWriter();
         using var error = new StringWriter();
         var command = new RootCommand();
-        command.SetGuardedAction(new Terminal(output, error), (_, _) => { Parallel.For(0, 4, _ => throw new CliException("there is no room")); });
+        command.SetGuardedAction(new Terminal(output, error),
+            (_, _) => { Parallel.For(0, 4, _ => throw new CliException("there is no room")); });
 
         Assert.Equal(ExitCode.Failure, await command.Parse([]).InvokeAsync());
         Assert.Equal("saeunbox: there is no room", error.ToString().Trim());

@@ -15,9 +15,11 @@ public sealed class InspectTests
 
     public static TheoryData<string, string> Folders() => new()
     {
-        { "model", nameof(CheckpointKind.Pipeline) }, { "model/unet", nameof(CheckpointKind.UNet) }, { "model/vae", nameof(CheckpointKind.Autoencoder) },
+        { "model", nameof(CheckpointKind.Pipeline) }, { "model/unet", nameof(CheckpointKind.UNet) },
+        { "model/vae", nameof(CheckpointKind.Autoencoder) },
         { "model/text_encoder", nameof(CheckpointKind.TextEncoder) }, { "model/tokenizer", nameof(CheckpointKind.Tokenizer) },
-        { "model/scheduler", nameof(CheckpointKind.Scheduler) }, { "vae_tiny", nameof(CheckpointKind.TinyAutoencoder) }, { "saes", nameof(CheckpointKind.SparseAutoencoders) },
+        { "model/scheduler", nameof(CheckpointKind.Scheduler) }, { "vae_tiny", nameof(CheckpointKind.TinyAutoencoder) },
+        { "saes", nameof(CheckpointKind.SparseAutoencoders) },
     };
 
     [Theory]
@@ -27,7 +29,11 @@ public sealed class InspectTests
         var use = await Saeunbox.SucceedAsync("inspect", Goldens.At(path), "--json");
         using var file = Checkpoint.Open(Goldens.At(path));
         var listed = use.Json.GetProperty("tensors").EnumerateArray().ToDictionary(
-            tensor => tensor.GetProperty("name").GetString()!, tensor => tensor.GetProperty("shape").EnumerateArray().Select(side => side.GetInt64()).ToArray());
+            tensor => tensor.GetProperty("name").GetString()!, tensor => tensor
+                .GetProperty("shape")
+                .EnumerateArray()
+                .Select(side => side.GetInt64())
+                .ToArray());
         Assert.Equal(file.Entries.Keys.Order(StringComparer.Ordinal), listed.Keys.Order(StringComparer.Ordinal));
         Assert.All(file.Entries.Values, entry => Assert.Equal(entry.Shape, listed[entry.Name]));
     }
@@ -60,7 +66,8 @@ public sealed class InspectTests
     {
         foreach (var text in Goldens.Json("tokens.json").GetProperty("texts").EnumerateArray().Take(20))
         {
-            var use = await Saeunbox.SucceedAsync("tokenize", "--model", Goldens.At("model"), "--json", "--", text.GetProperty("text").GetString()!);
+            var use = await Saeunbox.SucceedAsync("tokenize", "--model", Goldens.At("model"), "--json", "--",
+                text.GetProperty("text").GetString()!);
             Assert.Equal(Numbers(text.GetProperty("ids_1")), Numbers(use.Json.GetProperty("tokenizer").GetProperty("ids")));
             Assert.Equal(Numbers(text.GetProperty("ids_2")), Numbers(use.Json.GetProperty("tokenizer_2").GetProperty("ids")));
             Assert.Equal(text.GetProperty("length_1").GetInt32(), use.Json.GetProperty("tokenizer").GetProperty("length").GetInt32());

@@ -29,9 +29,12 @@ public sealed class ProcessTests
     public async Task Collect_SignalledTwiceAtOnce_StopsAsAskedAndKeepsWhatItHas(string signal, int code)
     {
         using var folder = new TemporaryFolder();
-        using var process = Start("collect", "--model", Goldens.At("model"), "--threads", "1", "--mini-captions", "100000", "--size", "64", "--shard", "1", "--out", folder.Path);
+        using var process = Start("collect", "--model", Goldens.At("model"), "--threads", "1", "--mini-captions", "100000", "--size",
+            "64", "--shard", "1", "--out", folder.Path);
         var error = process.StandardError.ReadToEndAsync();
-        while (!Directory.EnumerateFiles(folder.Path, "*.safetensors", SearchOption.AllDirectories).Any() && !process.HasExited) await Task.Delay(50);
+        while (!Directory.EnumerateFiles(folder.Path, "*.safetensors", SearchOption.AllDirectories).Any()
+            && !process.HasExited)
+            await Task.Delay(50);
         await KillAsync(signal, process);
         await KillAsync(signal, process);
         await process.WaitForExitAsync();
@@ -48,10 +51,12 @@ public sealed class ProcessTests
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no such pipes");
         using var folder = new TemporaryFolder();
-        using (var made = Process.Start("mkfifo", folder.At("pipe"))) await made.WaitForExitAsync();
+        using (var made = Process.Start("mkfifo", folder.At("pipe")))
+            await made.WaitForExitAsync();
         using var process = Start("generate", "--model", Goldens.At("model"), "--recipe", folder.At("pipe"), "--out", folder.At("x.png"));
         var error = process.StandardError.ReadToEndAsync();
-        await using var pipe = await Task.Run(() => new FileStream(folder.At("pipe"), FileMode.Open, FileAccess.Write)); // opens when the other side does
+        await using var pipe =
+            await Task.Run(() => new FileStream(folder.At("pipe"), FileMode.Open, FileAccess.Write)); // opens when the other side does
         await KillAsync(signal, process);
         Assert.False(process.WaitForExit(300));
         while (!process.HasExited)
@@ -78,12 +83,15 @@ public sealed class ProcessTests
 
     private static Process Start(params string[] words)
     {
-        var start = new ProcessStartInfo(Environment.ProcessPath is { } dotnet && Path.GetFileNameWithoutExtension(dotnet) == "dotnet" ? dotnet : "dotnet")
+        var start = new ProcessStartInfo(Environment.ProcessPath is { } dotnet && Path.GetFileNameWithoutExtension(dotnet) == "dotnet"
+            ? dotnet
+            : "dotnet")
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        foreach (var word in words.Prepend(typeof(CommandLine).Assembly.Location)) start.ArgumentList.Add(word);
+        foreach (var word in words.Prepend(typeof(CommandLine).Assembly.Location))
+            start.ArgumentList.Add(word);
         return Process.Start(start)!;
     }
 }

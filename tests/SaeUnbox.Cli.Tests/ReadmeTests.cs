@@ -30,7 +30,8 @@ public sealed class ReadmeTests
             script.Append(command).Append("\necho ").Append(mark).Append('\n');
         var said = (await RunAsync(folder.Path, script.ToString())).Split(mark + "\n");
 
-        Assert.All(entries.Zip(said), entry => AssertShown(entry.First.Shown, entry.Second.Split('\n', StringSplitOptions.RemoveEmptyEntries)));
+        Assert.All(entries.Zip(said),
+            entry => AssertShown(entry.First.Shown, entry.Second.Split('\n', StringSplitOptions.RemoveEmptyEntries)));
     }
 
     private static List<(string Command, List<string> Shown)> Entries(string[] lines)
@@ -57,18 +58,26 @@ public sealed class ReadmeTests
     {
         if (shown is [.. var start, More])
             (shown, printed) = (start, printed[..Math.Min(start.Count, printed.Length)]);
-        Assert.Equal(shown.Select(Words), printed.Select(Words), (one, other) => one.Length == other.Length && one.Zip(other).All(pair => Same(pair.First, pair.Second)));
+        Assert.Equal(shown.Select(Words), printed.Select(Words),
+            (one, other) => one.Length == other.Length && one.Zip(other).All(pair => Same(pair.First, pair.Second)));
     }
 
     private static string[] Words(string line) => line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
 
     // Processors differ in the last digits of sums.
     private static bool Same(string one, string other) => one == other
-        || (double.TryParse(one, CultureInfo.InvariantCulture, out var a) && double.TryParse(other, CultureInfo.InvariantCulture, out var b) && Math.Abs(a - b) <= 1e-3 * Math.Abs(a));
+        || (double.TryParse(one, CultureInfo.InvariantCulture, out var a)
+            && double.TryParse(other, CultureInfo.InvariantCulture, out var b)
+            && Math.Abs(a - b) <= 1e-3 * Math.Abs(a));
 
     private static async Task<string> RunAsync(string folder, string script)
     {
-        using var bash = Process.Start(new ProcessStartInfo("bash", ["-s"]) { WorkingDirectory = folder, RedirectStandardInput = true, RedirectStandardOutput = true })!;
+        using var bash = Process.Start(new ProcessStartInfo("bash", ["-s"])
+        {
+            WorkingDirectory = folder,
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true
+        })!;
         await bash.StandardInput.WriteAsync(script);
         bash.StandardInput.Close();
         var output = await bash.StandardOutput.ReadToEndAsync();

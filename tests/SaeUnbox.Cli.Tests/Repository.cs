@@ -8,7 +8,8 @@ internal static class Repository
     private static string Find()
     {
         var above = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(above.FullName, "deploy", "run.sh"))) above = above.Parent!;
+        while (!File.Exists(Path.Combine(above.FullName, "deploy", "run.sh")))
+            above = above.Parent!;
         return above.FullName;
     }
 }

@@ -11,15 +11,16 @@ namespace SaeUnbox.Cli.Tests;
 [UnsupportedOSPlatform("windows")]
 public sealed class ScriptTests : IDisposable
 {
-    private readonly TemporaryFolder folder = new();
+    private readonly TemporaryFolder _folder = new();
 
     public ScriptTests()
     {
-        Directory.CreateDirectory(folder.At("bin"));
-        foreach (var tool in (string[])["bash", "env", "grep", "dirname", "readlink"]) File.CreateSymbolicLink(folder.At("bin", tool), Path.Combine("/usr/bin", tool));
-        Program("dotnet", $"echo '10.0.100 [/sdk]'; [ \"$1\" != run ] || printf '<%s>' \"$@\" >'{folder.At("dotnet")}'");
+        Directory.CreateDirectory(_folder.At("bin"));
+        foreach (var tool in (string[])["bash", "env", "grep", "dirname", "readlink"])
+            File.CreateSymbolicLink(_folder.At("bin", tool), Path.Combine("/usr/bin", tool));
+        Program("dotnet", $"echo '10.0.100 [/sdk]'; [ \"$1\" != run ] || printf '<%s>' \"$@\" >'{_folder.At("dotnet")}'");
         Program("id", "echo 0");
-        Program("apt-get", $"echo \"$*\" >>'{folder.At("apt")}'");
+        Program("apt-get", $"echo \"$*\" >>'{_folder.At("apt")}'");
         Program("dpkg-query", "echo installed");
     }
 
@@ -31,7 +32,8 @@ public sealed class ScriptTests : IDisposable
         var (code, output, error) = await RunAsync("tests/setup.sh");
 
         Assert.Equal((0, "setup: installing: chromium\nsetup: all set\n", ""), (code, output, error));
-        Assert.EndsWith(" chromium", File.ReadAllLines(folder.At("apt")).Single(line => line.StartsWith("install ", StringComparison.Ordinal)));
+        Assert.EndsWith(" chromium",
+            File.ReadAllLines(_folder.At("apt")).Single(line => line.StartsWith("install ", StringComparison.Ordinal)));
     }
 
     [Theory]
@@ -39,23 +41,26 @@ public sealed class ScriptTests : IDisposable
     [InlineData(false)]
     public async Task Setup_NothingMissing_CallsNoAptGet(bool there)
     {
-        if (!there) File.Delete(folder.At("bin", "apt-get"));
+        if (!there)
+            File.Delete(_folder.At("bin", "apt-get"));
 
         var (code, output, error) = await RunAsync("tests/setup.sh");
 
         Assert.Equal((0, "setup: all set\n", ""), (code, output, error));
-        Assert.False(File.Exists(folder.At("apt")));
+        Assert.False(File.Exists(_folder.At("apt")));
     }
 
     [Fact]
     public async Task Setup_MissingWithoutAptGet_NamesWhatIsMissing()
     {
         Program("dpkg-query", "exit 1");
-        File.Delete(folder.At("bin", "apt-get"));
+        File.Delete(_folder.At("bin", "apt-get"));
 
         var (code, _, error) = await RunAsync("tests/setup.sh");
 
-        Assert.Equal((1, "setup: there is no apt-get here: install chromium fonts-dejavu-core postgresql rabbitmq-server by hand, then run this again\n"), (code, error));
+        Assert.Equal(
+            (1, "setup: there is no apt-get here: install chromium fonts-dejavu-core postgresql rabbitmq-server by hand, then run this "
+                + "again\n"), (code, error));
     }
 
     [Fact]
@@ -64,7 +69,7 @@ public sealed class ScriptTests : IDisposable
     [Fact]
     public async Task Sdk_NoDotnet_SaysHowToGetIt()
     {
-        File.Delete(folder.At("bin", "dotnet"));
+        File.Delete(_folder.At("bin", "dotnet"));
 
         var (code, _, error) = await RunAsync("deploy/sdk.sh");
 
@@ -74,7 +79,8 @@ public sealed class ScriptTests : IDisposable
 
     [Theory]
     [InlineData("echo '9.0.300 [/sdk]'", "no .NET 10 SDK")]
-    [InlineData("[ \"$1\" = --list-sdks ] && echo '10.0.100 [/sdk]' || { echo \"Couldn't find a valid ICU package\"; exit 134; }", "apt-get install '^libicu[0-9]+$'")]
+    [InlineData("[ \"$1\" = --list-sdks ] && echo '10.0.100 [/sdk]' || { echo \"Couldn't find a valid ICU package\"; exit 134; }",
+        "apt-get install '^libicu[0-9]+$'")]
     [InlineData("[ \"$1\" = --list-sdks ] && echo '10.0.100 [/sdk]' || { echo 'no memory'; exit 1; }", "does not start: no memory")]
     public async Task Sdk_ThatWillNotDo_SaysWhyInALine(string dotnet, string reason)
     {
@@ -89,10 +95,12 @@ public sealed class ScriptTests : IDisposable
     [Fact]
     public async Task Run_GoodOptions_HandsThemToTheProgramAsTheyAre()
     {
-        var (code, _, error) = await RunAsync("deploy/run.sh", ["--model", folder.Path, "--prompt of mine"], ("PORT", "6123"));
+        var (code, _, error) = await RunAsync("deploy/run.sh", ["--model", _folder.Path, "--prompt of mine"], ("PORT", "6123"));
 
         Assert.Equal((0, ""), (code, error));
-        Assert.EndsWith($"/src/SaeUnbox.Web><--configuration><Release><--><--urls><http://localhost:6123><--model><{folder.Path}><--prompt of mine>", File.ReadAllText(folder.At("dotnet")));
+        Assert.EndsWith(
+            $"/src/SaeUnbox.Web><--configuration><Release><--><--urls><http://localhost:6123><--model><{_folder.Path}><--prompt of mine>",
+            File.ReadAllText(_folder.At("dotnet")));
     }
 
     [Theory]
@@ -103,16 +111,16 @@ public sealed class ScriptTests : IDisposable
         var (code, output, error) = await RunAsync("deploy/run.sh", options);
 
         Assert.Equal((1, "", mistake + "\n"), (code, output, error));
-        Assert.False(File.Exists(folder.At("dotnet")));
+        Assert.False(File.Exists(_folder.At("dotnet")));
     }
 
     [Fact]
     public async Task Saeunbox_NotBuilt_SaysHowToBuildIt()
     {
-        Directory.CreateDirectory(folder.At("deploy"));
-        File.Copy(Path.Combine(Repository.Root, "deploy", "saeunbox"), folder.At("deploy", "saeunbox"));
+        Directory.CreateDirectory(_folder.At("deploy"));
+        File.Copy(Path.Combine(Repository.Root, "deploy", "saeunbox"), _folder.At("deploy", "saeunbox"));
 
-        var (code, _, error) = await RunAsync(folder.At("deploy", "saeunbox"));
+        var (code, _, error) = await RunAsync(_folder.At("deploy", "saeunbox"));
 
         Assert.Equal((1, "saeunbox: not built yet; run dotnet build src/SaeUnbox.Cli -c Release\n"), (code, error));
     }
@@ -130,7 +138,8 @@ public sealed class ScriptTests : IDisposable
         var (code, output, error) = await RunAsync("deploy/run.sh", ("PORT", port.ToString(CultureInfo.InvariantCulture)));
 
         Assert.Equal((1, ""), (code, output));
-        Assert.StartsWith($"run: port {port} is taken by another program; choose another: PORT=", Assert.Single(error.Split('\n', StringSplitOptions.RemoveEmptyEntries)));
+        Assert.StartsWith($"run: port {port} is taken by another program; choose another: PORT=",
+            Assert.Single(error.Split('\n', StringSplitOptions.RemoveEmptyEntries)));
     }
 
     [Theory]
@@ -143,22 +152,28 @@ public sealed class ScriptTests : IDisposable
         Assert.Equal((1, "", $"run: PORT={port}: a port from 1 to 65535 is expected\n"), (code, output, error));
     }
 
-    public void Dispose() => folder.Dispose();
+    public void Dispose() => _folder.Dispose();
 
     private void Program(string name, string body)
     {
-        var path = folder.At("bin", name);
+        var path = _folder.At("bin", name);
         File.WriteAllText(path, $"#!/usr/bin/env bash\n{body}\n");
         File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
     }
 
-    private Task<(int Code, string Output, string Error)> RunAsync(string script, params (string Name, string Value)[] environment) => RunAsync(script, [], environment);
+    private Task<(int Code, string Output, string Error)> RunAsync(string script,
+        params (string Name, string Value)[] environment) => RunAsync(script, [], environment);
 
-    private async Task<(int Code, string Output, string Error)> RunAsync(string script, string[] options, params (string Name, string Value)[] environment)
+    private async Task<(int Code, string Output, string Error)> RunAsync(string script, string[] options,
+        params (string Name, string Value)[] environment)
     {
-        var start = new ProcessStartInfo(Path.Combine(Repository.Root, script), options) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(Path.Combine(Repository.Root, script), options)
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true
+        };
         start.Environment.Clear();
-        start.Environment["PATH"] = folder.At("bin");
+        start.Environment["PATH"] = _folder.At("bin");
         foreach (var (name, value) in environment) start.Environment[name] = value;
         using var process = Process.Start(start)!;
         var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());

@@ -2,7 +2,8 @@ namespace SaeUnbox.Core.Tests;
 
 public class ModelFitTests
 {
-    private static readonly ModelInfo Mini = new("mini", "Mini", 1, 0, 256, 256, [new SaeInfo(HookSite.Composition, 512, 8, 64, CellSize: 32), new SaeInfo(HookSite.Details, 512, 8, 64, CellSize: 16)]);
+    private static readonly ModelInfo Mini = new("mini", "Mini", 1, 0, 256, 256,
+        [new SaeInfo(HookSite.Composition, 512, 8, 64, CellSize: 32), new SaeInfo(HookSite.Details, 512, 8, 64, CellSize: 16)]);
     private static readonly FeatureEdit Good = new(HookSite.Composition, 511, 5) { Mask = BrushMask.FromCells(8, 8, new float[64]) };
 
     [Fact]
@@ -10,20 +11,31 @@ public class ModelFitTests
     {
         var recipe = Mini.NewRecipe() with
         {
-            Edits = [new FeatureEdit(HookSite.Composition, 512, 1), Good, Good with { Site = HookSite.Details }, Good with { Site = HookSite.Style }],
+            Edits = [
+                new FeatureEdit(HookSite.Composition, 512, 1),
+                Good,
+                Good with { Site = HookSite.Details },
+                Good with { Site = HookSite.Style }
+            ],
             Interventions = [new SiteIntervention.Icon(HookSite.Details, 512), new SiteIntervention.Reconstruct(HookSite.Style)],
         };
 
         var errors = ModelFit.Check(recipe, Mini);
 
-        Assert.Equal(["edits[0].feature", "edits[2].mask", "edits[3].site", "interventions[0].feature", "interventions[1].site"], errors.Select(error => error.Field));
+        Assert.Equal(["edits[0].feature", "edits[2].mask", "edits[3].site", "interventions[0].feature", "interventions[1].site"],
+            errors.Select(error => error.Field));
         Assert.Contains("16 x 16 at 256 x 256 pixels", errors[1].Message);
     }
 
     [Fact]
     public void Restore_SomeEditsThatDoNotFit_KeepsTheOthers()
     {
-        var recipe = Mini.NewRecipe("a dog") with { Seed = 7, Edits = [Good with { Feature = 9999 }, Good], Interventions = [new SiteIntervention.Ablate(HookSite.Style)] };
+        var recipe = Mini.NewRecipe("a dog") with
+        {
+            Seed = 7,
+            Edits = [Good with { Feature = 9999 }, Good],
+            Interventions = [new SiteIntervention.Ablate(HookSite.Style)]
+        };
 
         var restored = ModelFit.Restore(recipe, Mini);
 
@@ -44,7 +56,8 @@ public class ModelFitTests
     public void Require_AModelOutOfSight_GoesByTheLastSeen()
     {
         Assert.Same(Mini, ModelFit.Require(Mini.NewRecipe(), new Models(), Mini));
-        Assert.Throws<RecipeException>(() => ModelFit.Require(Mini.NewRecipe() with { Edits = [Good with { Feature = 512 }] }, new Models(), Mini));
+        Assert.Throws<RecipeException>(() => ModelFit.Require(Mini.NewRecipe() with { Edits = [Good with { Feature = 512 }] },
+            new Models(), Mini));
     }
 
     private sealed class Models(params ModelInfo[] models) : IModelCatalogue

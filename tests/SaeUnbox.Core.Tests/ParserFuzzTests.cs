@@ -24,7 +24,8 @@ public class ParserFuzzTests
 
     [Fact]
     public void Parse_MutatedMask_GivesAMaskOrARecipeException() =>
-        Fuzz(Samples.Masks.Select(mask => mask.ToString()), text => BrushMask.Parse(text).Equals(BrushMask.Parse(BrushMask.Parse(text).ToString())));
+        Fuzz(Samples.Masks.Select(mask => mask.ToString()),
+            text => BrushMask.Parse(text).Equals(BrushMask.Parse(BrushMask.Parse(text).ToString())));
 
     private static void Fuzz(Gen<string> texts, Func<string, bool> holds)
     {

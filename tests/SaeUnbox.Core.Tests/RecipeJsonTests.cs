@@ -44,7 +44,8 @@ public class RecipeJsonTests
             {"version":1,"model":"mini","saes":"k10","prompt":"a dog","negativePrompt":"","seed":9223372036854775807,"steps":25,
             "guidance":7.5,"width":1024,"height":768,"dtype":"bf16","vae":"tiny",
             "edits":[{"site":"down.2.1","feature":127,"mode":"add","strength":5},
-            {"site":"up.0.1","feature":4998,"mode":"scale","strength":-0.1,"mask":"1x2/1:AQABAQ","firstStep":1,"lastStep":3,"enabled":false}],
+            {"site":"up.0.1","feature":4998,"mode":"scale","strength":-0.1,"mask":"1x2/1:AQABAQ",
+            "firstStep":1,"lastStep":3,"enabled":false}],
             "interventions":[{"kind":"ablate","site":"mid.0"},{"kind":"icon","site":"up.0.0","feature":7}]}
             """.Replace("\n", ""),
             Rich.ToJson());
@@ -57,7 +58,10 @@ public class RecipeJsonTests
         {
             var json = recipe.ToJson();
             var read = Recipe.FromJson(json);
-            return read == recipe && read.GetHashCode() == recipe.GetHashCode() && read.ToJson() == json && read.ContentHash() == recipe.ContentHash();
+            return read == recipe
+                && read.GetHashCode() == recipe.GetHashCode()
+                && read.ToJson() == json
+                && read.ContentHash() == recipe.ContentHash();
         });
     }
 
@@ -96,12 +100,18 @@ public class RecipeJsonTests
     [Theory]
     [InlineData("""{"version":2,"model":"m","prompt":"","seed":1,"steps":1,"guidance":0,"width":512,"height":512}""", "version: is 2")]
     [InlineData("""{"model":"m","prompt":"","seed":1,"steps":1,"guidance":0,"width":512,"height":512}""", "version: is missing")]
-    [InlineData("""{"version":1,"model":"m","prompt":"","seed":1,"steps":1,"guidance":0,"width":512,"height":512,"colour":1}""", "'colour': is not a field")]
-    [InlineData("""{"version":1,"model":"m","prompt":"","seed":1,"steps":1,"guidance":0,"width":512,"height":512,"Seed":1}""", "'Seed': is not a field")]
-    [InlineData("""{"version":1,"model":"m","prompt":"","seed":1,"steps":1,"guidance":0,"width":512,"width":512,"height":512}""", "not valid JSON")]
-    [InlineData("""{"version":1,"model":"m","prompt":"","seed":1.5,"steps":"1","guidance":null,"width":512,"height":[]}""", "seed: is not a whole number")]
-    [InlineData("""{"version":1,"model":"m","prompt":3,"seed":1,"steps":1,"guidance":0,"width":512,"height":512}""", "prompt: is not a string")]
-    [InlineData("""{"version":1,"model":"m","prompt":"\ud83d","seed":1,"steps":1,"guidance":0,"width":512,"height":512}""", "prompt: contains an unpaired surrogate")]
+    [InlineData("""{"version":1,"model":"m","prompt":"","seed":1,"steps":1,"guidance":0,"width":512,"height":512,"colour":1}""",
+        "'colour': is not a field")]
+    [InlineData("""{"version":1,"model":"m","prompt":"","seed":1,"steps":1,"guidance":0,"width":512,"height":512,"Seed":1}""",
+        "'Seed': is not a field")]
+    [InlineData("""{"version":1,"model":"m","prompt":"","seed":1,"steps":1,"guidance":0,"width":512,"width":512,"height":512}""",
+        "not valid JSON")]
+    [InlineData("""{"version":1,"model":"m","prompt":"","seed":1.5,"steps":"1","guidance":null,"width":512,"height":[]}""",
+        "seed: is not a whole number")]
+    [InlineData("""{"version":1,"model":"m","prompt":3,"seed":1,"steps":1,"guidance":0,"width":512,"height":512}""",
+        "prompt: is not a string")]
+    [InlineData("""{"version":1,"model":"m","prompt":"\ud83d","seed":1,"steps":1,"guidance":0,"width":512,"height":512}""",
+        "prompt: contains an unpaired surrogate")]
     [InlineData("""{"version":1,"\ud83d":"m"}""", "unpaired surrogate")]
     [InlineData("""{"version":1,"model":"m",}""", "not valid JSON (line 1, byte")]
     [InlineData("""{"version":1} {}""", "not valid JSON")]

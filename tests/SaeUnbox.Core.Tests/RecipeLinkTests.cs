@@ -63,7 +63,8 @@ public class RecipeLinkTests
         var link = Deflate(
             """
             {"version":1,"model":"mini","prompt":"a cat","seed":7,"steps":1,"guidance":-3,"width":512,"height":512,"sampler":"lcm",
-             "edits":[{"site":"mid.0","feature":1,"strength":1},{"site":"mid.0","feature":1,"strength":99},{"site":"up.0.1","feature":2,"strength":-5}],
+             "edits":[{"site":"mid.0","feature":1,"strength":1},{"site":"mid.0","feature":1,"strength":99},
+                      {"site":"up.0.1","feature":2,"strength":-5}],
              "interventions":[{"kind":"erase","site":"mid.0"},{"kind":"ablate","site":"mid.0"}]}
             """);
 
@@ -92,7 +93,8 @@ public class RecipeLinkTests
     [Fact]
     public void RestoreLink_AnyRecipe_DropsNothing()
     {
-        Samples.ForAll(Samples.Recipes, recipe => Recipe.RestoreLink(recipe.ToLink(), Plain) is { Dropped.Count: 0 } restored && restored.Recipe == recipe, times: 50);
+        Samples.ForAll(Samples.Recipes,
+            recipe => Recipe.RestoreLink(recipe.ToLink(), Plain) is { Dropped.Count: 0 } restored && restored.Recipe == recipe, times: 50);
     }
 
     private static string Deflate(string json)

@@ -50,7 +50,10 @@ public class RecipeValidationTests
         { Valid with { Edits = [Edit() with { LastStep = 5 }] }, "edits[0].lastStep" },
         { Valid with { Edits = Enumerable.Repeat(Edit(), 65).ToValueList() }, "edits[64]" },
         { Valid with { Edits = Enumerable.Repeat(Edit() with { Mask = Full(256) }, 5).ToValueList() }, "edits[4].mask" },
-        { Valid with { Interventions = [new SiteIntervention.Ablate(HookSite.Style), new SiteIntervention.Reconstruct(HookSite.Style)] }, "interventions[1].site" },
+        { Valid with
+        {
+            Interventions = [new SiteIntervention.Ablate(HookSite.Style), new SiteIntervention.Reconstruct(HookSite.Style)]
+        }, "interventions[1].site" },
         { Valid with { Interventions = [new SiteIntervention.Icon(HookSite.Style, -1)] }, "interventions[0].feature" },
     };
 

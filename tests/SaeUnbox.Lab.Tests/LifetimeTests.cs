@@ -2,7 +2,9 @@ using SaeUnbox.Testing;
 
 namespace SaeUnbox.Lab.Tests;
 
-/// <summary>The whole way through the lab leaves no tensor to the garbage collector. Alone: the count holds the tensors of tests beside it, too.</summary>
+/// <summary>
+/// The whole way through the lab leaves no tensor to the garbage collector. Alone: the count holds the tensors of tests beside it, too.
+/// </summary>
 [CollectionDefinition(nameof(LifetimeTests), DisableParallelization = true)]
 [Collection(nameof(LifetimeTests))]
 public sealed class LifetimeTests
@@ -18,7 +20,8 @@ public sealed class LifetimeTests
         {
             var site = HookSite.Middle;
             var (width, height) = (model.Info.Width, model.Info.Height);
-            ActivationCollector.Run(model, new CollectionRequest { Sites = [site], Captions = Captions, Width = width, Height = height }, folder.At("data"));
+            ActivationCollector.Run(model, new CollectionRequest { Sites = [site], Captions = Captions, Width = width, Height = height },
+                folder.At("data"));
             var collection = ActivationCollection.Open(folder.At("data"), site);
             var options = new TrainingOptions { Features = 48, K = 4, AuxK = 8, BatchSize = 32, LearningRate = 1e-3 };
             var trained = TrainingSession.Run(new TrainingPlan(site, [options], Steps: 20), collection, folder.At("saes"));

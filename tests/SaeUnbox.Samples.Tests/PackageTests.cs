@@ -23,7 +23,8 @@ public sealed class PackageTests : IDisposable
                 // Packages of this repository come from the folder, and all others from where its own build put them.
                 new XElement("RestoreSources", _folder.At("feed")), new XElement("RestorePackagesPath", _folder.At("packages")),
                 new XElement("RestoreFallbackFolders", PackagesFolder())),
-            new XElement("ItemGroup", new XElement("PackageReference", new XAttribute("Include", "SaeUnbox.Steering"), new XAttribute("Version", Version))));
+            new XElement("ItemGroup",
+                new XElement("PackageReference", new XAttribute("Include", "SaeUnbox.Steering"), new XAttribute("Version", Version))));
         Directory.CreateDirectory(_folder.At("sample"));
         File.WriteAllText(_folder.At("sample/Sample.csproj"), project.ToString());
         File.Copy(Path.Combine(Root, "samples/PaintAFeature/Program.cs"), _folder.At("sample/Program.cs"));
@@ -40,9 +41,11 @@ public sealed class PackageTests : IDisposable
     {
         // Packed without libtorch, which takes most of a minute to compress; the tool then takes the one that is named.
         await PackAsync("SaeUnbox.Cli", "-p:Torch=none");
-        await DotnetAsync("tool", "install", "saeunbox", "--version", Version, "--tool-path", _folder.At("tools"), "--add-source", _folder.At("feed"));
+        await DotnetAsync("tool", "install", "saeunbox", "--version", Version, "--tool-path", _folder.At("tools"), "--add-source",
+            _folder.At("feed"));
         var natives = Path.Combine(AppContext.BaseDirectory, "runtimes/linux-x64/native");
-        var generate = new ProcessStartInfo(_folder.At("tools/saeunbox"), ["generate", "--prompt", "a boat", "--out", _folder.At("boat.png")])
+        var generate = new ProcessStartInfo(_folder.At("tools/saeunbox"),
+            ["generate", "--prompt", "a boat", "--out", _folder.At("boat.png")])
         {
             Environment = { ["SAEUNBOX_LIBTORCH"] = natives },
         };
@@ -54,7 +57,8 @@ public sealed class PackageTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     private Task PackAsync(string project, params string[] more) => DotnetAsync(
-        ["pack", Path.Combine(Root, "src", project), "--configuration", Configuration, "--no-build", "--no-restore", "--output", _folder.At("feed"),
+        ["pack", Path.Combine(Root, "src", project), "--configuration", Configuration, "--no-build", "--no-restore",
+            "--output", _folder.At("feed"),
             $"-p:Version={Version}", "--nologo", .. more]);
 
     private static Task DotnetAsync(params string[] arguments) => SampleProgram.RunAsync(new ProcessStartInfo("dotnet", arguments));

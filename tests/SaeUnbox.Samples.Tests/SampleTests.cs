@@ -24,7 +24,12 @@ public sealed partial class SampleTests : IDisposable
 
         var png = File.ReadAllBytes(file);
         var (painted, recipe) = (Png.Decode(png), Recipe.FromJson(Png.FindText(png, Recipe.PngKeyword)!));
-        using var model = LoadedModel.Load(new ModelOptions { Name = EmbeddedModel.Name, Folder = EmbeddedModel.ModelFolder, SaeFolder = EmbeddedModel.SaeFolder });
+        using var model = LoadedModel.Load(new ModelOptions
+        {
+            Name = EmbeddedModel.Name,
+            Folder = EmbeddedModel.ModelFolder,
+            SaeFolder = EmbeddedModel.SaeFolder
+        });
         using var runner = new RecipeRunner(model);
         Assert.Equal(runner.Run(recipe).Picture!.Pixels, painted.Pixels);
         var plain = runner.Run(recipe with { Edits = [] }).Picture!;
@@ -51,7 +56,8 @@ public sealed partial class SampleTests : IDisposable
         using var model = LoadedModel.Load(new ModelOptions { Folder = Goldens.At("model") });
         using var runner = new RecipeRunner(model);
         using var recorder = new RunRecorder([HookSite.Middle]);
-        runner.Run(new Recipe { Model = "model", Prompt = "a boat at sea", Width = 256, Height = 256 }, new RunRequest { Recorder = recorder, Picture = false });
+        runner.Run(new Recipe { Model = "model", Prompt = "a boat at sea", Width = 256, Height = 256 },
+            new RunRequest { Recorder = recorder, Picture = false });
         using var scope = NewDisposeScope();
         var (input, output) = (recorder["mid.0.input"][0], recorder["mid.0.output"][0]);
         Assert.Contains("mid.0", lines[0].Split(' '));

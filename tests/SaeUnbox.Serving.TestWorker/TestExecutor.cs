@@ -20,7 +20,8 @@ public sealed class TestExecutor(string model = TestExecutor.Model) : IJobExecut
     public Task<IReadOnlyList<ModelInfo>> GetModelsAsync(CancellationToken cancellationToken = default) =>
         Task.FromResult<IReadOnlyList<ModelInfo>>([new(model, model, Stages, 0, 64, 64, [new(HookSite.Composition, 100, 5, 8, 8)])]);
 
-    public async Task<GenerationProgress> RunAsync(GenerationJob job, Action<GenerationProgress.Running> report, CancellationToken cancellationToken = default)
+    public async Task<GenerationProgress> RunAsync(GenerationJob job, Action<GenerationProgress.Running> report,
+        CancellationToken cancellationToken = default)
     {
         lock (Begun)
             Begun.Add(job);
@@ -42,8 +43,11 @@ public sealed class TestExecutor(string model = TestExecutor.Model) : IJobExecut
                 }
                 break;
         }
-        return new GenerationProgress.Completed(new(job.Id, job.Recipe, Encoding.UTF8.GetBytes(job.Recipe.ContentHash()), Maps(job), [new("unet", TimeSpan.FromMilliseconds(1))]));
+        return new GenerationProgress.Completed(new(job.Id, job.Recipe, Encoding.UTF8.GetBytes(job.Recipe.ContentHash()), Maps(job),
+            [new("unet", TimeSpan.FromMilliseconds(1))]));
     }
 
-    private static ActivationMaps Maps(GenerationJob job) => new(job.Sites.Select(site => new SiteActivations(site, 0, 1, 2, 100, [1, 2], [.5f, (float)job.Recipe.Seed]) { ExplainedVariance = .5 }));
+    private static ActivationMaps Maps(GenerationJob job) =>
+        new(job.Sites.Select(
+            site => new SiteActivations(site, 0, 1, 2, 100, [1, 2], [.5f, (float)job.Recipe.Seed]) { ExplainedVariance = .5 }));
 }

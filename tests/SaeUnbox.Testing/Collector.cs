@@ -35,10 +35,16 @@ public sealed class Collector : IDisposable
         using var ending = new CancellationTokenSource(patience);
         while (true)
         {
-            if (_taken.Where(one => one.Path == path && wanted.All(part => one.Body.AsSpan().IndexOf(part) >= 0)).Select(one => one.Body).FirstOrDefault() is { } found)
+            if (_taken
+                .Where(one => one.Path == path && wanted.All(part => one.Body.AsSpan().IndexOf(part) >= 0))
+                .Select(one => one.Body)
+                .FirstOrDefault() is { } found)
                 return found;
             if (ending.IsCancellationRequested)
-                throw new TimeoutException($"nothing came to {path} with all of {string.Join(", ", parts.Select(part => part is byte[] bytes ? Convert.ToHexString(bytes) : part))}; {_taken.Count} messages came");
+                throw new TimeoutException(
+                    $"nothing came to {path} with all of "
+                    + $"{string.Join(", ", parts.Select(part => part is byte[] bytes ? Convert.ToHexString(bytes) : part))}; "
+                        + $"{_taken.Count} messages came");
             await Task.Delay(50).ConfigureAwait(false);
         }
     }

@@ -34,7 +34,8 @@ public static class Goldens
         for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
         {
             var candidate = Path.Combine(folder.FullName, "tests", "goldens");
-            if (File.Exists(Path.Combine(candidate, "README.md"))) return candidate;
+            if (File.Exists(Path.Combine(candidate, "README.md")))
+                return candidate;
         }
         throw new DirectoryNotFoundException($"No folder above '{AppContext.BaseDirectory}' holds tests/goldens.");
     }

@@ -57,12 +57,16 @@ public sealed class HubClient : IAsyncDisposable
         while (true)
         {
             var message = await NextAsync();
-            if (message.TryGetProperty("target", out var name) && name.GetString() == target && message.GetProperty("arguments")[0] is var argument && fits?.Invoke(argument) != false)
+            if (message.TryGetProperty("target", out var name)
+                && name.GetString() == target
+                && message.GetProperty("arguments")[0] is var argument
+                && fits?.Invoke(argument) != false)
                 return argument;
         }
     }
 
-    public async Task SendAsync(string json) => await _socket.SendAsync(Encoding.UTF8.GetBytes(json + End), WebSocketMessageType.Text, true, default);
+    public async Task SendAsync(string json) =>
+        await _socket.SendAsync(Encoding.UTF8.GetBytes(json + End), WebSocketMessageType.Text, true, default);
 
     /// <summary>True once the other side has closed.</summary>
     public async Task<bool> IsClosedAsync()

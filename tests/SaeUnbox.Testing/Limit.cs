@@ -1,8 +1,8 @@
 namespace SaeUnbox.Testing;
 
 /// <summary>
-/// How far another correct float32 implementation may be off, as the goldens' README has it: for values up to a size. Where a folder's values
-/// are larger, rounding grows with them.
+/// How far another correct float32 implementation may be off, as the goldens' README has it: for values up to a size. Where a folder's
+/// values are larger, rounding grows with them.
 /// </summary>
 /// <param name="Absolute">Largest difference where no value is beyond <paramref name="Size"/>.</param>
 /// <param name="Size">The largest value in the folder for which it was found.</param>
@@ -35,5 +35,7 @@ public readonly record struct Limit(double Absolute, double Size)
 
     /// <summary>What is allowed beside these values.</summary>
     public double For(TorchSharp.torch.Tensor expected) =>
-        expected.numel() == 0 ? Absolute : Absolute * Math.Max(1, expected.detach().abs().max().to(TorchSharp.torch.float64).item<double>() / Size);
+        expected.numel() == 0
+            ? Absolute
+            : Absolute * Math.Max(1, expected.detach().abs().max().to(TorchSharp.torch.float64).item<double>() / Size);
 }

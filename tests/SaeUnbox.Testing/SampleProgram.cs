@@ -12,7 +12,8 @@ public static class SampleProgram
     public static async Task<string[]> RunAsync(string name, params string[] arguments)
     {
         var configuration = Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory));
-        var program = Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, $"../../SaeUnbox.Samples.{name}", configuration, $"SaeUnbox.Samples.{name}.dll"));
+        var program = Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, $"../../SaeUnbox.Samples.{name}", configuration,
+            $"SaeUnbox.Samples.{name}.dll"));
         return await RunAsync(new ProcessStartInfo("dotnet", [program, .. arguments]));
     }
 
@@ -24,9 +25,11 @@ public static class SampleProgram
         using var patience = new CancellationTokenSource(Patience);
         try
         {
-            var (output, error) = (process.StandardOutput.ReadToEndAsync(patience.Token), process.StandardError.ReadToEndAsync(patience.Token));
+            var (output, error) =
+                (process.StandardOutput.ReadToEndAsync(patience.Token), process.StandardError.ReadToEndAsync(patience.Token));
             await process.WaitForExitAsync(patience.Token);
-            Assert.True(process.ExitCode == 0, $"{start.FileName} {string.Join(' ', start.ArgumentList)} ended with {process.ExitCode}:\n{await output}{await error}");
+            Assert.True(process.ExitCode == 0,
+                $"{start.FileName} {string.Join(' ', start.ArgumentList)} ended with {process.ExitCode}:\n{await output}{await error}");
             return (await output).Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
         }
         finally

@@ -1,6 +1,9 @@
 namespace SaeUnbox.Testing;
 
-/// <summary>What our writers made of the goldens, for tests/check-written.py: in the folder that <c>SAEUNBOX_WRITTEN</c> names, else gone when disposed.</summary>
+/// <summary>
+/// What our writers made of the goldens, for tests/check-written.py: in the folder that <c>SAEUNBOX_WRITTEN</c> names, else gone when
+/// disposed.
+/// </summary>
 public sealed class WrittenFolder : IDisposable
 {
     private readonly TemporaryFolder? _temporary;

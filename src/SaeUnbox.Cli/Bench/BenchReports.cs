@@ -11,22 +11,25 @@ internal sealed class PartsReport(Terminal terminal, BenchmarkSettings settings,
 {
     public void Write(PartsBenchmark benchmark, CancellationToken cancellation)
     {
-        if (!asJson) WriteHead(benchmark.Name);
+        if (!asJson)
+            WriteHead(benchmark.Name);
         var rows = new JsonArray();
         benchmark.Run(settings, row =>
         {
             rows.Add(Node(row));
-            if (!asJson) WriteRow(row);
+            if (!asJson)
+                WriteRow(row);
         }, cancellation);
-        if (asJson) terminal.Output.WriteLine(Json.Text(Document(benchmark.Name, rows)));
+        if (asJson)
+            terminal.Output.WriteLine(Json.Text(Document(benchmark.Name, rows)));
     }
 
     private void WriteHead(string name)
     {
         var size = side is { } pixels ? FormattableString.Invariant($", {pixels} x {pixels}") : "";
-        var clock = settings.OnProcessorTime ? " (processor time)" : "";
+        var threads = $"{Threads.Count} threads{(settings.OnProcessorTime ? " (processor time)" : "")}";
         terminal.Output.WriteLine(FormattableString.Invariant(
-            $"{name}{size}, {Names.Of(settings.Dtype)}, {settings.Device}, {Threads.Count} threads{clock}, libtorch {PartsBenchmark.LibtorchVersion}"));
+            $"{name}{size}, {Names.Of(settings.Dtype)}, {settings.Device}, {threads}, libtorch {PartsBenchmark.LibtorchVersion}"));
         terminal.Output.WriteLine($"{"part",-24}{"seconds",10}{"GFLOP",10}{"GFLOP/s",10}{"of product",12}{"peak",12}{"peak/size",12}");
     }
 
@@ -77,7 +80,8 @@ internal static class RunsReport
     public static void Write(Terminal terminal, string model, int repeats, IEnumerable<Latency> rows, bool asJson)
     {
         var nodes = new JsonArray();
-        if (!asJson) terminal.Output.WriteLine($"{"milliseconds",-24}{"p50",10}{"p95",10}");
+        if (!asJson)
+            terminal.Output.WriteLine($"{"milliseconds",-24}{"p50",10}{"p95",10}");
         foreach (var row in rows)
         {
             nodes.Add(new JsonObject { ["what"] = row.What, ["p50"] = row.Median, ["p95"] = row.P95 });

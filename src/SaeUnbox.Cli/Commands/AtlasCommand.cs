@@ -20,7 +20,8 @@ internal sealed class AtlasCommand
     private readonly Option<string?> _import = Setting.Of<string?>("--import", "DIR",
         "Import the pictures of a published atlas, SITE/FEATURE.jpg, instead of running captions.");
     private readonly Option<string?> _clip = Setting.Of<string?>("--clip", "DIR",
-        "Folder of a CLIP model, such as openai/clip-vit-base-patch32, so that searches also find what pictures show. Without captions it is "
+        "Folder of a CLIP model, such as openai/clip-vit-base-patch32, so that searches also find what pictures show. Without captions it "
+        + "is "
         + "added to an existing atlas.");
 
     public static Command Create(Terminal terminal)
@@ -44,9 +45,12 @@ internal sealed class AtlasCommand
         var (import, suggestions) = (parsed.GetValue(_import), parsed.GetValue(_suggestions));
         var atlas = Path.Combine(folder, AtlasReader.FileName);
         var isChange = (clip is not null || suggestions is not null) && import is null && !_captions.AreNamed(parsed) && File.Exists(atlas);
-        if (!isChange) Make(terminal, parsed, model, folder, import, cancellation);
-        else if (suggestions is not null) AtlasWriter.SetSuggestions(atlas, AtlasFiles.Suggestions(suggestions));
-        if (clip is not null) Embed(terminal, clip, folder, cancellation);
+        if (!isChange)
+            Make(terminal, parsed, model, folder, import, cancellation);
+        else if (suggestions is not null)
+            AtlasWriter.SetSuggestions(atlas, AtlasFiles.Suggestions(suggestions));
+        if (clip is not null)
+            Embed(terminal, clip, folder, cancellation);
         terminal.Output.WriteLine(atlas);
     }
 
@@ -62,7 +66,8 @@ internal sealed class AtlasCommand
             Suggestions = parsed.GetValue(_suggestions) is { } suggestions ? AtlasFiles.Suggestions(suggestions) : [],
         };
         using var loaded = ModelSession.Load(terminal, model, cancellation);
-        if (loaded.Saes.Count == 0) throw new CliException("an atlas needs sparse autoencoders; name their folder with --saes.");
+        if (loaded.Saes.Count == 0)
+            throw new CliException("an atlas needs sparse autoencoders; name their folder with --saes.");
         terminal.WithProgress("making the atlas", bar =>
         {
             var work = new LongWork(terminal, bar);
@@ -76,7 +81,8 @@ internal sealed class AtlasCommand
         });
         var unmeasured = loaded.Saes.Where(sae => sae.Value.Scale is null).Select(sae => sae.Key.Code).ToArray();
         if (import is not null && unmeasured.Length > 0)
-            terminal.Note($"there is no mean.pt next to the weights of {string.Join(", ", unmeasured)}: all their features count as dead, and "
+            terminal.Note($"there is no mean.pt next to the weights of {string.Join(", ", unmeasured)}: all their features count as dead, "
+                + $"and "
                 + "galleries and searches leave them out. Run saeunbox statistics --write-scale to create it.");
     }
 

@@ -51,9 +51,12 @@ internal sealed class BenchCommand
             options._serving, options._canvases, options._seconds, options._broker, options._processor, options._json);
         command.SetGuardedAction(terminal, (parsed, cancellation) =>
         {
-            if (parsed.GetValue(options._serving)) options.TimeServing(terminal, parsed, cancellation);
-            else if (parsed.GetValue(options._runs) is { } count) options.TimeRuns(terminal, parsed, count, cancellation);
-            else options.TimeParts(terminal, parsed, cancellation);
+            if (parsed.GetValue(options._serving))
+                options.TimeServing(terminal, parsed, cancellation);
+            else if (parsed.GetValue(options._runs) is { } count)
+                options.TimeRuns(terminal, parsed, count, cancellation);
+            else
+                options.TimeParts(terminal, parsed, cancellation);
         });
         return command;
     }

@@ -45,7 +45,8 @@ internal static class DownloadCommand
                 Turbo => Selection.Model(name, !parsed.GetValue(full)),
                 _ => Selection.All(name),
             });
-            if (parsed.GetValue(tiny)) selections = selections.Append(Selection.TinyVae(TinyVae));
+            if (parsed.GetValue(tiny))
+                selections = selections.Append(Selection.TinyVae(TinyVae));
 
             using var client = NewClient();
             var hub = new Hub(client, Address(parsed.GetRequiredValue(host)));
@@ -60,9 +61,11 @@ internal static class DownloadCommand
                     ["folder"] = target,
                     ["files"] = new JsonArray([.. files.Select(file => (JsonNode)file.Path)]),
                 });
-                if (!parsed.GetValue(json)) terminal.Output.WriteLine(target);
+                if (!parsed.GetValue(json))
+                    terminal.Output.WriteLine(target);
             }
-            if (parsed.GetValue(json)) terminal.Output.WriteLine(Json.Text(fetched));
+            if (parsed.GetValue(json))
+                terminal.Output.WriteLine(Json.Text(fetched));
         });
         return command;
     }
@@ -71,7 +74,8 @@ internal static class DownloadCommand
         Terminal terminal, Hub hub, Selection selection, string revision, string folder, CancellationToken cancellation)
     {
         var files = selection.Choose(await hub.ListAsync(selection.Repository, revision, cancellation));
-        if (files.Count == 0) throw new CliException($"{selection.Repository} contains none of the expected files.");
+        if (files.Count == 0)
+            throw new CliException($"{selection.Repository} contains none of the expected files.");
         if (files.FirstOrDefault(file => !Selection.IsSafe(file.Path)) is { } unsafeFile)
             throw new CliException($"{selection.Repository} lists the path '{Line.Quote(unsafeFile.Path)}', which would leave the folder; "
                 + "nothing was fetched.");

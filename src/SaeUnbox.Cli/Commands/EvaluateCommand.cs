@@ -55,7 +55,8 @@ internal sealed class EvaluateCommand
         var drawn = (parsed.GetValue(_features) ?? []).Select(Feature).ToArray();
         var draft = _recipe.ReadDraft(parsed);
         using var loaded = ModelSession.Load(terminal, _model.Read(parsed, draft.File), cancellation);
-        if (loaded.Saes.Count == 0) throw new CliException("there are no sparse autoencoders to measure; name their folder with --saes.");
+        if (loaded.Saes.Count == 0)
+            throw new CliException("there are no sparse autoencoders to measure; name their folder with --saes.");
         var recipe = _recipe.Read(parsed, draft, loaded, _model);
         foreach (var site in named.Concat(drawn.Select(one => one.Site)).Where(site => !loaded.Saes.ContainsKey(site)))
             throw new CliException($"there is no sparse autoencoder for {site}, only for {string.Join(", ", loaded.Saes.Keys)}.");
@@ -69,7 +70,8 @@ internal sealed class EvaluateCommand
         {
             var work = new LongWork(terminal, bar);
             var plain = effects.Plain(cancellation);
-            if (drawn.Length == 0) drawn = [.. measured.Select(site => (site, plain.Maps.Find(site)!.Top(1).Single().Feature))];
+            if (drawn.Length == 0)
+                drawn = [.. measured.Select(site => (site, plain.Maps.Find(site)!.Top(1).Single().Feature))];
             var (done, all) = (0, (2 * measured.Length * top) + drawn.Length);
             var sites = new JsonObject();
             OutputFile.WriteFolder(folder, inside =>
@@ -148,7 +150,8 @@ internal sealed class EvaluateCommand
         if (parsed.GetValue(_mask) is { } text)
         {
             var mask = MaskFile.Read(text, recipe, (rows, columns));
-            if (mask.IsBlank) terminal.Note($"the mask {Line.Quote(text)} is blank: painting at {site} changes nothing.");
+            if (mask.IsBlank)
+                terminal.Note($"the mask {Line.Quote(text)} is blank: painting at {site} changes nothing.");
             return mask;
         }
         var cells = new float[rows * columns];

@@ -42,12 +42,15 @@ internal static class EvaluateMiniCommand
                 Strength = parsed.GetValue(strength) is >= 5 and <= 15 and var x ? x : throw new CliException("--strength: use 5 to 15."),
             };
             foreach (var written in (Option<string?>[])[names, suggestions])
-                if (parsed.GetValue(written) is { } file) OutputFile.Require(file, written.Name);
+                if (parsed.GetValue(written) is { } file)
+                    OutputFile.Require(file, written.Name);
             var place = device.Read(parsed);
             var report = terminal.WithProgress("evaluating", bar => MiniEvaluation.Run(parsed.GetRequiredValue(model),
                 parsed.GetRequiredValue(saes), options, new MiniEvaluationReporter(terminal, bar), place, cancellation));
-            if (parsed.GetValue(names) is { } namesFile) MiniFindings.WriteNames(report, namesFile);
-            if (parsed.GetValue(suggestions) is { } suggestionsFile) MiniFindings.WriteSuggestions(report, suggestionsFile);
+            if (parsed.GetValue(names) is { } namesFile)
+                MiniFindings.WriteNames(report, namesFile);
+            if (parsed.GetValue(suggestions) is { } suggestionsFile)
+                MiniFindings.WriteSuggestions(report, suggestionsFile);
             terminal.Output.Write(parsed.GetValue(json) ? MiniFindings.ToJson(report) + Environment.NewLine : Text(report));
         });
         return command;
@@ -60,7 +63,8 @@ internal static class EvaluateMiniCommand
             + $"(truth through the autoencoder: {pictures.AutoencoderPsnr:0.00} dB)");
         foreach (var one in report.Obedience)
             text.AppendLine(culture, $"obedience  {one.Attribute,-8} {one.NamedObeyed,6:P1} of {one.Named} named, "
-                + $"{one.Obeyed,6:P1} of all {one.Asked} (probe: right on truth {one.ProbeOnTruth:P1}, on other scenes {one.ProbeOnOthers:P1})");
+                + $"{one.Obeyed,6:P1} of all {one.Asked} (probe: right on truth {one.ProbeOnTruth:P1}, on other scenes "
+                    + $"{one.ProbeOnOthers:P1})");
         foreach (var one in report.Sites)
             text.AppendLine(culture, $"site       {one.Site,-8} explained variance {one.ExplainedVariance:0.000} "
                 + $"(per channel {one.ExplainedVariancePerChannel:0.000}), dead {one.DeadShare:P1}");

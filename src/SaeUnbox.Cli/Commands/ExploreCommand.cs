@@ -29,10 +29,12 @@ internal static class ExploreCommand
             var count = Require.AtLeast(1, "--top", parsed.GetValue(top));
             var draft = recipe.ReadDraft(parsed);
             using var loaded = ModelSession.Load(terminal, model.Read(parsed, draft.File), cancellation);
-            if (loaded.Saes.Count == 0) throw new CliException("exploring needs sparse autoencoders; name their folder with --saes.");
+            if (loaded.Saes.Count == 0)
+                throw new CliException("exploring needs sparse autoencoders; name their folder with --saes.");
             var made = recipe.Read(parsed, draft, loaded, model);
             var shown = parsed.GetValue(step) ?? made.Steps - 1;
-            if (shown < 0 || shown >= made.Steps) throw new CliException($"--step {shown}: the run has the steps 0 to {made.Steps - 1}.");
+            if (shown < 0 || shown >= made.Steps)
+                throw new CliException($"--step {shown}: the run has the steps 0 to {made.Steps - 1}.");
 
             var outcome = ModelSession.Run(terminal, loaded, made, new RunRequest { Read = [.. loaded.Saes.Keys] }, cancellation);
             var maps = outcome.Maps.All.Where(map => map.Step == shown).ToArray();

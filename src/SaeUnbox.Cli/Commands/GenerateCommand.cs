@@ -14,7 +14,8 @@ internal static class GenerateCommand
         var recipe = new RecipeArguments();
         var output = Setting.Output("FILE", "The PNG to write. It contains the recipe.");
         var dump = Setting.Of<string?>("--dump", "FILE",
-            "Also write the tensors of the run to this safetensors file: text.hidden, text.pooled, noise, step.N.latents, latents, image, and "
+            "Also write the tensors of the run to this safetensors file: text.hidden, text.pooled, noise, step.N.latents, latents, image, "
+            + "and "
             + "SITE.input and SITE.output of every site with an autoencoder (without any, of the four sites of the demo).");
         var json = Setting.Switch("--json", "Print the files, the recipe and the seconds of each stage as JSON.");
         var command = new Command("generate", "Make a picture, with features painted in.");
@@ -25,7 +26,8 @@ internal static class GenerateCommand
         {
             var (path, dumpPath) = (parsed.GetRequiredValue(output), parsed.GetValue(dump));
             OutputFile.Require(path, "--out");
-            if (dumpPath is not null) OutputFile.Require(dumpPath, "--dump");
+            if (dumpPath is not null)
+                OutputFile.Require(dumpPath, "--dump");
             if (dumpPath is not null && Path.GetFullPath(dumpPath) == Path.GetFullPath(path))
                 throw new CliException($"--dump {dumpPath}: this is also the file of the picture; choose another.");
             var draft = recipe.ReadDraft(parsed);
@@ -67,7 +69,8 @@ internal static class ModelSession
     public static RunOutcome Run(Terminal terminal, LoadedModel model, Recipe recipe, RunRequest request, CancellationToken cancellation)
     {
         RecipeFit.Require(recipe, model);
-        if (model.Model.WarnAbout(recipe.Prompt) is { } warning) terminal.Note(Line.Quote(warning, LongestWarning));
+        if (model.Model.WarnAbout(recipe.Prompt) is { } warning)
+            terminal.Note(Line.Quote(warning, LongestWarning));
         foreach (var edit in recipe.Edits.Where(edit => edit.Mask is { IsBlank: true }))
             terminal.Note($"the mask of the edit {edit.Site}:{edit.Feature} is blank: the edit changes nothing.");
         using var runner = new RecipeRunner(model, prefixes: 1);

@@ -22,7 +22,8 @@ internal static class HealthCommand
             try
             {
                 using var answer = client.Send(new HttpRequestMessage(HttpMethod.Get, uri), cancellation);
-                if (!answer.IsSuccessStatusCode) throw new CliException($"{uri} answers {(int)answer.StatusCode}.");
+                if (!answer.IsSuccessStatusCode)
+                    throw new CliException($"{uri} answers {(int)answer.StatusCode}.");
                 terminal.Output.WriteLine($"{uri} answers {(int)answer.StatusCode}");
             }
             catch (HttpRequestException exception)

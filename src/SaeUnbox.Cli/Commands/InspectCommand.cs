@@ -47,19 +47,24 @@ internal static class InspectCommand
         var indent = new string(' ', depth * 2);
         var name = depth == 0 ? found.Path : Path.GetFileName(found.Path);
         text.Append(CultureInfo.InvariantCulture, $"{indent}{name}: {found.Title}");
-        if (found.Format is { } format) text.Append(CultureInfo.InvariantCulture, $", {format}");
-        if (found.Parameters > 0) text.Append(CultureInfo.InvariantCulture, $", {found.Parameters:N0} values");
-        if (found.Tensors.Count > 0) text.Append(CultureInfo.InvariantCulture, $" in {found.Tensors.Count} tensors");
+        if (found.Format is { } format)
+            text.Append(CultureInfo.InvariantCulture, $", {format}");
+        if (found.Parameters > 0)
+            text.Append(CultureInfo.InvariantCulture, $", {found.Parameters:N0} values");
+        if (found.Tensors.Count > 0)
+            text.Append(CultureInfo.InvariantCulture, $" in {found.Tensors.Count} tensors");
         text.AppendLine();
         foreach (var (key, value) in found.Facts) text.AppendLine(CultureInfo.InvariantCulture, $"{indent}  {key} = {value}");
         if (tensors || all)
             foreach (var tensor in found.Tensors)
             {
                 text.Append(CultureInfo.InvariantCulture, $"{indent}  {tensor.Name}  {tensor.DType} [{string.Join(", ", tensor.Shape)}]");
-                if (tensor.Strides is { } strides) text.Append(CultureInfo.InvariantCulture, $" strides [{string.Join(", ", strides)}]");
+                if (tensor.Strides is { } strides)
+                    text.Append(CultureInfo.InvariantCulture, $" strides [{string.Join(", ", strides)}]");
                 text.AppendLine();
             }
-        foreach (var part in found.Parts) Append(text, part, depth + 1, tensors: false, all);
+        foreach (var part in found.Parts)
+            Append(text, part, depth + 1, tensors: false, all);
     }
 
     private static JsonObject Node(Inspection found) => new()

@@ -48,11 +48,15 @@ internal sealed class SearchCommand
         using var clip = InputFolder.Read(parsed, _clip) is { } path ? OnDevice.LoadClip(path, device) : null;
         var reader = AtlasReader.Open(folder, clip is null ? null : new ClipTextEmbedder(clip));
         if (clip is not null && !reader.HasEmbeddings)
-            throw new CliException($"--clip: the atlas {Line.Quote(folder)} was made without CLIP; add it with saeunbox atlas --out {folder} --clip.");
+            throw new CliException(
+                $"--clip: the atlas {Line.Quote(folder)} was made without CLIP; add it with saeunbox atlas --out {folder} --clip.");
 
         var hits = reader.Search(query).Hits;
-        if (parsed.GetValue(_json)) terminal.Output.WriteLine(Json.Text(new JsonArray([.. hits.Select(Node)])));
-        else foreach (var hit in hits) terminal.Output.WriteLine(Row(hit));
+        if (parsed.GetValue(_json))
+            terminal.Output.WriteLine(Json.Text(new JsonArray([.. hits.Select(Node)])));
+        else
+            foreach (var hit in hits)
+                terminal.Output.WriteLine(Row(hit));
     }
 
     private static JsonNode Node(FeatureHit hit) => new JsonObject

@@ -41,31 +41,38 @@ internal static class SimulateCommand
                 Painting = Positive(parsed, painting), Pausing = NotNegative(parsed, pausing), Duration = 1000 * Positive(parsed, seconds),
             };
             var devices = NumberList.Parse("--workers", parsed.GetRequiredValue(workers));
-            if (devices.Max() is > 10_000 and var many) throw new CliException($"--workers {many}: use 1 to 10000.");
+            if (devices.Max() is > 10_000 and var many)
+                throw new CliException($"--workers {many}: use 1 to 10000.");
             load = load with { Workers = devices[0] };
             var p95 = parsed.GetValue(tail) ?? 1.3 * load.Service;
-            if (p95 < load.Service) throw new CliException(Text($"--service-p95 {p95}: it cannot be less than --service {load.Service}."));
+            if (p95 < load.Service)
+                throw new CliException(Text($"--service-p95 {p95}: it cannot be less than --service {load.Service}."));
             load = load with { ServiceP95 = p95 };
             var limit = parsed.GetValue(target);
-            if (limit <= 0) throw new CliException(Text($"--target {limit}: use a number above 0."));
+            if (limit <= 0)
+                throw new CliException(Text($"--target {limit}: use a number above 0."));
             if (devices.Count > 1)
             {
                 var sizes = Sizes(load, devices, limit ?? throw new CliException("--workers: several numbers need a --target."),
                     cancellation);
                 var rows = sizes.Select(size => new { workers = size.Workers, figures = size.Figures });
-                if (parsed.GetValue(json)) terminal.Output.WriteLine(JsonSerializer.Serialize(new { load, sizes = rows }, Format));
-                else terminal.Output.Write(ServingTable.Of(sizes));
+                if (parsed.GetValue(json))
+                    terminal.Output.WriteLine(JsonSerializer.Serialize(new { load, sizes = rows }, Format));
+                else
+                    terminal.Output.Write(ServingTable.Of(sizes));
                 return;
             }
             var wanted = NumberList.Parse("--canvases", parsed.GetRequiredValue(canvases));
-            if (wanted.Max() is > 100_000 and var most) throw new CliException($"--canvases {most}: use up to 100000.");
+            if (wanted.Max() is > 100_000 and var most)
+                throw new CliException($"--canvases {most}: use up to 100000.");
             var figures = wanted.Select(number =>
             {
                 cancellation.ThrowIfCancellationRequested();
                 return QueueSimulation.Run(load with { Canvases = number });
             }).ToArray();
             int? fits = limit is { } within ? QueueSimulation.Most(load, within) : null;
-            if (parsed.GetValue(json)) terminal.Output.WriteLine(JsonSerializer.Serialize(new { load, figures, most = fits }, Format));
+            if (parsed.GetValue(json))
+                terminal.Output.WriteLine(JsonSerializer.Serialize(new { load, figures, most = fits }, Format));
             else
                 terminal.Output.Write(ServingTable.Of(figures)
                     + (fits is { } n ? Text($"at most {n} canvases with 95 % of strokes shown within {limit} ms\n") : ""));

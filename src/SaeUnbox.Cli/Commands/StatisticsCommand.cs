@@ -60,7 +60,8 @@ internal sealed class StatisticsCommand
         foreach (var (site, sae, _) in measured)
         {
             var report = reports[site];
-            if (parsed.GetValue(_write)) SaeWriter.SaveScale(report.Scale, sae.Source);
+            if (parsed.GetValue(_write))
+                SaeWriter.SaveScale(report.Scale, sae.Source);
             terminal.Output.WriteLine(Summary(site.Code, report)
                 + string.Create(CultureInfo.InvariantCulture, $", {report.Positions} positions"));
         }

@@ -18,7 +18,8 @@ internal static class TrainMiniCommand
         var seed = Setting.Of<int?>("--seed", "N", "Seed of all random numbers.");
         var steps = Setting.Of<int?>("--steps", "N", "Training steps of the network; may be changed when a run continues.");
         var from = Setting.Of<string?>("--from", "DIR",
-            "Start from the model and autoencoders in this folder instead of random weights: that of a run, or of the built-in unbox-mini.");
+            "Start from the model and autoencoders in this folder instead of random weights: that "
+            + "of a run, or of the built-in unbox-mini.");
         var device = new DeviceArgument();
         var command = new Command("train-mini",
             "Train unbox-mini, measure it, and make its atlas. You can interrupt it; the same command continues.");
@@ -31,7 +32,8 @@ internal static class TrainMiniCommand
             var earlier = Path.Combine(folder, MiniFiles.Options);
             var file = parsed.GetValue(config) ?? (File.Exists(earlier) ? earlier : null);
             var options = file is null ? new MiniTrainingOptions() : MiniTrainingOptionsFile.Read(file);
-            if (parsed.GetValue(seed) is { } number) options = options with { Seed = number };
+            if (parsed.GetValue(seed) is { } number)
+                options = options with { Seed = number };
             if (parsed.GetValue(steps) is { } count)
                 options = options with { Network = options.Network with { Steps = Require.AtLeast(1, "--steps", count) } };
             var place = device.Read(parsed);
@@ -61,14 +63,17 @@ internal static class TrainMiniCommand
             var figures = string.Join(", ", report.Figures.Select(figure =>
                 string.Create(CultureInfo.InvariantCulture, $"{figure.Key} {figure.Value:0.0000}")));
             var line = string.Create(CultureInfo.InvariantCulture,
-                $"{report.Stage} {report.Step}/{report.Steps}: {figures}; {report.ImagesPerSecond:0.0} pictures/s, {Remaining.Text(report.Left)}");
+                $"{report.Stage} {report.Step}/{report.Steps}: {figures}; {report.ImagesPerSecond:0.0} pictures/s, "
+                + $"{Remaining.Text(report.Left)}");
             bar.Report(new(report.Step, report.Steps, line));
-            if (!terminal.HasBars) terminal.Note(line);
+            if (!terminal.HasBars)
+                terminal.Note(line);
         }
 
         public void Saved(string stage, int step, string path, string? picture)
         {
-            if (!terminal.HasBars) terminal.Note($"{stage} {step}: saved {path}{(picture is null ? "" : $", samples in {picture}")}");
+            if (!terminal.HasBars)
+                terminal.Note($"{stage} {step}: saved {path}{(picture is null ? "" : $", samples in {picture}")}");
         }
     }
 }

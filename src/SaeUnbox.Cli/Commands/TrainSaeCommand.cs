@@ -15,7 +15,8 @@ internal sealed class TrainSaeCommand
     private readonly Option<string[]> _sites =
         Setting.Of<string[]>("--site", "SITE", "A site; may be repeated (default: all sites of the data).");
     private readonly Option<string> _output = Setting.Output("DIR",
-        "Folder to fill with NAME/final in the published layout, NAME/log.csv and NAME/training.svg. If it was interrupted, the same command "
+        "Folder to fill with NAME/final in the published layout, NAME/log.csv and NAME/training.svg. If it was interrupted, the same "
+        + "command "
         + "continues it.");
     private readonly Option<string> _k = Setting.Of("--k", "K,…",
         "Active features per cell. Every k is combined with every size of --features.", Text(Defaults.K));
@@ -77,7 +78,8 @@ internal sealed class TrainSaeCommand
             .Select(site => (Site: site, Data: ActivationCollection.Open(data, site))).ToArray();
         // Reports wrong options before any work.
         foreach (var (_, collection) in collections)
-            foreach (var options in autoencoders) options.ToConfig(collection.Width);
+            foreach (var options in autoencoders)
+                options.ToConfig(collection.Width);
         var device = _compute.Apply(parsed);
 
         var rows = new JsonArray();
@@ -91,10 +93,12 @@ internal sealed class TrainSaeCommand
                 SaeWriter.SaveScale(report.Scale, Path.Combine(path, "final"));
                 terminal.Note($"{Path.GetFileName(path)}: done; this process used at most {ByteSize.Of(PeakMemory.OfProcess)} of memory");
                 rows.Add(Node(site, path, report));
-                if (!parsed.GetValue(_json)) terminal.Output.WriteLine(StatisticsCommand.Summary(path, report));
+                if (!parsed.GetValue(_json))
+                    terminal.Output.WriteLine(StatisticsCommand.Summary(path, report));
             }
         }
-        if (parsed.GetValue(_json)) terminal.Output.WriteLine(Json.Text(rows));
+        if (parsed.GetValue(_json))
+            terminal.Output.WriteLine(Json.Text(rows));
     }
 
     private static IReadOnlyList<string> Train(
@@ -136,7 +140,8 @@ internal sealed class TrainSaeCommand
                 ? [.. autoencoders.Select(options => Trained(folder, site, options))]
                 : null,
         };
-        if (parsed.GetValue(_steps) is { } count) return plan with { Steps = Require.AtLeast(1, "--steps", count) };
+        if (parsed.GetValue(_steps) is { } count)
+            return plan with { Steps = Require.AtLeast(1, "--steps", count) };
         var stream = new ActivationStream(collection, autoencoders[0].BatchSize, plan.Seed, plan.WindowRows);
         var passes = Require.AtLeast(1, "--epochs", parsed.GetValue(_epochs) ?? 1);
         return plan with { Steps = Enumerable.Range(0, passes).Sum(epoch => stream.BatchesOf(epoch)) };

@@ -22,7 +22,8 @@ internal sealed class Fetch(Hub hub, string repository, string revision)
     /// <exception cref="CliException">The bytes do not match (the part is deleted), or the download broke off (the part stays).</exception>
     public async Task RunAsync(HubFile file, string target, Action<long> received, CancellationToken cancellation)
     {
-        if (Length(target) == file.Size && await MatchesAsync(file, target, cancellation)) return;
+        if (Length(target) == file.Size && await MatchesAsync(file, target, cancellation))
+            return;
         Directory.CreateDirectory(Path.GetDirectoryName(target)!);
         var part = target + PartSuffix;
         await ReceiveAllAsync(file, part, received, cancellation);
@@ -40,10 +41,12 @@ internal sealed class Fetch(Hub hub, string repository, string revision)
         for (var tries = 1; ; tries++)
         {
             var before = Length(part) ?? -1;
-            if (before == file.Size) return;
+            if (before == file.Size)
+                return;
             await ReceiveAsync(file, part, before > file.Size ? 0 : Math.Max(before, 0), received, cancellation);
             var have = Length(part) ?? 0;
-            if (have == file.Size) return;
+            if (have == file.Size)
+                return;
             if (have <= before || tries == MaxTries)
                 throw new CliException($"{file.Path} broke off after {have} of {file.Size} bytes; run the command again to resume.");
         }
@@ -54,7 +57,8 @@ internal sealed class Fetch(Hub hub, string repository, string revision)
         using var response = await hub.OpenAsync(repository, revision, file, from, cancellation);
         var have = response.StatusCode == HttpStatusCode.PartialContent ? from : 0;
         if (have > 0 && response.Content.Headers.ContentRange?.From != have)
-            throw new CliException($"{file.Path}: the hub did not send the requested bytes from {have} on; delete {part} and run the command again.");
+            throw new CliException(
+                $"{file.Path}: the hub did not send the requested bytes from {have} on; delete {part} and run the command again.");
         await using var output = new FileStream(part, FileMode.OpenOrCreate, FileAccess.Write, FileShare.Read, bufferSize: 0);
         output.SetLength(have);
         output.Position = have;
@@ -65,7 +69,8 @@ internal sealed class Fetch(Hub hub, string repository, string revision)
             for (int count; (count = await ReadAsync(input, buffer, cancellation)) > 0;)
             {
                 have += count;
-                if (have > file.Size) break;
+                if (have > file.Size)
+                    break;
                 await output.WriteAsync(buffer.AsMemory(0, count), cancellation);
                 received(have);
             }
@@ -74,7 +79,8 @@ internal sealed class Fetch(Hub hub, string repository, string revision)
         {
             ArrayPool<byte>.Shared.Return(buffer);
         }
-        if (have <= file.Size) return;
+        if (have <= file.Size)
+            return;
         await output.DisposeAsync();
         File.Delete(part);
         throw new CliException($"{file.Path} is longer than the {file.Size} bytes the hub announced; it was deleted.");
@@ -89,7 +95,8 @@ internal sealed class Fetch(Hub hub, string repository, string revision)
         {
             return await input.ReadAsync(buffer, timeout.Token);
         }
-        catch (Exception error) when (error is IOException or HttpRequestException || (error is OperationCanceledException && !cancellation.IsCancellationRequested))
+        catch (Exception error) when (error is IOException or HttpRequestException
+            || (error is OperationCanceledException && !cancellation.IsCancellationRequested))
         {
             return 0;
         }
@@ -98,15 +105,18 @@ internal sealed class Fetch(Hub hub, string repository, string revision)
     private static async Task<bool> MatchesAsync(HubFile file, string path, CancellationToken cancellation)
     {
         await using var stream = File.OpenRead(path);
-        if (file.Sha256 is { } expected) return Same(expected, await SHA256.HashDataAsync(stream, cancellation));
+        if (file.Sha256 is { } expected)
+            return Same(expected, await SHA256.HashDataAsync(stream, cancellation));
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA1);
         hash.AppendData(Encoding.ASCII.GetBytes($"blob {file.Size}\0"));
         var buffer = new byte[BufferSize];
-        for (int count; (count = await stream.ReadAsync(buffer, cancellation)) > 0;) hash.AppendData(buffer, 0, count);
+        for (int count; (count = await stream.ReadAsync(buffer, cancellation)) > 0;)
+            hash.AppendData(buffer, 0, count);
         return Same(file.GitId, hash.GetHashAndReset());
     }
 
-    private static bool Same(string expected, byte[] actual) => expected.Equals(Convert.ToHexString(actual), StringComparison.OrdinalIgnoreCase);
+    private static bool Same(string expected, byte[] actual) =>
+        expected.Equals(Convert.ToHexString(actual), StringComparison.OrdinalIgnoreCase);
 
     private static long? Length(string path) => new FileInfo(path) is { Exists: true } file ? file.Length : null;
 }

@@ -18,16 +18,21 @@ internal sealed class Hub(HttpClient client, Uri host)
         Uri? page = new(host, $"api/models/{repository}/tree/{Uri.EscapeDataString(revision)}?recursive=true");
         for (var pages = 1; page is not null; pages++)
         {
-            if (pages > MaxPages) throw NotUnderstood(repository);
+            if (pages > MaxPages)
+                throw NotUnderstood(repository);
             using var response = await SendAsync(new HttpRequestMessage(HttpMethod.Get, page), $"{repository} ({revision})", cancellation);
             try
             {
                 await response.Content.LoadIntoBufferAsync(LargestPage, cancellation);
                 using var json = JsonDocument.Parse(await response.Content.ReadAsByteArrayAsync(cancellation));
-                files.AddRange(json.RootElement.EnumerateArray().Where(entry => entry.GetProperty("type").GetString() == "file").Select(Read));
+                files.AddRange(json.RootElement
+                    .EnumerateArray()
+                    .Where(entry => entry.GetProperty("type").GetString() == "file")
+                    .Select(Read));
                 page = Next(response);
             }
-            catch (Exception error) when (error is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or HttpRequestException)
+            catch (Exception error) when (error is JsonException or KeyNotFoundException or InvalidOperationException or FormatException
+                or HttpRequestException)
             {
                 throw NotUnderstood(repository);
             }
@@ -36,11 +41,14 @@ internal sealed class Hub(HttpClient client, Uri host)
     }
 
     /// <summary>Downloads a file from an offset. If the status is not 206, the response starts at 0.</summary>
-    public Task<HttpResponseMessage> OpenAsync(string repository, string revision, HubFile file, long offset, CancellationToken cancellation)
+    public Task<HttpResponseMessage> OpenAsync(string repository, string revision, HubFile file, long offset,
+        CancellationToken cancellation)
     {
         var path = string.Join('/', file.Path.Split('/').Select(Uri.EscapeDataString));
-        var request = new HttpRequestMessage(HttpMethod.Get, new Uri(host, $"{repository}/resolve/{Uri.EscapeDataString(revision)}/{path}"));
-        if (offset > 0) request.Headers.Range = new(offset, null);
+        var request =
+            new HttpRequestMessage(HttpMethod.Get, new Uri(host, $"{repository}/resolve/{Uri.EscapeDataString(revision)}/{path}"));
+        if (offset > 0)
+            request.Headers.Range = new(offset, null);
         return SendAsync(request, $"{repository}/{file.Path}", cancellation);
     }
 
@@ -55,7 +63,8 @@ internal sealed class Hub(HttpClient client, Uri host)
         {
             throw new CliException($"{host} cannot be reached ({error.Message}); is --host right?");
         }
-        if (response.IsSuccessStatusCode) return response;
+        if (response.IsSuccessStatusCode)
+            return response;
         var status = response.StatusCode;
         response.Dispose();
         throw new CliException(status switch
@@ -79,15 +88,20 @@ internal sealed class Hub(HttpClient client, Uri host)
     // The Link header names the next page of a long list. Only links to the hub itself are followed, because requests may hold a token.
     private Uri? Next(HttpResponseMessage response)
     {
-        if (!response.Headers.TryGetValues("Link", out var links)) return null;
-        var next = links.SelectMany(link => link.Split(',')).FirstOrDefault(link => link.Contains("rel=\"next\"", StringComparison.Ordinal));
-        if (next is null) return null;
-        if (next.IndexOf('<') is not (>= 0 and var from) || next.IndexOf('>') is var to && to < from) throw new FormatException();
+        if (!response.Headers.TryGetValues("Link", out var links))
+            return null;
+        var next =
+            links.SelectMany(link => link.Split(',')).FirstOrDefault(link => link.Contains("rel=\"next\"", StringComparison.Ordinal));
+        if (next is null)
+            return null;
+        if (next.IndexOf('<') is not (>= 0 and var from) || next.IndexOf('>') is var to && to < from)
+            throw new FormatException();
         var page = new Uri(host, next[(from + 1)..to]);
         return page.GetLeftPart(UriPartial.Authority) == host.GetLeftPart(UriPartial.Authority) ? page : throw new FormatException();
     }
 
-    private CliException NotUnderstood(string repository) => new($"{host} does not answer like a model hub: its list of {repository} cannot be read.");
+    private CliException NotUnderstood(string repository) =>
+        new($"{host} does not answer like a model hub: its list of {repository} cannot be read.");
 }
 
 /// <summary>A file of a model repository.</summary>
@@ -102,7 +116,8 @@ internal sealed record HubFile(string Path, long Size, string? Sha256, string Gi
 /// <param name="Folder">Folder under the target.</param>
 /// <param name="Patterns">Paths to download; <c>*</c> matches anything except a slash, <c>**</c> matches anything.</param>
 /// <param name="Precision">Which file to download if weights exist in both float32 and half precision.</param>
-internal sealed record Selection(string Repository, string Folder, IReadOnlyList<string> Patterns, WeightPrecision Precision = WeightPrecision.Any)
+internal sealed record Selection(string Repository, string Folder, IReadOnlyList<string> Patterns,
+    WeightPrecision Precision = WeightPrecision.Any)
 {
     private const string Weights = ".safetensors";
     private const string HalfWeights = ".fp16" + Weights;
@@ -118,14 +133,16 @@ internal sealed record Selection(string Repository, string Folder, IReadOnlyList
 
     /// <summary>An AutoencoderTiny, in the folder where it is found next to a model.</summary>
     public static Selection TinyVae(string repository) =>
-        new(repository, "vae_tiny", ["config.json", "diffusion_pytorch_model" + Weights, "diffusion_pytorch_model" + HalfWeights], WeightPrecision.Full);
+        new(repository, "vae_tiny", ["config.json", "diffusion_pytorch_model" + Weights, "diffusion_pytorch_model" + HalfWeights],
+            WeightPrecision.Full);
 
     public static Selection All(string repository) => new(repository, NameOf(repository), ["**"]);
 
     public IReadOnlyList<HubFile> Choose(IReadOnlyList<HubFile> files)
     {
         var matched = files.Where(file => Patterns.Any(pattern => Matches(pattern, file.Path))).ToList();
-        if (Precision == WeightPrecision.Any) return matched;
+        if (Precision == WeightPrecision.Any)
+            return matched;
         // NAME.safetensors and NAME.fp16.safetensors are the same weights. If only one exists, it is downloaded.
         var both = matched.Select(file => file.Path).Where(IsHalf).Select(Plain).Intersect(matched.Select(file => file.Path)).ToHashSet();
         return [.. matched.Where(file => IsHalf(file.Path)
@@ -145,7 +162,8 @@ internal sealed record Selection(string Repository, string Folder, IReadOnlyList
     private static string NameOf(string repository) => repository.Split('/')[^1];
 
     private static bool Matches(string pattern, string path) => Regex.IsMatch(
-        path, "^" + Regex.Escape(pattern).Replace(@"\*\*", ".*").Replace(@"\*", "[^/]*") + @"\z", RegexOptions.CultureInvariant | RegexOptions.Singleline | RegexOptions.NonBacktracking);
+        path, "^" + Regex.Escape(pattern).Replace(@"\*\*", ".*").Replace(@"\*", "[^/]*")
+            + @"\z", RegexOptions.CultureInvariant | RegexOptions.Singleline | RegexOptions.NonBacktracking);
 }
 
 internal enum WeightPrecision

@@ -74,9 +74,11 @@ internal static class CaptionFile
         var captions = new List<Caption>();
         foreach (var (number, entry) in entries)
         {
-            if (captions.Count == limit) break;
+            if (captions.Count == limit)
+                break;
             var text = entry.Text.Trim();
-            if (text.Length == 0) continue;
+            if (text.Length == 0)
+                continue;
             if (text.Length > RecipeLimits.MaxPromptLength)
                 throw Wrong(path, number, $"the caption has {text.Length} characters; at most {RecipeLimits.MaxPromptLength} are allowed");
             captions.Add(new Caption(text, entry.Seed ?? SeedOf(seed, captions.Count)));
@@ -93,7 +95,8 @@ internal static class CaptionFile
         {
             using var json = JsonDocument.Parse(line);
             var root = json.RootElement;
-            if (root.ValueKind == JsonValueKind.String) return new Entry(root.GetString()!, null);
+            if (root.ValueKind == JsonValueKind.String)
+                return new Entry(root.GetString()!, null);
             if (root.ValueKind == JsonValueKind.Object)
             {
                 foreach (var name in TextNames)
@@ -127,7 +130,8 @@ internal static class CaptionFile
                     throw Wrong(path, number, $"the first line must name the columns; one must be {string.Join(" or ", TextNames)}");
                 continue;
             }
-            if (cells.Count <= text) throw Wrong(path, number, $"{cells.Count} cells, but the caption is in cell {text + 1}");
+            if (cells.Count <= text)
+                throw Wrong(path, number, $"{cells.Count} cells, but the caption is in cell {text + 1}");
             var hasSeed = seed >= 0 && seed < cells.Count && cells[seed].Length > 0;
             yield return (number, new Entry(cells[text], hasSeed ? Seed(path, number, cells[seed]) : null));
         }
@@ -158,27 +162,40 @@ internal static class CsvRecords
         var (quoted, closed, first) = (false, false, 0);
         foreach (var (number, line) in Utf8Lines.Read(path))
         {
-            if (!quoted) first = number;
-            else cell.Append('\n');
-            if (number - first > MostLines) throw Unclosed();
+            if (!quoted)
+                first = number;
+            else
+                cell.Append('\n');
+            if (number - first > MostLines)
+                throw Unclosed();
             for (var i = 0; i < line.Length; i++)
             {
                 var c = line[i];
-                if (quoted && c == '"' && i + 1 < line.Length && line[i + 1] == '"') cell.Append(line[++i]);
-                else if (quoted && c == '"') (quoted, closed) = (false, true);
-                else if (quoted) cell.Append(c);
-                else if (c == ',') EndCell();
+                if (quoted && c == '"' && i + 1 < line.Length && line[i + 1] == '"')
+                    cell.Append(line[++i]);
+                else if (quoted && c == '"')
+                    (quoted, closed) = (false, true);
+                else if (quoted)
+                    cell.Append(c);
+                else if (c == ',')
+                    EndCell();
                 else if (closed)
-                    throw new CliException($"{path}, line {number}: text follows a closing quote; double a quote that is part of the text.");
-                else if (c == '"' && cell.Length == 0) quoted = true;
-                else cell.Append(c);
+                    throw new CliException(
+                        $"{path}, line {number}: text follows a closing quote; double a quote that is part of the text.");
+                else if (c == '"' && cell.Length == 0)
+                    quoted = true;
+                else
+                    cell.Append(c);
             }
-            if (quoted) continue;
+            if (quoted)
+                continue;
             EndCell();
-            if (cells.Count > 1 || cells[0].Length > 0) yield return (first, cells.ToArray());
+            if (cells.Count > 1 || cells[0].Length > 0)
+                yield return (first, cells.ToArray());
             cells.Clear();
         }
-        if (quoted) throw Unclosed();
+        if (quoted)
+            throw Unclosed();
 
         void EndCell()
         {
@@ -215,20 +232,24 @@ internal static class Utf8Lines
                 line.AddRange(buffer.AsSpan(start, length < 0 ? count - start : length));
                 if (line.Count > LongestLine)
                     throw new CliException($"{path}, line {number}: longer than {LongestLine} bytes; write one caption per line.");
-                if (length < 0) break;
+                if (length < 0)
+                    break;
                 yield return (number, Decode(path, number, line));
                 number++;
                 line.Clear();
                 start += length + 1;
             }
         }
-        if (line.Count > 0) yield return (number, Decode(path, number, line));
+        if (line.Count > 0)
+            yield return (number, Decode(path, number, line));
     }
 
     private static FileStream Open(string path)
     {
-        if (Directory.Exists(path)) throw new CliException($"{path} is a folder; a file is expected.");
-        if (!File.Exists(path)) throw new CliException($"the file {path} is missing.");
+        if (Directory.Exists(path))
+            throw new CliException($"{path} is a folder; a file is expected.");
+        if (!File.Exists(path))
+            throw new CliException($"the file {path} is missing.");
         try
         {
             return File.OpenRead(path);

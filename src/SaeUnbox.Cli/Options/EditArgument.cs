@@ -26,9 +26,11 @@ internal sealed partial record EditArgument(HookSite Site, int Feature, double S
         {
             mask = rest[(at + 1)..];
             rest = rest[..at];
-            if (mask.Length == 0) throw Wrong(text, "a mask must follow @: a PNG file, a JSON file, or a JSON array of rows");
+            if (mask.Length == 0)
+                throw Wrong(text, "a mask must follow @: a PNG file, a JSON file, or a JSON array of rows");
         }
-        if (rest.Contains('#')) throw Wrong(text, "two steps must follow #, such as #0-2");
+        if (rest.Contains('#'))
+            throw Wrong(text, "two steps must follow #, such as #0-2");
         var parts = rest.Split(':');
         if (parts.Length is < 3 or > 4)
             throw Wrong(text, $"write {Form}, such as down.2.1:89:10");

@@ -18,8 +18,10 @@ internal static class InputFile
     /// <exception cref="CliException">The file is missing, a folder, unreadable or too large.</exception>
     public static byte[] Read(string path, long largest)
     {
-        if (Directory.Exists(path)) throw new CliException($"{path} is a folder; a file is expected.");
-        if (!File.Exists(path)) throw new CliException($"the file {Line.Quote(path, LongestPath)} is missing.");
+        if (Directory.Exists(path))
+            throw new CliException($"{path} is a folder; a file is expected.");
+        if (!File.Exists(path))
+            throw new CliException($"the file {Line.Quote(path, LongestPath)} is missing.");
         try
         {
             using var stream = File.OpenRead(path);
@@ -61,9 +63,12 @@ internal static class InputFolder
     /// <exception cref="CliException">There is no such folder.</exception>
     public static string? Read(ParseResult parsed, Option<string?> option)
     {
-        if (parsed.GetValue(option) is not { } path) return null;
-        if (path.Length == 0) throw new CliException($"{option.Name}: a folder's name is expected.");
-        if (File.Exists(path)) throw new CliException($"{option.Name} {path}: that is a file; a folder is expected.");
+        if (parsed.GetValue(option) is not { } path)
+            return null;
+        if (path.Length == 0)
+            throw new CliException($"{option.Name}: a folder's name is expected.");
+        if (File.Exists(path))
+            throw new CliException($"{option.Name} {path}: that is a file; a folder is expected.");
         return Directory.Exists(path) ? path : throw new CliException($"{option.Name} {Line.Quote(path)}: there is no such folder.");
     }
 }
@@ -92,7 +97,8 @@ internal static partial class MaskFile
     private static BrushMask ReadFile(string path, Recipe recipe, (int Rows, int Columns) grid)
     {
         var file = InputFile.Read(path, LargestFile);
-        if (!Png.IsPng(file) && !Jpeg.IsJpeg(file)) return Parse(InputFile.Text(path, file), path);
+        if (!Png.IsPng(file) && !Jpeg.IsJpeg(file))
+            return Parse(InputFile.Text(path, file), path);
         Picture picture;
         try
         {

@@ -34,7 +34,8 @@ internal sealed class RecipeArguments
     public RecipeDraft ReadDraft(ParseResult parsed)
     {
         var file = parsed.GetValue(_recipe) is { } path ? RecipeOf(path) : null;
-        if (file is null && parsed.GetValue(_prompt) is null) throw new CliException("say what to make: --prompt TEXT or --recipe FILE.");
+        if (file is null && parsed.GetValue(_prompt) is null)
+            throw new CliException("say what to make: --prompt TEXT or --recipe FILE.");
         IEnumerable<SiteIntervention> interventions =
         [
             .. Sites(parsed, _reconstruct).Select(site => new SiteIntervention.Reconstruct(site)),

@@ -25,6 +25,7 @@ internal static class Setting
 
     public static void Add(this Command command, params ReadOnlySpan<Option> options)
     {
-        foreach (var option in options) command.Options.Add(option);
+        foreach (var option in options)
+            command.Options.Add(option);
     }
 }

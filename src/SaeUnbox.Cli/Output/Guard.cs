@@ -14,10 +14,13 @@ internal static partial class Guard
     /// <returns>The exit code; null if there is no error.</returns>
     public static int? ReportSyntaxError(ParseResult parsed, Terminal terminal)
     {
-        if (parsed.Errors.Count == 0 || parsed.Action is not ParseErrorAction) return null;
+        if (parsed.Errors.Count == 0 || parsed.Action is not ParseErrorAction)
+            return null;
         var command = parsed.CommandResult.Command;
         var (name, problem) = command is RootCommand
-            ? ("saeunbox", parsed.UnmatchedTokens is [var unknown, ..] ? $"there is no command '{Line.Quote(unknown)}'" : "a command is missing")
+            ? ("saeunbox", parsed.UnmatchedTokens is [var unknown, ..]
+                ? $"there is no command '{Line.Quote(unknown)}'"
+                : "a command is missing")
             : ($"saeunbox {command.Name}", Plain(parsed.Errors[0].Message));
         return Report(terminal, $"{problem} ({name} --help lists what is possible)", ExitCode.Failure);
     }
@@ -36,7 +39,8 @@ internal static partial class Guard
             }
             catch (Exception error)
             {
-                if (Environment.GetEnvironmentVariable(DebugVariable) is { Length: > 0 }) terminal.Error.WriteLine(error);
+                if (Environment.GetEnvironmentVariable(DebugVariable) is { Length: > 0 })
+                    terminal.Error.WriteLine(error);
                 return Report(terminal, Sentence(error), ExitCode.Failure);
             }
         });
@@ -56,7 +60,8 @@ internal static partial class Guard
 
     private static string Sentence(Exception error) => error switch
     {
-        CliException or ModelException or CheckpointException or SaeException or RecipeException or PictureException or AtlasException or LibtorchException => error.Message,
+        CliException or ModelException or CheckpointException or SaeException or RecipeException or PictureException or AtlasException
+            or LibtorchException => error.Message,
         IOException or UnauthorizedAccessException or HttpRequestException => error.Message,
         // The first failure of work that runs on several threads.
         AggregateException { InnerExceptions: [var first, ..] } => Sentence(first),
@@ -66,7 +71,8 @@ internal static partial class Guard
     };
 
     // The parser quotes arguments at full length and names .NET types. This shortens them and uses plain terms.
-    private static string Plain(string message) => TypeName().Replace(Quoted().Replace(message, match => $"'{Line.Quote(match.Groups[1].Value)}'"), match => match.Value switch
+    private static string Plain(string message) =>
+        TypeName().Replace(Quoted().Replace(message, match => $"'{Line.Quote(match.Groups[1].Value)}'"), match => match.Value switch
     {
         var name when name.Contains("Int32", StringComparison.Ordinal) => $"a whole number up to {int.MaxValue}",
         var name when name.Contains("Int64", StringComparison.Ordinal) => $"a whole number up to {long.MaxValue}",

@@ -7,7 +7,8 @@ namespace SaeUnbox.Cli.Output;
 /// <summary>Formats the document of <c>--json</c>.</summary>
 internal static class Json
 {
-    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonSerializerOptions Indented =
+        new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     public static string Text(JsonNode node) => node.ToJsonString(Indented);
 }

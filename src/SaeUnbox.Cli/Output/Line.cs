@@ -7,5 +7,6 @@ internal static class Line
 
     public static string Of(string text) => string.Concat(text.ReplaceLineEndings(" ").Select(c => char.IsControl(c) ? '?' : c));
 
-    public static string Quote(string text, int longest = LongestQuote) => text.Length <= longest ? text : $"{text[..longest]}… ({text.Length} characters)";
+    public static string Quote(string text, int longest = LongestQuote) =>
+        text.Length <= longest ? text : $"{text[..longest]}… ({text.Length} characters)";
 }

@@ -7,28 +7,30 @@ internal sealed class LongWork(Terminal terminal, IProgress<Advance> bar)
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(10);
 
-    private readonly long start = Stopwatch.GetTimestamp();
-    private long noted = Stopwatch.GetTimestamp();
-    private double? first;
+    private readonly long _start = Stopwatch.GetTimestamp();
+    private long _noted = Stopwatch.GetTimestamp();
+    private double? _first;
 
     /// <param name="done">Units of work done.</param>
     /// <param name="total">Units of work in total.</param>
     /// <param name="what">Describes the work; called only when shown.</param>
     public void Report(double done, double total, Func<string> what)
     {
-        first ??= done;
-        if (terminal.HasBars) bar.Report(new(done, total, what()));
-        else if (Stopwatch.GetElapsedTime(noted) >= Interval)
+        _first ??= done;
+        if (terminal.HasBars)
+            bar.Report(new(done, total, what()));
+        else if (Stopwatch.GetElapsedTime(_noted) >= Interval)
         {
-            noted = Stopwatch.GetTimestamp();
+            _noted = Stopwatch.GetTimestamp();
             terminal.Note(FormattableString.Invariant($"{what()}; {done:0} of {total:0}{Left(done, total)}"));
         }
     }
 
     private string Left(double done, double total)
     {
-        if (done <= first) return "";
-        var left = Stopwatch.GetElapsedTime(start) * ((total - done) / (done - first!.Value));
+        if (done <= _first)
+            return "";
+        var left = Stopwatch.GetElapsedTime(_start) * ((total - done) / (done - _first!.Value));
         return $", {Remaining.Text(left)}";
     }
 }

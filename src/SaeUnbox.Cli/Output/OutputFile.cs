@@ -7,10 +7,14 @@ internal static class OutputFile
     /// <exception cref="CliException">The path is a folder, or its folder is missing or read-only.</exception>
     public static void Require(string path, string option)
     {
-        if (path.Length == 0) throw new CliException($"{option}: a file's name is expected.");
-        if (Directory.Exists(path)) throw new CliException($"{option} {path}: that is a folder; a file's name is expected.");
-        if (AtomicFile.FolderOf(path) is not { } folder) return;
-        if (!Directory.Exists(folder)) throw new CliException($"{option} {path}: the folder {folder} is missing.");
+        if (path.Length == 0)
+            throw new CliException($"{option}: a file's name is expected.");
+        if (Directory.Exists(path))
+            throw new CliException($"{option} {path}: that is a folder; a file's name is expected.");
+        if (AtomicFile.FolderOf(path) is not { } folder)
+            return;
+        if (!Directory.Exists(folder))
+            throw new CliException($"{option} {path}: the folder {folder} is missing.");
         RequireWritable(folder, $"{option} {path}");
     }
 
@@ -18,12 +22,15 @@ internal static class OutputFile
     /// <exception cref="CliException">The path is a file, or the folder is read-only.</exception>
     public static void RequireFolder(string path, string option)
     {
-        if (path.Length == 0) throw new CliException($"{option}: a folder's name is expected.");
-        if (File.Exists(path)) throw new CliException($"{option} {path}: that is a file; a folder is expected.");
+        if (path.Length == 0)
+            throw new CliException($"{option}: a folder's name is expected.");
+        if (File.Exists(path))
+            throw new CliException($"{option} {path}: that is a file; a folder is expected.");
         var existing = Path.GetFullPath(path);
         while (!Directory.Exists(existing))
         {
-            if (File.Exists(existing)) throw new CliException($"{option} {path}: {existing} is a file.");
+            if (File.Exists(existing))
+                throw new CliException($"{option} {path}: {existing} is a file.");
             existing = Path.GetDirectoryName(existing)!;
         }
         RequireWritable(existing, $"{option} {path}");
@@ -48,8 +55,10 @@ internal static class OutputFile
         {
             Directory.CreateDirectory(aside);
             fill(aside);
-            var files = Directory.GetFiles(aside, "*", SearchOption.AllDirectories).ToDictionary(file => Path.Combine(target, Path.GetRelativePath(aside, file)));
-            foreach (var stale in earlier.Select(Path.GetFullPath).Except(files.Keys).ToArray()) Remove(stale);
+            var files = Directory.GetFiles(aside, "*", SearchOption.AllDirectories)
+                .ToDictionary(file => Path.Combine(target, Path.GetRelativePath(aside, file)));
+            foreach (var stale in earlier.Select(Path.GetFullPath).Except(files.Keys).ToArray())
+                Remove(stale);
             foreach (var (place, file) in files)
             {
                 Directory.CreateDirectory(Path.GetDirectoryName(place)!);
@@ -63,7 +72,8 @@ internal static class OutputFile
         }
         finally
         {
-            if (Directory.Exists(aside)) Directory.Delete(aside, recursive: true);
+            if (Directory.Exists(aside))
+                Directory.Delete(aside, recursive: true);
         }
     }
 
@@ -72,7 +82,8 @@ internal static class OutputFile
     {
         File.Delete(file);
         var folder = Path.GetDirectoryName(file)!;
-        if (!Directory.EnumerateFileSystemEntries(folder).Any()) Directory.Delete(folder);
+        if (!Directory.EnumerateFileSystemEntries(folder).Any())
+            Directory.Delete(folder);
     }
 
     private static void RequireWritable(string folder, string what)
@@ -80,7 +91,8 @@ internal static class OutputFile
         try
         {
             using var probe = new FileStream(
-                Path.Combine(folder, $".{Guid.NewGuid():N}.partial"), FileMode.CreateNew, FileAccess.Write, FileShare.None, 1, FileOptions.DeleteOnClose);
+                Path.Combine(folder, $".{Guid.NewGuid():N}.partial"), FileMode.CreateNew, FileAccess.Write, FileShare.None, 1,
+                FileOptions.DeleteOnClose);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {

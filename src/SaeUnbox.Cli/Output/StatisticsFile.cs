@@ -9,7 +9,8 @@ internal static class StatisticsFile
     private const string Format = "saeunbox.statistics/1";
 
     public static void Write(
-        Stream stream, IReadOnlyList<(HookSite Site, IFeatureDictionary Sae, StatisticsReport Report)> measured, int neighbours, CancellationToken cancellation)
+        Stream stream, IReadOnlyList<(HookSite Site, IFeatureDictionary Sae, StatisticsReport Report)> measured, int neighbours,
+        CancellationToken cancellation)
     {
         using var json = new Utf8JsonWriter(stream, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
         json.WriteStartObject();
@@ -29,7 +30,8 @@ internal static class StatisticsFile
             {
                 cancellation.ThrowIfCancellationRequested();
                 json.WriteStartArray(other.Site.Code);
-                foreach (var near in CosineNeighbours.Find(sae, other.Sae, neighbours)) WriteNeighbours(json, near);
+                foreach (var near in CosineNeighbours.Find(sae, other.Sae, neighbours))
+                    WriteNeighbours(json, near);
                 json.WriteEndArray();
             }
             json.WriteEndObject();
@@ -60,14 +62,17 @@ internal static class StatisticsFile
     // JSON has no infinity or NaN, which result if activations never vary.
     private static void WriteNumber(Utf8JsonWriter json, string name, double value)
     {
-        if (double.IsFinite(value)) json.WriteNumber(name, value);
-        else json.WriteNull(name);
+        if (double.IsFinite(value))
+            json.WriteNumber(name, value);
+        else
+            json.WriteNull(name);
     }
 
     private static void WriteList(Utf8JsonWriter json, string name, IEnumerable<double> values)
     {
         json.WriteStartArray(name);
-        foreach (var value in values) json.WriteNumberValue((float)value);
+        foreach (var value in values)
+            json.WriteNumberValue((float)value);
         json.WriteEndArray();
     }
 

@@ -16,7 +16,9 @@ internal sealed class Terminal(TextWriter output, TextWriter error, IAnsiConsole
     public bool HasBars => bars is not null;
 
     public static Terminal OfProcess() => new(
-        Console.Out, Console.Error, Console.IsErrorRedirected ? null : AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) }));
+        Console.Out, Console.Error, Console.IsErrorRedirected
+            ? null
+            : AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) }));
 
     /// <summary>Writes one line to the error stream.</summary>
     public void Note(string message) => error.WriteLine($"saeunbox: {Line.Of(message)}");
@@ -30,7 +32,8 @@ internal sealed class Terminal(TextWriter output, TextWriter error, IAnsiConsole
         ? work(new Ignored())
         : bars.Progress()
             .AutoClear(true)
-            .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new Remaining.Column(), new SpinnerColumn())
+            .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new Remaining.Column(),
+                new SpinnerColumn())
             .StartAsync(context =>
             {
                 var task = context.AddTask(Markup.Escape(title), maxValue: 1);
@@ -44,7 +47,8 @@ internal sealed class Terminal(TextWriter output, TextWriter error, IAnsiConsole
         {
             task.IsIndeterminate = value.Total <= 0;
             task.Value = value.Total > 0 ? value.Done / value.Total : 0;
-            if (value.Title is { } title) task.Description = Markup.Escape(title);
+            if (value.Title is { } title)
+                task.Description = Markup.Escape(title);
         }
     }
 

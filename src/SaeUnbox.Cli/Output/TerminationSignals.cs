@@ -16,35 +16,39 @@ internal sealed class TerminationSignals : IDisposable
 
     private static readonly (PosixSignal Signal, int Number)[] Known = [(PosixSignal.SIGINT, 2), (PosixSignal.SIGTERM, 15)];
 
-    private readonly CancellationTokenSource source = new();
-    private readonly PosixSignalRegistration[] registrations;
-    private readonly Lock gate = new();
-    private long first;
-    private int number;
+    private readonly CancellationTokenSource _source = new();
+    private readonly PosixSignalRegistration[] _registrations;
+    private readonly Lock _gate = new();
+    private long _first;
+    private int _number;
 
-    public TerminationSignals() => registrations = [.. Known.Select(known => PosixSignalRegistration.Create(known.Signal, context => context.Cancel = Handle(known.Number)))];
+    public TerminationSignals() =>
+        _registrations = [.. Known.Select(known => PosixSignalRegistration.Create(known.Signal,
+            context => context.Cancel = Handle(known.Number)))];
 
     /// <summary>Cancelled by the first signal.</summary>
-    public CancellationToken Cancellation => source.Token;
+    public CancellationToken Cancellation => _source.Token;
 
     /// <summary>128 + the number of the signal, the convention of shells; null without a signal.</summary>
-    public int? ExitCode => number == 0 ? null : SignalOffset + number;
+    public int? ExitCode => _number == 0 ? null : SignalOffset + _number;
 
     public void Dispose()
     {
-        foreach (var registration in registrations) registration.Dispose();
-        source.Dispose();
+        foreach (var registration in _registrations)
+            registration.Dispose();
+        _source.Dispose();
     }
 
     // Returns whether the process continues.
     private bool Handle(int signal)
     {
-        lock (gate)
+        lock (_gate)
         {
-            if (number != 0) return Stopwatch.GetElapsedTime(first) < DoubleSignal;
-            (number, first) = (signal, Stopwatch.GetTimestamp());
+            if (_number != 0)
+                return Stopwatch.GetElapsedTime(_first) < DoubleSignal;
+            (_number, _first) = (signal, Stopwatch.GetTimestamp());
         }
-        _ = source.CancelAsync();
+        _ = _source.CancelAsync();
         return true;
     }
 }

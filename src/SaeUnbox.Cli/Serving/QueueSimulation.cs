@@ -1,8 +1,8 @@
 namespace SaeUnbox.Cli.Serving;
 
 /// <summary>
-/// A discrete-event simulation of the queue's rules, without a model: each canvas has at most one waiting and one running job, a newer stroke
-/// joins the waiting job, and canvases take turns in the order of arrival.
+/// A discrete-event simulation of the queue's rules, without a model: each canvas has at most one waiting and one running job, a newer
+/// stroke joins the waiting job, and canvases take turns in the order of arrival.
 /// </summary>
 internal sealed class QueueSimulation
 {

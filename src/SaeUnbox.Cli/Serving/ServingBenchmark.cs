@@ -5,8 +5,8 @@ using System.Text;
 namespace SaeUnbox.Cli.Serving;
 
 /// <summary>
-/// Measures painting on several canvases through a queue. Each canvas submits its next stroke as soon as the last picture arrives. Canvases have
-/// different seeds, so that each has its own cached run.
+/// Measures painting on several canvases through a queue. Each canvas submits its next stroke as soon as the last picture arrives. Canvases
+/// have different seeds, so that each has its own cached run.
 /// </summary>
 internal sealed class ServingBenchmark(IGenerationQueue queue, ModelInfo model)
 {
@@ -23,10 +23,12 @@ internal sealed class ServingBenchmark(IGenerationQueue queue, ModelInfo model)
         List<double> latencies = [.. painters.SelectMany(painter => painter.Latencies)];
         List<double> device = [.. painters.SelectMany(painter => painter.Device)];
         List<double> beside = [.. latencies.Zip(device, (all, part) => all - part).Order()];
-        return ServingFigures.Of(canvases, latencies, latencies.Count, seconds, seconds * canvases, device.Sum() / seconds / 1000) with { Beside = ServingFigures.Quantile(beside, .5) };
+        return ServingFigures.Of(canvases, latencies, latencies.Count, seconds, seconds * canvases,
+            device.Sum() / seconds / 1000) with { Beside = ServingFigures.Quantile(beside, .5) };
     }
 
-    private async Task<(List<double> Latencies, List<double> Device)> PaintAsync(int canvas, Stopwatch clock, TimeSpan time, CancellationToken cancellation)
+    private async Task<(List<double> Latencies, List<double> Device)> PaintAsync(int canvas, Stopwatch clock, TimeSpan time,
+        CancellationToken cancellation)
     {
         var (latencies, device) = (new List<double>(), new List<double>());
         for (var number = 0; clock.Elapsed < time; number++)
@@ -59,7 +61,11 @@ internal sealed class ServingBenchmark(IGenerationQueue queue, ModelInfo model)
         var cells = new float[rows * columns];
         for (var row = 0; row < rows / 2; row++)
             cells.AsSpan((row * columns) + (number % (columns / 2)), columns / 2).Fill(1);
-        var edit = new FeatureEdit(sae.Site, (canvas * 31) % sae.Features, 5) { Mode = EditMode.Scale, Mask = BrushMask.FromCells(rows, columns, cells) };
+        var edit = new FeatureEdit(sae.Site, (canvas * 31) % sae.Features, 5)
+        {
+            Mode = EditMode.Scale,
+            Mask = BrushMask.FromCells(rows, columns, cells)
+        };
         var recipe = model.NewRecipe(Prompt) with { Seed = canvas, Edits = [edit] };
         return new(Guid.NewGuid(), recipe.Check()) { Canvas = $"bench-{canvas}", Client = $"bench-{canvas}", Picture = PictureFormat.Jpeg };
     }
@@ -73,12 +79,15 @@ internal static class ServingTable
 
     /// <summary>A table for several numbers of devices.</summary>
     public static string Of(IEnumerable<(int Workers, ServingFigures Figures)> sizes) =>
-        Lines($" workers {Head}", sizes.Select(size => string.Create(CultureInfo.InvariantCulture, $"{size.Workers,8} {Line(size.Figures)}")));
+        Lines($" workers {Head}",
+            sizes.Select(size => string.Create(CultureInfo.InvariantCulture, $"{size.Workers,8} {Line(size.Figures)}")));
 
-    private static string Lines(string head, IEnumerable<string> lines) => new StringBuilder().AppendLine(head).AppendJoin('\n', lines).AppendLine().ToString();
+    private static string Lines(string head, IEnumerable<string> lines) =>
+        new StringBuilder().AppendLine(head).AppendJoin('\n', lines).AppendLine().ToString();
 
     private static string Line(ServingFigures line) => string.Create(CultureInfo.InvariantCulture,
-        $"{line.Canvases,8} {line.JobsPerSecond,8:0.0} {line.P50,8:0} {line.P95,8:0} {line.P99,8:0} {line.FramesPerSecond,15:0.0} {line.Busy,6:0 %}");
+        $"{line.Canvases,8} {line.JobsPerSecond,8:0.0} {line.P50,8:0} {line.P95,8:0} {line.P99,8:0} {line.FramesPerSecond,15:0.0} "
+        + $"{line.Busy,6:0 %}");
 }
 
 /// <summary>How users paint, and how fast the devices are. Times are in milliseconds.</summary>
@@ -114,7 +123,8 @@ internal sealed record PaintingLoad
 /// <param name="P50">Median time from a stroke to the first picture that shows it, in milliseconds.</param>
 /// <param name="FramesPerSecond">Pictures per second on a canvas while it is painted on.</param>
 /// <param name="Busy">Fraction of the time that devices are busy.</param>
-internal sealed record ServingFigures(int Canvases, double JobsPerSecond, double P50, double P95, double P99, double FramesPerSecond, double Busy)
+internal sealed record ServingFigures(int Canvases, double JobsPerSecond, double P50, double P95, double P99, double FramesPerSecond,
+    double Busy)
 {
     /// <summary>Median time of a job outside the device, in milliseconds; null if not measured.</summary>
     public double? Beside { get; init; }

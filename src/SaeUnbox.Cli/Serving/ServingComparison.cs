@@ -13,7 +13,8 @@ namespace SaeUnbox.Cli.Serving;
 /// <param name="time">Duration of each run.</param>
 /// <param name="broker">Address of the broker; null for none.</param>
 /// <param name="json">Prints the figures as JSON.</param>
-internal sealed class ServingComparison(IReadOnlyDictionary<string, string?> settings, IReadOnlyList<int> canvases, TimeSpan time, string? broker, bool json)
+internal sealed class ServingComparison(IReadOnlyDictionary<string, string?> settings, IReadOnlyList<int> canvases, TimeSpan time,
+    string? broker, bool json)
 {
     public async Task RunAsync(Terminal terminal, CancellationToken cancellation)
     {
@@ -36,7 +37,9 @@ internal sealed class ServingComparison(IReadOnlyDictionary<string, string?> set
     {
         if (json)
         {
-            output.WriteLine(over.Count == 0 ? Node(within).ToJsonString() : new JsonObject { ["inProcess"] = Node(within), ["rabbitMq"] = Node(over) }.ToJsonString());
+            output.WriteLine(over.Count == 0
+                ? Node(within).ToJsonString()
+                : new JsonObject { ["inProcess"] = Node(within), ["rabbitMq"] = Node(over) }.ToJsonString());
             return;
         }
         output.Write(ServingTable.Of(within));
@@ -44,10 +47,13 @@ internal sealed class ServingComparison(IReadOnlyDictionary<string, string?> set
             return;
         output.Write("\nover the broker\n" + ServingTable.Of(over) + "\n");
         foreach (var (near, far) in within.Zip(over))
-            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{near.Canvases,8} canvases: median time of a job outside the model {near.Beside:0.0} ms in process, {far.Beside:0.0} ms over the broker: {far.Beside - near.Beside:+0.0;-0.0} ms"));
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"{near.Canvases,8} canvases: median time of a job outside the model {near.Beside:0.0} ms in process, {far.Beside:0.0} ms "
+                + $"over the broker: {far.Beside - near.Beside:+0.0;-0.0} ms"));
     }
 
-    private static JsonNode Node(List<ServingFigures> figures) => System.Text.Json.JsonSerializer.SerializeToNode(figures, System.Text.Json.JsonSerializerOptions.Web)!;
+    private static JsonNode Node(List<ServingFigures> figures) =>
+        System.Text.Json.JsonSerializer.SerializeToNode(figures, System.Text.Json.JsonSerializerOptions.Web)!;
 
     /// <summary>A web node and a worker in this process, connected by the broker. Deletes its queues when disposed.</summary>
     private sealed class OverBroker : IAsyncDisposable
@@ -59,7 +65,8 @@ internal sealed class ServingComparison(IReadOnlyDictionary<string, string?> set
 
         public LocalServing Serving { get; }
 
-        public static async Task<OverBroker> StartAsync(IReadOnlyDictionary<string, string?> settings, string broker, CancellationToken cancellation)
+        public static async Task<OverBroker> StartAsync(IReadOnlyDictionary<string, string?> settings, string broker,
+            CancellationToken cancellation)
         {
             var options = new RabbitMqOptions { Uri = broker, Prefix = $"saeunbox-bench-{Environment.ProcessId}", NodeName = Name };
             // Fails with a clear message if the broker cannot be reached.
@@ -106,7 +113,8 @@ internal sealed class LocalServing : IAsyncDisposable
         if (builder.Configuration[BrokerKey] is not null)
         {
             builder.Services.AddRabbitMqWorker(builder.Configuration).AddRabbitMqNode(builder.Configuration);
-            builder.Services.AddSingleton<IServingState>(provider => new ServingParts(provider.GetKeyedServices<IServingState>(ServingParts.Key)));
+            builder.Services.AddSingleton<IServingState>(
+                provider => new ServingParts(provider.GetKeyedServices<IServingState>(ServingParts.Key)));
         }
         var serving = new LocalServing(builder.Build());
         await serving._host.StartAsync(cancellation);

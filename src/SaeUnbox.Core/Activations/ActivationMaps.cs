@@ -34,7 +34,8 @@ public sealed class SiteActivations
     public SiteActivations(HookSite site, int step, int rows, int columns, int features, int[] indices, float[] values)
     {
         if (rows < 1 || columns < 1 || indices.Length != values.Length || indices.Length % (rows * columns) != 0)
-            throw new ArgumentException($"{site}: {indices.Length} indices and {values.Length} values do not fill {rows} x {columns} cells");
+            throw new ArgumentException(
+                $"{site}: {indices.Length} indices and {values.Length} values do not fill {rows} x {columns} cells");
         if (indices.AsSpan().IndexOfAnyExceptInRange(0, features - 1) is >= 0 and var wrong)
             throw new ArgumentException($"{site}: feature {indices[wrong]} lies outside a dictionary of {features}");
         (Site, Step, Rows, Columns, Features) = (site, step, rows, columns, features);
@@ -57,7 +58,9 @@ public sealed class SiteActivations
     /// <summary>Number of features stored per cell.</summary>
     public int K { get; }
 
-    /// <summary>Fraction of the block's contribution that the features explain, by the reference's formula; null if it was not measured.</summary>
+    /// <summary>
+    /// Fraction of the block's contribution that the features explain, by the reference's formula; null if it was not measured.
+    /// </summary>
     public double? ExplainedVariance { get; init; }
 
     /// <summary>Feature indices: rows x columns x k.</summary>

@@ -3,8 +3,8 @@ using System.Text.Json.Serialization;
 namespace SaeUnbox.Core;
 
 /// <summary>
-/// Describes the features of one model: statistics, example pictures, words, neighbours. Read-only and thread-safe. A model without an atlas
-/// file has an atlas that knows only the statistics from its autoencoders.
+/// Describes the features of one model: statistics, example pictures, words, neighbours. Read-only and thread-safe. A model without an
+/// atlas file has an atlas that knows only the statistics from its autoencoders.
 /// </summary>
 public interface IFeatureAtlas
 {
@@ -15,8 +15,8 @@ public interface IFeatureAtlas
     IReadOnlyList<Suggestion> Suggestions { get; }
 
     /// <summary>
-    /// Searches features by words, number and site, and by the meaning of their pictures if the atlas supports it. Returns one page. The first
-    /// search by meaning may take seconds, so do not call this on a UI thread.
+    /// Searches features by words, number and site, and by the meaning of their pictures if the atlas supports it. Returns one page. The
+    /// first search by meaning may take seconds, so do not call this on a UI thread.
     /// </summary>
     FeatureHits Search(FeatureQuery query);
 

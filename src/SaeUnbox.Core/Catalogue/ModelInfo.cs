@@ -113,7 +113,9 @@ public static class ModelFit
 
     /// <summary>Says how an edit's mask does not fit its site's grid; null if it fits.</summary>
     internal static string? MaskProblem(FeatureEdit edit, Recipe recipe, ModelInfo model) =>
-        edit.Mask is { } mask && model.Find(edit.Site)?.Grid(recipe.Width, recipe.Height) is var (rows, columns) && (mask.Rows != rows || mask.Columns != columns)
+        edit.Mask is { } mask
+            && model.Find(edit.Site)?.Grid(recipe.Width, recipe.Height) is var (rows, columns)
+            && (mask.Rows != rows || mask.Columns != columns)
             ? $"is {mask.Rows} x {mask.Columns} cells, but {edit.Site} has {rows} x {columns} at {recipe.Width} x {recipe.Height} pixels"
             : null;
 
@@ -132,7 +134,9 @@ public static class ModelFit
         new($"{path}.site", NoAutoencoder(site, model));
 
     internal static string NoAutoencoder(HookSite site, ModelInfo model) =>
-        $"there is no sparse autoencoder for {site}; available: {(model.Sites.Count == 0 ? "none (set the folder of the autoencoders)" : string.Join(", ", model.Sites.Select(sae => sae.Site)))}";
+        $"there is no sparse autoencoder for {site}; available: " + (model.Sites.Count == 0
+            ? "none (set the folder of the autoencoders)"
+            : string.Join(", ", model.Sites.Select(sae => sae.Site)));
 
     private static RecipeError OutOfRange(int feature, string path, SaeInfo sae) =>
         new($"{path}.feature", $"is {feature}, but {sae.Site} has the features 0 to {sae.Features - 1}");

@@ -139,7 +139,8 @@ public static class WebP
         ArgumentOutOfRangeException.ThrowIfLessThan(quality, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(quality, 100);
         if (picture.Width > LargestSide || picture.Height > LargestSide)
-            throw new PictureException($"a WebP has sides of at most {LargestSide} pixels; the picture is {picture.Width} x {picture.Height}");
+            throw new PictureException(
+                $"a WebP has sides of at most {LargestSide} pixels; the picture is {picture.Width} x {picture.Height}");
         return Codec.Encode(picture.ToRgb(), new WebpEncoder { FileFormat = WebpFileFormatType.Lossy, Quality = quality, Method = Effort });
     }
 }

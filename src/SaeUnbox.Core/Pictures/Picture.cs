@@ -15,7 +15,8 @@ public sealed class Picture
     {
         CheckSize(width, height);
         if (channels is not (3 or 4) || pixels.Length != width * height * channels)
-            throw new PictureException($"{pixels.Length} bytes do not make a picture of {width} x {height} pixels with {channels} channels");
+            throw new PictureException(
+                $"{pixels.Length} bytes do not make a picture of {width} x {height} pixels with {channels} channels");
         (Width, Height, Channels) = (width, height, channels);
         _pixels = pixels;
     }
@@ -136,7 +137,8 @@ public static class PictureScaling
         return new Picture(newWidth, newHeight, 3, pixels);
     }
 
-    public static Picture Resize(Picture picture, int newWidth, int newHeight) => Resize(picture, 0, 0, picture.Width, picture.Height, newWidth, newHeight);
+    public static Picture Resize(Picture picture, int newWidth, int newHeight) =>
+        Resize(picture, 0, 0, picture.Width, picture.Height, newWidth, newHeight);
 
     private static (int First, int Last) Span(int index, int from, int to)
     {
@@ -173,7 +175,8 @@ public static class PictureSheet
             var tile = PictureScaling.Resize(picture, tileWidth, tileHeight);
             var (top, left) = (number / columns * (tileHeight + Gap), number % columns * (tileWidth + Gap));
             for (var row = 0; row < tileHeight; row++)
-                tile.Pixels.Slice(row * tileWidth * Channels, tileWidth * Channels).CopyTo(pixels.AsSpan((((top + row) * width) + left) * Channels));
+                tile.Pixels.Slice(row * tileWidth * Channels, tileWidth * Channels)
+                    .CopyTo(pixels.AsSpan((((top + row) * width) + left) * Channels));
         }
         return new Picture(width, height, Channels, pixels);
     }

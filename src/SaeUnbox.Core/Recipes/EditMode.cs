@@ -8,7 +8,8 @@ namespace SaeUnbox.Core;
 /// </summary>
 public sealed class EditMode
 {
-    private EditMode(string name, string summary, string formula, bool needsMean) => (Name, Summary, Formula, NeedsMean) = (name, summary, formula, needsMean);
+    private EditMode(string name, string summary, string formula, bool needsMean) =>
+        (Name, Summary, Formula, NeedsMean) = (name, summary, formula, needsMean);
 
     /// <summary>Adds the feature's direction, scaled by the feature's mean activation: output + m · mean · s · d.</summary>
     public static EditMode Add { get; } =
@@ -16,7 +17,8 @@ public sealed class EditMode
 
     /// <summary>Adds a multiple of the feature's current contribution: output + s · m · z · d.</summary>
     public static EditMode Scale { get; } =
-        new("scale", "strengthen or weaken what is there", "strength times the current activation is added: -1 removes the feature, 1 doubles it", needsMean: false);
+        new("scale", "strengthen or weaken what is there",
+            "strength times the current activation is added: -1 removes the feature, 1 doubles it", needsMean: false);
 
     /// <summary>All modes, the default first.</summary>
     public static IReadOnlyList<EditMode> All { get; } = [Add, Scale];
@@ -39,7 +41,8 @@ public sealed class EditMode
     /// <summary>The names of all modes, such as "add|scale".</summary>
     public static string Names(string separator) => string.Join(separator, All.Select(mode => mode.Name));
 
-    public static bool TryParse(string? name, [NotNullWhen(true)] out EditMode? mode) => (mode = All.FirstOrDefault(one => one.Name == name)) is not null;
+    public static bool TryParse(string? name, [NotNullWhen(true)] out EditMode? mode) =>
+        (mode = All.FirstOrDefault(one => one.Name == name)) is not null;
 
     public override string ToString() => Name;
 }

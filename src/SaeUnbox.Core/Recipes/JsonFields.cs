@@ -32,7 +32,9 @@ internal static class Fields
     public static string? Whole(JsonElement element, out int value)
     {
         value = 0;
-        return element.ValueKind == JsonValueKind.Number && element.TryGetInt32(out value) ? null : $"is not a whole number up to {int.MaxValue}";
+        return element.ValueKind == JsonValueKind.Number && element.TryGetInt32(out value)
+            ? null
+            : $"is not a whole number up to {int.MaxValue}";
     }
 
     public static string? OptionalWhole(JsonElement element, out int? value)
@@ -45,7 +47,9 @@ internal static class Fields
     public static string? LongWhole(JsonElement element, out long value)
     {
         value = 0;
-        return element.ValueKind == JsonValueKind.Number && element.TryGetInt64(out value) ? null : $"is not a whole number up to {long.MaxValue}";
+        return element.ValueKind == JsonValueKind.Number && element.TryGetInt64(out value)
+            ? null
+            : $"is not a whole number up to {long.MaxValue}";
     }
 
     public static string? Number(JsonElement element, out double value)
@@ -183,7 +187,8 @@ internal sealed class FieldReader
     public void Finish()
     {
         foreach (var name in _fields.Keys.Take(MaxErrors))
-            _errors.Add(new(_path.Length == 0 ? UntrustedText.Quote(name) : $"{_path}.{UntrustedText.Quote(name)}", "is not a field of a recipe"));
+            _errors.Add(new(_path.Length == 0 ? UntrustedText.Quote(name) : $"{_path}.{UntrustedText.Quote(name)}",
+                "is not a field of a recipe"));
     }
 
     private void Report(string name, string problem) => _errors.Add(new(PathOf(name), problem));
@@ -191,7 +196,10 @@ internal sealed class FieldReader
     private string PathOf(string name) => _path.Length == 0 ? name : $"{_path}.{name}";
 }
 
-/// <summary>Parses untrusted JSON: no comments, trailing commas or duplicate names, and limited depth. Every failure is a <see cref="RecipeException"/>.</summary>
+/// <summary>
+/// Parses untrusted JSON: no comments, trailing commas or duplicate names, and limited depth. Every failure is a
+/// <see cref="RecipeException"/>.
+/// </summary>
 internal static class StrictJson
 {
     private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);

@@ -66,7 +66,9 @@ public sealed record Recipe
     /// <exception cref="RecipeException">The recipe is invalid; the message names every invalid field.</exception>
     public CheckedRecipe Check() => CheckedRecipe.Of(this);
 
-    /// <summary>The canonical JSON: equal recipes give the same text. Optional fields are written only if they differ from their default.</summary>
+    /// <summary>
+    /// The canonical JSON: equal recipes give the same text. Optional fields are written only if they differ from their default.
+    /// </summary>
     /// <exception cref="RecipeException">The recipe is invalid.</exception>
     public string ToJson() => Check().ToJson();
 

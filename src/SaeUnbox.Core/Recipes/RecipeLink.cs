@@ -17,7 +17,8 @@ internal static class RecipeLink
         var link = Base64Url.EncodeToString(packed.GetBuffer().AsSpan(0, (int)packed.Length));
         return link.Length <= RecipeLimits.MaxLinkLength
             ? link
-            : throw new RecipeException(Field, $"the recipe is too large for a link: {link.Length} characters, {RecipeLimits.MaxLinkLength} are allowed");
+            : throw new RecipeException(Field,
+                $"the recipe is too large for a link: {link.Length} characters, {RecipeLimits.MaxLinkLength} are allowed");
     }
 
     public static string Inflate(string link)

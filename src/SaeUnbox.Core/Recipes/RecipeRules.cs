@@ -111,9 +111,11 @@ internal sealed class RecipeChecker(int steps, List<RecipeError> errors)
         Require($"{path}.strength", RecipeRules.Strength(edit.Strength));
         var cells = edit.Mask?.Cells.Length ?? 0;
         Require($"{path}.mask", RecipeRules.MaskCells(_maskCells + cells));
-        Require(edit.FirstStep >= 0 && edit.FirstStep < steps, $"{path}.firstStep", $"is {edit.FirstStep}; the recipe's steps are 0 to {steps - 1}");
+        Require(edit.FirstStep >= 0 && edit.FirstStep < steps, $"{path}.firstStep",
+            $"is {edit.FirstStep}; the recipe's steps are 0 to {steps - 1}");
         if (edit.LastStep is { } last)
-            Require(last > edit.FirstStep && last <= steps, $"{path}.lastStep", $"is {last}; it must lie after firstStep and be {steps} at most (it is exclusive)");
+            Require(last > edit.FirstStep && last <= steps, $"{path}.lastStep",
+                $"is {last}; it must lie after firstStep and be {steps} at most (it is exclusive)");
         if (errors.Count > before)
             return false;
         _maskCells += cells;
@@ -125,7 +127,8 @@ internal sealed class RecipeChecker(int steps, List<RecipeError> errors)
         var before = errors.Count;
         if (intervention is SiteIntervention.Icon icon)
             Require($"{path}.feature", RecipeRules.Feature(icon.Feature));
-        Require(_intervened.Add(intervention.Site), $"{path}.site", $"{intervention.Site} already has an intervention; only one per site is allowed");
+        Require(_intervened.Add(intervention.Site), $"{path}.site",
+            $"{intervention.Site} already has an intervention; only one per site is allowed");
         return errors.Count == before;
     }
 

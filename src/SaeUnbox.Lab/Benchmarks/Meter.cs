@@ -70,7 +70,8 @@ internal sealed class Meter : IDisposable
     {
         var seconds = Seconds(() =>
         {
-            for (var i = 0; i < ProductsPerSample; i++) _left.mm(_right);
+            for (var i = 0; i < ProductsPerSample; i++)
+                _left.mm(_right);
         }) / ProductsPerSample;
         _products.Add(seconds);
         return seconds;
@@ -82,7 +83,8 @@ internal sealed class Meter : IDisposable
         using var mode = no_grad();
         var start = _clock();
         work();
-        if (Precision.Device.type == DeviceType.CUDA) cuda.synchronize(Precision.Device);
+        if (Precision.Device.type == DeviceType.CUDA)
+            cuda.synchronize(Precision.Device);
         return (_clock() - start).TotalSeconds;
     }
 

@@ -88,7 +88,8 @@ public sealed class ModelBenchmark : PartsBenchmark
         var configs = JsonDocument.Parse(stream).RootElement;
         return new($"{name} (random weights)", part =>
         {
-            if (!configs.TryGetProperty(part, out var config)) return null;
+            if (!configs.TryGetProperty(part, out var config))
+                return null;
             // Only the second text encoder has a projection.
             Func<string, bool>? absent = part == "text_encoder" ? key => key.StartsWith("text_projection", StringComparison.Ordinal) : null;
             return (JsonConfig.Parse(config.GetRawText(), $"{name}/{part}"), new RandomWeights(1, absent) { Drawn = DrawnValues });
@@ -104,7 +105,8 @@ public sealed class ModelBenchmark : PartsBenchmark
 
     private IEnumerable<Measurement> Text(Meter meter, string part)
     {
-        if (_find(part) is not { } found) yield break;
+        if (_find(part) is not { } found)
+            yield break;
         var config = ClipTextConfig.From(found.Config);
         var (encoder, weights) = Load(meter, part, found.Weights, tree => new ClipTextEncoder(tree, config), out var loading);
         using (weights)
@@ -118,7 +120,8 @@ public sealed class ModelBenchmark : PartsBenchmark
 
     private IEnumerable<Measurement> UNet(Meter meter)
     {
-        if (_find("unet") is not { } found) yield break;
+        if (_find("unet") is not { } found)
+            yield break;
         var config = UNetConfig.From(found.Config);
         var (unet, weights) = Load(meter, "unet", found.Weights, tree => new UNet(tree, config), out var loading);
         using (weights)
@@ -132,13 +135,15 @@ public sealed class ModelBenchmark : PartsBenchmark
             yield return meter.Time("unet", () => unet.Forward(sample, timestep, conditioning));
             var sites = unet.Sites.Select(shape => shape.Site).Intersect(HookSite.Named).ToArray();
             using var run = unet.Run(sample, timestep, conditioning, sites);
-            foreach (var site in sites) yield return meter.Time($"resume {site}", () => unet.Resume(run.States[site]));
+            foreach (var site in sites)
+                yield return meter.Time($"resume {site}", () => unet.Resume(run.States[site]));
         }
     }
 
     private IEnumerable<Measurement> Decoder(Meter meter, string part)
     {
-        if (_find(part) is not { } found) yield break;
+        if (_find(part) is not { } found)
+            yield break;
         var (decoder, weights) = Load(meter, part, found.Weights, tree => MakeDecoder(found.Config, tree), out var loading);
         using (weights)
         {
@@ -152,7 +157,8 @@ public sealed class ModelBenchmark : PartsBenchmark
     // Pixels along a side of a latent cell. The decoder doubles the size between two levels.
     private int PixelsPerCell()
     {
-        if (_find("vae") is not { } found) return DefaultPixelsPerCell;
+        if (_find("vae") is not { } found)
+            return DefaultPixelsPerCell;
         (found.Weights as IDisposable)?.Dispose();
         var levels = IsTiny(found.Config)
             ? AutoencoderTinyConfig.From(found.Config).DecoderWidths.Count

@@ -30,7 +30,8 @@ public sealed class RecipeBenchmark(LoadedModel model, int repeats)
                 var wanted = make(number + WarmUp);
                 var start = Stopwatch.GetTimestamp();
                 runner.Run(wanted, cancellation: cancellation);
-                if (number >= 0) times.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+                if (number >= 0)
+                    times.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
             }
             times.Sort();
             return new(what, times[times.Count / 2], times[Math.Min(times.Count - 1, (int)(times.Count * .95))]);

@@ -21,7 +21,8 @@ public static class ActivationCollector
     {
         request.Validate();
         model.UseThreads();
-        foreach (var site in request.Sites) model.Model.ShapeOf(site);
+        foreach (var site in request.Sites)
+            model.Model.ShapeOf(site);
         var (first, end) = (request.Share.First * (long)request.Steps, request.Share.End * (long)request.Steps);
         using var writer = new CollectionWriter(folder, request.Sites, request.Storage with { FirstItem = first });
         new CollectionSettings(model.Info.Name, model.Fingerprint, model.Dtype, request.Steps,
@@ -56,7 +57,8 @@ public static class ActivationCollector
         var captions = request.Captions.Skip(next).Take(Math.Min(request.Pictures, request.Share.End - next)).ToArray();
         var items = Differences(model, request, captions, cancellation);
         foreach (var (item, differences) in items.Select((differences, index) => (next * (long)request.Steps + index, differences)))
-            if (item == writer.NextItem && !writer.IsFull) writer.Add(item, differences);
+            if (item == writer.NextItem && !writer.IsFull)
+                writer.Add(item, differences);
     }
 
     // Ordered by caption, then by step.
@@ -84,7 +86,8 @@ public static class ActivationCollector
         }
 
         var input = run.InputOf(request.Steps - 1, latents);
-        using (network.Run(input, [last], stop: true, cancellation)) steps.Add(Current());
+        using (network.Run(input, [last], stop: true, cancellation))
+            steps.Add(Current());
         return Enumerable.Range(0, captions.Length).SelectMany(picture => steps.Select(step => step[picture]));
 
         Dictionary<HookSite, Tensor>[] Current() => [.. Enumerable.Range(0, captions.Length).Select(tap.Of)];
@@ -141,7 +144,8 @@ public sealed record CollectionRequest
 
         static void Require(bool holds, string why)
         {
-            if (!holds) throw new SaeException($"Nothing can be collected: {why}.");
+            if (!holds)
+                throw new SaeException($"Nothing can be collected: {why}.");
         }
     }
 }
@@ -181,7 +185,8 @@ public sealed record CollectionSettings(string Model, string? Weights, Dtype Dty
     internal static CollectionSettings? Find(string folder)
     {
         var path = Path.Combine(folder, FileName);
-        if (!File.Exists(path)) return null;
+        if (!File.Exists(path))
+            return null;
         try
         {
             return JsonSerializer.Deserialize<CollectionSettings>(File.ReadAllBytes(path), Json) ?? throw new JsonException("it is null");
@@ -225,7 +230,8 @@ internal sealed class SiteTap : IDisposable
     public SiteTap(ISteerableModel network, IReadOnlyList<HookSite> sites, int pictures, bool isGuided)
     {
         (_pictures, _isGuided) = (pictures, isGuided);
-        foreach (var site in sites) _hooks.Add(network.Hook(site, (input, output) => Keep(site, input, output)));
+        foreach (var site in sites)
+            _hooks.Add(network.Hook(site, (input, output) => Keep(site, input, output)));
     }
 
     /// <summary>Output - input of one picture for each site, [h, w, d] in float32 on the CPU.</summary>
@@ -233,8 +239,10 @@ internal sealed class SiteTap : IDisposable
 
     public void Dispose()
     {
-        foreach (var hook in _hooks) hook.Dispose();
-        foreach (var tensor in _differences.Values) tensor.Dispose();
+        foreach (var hook in _hooks)
+            hook.Dispose();
+        foreach (var tensor in _differences.Values)
+            tensor.Dispose();
     }
 
     private Tensor Keep(HookSite site, Tensor input, Tensor output)
@@ -242,7 +250,8 @@ internal sealed class SiteTap : IDisposable
         using var scope = NewDisposeScope();
         var from = _isGuided ? _pictures : 0; // the unconditional half comes first
         var difference = BlockEdit.Difference(input.narrow(0, from, _pictures), output.narrow(0, from, _pictures));
-        if (_differences.Remove(site, out var last)) last.Dispose();
+        if (_differences.Remove(site, out var last))
+            last.Dispose();
         _differences[site] = difference.cpu().DetachFromDisposeScope();
         return output;
     }

@@ -222,11 +222,13 @@ public static class CollectedCaptions
                     $"{folder}: was collected from other captions or seeds (caption {there} differs); choose another folder.");
             there++;
         }
-        if (there == captions.Count) return;
+        if (there == captions.Count)
+            return;
         AtomicFile.Write(Path.Combine(folder, FileName), stream =>
         {
             using var writer = new StreamWriter(stream, new UTF8Encoding(false), leaveOpen: true) { NewLine = "\n" };
-            foreach (var caption in captions) writer.WriteLine(JsonSerializer.Serialize(caption, Json));
+            foreach (var caption in captions)
+                writer.WriteLine(JsonSerializer.Serialize(caption, Json));
         });
     }
 

@@ -100,7 +100,8 @@ public static class TrainingState
 public sealed class TrainingLog
 {
     private const string Header =
-        "step,reconstruction,auxiliary,total,explained_variance,norm_ratio,dead,active_per_position,learning_rate,silent_1e4,silent_1e6,silent_1e7";
+        "step,reconstruction,auxiliary,total,explained_variance,norm_ratio,dead,"
+        + "active_per_position,learning_rate,silent_1e4,silent_1e6,silent_1e7";
 
     private readonly string _path;
 

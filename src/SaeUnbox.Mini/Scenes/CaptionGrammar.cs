@@ -32,7 +32,12 @@ public static class CaptionGrammar
     ];
 
     private static readonly string[][] Styles =
-        [["plain"], ["mosaic", "mosaic style", "as a mosaic"], ["stripes", "striped", "striped style"], ["sketch", "pencil sketch", "as a sketch"]];
+        [
+            ["plain"],
+            ["mosaic", "mosaic style", "as a mosaic"],
+            ["stripes", "striped", "striped style"],
+            ["sketch", "pencil sketch", "as a sketch"]
+        ];
 
     private static readonly string[] ClearSky = ["clear sky", "a clear sky", "empty sky"];
     private static readonly string[] Clouds = ["clouds", "cloudy sky", "a cloudy sky"];
@@ -51,7 +56,14 @@ public static class CaptionGrammar
     /// <param name="group">"time", "ground", "far" or "style".</param>
     public static bool Names(string caption, string group)
     {
-        var phrases = group switch { "time" => Times, "ground" => Grounds, "far" => Fars, "style" => Styles, _ => throw new ArgumentException($"there is no group {group}", nameof(group)) };
+        var phrases = group switch
+        {
+            "time" => Times,
+            "ground" => Grounds,
+            "far" => Fars,
+            "style" => Styles,
+            _ => throw new ArgumentException($"there is no group {group}", nameof(group))
+        };
         return phrases.SelectMany(forms => forms).Any(phrase => caption.Contains(phrase, StringComparison.Ordinal));
     }
 
@@ -64,7 +76,9 @@ public static class CaptionGrammar
             place.Add(Any(Times[(int)facts.Time]));
         if (random.NextDouble() < .3)
             place.Reverse();
-        string[] things = facts.Things is { IsEmpty: false } named ? [string.Join(" and ", named.Select(thing => Phrase(thing, facts.Plural)))] : [];
+        string[] things = facts.Things is { IsEmpty: false } named
+            ? [string.Join(" and ", named.Select(thing => Phrase(thing, facts.Plural)))]
+            : [];
 
         var backdrop = new List<string>();
         if (facts.Far != SceneFar.Hills || Half())

@@ -1,8 +1,8 @@
 namespace SaeUnbox.Mini.Scenes;
 
 /// <summary>
-/// The values that a scene reads from the initial noise. The 64x64 latents are divided into a 4x4 grid of 16x16 blocks. The value of a block
-/// in a channel is 8 times the mean of its central 8x8 latents; for standard noise these values are independent and N(0, 1).
+/// The values that a scene reads from the initial noise. The 64x64 latents are divided into a 4x4 grid of 16x16 blocks. The value of a
+/// block in a channel is 8 times the mean of its central 8x8 latents; for standard noise these values are independent and N(0, 1).
 /// </summary>
 public sealed class NoisePatches
 {
@@ -44,8 +44,8 @@ public sealed class NoisePatches
     }
 
     /// <summary>
-    /// Shifts each patch of <paramref name="noise"/> so that its value becomes this one times <paramref name="amplification"/>. The rest of the
-    /// noise is unchanged.
+    /// Shifts each patch of <paramref name="noise"/> so that its value becomes this one times <paramref name="amplification"/>. The rest of
+    /// the noise is unchanged.
     /// </summary>
     public void ImposeOn(Span<float> noise, float amplification = 1)
     {

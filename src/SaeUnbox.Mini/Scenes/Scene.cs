@@ -15,6 +15,9 @@ public sealed record Scene(SceneFacts Facts, NoisePatches Noise)
     public IReadOnlyList<PlacedThing> Things()
     {
         var laidOut = SceneLayout.Of(Facts, Noise).Where(placed => !Emptied.Contains(placed.Key)).Select(placed => placed.Value);
-        return [.. laidOut.Concat(Added).OrderBy(thing => thing.Kind.IsOfSky() ? 0 : 1).ThenBy(thing => thing.Kind.IsOfSky() ? 0 : thing.Y)];
+        return [.. laidOut
+            .Concat(Added)
+            .OrderBy(thing => thing.Kind.IsOfSky() ? 0 : 1)
+            .ThenBy(thing => thing.Kind.IsOfSky() ? 0 : thing.Y)];
     }
 }

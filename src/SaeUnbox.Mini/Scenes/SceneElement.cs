@@ -1,6 +1,8 @@
 namespace SaeUnbox.Mini.Scenes;
 
-/// <summary>Something that a brush can paint: a thing (of one colour if its kind has colours), a ground, a far layer, a time or a style.</summary>
+/// <summary>
+/// Something that a brush can paint: a thing (of one colour if its kind has colours), a ground, a far layer, a time or a style.
+/// </summary>
 /// <param name="Name">For example "red house", "pine", "sea", "night", "mosaic".</param>
 /// <param name="Labels">The labels that all apply where the element is (see <see cref="SceneLabels"/>).</param>
 /// <param name="Thing">Null for backdrops.</param>
@@ -10,10 +12,14 @@ public sealed record SceneElement(string Name, IReadOnlyList<int> Labels, NamedT
     public static IReadOnlyList<SceneElement> All { get; } =
     [
         .. Enum.GetValues<ThingKind>().SelectMany(OfKind),
-        .. Enum.GetValues<SceneGround>().Select(ground => Backdrop(ground, SceneLabels.Of(ground), facts => facts with { Ground = ground })),
+        .. Enum.GetValues<SceneGround>()
+            .Select(ground => Backdrop(ground, SceneLabels.Of(ground), facts => facts with { Ground = ground })),
         .. Enum.GetValues<SceneFar>().Select(far => Backdrop(far, SceneLabels.Of(far), facts => facts with { Far = far })),
         .. Enum.GetValues<SceneTime>().Select(time => Backdrop(time, SceneLabels.Of(time), facts => facts with { Time = time })),
-        .. Enum.GetValues<SceneStyle>().Skip(1).Select(style => Backdrop(style, SceneLabels.Of(style)!.Value, facts => facts with { Style = style })),
+        .. Enum
+            .GetValues<SceneStyle>()
+            .Skip(1)
+            .Select(style => Backdrop(style, SceneLabels.Of(style)!.Value, facts => facts with { Style = style })),
     ];
 
     /// <summary>Converts a picture's labels [label, row, column] to maps [element, row, column] of <see cref="All"/>.</summary>
@@ -26,7 +32,9 @@ public sealed record SceneElement(string Name, IReadOnlyList<int> Labels, NamedT
         return maps;
     }
 
-    /// <summary>Replaces this backdrop in a scene's facts by the default. Null for things, and for hills, which have no replacement.</summary>
+    /// <summary>
+    /// Replaces this backdrop in a scene's facts by the default. Null for things, and for hills, which have no replacement.
+    /// </summary>
     public SceneFacts? Without(SceneFacts facts)
     {
         var rest = Labels[0] switch

@@ -25,7 +25,9 @@ public sealed record SceneFacts
     /// <summary>Whether the caption names things in the plural, so that most slots are filled.</summary>
     public bool Plural { get; init; }
 
-    /// <summary>Things in the sky; empty for a clear sky; null if the caption does not mention it, so that the noise decides about clouds.</summary>
+    /// <summary>
+    /// Things in the sky; empty for a clear sky; null if the caption does not mention it, so that the noise decides about clouds.
+    /// </summary>
     public ImmutableArray<NamedThing>? SkyThings { get; init; }
 
     public bool Equals(SceneFacts? other) => other is not null

@@ -36,7 +36,8 @@ public static class SceneLabels
     public static int Of(ThingColor color) => FirstColor + (int)color;
 
     /// <summary>The labels of a thing's kind and, if the kind has colours, of its colour.</summary>
-    public static IReadOnlyList<int> Of(PlacedThing thing) => thing.Kind.TakesColor() ? [Of(thing.Kind), Of(thing.Color)] : [Of(thing.Kind)];
+    public static IReadOnlyList<int> Of(PlacedThing thing) =>
+        thing.Kind.TakesColor() ? [Of(thing.Kind), Of(thing.Color)] : [Of(thing.Kind)];
 
     /// <returns>[label, row, column] on the 16x16 grid, flattened: 1 where a label applies, otherwise 0.</returns>
     public static byte[] Of(ScenePicture picture)

@@ -18,8 +18,10 @@ public static class AtomicFile
         try
         {
             var target = Target(path);
-            if (IsDevice(target)) WriteThrough(target, write);
-            else WriteAside(target, write);
+            if (IsDevice(target))
+                WriteThrough(target, write);
+            else
+                WriteAside(target, write);
         }
         catch (IOException exception) when ((exception.HResult & 0xffff) is NoSpaceOnUnix or NoSpaceOnWindows or HandleDiskFull)
         {
@@ -46,7 +48,8 @@ public static class AtomicFile
 
     private static void WriteAside(string target, Action<Stream> write)
     {
-        if (Directory.Exists(target)) throw new IOException("it is a folder.");
+        if (Directory.Exists(target))
+            throw new IOException("it is a folder.");
         var aside = Path.Combine(Path.GetDirectoryName(target)!, $".{Guid.NewGuid():N}.partial");
         try
         {
@@ -76,7 +79,8 @@ public static class AtomicFile
     private static string Target(string path)
     {
         var full = Path.GetFullPath(path);
-        if (IsDevice(full) || new FileInfo(full).LinkTarget is null) return full;
+        if (IsDevice(full) || new FileInfo(full).LinkTarget is null)
+            return full;
         return File.ResolveLinkTarget(full, returnFinalTarget: true)?.FullName ?? full;
     }
 

@@ -103,7 +103,8 @@ public abstract class Checkpoint : IWeightSource, IDisposable
 
     public void Dispose()
     {
-        foreach (var resource in _owned) resource.Dispose();
+        foreach (var resource in _owned)
+            resource.Dispose();
     }
 
     internal StoredTensor Locate(string name) => _tensors.TryGetValue(name, out var stored)
@@ -151,38 +152,45 @@ internal sealed class ShardedCheckpoint : Checkpoint
         try
         {
             var names = map.Values.Distinct().Order(StringComparer.Ordinal).ToList();
-            if (names.Count is 0 or > MaxShards) throw index.Broken($"it lists {names.Count} shards; 1 to {MaxShards} are allowed");
+            if (names.Count is 0 or > MaxShards)
+                throw index.Broken($"it lists {names.Count} shards; 1 to {MaxShards} are allowed");
             foreach (var shard in names)
                 shards.Add(shard, Checkpoint.Open(System.IO.Path.Combine(folder, shard)));
             var missing = map.Where(pair => !shards[pair.Value].Entries.ContainsKey(pair.Key)).Select(pair => pair.Key).ToList();
-            if (missing.Count > 0) throw index.Broken($"the shards lack tensors that it lists: {Listing.Shorten(missing)}");
+            if (missing.Count > 0)
+                throw index.Broken($"the shards lack tensors that it lists: {Listing.Shorten(missing)}");
             var extra = shards
                 .SelectMany(shard => shard.Value.Entries.Keys.Where(name => map.GetValueOrDefault(name) != shard.Key)).ToList();
-            if (extra.Count > 0) throw index.Broken($"the shards hold tensors that it does not list there: {Listing.Shorten(extra)}");
+            if (extra.Count > 0)
+                throw index.Broken($"the shards hold tensors that it does not list there: {Listing.Shorten(extra)}");
             var tensors = map.Select(pair => shards[pair.Value].Locate(pair.Key)).ToList();
             return new ShardedCheckpoint(index.Path, [.. shards.Values], tensors);
         }
         catch
         {
-            foreach (var shard in shards.Values) shard.Dispose();
+            foreach (var shard in shards.Values)
+                shard.Dispose();
             throw;
         }
     }
 
     public override void Verify(Action<string, double>? progress = null)
     {
-        foreach (var shard in _shards) shard.Verify(progress);
+        foreach (var shard in _shards)
+            shard.Verify(progress);
     }
 
     private static Dictionary<string, string> ReadMap(SourceFile index)
     {
-        if (index.Length > MaxIndexLength) throw index.Broken($"an index of {index.Length} bytes is too long");
+        if (index.Length > MaxIndexLength)
+            throw index.Broken($"an index of {index.Length} bytes is too long");
         var bytes = new byte[index.Length];
         index.ReadExactly(0, bytes);
         try
         {
             using var json = JsonDocument.Parse(bytes, new JsonDocumentOptions { MaxDepth = 16, AllowDuplicateProperties = false });
-            if (!json.RootElement.TryGetProperty("weight_map", out var map)) throw index.Broken("its index has no weight_map");
+            if (!json.RootElement.TryGetProperty("weight_map", out var map))
+                throw index.Broken("its index has no weight_map");
             return map.EnumerateObject().ToDictionary(pair => pair.Name, pair => ShardName(index, pair.Value.GetString()));
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException)
@@ -209,26 +217,35 @@ internal static class CheckpointFormat
     /// </summary>
     public static Checkpoint Open(SourceFile file)
     {
-        if (file.Length == 0) throw file.Broken("it is empty");
+        if (file.Length == 0)
+            throw file.Broken("it is empty");
         Span<byte> head = stackalloc byte[16];
         head = head[..(int)Math.Min(head.Length, file.Length)];
         file.ReadExactly(0, head);
 
         // The length of a safetensors header is below 2^32, so its upper four bytes are 0. PyTorch files have no zeros there.
-        if (head.Length > 8 && head[8] == '{' && !head[4..8].ContainsAnyExcept((byte)0)) return SafetensorsFile.Open(file);
-        if (head.StartsWith("PK\u0003\u0004"u8)) return TorchFile.OpenZip(file);
-        if (head[0] == 0x80 && file.Length > 1 && head[1] is >= 2 and <= 5) return TorchFile.OpenLegacy(file);
-        if (file.Path.EndsWith(".json", StringComparison.OrdinalIgnoreCase)) return OpenIndex(file);
-        if (head.StartsWith("version https://"u8)) throw file.Broken("it is a git-lfs pointer, not the file itself; fetch the file");
-        if (head[0] == '<') throw file.Broken("it is an HTML page, not a checkpoint; download it again");
-        if (file.Path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase)) return SafetensorsFile.Open(file);
+        if (head.Length > 8 && head[8] == '{' && !head[4..8].ContainsAnyExcept((byte)0))
+            return SafetensorsFile.Open(file);
+        if (head.StartsWith("PK\u0003\u0004"u8))
+            return TorchFile.OpenZip(file);
+        if (head[0] == 0x80 && file.Length > 1 && head[1] is >= 2 and <= 5)
+            return TorchFile.OpenLegacy(file);
+        if (file.Path.EndsWith(".json", StringComparison.OrdinalIgnoreCase))
+            return OpenIndex(file);
+        if (head.StartsWith("version https://"u8))
+            throw file.Broken("it is a git-lfs pointer, not the file itself; fetch the file");
+        if (head[0] == '<')
+            throw file.Broken("it is an HTML page, not a checkpoint; download it again");
+        if (file.Path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase))
+            return SafetensorsFile.Open(file);
         throw file.Broken("it is neither a safetensors file nor a PyTorch file");
     }
 
     /// <summary>Finds the weights of a folder; see <see cref="Checkpoint.OpenFolder"/>.</summary>
     public static string FindWeights(string folder, bool preferHalf)
     {
-        if (!Directory.Exists(folder)) throw new CheckpointException($"The folder '{folder}' does not exist.");
+        if (!Directory.Exists(folder))
+            throw new CheckpointException($"The folder '{folder}' does not exist.");
         var candidates =
             from variant in preferHalf ? new[] { ".fp16", "" } : ["", ".fp16"]
             from stem in Stems
@@ -248,7 +265,8 @@ internal static class CheckpointFormat
 
     private static ShardedCheckpoint OpenIndex(SourceFile file)
     {
-        using (file) return ShardedCheckpoint.Open(file);
+        using (file)
+            return ShardedCheckpoint.Open(file);
     }
 }
 

@@ -74,7 +74,8 @@ internal static class FileInspector
         var kind = KindOf(checkpoint.Entries);
         var tensors = checkpoint.Entries.Keys.Order(StringComparer.Ordinal).Select(name => Summary(checkpoint.Locate(name))).ToList();
         var facts = new Dictionary<string, string>(checkpoint.Metadata);
-        if (checkpoint is TorchFile file) AddValues(facts, file.Root, "");
+        if (checkpoint is TorchFile file)
+            AddValues(facts, file.Root, "");
         return new Inspection(path, kind, Title(kind), checkpoint.Format, tensors, facts, []);
     }
 
@@ -97,7 +98,8 @@ internal static class FileInspector
     private static CheckpointKind KindOf(IReadOnlyDictionary<string, TensorEntry> entries)
     {
         foreach (var (kind, names) in Marks)
-            if (names.All(name => entries.ContainsKey(name) || name.Length > 0 && entries.ContainsKey($"state_dict.{name}"))) return kind;
+            if (names.All(name => entries.ContainsKey(name) || name.Length > 0 && entries.ContainsKey($"state_dict.{name}")))
+                return kind;
         return CheckpointKind.Tensors;
     }
 
@@ -110,7 +112,8 @@ internal static class FileInspector
 
     private static void AddValues(Dictionary<string, string> facts, object? value, string name)
     {
-        if (facts.Count >= MaxFacts) return;
+        if (facts.Count >= MaxFacts)
+            return;
         switch (value)
         {
             case TensorEntry or null: break;
@@ -118,7 +121,8 @@ internal static class FileInspector
                 foreach (var (key, item) in dictionary) AddValues(facts, item, name.Length == 0 ? key : $"{name}.{key}");
                 break;
             case List<object?> list:
-                for (var i = 0; i < list.Count; i++) AddValues(facts, list[i], $"{name}.{i}");
+                for (var i = 0; i < list.Count; i++)
+                    AddValues(facts, list[i], $"{name}.{i}");
                 break;
             default: facts[name] = Convert.ToString(value, CultureInfo.InvariantCulture)!; break;
         }
@@ -139,11 +143,16 @@ internal sealed class FolderInspector(Action<string, double>? progress)
 
     private Inspection? Find(string folder, int depth)
     {
-        if (Has("model_index.json")) return Pipeline(folder);
-        if (Has("scheduler_config.json")) return Plain(folder, CheckpointKind.Scheduler, "scheduler_config.json");
-        if (Has("vocab.json") && Has("merges.txt")) return Plain(folder, CheckpointKind.Tokenizer, "tokenizer_config.json");
-        if (Has("config.json")) return Component(folder);
-        if (Has(Path.Combine("final", "config.json"))) return Component(Path.Combine(folder, "final"));
+        if (Has("model_index.json"))
+            return Pipeline(folder);
+        if (Has("scheduler_config.json"))
+            return Plain(folder, CheckpointKind.Scheduler, "scheduler_config.json");
+        if (Has("vocab.json") && Has("merges.txt"))
+            return Plain(folder, CheckpointKind.Tokenizer, "tokenizer_config.json");
+        if (Has("config.json"))
+            return Component(folder);
+        if (Has(Path.Combine("final", "config.json")))
+            return Component(Path.Combine(folder, "final"));
         return depth < MaxDepth ? Other(folder, depth) : null;
 
         bool Has(string name) => File.Exists(Path.Combine(folder, name));
@@ -185,7 +194,8 @@ internal sealed class FolderInspector(Action<string, double>? progress)
         var inner = Directory.EnumerateDirectories(folder).Order(StringComparer.Ordinal).Take(MaxParts)
             .Select(part => Find(part, depth + 1)).OfType<Inspection>().ToList();
         var files = Checkpoints(folder).Take(MaxParts).Select(path => FileInspector.Inspect(path, progress)).ToList();
-        if (inner.Count + files.Count == 0) return null;
+        if (inner.Count + files.Count == 0)
+            return null;
         var kind = files.Count == 0 && inner.TrueForAll(part => part.Kind == CheckpointKind.SparseAutoencoder)
             ? CheckpointKind.SparseAutoencoders : CheckpointKind.Folder;
         return new Inspection(folder, kind, FileInspector.Title(kind), null, [], new Dictionary<string, string>(), [.. inner, .. files]);
@@ -209,7 +219,8 @@ internal sealed class FolderInspector(Action<string, double>? progress)
     private static Dictionary<string, string> Configuration(string path)
     {
         using var file = SourceFile.Open(path);
-        if (file.Length > MaxConfigurationLength) throw file.Broken($"a configuration of {file.Length} bytes is too long");
+        if (file.Length > MaxConfigurationLength)
+            throw file.Broken($"a configuration of {file.Length} bytes is too long");
         var bytes = new byte[file.Length];
         file.ReadExactly(0, bytes);
         try

@@ -38,7 +38,8 @@ internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IR
 
     public static SafetensorsHeader Read(SourceFile file)
     {
-        if (file.Length < Prefix) throw file.Broken($"it has {file.Length} bytes, too few for a safetensors file");
+        if (file.Length < Prefix)
+            throw file.Broken($"it has {file.Length} bytes, too few for a safetensors file");
         Span<byte> prefix = stackalloc byte[Prefix];
         file.ReadExactly(0, prefix);
         var length = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
@@ -47,8 +48,10 @@ internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IR
 
         var json = new byte[length];
         file.ReadExactly(Prefix, json);
-        if (json[0] != '{') throw file.Broken("its safetensors header does not begin with {");
-        if (!Utf8.IsValid(json)) throw file.Broken("its safetensors header is not UTF-8");
+        if (json[0] != '{')
+            throw file.Broken("its safetensors header does not begin with {");
+        if (!Utf8.IsValid(json))
+            throw file.Broken("its safetensors header is not UTF-8");
         try
         {
             return new HeaderParser(file, Prefix + (long)length).Parse(json);
@@ -65,7 +68,7 @@ internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IR
         private readonly HashSet<string> _names = [];
         private readonly List<StoredTensor> _tensors = [];
         private readonly Dictionary<string, string> _metadata = [];
-        private readonly List<(long Begin, long End, string Name)> places = [];
+        private readonly List<(long Begin, long End, string Name)> _places = [];
         private long _textBytes;
 
         public SafetensorsHeader Parse(ReadOnlySpan<byte> json)
@@ -75,9 +78,12 @@ internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IR
             while (Next(ref reader) == JsonTokenType.PropertyName)
             {
                 var name = Text(ref reader);
-                if (!_names.Add(name)) throw file.Broken($"its safetensors header has '{name}' twice");
-                if (name == "__metadata__") ParseMetadata(ref reader);
-                else ParseTensor(ref reader, name);
+                if (!_names.Add(name))
+                    throw file.Broken($"its safetensors header has '{name}' twice");
+                if (name == "__metadata__")
+                    ParseMetadata(ref reader);
+                else
+                    ParseTensor(ref reader, name);
             }
             while (reader.Read()) { }
             RequireFilled();
@@ -90,15 +96,19 @@ internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IR
             while (Next(ref reader) == JsonTokenType.PropertyName)
             {
                 var key = Text(ref reader);
-                if (Next(ref reader) != JsonTokenType.String) throw file.Broken($"its metadata '{key}' is not a string");
-                if (!_metadata.TryAdd(key, Text(ref reader))) throw file.Broken($"its metadata has '{key}' twice");
-                if (_metadata.Count > MaxTexts) throw file.Broken($"its metadata has more than {MaxTexts} entries");
+                if (Next(ref reader) != JsonTokenType.String)
+                    throw file.Broken($"its metadata '{key}' is not a string");
+                if (!_metadata.TryAdd(key, Text(ref reader)))
+                    throw file.Broken($"its metadata has '{key}' twice");
+                if (_metadata.Count > MaxTexts)
+                    throw file.Broken($"its metadata has more than {MaxTexts} entries");
             }
         }
 
         private void ParseTensor(ref Utf8JsonReader reader, string name)
         {
-            if (_tensors.Count == MaxTensors) throw file.Broken($"it lists more than {MaxTensors} tensors");
+            if (_tensors.Count == MaxTensors)
+                throw file.Broken($"it lists more than {MaxTensors} tensors");
             string? dtype = null;
             long[]? shape = null, offsets = null;
             Expect(ref reader, JsonTokenType.StartObject);
@@ -109,9 +119,12 @@ internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IR
                     Expect(ref reader, JsonTokenType.String);
                     dtype = Text(ref reader);
                 }
-                else if (reader.ValueTextEquals("shape"u8) && shape is null) shape = Numbers(ref reader, name);
-                else if (reader.ValueTextEquals("data_offsets"u8) && offsets is null) offsets = Numbers(ref reader, name);
-                else throw file.Broken($"tensor '{name}' has the unknown or duplicate entry '{Text(ref reader)}'");
+                else if (reader.ValueTextEquals("shape"u8) && shape is null)
+                    shape = Numbers(ref reader, name);
+                else if (reader.ValueTextEquals("data_offsets"u8) && offsets is null)
+                    offsets = Numbers(ref reader, name);
+                else
+                    throw file.Broken($"tensor '{name}' has the unknown or duplicate entry '{Text(ref reader)}'");
             }
             if (dtype is null || shape is null || offsets is null)
                 throw file.Broken($"tensor '{name}' lacks its dtype, shape or data_offsets");
@@ -126,7 +139,7 @@ internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IR
                     $"tensor '{name}' has data_offsets {Shapes.Text(offsets)}, outside its {file.Length - dataStart} bytes of data");
             if (SizeInBytes(shape, type.Bits) is not { } size || size != end - begin)
                 throw file.Broken($"tensor '{name}' of {dtype} and shape {Shapes.Text(shape)} does not fit its {end - begin} bytes");
-            places.Add((begin, end, name));
+            _places.Add((begin, end, name));
             _tensors.Add(new StoredTensor(new TensorEntry(name, type, shape), file, dataStart + begin, StoredTensor.RowMajor(shape)));
         }
 
@@ -135,8 +148,10 @@ internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IR
         {
             UInt128 size = (UInt128)bits;
             foreach (var axis in shape)
-                if ((size *= (UInt128)Math.Max(1, axis)) > long.MaxValue) return null;
-            if (shape.Contains(0)) return 0;
+                if ((size *= (UInt128)Math.Max(1, axis)) > long.MaxValue)
+                    return null;
+            if (shape.Contains(0))
+                return 0;
             return size % 8 == 0 ? (long)(size / 8) : null;
         }
 
@@ -148,7 +163,8 @@ internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IR
             {
                 if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out var number) || number < 0)
                     throw file.Broken($"tensor '{name}' has a shape or offset that is not a whole number of 0 or more");
-                if (numbers.Count == MaxAxes) throw file.Broken($"tensor '{name}' has more than {MaxAxes} axes");
+                if (numbers.Count == MaxAxes)
+                    throw file.Broken($"tensor '{name}' has more than {MaxAxes} axes");
                 numbers.Add(number);
             }
             return [.. numbers];
@@ -156,9 +172,9 @@ internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IR
 
         private void RequireFilled()
         {
-            places.Sort();
+            _places.Sort();
             long filled = 0;
-            foreach (var (begin, end, name) in places)
+            foreach (var (begin, end, name) in _places)
             {
                 if (begin != filled)
                     throw file.Broken(
@@ -177,7 +193,8 @@ internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IR
 
         private static void Expect(ref Utf8JsonReader reader, JsonTokenType type)
         {
-            if (Next(ref reader) != type) throw new JsonException();
+            if (Next(ref reader) != type)
+                throw new JsonException();
         }
     }
 }
@@ -212,7 +229,8 @@ public static class SafetensorsWriter
             BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);
             stream.Write(length);
             stream.Write(header);
-            foreach (var item in ordered) TensorWriter.Write(stream, item.Tensor);
+            foreach (var item in ordered)
+                TensorWriter.Write(stream, item.Tensor);
         });
     }
 
@@ -240,14 +258,16 @@ public static class SafetensorsWriter
             }
             json.WriteEndObject();
         }
-        while (buffer.Length % Alignment != 0) buffer.WriteByte((byte)' ');
+        while (buffer.Length % Alignment != 0)
+            buffer.WriteByte((byte)' ');
         return buffer.ToArray();
     }
 
     private static void WriteNumbers(Utf8JsonWriter json, string name, long[] numbers)
     {
         json.WriteStartArray(name);
-        foreach (var number in numbers) json.WriteNumberValue(number);
+        foreach (var number in numbers)
+            json.WriteNumberValue(number);
         json.WriteEndArray();
     }
 }

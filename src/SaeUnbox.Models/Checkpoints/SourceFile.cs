@@ -24,7 +24,8 @@ internal sealed class SourceFile : IDisposable
 
     public static SourceFile Open(string path)
     {
-        if (Directory.Exists(path)) throw new CheckpointException($"'{path}' is a folder; a checkpoint file is expected.");
+        if (Directory.Exists(path))
+            throw new CheckpointException($"'{path}' is a folder; a checkpoint file is expected.");
         try
         {
             return new SourceFile(path, File.OpenHandle(path));
@@ -43,13 +44,15 @@ internal sealed class SourceFile : IDisposable
     /// <exception cref="CheckpointException">The file ends before the span is full.</exception>
     public void ReadExactly(long position, Span<byte> target)
     {
-        if (position < 0 || target.Length > Length - position) throw Broken("it ends before the data that its header describes");
+        if (position < 0 || target.Length > Length - position)
+            throw Broken("it ends before the data that its header describes");
         try
         {
             while (target.Length > 0)
             {
                 var read = RandomAccess.Read(_handle, target, position);
-                if (read == 0) throw Broken("it ends before the data that its header describes (was it truncated while it was read?)");
+                if (read == 0)
+                    throw Broken("it ends before the data that its header describes (was it truncated while it was read?)");
                 position += read;
                 target = target[read..];
             }
@@ -63,10 +66,12 @@ internal sealed class SourceFile : IDisposable
     /// <summary>Creates the error for a malformed file. Untrusted names in it are shortened and kept on one line.</summary>
     public CheckpointException Broken(string what, Exception? inner = null)
     {
-        if (what.Length > MaxReasonLength) what = $"{what[..(MaxReasonLength / 2)]} … {what[^(MaxReasonLength / 2)..]}";
+        if (what.Length > MaxReasonLength)
+            what = $"{what[..(MaxReasonLength / 2)]} … {what[^(MaxReasonLength / 2)..]}";
         var line = string.Create(what.Length, what, (letters, text) =>
         {
-            for (var i = 0; i < letters.Length; i++) letters[i] = char.IsControl(text[i]) ? '?' : text[i];
+            for (var i = 0; i < letters.Length; i++)
+                letters[i] = char.IsControl(text[i]) ? '?' : text[i];
         });
         return new CheckpointException($"The checkpoint '{Path}' is broken: {line}.", inner);
     }
@@ -97,16 +102,19 @@ internal sealed class ByteSource(SourceFile file, long start, long end)
 
     public byte ReadByte()
     {
-        if (_next == _filled) Fill();
+        if (_next == _filled)
+            Fill();
         return _buffer[_next++];
     }
 
     public void ReadExactly(Span<byte> target)
     {
-        if (target.Length > Left) throw Ended();
+        if (target.Length > Left)
+            throw Ended();
         while (target.Length > 0)
         {
-            if (_next == _filled) Fill();
+            if (_next == _filled)
+                Fill();
             var count = Math.Min(target.Length, _filled - _next);
             _buffer.AsSpan(_next, count).CopyTo(target);
             _next += count;
@@ -117,8 +125,10 @@ internal sealed class ByteSource(SourceFile file, long start, long end)
     /// <param name="count">Length in bytes.</param>
     public string ReadUtf8(long count)
     {
-        if (count > Left) throw Ended();
-        if ((_texts += count) > MaxTextBytes) throw file.Broken($"its pickle holds more than {MaxTextBytes} bytes of text");
+        if (count > Left)
+            throw Ended();
+        if ((_texts += count) > MaxTextBytes)
+            throw file.Broken($"its pickle holds more than {MaxTextBytes} bytes of text");
         var bytes = new byte[count];
         ReadExactly(bytes);
         try
@@ -136,7 +146,8 @@ internal sealed class ByteSource(SourceFile file, long start, long end)
     {
         var line = new StringBuilder();
         for (byte letter; (letter = ReadByte()) != '\n'; line.Append((char)letter))
-            if (line.Length == limit || letter > 127) throw file.Broken("a name in its pickle is too long or not ASCII");
+            if (line.Length == limit || letter > 127)
+                throw file.Broken("a name in its pickle is too long or not ASCII");
         return line.ToString();
     }
 
@@ -145,7 +156,8 @@ internal sealed class ByteSource(SourceFile file, long start, long end)
     private void Fill()
     {
         var count = (int)Math.Min(_buffer.Length, end - _position);
-        if (count <= 0) throw Ended();
+        if (count <= 0)
+            throw Ended();
         file.ReadExactly(_position, _buffer.AsSpan(0, count));
         (_position, _next, _filled) = (_position + count, 0, count);
     }

@@ -25,7 +25,8 @@ internal static class TensorReader
             throw new CheckpointException(
                 $"Tensor '{entry.Name}' of '{file.Path}' holds {entry.Element} values, which {target.dtype} cannot hold.");
         stored.Verify?.Invoke();
-        if (target.numel() == 0) return;
+        if (target.numel() == 0)
+            return;
 
         using var _ = torch.no_grad();
         if (StoredTensor.DenseOrder(entry.Shape, stored.Strides) is { } order)
@@ -117,9 +118,11 @@ internal sealed record StoredTensor(TensorEntry Entry, SourceFile File, long Pos
     /// <exception cref="OverflowException">The extent does not fit 64 bits.</exception>
     public static long ExtentOf(long[] shape, long[] strides)
     {
-        if (shape.Contains(0)) return 0;
+        if (shape.Contains(0))
+            return 0;
         long last = 0;
-        for (var axis = 0; axis < shape.Length; axis++) last = checked(last + checked((shape[axis] - 1) * strides[axis]));
+        for (var axis = 0; axis < shape.Length; axis++)
+            last = checked(last + checked((shape[axis] - 1) * strides[axis]));
         return checked(last + 1);
     }
 
@@ -133,8 +136,10 @@ internal sealed record StoredTensor(TensorEntry Entry, SourceFile File, long Pos
         long expected = 1;
         foreach (var axis in order.Reverse())
         {
-            if (shape[axis] == 1) continue;
-            if (strides[axis] != expected) return null;
+            if (shape[axis] == 1)
+                continue;
+            if (strides[axis] != expected)
+                return null;
             expected = checked(expected * shape[axis]);
         }
         return order;
@@ -189,7 +194,8 @@ internal static class Widenings
     {
         var narrow = MemoryMarshal.Cast<byte, TFrom>(from);
         var wide = MemoryMarshal.Cast<byte, TTo>(to);
-        for (var i = 0; i < narrow.Length; i++) wide[i] = widen(narrow[i]);
+        for (var i = 0; i < narrow.Length; i++)
+            wide[i] = widen(narrow[i]);
         return true;
     }
 }
@@ -203,7 +209,8 @@ internal static class Slabs
     public static void ForEach(torch.Tensor view, long limit, Action<torch.Tensor> visit)
     {
         var count = view.numel();
-        if (count == 0) return;
+        if (count == 0)
+            return;
         if (count <= limit)
         {
             visit(view);

@@ -99,7 +99,8 @@ internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, t
 
     public torch.Tensor Get(string name, torch.ScalarType type, long[] shape, long[]? strides = null)
     {
-        if (_tensors.TryGetValue(name, out var known)) return Shared(name, known, type, shape);
+        if (_tensors.TryGetValue(name, out var known))
+            return Shared(name, known, type, shape);
         var tensor = Allocate(Check(name, shape), type, shape, strides);
         _tensors.Add(name, tensor);
         return tensor;
@@ -108,7 +109,8 @@ internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, t
     public torch.Tensor GetFused(string[] names, torch.ScalarType type, long[] shapeOfEach)
     {
         var fits = true;
-        foreach (var name in names) fits &= Check(name, shapeOfEach);
+        foreach (var name in names)
+            fits &= Check(name, shapeOfEach);
         var fused = Allocate(fits, type, [names.Length * shapeOfEach[0], .. shapeOfEach[1..]]);
         for (var i = 0; i < names.Length; i++)
             _tensors.Add(names[i], fused.narrow(0, i * shapeOfEach[0], shapeOfEach[0]).DetachFromDisposeScope());
@@ -119,9 +121,12 @@ internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, t
     {
         var extra = source.Names.Where(name => !_tensors.ContainsKey(name) && !_ignored.Contains(name)).ToList();
         var faults = new List<string>();
-        if (_missing.Count > 0) faults.Add($"missing ({_missing.Count}): {string.Join(", ", _missing)}");
-        if (extra.Count > 0) faults.Add($"extra ({extra.Count}): {string.Join(", ", extra)}");
-        if (_misshapen.Count > 0) faults.Add($"misshapen ({_misshapen.Count}): {string.Join(", ", _misshapen)}");
+        if (_missing.Count > 0)
+            faults.Add($"missing ({_missing.Count}): {string.Join(", ", _missing)}");
+        if (extra.Count > 0)
+            faults.Add($"extra ({extra.Count}): {string.Join(", ", extra)}");
+        if (_misshapen.Count > 0)
+            faults.Add($"misshapen ({_misshapen.Count}): {string.Join(", ", _misshapen)}");
         if (faults.Count > 0)
             throw new CheckpointException($"The weights of {source.Description} do not fit the model; {string.Join("; ", faults)}.");
         foreach (var (name, tensor) in _tensors)
@@ -133,16 +138,21 @@ internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, t
 
     public void Dispose()
     {
-        foreach (var tensor in _tensors.Values) tensor.Dispose();
-        foreach (var leaf in _leaves) leaf.Dispose();
+        foreach (var tensor in _tensors.Values)
+            tensor.Dispose();
+        foreach (var leaf in _leaves)
+            leaf.Dispose();
     }
 
     /// <summary>Whether the source can fill a tensor of this shape. If not, <see cref="Load"/> reports it.</summary>
     private bool Check(string name, long[] shape)
     {
-        if (!source.TryFind(name, out var entry)) Miss(name);
-        else if (!entry.Fits(shape)) _misshapen.Add($"{name} (is {Shapes.Text(entry.Shape)}, expected {Shapes.Text(shape)})");
-        else return true;
+        if (!source.TryFind(name, out var entry))
+            Miss(name);
+        else if (!entry.Fits(shape))
+            _misshapen.Add($"{name} (is {Shapes.Text(entry.Shape)}, expected {Shapes.Text(shape)})");
+        else
+            return true;
         return false;
     }
 
@@ -160,8 +170,10 @@ internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, t
     private torch.Tensor Allocate(bool fits, torch.ScalarType type, long[] shape, long[]? strides = null)
     {
         torch.Tensor tensor;
-        if (fits && strides is not null) tensor = torch.empty_strided(shape, strides, dtype: type, device: device);
-        else if (fits) tensor = torch.empty(shape, dtype: type, device: device);
+        if (fits && strides is not null)
+            tensor = torch.empty_strided(shape, strides, dtype: type, device: device);
+        else if (fits)
+            tensor = torch.empty(shape, dtype: type, device: device);
         else
         {
             using var one = torch.empty(Array.Empty<long>(), dtype: type, device: device);
@@ -218,7 +230,8 @@ public sealed class RenamedSource : IWeightSource
     public static IWeightSource WithPresentAttentionNames(IWeightSource source) => new RenamedSource(source, name =>
     {
         var parts = name.Split('.');
-        if (parts is not [.., "attentions", _, _, _]) return name;
+        if (parts is not [.., "attentions", _, _, _])
+            return name;
         var present = parts[^2] switch
         {
             "query" => "to_q",
@@ -233,7 +246,8 @@ public sealed class RenamedSource : IWeightSource
     public bool TryFind(string name, [MaybeNullWhen(false)] out TensorEntry entry)
     {
         entry = null;
-        if (!_originals.TryGetValue(name, out var original) || !_source.TryFind(original, out var found)) return false;
+        if (!_originals.TryGetValue(name, out var original) || !_source.TryFind(original, out var found))
+            return false;
         entry = found with { Name = name };
         return true;
     }
@@ -268,9 +282,12 @@ public sealed class RandomWeights(long seed, Func<string, bool>? absent = null) 
     public void Read(string name, torch.Tensor target)
     {
         using var _ = torch.no_grad();
-        if (name.EndsWith("bias", StringComparison.Ordinal) || !torch.is_floating_point(target.dtype)) target.Fill(0);
-        else if (target.dim() < 2) target.Fill(1);
-        else Draw(name, target);
+        if (name.EndsWith("bias", StringComparison.Ordinal) || !torch.is_floating_point(target.dtype))
+            target.Fill(0);
+        else if (target.dim() < 2)
+            target.Fill(1);
+        else
+            Draw(name, target);
     }
 
     private void Draw(string name, torch.Tensor target)

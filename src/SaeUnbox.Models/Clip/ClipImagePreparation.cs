@@ -115,7 +115,8 @@ internal static class BicubicResampling
     private static byte Sum(ReadOnlySpan<byte> values, double[] weights, int start, int stride)
     {
         var sum = .5;
-        for (var i = 0; i < weights.Length; i++) sum += weights[i] * values[start + (i * stride)];
+        for (var i = 0; i < weights.Length; i++)
+            sum += weights[i] * values[start + (i * stride)];
         return (byte)Math.Clamp((int)Math.Floor(sum), 0, 255);
     }
 }

@@ -29,7 +29,8 @@ internal static class Functional
     public static Tensor Attention(Tensor query, Tensor key, Tensor value, bool causal)
     {
         OperationCount.Current?.Add(4 * query.numel() * key.shape[2]);
-        if (ChunkedAttention.IsFaster(query, key, causal)) return ChunkedAttention.Compute(query, key, value);
+        if (ChunkedAttention.IsFaster(query, key, causal))
+            return ChunkedAttention.Compute(query, key, value);
         return nn.functional.scaled_dot_product_attention(
             MixedPrecision.Cast(query), MixedPrecision.Cast(key), MixedPrecision.Cast(value), is_casual: causal);
     }

@@ -40,7 +40,9 @@ public sealed class AtlasReader : IFeatureAtlas
 
     /// <param name="folder">Holds <see cref="FileName"/>.</param>
     /// <param name="embedder">Enables searches by meaning if the atlas has embeddings.</param>
-    /// <exception cref="AtlasException">The atlas is missing or broken, or its embeddings are of another model than the embedder's.</exception>
+    /// <exception cref="AtlasException">
+    /// The atlas is missing or broken, or its embeddings are of another model than the embedder's.
+    /// </exception>
     public static AtlasReader Open(string folder, ITextEmbedder? embedder = null)
     {
         var reader = Open(folder, embedder is null ? null : () => embedder);
@@ -74,28 +76,38 @@ public sealed class AtlasReader : IFeatureAtlas
         }
     }
 
-    public FeatureCard? Find(HookSite site, int feature) => _cards.TryGetValue(site, out var cards) && feature >= 0 && feature < cards.Length ? cards[feature] : null;
+    public FeatureCard? Find(HookSite site, int feature) =>
+        _cards.TryGetValue(site, out var cards) && feature >= 0 && feature < cards.Length ? cards[feature] : null;
 
     public FeatureHits Search(FeatureQuery query)
     {
         string? note = null;
         var text = string.Concat((query.Text ?? "").Select(c => char.IsControl(c) ? ' ' : c)).Trim();
         var hits = text.Length == 0 ? All(query).Select(card => new FeatureHit(card, null))
-            : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out _) ? All(query).Where(card => card.Feature.ToString(CultureInfo.InvariantCulture).StartsWith(text, StringComparison.Ordinal)).Select(card => new FeatureHit(card, null))
+            : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out _)
+                ? All(query).Where(card => card.Feature.ToString(CultureInfo.InvariantCulture).StartsWith(text, StringComparison.Ordinal))
+                    .Select(card => new FeatureHit(card, null))
             : Matches(query, text, out note);
         var sorted = Sort(hits, query.Sort, text.Length > 0).ToArray();
-        return new(sorted.Length, [.. sorted.Skip(Math.Max(0, query.Offset)).Take(Math.Clamp(query.Limit, 1, FeatureQuery.MaxLimit))], note);
+        return new(sorted.Length, [.. sorted.Skip(Math.Max(0, query.Offset)).Take(Math.Clamp(query.Limit, 1, FeatureQuery.MaxLimit))],
+            note);
     }
 
     public IReadOnlyList<TopPicture> TopPictures(HookSite site, int feature) =>
-        Rows("SELECT t.image, i.caption, i.seed, t.mean, t.heat FROM tops t JOIN images i ON i.id = t.image WHERE t.site = $1 AND t.feature = $2 ORDER BY t.rank",
-            row => new TopPicture($"images/{row.GetInt64(0)}.jpg", row.GetString(1), row.IsDBNull(2) ? null : row.GetInt64(2), row.GetDouble(3), row.IsDBNull(4) ? null : BrushMask.Parse(row.GetString(4))),
+        Rows(
+            "SELECT t.image, i.caption, i.seed, t.mean, t.heat FROM tops t JOIN images i ON i.id = t.image WHERE t.site = $1 AND "
+            + "t.feature = $2 ORDER BY t.rank",
+            row => new TopPicture($"images/{row.GetInt64(0)}.jpg", row.GetString(1), row.IsDBNull(2) ? null : row.GetInt64(2),
+                row.GetDouble(3), row.IsDBNull(4) ? null : BrushMask.Parse(row.GetString(4))),
             site.Code, feature);
 
     public IReadOnlyList<SimilarFeature> Similar(HookSite site, int feature) =>
         [.. Rows("SELECT other_site, other, cosine FROM similar WHERE site = $1 AND feature = $2 ORDER BY cosine DESC LIMIT $3",
-            row => (Site: HookSite.Parse(row.GetString(0)), Feature: row.GetInt32(1), Cosine: row.GetDouble(2)), site.Code, feature, MostSimilar)
-            .Select(other => (Card: Find(other.Site, other.Feature), other.Cosine)).Where(other => other.Card is not null).Select(other => new SimilarFeature(other.Card!, other.Cosine))];
+            row =>
+                (Site: HookSite.Parse(row.GetString(0)), Feature: row.GetInt32(1), Cosine: row.GetDouble(2)), site.Code, feature,
+                MostSimilar)
+            .Select(other => (Card: Find(other.Site, other.Feature), other.Cosine)).Where(other => other.Card is not null)
+                .Select(other => new SimilarFeature(other.Card!, other.Cosine))];
 
     public IReadOnlyList<FeaturePlace> Map(HookSite site) => _places.GetValueOrDefault(site) ?? [];
 
@@ -104,15 +116,22 @@ public sealed class AtlasReader : IFeatureAtlas
         : Stored(name);
 
     private SpriteTile? TileOf(string name) =>
-        name.Split('/') is [_, var code, var file] && HookSite.TryParse(code, out var site) && file.EndsWith(".jpg", StringComparison.Ordinal)
+        name.Split('/') is [_, var code, var file]
+            && HookSite.TryParse(code, out var site)
+            && file.EndsWith(".jpg", StringComparison.Ordinal)
             && int.TryParse(file.AsSpan(0, file.Length - 4), NumberStyles.None, CultureInfo.InvariantCulture, out var feature)
             ? Find(site, feature)?.Thumbnail
             : null;
 
-    private AtlasPicture? Stored(string name) => Rows("SELECT media_type, bytes FROM pictures WHERE name = $1", row => new AtlasPicture(row.GetString(0), row.GetFieldValue<byte[]>(1)), name).FirstOrDefault();
+    private AtlasPicture? Stored(string name) =>
+        Rows("SELECT media_type, bytes FROM pictures WHERE name = $1",
+            row => new AtlasPicture(row.GetString(0), row.GetFieldValue<byte[]>(1)), name).FirstOrDefault();
 
     private IEnumerable<FeatureCard> All(FeatureQuery query) =>
-        Sites.Where(site => query.Site is null || query.Site == site).SelectMany(site => _cards[site]).Where(card => query.Dead || !card.IsDead);
+        Sites
+            .Where(site => query.Site is null || query.Site == site)
+            .SelectMany(site => _cards[site])
+            .Where(card => query.Dead || !card.IsDead);
 
     // Searches by words and, if possible, by meaning, and merges the two rankings.
     private IEnumerable<FeatureHit> Matches(FeatureQuery query, string text, out string? note)
@@ -123,7 +142,8 @@ public sealed class AtlasReader : IFeatureAtlas
             return words;
         try
         {
-            return RankFusion.Merge(words, [.. Near(embeddings, query, text)], hit => (hit.Card.Site, hit.Card.Feature), (one, _) => one with { By = FoundBy.Both });
+            return RankFusion.Merge(words, [.. Near(embeddings, query, text)], hit => (hit.Card.Site, hit.Card.Feature),
+                (one, _) => one with { By = FoundBy.Both });
         }
         catch (AtlasException exception)
         {
@@ -135,17 +155,27 @@ public sealed class AtlasReader : IFeatureAtlas
     // Each word matches as a prefix. Quoting keeps FTS5 from reading operators in the text.
     private IEnumerable<FeatureHit> Matches(FeatureQuery query, string text)
     {
-        var words = text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Select(word => $"\"{word.Replace("\"", "\"\"", StringComparison.Ordinal)}\"*");
-        var hits = Rows("SELECT site, feature, snippet(search, -1, '', '', '…', 12) FROM search WHERE search MATCH $1 ORDER BY bm25(search, 0, 0, 8, 4, 1) LIMIT 5000",
+        var words = text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)
+            .Select(word => $"\"{word.Replace("\"", "\"\"", StringComparison.Ordinal)}\"*");
+        var hits = Rows(
+            "SELECT site, feature, snippet(search, -1, '', '', '…', 12) FROM search WHERE search MATCH $1 ORDER BY bm25(search, 0, 0, 8, "
+            + "4, 1) LIMIT 5000",
                 row => (Site: HookSite.Parse(row.GetString(0)), Feature: row.GetInt32(1), Match: row.GetString(2)), string.Join(' ', words))
             .Where(hit => query.Site is null || hit.Site == query.Site)
-            .Select(hit => (Card: Find(hit.Site, hit.Feature), hit.Match)).Where(hit => hit.Card is not null).Select(hit => new FeatureHit(hit.Card!, hit.Match, FoundBy.Words)).ToLookup(hit => string.Equals(hit.Card.Name, text, StringComparison.OrdinalIgnoreCase));
+            .Select(hit => (Card: Find(hit.Site, hit.Feature), hit.Match))
+                .Where(hit => hit.Card is not null)
+                .Select(hit => new FeatureHit(hit.Card!, hit.Match, FoundBy.Words))
+                .ToLookup(hit => string.Equals(hit.Card.Name, text, StringComparison.OrdinalIgnoreCase));
         // Features with exactly this name come first, the most frequent at the top.
         return hits[true].OrderByDescending(hit => hit.Card.Statistics.Frequency).Concat(hits[false]);
     }
 
     private IEnumerable<FeatureHit> Near(EmbeddingIndex embeddings, FeatureQuery query, string text) =>
-        embeddings.Nearest(text, query.Site, Nearest).Select(near => Find(near.Site, near.Feature)).OfType<FeatureCard>().Select(card => new FeatureHit(card, null, FoundBy.Meaning));
+        embeddings
+            .Nearest(text, query.Site, Nearest)
+            .Select(near => Find(near.Site, near.Feature))
+            .OfType<FeatureCard>()
+            .Select(card => new FeatureHit(card, null, FoundBy.Meaning));
 
     private IEnumerable<FeatureHit> Sort(IEnumerable<FeatureHit> hits, FeatureSort sort, bool hasText) => (sort, hasText) switch
     {
@@ -163,20 +193,26 @@ public sealed class AtlasReader : IFeatureAtlas
             connection.Open();
             AtlasSchema.Check(connection, _path);
         }
-        var meta = Rows("SELECT key, value FROM meta", row => (Key: row.GetString(0), Value: row.GetString(1))).ToDictionary(row => row.Key, row => row.Value);
+        var meta = Rows("SELECT key, value FROM meta",
+            row => (Key: row.GetString(0), Value: row.GetString(1))).ToDictionary(row => row.Key, row => row.Value);
         Model = meta.GetValueOrDefault("model", "");
-        foreach (var group in Rows("SELECT site, feature, mean, std, frequency, strongest, name, words, tile, x, y FROM features ORDER BY site, feature", Row).GroupBy(row => row.Site))
+        foreach (var group in Rows(
+            "SELECT site, feature, mean, std, frequency, strongest, name, words, tile, x, y FROM features ORDER BY site, feature",
+            Row).GroupBy(row =>
+                row.Site))
         {
             var rows = group.ToArray();
             if (rows.Index().Any(row => row.Item.Statistics.Feature != row.Index))
                 throw new AtlasException($"The atlas '{_path}' is broken: features of {group.Key} are missing.");
             var sheet = meta.TryGetValue($"sprite:{group.Key}", out var text) ? [.. text.Split(' ').Select(int.Parse)] : Array.Empty<int>();
-            _cards[group.Key] = [.. rows.Select(row => new FeatureCard(row.Statistics, row.Name, [.. row.Words], Tile(row.Tile, group.Key, sheet)))];
+            _cards[group.Key] = [.. rows.Select(row => new FeatureCard(row.Statistics, row.Name, [.. row.Words],
+                Tile(row.Tile, group.Key, sheet)))];
             _strongest[group.Key] = [.. rows.Select(row => row.Strongest)];
             _places[group.Key] = [.. rows.Where(row => row.Place is not null).Select(row => row.Place!.Value)];
         }
         Sites = [.. _cards.Keys.Order()];
-        Suggestions = Rows("SELECT title, recipe FROM suggestions ORDER BY position", row => new Suggestion(row.GetString(0), Recipe.FromJson(row.GetString(1))));
+        Suggestions = Rows("SELECT title, recipe FROM suggestions ORDER BY position",
+            row => new Suggestion(row.GetString(0), Recipe.FromJson(row.GetString(1))));
         if (embedder is not null && meta.TryGetValue("embedding", out var known))
             _embeddings = Embeddings(Convert.FromBase64String(known), embedder);
     }
@@ -188,18 +224,22 @@ public sealed class AtlasReader : IFeatureAtlas
             ? made
             : throw new AtlasException($"The embeddings of the atlas '{_path}' were made with another model than the configured one."));
         return new(Rows("SELECT site, feature, vector FROM embeddings",
-            row => new FeatureEmbedding(HookSite.Parse(row.GetString(0)), row.GetInt32(1), VectorBytes.Read(row.GetFieldValue<byte[]>(2), width))), embedder);
+            row => new FeatureEmbedding(HookSite.Parse(row.GetString(0)), row.GetInt32(1),
+                VectorBytes.Read(row.GetFieldValue<byte[]>(2), width))), embedder);
     }
 
-    private static (HookSite Site, FeatureStatistics Statistics, float Strongest, string? Name, string[] Words, int? Tile, FeaturePlace? Place) Row(SqliteDataReader row)
+    private static (HookSite Site, FeatureStatistics Statistics, float Strongest, string? Name, string[] Words, int? Tile,
+        FeaturePlace? Place) Row(SqliteDataReader row)
     {
         var (site, feature) = (HookSite.Parse(row.GetString(0)), row.GetInt32(1));
-        return (site, new(site, feature, row.GetDouble(2), row.GetDouble(3), row.GetDouble(4)), row.GetFloat(5), row.IsDBNull(6) ? null : row.GetString(6),
+        return (site, new(site, feature, row.GetDouble(2), row.GetDouble(3),
+            row.GetDouble(4)), row.GetFloat(5), row.IsDBNull(6) ? null : row.GetString(6),
             row.GetString(7).Split('\n', StringSplitOptions.RemoveEmptyEntries), row.IsDBNull(8) ? null : row.GetInt32(8),
             row.IsDBNull(9) ? null : new FeaturePlace(feature, row.GetFloat(9), row.GetFloat(10)));
     }
 
-    private static SpriteTile? Tile(int? tile, HookSite site, int[] sheet) => tile is { } number && sheet is [var size, var columns, var width, var height] && columns > 0
+    private static SpriteTile? Tile(int? tile, HookSite site, int[] sheet) =>
+        tile is { } number && sheet is [var size, var columns, var width, var height] && columns > 0
         ? new($"sprites/{site}.jpg", number % columns * size, number / columns * size, size, width, height)
         : null;
 
@@ -226,9 +266,11 @@ public sealed class AtlasReader : IFeatureAtlas
     }
 
     private static bool IsOfABrokenFile(Exception exception) =>
-        exception is SqliteException or InvalidCastException or FormatException or RecipeException or ArgumentException or InvalidOperationException or OverflowException;
+        exception is SqliteException or InvalidCastException or FormatException or RecipeException or ArgumentException
+            or InvalidOperationException or OverflowException;
 
-    private static AtlasException Broken(string path, Exception exception) => new($"The atlas '{path}' is broken: {exception.Message}", exception);
+    private static AtlasException Broken(string path, Exception exception) =>
+        new($"The atlas '{path}' is broken: {exception.Message}", exception);
 }
 
 /// <summary>Merges rankings of the same items by reciprocal rank fusion (Cormack, Clarke and Buettcher 2009).</summary>
@@ -254,8 +296,8 @@ internal static class RankFusion
 }
 
 /// <summary>
-/// Cuts tiles out of sprite sheets on request, so that a page with a few features need not load whole sheets. Decoded sheets stay in memory.
-/// Thread-safe.
+/// Cuts tiles out of sprite sheets on request, so that a page with a few features need not load whole sheets. Decoded sheets stay in
+/// memory. Thread-safe.
 /// </summary>
 internal sealed class TilePictures(Func<string, AtlasPicture?> sheet)
 {
@@ -267,7 +309,8 @@ internal sealed class TilePictures(Func<string, AtlasPicture?> sheet)
     {
         var picture = _sheets.GetOrAdd(tile.Picture, name => new(() => Decode(name))).Value;
         return picture is not null && tile.X + tile.Size <= picture.Width && tile.Y + tile.Size <= picture.Height
-            ? new("image/jpeg", Jpeg.Encode(PictureScaling.Resize(picture, tile.X, tile.Y, tile.Size, tile.Size, tile.Size, tile.Size), Quality))
+            ? new("image/jpeg",
+                Jpeg.Encode(PictureScaling.Resize(picture, tile.X, tile.Y, tile.Size, tile.Size, tile.Size, tile.Size), Quality))
             : null;
     }
 

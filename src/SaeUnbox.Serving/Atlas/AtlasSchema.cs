@@ -11,23 +11,27 @@ internal static class AtlasSchema
     private const string Tables = """
         CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
         CREATE TABLE features (
-            site TEXT NOT NULL, feature INTEGER NOT NULL, mean REAL NOT NULL, std REAL NOT NULL, frequency REAL NOT NULL, strongest REAL NOT NULL,
+            site TEXT NOT NULL, feature INTEGER NOT NULL, mean REAL NOT NULL, std REAL NOT NULL, frequency REAL NOT NULL,
+            strongest REAL NOT NULL,
             name TEXT, words TEXT NOT NULL DEFAULT '', tile INTEGER, x REAL, y REAL, PRIMARY KEY (site, feature)) WITHOUT ROWID;
         CREATE TABLE images (id INTEGER PRIMARY KEY, caption TEXT NOT NULL, seed INTEGER, width INTEGER NOT NULL, height INTEGER NOT NULL);
         CREATE TABLE tops (
-            site TEXT NOT NULL, feature INTEGER NOT NULL, rank INTEGER NOT NULL, image INTEGER NOT NULL REFERENCES images(id), mean REAL NOT NULL, heat TEXT,
+            site TEXT NOT NULL, feature INTEGER NOT NULL, rank INTEGER NOT NULL, image INTEGER NOT NULL REFERENCES images(id),
+            mean REAL NOT NULL, heat TEXT,
             PRIMARY KEY (site, feature, rank)) WITHOUT ROWID;
         CREATE TABLE similar (
             site TEXT NOT NULL, feature INTEGER NOT NULL, other_site TEXT NOT NULL, other INTEGER NOT NULL, cosine REAL NOT NULL,
             PRIMARY KEY (site, feature, other_site, other)) WITHOUT ROWID;
-        CREATE TABLE pictures (name TEXT PRIMARY KEY, media_type TEXT NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL, bytes BLOB NOT NULL);
+        CREATE TABLE pictures (
+            name TEXT PRIMARY KEY, media_type TEXT NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL, bytes BLOB NOT NULL);
         CREATE TABLE suggestions (position INTEGER PRIMARY KEY, title TEXT NOT NULL, recipe TEXT NOT NULL);
         CREATE VIRTUAL TABLE search USING fts5 (site UNINDEXED, feature UNINDEXED, name, words, captions, tokenize = 'porter unicode61');
         """;
 
     // Created on demand: embeddings are optional.
     private const string Embeddings = """
-        CREATE TABLE IF NOT EXISTS embeddings (site TEXT NOT NULL, feature INTEGER NOT NULL, vector BLOB NOT NULL, PRIMARY KEY (site, feature)) WITHOUT ROWID;
+        CREATE TABLE IF NOT EXISTS embeddings (
+            site TEXT NOT NULL, feature INTEGER NOT NULL, vector BLOB NOT NULL, PRIMARY KEY (site, feature)) WITHOUT ROWID;
         DELETE FROM embeddings;
         """;
 
@@ -51,7 +55,8 @@ internal static class AtlasSchema
         if (Number(connection, "PRAGMA application_id") != ApplicationId)
             throw new AtlasException($"'{path}' is not an atlas.");
         if (Number(connection, "PRAGMA user_version") is var version && version != Version)
-            throw new AtlasException($"The atlas '{path}' has layout {version}; this program reads layout {Version}. Build it again with saeunbox atlas.");
+            throw new AtlasException(
+                $"The atlas '{path}' has layout {version}; this program reads layout {Version}. Build it again with saeunbox atlas.");
     }
 
     private static long Number(SqliteConnection connection, string sql)
@@ -64,7 +69,8 @@ internal static class AtlasSchema
 
 /// <summary>A feature, as stored in an atlas.</summary>
 /// <param name="Strongest">Mean activation over the grid of its top picture.</param>
-public sealed record AtlasFeature(FeatureStatistics Statistics, double Strongest, string? Name, IReadOnlyList<string> Words, IReadOnlyList<AtlasTop> Tops,
+public sealed record AtlasFeature(FeatureStatistics Statistics, double Strongest, string? Name, IReadOnlyList<string> Words,
+    IReadOnlyList<AtlasTop> Tops,
     IReadOnlyList<(HookSite Site, int Feature, double Cosine)> Similar, FeaturePlace? Place, int? Tile);
 
 /// <summary>One of the pictures that activate a feature most.</summary>
@@ -79,7 +85,8 @@ public sealed record AtlasImage(string Caption, long? Seed, int Width, int Heigh
 public sealed record AtlasSprite(HookSite Site, int TileSize, int Columns, int Width, int Height, byte[] Jpeg);
 
 /// <summary>Everything that an atlas stores.</summary>
-public sealed record AtlasContents(string Model, IReadOnlyList<AtlasFeature> Features, IReadOnlyList<AtlasImage> Images, IReadOnlyList<AtlasSprite> Sprites,
+public sealed record AtlasContents(string Model, IReadOnlyList<AtlasFeature> Features, IReadOnlyList<AtlasImage> Images,
+    IReadOnlyList<AtlasSprite> Sprites,
     IReadOnlyList<Suggestion> Suggestions);
 
 /// <summary>An atlas cannot be read or written. The message names the file and the problem, in one sentence.</summary>

@@ -10,7 +10,9 @@ internal static partial class AtlasFinder
     /// <param name="statistics">Shown instead if there is no usable atlas.</param>
     public static IFeatureAtlas Open(ModelInfo model, ServedModel wanted, IReadOnlyList<FeatureStatistics> statistics, ILogger logger)
     {
-        var folders = wanted.AtlasFolder is { } given ? [given] : new[] { wanted.SaeFolder, Path.GetDirectoryName(wanted.SaeFolder), wanted.Folder }
+        var folders = wanted.AtlasFolder is { } given
+            ? [given]
+            : new[] { wanted.SaeFolder, Path.GetDirectoryName(wanted.SaeFolder), wanted.Folder }
             .Where(folder => folder is { Length: > 0 }).Select(folder => Path.Combine(folder!, "atlas"));
         if (folders.FirstOrDefault(folder => File.Exists(Path.Combine(folder, AtlasReader.FileName))) is not { } found)
             return new StatisticsAtlas(statistics);
@@ -51,7 +53,9 @@ internal static partial class AtlasFinder
         [LoggerMessage(20, LogLevel.Warning, "The atlas {Folder} does not match the autoencoders of {Model} and is ignored")]
         public static partial void Mismatch(ILogger logger, string folder, string model);
 
-        [LoggerMessage(22, LogLevel.Warning, "The atlas {Folder} has no embeddings, so searches go by words only; add them with saeunbox atlas --out {Folder} --clip {Clip}")]
+        [LoggerMessage(22, LogLevel.Warning,
+            "The atlas {Folder} has no embeddings, so searches go by words only; add them "
+            + "with saeunbox atlas --out {Folder} --clip {Clip}")]
         public static partial void WithoutEmbeddings(ILogger logger, string folder, string clip);
 
         [LoggerMessage(21, LogLevel.Warning, "{Reason} It is ignored")]
@@ -67,7 +71,8 @@ internal sealed class StatisticsAtlas : IFeatureAtlas
     public StatisticsAtlas(IReadOnlyList<FeatureStatistics> statistics)
     {
         _cards = statistics.GroupBy(feature => feature.Site).OrderBy(group => group.Key)
-            .ToDictionary(group => group.Key, group => group.OrderBy(feature => feature.Feature).Select(feature => new FeatureCard(feature, null, [], null)).ToArray());
+            .ToDictionary(group => group.Key,
+                group => group.OrderBy(feature => feature.Feature).Select(feature => new FeatureCard(feature, null, [], null)).ToArray());
         Sites = [.. _cards.Keys];
     }
 
@@ -77,20 +82,27 @@ internal sealed class StatisticsAtlas : IFeatureAtlas
 
     public FeatureHits Search(FeatureQuery query)
     {
-        var cards = Sites.Where(site => query.Site is null || query.Site == site).SelectMany(site => _cards[site]).Where(card => query.Dead || !card.IsDead);
+        var cards = Sites
+            .Where(site => query.Site is null || query.Site == site)
+            .SelectMany(site => _cards[site])
+            .Where(card => query.Dead || !card.IsDead);
         if (query.Text?.Trim() is { Length: > 0 } text)
             // Without captions, only feature numbers can be searched, by their leading digits.
-            cards = text.All(char.IsAsciiDigit) ? cards.Where(card => card.Feature.ToString(CultureInfo.InvariantCulture).StartsWith(text, StringComparison.Ordinal)) : [];
+            cards = text.All(char.IsAsciiDigit)
+                ? cards.Where(card => card.Feature.ToString(CultureInfo.InvariantCulture).StartsWith(text, StringComparison.Ordinal))
+                : [];
         var sorted = (query.Sort switch
         {
             FeatureSort.Mean or FeatureSort.Max => cards.OrderByDescending(card => card.Statistics.Mean),
             FeatureSort.Frequency => cards.OrderByDescending(card => card.Statistics.Frequency ?? 0),
             _ => cards,
         }).ToArray();
-        return new(sorted.Length, [.. sorted.Skip(query.Offset).Take(Math.Min(query.Limit, FeatureQuery.MaxLimit)).Select(card => new FeatureHit(card, null))]);
+        return new(sorted.Length,
+            [.. sorted.Skip(query.Offset).Take(Math.Min(query.Limit, FeatureQuery.MaxLimit)).Select(card => new FeatureHit(card, null))]);
     }
 
-    public FeatureCard? Find(HookSite site, int feature) => _cards.TryGetValue(site, out var cards) && feature >= 0 && feature < cards.Length ? cards[feature] : null;
+    public FeatureCard? Find(HookSite site, int feature) =>
+        _cards.TryGetValue(site, out var cards) && feature >= 0 && feature < cards.Length ? cards[feature] : null;
 
     public IReadOnlyList<TopPicture> TopPictures(HookSite site, int feature) => [];
 

@@ -5,7 +5,8 @@ using Microsoft.Extensions.Options;
 namespace SaeUnbox.Serving;
 
 /// <summary>The queue of a single process. Its devices take jobs from it.</summary>
-internal sealed partial class InProcessQueue(IOptions<ServingOptions> options, TimeProvider clock, ILogger<InProcessQueue> logger) : IGenerationQueue
+internal sealed partial class InProcessQueue(IOptions<ServingOptions> options, TimeProvider clock, ILogger<InProcessQueue> logger)
+    : IGenerationQueue
 {
     private readonly Lock _work = new();
     private readonly JobBoard _board = new();
@@ -42,7 +43,9 @@ internal sealed partial class InProcessQueue(IOptions<ServingOptions> options, T
     public IAsyncEnumerable<GenerationProgress> WatchAsync(Guid jobId, CancellationToken cancellationToken = default)
     {
         lock (_work)
-            return _records.TryGetValue(jobId, out var record) ? record.WatchAsync(cancellationToken) : throw new KeyNotFoundException($"There is no job {jobId}, or its result has expired.");
+            return _records.TryGetValue(jobId, out var record)
+                ? record.WatchAsync(cancellationToken)
+                : throw new KeyNotFoundException($"There is no job {jobId}, or its result has expired.");
     }
 
     public ValueTask CancelAsync(Guid jobId, CancellationToken cancellationToken = default)
@@ -106,7 +109,8 @@ internal sealed partial class InProcessQueue(IOptions<ServingOptions> options, T
         Activity.Current = record.Telemetry?.Span;
         try
         {
-            var last = await device.RunAsync(record.Job, progress => record.Report(progress), record.Cancellation.Token).ConfigureAwait(false);
+            var last = await device.RunAsync(record.Job, progress => record.Report(progress), record.Cancellation.Token)
+                .ConfigureAwait(false);
             if (last is GenerationProgress.Completed { Result: var result })
                 Completed(record, result);
             else
@@ -115,7 +119,8 @@ internal sealed partial class InProcessQueue(IOptions<ServingOptions> options, T
         catch (Exception)
         {
             // The device has logged why.
-            Ended(record, new GenerationProgress.Failed(record.Job.Id, "The picture could not be made; see the server's log for the reason."));
+            Ended(record,
+                new GenerationProgress.Failed(record.Job.Id, "The picture could not be made; see the server's log for the reason."));
         }
         finally
         {

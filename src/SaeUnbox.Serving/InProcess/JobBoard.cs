@@ -1,9 +1,9 @@
 namespace SaeUnbox.Serving;
 
 /// <summary>
-/// Decides which job runs next. Each canvas has at most one waiting job, and its newest job replaces an older one, so a canvas that paints fast
-/// gets no more turns than others. Batch jobs wait behind canvas jobs, and their clients take turns; now and then a batch job goes first, so
-/// that batch jobs do not starve. Not thread-safe: the owner locks.
+/// Decides which job runs next. Each canvas has at most one waiting job, and its newest job replaces an older one, so a canvas that paints
+/// fast gets no more turns than others. Batch jobs wait behind canvas jobs, and their clients take turns; now and then a batch job goes
+/// first, so that batch jobs do not starve. Not thread-safe: the owner locks.
 /// </summary>
 internal sealed class JobBoard
 {
@@ -83,12 +83,15 @@ internal sealed class JobBoard
         return false;
     }
 
-    /// <summary>The waiting jobs, roughly in the order in which they will run: canvas jobs first, then batch jobs client by client.</summary>
+    /// <summary>
+    /// The waiting jobs, roughly in the order in which they will run: canvas jobs first, then batch jobs client by client.
+    /// </summary>
     public IEnumerable<GenerationJob> Waiting()
     {
         var lines = _batch.Select(line => line.Jobs.ToArray()).ToArray();
         var longest = lines.Select(line => line.Length).DefaultIfEmpty().Max();
-        return _live.Concat(Enumerable.Range(0, longest).SelectMany(turn => lines.Where(line => turn < line.Length).Select(line => line[turn])));
+        return _live.Concat(Enumerable.Range(0, longest)
+            .SelectMany(turn => lines.Where(line => turn < line.Length).Select(line => line[turn])));
     }
 
     private GenerationJob? TakeLive(Func<GenerationJob, bool> canRun)

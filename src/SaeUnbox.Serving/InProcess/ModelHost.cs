@@ -9,8 +9,8 @@ namespace SaeUnbox.Serving;
 public enum HostState { Loading, Ready, Failed, Broken }
 
 /// <summary>
-/// A device of this process: one thread that loads the device's models, runs jobs one at a time, and disposes the models at the end. No other
-/// thread touches their tensors.
+/// A device of this process: one thread that loads the device's models, runs jobs one at a time, and disposes the models at the end. No
+/// other thread touches their tensors.
 /// </summary>
 internal sealed partial class ModelHost : IJobExecutor, IDisposable
 {
@@ -48,7 +48,8 @@ internal sealed partial class ModelHost : IJobExecutor, IDisposable
         return State == HostState.Ready ? [.. Models.Select(model => model.Info)] : [];
     }
 
-    public Task<GenerationProgress> RunAsync(GenerationJob job, Action<GenerationProgress.Running> report, CancellationToken cancellationToken = default)
+    public Task<GenerationProgress> RunAsync(GenerationJob job, Action<GenerationProgress.Running> report,
+        CancellationToken cancellationToken = default)
     {
         var work = new Work(job, report, Activity.Current, cancellationToken);
         try
@@ -81,7 +82,9 @@ internal sealed partial class ModelHost : IJobExecutor, IDisposable
         }
         catch (Exception exception)
         {
-            (State, Failure) = (HostState.Failed, exception is ExternalException failure ? LibtorchError.Describe(failure) : exception.Message);
+            (State, Failure) = (HostState.Failed, exception is ExternalException failure
+                ? LibtorchError.Describe(failure)
+                : exception.Message);
             Log.Stopped(_logger, exception, Device);
         }
         finally
@@ -113,7 +116,8 @@ internal sealed partial class ModelHost : IJobExecutor, IDisposable
         {
             (Models, State, Failure) = (models, HostState.Failed, "The program stopped while its models were loading.");
         }
-        catch (Exception exception) when (exception is ModelException or SaeException or CheckpointException or ArgumentException or LibtorchException)
+        catch (Exception exception) when (exception is ModelException or SaeException or CheckpointException or ArgumentException
+            or LibtorchException)
         {
             Models = models;
             (State, Failure) = (HostState.Failed, exception.Message);
@@ -130,7 +134,9 @@ internal sealed partial class ModelHost : IJobExecutor, IDisposable
         var (job, report, span, cancellation) = work;
         if (Failure is not null || _ending.IsCancellationRequested)
         {
-            work.Last.SetResult(Failure is null ? new GenerationProgress.Cancelled(job.Id) : new GenerationProgress.Failed(job.Id, $"The model cannot be used: {Failure}"));
+            work.Last.SetResult(Failure is null
+                ? new GenerationProgress.Cancelled(job.Id)
+                : new GenerationProgress.Failed(job.Id, $"The model cannot be used: {Failure}"));
             return;
         }
         // Makes the spans of the stages children of the caller's span.
@@ -212,7 +218,8 @@ internal sealed class HostedModel : IDisposable
         Runner = new JobRunner(model);
         Wanted = wanted;
         Statistics = [.. model.Saes.SelectMany(pair => Enumerable.Range(0, pair.Value.Features).Select(feature =>
-            new FeatureStatistics(pair.Key, feature, pair.Value.Scale?.Mean[feature] ?? 0, pair.Value.Scale?.StandardDeviation?[feature] ?? 0)))];
+            new FeatureStatistics(pair.Key, feature, pair.Value.Scale?.Mean[feature] ?? 0,
+                pair.Value.Scale?.StandardDeviation?[feature] ?? 0)))];
     }
 
     public ModelInfo Info => _model.Info;
@@ -248,7 +255,8 @@ public sealed class JobRunner(LoadedModel model) : IDisposable
     /// <exception cref="OperationCanceledException">The job was cancelled.</exception>
     public GenerationResult Run(GenerationJob job, Action<int, int>? progress = null, CancellationToken cancellation = default)
     {
-        var outcome = _runner.Run(job.Checked, new RunRequest { Read = job.Sites, Picture = job.Picture is not null, Progress = progress }, cancellation);
+        var outcome = _runner.Run(job.Checked,
+            new RunRequest { Read = job.Sites, Picture = job.Picture is not null, Progress = progress }, cancellation);
         if (outcome.Picture is not { } picture)
             return new(job.Id, job.Recipe, default, outcome.Maps, outcome.Timings);
         var encoding = new StageClock();

@@ -5,7 +5,9 @@ using Microsoft.Extensions.Options;
 
 namespace SaeUnbox.Serving;
 
-/// <summary>The devices of this process: starts one <see cref="ModelHost"/> each when the process starts, and drains the queue when it stops.</summary>
+/// <summary>
+/// The devices of this process: starts one <see cref="ModelHost"/> each when the process starts, and drains the queue when it stops.
+/// </summary>
 internal sealed class ServingHost : IHostedService, IServingState, IDisposable
 {
     private readonly InProcessQueue _queue;
@@ -18,8 +20,10 @@ internal sealed class ServingHost : IHostedService, IServingState, IDisposable
         IEnumerable<ServedModel> models = options.Value.Models is { Count: > 0 } given ? given : [ServedModel.Embedded];
         _hosts = [.. models.GroupBy(model => model.Device).Select(group => new ModelHost(group.Key, [.. group], logger))];
         queue.Check = RequireFit;
-        _meter.CreateObservableUpDownCounter("saeunbox.device.memory.usage", () => Memory(memory => memory.Used), "By", "Memory in use on a device with loaded models.");
-        _meter.CreateObservableUpDownCounter("saeunbox.device.memory.limit", () => Memory(memory => memory.Limit), "By", "Memory of a device.");
+        _meter.CreateObservableUpDownCounter("saeunbox.device.memory.usage", () => Memory(memory => memory.Used), "By",
+            "Memory in use on a device with loaded models.");
+        _meter.CreateObservableUpDownCounter("saeunbox.device.memory.limit", () => Memory(memory => memory.Limit), "By",
+            "Memory of a device.");
     }
 
     public bool IsReady => _hosts.All(host => host.State == HostState.Ready) && !IsStopping;

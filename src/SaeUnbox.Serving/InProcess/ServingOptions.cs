@@ -37,7 +37,9 @@ public sealed class ServedModel
 
     public string? SaeVariant { get; set; }
 
-    /// <summary>The feature atlas. Null: the folder "atlas" in or next to the autoencoders' folder, or in the model's folder, if it exists.</summary>
+    /// <summary>
+    /// The feature atlas. Null: the folder "atlas" in or next to the autoencoders' folder, or in the model's folder, if it exists.
+    /// </summary>
     public string? AtlasFolder { get; set; }
 
     /// <summary>The CLIP model that the atlas was embedded with, for searches by meaning. Null: searches by words only.</summary>
@@ -56,7 +58,8 @@ public sealed class ServedModel
 
     public static ServedModel Embedded => new()
     {
-        Name = EmbeddedModel.Name, Folder = EmbeddedModel.ModelFolder, SaeFolder = EmbeddedModel.SaeFolder, AtlasFolder = EmbeddedModel.AtlasFolder,
+        Name = EmbeddedModel.Name, Folder = EmbeddedModel.ModelFolder, SaeFolder = EmbeddedModel.SaeFolder,
+        AtlasFolder = EmbeddedModel.AtlasFolder,
     };
 
     /// <summary>If no folder is set, uses the embedded model, and its own name, autoencoders and atlas unless those are set.</summary>
@@ -65,7 +68,8 @@ public sealed class ServedModel
         if (Folder.Length > 0)
             return;
         var embedded = Embedded;
-        (Folder, Name, SaeFolder, AtlasFolder) = (embedded.Folder, Name ?? embedded.Name, SaeFolder ?? embedded.SaeFolder, AtlasFolder ?? embedded.AtlasFolder);
+        (Folder, Name, SaeFolder, AtlasFolder) =
+            (embedded.Folder, Name ?? embedded.Name, SaeFolder ?? embedded.SaeFolder, AtlasFolder ?? embedded.AtlasFolder);
     }
 
     internal ModelOptions ToModelOptions() => new ModelOptions
@@ -101,8 +105,15 @@ internal sealed class ServingOptionsValidator(bool needsModels = true) : IValida
         {
             var path = $"{section}:Models:{i}";
             if (!Directory.Exists(model.Folder) && (needsModels || model.Folder.Length > 0))
-                yield return $"{path}:Folder '{model.Folder}' does not exist; name the folder of an SDXL pipeline in the layout of diffusers.";
-            foreach (var (key, folder) in new[] { ("SaeFolder", model.SaeFolder), ("AtlasFolder", model.AtlasFolder), ("ClipFolder", model.ClipFolder), ("VaeFolder", model.VaeFolder) })
+                yield return $"{path}:Folder '{model.Folder}' does not exist; name the folder of an SDXL pipeline in the layout of "
+                    + $"diffusers.";
+            foreach (var (key, folder) in new[]
+            {
+                ("SaeFolder", model.SaeFolder),
+                ("AtlasFolder", model.AtlasFolder),
+                ("ClipFolder", model.ClipFolder),
+                ("VaeFolder", model.VaeFolder)
+            })
                 if (folder is not null && !Directory.Exists(folder))
                     yield return $"{path}:{key} '{folder}' does not exist; name an existing folder.";
             if (!Devices.IsDevice(model.Device))

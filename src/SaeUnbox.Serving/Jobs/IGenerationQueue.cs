@@ -8,7 +8,9 @@ public interface IGenerationQueue
     /// <exception cref="RecipeException">The recipe is invalid, or does not fit its model.</exception>
     ValueTask SubmitAsync(GenerationJob job, CancellationToken cancellationToken = default);
 
-    /// <summary>Streams the reports on a job, from its current state to the final report. Ending the stream does not cancel the job.</summary>
+    /// <summary>
+    /// Streams the reports on a job, from its current state to the final report. Ending the stream does not cancel the job.
+    /// </summary>
     /// <exception cref="KeyNotFoundException">The job is unknown, or its result has expired.</exception>
     IAsyncEnumerable<GenerationProgress> WatchAsync(Guid jobId, CancellationToken cancellationToken = default);
 
@@ -41,7 +43,8 @@ public interface IJobExecutor
     /// <param name="report">Called for every step, on any thread.</param>
     /// <param name="cancellationToken">Stops the job between two stages.</param>
     /// <returns>The final report. An exception means that the device, not the job, is at fault, so another device may succeed.</returns>
-    Task<GenerationProgress> RunAsync(GenerationJob job, Action<GenerationProgress.Running> report, CancellationToken cancellationToken = default);
+    Task<GenerationProgress> RunAsync(GenerationJob job, Action<GenerationProgress.Running> report,
+        CancellationToken cancellationToken = default);
 }
 
 /// <summary>Whether this process can make pictures.</summary>

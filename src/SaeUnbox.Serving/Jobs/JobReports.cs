@@ -30,7 +30,9 @@ internal class JobReports(GenerationJob job, JobTelemetry? telemetry)
     public bool HasEnded => Newest.IsFinal;
 
     /// <summary>Size of the result in bytes.</summary>
-    public int ResultBytes => Newest is GenerationProgress.Completed done ? done.Result.Picture.Length + done.Result.Maps.All.Sum(map => map.Values.Length * 8) : 0;
+    public int ResultBytes => Newest is GenerationProgress.Completed done
+        ? done.Result.Picture.Length + done.Result.Maps.All.Sum(map => map.Values.Length * 8)
+        : 0;
 
     /// <summary>Sends a report to all watchers. Drops it if the job has ended.</summary>
     /// <returns>False if it was dropped.</returns>
@@ -57,7 +59,11 @@ internal class JobReports(GenerationJob job, JobTelemetry? telemetry)
     /// <summary>Streams the newest report, then those that follow. A slow reader gets only the newest.</summary>
     public async IAsyncEnumerable<GenerationProgress> WatchAsync([EnumeratorCancellation] CancellationToken cancellation)
     {
-        var channel = Channel.CreateBounded<GenerationProgress>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropOldest, SingleReader = true });
+        var channel = Channel.CreateBounded<GenerationProgress>(new BoundedChannelOptions(1)
+        {
+            FullMode = BoundedChannelFullMode.DropOldest,
+            SingleReader = true
+        });
         lock (_lock)
         {
             channel.Writer.TryWrite(_newest);
@@ -126,13 +132,17 @@ internal static partial class JobLog
     {
         if (!logger.IsEnabled(LogLevel.Information))
             return;
-        var stages = string.Join(' ', result.Timings.Select(stage => FormattableString.Invariant($"{stage.Stage}={stage.Duration.TotalMilliseconds:0.0}")));
-        Completed(logger, result.JobId, result.Recipe.Model, isLive, result.Recipe.Edits.Count, waited.TotalMilliseconds, took.TotalMilliseconds, stages);
+        var stages = string.Join(' ',
+            result.Timings.Select(stage => FormattableString.Invariant($"{stage.Stage}={stage.Duration.TotalMilliseconds:0.0}")));
+        Completed(logger, result.JobId, result.Recipe.Model, isLive, result.Recipe.Edits.Count, waited.TotalMilliseconds,
+            took.TotalMilliseconds, stages);
         Prompt(logger, result.JobId, result.Recipe.Prompt);
     }
 
-    [LoggerMessage(10, LogLevel.Information, "Job {Job} on {Model}: live {Live}, edits {Edits}, waited {Waited:0.0} ms, took {Took:0.0} ms ({Stages})")]
-    private static partial void Completed(ILogger logger, Guid job, string model, bool live, int edits, double waited, double took, string stages);
+    [LoggerMessage(10, LogLevel.Information,
+        "Job {Job} on {Model}: live {Live}, edits {Edits}, waited {Waited:0.0} ms, took {Took:0.0} ms ({Stages})")]
+    private static partial void Completed(ILogger logger, Guid job, string model, bool live, int edits, double waited, double took,
+        string stages);
 
     [LoggerMessage(11, LogLevel.Debug, "Job {Job}: prompt {Prompt}")]
     private static partial void Prompt(ILogger logger, Guid job, string prompt);

@@ -12,7 +12,8 @@ public sealed class BrokerAdmin : IAsyncDisposable
     private readonly IChannel _channel;
     private readonly Topology _topology;
 
-    private BrokerAdmin(IConnection connection, IChannel channel, Topology topology) => (_connection, _channel, _topology) = (connection, channel, topology);
+    private BrokerAdmin(IConnection connection, IChannel channel, Topology topology) =>
+        (_connection, _channel, _topology) = (connection, channel, topology);
 
     /// <exception cref="IOException">The broker cannot be reached, or refuses the login.</exception>
     public static async Task<BrokerAdmin> ConnectAsync(RabbitMqOptions options, CancellationToken cancellation = default)
@@ -21,7 +22,8 @@ public sealed class BrokerAdmin : IAsyncDisposable
             throw new IOException(string.Join(' ', wrong.Failures));
         try
         {
-            var connection = await new ConnectionFactory { Uri = new Uri(options.Uri) }.CreateConnectionAsync("admin", cancellation).ConfigureAwait(false);
+            var connection = await new ConnectionFactory { Uri = new Uri(options.Uri) }.CreateConnectionAsync("admin", cancellation)
+                .ConfigureAwait(false);
             var channel = await connection.CreateChannelAsync(new CreateChannelOptions(true, true), cancellation).ConfigureAwait(false);
             var topology = new Topology(options);
             await topology.DeclareSharedAsync(channel, cancellation).ConfigureAwait(false);
@@ -46,12 +48,15 @@ public sealed class BrokerAdmin : IAsyncDisposable
             return Task.CompletedTask;
         };
         await channel.BasicConsumeAsync(subscription, autoAck: true, consumer, cancellation).ConfigureAwait(false);
-        await channel.PublishTransientAsync(_topology.Control, "", Wire.Write(new ControlMessage { WhoIsThere = true }), cancellation).ConfigureAwait(false);
+        await channel.PublishTransientAsync(_topology.Control, "", Wire.Write(new ControlMessage { WhoIsThere = true }), cancellation)
+            .ConfigureAwait(false);
         await Task.Delay(patience, cancellation).ConfigureAwait(false);
         return directory.Workers;
     }
 
-    /// <summary>How many messages wait in these models' queues and in the dead-letter queue. Queues that do not exist are left out.</summary>
+    /// <summary>
+    /// How many messages wait in these models' queues and in the dead-letter queue. Queues that do not exist are left out.
+    /// </summary>
     public async Task<IReadOnlyList<QueueDepth>> QueuesAsync(IEnumerable<string> models, CancellationToken cancellation = default)
     {
         var depths = new List<QueueDepth>();
@@ -81,7 +86,8 @@ public sealed class BrokerAdmin : IAsyncDisposable
         var dead = new List<DeadJob>();
         // Unacknowledged messages return to the queue when the channel closes.
         await using var channel = await _connection.CreateChannelAsync(cancellationToken: cancellation).ConfigureAwait(false);
-        while (dead.Count < most && await channel.BasicGetAsync(_topology.Dead, autoAck: false, cancellation).ConfigureAwait(false) is { } message)
+        while (dead.Count < most
+            && await channel.BasicGetAsync(_topology.Dead, autoAck: false, cancellation).ConfigureAwait(false) is { } message)
             dead.Add(DeadLetter.Of(message.Body, message.BasicProperties).ToDeadJob());
         return dead;
     }
@@ -106,7 +112,10 @@ public sealed class BrokerAdmin : IAsyncDisposable
             }
             catch (PublishException exception)
             {
-                throw new IOException(exception.IsReturn ? $"There is no queue '{queue}'; start a worker that has the model first." : $"The queue '{queue}' is full.", exception);
+                throw new IOException(
+                    exception.IsReturn
+                        ? $"There is no queue '{queue}'; start a worker that has the model first."
+                        : $"The queue '{queue}' is full.", exception);
             }
             await channel.BasicAckAsync(message.DeliveryTag, multiple: false, cancellation).ConfigureAwait(false);
             count++;
@@ -114,10 +123,17 @@ public sealed class BrokerAdmin : IAsyncDisposable
         return count;
     }
 
-    /// <summary>Deletes all queues and exchanges of these models and of one node, with their messages. Stop nodes and workers first.</summary>
+    /// <summary>
+    /// Deletes all queues and exchanges of these models and of one node, with their messages. Stop nodes and workers first.
+    /// </summary>
     public async Task DeleteAsync(IEnumerable<string> models, string node, CancellationToken cancellation = default)
     {
-        var queues = models.SelectMany(model => new[] { _topology.Live(model), _topology.Batch(model), _topology.Affinity($"{node}.0", model) })
+        var queues = models.SelectMany(model => new[]
+        {
+            _topology.Live(model),
+            _topology.Batch(model),
+            _topology.Affinity($"{node}.0", model)
+        })
             .Concat([_topology.Replies(node), _topology.Dead, _topology.DeadNotices]);
         foreach (var queue in queues)
             await _channel.QueueDeleteAsync(queue, ifUnused: false, ifEmpty: false, cancellationToken: cancellation).ConfigureAwait(false);
@@ -149,11 +165,14 @@ internal sealed record DeadLetter(byte[] Body, string Reason)
     // Set by the broker when it dead-letters a message itself; the latest reason comes first.
     private const string Deaths = "x-death";
 
-    public static DeadLetter Of(ReadOnlyMemory<byte> body, IReadOnlyBasicProperties properties) => new(body.ToArray(), ReasonOf(properties.Headers));
+    public static DeadLetter Of(ReadOnlyMemory<byte> body, IReadOnlyBasicProperties properties) =>
+        new(body.ToArray(), ReasonOf(properties.Headers));
 
     /// <summary>The failure report, and where to send it; null if the message is not a job.</summary>
     public (string ReplyTo, Reply Reply)? ToReply() =>
-        TryReadJob() is { } job ? (job.ReplyTo, new Reply(new GenerationProgress.Failed(job.Job, $"The picture could not be made: {Reason}."), "")) : null;
+        TryReadJob() is { } job
+            ? (job.ReplyTo, new Reply(new GenerationProgress.Failed(job.Job, $"The picture could not be made: {Reason}."), ""))
+            : null;
 
     public DeadJob ToDeadJob() => TryReadJob() is { } job ? new(job.Job, job.Recipe.Model, Reason) : new(null, null, Reason);
 
@@ -174,7 +193,9 @@ internal sealed record DeadLetter(byte[] Body, string Reason)
     {
         if (headers?.TryGetValue(ReasonHeader, out var given) == true && given is byte[] text)
             return Encoding.UTF8.GetString(text);
-        var death = headers?.TryGetValue(Deaths, out var deaths) == true ? (deaths as IList<object>)?.OfType<IDictionary<string, object?>>().FirstOrDefault() : null;
+        var death = headers?.TryGetValue(Deaths, out var deaths) == true
+            ? (deaths as IList<object>)?.OfType<IDictionary<string, object?>>().FirstOrDefault()
+            : null;
         return death?["reason"] is byte[] reason ? Encoding.UTF8.GetString(reason) switch
         {
             "delivery_limit" => $"{Topology.Tries} workers were lost while running it",

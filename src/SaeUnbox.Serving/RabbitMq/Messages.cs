@@ -38,10 +38,12 @@ internal sealed record JobMessage
 
     public static JobMessage Of(GenerationJob job, long sequence, string replyTo) => new()
     {
-        Job = job.Id, Recipe = job.Recipe, Canvas = job.Canvas, Client = job.Client, Sequence = sequence, Picture = job.Picture, Sites = job.Sites, ReplyTo = replyTo,
+        Job = job.Id, Recipe = job.Recipe, Canvas = job.Canvas, Client = job.Client, Sequence = sequence, Picture = job.Picture,
+        Sites = job.Sites, ReplyTo = replyTo,
     };
 
-    public GenerationJob ToJob() => new(Job, Recipe.Check()) { Canvas = Canvas, Client = Client, Picture = Picture, Sites = Sites.ToValueList() };
+    public GenerationJob ToJob() =>
+        new(Job, Recipe.Check()) { Canvas = Canvas, Client = Client, Picture = Picture, Sites = Sites.ToValueList() };
 }
 
 /// <summary>A progress report on a job, as sent to the node that submitted it.</summary>
@@ -49,7 +51,8 @@ internal sealed record JobMessage
 /// <param name="By">The job that superseded this one.</param>
 internal sealed record Reply(GenerationProgress Progress, string Worker, Guid? By = null)
 {
-    // Layout: length of the head (4 bytes, little endian), the head as JSON, the picture, then each map's indices and values (4 bytes each).
+    // Layout: length of the head (4 bytes, little endian), the head as JSON, the picture, then each map's indices and values (4 bytes
+    // each).
     public byte[] ToBytes()
     {
         var result = (Progress as GenerationProgress.Completed)?.Result;
@@ -130,7 +133,8 @@ internal sealed record ReplyHead(Guid Job, ReplyKind Kind, string Worker)
             GenerationProgress.Cancelled => new(id, ReplyKind.Cancelled, reply.Worker),
             GenerationProgress.Completed { Result: var result } => new(id, ReplyKind.Completed, reply.Worker)
             {
-                Recipe = result.Recipe, Picture = result.Picture.Length, Timings = result.Timings, Maps = [.. result.Maps.All.Select(MapHead.Of)],
+                Recipe = result.Recipe, Picture = result.Picture.Length, Timings = result.Timings,
+                Maps = [.. result.Maps.All.Select(MapHead.Of)],
             },
             _ => throw new ArgumentException($"{reply.Progress.GetType().Name} is not a report that workers send", nameof(reply)),
         };
@@ -153,7 +157,8 @@ internal sealed record ReplyHead(Guid Job, ReplyKind Kind, string Worker)
         foreach (var map in Maps)
         {
             var bytes = checked(map.Rows * map.Columns * map.K * sizeof(int));
-            maps.Add(new(map.Site, map.Step, map.Rows, map.Columns, map.Features, MemoryMarshal.Cast<byte, int>(rest[..bytes]).ToArray(), MemoryMarshal.Cast<byte, float>(rest.Slice(bytes, bytes)).ToArray())
+            maps.Add(new(map.Site, map.Step, map.Rows, map.Columns, map.Features, MemoryMarshal.Cast<byte, int>(rest[..bytes]).ToArray(),
+                MemoryMarshal.Cast<byte, float>(rest.Slice(bytes, bytes)).ToArray())
             {
                 ExplainedVariance = map.ExplainedVariance,
             });
@@ -166,7 +171,8 @@ internal sealed record ReplyHead(Guid Job, ReplyKind Kind, string Worker)
 /// <summary>The shape of one map.</summary>
 internal sealed record MapHead(HookSite Site, int Step, int Rows, int Columns, int Features, int K, double? ExplainedVariance)
 {
-    public static MapHead Of(SiteActivations map) => new(map.Site, map.Step, map.Rows, map.Columns, map.Features, map.K, map.ExplainedVariance);
+    public static MapHead Of(SiteActivations map) =>
+        new(map.Site, map.Step, map.Rows, map.Columns, map.Features, map.K, map.ExplainedVariance);
 }
 
 /// <summary>Tells web nodes which devices a worker process has; none when it shuts down.</summary>
@@ -202,7 +208,8 @@ internal static class TraceHeader
         properties.Headers?.TryGetValue(Name, out var value) == true && value is byte[] text ? Encoding.UTF8.GetString(text) : null;
 
     /// <summary>The context to continue; the default one if it is missing or malformed.</summary>
-    public static ActivityContext Parse(string? traceParent) => ActivityContext.TryParse(traceParent, null, isRemote: true, out var context) ? context : default;
+    public static ActivityContext Parse(string? traceParent) =>
+        ActivityContext.TryParse(traceParent, null, isRemote: true, out var context) ? context : default;
 }
 
 /// <summary>Reads and writes versioned JSON messages. A reader accepts one version, and ignores unknown fields.</summary>
@@ -210,7 +217,8 @@ internal static class Wire
 {
     public const int Version = 1;
 
-    private static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web) { Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) }, MaxDepth = 16 };
+    private static readonly JsonSerializerOptions Options =
+        new(JsonSerializerDefaults.Web) { Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) }, MaxDepth = 16 };
 
     public static byte[] Write<T>(T message) => JsonSerializer.SerializeToUtf8Bytes(message, Options);
 
@@ -221,7 +229,9 @@ internal static class Wire
         {
             var version = JsonSerializer.Deserialize<Versioned>(bytes, Options)?.Version;
             if (version != Version)
-                throw new MessageException(version is null ? "the message has no version" : $"the message has version {version}; this program reads version {Version}");
+                throw new MessageException(version is null
+                    ? "the message has no version"
+                    : $"the message has version {version}; this program reads version {Version}");
             return JsonSerializer.Deserialize<T>(bytes, Options) ?? throw new MessageException("the message is empty");
         }
         catch (JsonException exception)

@@ -11,7 +11,9 @@ public sealed class RabbitMqOptions
     /// <summary>amqp://user:password@host:5672/vhost, or amqps. Never logged.</summary>
     public string Uri { get; set; } = "";
 
-    /// <summary>Unique name of this node. A node that restarts under its name gets the results it missed. Null: the machine's name.</summary>
+    /// <summary>
+    /// Unique name of this node. A node that restarts under its name gets the results it missed. Null: the machine's name.
+    /// </summary>
     public string? NodeName { get; set; }
 
     /// <summary>Prefix of all queue and exchange names.</summary>
@@ -69,7 +71,9 @@ internal sealed class RabbitMqOptionsValidator : IValidateOptions<RabbitMqOption
         const string section = RabbitMqOptions.Section;
         if (options.Uri.Length == 0)
             yield return $"{section}:Uri is missing; write amqp://USER:PASSWORD@HOST:5672/VHOST.";
-        else if (!Uri.TryCreate(options.Uri, UriKind.Absolute, out var uri) || uri.Scheme is not ("amqp" or "amqps") || uri.Host.Length == 0)
+        else if (!Uri.TryCreate(options.Uri, UriKind.Absolute, out var uri)
+            || uri.Scheme is not ("amqp" or "amqps")
+            || uri.Host.Length == 0)
             yield return $"{section}:Uri is not a broker address; write amqp://USER:PASSWORD@HOST:5672/VHOST.";
         foreach (var (key, value) in new[] { ("NodeName", options.Node), ("Prefix", options.Prefix) })
             if (value.Length is 0 or > LongestName || !value.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.'))

@@ -8,7 +8,10 @@ namespace SaeUnbox.Serving.RabbitMq;
 
 public static class ServiceCollectionExtensions
 {
-    /// <summary>Adds a web node: <see cref="IGenerationQueue"/> over the broker, <see cref="IWorkerDirectory"/>, and its <see cref="ServingParts">part</see> of the serving state.</summary>
+    /// <summary>
+    /// Adds a web node: <see cref="IGenerationQueue"/> over the broker, <see cref="IWorkerDirectory"/>, and its
+    /// <see cref="ServingParts">part</see> of the serving state.
+    /// </summary>
     public static IServiceCollection AddRabbitMqNode(this IServiceCollection services, IConfiguration configuration)
     {
         services.AddRabbitMqOptions(configuration);
@@ -18,7 +21,9 @@ public static class ServiceCollectionExtensions
         services.AddSingleton<JobPublisher>();
         services.AddSingleton<BrokerQueue>();
         services.AddSingleton<IGenerationQueue>(provider => provider.GetRequiredService<BrokerQueue>());
-        services.AddSingleton(provider => new NodeService(provider.GetRequiredService<BrokerQueue>(), provider.GetRequiredService<JobPublisher>(), provider.GetRequiredService<WorkerDirectory>(), provider.GetRequiredService<IOptions<RabbitMqOptions>>(),
+        services.AddSingleton(provider => new NodeService(provider.GetRequiredService<BrokerQueue>(),
+            provider.GetRequiredService<JobPublisher>(), provider.GetRequiredService<WorkerDirectory>(),
+            provider.GetRequiredService<IOptions<RabbitMqOptions>>(),
             Connection(provider), Clock(provider), provider.GetRequiredService<ILogger<NodeService>>()));
         services.AddHostedService(provider => provider.GetRequiredService<NodeService>());
         services.AddKeyedSingleton<IServingState>(ServingParts.Key, (provider, _) => provider.GetRequiredService<NodeService>());
@@ -29,7 +34,8 @@ public static class ServiceCollectionExtensions
     public static IServiceCollection AddRabbitMqWorker(this IServiceCollection services, IConfiguration configuration)
     {
         services.AddRabbitMqOptions(configuration);
-        services.AddSingleton(provider => new WorkerService(provider.GetRequiredService<IReadOnlyList<IJobExecutor>>(), provider.GetRequiredService<IOptions<RabbitMqOptions>>(),
+        services.AddSingleton(provider => new WorkerService(provider.GetRequiredService<IReadOnlyList<IJobExecutor>>(),
+            provider.GetRequiredService<IOptions<RabbitMqOptions>>(),
             Connection(provider), Clock(provider), provider.GetRequiredService<ILogger<WorkerService>>()));
         services.AddHostedService(provider => provider.GetRequiredService<WorkerService>());
         services.AddKeyedSingleton<IServingState>(ServingParts.Key, (provider, _) => provider.GetRequiredService<WorkerService>());
@@ -49,5 +55,6 @@ public static class ServiceCollectionExtensions
 
     // Node and worker each have their own connection: if the broker throttles publishers on one, the other still works.
     private static BrokerConnection Connection(IServiceProvider provider) =>
-        new(provider.GetRequiredService<IOptions<RabbitMqOptions>>(), Clock(provider), provider.GetRequiredService<ILogger<BrokerConnection>>());
+        new(provider.GetRequiredService<IOptions<RabbitMqOptions>>(), Clock(provider),
+            provider.GetRequiredService<ILogger<BrokerConnection>>());
 }

@@ -27,7 +27,11 @@ internal sealed class JobTelemetry
         _span = ServingTelemetry.Begin("job", queue == BrokerQueue ? ActivityKind.Producer : ActivityKind.Internal);
         if (_span is not { } span)
             return;
-        span.SetTag("saeunbox.job.id", job.Id).SetTag("saeunbox.job.live", job.Canvas is not null).SetTag("saeunbox.job.steps", job.Recipe.Steps).SetTag("saeunbox.job.edits", job.Recipe.Edits.Count);
+        span
+            .SetTag("saeunbox.job.id", job.Id)
+            .SetTag("saeunbox.job.live", job.Canvas is not null)
+            .SetTag("saeunbox.job.steps", job.Recipe.Steps)
+            .SetTag("saeunbox.job.edits", job.Recipe.Edits.Count);
         _wait = ServingTelemetry.Begin(StageTiming.Wait, parent: span.Context);
     }
 
@@ -47,12 +51,20 @@ internal sealed class JobTelemetry
             End(progress);
     }
 
-    /// <summary>Records a completed job. Only completed jobs are tagged with their model: the model of a failed job may be a name that a visitor made up.</summary>
+    /// <summary>
+    /// Records a completed job. Only completed jobs are tagged with their model: the model of a failed job may be a name that a visitor
+    /// made up.
+    /// </summary>
     /// <param name="stages">The stages that this process measured.</param>
     /// <param name="total">Since acceptance.</param>
     public void Completed(IEnumerable<StageTiming> stages, TimeSpan total)
     {
-        var tags = new TagList { { ServingTelemetry.Queue, _queue }, { ServingTelemetry.Model, _job.Recipe.Model }, { ServingTelemetry.Live, _job.Canvas is not null } };
+        var tags = new TagList
+        {
+            { ServingTelemetry.Queue, _queue },
+            { ServingTelemetry.Model, _job.Recipe.Model },
+            { ServingTelemetry.Live, _job.Canvas is not null }
+        };
         ServingTelemetry.JobDuration.Record(total.TotalSeconds, tags);
         foreach (var stage in stages)
             ServingTelemetry.StageDuration.Record(stage.Duration.TotalSeconds, [.. tags, new(ServingTelemetry.Stage, stage.Stage)]);
@@ -67,7 +79,8 @@ internal sealed class JobTelemetry
             GenerationProgress.Cancelled => "cancelled",
             _ => "failed",
         };
-        ServingTelemetry.Ended.Add(1, new(ServingTelemetry.Queue, _queue), new(ServingTelemetry.Outcome, outcome), new(ServingTelemetry.Live, _job.Canvas is not null));
+        ServingTelemetry.Ended.Add(1, new(ServingTelemetry.Queue, _queue), new(ServingTelemetry.Outcome, outcome),
+            new(ServingTelemetry.Live, _job.Canvas is not null));
         // The reason goes only to the log, because it may quote the user's text.
         if (last is GenerationProgress.Failed)
             _span?.SetStatus(ActivityStatusCode.Error);
@@ -79,6 +92,8 @@ internal sealed class JobTelemetry
     {
         if (state == State.Ended)
             return;
-        (state == State.Waiting ? ServingTelemetry.Waiting : ServingTelemetry.Running).Add(change, new KeyValuePair<string, object?>(ServingTelemetry.Queue, _queue));
+        (state == State.Waiting
+            ? ServingTelemetry.Waiting
+            : ServingTelemetry.Running).Add(change, new KeyValuePair<string, object?>(ServingTelemetry.Queue, _queue));
     }
 }

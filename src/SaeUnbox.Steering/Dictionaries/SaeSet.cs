@@ -134,7 +134,10 @@ public sealed class SaeSet : IReadOnlyDictionary<HookSite, IFeatureDictionary>, 
         if (SaeFiles.TryFolder(final) is not null)
             return final;
         return Directory.EnumerateDirectories(folder)
-            .Select(path => (path, step: long.TryParse(Path.GetFileName(path), NumberStyles.None, CultureInfo.InvariantCulture, out var step) ? step : -1))
+            .Select(path => (path, step: long.TryParse(Path.GetFileName(path), NumberStyles.None, CultureInfo.InvariantCulture,
+                out var step)
+                ? step
+                : -1))
             .Where(snapshot => snapshot.step >= 0 && SaeFiles.TryFolder(snapshot.path) is not null)
             .OrderByDescending(snapshot => snapshot.step)
             .Select(snapshot => snapshot.path)

@@ -27,7 +27,8 @@ public static class DtypeChoices
         _ => null,
     };
 
-    internal static Dtype Fastest(DeviceType device, bool cpuHasBf16) => device == DeviceType.CUDA ? Dtype.Fp16 : cpuHasBf16 ? Dtype.Bf16 : Dtype.Fp32;
+    internal static Dtype Fastest(DeviceType device, bool cpuHasBf16) =>
+        device == DeviceType.CUDA ? Dtype.Fp16 : cpuHasBf16 ? Dtype.Bf16 : Dtype.Fp32;
 
     // AVX512-BF16 and AMX-BF16 by their bits of leaf 7 (Intel 64 manual, CPUID); the system must keep 512-bit registers for both.
     private static bool HasBf16 => Avx512F.IsSupported

@@ -27,7 +27,9 @@ public sealed class LoadedModel : IDisposable
 
     public Vae Vae { get; }
 
-    /// <summary>Of what it computes latents with, U-Net, text encoders and scheduler, as its files are; models of one name differ in it.</summary>
+    /// <summary>
+    /// Of what it computes latents with, U-Net, text encoders and scheduler, as its files are; models of one name differ in it.
+    /// </summary>
     /// <exception cref="CheckpointException">The files are there no longer.</exception>
     public string Fingerprint => _fingerprint.Value;
 
@@ -79,21 +81,24 @@ public sealed class LoadedModel : IDisposable
     }
 
     // Operators of fewer channels are done before a second thread is awake, and what it would have taken is left to others.
-    private static int DefaultThreads(ISteerableModel model) => model.Sites.Max(site => site.Channels) < WorthAThread ? 1 : Environment.ProcessorCount;
+    private static int DefaultThreads(ISteerableModel model) =>
+        model.Sites.Max(site => site.Channels) < WorthAThread ? 1 : Environment.ProcessorCount;
 
     private static void RequireFit(HookSite site, IFeatureDictionary sae, ISteerableModel model)
     {
         var block = model.ShapeOf(site);
         if (sae.Width != block.Channels)
             throw new SaeException(
-                $"{sae.Source}: the autoencoder takes vectors of {sae.Width} channels, but {site} of this model has {block.Channels}; it belongs to another model.");
+                $"{sae.Source}: the autoencoder takes vectors of {sae.Width} channels, but {site} of this model has {block.Channels}; it "
+                + $"belongs to another model.");
     }
 
     private static ModelInfo Describe(ISteerableModel model, SaeSet saes, string name)
     {
         var sites = saes.Select(pair => new SaeInfo(
             pair.Key, pair.Value.Features, pair.Value.K, pair.Value.Width, model.ShapeOf(pair.Key).Downscale * model.PixelsPerCell));
-        return new ModelInfo(name, name, model.Defaults.Steps, model.Defaults.Guidance, model.Defaults.Side, model.Defaults.Side, [.. sites]);
+        return new ModelInfo(name, name, model.Defaults.Steps, model.Defaults.Guidance, model.Defaults.Side, model.Defaults.Side,
+            [.. sites]);
     }
 
     // Another variant numbers its features otherwise.
@@ -103,8 +108,16 @@ public sealed class LoadedModel : IDisposable
 
     private static string FingerprintOf(ModelOptions options)
     {
-        var folders = new[] { "unet", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2" }.Select(part => (Part: part, Path: Path.Combine(options.Folder, part)))
-            .Append((Part: "scheduler", Path: options.SchedulerFolder ?? Path.Combine(options.Folder, "scheduler"))).Where(folder => Directory.Exists(folder.Path));
+        var folders = new[]
+        {
+            "unet",
+            "text_encoder",
+            "text_encoder_2",
+            "tokenizer",
+            "tokenizer_2"
+        }.Select(part => (Part: part, Path: Path.Combine(options.Folder, part)))
+            .Append((Part: "scheduler", Path: options.SchedulerFolder
+                ?? Path.Combine(options.Folder, "scheduler"))).Where(folder => Directory.Exists(folder.Path));
         return FileFingerprint.Compute(folders.SelectMany(folder => Directory.EnumerateFiles(folder.Path)
             .Where(file => !Path.GetFileName(file).StartsWith('.')).Select(file => ($"{folder.Part}/{Path.GetFileName(file)}", file))));
     }

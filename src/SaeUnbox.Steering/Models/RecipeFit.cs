@@ -3,7 +3,10 @@ namespace SaeUnbox.Steering;
 /// <summary>Checks whether a loaded model can run a recipe.</summary>
 public static class RecipeFit
 {
-    /// <summary>Checks all of a recipe: its values, what the catalogue knows of the model (<see cref="ModelFit"/>), and what only the loaded model knows.</summary>
+    /// <summary>
+    /// Checks all of a recipe: its values, what the catalogue knows of the model (<see cref="ModelFit"/>), and what only the loaded model
+    /// knows.
+    /// </summary>
     /// <exception cref="RecipeException">The message names every field that does not fit.</exception>
     public static CheckedRecipe Require(Recipe recipe, LoadedModel model)
     {
@@ -30,15 +33,21 @@ public static class RecipeFit
         if (recipe.Vae is { } vae && vae != model.Vae)
             yield return new("vae", $"is {Names.Of<Vae>(vae)}, but the model is loaded with {Names.Of<Vae>(model.Vae)}");
         if (!model.Info.HasSaes(recipe.Saes))
-            yield return new("saes", $"is \"{recipe.Saes}\", but the model is loaded with {(model.Info.Saes is { } saes ? $"the autoencoders \"{saes}\"" : "no autoencoders")}");
+            yield return new("saes",
+                $"is \"{recipe.Saes}\", but the model is loaded with "
+                + $"{(model.Info.Saes is { } saes ? $"the autoencoders \"{saes}\"" : "no autoencoders")}");
         for (var i = 0; i < recipe.Edits.Count; i++)
             if (recipe.Edits[i] is { Mode.NeedsMean: true } edit && HasNoMeans(edit.Site, model))
-                yield return new($"edits[{i}].mode", $"{edit.Mode} needs the feature's mean activation, and the autoencoder of {edit.Site} has no mean.pt; use {string.Join(" or ", EditMode.All.Where(mode => !mode.NeedsMean))}");
+                yield return new($"edits[{i}].mode",
+                    $"{edit.Mode} needs the feature's mean activation, and the autoencoder of {edit.Site} has no mean.pt; use "
+                    + $"{string.Join(" or ", EditMode.All.Where(mode => !mode.NeedsMean))}");
         for (var i = 0; i < recipe.Interventions.Count; i++)
             if (recipe.Interventions[i] is SiteIntervention.Ablate ablate && model.Model.OrderOf(ablate.Site) < 0)
-                yield return new($"interventions[{i}].site", $"the model has no site {ablate.Site}; it has {string.Join(", ", model.Model.Sites.Select(shape => shape.Site))}");
+                yield return new($"interventions[{i}].site",
+                    $"the model has no site {ablate.Site}; it has {string.Join(", ", model.Model.Sites.Select(shape => shape.Site))}");
             else if (recipe.Interventions[i] is SiteIntervention.Icon icon && HasNoMeans(icon.Site, model))
-                yield return new($"interventions[{i}].feature", $"an icon needs the feature's mean activation, and the autoencoder of {icon.Site} has no mean.pt");
+                yield return new($"interventions[{i}].feature",
+                    $"an icon needs the feature's mean activation, and the autoencoder of {icon.Site} has no mean.pt");
     }
 
     private static bool HasNoMeans(HookSite site, LoadedModel model) => model.Info.Find(site) is not null && model.Saes[site].Scale is null;

@@ -5,36 +5,39 @@ namespace SaeUnbox.Steering;
 /// <summary>The prefixes used last. Of a recipe everything but its edits is the key.</summary>
 internal sealed class PrefixCache(int capacity) : IDisposable
 {
-    private readonly LinkedList<(Recipe Key, Prefix Prefix)> recent = [];
+    private readonly LinkedList<(Recipe Key, Prefix Prefix)> _recent = [];
 
     /// <summary>The prefix of a recipe, made where it is not held.</summary>
     public Prefix For(Recipe recipe, Func<Prefix> make)
     {
         var key = recipe with { Edits = [], Interventions = [] };
-        for (var node = recent.First; node is not null; node = node.Next)
+        for (var node = _recent.First; node is not null; node = node.Next)
         {
-            if (node.Value.Key != key) continue;
-            recent.Remove(node);
-            recent.AddFirst(node);
+            if (node.Value.Key != key)
+                continue;
+            _recent.Remove(node);
+            _recent.AddFirst(node);
             ServingTelemetry.CountPrefixLookup(isHit: true);
             return node.Value.Prefix;
         }
-        while (recent.Count >= capacity) DropLast();
+        while (_recent.Count >= capacity)
+            DropLast();
         ServingTelemetry.CountPrefixLookup(isHit: false);
         var prefix = make();
-        recent.AddFirst((key, prefix));
+        _recent.AddFirst((key, prefix));
         return prefix;
     }
 
     public void Dispose()
     {
-        while (recent.Count > 0) DropLast();
+        while (_recent.Count > 0)
+            DropLast();
     }
 
     private void DropLast()
     {
-        var (_, oldest) = recent.Last!.Value;
-        recent.RemoveLast();
+        var (_, oldest) = _recent.Last!.Value;
+        _recent.RemoveLast();
         oldest.Dispose();
     }
 }
@@ -45,47 +48,52 @@ internal sealed class PrefixCache(int capacity) : IDisposable
 /// </summary>
 internal sealed class Prefix(DenoisingRun run) : IDisposable
 {
-    private readonly Dictionary<int, Tensor> latents = [];
-    private readonly Dictionary<(int Step, HookSite Site), SiteActivations> readings = [];
-    private readonly Dictionary<HookSite, UNetState> states = [];
-    private int statesStep = -1;
+    private readonly Dictionary<int, Tensor> _latents = [];
+    private readonly Dictionary<(int Step, HookSite Site), SiteActivations> _readings = [];
+    private readonly Dictionary<HookSite, UNetState> _states = [];
+    private int _statesStep = -1;
 
     public DenoisingRun Run { get; } = run;
 
     /// <summary>The unedited latents before a step; null where that step was never reached without edits.</summary>
-    public Tensor? LatentsBefore(int step) => latents.GetValueOrDefault(step);
+    public Tensor? LatentsBefore(int step) => _latents.GetValueOrDefault(step);
 
     public void KeepLatents(int step, Tensor before)
     {
-        if (!latents.ContainsKey(step)) latents[step] = before.alias().DetachFromDisposeScope();
+        if (!_latents.ContainsKey(step))
+            _latents[step] = before.alias().DetachFromDisposeScope();
     }
 
     /// <summary>The unedited state before a site's output in a step.</summary>
-    public UNetState? State(int step, HookSite site) => step == statesStep ? states.GetValueOrDefault(site) : null;
+    public UNetState? State(int step, HookSite site) => step == _statesStep ? _states.GetValueOrDefault(site) : null;
 
     /// <summary>Takes over states; those of another step make room, since they are large.</summary>
     public void KeepStates(int step, IReadOnlyDictionary<HookSite, UNetState> captured)
     {
-        if (step != statesStep) DropStates();
-        statesStep = step;
+        if (step != _statesStep)
+            DropStates();
+        _statesStep = step;
         foreach (var (site, state) in captured)
-            if (!states.TryAdd(site, state)) state.Dispose();
+            if (!_states.TryAdd(site, state))
+                state.Dispose();
     }
 
-    public SiteActivations? Reading(int step, HookSite site) => readings.GetValueOrDefault((step, site));
+    public SiteActivations? Reading(int step, HookSite site) => _readings.GetValueOrDefault((step, site));
 
-    public void KeepReading(SiteActivations reading) => readings[(reading.Step, reading.Site)] = reading;
+    public void KeepReading(SiteActivations reading) => _readings[(reading.Step, reading.Site)] = reading;
 
     public void Dispose()
     {
         DropStates();
-        foreach (var tensor in latents.Values) tensor.Dispose();
+        foreach (var tensor in _latents.Values)
+            tensor.Dispose();
         Run.Dispose();
     }
 
     private void DropStates()
     {
-        foreach (var state in states.Values) state.Dispose();
-        states.Clear();
+        foreach (var state in _states.Values)
+            state.Dispose();
+        _states.Clear();
     }
 }

@@ -5,11 +5,12 @@ namespace SaeUnbox.Steering;
 /// <summary>One recipe's way through the steps: from the prefix as far as it reaches, from there on with the edits.</summary>
 internal sealed class RecipePass(LoadedModel model, Recipe recipe, RunRequest request, SteeringPlan plan, Prefix prefix)
 {
-    private readonly ISteerableModel network = model.Model;
-    private readonly Dictionary<(int Step, HookSite Site), SiteActivations> readings = [];
+    private readonly ISteerableModel _network = model.Model;
+    private readonly Dictionary<(int Step, HookSite Site), SiteActivations> _readings = [];
 
     /// <summary>In the order in which a pass reaches the sites, then by step.</summary>
-    public IEnumerable<SiteActivations> Readings => readings.Values.OrderBy(reading => network.OrderOf(reading.Site)).ThenBy(reading => reading.Step);
+    public IEnumerable<SiteActivations> Readings =>
+        _readings.Values.OrderBy(reading => _network.OrderOf(reading.Site)).ThenBy(reading => reading.Step);
 
     /// <summary>The final latents, in the caller's dispose scope.</summary>
     public Tensor Denoise(CancellationToken cancellation)
@@ -43,11 +44,13 @@ internal sealed class RecipePass(LoadedModel model, Recipe recipe, RunRequest re
     // The last step at or before the first edited one whose latents, and the readings before it, are known.
     private int FirstStep()
     {
-        if (IsWhole) return 0;
+        if (IsWhole)
+            return 0;
         var known = 0;
         for (var step = 1; step <= Edited && prefix.LatentsBefore(step) is not null; step++)
         {
-            if (request.Read.Any(site => prefix.Reading(step - 1, site) is null)) break;
+            if (request.Read.Any(site => prefix.Reading(step - 1, site) is null))
+                break;
             known = step;
         }
         return known;
@@ -56,30 +59,35 @@ internal sealed class RecipePass(LoadedModel model, Recipe recipe, RunRequest re
     private void TakeReadingsBefore(int first)
     {
         for (var step = 0; step < first; step++)
-            foreach (var site in request.Read) readings[(step, site)] = prefix.Reading(step, site)!;
+            foreach (var site in request.Read)
+                _readings[(step, site)] = prefix.Reading(step, site)!;
     }
 
     private void KeepLatents(int step, Tensor before)
     {
-        if (step <= Edited) prefix.KeepLatents(step, before);
+        if (step <= Edited)
+            prefix.KeepLatents(step, before);
     }
 
     private Tensor Predict(DenoisingInput input, CancellationToken cancellation)
     {
         var edits = plan.At(input.Step);
         using var hooks = new HookScopes();
-        foreach (var site in request.Read) hooks.Add(network.Hook(site, (before, after) => Read(input.Step, site, before, after)));
-        foreach (var (site, edit) in edits) hooks.Add(network.Hook(site, edit.Apply));
-        if (request.Recorder is { } recorder) hooks.Add(recorder.Watch(network));
+        foreach (var site in request.Read)
+            hooks.Add(_network.Hook(site, (before, after) => Read(input.Step, site, before, after)));
+        foreach (var (site, edit) in edits) hooks.Add(_network.Hook(site, edit.Apply));
+        if (request.Recorder is { } recorder)
+            hooks.Add(recorder.Watch(_network));
 
-        if (input.Step > Edited) return network.Run(input, [], cancellation: cancellation).Output!;
+        if (input.Step > Edited)
+            return _network.Run(input, [], cancellation: cancellation).Output!;
         HookSite? start = edits.Count > 0 ? edits[0].Site : null;
         if (start is not null && !IsWhole && TryReadUpstream(input.Step, start) && prefix.State(input.Step, start) is { } state)
-            return network.Resume(state, cancellation);
+            return _network.Resume(state, cancellation);
 
         // Whatever lies up to the first edited site is the unedited run's, and serves the next recipe.
-        var capture = Captured(input.Step).Where(site => start is null || network.OrderOf(site) <= network.OrderOf(start)).ToList();
-        var run = network.Run(input, capture, cancellation: cancellation);
+        var capture = Captured(input.Step).Where(site => start is null || _network.OrderOf(site) <= _network.OrderOf(start)).ToList();
+        var run = _network.Run(input, capture, cancellation: cancellation);
         prefix.KeepStates(input.Step, run.States);
         return run.Output!;
     }
@@ -87,18 +95,22 @@ internal sealed class RecipePass(LoadedModel model, Recipe recipe, RunRequest re
     // States are held for one step: the first an edit acts in, or the first of all.
     private IEnumerable<HookSite> Captured(int step)
     {
-        if (step != (plan.FirstStep ?? 0)) return [];
+        if (step != (plan.FirstStep ?? 0))
+            return [];
         return model.Saes.Keys.Concat(plan.At(step).Select(edit => edit.Site)).Distinct();
     }
 
     // Sites before the resumed one are not run again; what was read there without edits still holds.
     private bool TryReadUpstream(int step, HookSite start)
     {
-        foreach (var site in request.Read.Where(site => network.OrderOf(site) < network.OrderOf(start)))
+        foreach (var site in request.Read.Where(site => _network.OrderOf(site) < _network.OrderOf(start)))
         {
-            if (prefix.Reading(step, site) is { } known) readings[(step, site)] = known;
-            else if (prefix.State(step, site) is { } state) Read(step, site, state.Input, state.Output);
-            else return false;
+            if (prefix.Reading(step, site) is { } known)
+                _readings[(step, site)] = known;
+            else if (prefix.State(step, site) is { } state)
+                Read(step, site, state.Input, state.Output);
+            else
+                return false;
         }
         return true;
     }
@@ -106,25 +118,28 @@ internal sealed class RecipePass(LoadedModel model, Recipe recipe, RunRequest re
     private Tensor Read(int step, HookSite site, Tensor input, Tensor output)
     {
         var reading = ActivationReader.Read(model.Saes[site], site, step, input, output, recipe.Guidance > 1 ? 1 : 0);
-        readings[(step, site)] = reading;
-        if (step < Edited || (step == Edited && network.OrderOf(site) <= network.OrderOf(plan.At(step)[0].Site))) prefix.KeepReading(reading);
+        _readings[(step, site)] = reading;
+        if (step < Edited || (step == Edited && _network.OrderOf(site) <= _network.OrderOf(plan.At(step)[0].Site)))
+            prefix.KeepReading(reading);
         return output;
     }
 
     private sealed class HookScopes : IDisposable
     {
-        private readonly Stack<IDisposable> scopes = [];
+        private readonly Stack<IDisposable> _scopes = [];
 
-        public void Add(IDisposable scope) => scopes.Push(scope);
+        public void Add(IDisposable scope) => _scopes.Push(scope);
 
         public void Add(IEnumerable<IDisposable> many)
         {
-            foreach (var scope in many) scopes.Push(scope);
+            foreach (var scope in many)
+                _scopes.Push(scope);
         }
 
         public void Dispose()
         {
-            while (scopes.TryPop(out var scope)) scope.Dispose();
+            while (_scopes.TryPop(out var scope))
+                scope.Dispose();
         }
     }
 }
@@ -132,16 +147,16 @@ internal sealed class RecipePass(LoadedModel model, Recipe recipe, RunRequest re
 /// <summary>Which change acts at which site in which step: a recipe's interventions and edits, made ready once.</summary>
 internal sealed class SteeringPlan : IDisposable
 {
-    private readonly Recipe recipe;
-    private readonly SaeSet saes;
-    private readonly HookSite[] sites;
-    private readonly Dictionary<(HookSite Site, string Active), BlockEdit> made = [];
+    private readonly Recipe _recipe;
+    private readonly SaeSet _saes;
+    private readonly HookSite[] _sites;
+    private readonly Dictionary<(HookSite Site, string Active), BlockEdit> _made = [];
 
     public SteeringPlan(Recipe recipe, LoadedModel model)
     {
-        (this.recipe, saes) = (recipe, model.Saes);
+        (_recipe, _saes) = (recipe, model.Saes);
         var edited = recipe.Edits.Where(edit => edit.Enabled).Select(edit => edit.Site);
-        sites = [.. recipe.Interventions.Select(intervention => intervention.Site).Concat(edited).Distinct().OrderBy(model.Model.OrderOf)];
+        _sites = [.. recipe.Interventions.Select(intervention => intervention.Site).Concat(edited).Distinct().OrderBy(model.Model.OrderOf)];
         var steps = Enumerable.Range(0, recipe.Steps).Where(step => At(step).Count > 0);
         FirstStep = steps.Select(step => (int?)step).FirstOrDefault();
     }
@@ -151,29 +166,33 @@ internal sealed class SteeringPlan : IDisposable
 
     /// <summary>The changes of one step, in the order of the walk.</summary>
     public IReadOnlyList<(HookSite Site, BlockEdit Edit)> At(int step) =>
-        [.. from site in sites let edit = EditOf(site, step) where edit is not null select (site, edit)];
+        [.. from site in _sites let edit = EditOf(site, step) where edit is not null select (site, edit)];
 
     public void Dispose()
     {
-        foreach (var edit in made.Values) edit.Dispose();
+        foreach (var edit in _made.Values)
+            edit.Dispose();
     }
 
     // Steps in which the same edits act share one block edit.
     private BlockEdit? EditOf(HookSite site, int step)
     {
-        var whole = recipe.Interventions.FirstOrDefault(intervention => intervention.Site == site);
-        var painted = recipe.Edits.Index().Where(edit => edit.Item.Site == site && edit.Item.ActsAt(step)).ToArray();
-        if (whole is null && painted.Length == 0) return null;
+        var whole = _recipe.Interventions.FirstOrDefault(intervention => intervention.Site == site);
+        var painted = _recipe.Edits.Index().Where(edit => edit.Item.Site == site && edit.Item.ActsAt(step)).ToArray();
+        if (whole is null && painted.Length == 0)
+            return null;
         var key = (site, string.Join(',', painted.Select(edit => edit.Index)));
-        if (!made.TryGetValue(key, out var ready)) made[key] = ready = Make(whole, [.. painted.Select(edit => edit.Item)]);
+        if (!_made.TryGetValue(key, out var ready))
+            _made[key] = ready = Make(whole, [.. painted.Select(edit => edit.Item)]);
         return ready;
     }
 
     private BlockEdit Make(SiteIntervention? whole, FeatureEdit[] painted)
     {
-        var guided = recipe.Guidance > 1;
-        var edits = painted.Select(edit => Edits.From(edit, saes[edit.Site], guided));
-        if (whole is not null) edits = edits.Prepend(whole is SiteIntervention.Ablate ? Edits.Ablate() : Edits.From(whole, saes[whole.Site], guided));
+        var guided = _recipe.Guidance > 1;
+        var edits = painted.Select(edit => Edits.From(edit, _saes[edit.Site], guided));
+        if (whole is not null)
+            edits = edits.Prepend(whole is SiteIntervention.Ablate ? Edits.Ablate() : Edits.From(whole, _saes[whole.Site], guided));
         return Edits.Sequence(edits);
     }
 }

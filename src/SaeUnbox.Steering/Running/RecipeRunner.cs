@@ -11,7 +11,7 @@ namespace SaeUnbox.Steering;
 /// <param name="prefixes">How many prefixes (see <see cref="Prefix"/>) are held.</param>
 public sealed class RecipeRunner(LoadedModel model, int prefixes = 4) : IDisposable
 {
-    private readonly PrefixCache cache = new(prefixes);
+    private readonly PrefixCache _cache = new(prefixes);
 
     /// <summary>Makes what a recipe says.</summary>
     /// <exception cref="RecipeException">The recipe is not valid or does not fit the model.</exception>
@@ -31,7 +31,7 @@ public sealed class RecipeRunner(LoadedModel model, int prefixes = 4) : IDisposa
         return RunFitting(recipe.Recipe, request ?? new(), cancellation);
     }
 
-    public void Dispose() => cache.Dispose();
+    public void Dispose() => _cache.Dispose();
 
     private RunOutcome RunFitting(Recipe recipe, RunRequest request, CancellationToken cancellation)
     {
@@ -59,11 +59,12 @@ public sealed class RecipeRunner(LoadedModel model, int prefixes = 4) : IDisposa
             Width = recipe.Width,
             Height = recipe.Height,
         };
-        if (recorder is null) return cache.For(recipe, () => new Prefix(model.Model.Begin(request)));
+        if (recorder is null)
+            return _cache.For(recipe, () => new Prefix(model.Model.Begin(request)));
         var conditioning = model.Model.Encode(request);
         recorder.Keep("text.hidden", conditioning.Hidden);
         recorder.Keep("text.pooled", conditioning.Pooled);
-        var prefix = cache.For(recipe, () => new Prefix(model.Model.Begin(request, conditioning)));
+        var prefix = _cache.For(recipe, () => new Prefix(model.Model.Begin(request, conditioning)));
         recorder.Keep("noise", prefix.Run.StartNoise);
         return prefix;
     }
@@ -102,16 +103,16 @@ public sealed record RunOutcome(Picture? Picture, ActivationMaps Maps, IReadOnly
 /// <summary>Times the stages of a run, and makes a span of each.</summary>
 internal sealed class StageClock
 {
-    private readonly List<StageTiming> timings = [];
+    private readonly List<StageTiming> _timings = [];
 
-    public IReadOnlyList<StageTiming> Timings => timings;
+    public IReadOnlyList<StageTiming> Timings => _timings;
 
     public T Time<T>(string stage, Func<T> work)
     {
         using var span = ServingTelemetry.Spans.StartActivity(stage);
         var start = Stopwatch.GetTimestamp();
         var result = work();
-        timings.Add(new StageTiming(stage, Stopwatch.GetElapsedTime(start)));
+        _timings.Add(new StageTiming(stage, Stopwatch.GetElapsedTime(start)));
         return result;
     }
 }
@@ -131,15 +132,15 @@ public sealed record StageTiming(string Stage, TimeSpan Duration)
 /// <param name="sites">The sites to keep; where there are any, the run is made whole, from its first step.</param>
 public sealed class RunRecorder(IReadOnlyList<HookSite> sites) : IDisposable
 {
-    private readonly Dictionary<string, Tensor> tensors = [];
-    private readonly Dictionary<string, List<Tensor>> series = [];
+    private readonly Dictionary<string, Tensor> _tensors = [];
+    private readonly Dictionary<string, List<Tensor>> _series = [];
 
     internal bool NeedsWholeRun => sites.Count > 0;
 
     /// <summary>What was kept so far; the recorder's own.</summary>
-    public Tensor this[string name] => series.TryGetValue(name, out var steps) ? stack(steps) : tensors[name];
+    public Tensor this[string name] => _series.TryGetValue(name, out var steps) ? stack(steps) : _tensors[name];
 
-    internal void Keep(string name, Tensor tensor) => tensors[name] = Copy(tensor);
+    internal void Keep(string name, Tensor tensor) => _tensors[name] = Copy(tensor);
 
     /// <summary>Watches the sites until disposed; set after all edits, it sees what they made.</summary>
     internal IEnumerable<IDisposable> Watch(ISteerableModel model) => sites.Select(site => model.Hook(site, (input, output) =>
@@ -153,20 +154,22 @@ public sealed class RunRecorder(IReadOnlyList<HookSite> sites) : IDisposable
     public void Save(string path)
     {
         using var scope = NewDisposeScope();
-        var all = tensors.Concat(series.Select(entry => KeyValuePair.Create(entry.Key, stack(entry.Value))));
+        var all = _tensors.Concat(_series.Select(entry => KeyValuePair.Create(entry.Key, stack(entry.Value))));
         SafetensorsWriter.Write(path, [.. all.OrderBy(entry => entry.Key, StringComparer.Ordinal)]);
     }
 
     public void Dispose()
     {
-        foreach (var tensor in tensors.Values.Concat(series.Values.SelectMany(steps => steps))) tensor.Dispose();
-        tensors.Clear();
-        series.Clear();
+        foreach (var tensor in _tensors.Values.Concat(_series.Values.SelectMany(steps => steps)))
+            tensor.Dispose();
+        _tensors.Clear();
+        _series.Clear();
     }
 
     private void Append(string name, Tensor tensor)
     {
-        if (!series.TryGetValue(name, out var steps)) series[name] = steps = [];
+        if (!_series.TryGetValue(name, out var steps))
+            _series[name] = steps = [];
         steps.Add(Copy(tensor));
     }
 

@@ -5,7 +5,7 @@ namespace SaeUnbox.Cli.Tests;
 public sealed class DownloadTests : IDisposable
 {
     private const string Repository = "someone/something";
-    private readonly TemporaryFolder folder = new();
+    private readonly TemporaryFolder _folder = new();
 
     [Fact]
     public async Task Download_Defaults_TakesTheModelInHalfPrecisionTheDemosAutoencodersAndTheTinyDecoder()
@@ -20,20 +20,29 @@ public sealed class DownloadTests : IDisposable
         ];
         string[] others =
         [
-            "README.md", "sd_xl_turbo_1.0.safetensors", "text_encoder/model.safetensors", "text_encoder/model.onnx", "text_encoder_2/model.safetensors",
-            "unet/diffusion_pytorch_model.safetensors", "unet/model.onnx_data", "vae/diffusion_pytorch_model.safetensors", "vae_decoder/model.onnx",
+            "README.md", "sd_xl_turbo_1.0.safetensors", "text_encoder/model.safetensors", "text_encoder/model.onnx",
+            "text_encoder_2/model.safetensors",
+            "unet/diffusion_pytorch_model.safetensors", "unet/model.onnx_data", "vae/diffusion_pytorch_model.safetensors",
+            "vae_decoder/model.onnx",
         ];
-        string[] sites = ["unet.down_blocks.2.attentions.1", "unet.mid_block.attentions.0", "unet.up_blocks.0.attentions.0", "unet.up_blocks.0.attentions.1"];
+        string[] sites = [
+            "unet.down_blocks.2.attentions.1",
+            "unet.mid_block.attentions.0",
+            "unet.up_blocks.0.attentions.0",
+            "unet.up_blocks.0.attentions.1"
+        ];
         string[] parts = ["config.json", "mean.pt", "state_dict.pth", "std.pt"];
         var saes = sites.SelectMany(site => parts.Select(part => $"{site}_k10_hidden5120_auxk256_bs4096_lr0.0001/final/{part}")).ToArray();
-        foreach (var path in model.Concat(others)) hub.Add("stabilityai/sdxl-turbo", path);
-        foreach (var path in saes) hub.Add("surokpro2/sdxl-saes", path);
+        foreach (var path in model.Concat(others))
+            hub.Add("stabilityai/sdxl-turbo", path);
+        foreach (var path in saes)
+            hub.Add("surokpro2/sdxl-saes", path);
         hub.Add("surokpro2/sdxl-saes", "unet.mid_block.attentions.0_k20_hidden5120_auxk256_bs4096_lr0.0001/final/state_dict.pth");
         hub.Add("madebyollin/taesdxl", "config.json");
         hub.Add("madebyollin/taesdxl", "diffusion_pytorch_model.safetensors");
         hub.Add("madebyollin/taesdxl", "taesdxl_decoder.pth");
 
-        await Saeunbox.SucceedAsync("download", "--out", folder.Path, "--host", hub.Address, "--tiny-vae");
+        await Saeunbox.SucceedAsync("download", "--out", _folder.Path, "--host", hub.Address, "--tiny-vae");
 
         var expected = model.Select(path => $"sdxl-turbo/{path}").Concat(saes.Select(path => $"sdxl-saes/{path}"))
             .Append("vae_tiny/config.json").Append("vae_tiny/diffusion_pytorch_model.safetensors");
@@ -44,8 +53,15 @@ public sealed class DownloadTests : IDisposable
     public async Task Download_FullPrecision_TakesThePlainWeights()
     {
         await using var hub = await FakeHub.StartAsync();
-        foreach (var path in (string[])["model_index.json", "unet/model.safetensors", "unet/model.fp16.safetensors", "vae/only.fp16.safetensors"]) hub.Add("stabilityai/sdxl-turbo", path);
-        await Saeunbox.SucceedAsync("download", "--out", folder.Path, "--host", hub.Address, "--repo", "stabilityai/sdxl-turbo", "--full-precision");
+        foreach (var path in (string[])[
+            "model_index.json",
+            "unet/model.safetensors",
+            "unet/model.fp16.safetensors",
+            "vae/only.fp16.safetensors"
+        ])
+            hub.Add("stabilityai/sdxl-turbo", path);
+        await Saeunbox.SucceedAsync("download", "--out", _folder.Path, "--host", hub.Address, "--repo", "stabilityai/sdxl-turbo",
+            "--full-precision");
         Assert.Equal(["sdxl-turbo/model_index.json", "sdxl-turbo/unet/model.safetensors", "sdxl-turbo/vae/only.fp16.safetensors"], Files());
     }
 
@@ -57,7 +73,8 @@ public sealed class DownloadTests : IDisposable
         var small = hub.Add(Repository, "b.json");
         var empty = hub.Add(Repository, "c/empty.txt", 0);
         var use = await DownloadAsync(hub, "--json");
-        Assert.Equal(["a.bin", "b.json", "c/empty.txt"], use.Json[0].GetProperty("files").EnumerateArray().Select(file => file.GetString()));
+        Assert.Equal(["a.bin", "b.json", "c/empty.txt"],
+            use.Json[0].GetProperty("files").EnumerateArray().Select(file => file.GetString()));
         Assert.Equal([large, small, empty], [Bytes("a.bin"), Bytes("b.json"), Bytes("c/empty.txt")]);
 
         hub.Requests.Clear();
@@ -120,7 +137,8 @@ public sealed class DownloadTests : IDisposable
         var bytes = hub.Add(Repository, "a.bin");
         Directory.CreateDirectory(At(""));
         File.WriteAllBytes(At("a.bin.part"), new byte[length]);
-        if (length <= bytes.Length) Assert.Contains("wrong checksum", await FailAsync(hub));
+        if (length <= bytes.Length)
+            Assert.Contains("wrong checksum", await FailAsync(hub));
         await DownloadAsync(hub);
         Assert.Equal(bytes, Bytes("a.bin"));
     }
@@ -211,7 +229,8 @@ public sealed class DownloadTests : IDisposable
     public async Task Download_ListInPages_ReadsThemAll()
     {
         await using var hub = await FakeHub.StartAsync();
-        for (var i = 0; i < 7; i++) hub.Add(Repository, $"{i}.json", 10 + i);
+        for (var i = 0; i < 7; i++)
+            hub.Add(Repository, $"{i}.json", 10 + i);
         hub.Pages = true;
         await DownloadAsync(hub);
         Assert.Equal(Enumerable.Range(0, 7).Select(i => $"something/{i}.json"), Files());
@@ -234,7 +253,8 @@ public sealed class DownloadTests : IDisposable
         using var cancellation = new CancellationTokenSource();
         hub.Halfway = async () =>
         {
-            while (!File.Exists(At("a.bin.part")) || new FileInfo(At("a.bin.part")).Length < bytes.Length / 2) await Task.Delay(5);
+            while (!File.Exists(At("a.bin.part")) || new FileInfo(At("a.bin.part")).Length < bytes.Length / 2)
+                await Task.Delay(5);
             await cancellation.CancelAsync();
         };
         var use = await Saeunbox.RunAsync(Words(hub), cancellation.Token);
@@ -243,16 +263,17 @@ public sealed class DownloadTests : IDisposable
         Assert.Equal(bytes[..(bytes.Length / 2)], Bytes("a.bin.part"));
     }
 
-    public void Dispose() => folder.Dispose();
+    public void Dispose() => _folder.Dispose();
 
-    private string At(string path) => folder.At("something", path);
+    private string At(string path) => _folder.At("something", path);
 
     private byte[] Bytes(string path) => File.ReadAllBytes(At(path));
 
-    private IEnumerable<string> Files() => Directory.GetFiles(folder.Path, "*", SearchOption.AllDirectories)
-        .Select(path => Path.GetRelativePath(folder.Path, path)).Order(StringComparer.Ordinal);
+    private IEnumerable<string> Files() => Directory.GetFiles(_folder.Path, "*", SearchOption.AllDirectories)
+        .Select(path => Path.GetRelativePath(_folder.Path, path)).Order(StringComparer.Ordinal);
 
-    private string[] Words(FakeHub hub, params string[] more) => ["download", "--out", folder.Path, "--host", hub.Address, "--repo", Repository, .. more];
+    private string[] Words(FakeHub hub, params string[] more) =>
+        ["download", "--out", _folder.Path, "--host", hub.Address, "--repo", Repository, .. more];
 
     private Task<Use> DownloadAsync(FakeHub hub, params string[] more) => Saeunbox.SucceedAsync(Words(hub, more));
 

@@ -13,20 +13,20 @@ namespace SaeUnbox.Cli.Tests;
 internal sealed class FakeHub : IAsyncDisposable
 {
     private const string LastPage = "cursor";
-    private readonly WebApplication server;
-    private readonly Dictionary<string, SortedDictionary<string, byte[]>> repositories = [];
+    private readonly WebApplication _server;
+    private readonly Dictionary<string, SortedDictionary<string, byte[]>> _repositories = [];
 
     private FakeHub()
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
-        server = builder.Build();
-        server.MapGet("/api/models/{owner}/{name}/tree/{revision}", ListAsync);
-        server.MapGet("/{owner}/{name}/resolve/{revision}/{**path}", ServeAsync);
+        _server = builder.Build();
+        _server.MapGet("/api/models/{owner}/{name}/tree/{revision}", ListAsync);
+        _server.MapGet("/{owner}/{name}/resolve/{revision}/{**path}", ServeAsync);
     }
 
-    public string Address => server.Urls.Single();
+    public string Address => _server.Urls.Single();
 
     /// <summary>The requested files and ranges.</summary>
     public ConcurrentQueue<(string Path, string? Range)> Requests { get; } = [];
@@ -60,33 +60,39 @@ internal sealed class FakeHub : IAsyncDisposable
     public static async Task<FakeHub> StartAsync()
     {
         var hub = new FakeHub();
-        await hub.server.StartAsync();
+        await hub._server.StartAsync();
         return hub;
     }
 
     public byte[] Add(string repository, string path, int size = 1000)
     {
-        if (!repositories.TryGetValue(repository, out var files)) repositories[repository] = files = new(StringComparer.Ordinal);
+        if (!_repositories.TryGetValue(repository, out var files))
+            _repositories[repository] = files = new(StringComparer.Ordinal);
         var bytes = new byte[size];
         new Random(path.Length + size).NextBytes(bytes);
         return files[path] = bytes;
     }
 
-    public async ValueTask DisposeAsync() => await server.DisposeAsync();
+    public async ValueTask DisposeAsync() => await _server.DisposeAsync();
 
     private async Task ListAsync(HttpContext context, string owner, string name)
     {
-        context.Response.StatusCode = ListStatus ?? (repositories.ContainsKey($"{owner}/{name}") ? 200 : 404);
-        if (context.Response.StatusCode != 200) return;
-        if (NextPage is not null) context.Response.Headers.Link = $"<{NextPage}>; rel=\"next\"";
-        var entries = repositories[$"{owner}/{name}"].ToArray();
+        context.Response.StatusCode = ListStatus ?? (_repositories.ContainsKey($"{owner}/{name}") ? 200 : 404);
+        if (context.Response.StatusCode != 200)
+            return;
+        if (NextPage is not null)
+            context.Response.Headers.Link = $"<{NextPage}>; rel=\"next\"";
+        var entries = _repositories[$"{owner}/{name}"].ToArray();
         if (Pages)
         {
             var first = int.Parse(context.Request.Query[LastPage].FirstOrDefault() ?? "0");
-            if (first + 2 < entries.Length) context.Response.Headers.Link = $"<{Address}{context.Request.Path}?recursive=true&{LastPage}={first + 2}>; rel=\"next\"";
+            if (first + 2 < entries.Length)
+                context.Response.Headers.Link = $"<{Address}{context.Request.Path}?recursive=true&{LastPage}={first + 2}>; rel=\"next\"";
             entries = [.. entries.Skip(first).Take(2)];
         }
-        await context.Response.WriteAsync(List ?? JsonSerializer.Serialize(entries.Select(Entry).Prepend(new Dictionary<string, object> { ["type"] = "directory", ["path"] = "unet", ["oid"] = "0", ["size"] = 0 })));
+        await context.Response.WriteAsync(List
+            ?? JsonSerializer.Serialize(entries.Select(Entry)
+                .Prepend(new Dictionary<string, object> { ["type"] = "directory", ["path"] = "unet", ["oid"] = "0", ["size"] = 0 })));
     }
 
     // Like the real hub, identifies large files by SHA-256 and small ones by git's SHA-1.
@@ -108,7 +114,7 @@ internal sealed class FakeHub : IAsyncDisposable
             context.Response.StatusCode = status;
             return;
         }
-        var bytes = Alter(repositories[$"{owner}/{name}"][path]);
+        var bytes = Alter(_repositories[$"{owner}/{name}"][path]);
         var from = IgnoresRange ? 0 : (int)(range?.From ?? 0);
         if (from > 0)
         {

@@ -6,60 +6,79 @@ namespace SaeUnbox.Cli.Tests.Lab;
 /// <summary>Builds an atlas, and searches it by words and by meaning.</summary>
 public sealed class AtlasAndSearchTests : IDisposable
 {
-    private readonly TemporaryFolder folder = new();
+    private readonly TemporaryFolder _folder = new();
 
     public AtlasAndSearchTests()
     {
         using var scope = NewDisposeScope();
-        TinyClip.Write(folder.At("clip"));
-        File.WriteAllLines(folder.At("captions.txt"), ["a lighthouse", "a boat"]);
+        TinyClip.Write(_folder.At("clip"));
+        File.WriteAllLines(_folder.At("captions.txt"), ["a lighthouse", "a boat"]);
     }
 
     [Fact]
     public async Task Atlas_ThenSearch_FindsByWordsAndWithClipByPictures()
     {
-        await Saeunbox.SucceedAsync("atlas", "--model", Goldens.At("model"), "--saes", Goldens.At("saes"), "--captions", folder.At("captions.txt"), "--out", folder.At("atlas"), "--threads", "1");
+        await Saeunbox.SucceedAsync("atlas", "--model", Goldens.At("model"), "--saes", Goldens.At("saes"), "--captions",
+            _folder.At("captions.txt"), "--out", _folder.At("atlas"), "--threads", "1");
         Assert.NotEmpty(await Search("lighthouse"));
         Assert.Empty(await Search("zeppelin"));
-        Assert.Contains("was made without", await Saeunbox.FailAsync("search", "--atlas", folder.At("atlas"), "--clip", folder.At("clip"), "boat"));
+        Assert.Contains("was made without",
+            await Saeunbox.FailAsync("search", "--atlas", _folder.At("atlas"), "--clip", _folder.At("clip"), "boat"));
 
-        await Saeunbox.SucceedAsync("atlas", "--out", folder.At("atlas"), "--clip", folder.At("clip"), "--threads", "1");
+        await Saeunbox.SucceedAsync("atlas", "--out", _folder.At("atlas"), "--clip", _folder.At("clip"), "--threads", "1");
 
-        Assert.Equal(7, (await Search("zeppelin", "--clip", folder.At("clip"), "--limit", "7")).Length);
-        Assert.All(await Search("zeppelin", "--clip", folder.At("clip"), "--site", "mid.0"), site => Assert.Equal("mid.0", site));
+        Assert.Equal(7, (await Search("zeppelin", "--clip", _folder.At("clip"), "--limit", "7")).Length);
+        Assert.All(await Search("zeppelin", "--clip", _folder.At("clip"), "--site", "mid.0"), site => Assert.Equal("mid.0", site));
         Assert.Empty(await Search("zeppelin"));
     }
 
     [Fact]
     public async Task Atlas_ImportOfAPublishedFolder_IsSearchedByItsNamesAndTakesOtherSuggestions()
     {
-        Directory.CreateDirectory(folder.At("published", "mid.0"));
-        File.WriteAllBytes(folder.At("published", "mid.0", "3.jpg"), Core.Jpeg.Encode(new Core.Picture(64, 64, 3, new byte[64 * 64 * 3])));
-        File.WriteAllText(folder.At("names.json"), """{"mid.0":{"3":"lighthouse"}}""");
-        File.WriteAllText(folder.At("tries.json"), """[{"title":"A try","recipe":{"version":1,"model":"m","prompt":"a boat","seed":1,"steps":1,"guidance":0,"width":64,"height":64}}]""");
+        Directory.CreateDirectory(_folder.At("published", "mid.0"));
+        File.WriteAllBytes(_folder.At("published", "mid.0", "3.jpg"), Core.Jpeg.Encode(new Core.Picture(64, 64, 3, new byte[64 * 64 * 3])));
+        File.WriteAllText(_folder.At("names.json"), """{"mid.0":{"3":"lighthouse"}}""");
+        File.WriteAllText(_folder.At("tries.json"),
+            """
+            [{"title":"A try","recipe":{"version":1,"model":"m","prompt":"a boat","seed":1,"steps":1,"guidance":0,"width":64,"height":64}}]
+            """);
 
-        await Saeunbox.SucceedAsync("atlas", "--model", Goldens.At("model"), "--saes", Goldens.At("saes"), "--import", folder.At("published"), "--names", folder.At("names.json"), "--out", folder.At("atlas"), "--threads", "1");
+        await Saeunbox.SucceedAsync("atlas", "--model", Goldens.At("model"), "--saes", Goldens.At("saes"), "--import",
+            _folder.At("published"), "--names", _folder.At("names.json"), "--out", _folder.At("atlas"), "--threads", "1");
         Assert.Equal(["mid.0"], await Search("lighthouse"));
-        Assert.Empty(AtlasReader.Open(folder.At("atlas")).Suggestions);
+        Assert.Empty(AtlasReader.Open(_folder.At("atlas")).Suggestions);
 
-        await Saeunbox.SucceedAsync("atlas", "--out", folder.At("atlas"), "--suggestions", folder.At("tries.json"), "--threads", "1");
-        Assert.Equal("A try", Assert.Single(AtlasReader.Open(folder.At("atlas")).Suggestions).Title);
+        await Saeunbox.SucceedAsync("atlas", "--out", _folder.At("atlas"), "--suggestions", _folder.At("tries.json"), "--threads", "1");
+        Assert.Equal("A try", Assert.Single(AtlasReader.Open(_folder.At("atlas")).Suggestions).Title);
         Assert.Equal(["mid.0"], await Search("lighthouse"));
     }
 
     [Fact]
     public async Task Atlas_ImportWithoutMeans_SaysWhatGalleriesLeaveOut()
     {
-        Directory.CreateDirectory(folder.At("published", "mid.0"));
-        File.WriteAllBytes(folder.At("published", "mid.0", "3.jpg"), Core.Jpeg.Encode(new Core.Picture(64, 64, 3, new byte[64 * 64 * 3])));
-        foreach (var file in Directory.GetFiles(Goldens.At("saes"), "*", SearchOption.AllDirectories).Where(file => Path.GetFileName(file) != "mean.pt"))
+        Directory.CreateDirectory(_folder.At("published", "mid.0"));
+        File.WriteAllBytes(_folder.At("published", "mid.0", "3.jpg"), Core.Jpeg.Encode(new Core.Picture(64, 64, 3, new byte[64 * 64 * 3])));
+        foreach (var file in Directory.GetFiles(Goldens.At("saes"), "*", SearchOption.AllDirectories)
+            .Where(file => Path.GetFileName(file) != "mean.pt"))
         {
-            var copy = folder.At("saes", Path.GetRelativePath(Goldens.At("saes"), file));
+            var copy = _folder.At("saes", Path.GetRelativePath(Goldens.At("saes"), file));
             Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
             File.Copy(file, copy);
         }
 
-        var use = await Saeunbox.RunAsync(["atlas", "--model", Goldens.At("model"), "--saes", folder.At("saes"), "--import", folder.At("published"), "--out", folder.At("atlas"), "--threads", "1"]);
+        var use = await Saeunbox.RunAsync([
+            "atlas",
+            "--model",
+            Goldens.At("model"),
+            "--saes",
+            _folder.At("saes"),
+            "--import",
+            _folder.At("published"),
+            "--out",
+            _folder.At("atlas"),
+            "--threads",
+            "1"
+        ]);
 
         Assert.Equal(0, use.Code);
         Assert.Contains("there is no mean.pt next to the weights of down.2.1, mid.0, up.0.0, up.0.1", use.Error);
@@ -77,8 +96,8 @@ public sealed class AtlasAndSearchTests : IDisposable
     [InlineData("atlas --out OUT/x --clip CLIP", "--captions FILE or --mini-captions N")]
     public async Task Run_WrongUse_SaysWhatInOneLineAndLeavesNothing(string words, string expected)
     {
-        var output = Directory.CreateDirectory(folder.At("out")).FullName;
-        string Fill(string text) => text.Replace("OUT", output).Replace("CLIP", folder.At("clip"));
+        var output = Directory.CreateDirectory(_folder.At("out")).FullName;
+        string Fill(string text) => text.Replace("OUT", output).Replace("CLIP", _folder.At("clip"));
 
         Assert.Contains(Fill(expected), await Saeunbox.FailAsync([.. Fill(words).Split(' ')]));
         Assert.Empty(Directory.GetFileSystemEntries(output));
@@ -87,13 +106,13 @@ public sealed class AtlasAndSearchTests : IDisposable
     public void Dispose()
     {
         Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();
-        folder.Dispose();
+        _folder.Dispose();
     }
 
     /// <summary>The sites of the hits.</summary>
     private async Task<string[]> Search(string text, params string[] more)
     {
-        var use = await Saeunbox.SucceedAsync(["search", "--atlas", folder.At("atlas"), "--json", "--threads", "1", .. more, text]);
+        var use = await Saeunbox.SucceedAsync(["search", "--atlas", _folder.At("atlas"), "--json", "--threads", "1", .. more, text]);
         return [.. use.Json.EnumerateArray().Select(hit => hit.GetProperty("site").GetString()!)];
     }
 }

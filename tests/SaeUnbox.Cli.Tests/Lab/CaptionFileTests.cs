@@ -6,7 +6,7 @@ namespace SaeUnbox.Cli.Tests.Lab;
 
 public sealed class CaptionFileTests : IDisposable
 {
-    private readonly TemporaryFolder folder = new();
+    private readonly TemporaryFolder _folder = new();
 
     [Theory]
     [InlineData("a.txt", "\uFEFFa cat\r\n\n  a \"dog\", ü \n")]
@@ -60,8 +60,9 @@ public sealed class CaptionFileTests : IDisposable
     [Fact]
     public void Read_NoLineEnds_IsRefusedBeforeItIsInMemory()
     {
-        var path = folder.At("huge.txt");
-        using (var file = File.Create(path)) file.SetLength(1L << 30); // holds nothing but zeros, and takes no room on the disk
+        var path = _folder.At("huge.txt");
+        using (var file = File.Create(path))
+            file.SetLength(1L << 30); // holds nothing but zeros, and takes no room on the disk
         var before = GC.GetTotalAllocatedBytes();
         Assert.Contains("line 1: longer than", Refused(path));
         Assert.InRange(GC.GetTotalAllocatedBytes() - before, 0, 50L << 20);
@@ -70,11 +71,11 @@ public sealed class CaptionFileTests : IDisposable
     [Fact]
     public void Read_NoFile_SaysSo()
     {
-        Assert.Contains("is missing", Refused(folder.At("no.txt")));
-        Assert.Contains("is a folder", Refused(folder.Path));
+        Assert.Contains("is missing", Refused(_folder.At("no.txt")));
+        Assert.Contains("is a folder", Refused(_folder.Path));
     }
 
-    public void Dispose() => folder.Dispose();
+    public void Dispose() => _folder.Dispose();
 
     private static string Refused(string path) => Assert.Throws<CliException>(() => CaptionFile.Read(path, 0, int.MaxValue)).Message;
 
@@ -82,7 +83,7 @@ public sealed class CaptionFileTests : IDisposable
 
     private string Write(string name, params byte[][] parts)
     {
-        File.WriteAllBytes(folder.At(name), [.. parts.SelectMany(part => part)]);
-        return folder.At(name);
+        File.WriteAllBytes(_folder.At(name), [.. parts.SelectMany(part => part)]);
+        return _folder.At(name);
     }
 }

@@ -11,13 +11,30 @@ public sealed class EvaluateTests : IDisposable
     public async Task Evaluate_TinyModel_WritesTheReportAndItsSheets()
     {
         var site = GoldenUse.Sites[0].Code;
-        var use = await Saeunbox.SucceedAsync([.. _words, "--site", site, "--top", "3", "--feature", $"{site}:2", "--strengths", "-5,0,5", "--seeds", "2", "--out", _folder.At("out"), "--json"]);
+        var use = await Saeunbox.SucceedAsync([
+            .. _words,
+            "--site",
+            site,
+            "--top",
+            "3",
+            "--feature",
+            $"{site}:2",
+            "--strengths",
+            "-5,0,5",
+            "--seeds",
+            "2",
+            "--out",
+            _folder.At("out"),
+            "--json"
+        ]);
 
         var found = use.Json.GetProperty("sites").GetProperty(site);
         Assert.InRange(found.GetProperty("explainedVariance").GetProperty("perChannel").GetDouble(), -5, 1);
         var features = found.GetProperty("features").EnumerateArray().ToArray();
         Assert.Equal(3, features.Length);
-        Assert.Equal(features.OrderByDescending(one => one.GetProperty("changeWithout").GetDouble()).Select(one => one.GetProperty("feature").GetInt32()), features.Select(one => one.GetProperty("feature").GetInt32()));
+        Assert.Equal(
+            features.OrderByDescending(one => one.GetProperty("changeWithout").GetDouble())
+                .Select(one => one.GetProperty("feature").GetInt32()), features.Select(one => one.GetProperty("feature").GetInt32()));
         Assert.True(File.Exists(_folder.At("out", "ablation", $"{site}.png")));
         var strengths = Picture.Decode(File.ReadAllBytes(_folder.At("out", "strengths", $"{site}-2.png")));
         Assert.Equal((3 * 64 + 2 * 4, 2 * 64 + 4), (strengths.Width, strengths.Height));

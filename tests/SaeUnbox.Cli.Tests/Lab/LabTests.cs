@@ -7,34 +7,56 @@ namespace SaeUnbox.Cli.Tests.Lab;
 /// <summary>The whole path from captions to a picture painted with newly trained features.</summary>
 public sealed class LabTests : IDisposable
 {
-    private readonly TemporaryFolder folder = new();
+    private readonly TemporaryFolder _folder = new();
 
     [Fact]
     public async Task CollectTrainMeasure_TinyModel_GivesAutoencodersThatPaint()
     {
         await Done(["collect", .. Collect("data", 6)]);
-        await Done(["train-sae", "--data", folder.At("data"), "--out", folder.At("saes"), "--k", "2,3", "--features", "24", "--auxk", "8", "--batch", "32", "--steps", "8",
+        await Done(["train-sae", "--data", _folder.At("data"), "--out", _folder.At("saes"), "--k", "2,3", "--features", "24", "--auxk", "8",
+            "--batch", "32", "--steps", "8",
             "--lr", "0.003", "--log-every", "1", "--threads", "1"]);
-        Assert.Equal(2 * 2, Directory.GetDirectories(folder.At("saes")).Length);
-        foreach (var trained in Directory.GetDirectories(folder.At("saes")))
+        Assert.Equal(2 * 2, Directory.GetDirectories(_folder.At("saes")).Length);
+        foreach (var trained in Directory.GetDirectories(_folder.At("saes")))
         {
-            foreach (var file in (string[])["final/state_dict.pth", "final/config.json", "final/mean.pt", "final/std.pt", "training.svg"]) Assert.True(File.Exists(Path.Combine(trained, file)), file);
+            foreach (var file in (string[])["final/state_dict.pth", "final/config.json", "final/mean.pt", "final/std.pt", "training.svg"])
+                Assert.True(File.Exists(Path.Combine(trained, file)), file);
             Assert.Equal(1 + 8, File.ReadAllLines(Path.Combine(trained, "log.csv")).Length);
         }
 
-        string[] chosen = ["--saes", folder.At("saes"), "--sae-variant", "k2_hidden24", "--threads", "1"];
-        await Done(["statistics", "--data", folder.At("data"), .. chosen, "--out", folder.At("statistics.json"), "--neighbours", "2", "--write-scale"]);
-        using var json = System.Text.Json.JsonDocument.Parse(File.ReadAllBytes(folder.At("statistics.json")));
+        string[] chosen = ["--saes", _folder.At("saes"), "--sae-variant", "k2_hidden24", "--threads", "1"];
+        await Done([
+            "statistics",
+            "--data",
+            _folder.At("data"),
+            .. chosen,
+            "--out",
+            _folder.At("statistics.json"),
+            "--neighbours",
+            "2",
+            "--write-scale"
+        ]);
+        using var json = System.Text.Json.JsonDocument.Parse(File.ReadAllBytes(_folder.At("statistics.json")));
         var site = json.RootElement.GetProperty("sites").GetProperty("mid.0");
-        Assert.Equal(ActivationCollection.Open(folder.At("data"), HookSite.Middle).Rows, site.GetProperty("positions").GetInt64());
+        Assert.Equal(ActivationCollection.Open(_folder.At("data"), HookSite.Middle).Rows, site.GetProperty("positions").GetInt64());
         Assert.Equal(24, site.GetProperty("frequency").GetArrayLength());
-        foreach (var other in (string[])["mid.0", "up.0.1"]) Assert.Equal(2, site.GetProperty("neighbours").GetProperty(other)[23].GetArrayLength());
+        foreach (var other in (string[])["mid.0", "up.0.1"])
+            Assert.Equal(2, site.GetProperty("neighbours").GetProperty(other)[23].GetArrayLength());
         var means = site.GetProperty("mean").EnumerateArray().Select(mean => mean.GetSingle()).ToArray();
-        using (var set = SaeSet.Load(folder.At("saes"), variant: "k2_hidden24")) Assert.Equal(means, set[HookSite.Middle].Scale!.Mean);
+        using (var set = SaeSet.Load(_folder.At("saes"), variant: "k2_hidden24"))
+            Assert.Equal(means, set[HookSite.Middle].Scale!.Mean);
 
         string[] picture = ["--model", Goldens.At("model"), "--prompt", "x", "--steps", "1", "--width", "64", "--height", "64"];
-        await Done(["generate", .. picture, .. chosen, "--out", folder.At("plain.png")]);
-        await Done(["generate", .. picture, .. chosen, "--out", folder.At("painted.png"), "--edit", $"mid.0:{Array.IndexOf(means, means.Max())}:30"]);
+        await Done(["generate", .. picture, .. chosen, "--out", _folder.At("plain.png")]);
+        await Done([
+            "generate",
+            .. picture,
+            .. chosen,
+            "--out",
+            _folder.At("painted.png"),
+            "--edit",
+            $"mid.0:{Array.IndexOf(means, means.Max())}:30"
+        ]);
         Assert.NotEqual(Pixels("plain.png"), Pixels("painted.png"));
     }
 
@@ -42,19 +64,31 @@ public sealed class LabTests : IDisposable
     public async Task Collect_KilledAndStartedAgain_EndsInTheSameFiles()
     {
         await Done(["collect", .. Collect("whole", 12), "--shard", "3"]);
-        using (var process = Process.Start(new ProcessStartInfo("dotnet", [typeof(CommandLine).Assembly.Location, "collect", .. Collect("killed", 12), "--shard", "3"]) { RedirectStandardError = true, RedirectStandardOutput = true })!)
+        using (var process = Process.Start(new ProcessStartInfo("dotnet",
+            [
+                typeof(CommandLine).Assembly.Location,
+                "collect",
+                .. Collect("killed", 12),
+                "--shard",
+                "3"
+            ]) { RedirectStandardError = true, RedirectStandardOutput = true })!)
         {
-            while (!process.HasExited && !(Directory.Exists(folder.At("killed", "up.0.1")) && Directory.GetFiles(folder.At("killed", "up.0.1"), "items-*").Length > 0)) await Task.Delay(5);
+            while (!process.HasExited
+                && !(Directory.Exists(_folder.At("killed", "up.0.1"))
+                    && Directory.GetFiles(_folder.At("killed", "up.0.1"), "items-*").Length > 0))
+                await Task.Delay(5);
             process.Kill();
             await process.WaitForExitAsync();
         }
         await Done(["collect", .. Collect("killed", 12), "--shard", "3"]);
-        foreach (var site in (HookSite[])[HookSite.Middle, HookSite.Style]) CheckSame(site);
+        foreach (var site in (HookSite[])[HookSite.Middle, HookSite.Style])
+            CheckSame(site);
 
         void CheckSame(HookSite site)
         {
             using var scope = NewDisposeScope();
-            var (whole, again) = (ActivationCollection.Open(folder.At("whole"), site), ActivationCollection.Open(folder.At("killed"), site));
+            var (whole, again) =
+                (ActivationCollection.Open(_folder.At("whole"), site), ActivationCollection.Open(_folder.At("killed"), site));
             Assert.Equal(whole.Shards.Select(shard => (shard.First, shard.End)), again.Shards.Select(shard => (shard.First, shard.End)));
             foreach (var (a, b) in whole.Shards.Zip(again.Shards)) TensorAssert.Same(a.ReadRows(), b.ReadRows());
         }
@@ -64,20 +98,49 @@ public sealed class LabTests : IDisposable
     public async Task TrainSae_KilledAndStartedAgain_EndsInTheSameFiles()
     {
         await Done(["collect", .. Collect("data", 3)]);
-        string[] train = ["train-sae", "--data", folder.At("data"), "--site", "mid.0", "--k", "2", "--features", "24", "--auxk", "8", "--batch", "16", "--steps", "600", "--threads", "1"];
-        await Done([.. train, "--out", folder.At("whole")]);
-        using (var process = Process.Start(new ProcessStartInfo("dotnet", [typeof(CommandLine).Assembly.Location, .. train, "--save-every", "1", "--out", folder.At("killed")]) { RedirectStandardError = true, RedirectStandardOutput = true })!)
+        string[] train = [
+            "train-sae",
+            "--data",
+            _folder.At("data"),
+            "--site",
+            "mid.0",
+            "--k",
+            "2",
+            "--features",
+            "24",
+            "--auxk",
+            "8",
+            "--batch",
+            "16",
+            "--steps",
+            "600",
+            "--threads",
+            "1"
+        ];
+        await Done([.. train, "--out", _folder.At("whole")]);
+        using (var process = Process.Start(new ProcessStartInfo("dotnet",
+            [
+                typeof(CommandLine).Assembly.Location,
+                .. train,
+                "--save-every",
+                "1",
+                "--out",
+                _folder.At("killed")
+            ]) { RedirectStandardError = true, RedirectStandardOutput = true })!)
         {
-            while (!process.HasExited && !File.Exists(folder.At("killed", "mid.0.training.safetensors"))) await Task.Delay(5);
+            while (!process.HasExited && !File.Exists(_folder.At("killed", "mid.0.training.safetensors")))
+                await Task.Delay(5);
             process.Kill();
             await process.WaitForExitAsync();
         }
-        Assert.Empty(Directory.GetDirectories(folder.At("killed"), "final", SearchOption.AllDirectories));
-        await Done([.. train, "--out", folder.At("killed")]);
+        Assert.Empty(Directory.GetDirectories(_folder.At("killed"), "final", SearchOption.AllDirectories));
+        await Done([.. train, "--out", _folder.At("killed")]);
 
-        foreach (var file in (string[])["final/state_dict.pth", "final/mean.pt", "log.csv"]) Assert.Equal(Written("whole", file), Written("killed", file));
+        foreach (var file in (string[])["final/state_dict.pth", "final/mean.pt", "log.csv"])
+            Assert.Equal(Written("whole", file), Written("killed", file));
 
-        byte[] Written(string name, string file) => File.ReadAllBytes(Path.Combine(Directory.GetDirectories(folder.At(name)).Single(), file));
+        byte[] Written(string name, string file) =>
+            File.ReadAllBytes(Path.Combine(Directory.GetDirectories(_folder.At(name)).Single(), file));
     }
 
     [Fact]
@@ -95,33 +158,61 @@ public sealed class LabTests : IDisposable
     public async Task TrainSae_Interrupted_SaysHowToGoOnAndDoes()
     {
         await Done(["collect", .. Collect("data", 3)]);
-        string[] train = ["train-sae", "--data", folder.At("data"), "--site", "mid.0", "--out", folder.At("saes"), "--k", "2", "--features", "24", "--auxk", "none", "--batch", "16",
+        string[] train =
+            ["train-sae", "--data", _folder.At("data"), "--site", "mid.0", "--out", _folder.At("saes"), "--k", "2",
+                "--features", "24", "--auxk", "none",
+                "--batch", "16",
             "--epochs", "1", "--variant", "batchtopk", "--nested", "8", "--threads", "1"];
         using var cancellation = new CancellationTokenSource();
         cancellation.Cancel();
         var stopped = await Saeunbox.RunAsync(train, cancellation.Token);
         Assert.NotEqual(0, stopped.Code);
-        Assert.Empty(Directory.Exists(folder.At("saes")) ? Directory.GetFiles(folder.At("saes"), "mean.pt", SearchOption.AllDirectories) : []);
+        Assert.Empty(Directory.Exists(_folder.At("saes"))
+            ? Directory.GetFiles(_folder.At("saes"), "mean.pt", SearchOption.AllDirectories)
+            : []);
         await Done(train);
-        Assert.Contains("_batchtopk_nested8-24", Path.GetFileName(Directory.GetDirectories(folder.At("saes")).Single()));
+        Assert.Contains("_batchtopk_nested8-24", Path.GetFileName(Directory.GetDirectories(_folder.At("saes")).Single()));
     }
 
     [Fact]
     public async Task TrainSae_FromATrainedOne_BeginsWithItsWeights()
     {
         await Done(["collect", .. Collect("data", 3)]);
-        string[] train = ["train-sae", "--data", folder.At("data"), "--site", "mid.0", "--k", "2", "--features", "24", "--auxk", "none", "--batch", "16", "--log-every", "1", "--threads", "1"];
-        await Done([.. train, "--out", folder.At("first"), "--steps", "60", "--lr", "0.003"]);
-        await Done([.. train, "--out", folder.At("second"), "--steps", "2", "--from", folder.At("first")]);
+        string[] train = [
+            "train-sae",
+            "--data",
+            _folder.At("data"),
+            "--site",
+            "mid.0",
+            "--k",
+            "2",
+            "--features",
+            "24",
+            "--auxk",
+            "none",
+            "--batch",
+            "16",
+            "--log-every",
+            "1",
+            "--threads",
+            "1"
+        ];
+        await Done([.. train, "--out", _folder.At("first"), "--steps", "60", "--lr", "0.003"]);
+        await Done([.. train, "--out", _folder.At("second"), "--steps", "2", "--from", _folder.At("first")]);
 
         var (first, second) = (Losses("first"), Losses("second"));
         Assert.True(second[0] < (first[0] + first[^1]) / 2, $"{first[0]} … {first[^1]}, then {second[0]}");
 
-        double[] Losses(string name) => [.. File.ReadAllLines(Directory.GetFiles(folder.At(name), "log.csv", SearchOption.AllDirectories).Single()) is var lines
-            ? lines[1..].Select(line => double.Parse(line.Split(',')[Array.IndexOf(lines[0].Split(','), "reconstruction")], System.Globalization.CultureInfo.InvariantCulture)) : []];
+        double[] Losses(string name) => [.. File.ReadAllLines(Directory.GetFiles(_folder.At(name), "log.csv", SearchOption.AllDirectories)
+            .Single()) is var lines
+            ? lines[1..].Select(line => double.Parse(line.Split(',')[Array.IndexOf(lines[0].Split(','), "reconstruction")],
+                System.Globalization.CultureInfo.InvariantCulture))
+                : []];
     }
 
-    /// <summary>Invalid commands. DATA is a collection, CUT one with a truncated shard, NARROW one with few channels, FILES a folder of files.</summary>
+    /// <summary>
+    /// Invalid commands. DATA is a collection, CUT one with a truncated shard, NARROW one with few channels, FILES a folder of files.
+    /// </summary>
     [Theory]
     [InlineData("collect --model GOLDENS/model --out OUT/x", "--captions FILE or --mini-captions N")]
     [InlineData("collect --model GOLDENS/model --out OUT/x --captions FILES/no.txt", "is missing")]
@@ -151,21 +242,22 @@ public sealed class LabTests : IDisposable
     [InlineData("statistics --data DATA --saes GOLDENS/saes --site mid.0 --out OUT/no/x.json", "is missing")]
     public async Task Run_WrongUse_SaysWhatInOneLineAndLeavesNothing(string words, string expected)
     {
-        var (files, output) = (Directory.CreateDirectory(folder.At("files")).FullName, Directory.CreateDirectory(folder.At("out")).FullName);
+        var (files, output) =
+            (Directory.CreateDirectory(_folder.At("files")).FullName, Directory.CreateDirectory(_folder.At("out")).FullName);
         File.WriteAllBytes(Path.Combine(files, "broken.txt"), [(byte)'a', (byte)'\n', 0xff, (byte)'\n']);
         Make("data", 40);
         Make("narrow", 3);
         Make("cut", 40);
-        var shard = Directory.GetFiles(folder.At("cut", "mid.0")).Single();
+        var shard = Directory.GetFiles(_folder.At("cut", "mid.0")).Single();
         File.WriteAllBytes(shard, File.ReadAllBytes(shard)[..^7]);
         string Fill(string text) => text.Replace("OUT", output).Replace("FILES", files).Replace("GOLDENS", Goldens.Root)
-            .Replace("DATA", folder.At("data")).Replace("NARROW", folder.At("narrow")).Replace("CUT", folder.At("cut"));
+            .Replace("DATA", _folder.At("data")).Replace("NARROW", _folder.At("narrow")).Replace("CUT", _folder.At("cut"));
 
         Assert.Contains(Fill(expected), await Saeunbox.FailAsync([.. Fill(words).Split(' ')]));
         Assert.Empty(Directory.GetFiles(output, "*", SearchOption.AllDirectories));
     }
 
-    public void Dispose() => folder.Dispose();
+    public void Dispose() => _folder.Dispose();
 
     private static async Task Done(IReadOnlyList<string> words)
     {
@@ -175,17 +267,35 @@ public sealed class LabTests : IDisposable
 
     private string[] Collect(string data, int captions)
     {
-        File.WriteAllLines(folder.At("captions.txt"), Enumerable.Range(0, captions).Select(i => $"scene {i}"));
-        return ["--model", Goldens.At("model"), "--captions", folder.At("captions.txt"), "--site", "mid.0", "--site", "up.0.1", "--out", folder.At(data), "--steps", "1", "--size", "128", "--threads", "1"];
+        File.WriteAllLines(_folder.At("captions.txt"), Enumerable.Range(0, captions).Select(i => $"scene {i}"));
+        return [
+            "--model",
+            Goldens.At("model"),
+            "--captions",
+            _folder.At("captions.txt"),
+            "--site",
+            "mid.0",
+            "--site",
+            "up.0.1",
+            "--out",
+            _folder.At(data),
+            "--steps",
+            "1",
+            "--size",
+            "128",
+            "--threads",
+            "1"
+        ];
     }
 
     private void Make(string data, int width)
     {
         using var scope = NewDisposeScope();
-        using var writer = new CollectionWriter(folder.At(data), [HookSite.Middle]);
-        for (var item = 0; item < 3; item++) writer.Add(item, new Dictionary<HookSite, Tensor> { [HookSite.Middle] = randn([2, 2, width]) });
+        using var writer = new CollectionWriter(_folder.At(data), [HookSite.Middle]);
+        for (var item = 0; item < 3; item++)
+            writer.Add(item, new Dictionary<HookSite, Tensor> { [HookSite.Middle] = randn([2, 2, width]) });
         writer.Complete();
     }
 
-    private byte[] Pixels(string name) => [.. Core.Picture.Decode(File.ReadAllBytes(folder.At(name))).Pixels];
+    private byte[] Pixels(string name) => [.. Core.Picture.Decode(File.ReadAllBytes(_folder.At(name))).Pixels];
 }

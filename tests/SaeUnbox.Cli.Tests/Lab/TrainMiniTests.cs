@@ -17,7 +17,18 @@ public sealed class TrainMiniTests : IDisposable
         {
             Latents = new() { Scenes = 6 },
             Decoder = new() { Width = 6, Blocks = [1, 0, 0], Steps = 2, Batch = 2, Crop = 8 },
-            Network = new() { Channels = [8, 8, 16], Layers = [1, 1, 2], Heads = [1, 1, 2], NormGroups = 4, TimeIdChannels = 4, TextWidth = 8, Steps = 2, Batch = 1, EvaluationPictures = 1 },
+            Network = new()
+            {
+                Channels = [8, 8, 16],
+                Layers = [1, 1, 2],
+                Heads = [1, 1, 2],
+                NormGroups = 4,
+                TimeIdChannels = 4,
+                TextWidth = 8,
+                Steps = 2,
+                Batch = 1,
+                EvaluationPictures = 1
+            },
             Autoencoders = new() { Pictures = 2, Features = 24, K = 3, AuxK = 4, Steps = 4, Batch = 64, WarmUp = 2 },
             Evaluation = new() { Pictures = 2, Scenes = 1, LeastCorrelation = .6 },
             Atlas = new() { Captions = 3, TopPictures = 1, PictureSide = 48 },
@@ -39,16 +50,35 @@ public sealed class TrainMiniTests : IDisposable
         // Changed options of the findings rebuild only the findings.
         var atlas = File.GetLastWriteTimeUtc(_folder.At("first", "atlas", AtlasReader.FileName));
         var trained = File.GetLastWriteTimeUtc(_folder.At("first", "states", "network.safetensors"));
-        await Done(["train-mini", "--out", _folder.At("first"), "--config", Config(options with { Atlas = options.Atlas with { Captions = 4 } })]);
+        await Done([
+            "train-mini",
+            "--out",
+            _folder.At("first"),
+            "--config",
+            Config(options with { Atlas = options.Atlas with { Captions = 4 } })
+        ]);
         Assert.Equal(written, File.GetLastWriteTimeUtc(_folder.At("first", "figures.json")));
         Assert.NotEqual(atlas, File.GetLastWriteTimeUtc(_folder.At("first", "atlas", AtlasReader.FileName)));
-        await Done(["train-mini", "--out", _folder.At("first"), "--config", Config(options with { Evaluation = options.Evaluation with { Pictures = 1 } })]);
-        Assert.Equal(1, JsonDocument.Parse(File.ReadAllBytes(_folder.At("first", "figures.json"))).RootElement.GetProperty("options").GetProperty("pictures").GetInt32());
+        await Done([
+            "train-mini",
+            "--out",
+            _folder.At("first"),
+            "--config",
+            Config(options with { Evaluation = options.Evaluation with { Pictures = 1 } })
+        ]);
+        Assert.Equal(1,
+            JsonDocument
+                .Parse(File.ReadAllBytes(_folder.At("first", "figures.json"))).RootElement
+                .GetProperty("options")
+                .GetProperty("pictures")
+                .GetInt32());
         Assert.Equal(trained, File.GetLastWriteTimeUtc(_folder.At("first", "states", "network.safetensors")));
 
         await Done(["train-mini", "--out", _folder.At("second"), "--config", _folder.At("config.json"), "--from", _folder.At("first")]);
         Assert.True(File.Exists(_folder.At("second", "atlas", AtlasReader.FileName)));
-        Assert.Contains("leave --from out", await Saeunbox.FailAsync("train-mini", "--out", _folder.At("second"), "--from", Path.GetDirectoryName(EmbeddedModel.ModelFolder)!));
+        Assert.Contains("leave --from out",
+            await Saeunbox.FailAsync("train-mini", "--out", _folder.At("second"), "--from",
+                Path.GetDirectoryName(EmbeddedModel.ModelFolder)!));
 
         // Longer training gives another model, so its figures and atlas are rebuilt.
         await Done(["train-mini", "--out", _folder.At("first"), "--config", _folder.At("config.json"), "--steps", "3"]);
@@ -65,12 +95,32 @@ public sealed class TrainMiniTests : IDisposable
     [Fact]
     public async Task EvaluateMini_OfTheShippedModel_TellsFiguresInWordsAndJsonAndWritesNamesAndSuggestions()
     {
-        string[] evaluate = ["evaluate-mini", "--model", EmbeddedModel.ModelFolder, "--saes", EmbeddedModel.SaeFolder, "--pictures", "16", "--scenes", "3", "--element", "snow"];
+        string[] evaluate = [
+            "evaluate-mini",
+            "--model",
+            EmbeddedModel.ModelFolder,
+            "--saes",
+            EmbeddedModel.SaeFolder,
+            "--pictures",
+            "16",
+            "--scenes",
+            "3",
+            "--element",
+            "snow"
+        ];
         var words = await Saeunbox.RunAsync(evaluate);
-        var json = await Saeunbox.RunAsync([.. evaluate, "--json", "--names", _folder.At("names.json"), "--suggestions", _folder.At("tries.json")]);
+        var json = await Saeunbox.RunAsync([
+            .. evaluate,
+            "--json",
+            "--names",
+            _folder.At("names.json"),
+            "--suggestions",
+            _folder.At("tries.json")
+        ]);
 
         Assert.Equal((0, 0), (words.Code, json.Code));
-        Assert.All((string[])["pictures   latent error", "obedience  ground", "site       mid.0", "steering   snow      down.2.1"], text => Assert.Contains(text, words.Output));
+        Assert.All((string[])["pictures   latent error", "obedience  ground", "site       mid.0", "steering   snow      down.2.1"],
+            text => Assert.Contains(text, words.Output));
         Assert.Equal(3, json.Json.GetProperty("options").GetProperty("scenes").GetInt32());
         Assert.All(json.Json.GetProperty("steering").EnumerateArray(), one => Assert.Equal("snow", one.GetProperty("element").GetString()));
         Assert.Contains("snow", AtlasFiles.Names(_folder.At("names.json")).Values);
@@ -79,13 +129,15 @@ public sealed class TrainMiniTests : IDisposable
 
     [Fact]
     public async Task EvaluateMini_OfAnElementThatIsNone_NamesThoseThereAre() =>
-        Assert.Contains("snowman", await Saeunbox.FailAsync("evaluate-mini", "--model", _folder.Path, "--saes", _folder.Path, "--element", "dragon"));
+        Assert.Contains("snowman",
+            await Saeunbox.FailAsync("evaluate-mini", "--model", _folder.Path, "--saes", _folder.Path, "--element", "dragon"));
 
     [Fact]
     public async Task TrainMini_ByAnEmptyConfiguration_SaysSoInASentence()
     {
         File.WriteAllText(_folder.At("config.json"), "");
-        Assert.Contains("holds no training options", await Saeunbox.FailAsync("train-mini", "--out", _folder.At("run"), "--config", _folder.At("config.json")));
+        Assert.Contains("holds no training options",
+            await Saeunbox.FailAsync("train-mini", "--out", _folder.At("run"), "--config", _folder.At("config.json")));
     }
 
     public void Dispose() => _folder.Dispose();

@@ -62,7 +62,9 @@ public sealed class QueueSimulationTests
     }
 
     [Fact]
-    public void Run_Twice_GivesTheSame() => Assert.Equal(QueueSimulation.Run(new() { Canvases = 9, Pausing = 500 }), QueueSimulation.Run(new() { Canvases = 9, Pausing = 500 }));
+    public void Run_Twice_GivesTheSame() =>
+        Assert.Equal(QueueSimulation.Run(new() { Canvases = 9, Pausing = 500 }),
+            QueueSimulation.Run(new() { Canvases = 9, Pausing = 500 }));
 
     [Fact]
     public void Most_ForATarget_IsTheLastThatFits()

@@ -5,7 +5,8 @@ public sealed class ServingCommandTests
     [Fact]
     public async Task Simulate_AsJson_HasALineForEachNumberAndTheMost()
     {
-        var use = await Saeunbox.SucceedAsync("simulate", "--service", "30", "--canvases", "1,4", "--seconds", "20", "--target", "100", "--json");
+        var use = await Saeunbox.SucceedAsync("simulate", "--service", "30", "--canvases", "1,4", "--seconds", "20", "--target", "100",
+            "--json");
 
         Assert.Equal([1, 4], use.Json.GetProperty("figures").EnumerateArray().Select(line => line.GetProperty("canvases").GetInt32()));
         Assert.True(use.Json.GetProperty("most").GetInt32() >= 1);
@@ -20,7 +21,8 @@ public sealed class ServingCommandTests
         Assert.Equal([1, 4], sizes.EnumerateArray().Select(size => size.GetProperty("workers").GetInt32()));
         foreach (var size in sizes.EnumerateArray())
         {
-            var one = (await Saeunbox.SucceedAsync([.. words, "--workers", $"{size.GetProperty("workers")}", "--canvases", "1", "--json"])).Json;
+            var one =
+                (await Saeunbox.SucceedAsync([.. words, "--workers", $"{size.GetProperty("workers")}", "--canvases", "1", "--json"])).Json;
             Assert.Equal(one.GetProperty("most").GetInt32(), size.GetProperty("figures").GetProperty("canvases").GetInt32());
             Assert.InRange(size.GetProperty("figures").GetProperty("p95").GetDouble(), 1, 200);
         }
@@ -41,10 +43,21 @@ public sealed class ServingCommandTests
     [Fact]
     public async Task Bench_Serving_CountsPicturesOfEveryCanvas()
     {
-        var use = await Saeunbox.SucceedAsync(["bench", "--serving", .. Saeunbox.GoldenModel, "--canvases", "1,3", "--seconds", "0.2", "--json"]);
+        var use = await Saeunbox.SucceedAsync([
+            "bench",
+            "--serving",
+            .. Saeunbox.GoldenModel,
+            "--canvases",
+            "1,3",
+            "--seconds",
+            "0.2",
+            "--json"
+        ]);
 
         Assert.Equal([1, 3], use.Json.EnumerateArray().Select(line => line.GetProperty("canvases").GetInt32()));
-        Assert.All(use.Json.EnumerateArray(), line => Assert.True(line.GetProperty("jobsPerSecond").GetDouble() > 0 && line.GetProperty("p95").GetDouble() >= line.GetProperty("p50").GetDouble()));
+        Assert.All(use.Json.EnumerateArray(),
+            line => Assert.True(line.GetProperty("jobsPerSecond").GetDouble() > 0
+                && line.GetProperty("p95").GetDouble() >= line.GetProperty("p50").GetDouble()));
     }
 
     [Fact]

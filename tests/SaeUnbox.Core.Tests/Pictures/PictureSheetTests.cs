@@ -14,11 +14,13 @@ public class PictureSheetTests
     }
 
     [Fact]
-    public void Of_SmallPictures_AreNotMadeLarger() => Assert.Equal((16, 8), PictureSheet.Of([Plain(1)], 5, 500) is var sheet ? (sheet.Width, sheet.Height) : default);
+    public void Of_SmallPictures_AreNotMadeLarger() =>
+        Assert.Equal((16, 8), PictureSheet.Of([Plain(1)], 5, 500) is var sheet ? (sheet.Width, sheet.Height) : default);
 
     [Fact]
     public void Of_MoreThanASheetHolds_IsRefused() =>
-        Assert.Throws<PictureException>(() => PictureSheet.Of([.. Enumerable.Repeat(new Picture(4096, 4096, 3, new byte[4096 * 4096 * 3]), 4)], 4, 4096));
+        Assert.Throws<PictureException>(() => PictureSheet.Of(
+            [.. Enumerable.Repeat(new Picture(4096, 4096, 3, new byte[4096 * 4096 * 3]), 4)], 4, 4096));
 
     private static Picture Plain(byte value)
     {

@@ -131,7 +131,8 @@ public class PngTests
     public void Decode_SecondHeader_IsRefused()
     {
         var file = PngFactory.File(
-            ("IHDR", [0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 0]), ("IHDR", [0, 0, 0x7F, 0, 0, 0, 0x7F, 0, 8, 0, 0, 0, 0]), ("IDAT", PngFactory.Pack([0, 9])));
+            ("IHDR", [0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 0]), ("IHDR", [0, 0, 0x7F, 0, 0, 0, 0x7F, 0, 8, 0, 0, 0, 0]),
+            ("IDAT", PngFactory.Pack([0, 9])));
 
         Assert.Throws<PictureException>(() => Png.Decode(file));
     }
@@ -139,7 +140,8 @@ public class PngTests
     [Fact]
     public void Decode_SixteenBits_KeepsTheUpperHalf()
     {
-        var file = PngFactory.File(("IHDR", [0, 0, 0, 2, 0, 0, 0, 1, 16, 0, 0, 0, 0]), ("IDAT", PngFactory.Pack([0, 0x7F, 0xFF, 0xFE, 0xFF])));
+        var file =
+            PngFactory.File(("IHDR", [0, 0, 0, 2, 0, 0, 0, 1, 16, 0, 0, 0, 0]), ("IDAT", PngFactory.Pack([0, 0x7F, 0xFF, 0xFE, 0xFF])));
 
         Assert.Equal([0x7F, 0x7F, 0x7F, 0xFE, 0xFE, 0xFE], Png.Decode(file).Pixels.ToArray());
     }
@@ -148,10 +150,17 @@ public class PngTests
     public void Decode_ChunksThatSayNothingOfPixels_ChangeNothing()
     {
         var plain = Png.Encode(PictureSamples.Smooth(9, 5, 3));
-        (string Type, byte[] Data)[] extra = [("gAMA", [0, 0, 0, 1]), ("iCCP", [1, 0, 0, 9, 9]), ("eXIf", [0xFF]), ("pHYs", []), ("tEXt", [0])];
+        (string Type, byte[] Data)[] extra = [
+            ("gAMA", [0, 0, 0, 1]),
+            ("iCCP", [1, 0, 0, 9, 9]),
+            ("eXIf", [0xFF]),
+            ("pHYs", []),
+            ("tEXt", [0])
+        ];
 
         foreach (var chunk in extra)
-            PictureSamples.AssertSame(Png.Decode(plain), Png.Decode([.. plain.AsSpan(0, 33), .. PngFactory.File(chunk).AsSpan(8..^12), .. plain.AsSpan(33)]));
+            PictureSamples.AssertSame(Png.Decode(plain),
+                Png.Decode([.. plain.AsSpan(0, 33), .. PngFactory.File(chunk).AsSpan(8..^12), .. plain.AsSpan(33)]));
     }
 
     [Fact]
@@ -184,7 +193,8 @@ public class PngTests
         for (var i = 0; i < 3000; i++)
         {
             var colour = new[] { 0, 2, 3, 4, 6 }[random.Next(5)];
-            var file = PngFactory.Make(random.Next(1, 20), random.Next(1, 20), colour, 8, random.Next(2) == 0, colour < 4, seed: i, damage: random);
+            var file = PngFactory.Make(random.Next(1, 20), random.Next(1, 20), colour, 8, random.Next(2) == 0, colour < 4, seed: i,
+                damage: random);
             try
             {
                 var picture = Png.Decode(file);

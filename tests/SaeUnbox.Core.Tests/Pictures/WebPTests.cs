@@ -16,7 +16,9 @@ public class WebPTests
         Assert.True(file.AsSpan(0, 4).SequenceEqual("RIFF"u8) && file.AsSpan(8, 8).SequenceEqual("WEBPVP8 "u8));
         Assert.Equal(file.Length - 8, BinaryPrimitives.ReadInt32LittleEndian(file.AsSpan(4)));
         // Header of the key frame (RFC 6386, 9.1): after the start code, two sides of 14 bits.
-        Assert.Equal((40, 24), (BinaryPrimitives.ReadUInt16LittleEndian(file.AsSpan(26)) & 0x3FFF, BinaryPrimitives.ReadUInt16LittleEndian(file.AsSpan(28)) & 0x3FFF));
+        Assert.Equal((40, 24),
+            (BinaryPrimitives.ReadUInt16LittleEndian(file.AsSpan(26)) & 0x3FFF,
+                BinaryPrimitives.ReadUInt16LittleEndian(file.AsSpan(28)) & 0x3FFF));
     }
 
     [Fact]

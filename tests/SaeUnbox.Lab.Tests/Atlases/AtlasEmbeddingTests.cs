@@ -11,10 +11,12 @@ public sealed class AtlasEmbeddingTests : IDisposable
 
     public AtlasEmbeddingTests()
     {
-        using (NewDisposeScope()) TinyClip.Write(_folder.At("clip"));
+        using (NewDisposeScope())
+            TinyClip.Write(_folder.At("clip"));
         _clip = ClipModel.Load(_folder.At("clip"));
         AtlasWriter.Write(_folder.At(AtlasReader.FileName), new("tiny",
-            [Feature(0, 0), Feature(1, 0, 1), Feature(2, 2), Feature(3)], [.. Colours.Select(colour => new AtlasImage("", null, 24, 16, OneColour(colour)))], [], []));
+            [Feature(0, 0), Feature(1, 0, 1), Feature(2, 2), Feature(3)], [.. Colours.Select(
+                colour => new AtlasImage("", null, 24, 16, OneColour(colour)))], [], []));
     }
 
     [Fact]
@@ -22,7 +24,10 @@ public sealed class AtlasEmbeddingTests : IDisposable
     {
         AtlasEmbedding.Add(_folder.Path, _clip);
         using var scope = NewDisposeScope();
-        var pictures = Colours.Select(colour => Jpeg.Decode(OneColour(colour))).Select(picture => _clip.EmbedPicture(picture.Pixels, 24, 16)).ToArray();
+        var pictures = Colours
+            .Select(colour => Jpeg.Decode(OneColour(colour)))
+            .Select(picture => _clip.EmbedPicture(picture.Pixels, 24, 16))
+            .ToArray();
         var words = _clip.EmbedTexts("something that nobody wrote")[0];
         var mixed = pictures[0].Plus(pictures[1]);
         double[] cosines = [Cosine(pictures[0]), Cosine(mixed / mixed.norm()), Cosine(pictures[2])];
@@ -38,7 +43,8 @@ public sealed class AtlasEmbeddingTests : IDisposable
     public void Add_Cancelled_LeavesTheAtlasAsItWas()
     {
         using var cancellation = new CancellationTokenSource();
-        Assert.Throws<OperationCanceledException>(() => AtlasEmbedding.Add(_folder.Path, _clip, (done, _) => cancellation.Cancel(), cancellation.Token));
+        Assert.Throws<OperationCanceledException>(() => AtlasEmbedding.Add(_folder.Path, _clip, (done, _) => cancellation.Cancel(),
+            cancellation.Token));
         Assert.False(AtlasReader.Open(_folder.Path, new ClipTextEmbedder(_clip)).HasEmbeddings);
     }
 
@@ -49,8 +55,10 @@ public sealed class AtlasEmbeddingTests : IDisposable
         _folder.Dispose();
     }
 
-    private static AtlasFeature Feature(int number, params int[] pictures) => new(new(HookSite.Middle, number, pictures.Length, 0, .5), 1, null, [],
+    private static AtlasFeature Feature(int number, params int[] pictures) => new(new(HookSite.Middle, number, pictures.Length, 0, .5), 1,
+        null, [],
         [.. pictures.Select(picture => new AtlasTop(picture, 1, null))], [], null, null);
 
-    private static byte[] OneColour(byte[] colour) => Jpeg.Encode(new Picture(24, 16, 3, [.. Enumerable.Repeat(colour, 24 * 16).SelectMany(pixel => pixel)]), 90);
+    private static byte[] OneColour(byte[] colour) =>
+        Jpeg.Encode(new Picture(24, 16, 3, [.. Enumerable.Repeat(colour, 24 * 16).SelectMany(pixel => pixel)]), 90);
 }

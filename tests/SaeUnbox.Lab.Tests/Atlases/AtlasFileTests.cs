@@ -25,9 +25,15 @@ public sealed class AtlasFileTests : IDisposable
             Assert.Equal((expected.Statistics, expected.Name), (card.Statistics, card.Name));
             Assert.Equal(expected.Words, card.Words);
             var tops = atlas.TopPictures(site, number);
-            Assert.Equal(expected.Tops.Select(top => (Contents.Images[top.Image].Caption, Contents.Images[top.Image].Seed, top.Mean, top.Heat)), tops.Select(top => (top.Caption, top.Seed, top.Mean, top.Heat)));
-            Assert.All(tops.Zip(expected.Tops), pair => Assert.Equal(Contents.Images[pair.Second.Image].Jpeg, atlas.Picture(pair.First.Picture)!.Bytes.ToArray()));
-            Assert.Equal(expected.Similar.OrderByDescending(one => one.Cosine).Select(one => (one.Site, one.Feature, one.Cosine)), atlas.Similar(site, number).Select(one => (one.Card.Site, one.Card.Feature, one.Cosine)));
+            Assert.Equal(
+                expected.Tops.Select(
+                    top =>
+                        (Contents.Images[top.Image].Caption, Contents.Images[top.Image].Seed, top.Mean, top.Heat)), tops.Select(
+                            top => (top.Caption, top.Seed, top.Mean, top.Heat)));
+            Assert.All(tops.Zip(expected.Tops),
+                pair => Assert.Equal(Contents.Images[pair.Second.Image].Jpeg, atlas.Picture(pair.First.Picture)!.Bytes.ToArray()));
+            Assert.Equal(expected.Similar.OrderByDescending(one => one.Cosine).Select(one => (one.Site, one.Feature, one.Cosine)),
+                atlas.Similar(site, number).Select(one => (one.Card.Site, one.Card.Feature, one.Cosine)));
             Assert.Equal(expected.Place, atlas.Map(site)[number]);
         }
         Assert.Equal(new SpriteTile("sprites/up.0.1.jpg", 8, 8, 8, 16, 16), atlas.Find(Second, 3)!.Thumbnail);
@@ -44,7 +50,8 @@ public sealed class AtlasFileTests : IDisposable
         for (var y = 0; y < 16; y++)
             for (var x = 0; x < 16; x++)
                 pixels[(y * 16 + x) * 3 + (x < 8 ? 0 : 2)] = (byte)(y < 8 ? 240 : 120);
-        AtlasWriter.Write(File, Contents with { Sprites = [new(First, 8, 2, 16, 16, Jpeg.Encode(new Picture(16, 16, 3, pixels), 95)), Contents.Sprites[1]] });
+        AtlasWriter.Write(File,
+            Contents with { Sprites = [new(First, 8, 2, 16, 16, Jpeg.Encode(new Picture(16, 16, 3, pixels), 95)), Contents.Sprites[1]] });
         var atlas = AtlasReader.Open(_folder.Path);
 
         foreach (var (feature, red, blue) in new[] { (0, 240, 0), (1, 0, 240), (3, 0, 120) })
@@ -53,7 +60,8 @@ public sealed class AtlasFileTests : IDisposable
             var tile = Jpeg.Decode(atlas.Picture($"tiles/down.2.1/{feature}.jpg")!.Bytes.Span);
             Assert.Equal((8, 8), (tile.Width, tile.Height));
             for (var i = 0; i < 8 * 8 * 3; i += 3)
-                Assert.True(Math.Abs(tile.Pixels[i] - red) < 40 && Math.Abs(tile.Pixels[i + 2] - blue) < 40, $"feature {feature}: {tile.Pixels[i]}, {tile.Pixels[i + 2]}");
+                Assert.True(Math.Abs(tile.Pixels[i] - red) < 40 && Math.Abs(tile.Pixels[i + 2] - blue) < 40,
+                    $"feature {feature}: {tile.Pixels[i]}, {tile.Pixels[i + 2]}");
         }
         Assert.Null(atlas.Find(First, 2)!.Tile);
     }
@@ -122,7 +130,8 @@ public sealed class AtlasFileTests : IDisposable
     }
 
     [Fact]
-    public void Open_NoFile_NamesTheFolder() => Assert.Contains(_folder.Path, Assert.Throws<AtlasException>(() => AtlasReader.Open(_folder.Path)).Message);
+    public void Open_NoFile_NamesTheFolder() =>
+        Assert.Contains(_folder.Path, Assert.Throws<AtlasException>(() => AtlasReader.Open(_folder.Path)).Message);
 
     [Theory]
     [InlineData("")]
@@ -190,7 +199,8 @@ public sealed class AtlasFileTests : IDisposable
 
     private void Execute(string sql)
     {
-        using var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = File, Pooling = false }.ConnectionString);
+        using var connection =
+            new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = File, Pooling = false }.ConnectionString);
         connection.Open();
         using var command = connection.CreateCommand();
         command.CommandText = sql;

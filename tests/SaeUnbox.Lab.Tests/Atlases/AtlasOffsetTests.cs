@@ -36,7 +36,8 @@ public sealed class OffsetTests
         using var scope = NewDisposeScope();
         using var generator = new Generator(2);
         using var sae = new SparseAutoencoder(new SaeConfig(features, width, 1, null, 10), zeros([features, width]),
-            randn([features, width], generator: generator).Plus(offset), zeros([width]), zeros([features]), zeros([features], ScalarType.Int64));
+            randn([features, width], generator: generator).Plus(offset), zeros([width]), zeros([features]),
+            zeros([features], ScalarType.Int64));
         var rows = Enumerable.Range(0, features).Select(feature => Unit(sae.Direction(feature).data<float>().ToArray())).ToArray();
 
         var distances = CosineDistances.Between(sae, [.. Enumerable.Range(0, features)]);

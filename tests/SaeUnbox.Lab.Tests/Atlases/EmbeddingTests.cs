@@ -44,9 +44,12 @@ public sealed class EmbeddingTests : IDisposable
         var hits = AtlasReader.Open(_folder.Path, _colours).Search(new() { Text = "snow" });
 
         Assert.Equal(expected.Length, hits.Total);
-        Assert.Equal(expected.Select(key => Share(words, key) + Share(near, key)), hits.Hits.Select(hit => Share(words, Key(hit)) + Share(near, Key(hit))));
+        Assert.Equal(expected.Select(key => Share(words, key) + Share(near, key)),
+            hits.Hits.Select(hit => Share(words, Key(hit)) + Share(near, Key(hit))));
         Assert.Contains("snow", hits.Hits[0].Match, StringComparison.OrdinalIgnoreCase);
-        Assert.All(hits.Hits, hit => Assert.Equal((words.Contains(Key(hit)), near.Contains(Key(hit))), (hit.By is FoundBy.Words or FoundBy.Both, hit.By is FoundBy.Meaning or FoundBy.Both)));
+        Assert.All(hits.Hits,
+            hit => Assert.Equal((words.Contains(Key(hit)), near.Contains(Key(hit))),
+                (hit.By is FoundBy.Words or FoundBy.Both, hit.By is FoundBy.Meaning or FoundBy.Both)));
 
         static double Share(string[] list, string key) => Array.IndexOf(list, key) is >= 0 and var rank ? 1 / (61.0 + rank) : 0;
     }
@@ -71,7 +74,9 @@ public sealed class EmbeddingTests : IDisposable
     {
         var other = new Colours(new() { [FeatureEmbeddings.ProbeText] = [.8f, .6f, 0] });
         Assert.Contains("another model", Assert.Throws<AtlasException>(() => AtlasReader.Open(_folder.Path, other)).Message);
-        Assert.Contains("another model", Assert.Throws<AtlasException>(() => AtlasReader.Open(_folder.Path, new Colours(new() { [FeatureEmbeddings.ProbeText] = [1] }))).Message);
+        Assert.Contains("another model",
+            Assert.Throws<AtlasException>(() => AtlasReader.Open(_folder.Path,
+                new Colours(new() { [FeatureEmbeddings.ProbeText] = [1] }))).Message);
     }
 
     [Fact]
@@ -96,7 +101,8 @@ public sealed class EmbeddingTests : IDisposable
     public void Search_WithAnEmbedderThatCannotBeUsed_GoesByWordsAndSaysWhy()
     {
         var broken = AtlasReader.Open(_folder.Path, () => throw new AtlasException("The folder is empty.")).Search(new() { Text = "snow" });
-        var other = AtlasReader.Open(_folder.Path, () => new Colours(new() { [FeatureEmbeddings.ProbeText] = [.8f, .6f, 0] })).Search(new() { Text = "snow" });
+        var other = AtlasReader.Open(_folder.Path, () => new Colours(new() { [FeatureEmbeddings.ProbeText] = [.8f, .6f, 0] }))
+            .Search(new() { Text = "snow" });
 
         Assert.Equal("Only words were searched. The folder is empty.", broken.Note);
         Assert.Contains("another model", other.Note);

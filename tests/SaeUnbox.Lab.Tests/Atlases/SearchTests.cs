@@ -23,7 +23,8 @@ public sealed class SearchTests : IDisposable
     [InlineData("größer", "up.0.1 2")]
     [InlineData("grösser", "")]
     [InlineData("dragon", "")]
-    public void Search_Words_FindsTheFeaturesThatHaveAllOfThem(string text, string expected) => Assert.Equal(expected, Found(new() { Text = text }));
+    public void Search_Words_FindsTheFeaturesThatHaveAllOfThem(string text, string expected) =>
+        Assert.Equal(expected, Found(new() { Text = text }));
 
     [Fact]
     public void Search_AWordOfNamesWordsAndCaptions_PutsNamesFirstAndShowsTheMatch()
@@ -39,7 +40,11 @@ public sealed class SearchTests : IDisposable
     [Fact]
     public void Search_WhatFeaturesAreCalled_PutsThoseFirstThatAreActiveMost()
     {
-        AtlasWriter.Write(_folder.At(AtlasReader.FileName), Contents with { Features = [.. Contents.Features.Select(one => one.Statistics.Feature == 0 ? one with { Name = "sea" } : one)] });
+        AtlasWriter.Write(_folder.At(AtlasReader.FileName),
+            Contents with
+            {
+                Features = [.. Contents.Features.Select(one => one.Statistics.Feature == 0 ? one with { Name = "sea" } : one)]
+            });
         var atlas = AtlasReader.Open(_folder.Path);
 
         var hits = atlas.Search(new() { Text = "Sea" }).Hits;
@@ -51,13 +56,15 @@ public sealed class SearchTests : IDisposable
     [Theory]
     [InlineData("3", "down.2.1 3, up.0.1 3")]
     [InlineData("12", "")]
-    public void Search_ANumber_FindsFeaturesThatBeginWithIt(string text, string expected) => Assert.Equal(expected, Found(new() { Text = text, Sort = FeatureSort.Number }));
+    public void Search_ANumber_FindsFeaturesThatBeginWithIt(string text, string expected) =>
+        Assert.Equal(expected, Found(new() { Text = text, Sort = FeatureSort.Number }));
 
     [Theory]
     [InlineData(FeatureSort.Frequency, "up.0.1 0, down.2.1 0, down.2.1 3, down.2.1 1, up.0.1 1, up.0.1 2, up.0.1 3")]
     [InlineData(FeatureSort.Max, "down.2.1 0, up.0.1 1, down.2.1 3, up.0.1 3, down.2.1 1, up.0.1 2, up.0.1 0")]
     [InlineData(FeatureSort.Number, "down.2.1 0, up.0.1 0, down.2.1 1, up.0.1 1, up.0.1 2, down.2.1 3, up.0.1 3")]
-    public void Search_Nothing_SortsAllThatLive(FeatureSort sort, string expected) => Assert.Equal(expected, Found(new() { Text = "  ", Sort = sort }));
+    public void Search_Nothing_SortsAllThatLive(FeatureSort sort, string expected) =>
+        Assert.Equal(expected, Found(new() { Text = "  ", Sort = sort }));
 
     [Fact]
     public void Search_OneSiteWithTheDead_HasThemAll() => Assert.Equal(4, _atlas.Search(new() { Site = First, Dead = true }).Total);
@@ -106,5 +113,6 @@ public sealed class SearchTests : IDisposable
         _folder.Dispose();
     }
 
-    private string Found(FeatureQuery query) => string.Join(", ", _atlas.Search(query).Hits.Select(hit => $"{hit.Card.Site} {hit.Card.Feature}"));
+    private string Found(FeatureQuery query) =>
+        string.Join(", ", _atlas.Search(query).Hits.Select(hit => $"{hit.Card.Site} {hit.Card.Feature}"));
 }

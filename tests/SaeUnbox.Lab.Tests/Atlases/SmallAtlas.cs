@@ -16,9 +16,12 @@ internal static class SmallAtlas
         [new(First, 8, 2, 16, 16, [9, 9]), new(Second, 8, 2, 16, 16, [8])],
         [new("Let it snow", new Recipe { Model = "tiny", Prompt = "a field", Edits = [new FeatureEdit(First, 0, 8)] })]);
 
-    private static AtlasFeature Feature(HookSite site, int feature, string? name, string[] words, double frequency, double strongest, double mean = 2) => new(
+    private static AtlasFeature Feature(HookSite site, int feature, string? name, string[] words, double frequency, double strongest,
+        double mean = 2) => new(
         new(site, feature, mean, .5, frequency), strongest, name, words,
-        name is null ? [] : [new(feature % 2, strongest, BrushMask.FromCells(2, 2, [1, 0, .5f, 0])), new((feature + 1) % 2, strongest / 2, null)],
+        name is null
+            ? []
+            : [new(feature % 2, strongest, BrushMask.FromCells(2, 2, [1, 0, .5f, 0])), new((feature + 1) % 2, strongest / 2, null)],
         [(site, (feature + 1) % 4, .9 - (.1 * feature)), (site == First ? Second : First, feature, .5)],
         new(feature, feature / 4f, 1 - (feature / 4f)), name is null ? null : feature);
 }

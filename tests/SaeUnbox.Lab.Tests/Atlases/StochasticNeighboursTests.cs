@@ -60,7 +60,8 @@ public class StochasticNeighboursTests
         using var cancellation = new CancellationTokenSource();
         cancellation.Cancel();
 
-        Assert.Throws<OperationCanceledException>(() => StochasticNeighbours.Place(Clusters(2, 20).Distances, cancellation: cancellation.Token));
+        Assert.Throws<OperationCanceledException>(() => StochasticNeighbours.Place(Clusters(2, 20).Distances,
+            cancellation: cancellation.Token));
     }
 
     private static int Nearest(IReadOnlyList<(float X, float Y)> places, int of) => Enumerable.Range(0, places.Count).Where(i => i != of)
@@ -69,7 +70,10 @@ public class StochasticNeighboursTests
     private static (float[,] Distances, int[] Clusters) Clusters(int clusters, int size)
     {
         var random = new Random(3);
-        var points = Enumerable.Range(0, clusters * size).Select(i => Enumerable.Range(0, 8).Select(d => (d == i / size ? 4 : 0) + random.NextDouble()).ToArray()).ToArray();
+        var points = Enumerable
+            .Range(0, clusters * size)
+            .Select(i => Enumerable.Range(0, 8).Select(d => (d == i / size ? 4 : 0) + random.NextDouble()).ToArray())
+            .ToArray();
         var distances = new float[points.Length, points.Length];
         for (var i = 0; i < points.Length; i++)
             for (var j = 0; j < points.Length; j++)

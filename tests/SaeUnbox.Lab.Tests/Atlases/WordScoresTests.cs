@@ -6,7 +6,10 @@ public class WordScoresTests
     public void Best_AFeatureActiveInSnow_IsNamedAfterIt()
     {
         var scores = new WordScores();
-        var captions = Enumerable.Range(0, 200).Select(i => (Number: scores.Add(i % 5 == 0 ? "a house on snow" : "a house on grass"), IsSnow: i % 5 == 0)).ToArray();
+        var captions = Enumerable
+            .Range(0, 200)
+            .Select(i => (Number: scores.Add(i % 5 == 0 ? "a house on snow" : "a house on grass"), IsSnow: i % 5 == 0))
+            .ToArray();
 
         var words = scores.Best([.. captions.Where(one => one.IsSnow).Select(one => (one.Number, 1.0))], 3);
 
@@ -29,12 +32,17 @@ public class WordScoresTests
     public void Best_APairThatBelongsTogether_SaysNothingTwice()
     {
         var scores = new WordScores();
-        var captions = Enumerable.Range(0, 120).Select(i => scores.Add(i % 4 == 0 ? "a pine tree at dawn" : $"a tree number {i}")).ToArray();
+        var captions = Enumerable
+            .Range(0, 120)
+            .Select(i => scores.Add(i % 4 == 0 ? "a pine tree at dawn" : $"a tree number {i}"))
+            .ToArray();
 
         var words = scores.Best([.. captions.Where((_, i) => i % 4 == 0).Select(caption => (caption, 1.0))], 4);
 
         Assert.NotEmpty(words);
-        Assert.All(words, word => Assert.DoesNotContain(words, other => other != word && (other.Split(' ').Contains(word) || word.Split(' ').Contains(other))));
+        Assert.All(words,
+            word => Assert.DoesNotContain(words,
+                other => other != word && (other.Split(' ').Contains(word) || word.Split(' ').Contains(other))));
     }
 
     [Fact]
@@ -45,7 +53,8 @@ public class WordScoresTests
         var moons = Enumerable.Range(0, 10).Select(_ => (scores.Add("moon"), 1.0)).ToArray();
         for (var i = 0; i < 30; i++)
             scores.Add("star");
-        // prior 20 x 1/4 = 5; log(15 / (10 + 20 - 15 + 1)) - log(15 / (40 + 20 - 15 + 1)) = 1.056; over sqrt(2/15) = 2.89: above the least of 1.6.
+        // prior 20 x 1/4 = 5; log(15 / (10 + 20 - 15 + 1)) - log(15 / (40 + 20 - 15 + 1)) = 1.056; over sqrt(2/15) = 2.89: above the least
+        // of 1.6.
         Assert.Equal(["moon"], scores.Best(moons, 5));
 
         // Active everywhere alike, it tells nothing.

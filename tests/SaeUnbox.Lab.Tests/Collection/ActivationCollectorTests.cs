@@ -21,7 +21,8 @@ public sealed class ActivationCollectorTests(GoldenModel model) : IClassFixture<
         using var folder = new TemporaryFolder();
         var recipe = model.Recipe(run);
         var loaded = model.For(run);
-        var outcome = ActivationCollector.Run(loaded, Request(recipe, [new(recipe.Prompt, recipe.Seed)]) with { Sites = [.. loaded.Saes.Keys] }, folder.Path);
+        var outcome = ActivationCollector.Run(loaded,
+            Request(recipe, [new(recipe.Prompt, recipe.Seed)]) with { Sites = [.. loaded.Saes.Keys] }, folder.Path);
 
         Assert.Equal(recipe.Steps, outcome.Done);
         foreach (var site in loaded.Saes.Keys)
@@ -42,7 +43,8 @@ public sealed class ActivationCollectorTests(GoldenModel model) : IClassFixture<
         ActivationCollector.Run(model.For("base"), request, folder.At("alone"));
         ActivationCollector.Run(model.For("base"), request with { Pictures = 2 }, folder.At("together"));
         // Larger products round otherwise, which two guided steps amplify; a picture's rows taken for another's are off by three quarters.
-        foreach (var site in Two) TensorAssert.RelativelyClose(Rows(folder.At("alone"), site), Rows(folder.At("together"), site), 1e-3);
+        foreach (var site in Two)
+            TensorAssert.RelativelyClose(Rows(folder.At("alone"), site), Rows(folder.At("together"), site), 1e-3);
     }
 
     [Fact]
@@ -56,16 +58,20 @@ public sealed class ActivationCollectorTests(GoldenModel model) : IClassFixture<
         using var cancellation = new CancellationTokenSource();
         var stop = new Immediate(progress =>
         {
-            if (progress.Done == 3) cancellation.Cancel();
+            if (progress.Done == 3)
+                cancellation.Cancel();
         });
-        Assert.Throws<OperationCanceledException>(() => ActivationCollector.Run(model.For("turbo4"), request, folder.At("parts"), stop, cancellation.Token));
+        Assert.Throws<OperationCanceledException>(() => ActivationCollector.Run(model.For("turbo4"), request, folder.At("parts"), stop,
+            cancellation.Token));
         Assert.Equal(3, Items(folder.At("parts")));
         var after = new List<long>();
-        var outcome = ActivationCollector.Run(model.For("turbo4"), request, folder.At("parts"), new Immediate(progress => after.Add(progress.Done)));
+        var outcome =
+            ActivationCollector.Run(model.For("turbo4"), request, folder.At("parts"), new Immediate(progress => after.Add(progress.Done)));
 
         Assert.Equal([4L, 5], after);
         Assert.Equal(new CollectionOutcome(5, 5, outcome.Bytes, IsFull: false), outcome);
-        foreach (var site in Two) TensorAssert.Same(Rows(folder.At("whole"), site), Rows(folder.At("parts"), site));
+        foreach (var site in Two)
+            TensorAssert.Same(Rows(folder.At("whole"), site), Rows(folder.At("parts"), site));
     }
 
     [Theory]
@@ -78,8 +84,10 @@ public sealed class ActivationCollectorTests(GoldenModel model) : IClassFixture<
         var request = Small(Captions(7));
         ActivationCollector.Run(model.For("turbo4"), request, folder.At("alone"));
         ActivationCollector.Run(model.For("turbo4"), request with { Worker = before - 1, Workers = before + 1 }, folder.At("shared"));
-        foreach (var worker in (int[])[1, 0]) ActivationCollector.Run(model.For("turbo4"), request with { Worker = worker, Workers = 2 }, folder.At("shared"));
-        foreach (var site in Two) TensorAssert.Same(Rows(folder.At("alone"), site), Rows(folder.At("shared"), site));
+        foreach (var worker in (int[])[1, 0])
+            ActivationCollector.Run(model.For("turbo4"), request with { Worker = worker, Workers = 2 }, folder.At("shared"));
+        foreach (var site in Two)
+            TensorAssert.Same(Rows(folder.At("alone"), site), Rows(folder.At("shared"), site));
     }
 
     [Fact]
@@ -91,7 +99,8 @@ public sealed class ActivationCollectorTests(GoldenModel model) : IClassFixture<
         ActivationCollector.Run(model.For("turbo4"), request with { Captions = Captions(1) }, folder.Path);
         var one = Bytes(folder.Path);
 
-        var full = ActivationCollector.Run(model.For("turbo4"), request with { Storage = request.Storage with { DiskBudget = 3 * one } }, folder.Path);
+        var full = ActivationCollector.Run(model.For("turbo4"), request with { Storage = request.Storage with { DiskBudget = 3 * one } },
+            folder.Path);
         Assert.True(full.IsFull);
         Assert.InRange(full.Done, 2, 3);
         Assert.InRange(Bytes(folder.Path), one, 3 * one);
@@ -114,7 +123,8 @@ public sealed class ActivationCollectorTests(GoldenModel model) : IClassFixture<
         Assert.Equal(request.Width, CollectionSettings.Find(folder.Path)!.Width);
         Assert.Equal(3, Items(folder.Path));
 
-        string Refused(CollectionRequest other) => Assert.Throws<SaeException>(() => ActivationCollector.Run(model.For("turbo4"), other, folder.Path)).Message;
+        string Refused(CollectionRequest other) =>
+            Assert.Throws<SaeException>(() => ActivationCollector.Run(model.For("turbo4"), other, folder.Path)).Message;
     }
 
     [Fact]
@@ -136,7 +146,8 @@ public sealed class ActivationCollectorTests(GoldenModel model) : IClassFixture<
     {
         using var folder = new TemporaryFolder();
         var request = Small(Captions(1)) with { Sites = [HookSite.Parse("up.9.9")] };
-        Assert.Contains("up.9.9", Assert.Throws<ModelException>(() => ActivationCollector.Run(model.For("turbo4"), request, folder.At("out"))).Message);
+        Assert.Contains("up.9.9",
+            Assert.Throws<ModelException>(() => ActivationCollector.Run(model.For("turbo4"), request, folder.At("out"))).Message);
         Assert.False(Directory.Exists(folder.At("out")));
     }
 
@@ -155,11 +166,13 @@ public sealed class ActivationCollectorTests(GoldenModel model) : IClassFixture<
 
     private CollectionRequest Small(IReadOnlyList<Caption> captions) => Request(model.Recipe("turbo4") with { Steps = 1 }, captions);
 
-    private static Tensor Rows(string folder, HookSite site) => cat([.. ActivationCollection.Open(folder, site).Shards.Select(shard => shard.ReadRows())], 0);
+    private static Tensor Rows(string folder, HookSite site) =>
+        cat([.. ActivationCollection.Open(folder, site).Shards.Select(shard => shard.ReadRows())], 0);
 
     private static long Items(string folder) => ActivationCollection.Open(folder, Two[0]).Shards.Sum(shard => shard.End - shard.First);
 
-    private static long Bytes(string folder) => Directory.EnumerateFiles(folder, "*.safetensors", SearchOption.AllDirectories).Sum(file => new FileInfo(file).Length);
+    private static long Bytes(string folder) =>
+        Directory.EnumerateFiles(folder, "*.safetensors", SearchOption.AllDirectories).Sum(file => new FileInfo(file).Length);
 
     private sealed class Immediate(Action<CollectionProgress> action) : IProgress<CollectionProgress>
     {

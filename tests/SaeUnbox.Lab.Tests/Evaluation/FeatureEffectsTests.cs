@@ -86,7 +86,8 @@ public sealed class FeatureEffectsTests(GoldenModel golden) : IClassFixture<Gold
 
         Assert.Equal(4, pictures.Count);
         Assert.True(fresh.Run(Small with { Seed = 4 }).Picture!.Pixels.SequenceEqual(pictures[2].Pixels));
-        Assert.True(fresh.Run(Small with { Seed = 3, Edits = [new FeatureEdit(site, 1, 8)] }).Picture!.Pixels.SequenceEqual(pictures[1].Pixels));
+        Assert.True(fresh.Run(
+            Small with { Seed = 3, Edits = [new FeatureEdit(site, 1, 8)] }).Picture!.Pixels.SequenceEqual(pictures[1].Pixels));
     }
 
     [Fact]

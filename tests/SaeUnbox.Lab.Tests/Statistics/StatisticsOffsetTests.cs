@@ -143,13 +143,21 @@ public class OffsetTests
     {
         using var scope = NewDisposeScope();
         using var sae = RandomSae(features: 40, k: 3, dictionaryOffset: offset, latentBias: 0);
-        var directions = Enumerable.Range(0, 40).Select(feature => sae.Direction(feature).Floats().Select(value => (double)value).ToArray()).ToArray();
+        var directions = Enumerable
+            .Range(0, 40)
+            .Select(feature => sae.Direction(feature).Floats().Select(value => (double)value).ToArray())
+            .ToArray();
 
         var found = CosineNeighbours.Find(sae, sae, 5);
 
         for (var feature = 0; feature < 40; feature++)
         {
-            var nearest = Enumerable.Range(0, 40).Where(other => other != feature).OrderByDescending(other => Cosine(feature, other)).Take(5).ToArray();
+            var nearest = Enumerable
+                .Range(0, 40)
+                .Where(other => other != feature)
+                .OrderByDescending(other => Cosine(feature, other))
+                .Take(5)
+                .ToArray();
             Assert.Equal(nearest, found[feature].Select(neighbour => neighbour.Feature));
             Assert.All(found[feature], neighbour => Assert.Equal(Cosine(feature, neighbour.Feature), neighbour.Cosine, 1e-7));
         }
@@ -220,7 +228,8 @@ public class OffsetTests
         {
             var weights = points.Select(point => 1 / Math.Sqrt(point.Zip(median, (a, b) => (a - b) * (a - b)).Sum())).ToArray();
             var total = weights.Sum();
-            median = [.. Enumerable.Range(0, Width).Select(channel => points.Zip(weights, (point, weight) => point[channel] * weight).Sum() / total)];
+            median = [.. Enumerable.Range(0, Width)
+                .Select(channel => points.Zip(weights, (point, weight) => point[channel] * weight).Sum() / total)];
         }
         return median;
     }

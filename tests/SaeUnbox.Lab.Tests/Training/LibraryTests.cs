@@ -43,8 +43,10 @@ public class LibraryTests
         var x = SyntheticData.Make(200, 5, 6, 2).to(ScalarType.BFloat16);
         var reconstruction = x.Times(.5);
 
-        Assert.Equal(ExplainedVariance.PerChannel(reconstruction.to(ScalarType.Float32), x.to(ScalarType.Float32)), ExplainedVariance.PerChannel(reconstruction, x));
-        Assert.Equal(ExplainedVariance.Pooled(reconstruction.to(ScalarType.Float32), x.to(ScalarType.Float32)), ExplainedVariance.Pooled(reconstruction, x));
+        Assert.Equal(ExplainedVariance.PerChannel(reconstruction.to(ScalarType.Float32), x.to(ScalarType.Float32)),
+            ExplainedVariance.PerChannel(reconstruction, x));
+        Assert.Equal(ExplainedVariance.Pooled(reconstruction.to(ScalarType.Float32), x.to(ScalarType.Float32)),
+            ExplainedVariance.Pooled(reconstruction, x));
     }
 
     [Fact]

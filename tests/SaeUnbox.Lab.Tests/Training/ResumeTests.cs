@@ -30,7 +30,8 @@ public class ResumeTests
         {
             using var scope = NewDisposeScope();
             var batches = Read(File, "train_batches");
-            using var run = new TrainingRun([.. TrainingTests.Indices().Select(i => TrainingTests.Start(i, byTensorOperators ? new TensorKernels() : new CpuKernels()))]);
+            using var run = new TrainingRun([.. TrainingTests.Indices()
+                .Select(i => TrainingTests.Start(i, byTensorOperators ? new TensorKernels() : new CpuKernels()))]);
             for (var step = 0; step < (int)batches.shape[0]; step++)
                 run.Step(batches[step]);
             TrainingState.Save(run, folder.At(name));
@@ -63,7 +64,8 @@ public class ResumeTests
             TrainingState.Save(whole, folder.At("whole.safetensors"));
         }
 
-        Assert.Equal(System.IO.File.ReadAllBytes(folder.At("whole.safetensors")), System.IO.File.ReadAllBytes(folder.At("resumed.safetensors")));
+        Assert.Equal(System.IO.File.ReadAllBytes(folder.At("whole.safetensors")),
+            System.IO.File.ReadAllBytes(folder.At("resumed.safetensors")));
     }
 
     [Fact]

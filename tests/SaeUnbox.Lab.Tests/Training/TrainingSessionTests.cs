@@ -10,7 +10,15 @@ public class TrainingSessionTests
         HookSite.Middle,
         [
             new TrainingOptions { Features = 32, K = 3, AuxK = 8, BatchSize = 16, LearningRate = 1e-3 },
-            new TrainingOptions { Features = 24, K = 2, AuxK = null, BatchSize = 16, LearningRate = 1e-3, Sparsity = SparsityRule.BatchTopK },
+            new TrainingOptions
+            {
+                Features = 24,
+                K = 2,
+                AuxK = null,
+                BatchSize = 16,
+                LearningRate = 1e-3,
+                Sparsity = SparsityRule.BatchTopK
+            },
         ],
         Steps: 30)
     {
@@ -33,7 +41,10 @@ public class TrainingSessionTests
         });
         Assert.Throws<OperationCanceledException>(
             () => TrainingSession.Run(Plan, collection, folder.At("parts"), progress: stop, cancellation: cancellation.Token));
-        foreach (var (path, options) in Directory.GetDirectories(folder.At("parts")).Order().Zip(Plan.Autoencoders.OrderBy(options => options.K)))
+        foreach (var (path, options) in Directory
+            .GetDirectories(folder.At("parts"))
+            .Order()
+            .Zip(Plan.Autoencoders.OrderBy(options => options.K)))
         {
             // What is known so far can be loaded and looked at.
             using var snapshot = SaeLoader.Load(Path.Combine(path, "11"));
@@ -102,9 +113,14 @@ public class TrainingSessionTests
 
         // The same start wherever it lies, and more steps.
         Directory.Move(folder.At("first"), folder.At("moved"));
-        TrainingSession.Run(plan with { From = [first[0].Replace("first", "moved")], Steps = 3 }, Collect(folder.At("data")), folder.At("out"));
-        Assert.Contains("another start", Assert.Throws<SaeException>(() => TrainingSession.Run(plan with { From = second }, Collect(folder.At("data")), folder.At("out"))).Message);
-        Assert.Contains("other data", Assert.Throws<SaeException>(() => TrainingSession.Run(plan with { Seed = 7 }, Collect(folder.At("data"), 14), folder.At("second"))).Message);
+        TrainingSession.Run(plan with { From = [first[0].Replace("first", "moved")], Steps = 3 }, Collect(folder.At("data")),
+            folder.At("out"));
+        Assert.Contains("another start",
+            Assert.Throws<SaeException>(() => TrainingSession.Run(plan with { From = second }, Collect(folder.At("data")),
+                folder.At("out"))).Message);
+        Assert.Contains("other data",
+            Assert.Throws<SaeException>(() => TrainingSession.Run(plan with { Seed = 7 }, Collect(folder.At("data"), 14),
+                folder.At("second"))).Message);
     }
 
     [Fact]
@@ -115,7 +131,8 @@ public class TrainingSessionTests
         var collection = Collect(folder.At("data"));
         Directory.CreateDirectory(folder.At("out"));
         using (FolderLock.Take(folder.At("out")))
-            Assert.Contains("under way", Assert.Throws<CheckpointException>(() => TrainingSession.Run(Plan, collection, folder.At("out"))).Message);
+            Assert.Contains("under way",
+                Assert.Throws<CheckpointException>(() => TrainingSession.Run(Plan, collection, folder.At("out"))).Message);
 
         TrainingSession.Run(Plan with { Steps = 1 }, collection, folder.At("out"));
         Assert.False(File.Exists(folder.At("out", ".lock")));

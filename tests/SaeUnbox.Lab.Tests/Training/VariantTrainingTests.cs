@@ -29,11 +29,14 @@ public class VariantTrainingTests
         // With no memory of gradients and a huge epsilon one Adam step is one gradient step of length 1.
         var options = Options with
         {
-            Sparsity = sparsity, PrefixSizes = nested ? Prefixes : null, AuxK = null, LearningRate = 1e6, Epsilon = 1e6, Beta1 = 0, Beta2 = 0,
+            Sparsity = sparsity, PrefixSizes = nested
+                ? Prefixes
+                : null, AuxK = null, LearningRate = 1e6, Epsilon = 1e6, Beta1 = 0, Beta2 = 0,
         };
         var x = SyntheticData.Make(Batch, Width, 24, 1);
         using var sae = Initialisation.Create(options, x, 3);
-        var (encoder, dictionary, preBias, latentBias) = (Leaf(sae.EncoderWeight), Leaf(sae.Dictionary), Leaf(sae.PreBias), Leaf(sae.LatentBias));
+        var (encoder, dictionary, preBias, latentBias) =
+            (Leaf(sae.EncoderWeight), Leaf(sae.Dictionary), Leaf(sae.PreBias), Leaf(sae.LatentBias));
         var preActivations = nn.functional.linear(x - preBias, encoder, latentBias);
         var codes = preActivations.relu() * Mask(preActivations.detach(), sparsity, options.K);
         var sizes = nested ? Prefixes : [Features];
@@ -69,7 +72,8 @@ public class VariantTrainingTests
         var x = SyntheticData.Make(12, Width, 24, 1);
         using var sae = Initialisation.Create(options, x, 3);
         sae.StatsLastNonzero.Fill(1000);
-        var (encoder, dictionary, preBias, latentBias) = (Leaf(sae.EncoderWeight), Leaf(sae.Dictionary), Leaf(sae.PreBias), Leaf(sae.LatentBias));
+        var (encoder, dictionary, preBias, latentBias) =
+            (Leaf(sae.EncoderWeight), Leaf(sae.Dictionary), Leaf(sae.PreBias), Leaf(sae.LatentBias));
         var preActivations = nn.functional.linear(x - preBias, encoder, latentBias);
         var codes = preActivations.relu() * Mask(preActivations.detach(), SparsityRule.TopK, options.K);
         var reconstruction = codes.mm(dictionary).Plus(preBias);
@@ -181,7 +185,8 @@ public class VariantTrainingTests
     [InlineData(new[] { 8, 40 })]
     [InlineData(new[] { 20, 8, 48 })]
     public void ToConfig_PrefixesThatDoNotEndWithAll_AreRefused(int[] prefixes) =>
-        Assert.Contains("prefix_sizes", Assert.Throws<SaeException>(() => (Options with { PrefixSizes = prefixes }).ToConfig(Width)).Message);
+        Assert.Contains("prefix_sizes",
+            Assert.Throws<SaeException>(() => (Options with { PrefixSizes = prefixes }).ToConfig(Width)).Message);
 
     private static Tensor Leaf(Tensor tensor) => tensor.clone().requires_grad_();
 

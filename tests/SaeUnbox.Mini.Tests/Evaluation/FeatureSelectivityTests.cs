@@ -17,7 +17,10 @@ public sealed class FeatureSelectivityTests
         const int label = 9, feature = 4;
         // Two features of six in every cell: one at random, and the one that follows the label.
         var indices = Enumerable.Range(0, 256).SelectMany(cell => new long[] { cell % 3, feature }).ToArray();
-        var values = Enumerable.Range(0, 256).SelectMany(cell => new[] { (float)random.NextDouble(), 2f * labels[label * 256 + cell] }).ToArray();
+        var values = Enumerable
+            .Range(0, 256)
+            .SelectMany(cell => new[] { (float)random.NextDouble(), 2f * labels[label * 256 + cell] })
+            .ToArray();
         using var codes = new SparseCodes(tensor(indices).reshape(1, 16, 16, 2), tensor(values).reshape(1, 16, 16, 2), 6);
         using var selectivity = new FeatureSelectivity(6, SceneLabels.Count, CPU);
 

@@ -28,19 +28,26 @@ public sealed class MiniSuggestionsTests
     [Fact]
     public void Shipped_All_AreThoseOfTheShippedFigures()
     {
-        var report = JsonSerializer.Deserialize<MiniEvaluationReport>(File.ReadAllText(Path.Combine(Folder, "figures.json")), JsonSerializerOptions.Web)!;
+        var report = JsonSerializer.Deserialize<MiniEvaluationReport>(File.ReadAllText(Path.Combine(Folder, "figures.json")),
+            JsonSerializerOptions.Web)!;
         using var expected = JsonDocument.Parse(MiniSuggestions.Of(report));
 
-        Assert.Equal(expected.RootElement.EnumerateArray().Select(entry => (entry.GetProperty("title").GetString()!, Recipe.FromJson(entry.GetProperty("recipe").GetRawText()).ToJson())),
+        Assert.Equal(
+            expected.RootElement.EnumerateArray()
+                .Select(entry =>
+                    (entry.GetProperty("title").GetString()!, Recipe.FromJson(entry.GetProperty("recipe").GetRawText()).ToJson())),
             Shipped().Select(entry => (entry.Title, entry.Recipe.ToJson())));
     }
 
     [Fact]
-    public void Unrelated_OfEveryElement_IsAPrompt() => Assert.All(MiniEvaluation.Elements, element => Assert.NotEmpty(MiniSuggestions.Unrelated(element, 0)));
+    public void Unrelated_OfEveryElement_IsAPrompt() =>
+        Assert.All(MiniEvaluation.Elements, element => Assert.NotEmpty(MiniSuggestions.Unrelated(element, 0)));
 
     [Fact]
     public void Prompts_All_AreCaptionsOfTheirFacts() =>
-        Assert.All(MiniSuggestions.Prompts, prompt => Assert.Contains(prompt.Text, Enumerable.Range(0, 20_000).Select(seed => CaptionGrammar.Compose(prompt.Facts, new Random(seed)))));
+        Assert.All(MiniSuggestions.Prompts,
+            prompt => Assert.Contains(prompt.Text,
+                Enumerable.Range(0, 20_000).Select(seed => CaptionGrammar.Compose(prompt.Facts, new Random(seed)))));
 
     private static IReadOnlyList<Suggestion> Shipped() => AtlasReader.Open(Path.Combine(Folder, "atlas")).Suggestions;
 }

@@ -28,12 +28,15 @@ public sealed class OffsetTests
             labels[i] = [];
         for (var batch = 0; batch < 3; batch++)
         {
-            byte[][] maps = [.. Enumerable.Range(0, 2).Select(_ => Enumerable.Range(0, 2 * Cells).Select(i => (byte)(random.NextDouble() < .3 + .2 * batch ? 1 : 0)).ToArray())];
+            byte[][] maps = [.. Enumerable.Range(0, 2)
+                .Select(_ => Enumerable.Range(0, 2 * Cells).Select(i => (byte)(random.NextDouble() < .3 + .2 * batch ? 1 : 0)).ToArray())];
             // Feature 0 goes with label 0, feature 1 with label 1 and less so, feature 2 with neither.
             var values = Enumerable.Range(0, 2 * Cells).SelectMany(cell => Enumerable.Range(0, Features)
-                .Select(feature => (float)(offset + 1 + random.NextDouble() + (feature < 2 ? maps[cell / Cells][feature * Cells + cell % Cells] * (1.0 - .5 * feature) : 0)))).ToArray();
+                .Select(feature => (float)(offset + 1 + random.NextDouble()
+                    + (feature < 2 ? maps[cell / Cells][feature * Cells + cell % Cells] * (1.0 - .5 * feature) : 0)))).ToArray();
             var indices = Enumerable.Range(0, 2 * Cells).SelectMany(_ => new long[] { 0, 1, 2 }).ToArray();
-            using var codes = new SparseCodes(tensor(indices).reshape(2, 16, 16, Features), tensor(values).reshape(2, 16, 16, Features), Features);
+            using var codes =
+                new SparseCodes(tensor(indices).reshape(2, 16, 16, Features), tensor(values).reshape(2, 16, 16, Features), Features);
             selectivity.Add(codes, maps);
             for (var cell = 0; cell < 2 * Cells; cell++)
             {
@@ -69,7 +72,8 @@ public sealed class OffsetTests
         var (made, right) = (decoded.data<float>().ToArray(), truth.data<float>().ToArray());
         for (var picture = 0; picture < 2; picture++)
         {
-            var error = Enumerable.Range(picture * 3 * 64 * 64, 3 * 64 * 64).Average(i => Math.Pow((Math.Clamp(made[i], -1.0, 1) - right[i]) / 2, 2));
+            var error = Enumerable.Range(picture * 3 * 64 * 64, 3 * 64 * 64)
+                .Average(i => Math.Pow((Math.Clamp(made[i], -1.0, 1) - right[i]) / 2, 2));
             Assert.Equal(-10 * Math.Log10(error), psnr[picture], 1e-4);
         }
     }
@@ -88,7 +92,13 @@ public sealed class OffsetTests
         var code = LatentCode.Fit(pictures);
 
         var latents = pictures.Select(code.Encode).ToArray();
-        var channels = Enumerable.Range(0, LatentCode.Channels).Select(channel => latents.SelectMany(one => one.Skip(channel * 64 * 64).Take(64 * 64)).Select(value => (double)value).ToArray()).ToArray();
+        var channels = Enumerable
+            .Range(0, LatentCode.Channels)
+            .Select(channel => latents
+                .SelectMany(one => one.Skip(channel * 64 * 64).Take(64 * 64))
+                .Select(value => (double)value)
+                .ToArray())
+            .ToArray();
         for (var a = 0; a < channels.Length; a++)
         {
             Assert.Equal(0, channels[a].Average(), 1e-3);

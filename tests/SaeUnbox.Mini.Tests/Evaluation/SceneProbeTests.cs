@@ -51,12 +51,17 @@ public sealed class SceneProbeTests
         Assert.Equal(4 + 4 + 4 + 3 + 13, SteeringElement.All.Count);
         foreach (var element in SteeringElement.All)
         {
-            var (without, with) = (SteeringScene.Unrelated(new Random(1), element), Enumerable.Range(0, 20).Select(i => SteeringScene.With(new Random(i), element)).OfType<SteeringScene>().First());
+            var (without, with) = (SteeringScene.Unrelated(new Random(1), element), Enumerable
+                .Range(0, 20)
+                .Select(i => SteeringScene.With(new Random(i), element))
+                .OfType<SteeringScene>()
+                .First());
 
             Assert.Equal(16, without.Cells.Cells.Count(true));
             Assert.Contains(without.Answers, answer => answer.Name == element.Name);
             Assert.DoesNotContain((byte)1, Labels(without, element));
-            Assert.Equal(element.Name, new SceneProbe(with.Answers, with.Cells).Ask(SceneRenderer.Render(with.Captioned.Scene, SceneProbe.Size).Rgb));
+            Assert.Equal(element.Name,
+                new SceneProbe(with.Answers, with.Cells).Ask(SceneRenderer.Render(with.Captioned.Scene, SceneProbe.Size).Rgb));
         }
 
         static byte[] Labels(SteeringScene scene, SteeringElement element) =>
@@ -73,7 +78,8 @@ public sealed class SceneProbeTests
         {
             var (row, column, color) = (i / 3 / SceneProbe.Size, i / 3 % SceneProbe.Size, i % 3);
             var at = (2 * row * picture.Size + 2 * column) * 3 + color;
-            small[i] = (byte)((picture.Rgb[at] + picture.Rgb[at + 3] + picture.Rgb[at + picture.Size * 3] + picture.Rgb[at + picture.Size * 3 + 3]) / 4 * .95);
+            small[i] = (byte)((picture.Rgb[at] + picture.Rgb[at + 3] + picture.Rgb[at + picture.Size * 3]
+                + picture.Rgb[at + picture.Size * 3 + 3]) / 4 * .95);
         }
         return small;
     }

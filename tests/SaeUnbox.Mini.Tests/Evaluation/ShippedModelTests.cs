@@ -14,7 +14,8 @@ public sealed class ShippedModelTests
     {
         var card = JsonDocument.Parse(File.ReadAllText(Path.Combine(Folder, "figures.json"))).RootElement;
 
-        var report = MiniEvaluation.Run(Path.Combine(Folder, "model"), Path.Combine(Folder, "saes"), new MiniEvaluationOptions { Seed = 77, Pictures = 24, Scenes = 1, LeastCorrelation = 2 });
+        var report = MiniEvaluation.Run(Path.Combine(Folder, "model"), Path.Combine(Folder, "saes"),
+            new MiniEvaluationOptions { Seed = 77, Pictures = 24, Scenes = 1, LeastCorrelation = 2 });
 
         // Few pictures scatter: the card's figures come from many.
         Assert.InRange(report.Pictures.LatentError, 0, 1.35 * card.GetProperty("pictures").GetProperty("latentError").GetDouble());
@@ -38,7 +39,8 @@ public sealed class ShippedModelTests
     {
         string[] elements = ["snow", "sunset", "tree", "house"];
 
-        var report = MiniEvaluation.Run(Path.Combine(Folder, "model"), Path.Combine(Folder, "saes"), new MiniEvaluationOptions { Seed = 78, Pictures = 64, Scenes = 10, Elements = elements });
+        var report = MiniEvaluation.Run(Path.Combine(Folder, "model"), Path.Combine(Folder, "saes"),
+            new MiniEvaluationOptions { Seed = 78, Pictures = 64, Scenes = 10, Elements = elements });
 
         foreach (var element in elements)
         {
@@ -53,12 +55,22 @@ public sealed class ShippedModelTests
     [Fact]
     public void Card_OfPainting_HasTwelveElementsAndFourThingsOverTwoSites()
     {
-        var painted = JsonDocument.Parse(File.ReadAllText(Path.Combine(Folder, "figures.json"))).RootElement.GetProperty("steering").EnumerateArray()
-            .Select(one => (Element: one.GetProperty("element").GetString()!, Site: one.GetProperty("site").GetString()!, Gain: one.GetProperty("painted").GetDouble() - one.GetProperty("before").GetDouble()))
+        var painted = JsonDocument
+            .Parse(File.ReadAllText(Path.Combine(Folder, "figures.json"))).RootElement
+            .GetProperty("steering")
+            .EnumerateArray()
+            .Select(one =>
+                (Element: one.GetProperty("element").GetString()!, Site: one.GetProperty("site").GetString()!,
+                    Gain: one.GetProperty("painted").GetDouble() - one.GetProperty("before").GetDouble()))
             .Where(one => one.Gain >= .75).ToArray();
 
         Assert.True(painted.Select(one => one.Element).Distinct().Count() >= 12, string.Join(", ", painted));
-        Assert.True(painted.Select(one => one.Element).Distinct().Count(name => SteeringElement.All.Single(element => element.Name == name).Kind is not null) >= 4, string.Join(", ", painted));
+        Assert.True(
+            painted
+                .Select(one => one.Element)
+                .Distinct()
+                .Count(name =>
+                    SteeringElement.All.Single(element => element.Name == name).Kind is not null) >= 4, string.Join(", ", painted));
         Assert.True(painted.Select(one => one.Site).Distinct().Count() >= 2);
     }
 
@@ -66,20 +78,34 @@ public sealed class ShippedModelTests
     public void Card_OfPainting_SaysWhatTheFiguresSay()
     {
         var card = File.ReadAllText(Path.Combine(Folder, "README.md"));
-        var figures = JsonSerializer.Deserialize<MiniEvaluationReport>(File.ReadAllText(Path.Combine(Folder, "figures.json")), JsonSerializerOptions.Web)!.Steering;
+        var figures = JsonSerializer.Deserialize<MiniEvaluationReport>(File.ReadAllText(Path.Combine(Folder, "figures.json")),
+            JsonSerializerOptions.Web)!.Steering;
         var best = figures.GroupBy(one => one.Element).ToDictionary(group => group.Key, group => Percent(group.Max(one => one.Painted)));
-        var removed = figures.GroupBy(one => one.Element).ToDictionary(group => group.Key, group => Percent(group.Max(one => one.Removed ?? 0)));
+        var removed =
+            figures.GroupBy(one => one.Element).ToDictionary(group => group.Key, group => Percent(group.Max(one => one.Removed ?? 0)));
         var strong = figures.Where(one => one.Painted - one.Before >= .75).GroupBy(one => one.Element).ToArray();
 
         var rows = Regex.Matches(card, @"^\| (\d+) to (\d+) % \| (.+) \|$", RegexOptions.Multiline)
-            .SelectMany(row => row.Groups[3].Value.Split(", ").Select(name => (Name: name, Least: int.Parse(row.Groups[1].Value), Most: int.Parse(row.Groups[2].Value)))).ToArray();
+            .SelectMany(row => row.Groups[3].Value.Split(", ")
+                .Select(name => (Name: name, Least: int.Parse(row.Groups[1].Value), Most: int.Parse(row.Groups[2].Value)))).ToArray();
         Assert.Equal(best.Keys.Order(), rows.Select(row => row.Name).Order());
         Assert.All(rows, row => Assert.InRange(best[row.Name], row.Least, row.Most));
-        Assert.Contains($"{strong.Length} of the {best.Count} elements reach 75 % at one site or more, {strong.Count(group => SteeringElement.All.Single(one => one.Name == group.Key).Kind is not null)} of them", card);
+        Assert.Contains(
+            $"{strong.Length} of the {best.Count} elements reach 75 % at one site or more, "
+            + $"{strong.Count(group => SteeringElement.All.Single(one => one.Name == group.Key).Kind is not null)} of them", card);
         Assert.Contains($"and {strong.Count(group => group.Count() > 1)} at two sites or more", card);
         foreach (var name in (string[])["snow", "dawn", "bird", "flower", "day", "sand", "cat", "house", "boat", "sketch", "stripes"])
             Assert.Contains($"{name} ({removed[name]} %)", Regex.Replace(card, @"\s+", " "));
-        foreach (var (name, many) in new[] { ("mushroom", "mushrooms"), ("pine", "pines"), ("mountains", "mountains"), ("sea", "seas"), ("grass", "grass"), ("cactus", "cacti"), ("tree", "trees") })
+        foreach (var (name, many) in new[]
+        {
+            ("mushroom", "mushrooms"),
+            ("pine", "pines"),
+            ("mountains", "mountains"),
+            ("sea", "seas"),
+            ("grass", "grass"),
+            ("cactus", "cacti"),
+            ("tree", "trees")
+        })
             Assert.Contains($"{many} ({removed[name]} %", Regex.Replace(card, @"\s+", " "));
 
         static int Percent(double share) => (int)Math.Round(100 * share, MidpointRounding.AwayFromZero);

@@ -12,7 +12,9 @@ public sealed class CaptionGrammarTests
         var facts = new SceneFacts
         {
             Time = SceneTime.Night, Ground = SceneGround.Sea, Far = SceneFar.City, Style = SceneStyle.Mosaic,
-            Things = [new(ThingKind.House, ThingColor.Red), new(ThingKind.Cactus)], Plural = true, SkyThings = [new(ThingKind.Balloon, ThingColor.Blue)],
+            Things =
+                [new(ThingKind.House, ThingColor.Red), new(ThingKind.Cactus)], Plural = true,
+                SkyThings = [new(ThingKind.Balloon, ThingColor.Blue)],
         };
 
         for (var seed = 0; seed < 50; seed++)
@@ -59,7 +61,10 @@ public sealed class CaptionGrammarTests
         var words = CaptionGrammar.Phrases.SelectMany(phrase => phrase.Split(' ')).ToHashSet();
 
         for (var seed = 0; seed < 300; seed++)
-            foreach (var word in CaptionGrammar.Compose(Some.Facts(seed), new Random(seed)).Replace(",", "").Split(' ', StringSplitOptions.RemoveEmptyEntries))
+            foreach (var word in CaptionGrammar
+                .Compose(Some.Facts(seed), new Random(seed))
+                .Replace(",", "")
+                .Split(' ', StringSplitOptions.RemoveEmptyEntries))
                 Assert.Contains(word, words);
     }
 }

@@ -19,7 +19,8 @@ public sealed class CoverageMaskTests
     public void Coverage_Disc_SumsToItsArea()
     {
         var mask = new CoverageMask(32);
-        mask.AddPolygon([.. Enumerable.Range(0, 720).Select(i => (16.3f + 9 * MathF.Cos(i * MathF.PI / 360), 15.1f + 9 * MathF.Sin(i * MathF.PI / 360)))]);
+        mask.AddPolygon([.. Enumerable.Range(0, 720)
+            .Select(i => (16.3f + 9 * MathF.Cos(i * MathF.PI / 360), 15.1f + 9 * MathF.Sin(i * MathF.PI / 360)))]);
 
         var area = Enumerable.Range(mask.Top, mask.Bottom - mask.Top).Sum(row => Row(mask, row).Sum());
 

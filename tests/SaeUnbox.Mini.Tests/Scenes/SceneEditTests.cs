@@ -24,7 +24,8 @@ public sealed class SceneEditTests
     public void Truth_BackdropEdit_ChangesOnlyTheStroke()
     {
         var scene = Some.Scene(2);
-        var edit = new BackdropEdit(CellMask.Ellipse(12, 8, 3, 4), scene.Facts with { Ground = SceneGround.Sea }, SceneLabels.Of(SceneGround.Sea));
+        var edit = new BackdropEdit(CellMask.Ellipse(12, 8, 3, 4), scene.Facts with { Ground = SceneGround.Sea },
+            SceneLabels.Of(SceneGround.Sea));
 
         var (inside, outside) = edit.Truth(scene);
 

@@ -10,7 +10,8 @@ public sealed class SceneLayoutTests
         var facts = new SceneFacts { Things = [new(ThingKind.Cat)] };
 
         for (var seed = 0; seed < 50; seed++)
-            Assert.Contains(SceneLayout.Of(facts, Some.Noise(seed)), placed => placed.Key == new SceneSlot(3, 1) && placed.Value.Kind == ThingKind.Cat);
+            Assert.Contains(SceneLayout.Of(facts, Some.Noise(seed)),
+                placed => placed.Key == new SceneSlot(3, 1) && placed.Value.Kind == ThingKind.Cat);
     }
 
     [Fact]

@@ -27,7 +27,8 @@ public sealed class LatentCodeTests
         var (code, picture) = (Tiny.Code(), SceneRenderer.Render(Some.Scene(9)));
         var folder = Tiny.Folder();
         MiniConfigurations.Write(folder, Tiny.Options, 10, 1, 2);
-        using var training = new DecoderTraining(Tiny.Options, code, AutoencoderTinyConfig.From(JsonConfig.Load(Path.Combine(folder, "vae", "config.json"))), CPU);
+        using var training = new DecoderTraining(Tiny.Options, code,
+            AutoencoderTinyConfig.From(JsonConfig.Load(Path.Combine(folder, "vae", "config.json"))), CPU);
         var image = tensor(picture.Rgb).to_type(ScalarType.Float32).reshape(1, 256, 256, 3).permute(0, 3, 1, 2).Over(127.5).Minus(1);
 
         var encoded = training.Model.Encode(image);

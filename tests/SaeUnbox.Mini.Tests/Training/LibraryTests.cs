@@ -5,7 +5,9 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Tests.Training;
 
-/// <summary>What training takes from the tensor library, where an overload or a default of its .NET form could be another than meant.</summary>
+/// <summary>
+/// What training takes from the tensor library, where an overload or a default of its .NET form could be another than meant.
+/// </summary>
 public sealed class LibraryTests
 {
     [Fact]
@@ -21,7 +23,10 @@ public sealed class LibraryTests
         memory.Learn(new Random(1), deltas, examples, isEarly: true);
 
         var values = deltas.data<float>().ToArray();
-        var rows = Enumerable.Range(0, 2 * 256).Select(i => Enumerable.Range(0, 3).Select(c => (double)values[(i / 256 * 3 + c) * 256 + i % 256]).ToArray()).ToArray();
+        var rows = Enumerable
+            .Range(0, 2 * 256)
+            .Select(i => Enumerable.Range(0, 3).Select(c => (double)values[(i / 256 * 3 + c) * 256 + i % 256]).ToArray())
+            .ToArray();
         var mean = Enumerable.Range(0, 3).Select(c => .2 * rows.Average(row => row[c])).ToArray();
         var distance = rows.Average(row => Math.Sqrt(row.Zip(mean, (a, b) => (a - b) * (a - b)).Sum()));
         for (var c = 0; c < 3; c++)
@@ -56,7 +61,8 @@ public sealed class LibraryTests
 
         var loss = head.Loss(delta, labels).item<float>();
 
-        var (values, truth, directions) = (delta.data<float>().ToArray(), labels.data<float>().ToArray(), head.Directions.data<float>().ToArray());
+        var (values, truth, directions) =
+            (delta.data<float>().ToArray(), labels.data<float>().ToArray(), head.Directions.data<float>().ToArray());
         var expected = 0.0;
         for (var cell = 0; cell < 256; cell++)
         {

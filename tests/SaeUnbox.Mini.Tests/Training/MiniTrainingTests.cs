@@ -18,21 +18,31 @@ public sealed class MiniTrainingTests : IDisposable
         var recorder = new Recorder();
         var keptOut = false;
         var finalized = FinalizedTensors.Count();
-        MiniTraining.Run(Tiny.Options, _straight, recorder, last: () => keptOut = Assert.Throws<CheckpointException>(() => FolderLock.Take(_straight)) is not null);
+        MiniTraining.Run(Tiny.Options, _straight, recorder,
+            last: () => keptOut = Assert.Throws<CheckpointException>(() => FolderLock.Take(_straight)) is not null);
         Assert.True(keptOut);
 
         StopAfter("decoder", 2);
         StopAfter("network", 2);
         StopAfter("activations", 3);
         // Native code must be handed nothing that a collection frees.
-        using (new CollectionsBeside()) MiniTraining.Run(Tiny.Options, _broken, new Recorder());
+        using (new CollectionsBeside())
+            MiniTraining.Run(Tiny.Options, _broken, new Recorder());
         Assert.Equal(finalized, FinalizedTensors.Count());
 
-        foreach (var file in (string[])["unet/diffusion_pytorch_model", "text_encoder/model", "text_encoder_2/model", "vae/diffusion_pytorch_model"])
+        foreach (var file in (string[])[
+            "unet/diffusion_pytorch_model",
+            "text_encoder/model",
+            "text_encoder_2/model",
+            "vae/diffusion_pytorch_model"
+        ])
             Assert.Equal(File.ReadAllBytes(Part(_straight, file)), File.ReadAllBytes(Part(_broken, file)));
         Assert.Equal(File.ReadAllBytes(State(_straight, "network")), File.ReadAllBytes(State(_broken, "network")));
-        Assert.All(recorder.Sheets, sheet => Assert.Equal((sheet.Contains("decoder", StringComparison.Ordinal) ? 8 : 2) * 132 - 4, Png.Decode(File.ReadAllBytes(sheet)).Width));
-        Assert.Contains(recorder.Reports, report => report is { Stage: "network", Step: 4, Steps: 4 } && report.Figures["labels"] > 0 && report.Figures["heldout"] > 0);
+        Assert.All(recorder.Sheets,
+            sheet => Assert.Equal((sheet.Contains("decoder", StringComparison.Ordinal) ? 8 : 2) * 132 - 4,
+                Png.Decode(File.ReadAllBytes(sheet)).Width));
+        Assert.Contains(recorder.Reports,
+            report => report is { Stage: "network", Step: 4, Steps: 4 } && report.Figures["labels"] > 0 && report.Figures["heldout"] > 0);
 
         OtherOptionsAreRefused();
         ThePipelineDrawsWhatTheNetworkPredicts();
@@ -46,7 +56,8 @@ public sealed class MiniTrainingTests : IDisposable
     {
         using var other = FolderLock.Take(_straight);
 
-        Assert.Contains(_straight, Assert.Throws<CheckpointException>(() => MiniTraining.Run(Tiny.Options, _straight, new Recorder())).Message);
+        Assert.Contains(_straight,
+            Assert.Throws<CheckpointException>(() => MiniTraining.Run(Tiny.Options, _straight, new Recorder())).Message);
     }
 
     private void AFurtherRoundGoesOnFromIt()
@@ -68,13 +79,17 @@ public sealed class MiniTrainingTests : IDisposable
             {
                 using var before = Checkpoint.OpenFolder(Path.Combine(_straight, "model", part));
                 using var after = Checkpoint.OpenFolder(Path.Combine(further, "model", part));
-                Assert.All(before.Entries.Keys, name => Assert.True(after.Read(name).allclose(before.Read(name), 1e-3, 1e-5), $"{part}: {name}"));
+                Assert.All(before.Entries.Keys,
+                    name => Assert.True(after.Read(name).allclose(before.Read(name), 1e-3, 1e-5), $"{part}: {name}"));
             }
             using var first = SaeSet.Load(Path.Combine(_straight, "saes"));
             using var second = SaeSet.Load(Path.Combine(further, "saes"));
             Assert.All(first, pair => Assert.True(second[pair.Key].Dictionary.allclose(pair.Value.Dictionary, 0, 1e-3), $"{pair.Key}"));
-            Assert.Contains("random weights", Assert.Throws<CheckpointException>(() => MiniTraining.Run(Tiny.Options, _straight, new Recorder(), further)).Message);
-            Assert.Contains("no folder 'model'", Assert.Throws<CheckpointException>(() => MiniTraining.Run(Tiny.Options, Tiny.Folder(), new Recorder(), Path.GetTempPath())).Message);
+            Assert.Contains("random weights",
+                Assert.Throws<CheckpointException>(() => MiniTraining.Run(Tiny.Options, _straight, new Recorder(), further)).Message);
+            Assert.Contains("no folder 'model'",
+                Assert.Throws<CheckpointException>(() => MiniTraining.Run(Tiny.Options, Tiny.Folder(), new Recorder(),
+                    Path.GetTempPath())).Message);
         }
         finally
         {
@@ -90,11 +105,16 @@ public sealed class MiniTrainingTests : IDisposable
 
         Assert.Equal(first.Pictures, second.Pictures);
         Assert.Equal(first.Steering, second.Steering);
-        Assert.True(first.Pictures.LatentError is > 0 and < 20 && first.Pictures.Psnr < first.Pictures.AutoencoderPsnr + 20, $"{first.Pictures}");
-        Assert.Superset(new HashSet<string> { "time", "ground", "far", "style" }, first.Obedience.Select(figures => figures.Attribute).ToHashSet());
+        Assert.True(first.Pictures.LatentError is > 0 and < 20 && first.Pictures.Psnr < first.Pictures.AutoencoderPsnr + 20,
+            $"{first.Pictures}");
+        Assert.Superset(new HashSet<string> { "time", "ground", "far", "style" },
+            first.Obedience.Select(figures => figures.Attribute).ToHashSet());
         Assert.All(first.Obedience, figures => Assert.InRange(figures.Obeyed, 0, 1));
         Assert.Equal(MiniModel.Sites.Select(site => site.Code), first.Sites.Select(figures => figures.Site));
-        Assert.All(first.Steering, figures => Assert.True(figures is { Painted: >= 0 and <= 1, PaintedOutside: >= 0 } && figures.Correlation >= options.LeastCorrelation, $"{figures}"));
+        Assert.All(first.Steering,
+            figures => Assert.True(
+                figures is { Painted: >= 0 and <= 1, PaintedOutside: >= 0 }
+                    && figures.Correlation >= options.LeastCorrelation, $"{figures}"));
 
         MiniEvaluationReport Measure() => MiniEvaluation.Run(Path.Combine(_straight, "model"), Path.Combine(_straight, "saes"), options);
     }
@@ -112,11 +132,13 @@ public sealed class MiniTrainingTests : IDisposable
         foreach (var (site, sae) in saes)
         {
             Assert.Equal((Tiny.Options.Autoencoders.Features, Tiny.Options.Autoencoders.K), (sae.Features, sae.K));
-            Assert.True(sae.Dictionary.allclose(again[site].Dictionary, 0, 0) && sae.Scale!.Mean.SequenceEqual(again[site].Scale!.Mean), $"{site} differs after a resumption");
+            Assert.True(sae.Dictionary.allclose(again[site].Dictionary, 0, 0) && sae.Scale!.Mean.SequenceEqual(again[site].Scale!.Mean),
+                $"{site} differs after a resumption");
             var strongest = Enumerable.Range(0, sae.Features).MaxBy(sae.MeanOf);
             using var edit = Edits.Add(sae, strongest, 10);
             Assert.False(run.Edited(site, edit).allclose(run.Latents, atol: 1e-4), $"painting at {site} changes nothing");
-            Assert.Contains(recorder.Reports, report => report.Stage == $"autoencoder {site.Code}" && report.Step == Tiny.Options.Autoencoders.Steps);
+            Assert.Contains(recorder.Reports,
+                report => report.Stage == $"autoencoder {site.Code}" && report.Step == Tiny.Options.Autoencoders.Steps);
         }
     }
 
@@ -124,15 +146,20 @@ public sealed class MiniTrainingTests : IDisposable
     {
         MiniTrainingOptions[] others =
         [
-            Tiny.Options with { Network = Tiny.Options.Network with { Heads = [1, 1, 1] } }, Tiny.Options with { Latents = Tiny.Options.Latents with { ScalingFactor = 2 } },
+            Tiny.Options with
+            {
+                Network = Tiny.Options.Network with { Heads = [1, 1, 1] }
+            }, Tiny.Options with { Latents = Tiny.Options.Latents with { ScalingFactor = 2 } },
         ];
         var before = Contents();
 
         foreach (var other in others)
-            Assert.Contains("other options", Assert.Throws<CheckpointException>(() => MiniTraining.Run(other, _broken, new Recorder())).Message);
+            Assert.Contains("other options",
+                Assert.Throws<CheckpointException>(() => MiniTraining.Run(other, _broken, new Recorder())).Message);
         Assert.Equal(before, Contents());
 
-        Dictionary<string, string> Contents() => Directory.GetFiles(_broken, "*.json", SearchOption.AllDirectories).ToDictionary(path => path, File.ReadAllText);
+        Dictionary<string, string> Contents() =>
+            Directory.GetFiles(_broken, "*.json", SearchOption.AllDirectories).ToDictionary(path => path, File.ReadAllText);
     }
 
     private void ThePipelineDrawsWhatTheNetworkPredicts()
@@ -152,7 +179,8 @@ public sealed class MiniTrainingTests : IDisposable
                 file.Read(name, tensor);
         }
         using var generator = new Generator(7);
-        var text = network.Encode([pipeline.PromptEncoder.Tokenize(prompt).First.Ids], [pipeline.PromptEncoder.Tokenize(prompt).Second.Ids]);
+        var text =
+            network.Encode([pipeline.PromptEncoder.Tokenize(prompt).First.Ids], [pipeline.PromptEncoder.Tokenize(prompt).Second.Ids]);
         var predicted = network.Predict(randn([1, 4, 64, 64], generator: generator), text.Hidden, text.Pooled);
 
         Assert.True(drawn.Latents.allclose(predicted, atol: 2e-4), $"{(drawn.Latents - predicted).abs().max().item<float>()}");
@@ -161,8 +189,10 @@ public sealed class MiniTrainingTests : IDisposable
     private void StopAfter(string stage, int step)
     {
         using var cancellation = new CancellationTokenSource();
-        var recorder = new Recorder { OnSaved = (at, steps) => { if (at == stage && steps == step) cancellation.Cancel(); } };
-        Assert.Throws<OperationCanceledException>(() => MiniTraining.Run(Tiny.Options, _broken, recorder, cancellation: cancellation.Token));
+        var recorder = new Recorder { OnSaved = (at, steps) => { if (at == stage && steps == step)
+            cancellation.Cancel(); } };
+        Assert.Throws<OperationCanceledException>(() => MiniTraining.Run(Tiny.Options, _broken, recorder,
+            cancellation: cancellation.Token));
     }
 
     private static string Part(string folder, string file) => Path.Combine(folder, "model", file + ".safetensors");

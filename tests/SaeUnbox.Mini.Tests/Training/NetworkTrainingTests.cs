@@ -27,10 +27,16 @@ public sealed class NetworkTrainingTests : IDisposable
 
         using var step = one.Step(StepDraw.Of(0, 0, plain, _code), training.Memories);
 
-        var still = Row.Parts(step.Gradients, worker.Leaves).Where(leaf => leaf.Value.abs().max().item<float>() == 0).Select(leaf => leaf.Key).ToArray();
-        // SDXL takes the first encoder's states before its last layer; the timestep and sizes are the same in every picture, and still count.
+        var still = Row
+            .Parts(step.Gradients, worker.Leaves)
+            .Where(leaf => leaf.Value.abs().max().item<float>() == 0)
+            .Select(leaf => leaf.Key)
+            .ToArray();
+        // SDXL takes the first encoder's states before its last layer; the timestep and sizes are the same in every picture, and still
+        // count.
         Assert.All(still, name => Assert.True(
-            name.StartsWith("text_encoder.text_model.encoder.layers.1.", StringComparison.Ordinal) || name.StartsWith("text_encoder.text_model.final_layer_norm", StringComparison.Ordinal)
+            name.StartsWith("text_encoder.text_model.encoder.layers.1.", StringComparison.Ordinal)
+                || name.StartsWith("text_encoder.text_model.final_layer_norm", StringComparison.Ordinal)
             || name.StartsWith("text_encoder.fused", StringComparison.Ordinal), name));
         Assert.True(step.Gradients.isfinite().all().item<bool>());
     }
@@ -40,7 +46,17 @@ public sealed class NetworkTrainingTests : IDisposable
     {
         var options = Tiny.Options with
         {
-            Network = Tiny.Options.Network with { SwapFrom = 2, PaintFrom = 2, CutFrom = 2, Workers = 1, Steps = 60, WarmUp = 5, AmplifiedShare = 0, LearningRate = 1e-2 },
+            Network = Tiny.Options.Network with
+            {
+                SwapFrom = 2,
+                PaintFrom = 2,
+                CutFrom = 2,
+                Workers = 1,
+                Steps = 60,
+                WarmUp = 5,
+                AmplifiedShare = 0,
+                LearningRate = 1e-2
+            },
         };
         using var training = new NetworkTraining(options, _folder, _code, null, CPU);
 

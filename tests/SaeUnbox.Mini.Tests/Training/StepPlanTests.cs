@@ -12,7 +12,8 @@ public sealed class StepPlanTests
     public void Draw_AtTheStart_IsPlainWithWholeTextAndLoudNoise()
     {
         for (var seed = 0; seed < 50; seed++)
-            Assert.Equal(new StepPlan(StepKind.Plain, MiniSites.All.Count, int.MaxValue, false, Options.Amplification), StepPlan.Draw(new Random(seed), 0, Options));
+            Assert.Equal(new StepPlan(StepKind.Plain, MiniSites.All.Count, int.MaxValue, false, Options.Amplification),
+                StepPlan.Draw(new Random(seed), 0, Options));
     }
 
     [Fact]
@@ -23,7 +24,8 @@ public sealed class StepPlanTests
         Assert.All(plans, plan => Assert.Equal(1, plan.Amplification));
         Assert.InRange(plans.Count(plan => plan.Kind == StepKind.Swap) / 2000.0, Options.SwapShare - .04, Options.SwapShare + .04);
         Assert.InRange(plans.Count(plan => plan.Kind == StepKind.Paint) / 2000.0, Options.PaintShare - .04, Options.PaintShare + .04);
-        Assert.All(plans.Where(plan => plan.Kind != StepKind.Plain), plan => Assert.True(plan.CutFrom == plan.Site || plan.CutFrom == int.MaxValue));
+        Assert.All(plans.Where(plan => plan.Kind != StepKind.Plain),
+            plan => Assert.True(plan.CutFrom == plan.Site || plan.CutFrom == int.MaxValue));
     }
 
     [Fact]

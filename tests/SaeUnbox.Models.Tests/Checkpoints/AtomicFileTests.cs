@@ -6,41 +6,41 @@ namespace SaeUnbox.Models.Tests;
 public sealed class AtomicFileTests : IDisposable
 {
     private const int NoSpaceLeft = 28;
-    private readonly TemporaryFolder folder = new();
+    private readonly TemporaryFolder _folder = new();
 
     [Fact]
     public void Write_WhereAFileIs_ReplacesIt()
     {
-        AtomicFile.WriteAllText(folder.At("a.txt"), "old and longer");
-        AtomicFile.WriteAllText(folder.At("a.txt"), "new");
-        Assert.Equal("new", File.ReadAllText(folder.At("a.txt")));
-        Assert.Single(Directory.GetFileSystemEntries(folder.Path));
+        AtomicFile.WriteAllText(_folder.At("a.txt"), "old and longer");
+        AtomicFile.WriteAllText(_folder.At("a.txt"), "new");
+        Assert.Equal("new", File.ReadAllText(_folder.At("a.txt")));
+        Assert.Single(Directory.GetFileSystemEntries(_folder.Path));
     }
 
     [Fact]
     public void Write_FailsHalfway_LeavesTheOldFileAndNothingElse()
     {
-        AtomicFile.WriteAllText(folder.At("a.txt"), "old");
-        Assert.Throws<InvalidOperationException>(() => AtomicFile.Write(folder.At("a.txt"), stream =>
+        AtomicFile.WriteAllText(_folder.At("a.txt"), "old");
+        Assert.Throws<InvalidOperationException>(() => AtomicFile.Write(_folder.At("a.txt"), stream =>
         {
             stream.Write(new byte[100_000]);
             throw new InvalidOperationException();
         }));
-        Assert.Equal("old", File.ReadAllText(folder.At("a.txt")));
-        Assert.Single(Directory.GetFileSystemEntries(folder.Path));
+        Assert.Equal("old", File.ReadAllText(_folder.At("a.txt")));
+        Assert.Single(Directory.GetFileSystemEntries(_folder.Path));
     }
 
     [Fact]
     public void Write_DiskIsFull_SaysSoAndLeavesNothing()
     {
-        var error = Assert.Throws<CheckpointException>(() => AtomicFile.Write(folder.At("a.png"), stream =>
+        var error = Assert.Throws<CheckpointException>(() => AtomicFile.Write(_folder.At("a.png"), stream =>
         {
             stream.Write(new byte[100_000]);
             throw new IOException("No space left on device", NoSpaceLeft);
         }));
         Assert.Contains("a.png", error.Message);
         Assert.Contains("disk is full", error.Message);
-        Assert.Empty(Directory.GetFileSystemEntries(folder.Path));
+        Assert.Empty(Directory.GetFileSystemEntries(_folder.Path));
     }
 
     [Fact]
@@ -61,27 +61,27 @@ public sealed class AtomicFileTests : IDisposable
     [Fact]
     public void Write_FolderIsMissing_SaysSo()
     {
-        var error = Assert.Throws<CheckpointException>(() => AtomicFile.WriteAllText(folder.At("no", "a.txt"), "x"));
+        var error = Assert.Throws<CheckpointException>(() => AtomicFile.WriteAllText(_folder.At("no", "a.txt"), "x"));
         Assert.Contains("folder does not exist", error.Message);
     }
 
     [Fact]
     public void Write_OverAFolder_SaysSo()
     {
-        Directory.CreateDirectory(folder.At("b"));
-        Assert.Throws<CheckpointException>(() => AtomicFile.WriteAllText(folder.At("b"), "x"));
-        Assert.Single(Directory.GetFileSystemEntries(folder.Path));
+        Directory.CreateDirectory(_folder.At("b"));
+        Assert.Throws<CheckpointException>(() => AtomicFile.WriteAllText(_folder.At("b"), "x"));
+        Assert.Single(Directory.GetFileSystemEntries(_folder.Path));
     }
 
     [Fact]
     public void Write_ThroughALink_KeepsTheLink()
     {
-        AtomicFile.WriteAllText(folder.At("real.txt"), "old");
-        File.CreateSymbolicLink(folder.At("link.txt"), folder.At("real.txt"));
-        AtomicFile.WriteAllText(folder.At("link.txt"), "new");
-        Assert.Equal("new", File.ReadAllText(folder.At("real.txt")));
-        Assert.NotNull(File.ResolveLinkTarget(folder.At("link.txt"), returnFinalTarget: false));
+        AtomicFile.WriteAllText(_folder.At("real.txt"), "old");
+        File.CreateSymbolicLink(_folder.At("link.txt"), _folder.At("real.txt"));
+        AtomicFile.WriteAllText(_folder.At("link.txt"), "new");
+        Assert.Equal("new", File.ReadAllText(_folder.At("real.txt")));
+        Assert.NotNull(File.ResolveLinkTarget(_folder.At("link.txt"), returnFinalTarget: false));
     }
 
-    public void Dispose() => folder.Dispose();
+    public void Dispose() => _folder.Dispose();
 }

@@ -11,7 +11,8 @@ public sealed class BadFilesTests
     {
         var data = new TheoryData<string, string>();
         foreach (var file in Goldens.Json("badfiles.json").EnumerateObject())
-            if (!file.Name.EndsWith(".json", StringComparison.Ordinal)) data.Add(file.Name, file.Value.GetProperty("expect").GetString()!);
+            if (!file.Name.EndsWith(".json", StringComparison.Ordinal))
+                data.Add(file.Name, file.Value.GetProperty("expect").GetString()!);
         return data;
     }
 
@@ -24,7 +25,8 @@ public sealed class BadFilesTests
         var allocated = GC.GetAllocatedBytesForCurrentThread() - before;
 
         Assert.True(allocated < 4 << 20, $"{allocated} bytes were allocated for a file of {new FileInfo(path).Length}.");
-        if (expect == "accept") Assert.Null(error);
+        if (expect == "accept")
+            Assert.Null(error);
         if (error is null)
         {
             Assert.NotEqual("reject", expect);
@@ -38,7 +40,11 @@ public sealed class BadFilesTests
     [Fact]
     public void Listed_GoldenFolder_HoldsBothKinds()
     {
-        var expectations = Goldens.Json("badfiles.json").EnumerateObject().Select(file => file.Value.GetProperty("expect").GetString()).ToList();
+        var expectations = Goldens
+            .Json("badfiles.json")
+            .EnumerateObject()
+            .Select(file => file.Value.GetProperty("expect").GetString())
+            .ToList();
         Assert.Contains("accept", expectations);
         Assert.Contains("reject", expectations);
     }
@@ -57,6 +63,7 @@ public sealed class BadFilesTests
     private static void ReadAll(string path)
     {
         using var checkpoint = Checkpoint.Open(path);
-        foreach (var name in checkpoint.Entries.Keys) checkpoint.Read(name).Dispose();
+        foreach (var name in checkpoint.Entries.Keys)
+            checkpoint.Read(name).Dispose();
     }
 }

@@ -4,8 +4,8 @@ using SaeUnbox.Testing;
 namespace SaeUnbox.Models.Tests;
 
 /// <summary>
-/// Damages valid files of every format. Each must give a checkpoint or a <see cref="CheckpointException"/>, and take at most twice the file plus
-/// 16 MB of memory. <c>SAEUNBOX_FUZZ_ROUNDS</c> and <c>SAEUNBOX_FUZZ_SEED</c> set the number of rounds and the seed.
+/// Damages valid files of every format. Each must give a checkpoint or a <see cref="CheckpointException"/>, and take at most twice the file
+/// plus 16 MB of memory. <c>SAEUNBOX_FUZZ_ROUNDS</c> and <c>SAEUNBOX_FUZZ_SEED</c> set the number of rounds and the seed.
 /// </summary>
 public sealed class FuzzTests : IDisposable
 {
@@ -15,9 +15,21 @@ public sealed class FuzzTests : IDisposable
     // Reading takes milliseconds, so after a minute it hangs.
     private static readonly TimeSpan Hang = TimeSpan.FromMinutes(1);
 
-    private static readonly long[] Extremes = [0, 1, -1, 255, 65535, int.MaxValue, uint.MaxValue, long.MaxValue, long.MinValue, 1L << 40, 1L << 62];
+    private static readonly long[] Extremes = [
+        0,
+        1,
+        -1,
+        255,
+        65535,
+        int.MaxValue,
+        uint.MaxValue,
+        long.MaxValue,
+        long.MinValue,
+        1L << 40,
+        1L << 62
+    ];
 
-    private readonly TemporaryFolder folder = new();
+    private readonly TemporaryFolder _folder = new();
 
     public static TheoryData<string> Containers() => ["safetensors", "zip", "pickle", "legacy", "index"];
 
@@ -34,11 +46,20 @@ public sealed class FuzzTests : IDisposable
 
     private (byte[][] Good, string Name, Action<string, byte[]> Write) Good(string container) => container switch
     {
-        "safetensors" => ([Golden("badfiles", "good.safetensors"), Golden("badfiles", "good_metadata_and_padding.safetensors"), Mixed()], "x.safetensors", File.WriteAllBytes),
+        "safetensors" => ([
+            Golden("badfiles", "good.safetensors"),
+            Golden("badfiles", "good_metadata_and_padding.safetensors"),
+            Mixed()
+        ], "x.safetensors", File.WriteAllBytes),
         "zip" => ([Golden("badfiles", "good_tensor.pt"), Golden("saes_other", "probe", "state_dict.pth")], "x.pt", File.WriteAllBytes),
         // Rebuilds the zip around a damaged pickle with a valid checksum, so that the pickle is parsed.
-        "pickle" => ([Handmade.PickleOf(Goldens.At("badfiles", "good_tensor.pt"))], "p.pt", (path, pickle) => Handmade.TorchZip(path, pickle, new byte[32])),
-        "legacy" => ([Golden("saes_other", "mid.0_legacy", "mean.pt"), Golden("saes_other", "mid.0_legacy", "state_dict.pth")], "l.pt", File.WriteAllBytes),
+        "pickle" =>
+            ([Handmade.PickleOf(Goldens.At("badfiles", "good_tensor.pt"))], "p.pt", (path, pickle) =>
+                Handmade.TorchZip(path, pickle, new byte[32])),
+        "legacy" => ([
+            Golden("saes_other", "mid.0_legacy", "mean.pt"),
+            Golden("saes_other", "mid.0_legacy", "state_dict.pth")
+        ], "l.pt", File.WriteAllBytes),
         _ => ([Index()], "model.safetensors.index.json", File.WriteAllBytes),
     };
 
@@ -47,26 +68,27 @@ public sealed class FuzzTests : IDisposable
     private byte[] Mixed()
     {
         using var scope = TorchSharp.torch.NewDisposeScope();
-        SafetensorsWriter.Write(folder.At("mixed.safetensors"), Samples.EveryType());
-        return File.ReadAllBytes(folder.At("mixed.safetensors"));
+        SafetensorsWriter.Write(_folder.At("mixed.safetensors"), Samples.EveryType());
+        return File.ReadAllBytes(_folder.At("mixed.safetensors"));
     }
 
     private byte[] Index()
     {
-        File.WriteAllBytes(folder.At("shard.safetensors"), Golden("badfiles", "good.safetensors"));
-        using var shard = Checkpoint.Open(folder.At("shard.safetensors"));
+        File.WriteAllBytes(_folder.At("shard.safetensors"), Golden("badfiles", "good.safetensors"));
+        using var shard = Checkpoint.Open(_folder.At("shard.safetensors"));
         var map = string.Join(',', shard.Entries.Keys.Select(name => $"\"{name}\":\"shard.safetensors\""));
         return System.Text.Encoding.UTF8.GetBytes($$$"""{"weight_map":{{{{map}}}}}""");
     }
 
     private void RequireHandled(byte[][] good, string name, Action<string, byte[]> write, bool mustOpen)
     {
-        foreach (var bytes in good) RequireHandled(bytes, name, write, mustOpen);
+        foreach (var bytes in good)
+            RequireHandled(bytes, name, write, mustOpen);
     }
 
     private void RequireHandled(byte[] bytes, string name, Action<string, byte[]> write, bool mustOpen)
     {
-        var path = folder.At(name);
+        var path = _folder.At(name);
         write(path, bytes);
         var (error, allocated) = ((Exception?)new TimeoutException("It does not come back."), 0L);
         var reader = new Thread(() =>
@@ -77,7 +99,8 @@ public sealed class FuzzTests : IDisposable
         reader.Start();
         reader.Join(Hang);
         var expected = error is null || error is CheckpointException && !mustOpen;
-        if (expected && allocated < Fixed + (long)PerByte * bytes.Length) return;
+        if (expected && allocated < Fixed + (long)PerByte * bytes.Length)
+            return;
         Assert.Fail($"{allocated} bytes allocated, {error}\nfor the file {Convert.ToBase64String(bytes)}");
     }
 
@@ -85,9 +108,11 @@ public sealed class FuzzTests : IDisposable
     {
         using var checkpoint = Checkpoint.Open(path);
         var total = checkpoint.Entries.Values.Sum(entry => entry.Count * entry.Element.Bits / 8);
-        if (checkpoint is not ShardedCheckpoint) Assert.InRange(total, 0, 2 * new FileInfo(path).Length);
+        if (checkpoint is not ShardedCheckpoint)
+            Assert.InRange(total, 0, 2 * new FileInfo(path).Length);
         foreach (var (name, entry) in checkpoint.Entries)
-            if (entry.Element.ScalarType is not null) checkpoint.Read(name).Dispose();
+            if (entry.Element.ScalarType is not null)
+                checkpoint.Read(name).Dispose();
     }
 
     private static byte[] Damaged(byte[] good, Random random)
@@ -106,7 +131,8 @@ public sealed class FuzzTests : IDisposable
                 case 5: bytes[at] = bytes[random.Next(bytes.Count)]; break;
                 default:
                     var number = BitConverter.GetBytes(Extremes[random.Next(Extremes.Length)])[..(1 << random.Next(1, 4))];
-                    for (var i = 0; i < number.Length && at + i < bytes.Count; i++) bytes[at + i] = number[i];
+                    for (var i = 0; i < number.Length && at + i < bytes.Count; i++)
+                        bytes[at + i] = number[i];
                     break;
             }
         }
@@ -114,7 +140,9 @@ public sealed class FuzzTests : IDisposable
     }
 
     private static int Setting(string name, int fallback) =>
-        int.TryParse(Environment.GetEnvironmentVariable(name), NumberStyles.Integer, CultureInfo.InvariantCulture, out var value) ? value : fallback;
+        int.TryParse(Environment.GetEnvironmentVariable(name), NumberStyles.Integer, CultureInfo.InvariantCulture, out var value)
+            ? value
+            : fallback;
 
-    public void Dispose() => folder.Dispose();
+    public void Dispose() => _folder.Dispose();
 }

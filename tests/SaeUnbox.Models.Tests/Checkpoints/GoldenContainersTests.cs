@@ -5,7 +5,7 @@ namespace SaeUnbox.Models.Tests;
 
 public sealed class GoldenContainersTests : IDisposable
 {
-    private readonly DisposeScope scope = torch.NewDisposeScope();
+    private readonly DisposeScope _scope = torch.NewDisposeScope();
 
     public static TheoryData<string> Good() => new(Directory.EnumerateFiles(Goldens.Root, "*", SearchOption.AllDirectories)
         .Where(path => Path.GetExtension(path) is ".safetensors" or ".pt" or ".pth" && !path.Contains("badfiles"))
@@ -21,7 +21,8 @@ public sealed class GoldenContainersTests : IDisposable
             var tensor = checkpoint.Read(name);
             Assert.Equal(entry.Shape, tensor.shape);
             Assert.Equal(entry.DType, tensor.dtype);
-            if (torch.is_floating_point(tensor.dtype)) Assert.True(tensor.to(torch.float32).isfinite().all().item<bool>(), name);
+            if (torch.is_floating_point(tensor.dtype))
+                Assert.True(tensor.to(torch.float32).isfinite().all().item<bool>(), name);
         }
     }
 
@@ -67,10 +68,11 @@ public sealed class GoldenContainersTests : IDisposable
     {
         using var expected = Checkpoint.Open(Path.Combine(SaeFolder(site), "state_dict.pth"));
         using var actual = Checkpoint.Open(other);
-        Assert.Equal(expected.Entries.Keys.Select(name => name["state_dict.".Length..]).Order(), actual.Entries.Keys.Select(name => name[prefix.Length..]).Order());
+        Assert.Equal(expected.Entries.Keys.Select(name => name["state_dict.".Length..]).Order(),
+            actual.Entries.Keys.Select(name => name[prefix.Length..]).Order());
         foreach (var name in actual.Entries.Keys)
             TensorAssert.Same(rounded(expected.Read($"state_dict.{name[prefix.Length..]}")), actual.Read(name));
     }
 
-    public void Dispose() => scope.Dispose();
+    public void Dispose() => _scope.Dispose();
 }

@@ -5,8 +5,8 @@ namespace SaeUnbox.Models.Tests;
 
 public sealed class GoldenWritersTests : IDisposable
 {
-    private readonly DisposeScope scope = torch.NewDisposeScope();
-    private readonly WrittenFolder folder = new();
+    private readonly DisposeScope _scope = torch.NewDisposeScope();
+    private readonly WrittenFolder _folder = new();
 
     public static TheoryData<string> Files() => [.. Directory.EnumerateFiles(Goldens.Root, "*.safetensors", SearchOption.AllDirectories)
         .Select(path => Path.GetRelativePath(Goldens.Root, path)).Where(path => !path.StartsWith("badfiles", StringComparison.Ordinal))];
@@ -17,12 +17,12 @@ public sealed class GoldenWritersTests : IDisposable
         using var golden = Checkpoint.Open(Goldens.At(path));
         var tensors = golden.Entries.Keys.ToDictionary(name => name, golden.Read);
 
-        SafetensorsWriter.Write(folder.At(path), tensors);
-        TorchFileWriter.Write(folder.At($"{path}.pt"), tensors);
+        SafetensorsWriter.Write(_folder.At(path), tensors);
+        TorchFileWriter.Write(_folder.At($"{path}.pt"), tensors);
 
         foreach (var file in (string[])[path, $"{path}.pt"])
         {
-            using var written = Checkpoint.Open(folder.At(file));
+            using var written = Checkpoint.Open(_folder.At(file));
             Assert.Equal(tensors.Keys.Order(StringComparer.Ordinal), written.Entries.Keys.Order(StringComparer.Ordinal));
             foreach (var (name, tensor) in tensors)
             {
@@ -34,7 +34,7 @@ public sealed class GoldenWritersTests : IDisposable
 
     public void Dispose()
     {
-        folder.Dispose();
-        scope.Dispose();
+        _folder.Dispose();
+        _scope.Dispose();
     }
 }

@@ -35,7 +35,8 @@ public sealed class InspectionTests
     }
 
     [Fact]
-    public void Read_TinyAutoencoder_IsToldFromTheOther() => Assert.Equal(CheckpointKind.TinyAutoencoder, Inspection.Read(Goldens.At("vae_tiny")).Kind);
+    public void Read_TinyAutoencoder_IsToldFromTheOther() =>
+        Assert.Equal(CheckpointKind.TinyAutoencoder, Inspection.Read(Goldens.At("vae_tiny")).Kind);
 
     [Fact]
     public void Read_DamagedData_FailsOnItsChecksum() =>

@@ -6,17 +6,19 @@ namespace SaeUnbox.Models.Tests;
 
 public sealed class PickleMachineTests : IDisposable
 {
-    private const string OneFloatTensor = "ctorch._utils\n_rebuild_tensor_v2\n((X\u0007\0\0\0storagectorch\nFloatStorage\nX\u0001\0\0\00X\u0003\0\0\0cpuK\u0001tQK\0";
+    private const string OneFloatTensor =
+        "ctorch._utils\n_rebuild_tensor_v2\n((X\u0007\0\0\0storagectorch\nFloatStorage\nX\u0001\0\0\00X\u0003\0\0\0cpuK\u0001tQK\0";
 
-    private readonly TemporaryFolder folder = new();
+    private readonly TemporaryFolder _folder = new();
 
     private TorchFile Open(string pickle, params byte[][] storages)
     {
-        Handmade.TorchZip(folder.At("x.pt"), [0x80, 2, .. Encoding.Latin1.GetBytes(pickle), (byte)'.'], storages);
-        return Assert.IsType<TorchFile>(Checkpoint.Open(folder.At("x.pt")));
+        Handmade.TorchZip(_folder.At("x.pt"), [0x80, 2, .. Encoding.Latin1.GetBytes(pickle), (byte)'.'], storages);
+        return Assert.IsType<TorchFile>(Checkpoint.Open(_folder.At("x.pt")));
     }
 
-    private string Error(string pickle, params byte[][] storages) => Assert.Throws<CheckpointException>(() => Open(pickle, storages).Dispose()).Message;
+    private string Error(string pickle, params byte[][] storages) =>
+        Assert.Throws<CheckpointException>(() => Open(pickle, storages).Dispose()).Message;
 
     [Theory]
     [InlineData("cos\nsystem\nX\u0004\0\0\0true\u0085R", "os.system")]
@@ -53,7 +55,8 @@ public sealed class PickleMachineTests : IDisposable
     {
         var pickle = new StringBuilder("]");
         // Each list holds the previous one twice: 2^60 values in a few hundred bytes.
-        for (var i = 0; i < 60; i++) pickle.Append($"q{(char)i}0](h{(char)i}h{(char)i}e");
+        for (var i = 0; i < 60; i++)
+            pickle.Append($"q{(char)i}0](h{(char)i}h{(char)i}e");
         Assert.Contains("more than", Error(pickle.ToString()));
     }
 
@@ -61,7 +64,7 @@ public sealed class PickleMachineTests : IDisposable
     public void Open_MillionsOfValues_AreRejectedInBoundedMemory()
     {
         const int size = 4_000_000;
-        Handmade.TorchZip(folder.At("x.pt"), Encoding.Latin1.GetBytes(new string('}', size)));
+        Handmade.TorchZip(_folder.At("x.pt"), Encoding.Latin1.GetBytes(new string('}', size)));
         Assert.Contains("too many values", ErrorWithin(2 * size + (16 << 20)));
     }
 
@@ -69,7 +72,7 @@ public sealed class PickleMachineTests : IDisposable
     public void Open_TextOfManyMegabytes_IsRejectedBeforeItIsRead()
     {
         const int length = 20 << 20;
-        Handmade.TorchZip(folder.At("x.pt"), [0x80, 2, (byte)'X', .. BitConverter.GetBytes(length), .. new byte[length], (byte)'.']);
+        Handmade.TorchZip(_folder.At("x.pt"), [0x80, 2, (byte)'X', .. BitConverter.GetBytes(length), .. new byte[length], (byte)'.']);
         Assert.Contains("bytes of text", ErrorWithin(2 << 20));
     }
 
@@ -77,9 +80,13 @@ public sealed class PickleMachineTests : IDisposable
     public void Open_TextOfAGigabyteInALegacyFile_IsRejectedBeforeItIsRead()
     {
         const int magic = 15;
-        using (var stream = File.Create(folder.At("x.pt")))
+        using (var stream = File.Create(_folder.At("x.pt")))
         {
-            stream.Write([.. File.ReadAllBytes(Goldens.At("saes_other", "mid.0_legacy", "mean.pt"))[..magic], (byte)'X', .. BitConverter.GetBytes(1 << 30)]);
+            stream.Write([
+                .. File.ReadAllBytes(Goldens.At("saes_other", "mid.0_legacy", "mean.pt"))[..magic],
+                (byte)'X',
+                .. BitConverter.GetBytes(1 << 30)
+            ]);
             stream.SetLength(3L << 30);
         }
         ErrorWithin(2 << 20);
@@ -88,7 +95,7 @@ public sealed class PickleMachineTests : IDisposable
     private string ErrorWithin(long bytes)
     {
         var before = GC.GetAllocatedBytesForCurrentThread();
-        var message = Assert.Throws<CheckpointException>(() => Checkpoint.Open(folder.At("x.pt")).Dispose()).Message;
+        var message = Assert.Throws<CheckpointException>(() => Checkpoint.Open(_folder.At("x.pt")).Dispose()).Message;
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, bytes);
         return message;
     }
@@ -117,16 +124,20 @@ public sealed class PickleMachineTests : IDisposable
     [Fact]
     public void Open_ManyViewsOfOneStorage_StayWithinTwiceTheFile()
     {
-        var tensor = $"{OneFloatTensor.Replace("K\u0001tQ", "M\u0000\u0004tQ")}M\u0000\u0004\u0085K\u0001\u0085\u0089ccollections\nOrderedDict\n)RtR";
+        var tensor =
+            OneFloatTensor.Replace("K\u0001tQ", "M\u0000\u0004tQ")
+                + "M\u0000\u0004\u0085K\u0001\u0085\u0089ccollections\nOrderedDict\n)RtR";
         var pickle = new StringBuilder($"]({tensor}q\u0001");
-        for (var i = 0; i < 500; i++) pickle.Append("h\u0001");
+        for (var i = 0; i < 500; i++)
+            pickle.Append("h\u0001");
         Assert.Contains("twice the file", Error(pickle.Append('e').ToString(), new byte[4096]));
     }
 
     [Fact]
     public void Open_UntypedStorageOfAnotherType_CountsItsElements()
     {
-        const string pickle = "ctorch._utils\n_rebuild_tensor_v3\n((X\u0007\0\0\0storagectorch\nUntypedStorage\nX\u0001\0\0\00X\u0003\0\0\0cpuK\u0004tQK\0"
+        const string pickle =
+            "ctorch._utils\n_rebuild_tensor_v3\n((X\u0007\0\0\0storagectorch\nUntypedStorage\nX\u0001\0\0\00X\u0003\0\0\0cpuK\u0004tQK\0"
             + "K\u0002\u0085K\u0001\u0085\u0089ccollections\nOrderedDict\n)Rctorch\nuint16\ntR";
         using var file = Open(pickle, [1, 0, 2, 0]);
         Assert.Equal("U16", Assert.Single(file.Entries).Value.Element.Name);
@@ -134,5 +145,5 @@ public sealed class PickleMachineTests : IDisposable
         Assert.Equal([1, 2], tensor.data<int>().ToArray());
     }
 
-    public void Dispose() => folder.Dispose();
+    public void Dispose() => _folder.Dispose();
 }

@@ -5,13 +5,14 @@ namespace SaeUnbox.Models.Tests;
 
 public sealed class ShardedCheckpointTests : IDisposable
 {
-    private readonly TemporaryFolder folder = new();
+    private readonly TemporaryFolder _folder = new();
 
     private string Index(string map, params (string File, string Tensor)[] shards)
     {
         foreach (var shard in shards.GroupBy(shard => shard.File))
-            SafetensorsWriter.Write(folder.At(shard.Key), shard.Select((item, i) => KeyValuePair.Create(item.Tensor, Arithmetic.Full([2], (float)i, torch.float32))));
-        var path = folder.At("model.safetensors.index.json");
+            SafetensorsWriter.Write(_folder.At(shard.Key),
+                shard.Select((item, i) => KeyValuePair.Create(item.Tensor, Arithmetic.Full([2], (float)i, torch.float32))));
+        var path = _folder.At("model.safetensors.index.json");
         File.WriteAllText(path, $$"""{"metadata":{"total_size":1},"weight_map":{{map}}}""");
         return path;
     }
@@ -19,12 +20,13 @@ public sealed class ShardedCheckpointTests : IDisposable
     [Fact]
     public void Open_IndexOfTwoFiles_ReadsThemAsOne()
     {
-        Index("""{"a":"one.safetensors","b":"one.safetensors","c":"two.safetensors"}""", ("one.safetensors", "a"), ("one.safetensors", "b"), ("two.safetensors", "c"));
-        using var checkpoint = Checkpoint.OpenFolder(folder.Path);
+        Index("""{"a":"one.safetensors","b":"one.safetensors","c":"two.safetensors"}""", ("one.safetensors", "a"),
+            ("one.safetensors", "b"), ("two.safetensors", "c"));
+        using var checkpoint = Checkpoint.OpenFolder(_folder.Path);
         Assert.Equal(["a", "b", "c"], checkpoint.Entries.Keys.Order());
         using var read = checkpoint.Read("b");
         Assert.Equal(1f, read[0].item<float>());
-        Assert.Equal(3, Inspection.Read(folder.At("model.safetensors.index.json")).Tensors.Count);
+        Assert.Equal(3, Inspection.Read(_folder.At("model.safetensors.index.json")).Tensors.Count);
     }
 
     [Theory]
@@ -48,5 +50,5 @@ public sealed class ShardedCheckpointTests : IDisposable
         Assert.Contains("stray", Assert.Throws<CheckpointException>(() => Checkpoint.Open(path)).Message);
     }
 
-    public void Dispose() => folder.Dispose();
+    public void Dispose() => _folder.Dispose();
 }

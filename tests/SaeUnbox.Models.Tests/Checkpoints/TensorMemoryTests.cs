@@ -10,7 +10,7 @@ namespace SaeUnbox.Models.Tests;
 /// <summary>Access to tensor memory as spans, and reading files beyond the size of a span.</summary>
 public sealed class TensorMemoryTests : IDisposable
 {
-    private readonly TemporaryFolder folder = new();
+    private readonly TemporaryFolder _folder = new();
 
     [Fact]
     public void Bytes_OfATensor_AreItsOwnMemoryWithoutACopy()
@@ -58,14 +58,15 @@ public sealed class TensorMemoryTests : IDisposable
     [Fact(Explicit = true)]
     public void Read_MoreThanTwoGigabytesConverted_HasTheLastValues() => ReadLarge("F16", torch.ScalarType.BFloat16, 2);
 
-    public void Dispose() => folder.Dispose();
+    public void Dispose() => _folder.Dispose();
 
     private void ReadLarge(string stored, torch.ScalarType target, int size)
     {
         long[] shape = [(1L << 31) / size / 4096 + 1, 4096];
         var count = shape[0] * shape[1];
-        var path = folder.At("large.safetensors");
-        WriteSparse(path, stored, shape, count * size, [.. Enumerable.Range(0, 32).Select(i => (byte)(size == 1 ? i + 1 : i % 2 == 0 ? 0 : 0x3c + i / 2 % 4))]);
+        var path = _folder.At("large.safetensors");
+        WriteSparse(path, stored, shape, count * size,
+            [.. Enumerable.Range(0, 32).Select(i => (byte)(size == 1 ? i + 1 : i % 2 == 0 ? 0 : 0x3c + i / 2 % 4))]);
 
         using var scope = torch.NewDisposeScope();
         var tensor = torch.empty(shape, dtype: target);
@@ -73,7 +74,9 @@ public sealed class TensorMemoryTests : IDisposable
             checkpoint.Read("large", tensor);
 
         var flat = tensor.view(-1);
-        var (last, first) = (flat.narrow(0, count - 32 / size, 32 / size).to(torch.float32), flat.narrow(0, count - 4096, 4096 - 32 / size).to(torch.float32));
+        var (last, first) =
+            (flat.narrow(0, count - 32 / size, 32 / size).to(torch.float32),
+                flat.narrow(0, count - 4096, 4096 - 32 / size).to(torch.float32));
         // Float16 with the high bytes 0x3c to 0x3f and low bytes 0: 1, 1.25, 1.5, 1.75.
         Assert.Equal(Enumerable.Range(0, 32 / size).Select(i => size == 1 ? i + 1f : 1 + i % 4 * .25f), last.data<float>().ToArray());
         Assert.Equal(0, first.sum().item<float>());
@@ -82,7 +85,9 @@ public sealed class TensorMemoryTests : IDisposable
 
     private static void WriteSparse(string path, string dtype, long[] shape, long bytes, byte[] end)
     {
-        var header = Encoding.UTF8.GetBytes($$$"""{"large":{"dtype":"{{{dtype}}}","shape":[{{{shape[0]}}},{{{shape[1]}}}],"data_offsets":[0,{{{bytes}}}]}}""");
+        var header =
+            Encoding.UTF8.GetBytes(
+                $$$"""{"large":{"dtype":"{{{dtype}}}","shape":[{{{shape[0]}}},{{{shape[1]}}}],"data_offsets":[0,{{{bytes}}}]}}""");
         using var file = File.Create(path);
         Span<byte> length = stackalloc byte[8];
         BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);

@@ -7,16 +7,16 @@ namespace SaeUnbox.Models.Tests;
 
 public sealed class TensorReaderTests : IDisposable
 {
-    private readonly TemporaryFolder folder = new();
-    private readonly DisposeScope scope = torch.NewDisposeScope();
+    private readonly TemporaryFolder _folder = new();
+    private readonly DisposeScope _scope = torch.NewDisposeScope();
 
     [Fact]
     public void Read_IntoEveryWiderOrNarrowerFloat_ConvertsAsTorchDoes()
     {
         torch.ScalarType[] floats = [torch.float64, torch.float32, torch.float16, torch.bfloat16];
         var values = torch.linspace(-3, 3, 1000, dtype: torch.float64).reshape(10, 100);
-        SafetensorsWriter.Write(folder.At("f.safetensors"), floats.Select(type => KeyValuePair.Create($"{type}", values.to(type))));
-        using var file = Checkpoint.Open(folder.At("f.safetensors"));
+        SafetensorsWriter.Write(_folder.At("f.safetensors"), floats.Select(type => KeyValuePair.Create($"{type}", values.to(type))));
+        using var file = Checkpoint.Open(_folder.At("f.safetensors"));
         foreach (var from in floats)
             foreach (var to in floats)
             {
@@ -33,8 +33,8 @@ public sealed class TensorReaderTests : IDisposable
             var (shape, from, to) = item;
             using var inner = torch.NewDisposeScope();
             var values = Ordered(shape, from);
-            TorchFileWriter.Write(folder.At("p.pt"), values);
-            using var file = Checkpoint.Open(folder.At("p.pt"));
+            TorchFileWriter.Write(_folder.At("p.pt"), values);
+            using var file = Checkpoint.Open(_folder.At("p.pt"));
             var target = Ordered(shape, to).Fill(-1);
             file.Read("", target);
             return target.eq(values).all().item<bool>() && file.Read("").eq(values).all().item<bool>();
@@ -59,8 +59,8 @@ public sealed class TensorReaderTests : IDisposable
     [Fact]
     public void Read_IntoASliceOfALargerTensor_LeavesTheRestAlone()
     {
-        SafetensorsWriter.Write(folder.At("s.safetensors"), [KeyValuePair.Create("a", torch.ones([3, 4]))]);
-        using var file = Checkpoint.Open(folder.At("s.safetensors"));
+        SafetensorsWriter.Write(_folder.At("s.safetensors"), [KeyValuePair.Create("a", torch.ones([3, 4]))]);
+        using var file = Checkpoint.Open(_folder.At("s.safetensors"));
         var whole = torch.zeros([5, 6]);
         file.Read("a", whole.narrow(0, 1, 3).narrow(1, 2, 4));
         Assert.Equal(12, whole.sum().item<float>());
@@ -70,8 +70,8 @@ public sealed class TensorReaderTests : IDisposable
     [Fact]
     public void Read_OfAnotherShape_NamesBothShapes()
     {
-        SafetensorsWriter.Write(folder.At("s.safetensors"), [KeyValuePair.Create("a", torch.ones([3, 4]))]);
-        using var file = Checkpoint.Open(folder.At("s.safetensors"));
+        SafetensorsWriter.Write(_folder.At("s.safetensors"), [KeyValuePair.Create("a", torch.ones([3, 4]))]);
+        using var file = Checkpoint.Open(_folder.At("s.safetensors"));
         var message = Assert.Throws<CheckpointException>(() => file.Read("a", torch.zeros([4, 3]))).Message;
         Assert.Contains("[3, 4]", message);
         Assert.Contains("[4, 3]", message);
@@ -91,8 +91,8 @@ public sealed class TensorReaderTests : IDisposable
     [Theory, MemberData(nameof(EightBitFloats))]
     public void Read_EightBitFloats_AreTheirExactValues(string dtype, byte[] codes, float[] values)
     {
-        Handmade.Safetensors(folder.At("x.safetensors"), $$"""{"a":{"dtype":"{{dtype}}","shape":[2,3],"data_offsets":[0,6]} }""", codes);
-        using var file = Checkpoint.Open(folder.At("x.safetensors"));
+        Handmade.Safetensors(_folder.At("x.safetensors"), $$"""{"a":{"dtype":"{{dtype}}","shape":[2,3],"data_offsets":[0,6]} }""", codes);
+        using var file = Checkpoint.Open(_folder.At("x.safetensors"));
         Assert.Equal(values, file.Read("a").to(torch.float32).data<float>().ToArray());
         var transposed = torch.zeros([3, 2]).t();
         file.Read("a", transposed);
@@ -106,16 +106,18 @@ public sealed class TensorReaderTests : IDisposable
     [InlineData("U64", new byte[] { 1, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 127 }, new[] { 1L, long.MaxValue })]
     public void Read_UnsignedIntegers_AreWidened(string dtype, byte[] bytes, long[] values)
     {
-        Handmade.Safetensors(folder.At("x.safetensors"), $$"""{"a":{"dtype":"{{dtype}}","shape":[2],"data_offsets":[0,{{bytes.Length}}] } }""", bytes);
-        using var file = Checkpoint.Open(folder.At("x.safetensors"));
+        Handmade.Safetensors(_folder.At("x.safetensors"),
+            $$"""{"a":{"dtype":"{{dtype}}","shape":[2],"data_offsets":[0,{{bytes.Length}}] } }""", bytes);
+        using var file = Checkpoint.Open(_folder.At("x.safetensors"));
         Assert.Equal(values, file.Read("a").to(torch.int64).data<long>().ToArray());
     }
 
     [Fact]
     public void Read_UnsignedIntegerBeyondTheSignedOnes_IsRefused()
     {
-        Handmade.Safetensors(folder.At("x.safetensors"), """{"a":{"dtype":"U64","shape":[1],"data_offsets":[0,8]}}""", [0, 0, 0, 0, 0, 0, 0, 128]);
-        using var file = Checkpoint.Open(folder.At("x.safetensors"));
+        Handmade.Safetensors(_folder.At("x.safetensors"), """{"a":{"dtype":"U64","shape":[1],"data_offsets":[0,8]}}""",
+            [0, 0, 0, 0, 0, 0, 0, 128]);
+        using var file = Checkpoint.Open(_folder.At("x.safetensors"));
         Assert.Contains("U64", Assert.Throws<CheckpointException>(() => file.Read("a")).Message);
     }
 
@@ -124,8 +126,9 @@ public sealed class TensorReaderTests : IDisposable
     {
         const int count = 3_000_000;
         var codes = Enumerable.Range(0, count).Select(i => (byte)(i % 0x78)).ToArray();
-        Handmade.Safetensors(folder.At("x.safetensors"), $$"""{"a":{"dtype":"F8_E5M2","shape":[{{count}}],"data_offsets":[0,{{count}}] } }""", codes);
-        using var file = Checkpoint.Open(folder.At("x.safetensors"));
+        Handmade.Safetensors(_folder.At("x.safetensors"),
+            $$"""{"a":{"dtype":"F8_E5M2","shape":[{{count}}],"data_offsets":[0,{{count}}] } }""", codes);
+        using var file = Checkpoint.Open(_folder.At("x.safetensors"));
         // This 8-bit float is the upper byte of a float16.
         var wide = codes.SelectMany(code => (byte[])[0, code]).ToArray();
         Assert.Equal(wide, file.Read("a").bytes.ToArray());
@@ -134,23 +137,24 @@ public sealed class TensorReaderTests : IDisposable
     [Theory, InlineData("C64", 8), InlineData("F4", 1)]
     public void Read_TypeThatCannotBeRead_IsListedAndNamed(string dtype, int size)
     {
-        Handmade.Safetensors(folder.At("x.safetensors"), $$"""{"a":{"data_offsets":[0,{{size}}],"shape":[{{(dtype == "F4" ? 2 : 1)}}],"dtype":"{{dtype}}"} }""", new byte[size]);
-        Assert.Equal(dtype, Assert.Single(Inspection.Read(folder.At("x.safetensors")).Tensors).DType);
-        using var file = Checkpoint.Open(folder.At("x.safetensors"));
+        Handmade.Safetensors(_folder.At("x.safetensors"),
+            $$"""{"a":{"data_offsets":[0,{{size}}],"shape":[{{(dtype == "F4" ? 2 : 1)}}],"dtype":"{{dtype}}"} }""", new byte[size]);
+        Assert.Equal(dtype, Assert.Single(Inspection.Read(_folder.At("x.safetensors")).Tensors).DType);
+        using var file = Checkpoint.Open(_folder.At("x.safetensors"));
         Assert.Contains(dtype, Assert.Throws<CheckpointException>(() => file.Read("a")).Message);
     }
 
     [Fact]
     public void Read_BoolOfAnotherByte_IsRejected()
     {
-        Handmade.Safetensors(folder.At("b.safetensors"), """{"a":{"dtype":"BOOL","shape":[3],"data_offsets":[0,3]}}""", [0, 2, 1]);
-        using var file = Checkpoint.Open(folder.At("b.safetensors"));
+        Handmade.Safetensors(_folder.At("b.safetensors"), """{"a":{"dtype":"BOOL","shape":[3],"data_offsets":[0,3]}}""", [0, 2, 1]);
+        using var file = Checkpoint.Open(_folder.At("b.safetensors"));
         Assert.Throws<CheckpointException>(() => file.Read("a"));
     }
 
     public void Dispose()
     {
-        scope.Dispose();
-        folder.Dispose();
+        _scope.Dispose();
+        _folder.Dispose();
     }
 }

@@ -5,13 +5,13 @@ namespace SaeUnbox.Models.Tests;
 
 public sealed class WeightsTests : IDisposable
 {
-    private readonly TemporaryFolder folder = new();
-    private readonly DisposeScope scope = torch.NewDisposeScope();
+    private readonly TemporaryFolder _folder = new();
+    private readonly DisposeScope _scope = torch.NewDisposeScope();
 
     private Checkpoint Written(params (string Name, torch.Tensor Tensor)[] tensors)
     {
-        SafetensorsWriter.Write(folder.At("w.safetensors"), tensors.Select(item => KeyValuePair.Create(item.Name, item.Tensor)));
-        return Checkpoint.Open(folder.At("w.safetensors"));
+        SafetensorsWriter.Write(_folder.At("w.safetensors"), tensors.Select(item => KeyValuePair.Create(item.Name, item.Tensor)));
+        return Checkpoint.Open(_folder.At("w.safetensors"));
     }
 
     [Fact]
@@ -32,7 +32,8 @@ public sealed class WeightsTests : IDisposable
     [Fact]
     public void Load_ManyFaults_ListsThemAllInOneErrorAndReadsNothing()
     {
-        using var file = Written(("extra.one", torch.ones([1])), ("extra.two", torch.ones([1])), ("wide", torch.ones([4, 2])), ("fine", torch.ones([3])));
+        using var file = Written(("extra.one", torch.ones([1])), ("extra.two", torch.ones([1])), ("wide", torch.ones([4, 2])),
+            ("fine", torch.ones([3])));
         using var weights = new Weights(file, torch.float32);
         weights.Get("missing.one", 2);
         weights.At("missing").Get("two", 2);
@@ -40,7 +41,15 @@ public sealed class WeightsTests : IDisposable
         var fine = weights.Get("fine", 3).Fill(7);
 
         var message = Assert.Throws<CheckpointException>(() => weights.Load()).Message;
-        foreach (var fault in new[] { "missing.one", "missing.two", "extra.one", "extra.two", "wide (is [4, 2], expected [4, 3])", "w.safetensors" })
+        foreach (var fault in new[]
+        {
+            "missing.one",
+            "missing.two",
+            "extra.one",
+            "extra.two",
+            "wide (is [4, 2], expected [4, 3])",
+            "w.safetensors"
+        })
             Assert.Contains(fault, message);
         Assert.DoesNotContain("fine", message);
         Assert.Equal([4L, 3L], wide.shape);
@@ -102,7 +111,8 @@ public sealed class WeightsTests : IDisposable
         using var file = Written(("a", torch.ones([2])));
         using var weights = new Weights(file, torch.float32);
         torch.Tensor tensor;
-        using (torch.NewDisposeScope()) tensor = weights.Get("a", 2);
+        using (torch.NewDisposeScope())
+            tensor = weights.Get("a", 2);
         weights.Load();
         TensorAssert.Same(torch.ones([2]), tensor);
         weights.Dispose();
@@ -151,20 +161,27 @@ public sealed class WeightsTests : IDisposable
     [Fact]
     public void RenamedSource_OldAttentionNames_LoadUnderThePresentOnes()
     {
-        using var file = Written(("decoder.mid_block.attentions.0.query.weight", torch.ones([2])), ("decoder.mid_block.attentions.0.proj_attn.bias", torch.ones([2])),
+        using var file = Written(("decoder.mid_block.attentions.0.query.weight", torch.ones([2])),
+            ("decoder.mid_block.attentions.0.proj_attn.bias", torch.ones([2])),
             ("decoder.mid_block.attentions.0.group_norm.weight", torch.ones([2])));
         var source = RenamedSource.WithPresentAttentionNames(file);
-        Assert.Equal(["decoder.mid_block.attentions.0.group_norm.weight", "decoder.mid_block.attentions.0.to_out.0.bias", "decoder.mid_block.attentions.0.to_q.weight"],
+        Assert.Equal(
+            [
+                "decoder.mid_block.attentions.0.group_norm.weight",
+                "decoder.mid_block.attentions.0.to_out.0.bias",
+                "decoder.mid_block.attentions.0.to_q.weight"
+            ],
             source.Names.Order());
         using var weights = new Weights(source, torch.float32);
-        foreach (var name in source.Names) weights.Get(name, 2);
+        foreach (var name in source.Names)
+            weights.Get(name, 2);
         weights.Load();
         Assert.All(weights.Tensors.Values, tensor => TensorAssert.Same(torch.ones([2]), tensor));
     }
 
     public void Dispose()
     {
-        scope.Dispose();
-        folder.Dispose();
+        _scope.Dispose();
+        _folder.Dispose();
     }
 }

@@ -5,8 +5,8 @@ namespace SaeUnbox.Models.Tests;
 
 public sealed class WritersTests : IDisposable
 {
-    private readonly TemporaryFolder folder = new();
-    private readonly DisposeScope scope = torch.NewDisposeScope();
+    private readonly TemporaryFolder _folder = new();
+    private readonly DisposeScope _scope = torch.NewDisposeScope();
 
     [Fact]
     public void Safetensors_EveryTypeAndStride_ComesBackTheSame() =>
@@ -18,9 +18,9 @@ public sealed class WritersTests : IDisposable
     private void RequireSame(string name, Action<string, Dictionary<string, torch.Tensor>> write)
     {
         var tensors = Samples.EveryType().Concat(Samples.Awkward()).ToDictionary();
-        write(folder.At(name), tensors);
+        write(_folder.At(name), tensors);
 
-        using var checkpoint = Checkpoint.Open(folder.At(name));
+        using var checkpoint = Checkpoint.Open(_folder.At(name));
         Assert.Equal(tensors.Keys.Order(), checkpoint.Entries.Keys.Order());
         foreach (var (key, tensor) in tensors)
         {
@@ -34,11 +34,11 @@ public sealed class WritersTests : IDisposable
     public void Safetensors_SameTensors_GivesTheSameBytesAlignedByType()
     {
         var tensors = Samples.EveryType();
-        SafetensorsWriter.Write(folder.At("one.safetensors"), tensors);
-        SafetensorsWriter.Write(folder.At("two.safetensors"), tensors.Reverse());
-        Assert.Equal(File.ReadAllBytes(folder.At("one.safetensors")), File.ReadAllBytes(folder.At("two.safetensors")));
+        SafetensorsWriter.Write(_folder.At("one.safetensors"), tensors);
+        SafetensorsWriter.Write(_folder.At("two.safetensors"), tensors.Reverse());
+        Assert.Equal(File.ReadAllBytes(_folder.At("one.safetensors")), File.ReadAllBytes(_folder.At("two.safetensors")));
 
-        using var checkpoint = Checkpoint.Open(folder.At("one.safetensors"));
+        using var checkpoint = Checkpoint.Open(_folder.At("one.safetensors"));
         foreach (var (name, entry) in checkpoint.Entries)
             Assert.Equal(0, checkpoint.Locate(name).Position % (entry.Element.Bits / 8));
         Assert.Equal("pt", checkpoint.Metadata["format"]);
@@ -48,17 +48,17 @@ public sealed class WritersTests : IDisposable
     public void Safetensors_SameNameTwice_IsRefused()
     {
         var pair = KeyValuePair.Create("a", torch.ones([1]));
-        var error = Assert.Throws<CheckpointException>(() => SafetensorsWriter.Write(folder.At("x.safetensors"), [pair, pair]));
+        var error = Assert.Throws<CheckpointException>(() => SafetensorsWriter.Write(_folder.At("x.safetensors"), [pair, pair]));
         Assert.Contains("'a'", error.Message);
-        Assert.Empty(Directory.GetFileSystemEntries(folder.Path));
+        Assert.Empty(Directory.GetFileSystemEntries(_folder.Path));
     }
 
     [Fact]
     public void TorchFile_ColumnMajorMatrix_StaysColumnMajor()
     {
         var matrix = Arithmetic.Range(0, 12, torch.float32).reshape(4, 3).t();
-        TorchFileWriter.Write(folder.At("m.pt"), new Dictionary<string, torch.Tensor> { ["m"] = matrix });
-        using var checkpoint = Checkpoint.Open(folder.At("m.pt"));
+        TorchFileWriter.Write(_folder.At("m.pt"), new Dictionary<string, torch.Tensor> { ["m"] = matrix });
+        using var checkpoint = Checkpoint.Open(_folder.At("m.pt"));
         Assert.Equal([1L, 3L], checkpoint.Read("m").stride());
         TensorAssert.Same(matrix, checkpoint.Read("m"));
     }
@@ -66,8 +66,8 @@ public sealed class WritersTests : IDisposable
     [Fact]
     public void TorchFile_BareTensor_HasTheEmptyName()
     {
-        TorchFileWriter.Write(folder.At("mean.pt"), torch.ones([5]));
-        using var checkpoint = Checkpoint.Open(folder.At("mean.pt"));
+        TorchFileWriter.Write(_folder.At("mean.pt"), torch.ones([5]));
+        using var checkpoint = Checkpoint.Open(_folder.At("mean.pt"));
         Assert.Equal([5L], Assert.Single(checkpoint.Entries).Value.Shape);
         TensorAssert.Same(torch.ones([5]), checkpoint.Read(""));
     }
@@ -81,9 +81,9 @@ public sealed class WritersTests : IDisposable
             ["step"] = 300, ["small"] = -1, ["big"] = 1L << 40, ["rate"] = 1e-4, ["name"] = "ünïcode", ["on"] = true, ["none"] = null,
             ["list"] = new object?[] { 1, "two", torch.zeros([1]) },
         };
-        TorchFileWriter.Write(folder.At("nested.pt"), value);
+        TorchFileWriter.Write(_folder.At("nested.pt"), value);
 
-        using var checkpoint = Checkpoint.Open(folder.At("nested.pt"));
+        using var checkpoint = Checkpoint.Open(_folder.At("nested.pt"));
         Assert.Equal(["list.2", "state_dict.encoder.weight"], checkpoint.Entries.Keys.Order());
         var root = Assert.IsType<OrderedDictionary<string, object?>>(Assert.IsType<TorchFile>(checkpoint).Root);
         Assert.Equal(value.Keys, root.Keys);
@@ -97,13 +97,14 @@ public sealed class WritersTests : IDisposable
     [Fact]
     public void TorchFile_ValueOfAnotherKind_IsRefusedBeforeAFileIsMade()
     {
-        Assert.Throws<ArgumentException>(() => TorchFileWriter.Write(folder.At("x.pt"), new Dictionary<string, object?> { ["date"] = DateTime.UnixEpoch }));
-        Assert.Empty(Directory.GetFileSystemEntries(folder.Path));
+        Assert.Throws<ArgumentException>(() => TorchFileWriter.Write(_folder.At("x.pt"),
+            new Dictionary<string, object?> { ["date"] = DateTime.UnixEpoch }));
+        Assert.Empty(Directory.GetFileSystemEntries(_folder.Path));
     }
 
     public void Dispose()
     {
-        scope.Dispose();
-        folder.Dispose();
+        _scope.Dispose();
+        _folder.Dispose();
     }
 }

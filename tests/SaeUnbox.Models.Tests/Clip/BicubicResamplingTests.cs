@@ -11,7 +11,8 @@ public sealed class BicubicResamplingTests
     {
         byte[] colour = [0, 130, 255];
         var pixels = Enumerable.Repeat(colour, width * height).SelectMany(pixel => pixel).ToArray();
-        Assert.Equal(Enumerable.Repeat(colour, newWidth * newHeight).SelectMany(pixel => pixel), BicubicResampling.Resize(pixels, width, height, newWidth, newHeight));
+        Assert.Equal(Enumerable.Repeat(colour, newWidth * newHeight).SelectMany(pixel => pixel),
+            BicubicResampling.Resize(pixels, width, height, newWidth, newHeight));
     }
 
     [Fact]
@@ -55,7 +56,8 @@ public sealed class BicubicResamplingTests
     {
         var pixels = new byte[width * height * 3];
         // Away from black and white, where clamping between the passes would count.
-        for (var i = 0; i < pixels.Length; i++) pixels[i] = (byte)(90 + (i * 7919 % 76));
+        for (var i = 0; i < pixels.Length; i++)
+            pixels[i] = (byte)(90 + (i * 7919 % 76));
         return pixels;
     }
 }

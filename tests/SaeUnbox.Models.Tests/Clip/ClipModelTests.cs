@@ -29,7 +29,9 @@ public sealed class ClipModelTests : IDisposable
         using var clip = Load();
         var pixels = Noise(16, 16);
         var picture = tensor(pixels.Select(value => value / 255.0).ToArray()).view(16, 16, 3).permute(2, 0, 1);
-        var (mean, deviation) = (tensor(new[] { .48145466, .4578275, .40821073 }).view(3, 1, 1), tensor(new[] { .26862954, .26130258, .27577711 }).view(3, 1, 1));
+        var (mean, deviation) =
+            (tensor(new[] { .48145466, .4578275, .40821073 }).view(3, 1, 1), tensor(
+                new[] { .26862954, .26130258, .27577711 }).view(3, 1, 1));
         var expected = Unit(new NaiveClip(_weights).Picture((picture - mean) / deviation));
 
         TensorAssert.Close(expected, clip.EmbedPicture(pixels, 16, 16), 1e-4);
@@ -41,7 +43,8 @@ public sealed class ClipModelTests : IDisposable
     {
         using var clip = Load();
         var (wide, middle) = (Noise(48, 16), new byte[16 * 16 * 3]);
-        for (var row = 0; row < 16; row++) Array.Copy(wide, ((row * 48) + 16) * 3, middle, row * 16 * 3, 16 * 3);
+        for (var row = 0; row < 16; row++)
+            Array.Copy(wide, ((row * 48) + 16) * 3, middle, row * 16 * 3, 16 * 3);
 
         TensorAssert.Close(clip.EmbedPicture(middle, 16, 16), clip.EmbedPicture(wide, 48, 16), 1e-6);
     }
@@ -73,7 +76,8 @@ public sealed class ClipModelTests : IDisposable
     [Fact]
     public void Load_WithPositionIds_IgnoresThem()
     {
-        Save(_weights.Append(new("vision_model.embeddings.position_ids", Arithmetic.Range(0, 5, ScalarType.Int64).unsqueeze(0))).Append(new("text_model.embeddings.position_ids", Arithmetic.Range(0, 77, ScalarType.Int64).unsqueeze(0))));
+        Save(_weights.Append(new("vision_model.embeddings.position_ids", Arithmetic.Range(0, 5, ScalarType.Int64).unsqueeze(0)))
+            .Append(new("text_model.embeddings.position_ids", Arithmetic.Range(0, 77, ScalarType.Int64).unsqueeze(0))));
         using var clip = Load();
         Assert.Equal(TinyClip.Projection, clip.Width);
     }
@@ -114,7 +118,9 @@ public sealed class ClipModelTests : IDisposable
     public void EmbedPicture_ThatCannotBe_SaysWhy(int width, int height)
     {
         using var clip = Load();
-        Assert.Contains($"{width} x {height}", Assert.Throws<ModelException>(() => clip.EmbedPicture(new byte[height > 15 ? width * height * 3 : 16 * 16 * 3], width, height)).Message);
+        Assert.Contains($"{width} x {height}",
+            Assert.Throws<ModelException>(() => clip.EmbedPicture(new byte[height > 15 ? width * height * 3 : 16 * 16 * 3], width,
+                height)).Message);
     }
 
     public void Dispose()
@@ -125,7 +131,8 @@ public sealed class ClipModelTests : IDisposable
 
     private ClipModel Load() => ClipModel.Load(_folder.At("clip"));
 
-    private void Save(IEnumerable<KeyValuePair<string, Tensor>> weights) => SafetensorsWriter.Write(_folder.At("clip", "model.safetensors"), weights.ToArray());
+    private void Save(IEnumerable<KeyValuePair<string, Tensor>> weights) =>
+        SafetensorsWriter.Write(_folder.At("clip", "model.safetensors"), weights.ToArray());
 
     private static Tensor Unit(Tensor vector) => vector / (vector * vector).sum().sqrt();
 

@@ -8,8 +8,13 @@ internal sealed class NaiveClip(Dictionary<string, Tensor> weights)
 {
     public Tensor Text(IReadOnlyList<int> ids)
     {
-        var rows = stack([.. ids.Select((id, place) => W("text_model.embeddings.token_embedding.weight")[id].Plus(W("text_model.embeddings.position_embedding.weight")[place]))]);
-        for (var layer = 0; layer < TinyClip.Layers; layer++) rows = Layer(rows, $"text_model.encoder.layers.{layer}", causal: true);
+        var rows =
+            stack([.. ids.Select(
+                (id, place) =>
+                    W("text_model.embeddings.token_embedding.weight")[id].Plus(
+                        W("text_model.embeddings.position_embedding.weight")[place]))]);
+        for (var layer = 0; layer < TinyClip.Layers; layer++)
+            rows = Layer(rows, $"text_model.encoder.layers.{layer}", causal: true);
         var end = ids.ToList().IndexOf(ids.Max());
         return W("text_projection.weight").matmul(Norm(rows, "text_model.final_layer_norm")[end]);
     }
@@ -23,14 +28,17 @@ internal sealed class NaiveClip(Dictionary<string, Tensor> weights)
             for (var x = 0; x < TinyClip.Side; x += TinyClip.Patch)
                 tokens.Add(patch.matmul(picture.to(float64).narrow(1, y, TinyClip.Patch).narrow(2, x, TinyClip.Patch).reshape(-1)));
         var rows = Norm(stack([.. tokens]).Plus(W("vision_model.embeddings.position_embedding.weight")), "vision_model.pre_layrnorm");
-        for (var layer = 0; layer < TinyClip.Layers; layer++) rows = Layer(rows, $"vision_model.encoder.layers.{layer}", causal: false);
+        for (var layer = 0; layer < TinyClip.Layers; layer++)
+            rows = Layer(rows, $"vision_model.encoder.layers.{layer}", causal: false);
         return W("visual_projection.weight").matmul(Norm(rows, "vision_model.post_layernorm")[0]);
     }
 
     private Tensor Layer(Tensor rows, string path, bool causal)
     {
         var normal = Norm(rows, $"{path}.layer_norm1");
-        var (query, key, value) = (Linear(normal, $"{path}.self_attn.q_proj"), Linear(normal, $"{path}.self_attn.k_proj"), Linear(normal, $"{path}.self_attn.v_proj"));
+        var (query, key, value) =
+            (Linear(normal, $"{path}.self_attn.q_proj"), Linear(normal, $"{path}.self_attn.k_proj"),
+                Linear(normal, $"{path}.self_attn.v_proj"));
         var (count, width) = (rows.shape[0], rows.shape[1] / TinyClip.Heads);
         var attended = stack([.. Enumerable.Range(0, (int)count).Select(place => cat([.. Enumerable.Range(0, TinyClip.Heads).Select(head =>
         {

@@ -59,7 +59,8 @@ public sealed class HostileConfigTests
     {
         using var folder = new TemporaryFolder();
         ModelCopy.To(folder.Path);
-        using (var stream = File.OpenWrite(folder.At(component, file))) stream.SetLength(1L << 40);
+        using (var stream = File.OpenWrite(folder.At(component, file)))
+            stream.SetLength(1L << 40);
         var message = Assert.Throws<ModelException>(() => SdxlPipeline.Load(folder.Path).Dispose()).Message;
         Assert.Contains(Path.Combine(component, file), message);
         Assert.Contains("larger than", message);

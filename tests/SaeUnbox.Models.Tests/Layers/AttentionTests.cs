@@ -13,7 +13,8 @@ public sealed class AttentionTests
     [InlineData(ScalarType.BFloat16, 1, 20, 256, 256, 64, .02)]
     [InlineData(ScalarType.BFloat16, 2, 10, 1024, 77, 64, .02)]
     [InlineData(ScalarType.BFloat16, 1, 1, 1500, 1500, 512, .02)]
-    public void Forward_ModelShapes_IsThatOfFloat64(ScalarType dtype, long batch, long heads, long length, long keys, long width, double limit)
+    public void Forward_ModelShapes_IsThatOfFloat64(
+        ScalarType dtype, long batch, long heads, long length, long keys, long width, double limit)
     {
         using var mode = no_grad();
         using var scope = NewDisposeScope();

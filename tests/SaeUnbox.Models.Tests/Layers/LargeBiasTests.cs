@@ -55,7 +55,9 @@ public sealed class LargeBiasTests
     // Of the convolutions before a norm.
     private static void Offsets(Weights weights)
     {
-        var biases = weights.Tensors.Where(pair => pair.Key.EndsWith("conv1.bias", StringComparison.Ordinal) || pair.Key.EndsWith("conv_in.bias", StringComparison.Ordinal)).ToList();
+        var biases = weights.Tensors.Where(pair => pair.Key.EndsWith("conv1.bias", StringComparison.Ordinal)
+            || pair.Key.EndsWith("conv_in.bias", StringComparison.Ordinal))
+            .ToList();
         Assert.NotEmpty(biases);
         foreach (var (_, bias) in biases) bias.AddInPlace(Offset);
     }

@@ -11,15 +11,21 @@ public sealed class NormTests
 
     private static readonly (int Height, int Width)[] Sizes = [(1, 1), (3, 5), (12, 16)];
 
-    /// <summary>Channels and groups of SDXL's U-Net (with its skip connections), of its autoencoder, of unbox-mini, and of widths that no vector divides.</summary>
+    /// <summary>
+    /// Channels and groups of SDXL's U-Net (with its skip connections), of its autoencoder, of unbox-mini, and of widths that no vector
+    /// divides.
+    /// </summary>
     public static TheoryData<int, int, ScalarType> Groups
     {
         get
         {
             var data = new TheoryData<int, int, ScalarType>();
-            foreach (var channels in new[] { 320, 640, 960, 1280, 1920, 2560, 128, 256, 512 }) Add(channels, 32);
-            foreach (var channels in new[] { 16, 32, 48, 64, 96, 128, 144, 176, 256 }) Add(channels, 8);
-            foreach (var channels in new[] { 8, 24, 40 }) Add(channels, 4);
+            foreach (var channels in new[] { 320, 640, 960, 1280, 1920, 2560, 128, 256, 512 })
+                Add(channels, 32);
+            foreach (var channels in new[] { 16, 32, 48, 64, 96, 128, 144, 176, 256 })
+                Add(channels, 8);
+            foreach (var channels in new[] { 8, 24, 40 })
+                Add(channels, 4);
             return data;
 
             void Add(int channels, int groups)
@@ -61,7 +67,8 @@ public sealed class NormTests
             (exact * upstream.to_type(float64)).sum().backward();
             (result * upstream).sum().backward();
             AssertNear(exact, result, float32, why);
-            if (x.numel() > channels) TensorAssert.RelativelyClose(wide.grad!.to_type(float32), single.grad!, 1e-4);
+            if (x.numel() > channels)
+                TensorAssert.RelativelyClose(wide.grad!.to_type(float32), single.grad!, 1e-4);
         }
     }
 
@@ -85,9 +92,11 @@ public sealed class NormTests
         foreach (var mean in Means)
         {
             // Of widths without a kernel, libtorch's own keeps this much.
-            if (features % 16 != 0 && mean > 100) continue;
+            if (features % 16 != 0 && mean > 100)
+                continue;
             var x = Drawn([2, 19, features], mean, dtype);
-            var exact = nn.functional.layer_norm(x.to_type(float64), [features], weights.Tensors["weight"].to_type(float64), weights.Tensors["bias"].to_type(float64), 1e-5);
+            var exact = nn.functional.layer_norm(x.to_type(float64), [features], weights.Tensors["weight"].to_type(float64),
+                weights.Tensors["bias"].to_type(float64), 1e-5);
             AssertNear(exact, norm.Forward(x), dtype, $"mean {mean}");
         }
     }
@@ -105,7 +114,8 @@ public sealed class NormTests
     private static void Randomise(Weights weights)
     {
         using var mode = no_grad();
-        foreach (var tensor in weights.Tensors.Values) tensor.copy_(randn(tensor.shape));
+        foreach (var tensor in weights.Tensors.Values)
+            tensor.copy_(randn(tensor.shape));
     }
 
     private static IEnumerable<(Tensor X, string Why)> Pictures(int channels, ScalarType dtype)

@@ -7,7 +7,8 @@ public sealed class ClipTextEncoderTests
 {
     private const string Json = """
         {"model_type": "clip_text_model", "hidden_size": 12, "intermediate_size": 20, "num_hidden_layers": 3, "num_attention_heads": 3,
-         "max_position_embeddings": 9, "vocab_size": 30, "hidden_act": "quick_gelu", "layer_norm_eps": 1e-5, "projection_dim": 7, "eos_token_id": 5}
+         "max_position_embeddings": 9, "vocab_size": 30, "hidden_act": "quick_gelu", "layer_norm_eps": 1e-5,
+         "projection_dim": 7, "eos_token_id": 5}
         """;
 
     private static readonly ClipTextConfig Config = ClipTextConfig.From(JsonConfig.Parse(Json, "config.json"));
@@ -71,7 +72,8 @@ public sealed class ClipTextEncoderTests
         using var folder = new TemporaryFolder();
         var (encoder, weights) = Build(Config, new RandomWeights(1));
         var path = folder.At("model.safetensors");
-        SafetensorsWriter.Write(path, weights.Tensors.Append(new("text_model.embeddings.position_ids", Arithmetic.Range(0, 9, ScalarType.Int64).unsqueeze(0))));
+        SafetensorsWriter.Write(path,
+            weights.Tensors.Append(new("text_model.embeddings.position_ids", Arithmetic.Range(0, 9, ScalarType.Int64).unsqueeze(0))));
         using var checkpoint = Checkpoint.Open(path);
         TensorAssert.Same(encoder.Forward([[1, 2]]).Pooled, Build(Config, checkpoint).Encoder.Forward([[1, 2]]).Pooled);
     }

@@ -23,7 +23,8 @@ public sealed class ClipTokenizerLimitsTests
         Assert.Equal(First.MaxLength, tokenized.Ids.Count);
         Assert.Equal(First.EndId, tokenized.Ids[^1]);
         Assert.Equal("7 é 8", tokenized.Ignored);
-        Assert.Equal($"The prompt is longer than {First.MaxLength} tokens ({tokenized.Length}); these words were ignored: 7 é 8", tokenized.Warning);
+        Assert.Equal($"The prompt is longer than {First.MaxLength} tokens ({tokenized.Length}); these words were ignored: 7 é 8",
+            tokenized.Warning);
     }
 
     [Fact]
@@ -47,7 +48,8 @@ public sealed class ClipTokenizerLimitsTests
         { "high surrogates", new string('\uD83D', Hostile) },
         { "halves of pairs", string.Concat(Enumerable.Repeat("\uDC36\uD83D", Hostile / 2)) },
         { "references within references", "&" + string.Concat(Enumerable.Repeat("amp;", Hostile / 4)) },
-        { "references that uncover others", string.Concat(Enumerable.Repeat("&#", Hostile / 4).Concat(Enumerable.Repeat("1;", Hostile / 4))) },
+        { "references that uncover others", string.Concat(Enumerable.Repeat("&#", Hostile / 4)
+            .Concat(Enumerable.Repeat("1;", Hostile / 4))) },
         { "ampersands", new string('&', Hostile) },
         { "terminal escapes", string.Concat(Enumerable.Repeat("\x1B[", Hostile / 2)) },
         { "one long escape", "\x1B[" + new string('1', Hostile) },
@@ -88,7 +90,8 @@ public sealed class ClipTokenizerLimitsTests
     {
         // Characters that mean something to one of the steps, among any others.
         var telling = Gen.Elements(
-            "Ã", "©", "â", "€", "™", "&", "amp;", "#233;", "<", "\uFFFD", "\uD83D", "\uDE00", "Σ", "İ", "ſ", "'", " ", "\n", "\u0301", "中", "!");
+            "Ã", "©", "â", "€", "™", "&", "amp;", "#233;", "<", "\uFFFD", "\uD83D", "\uDE00", "Σ", "İ", "ſ", "'", " ", "\n", "\u0301",
+            "中", "!");
         var any = ArbMap.Default.GeneratorFor<char>().Select(c => c.ToString());
         var texts = Gen.OneOf(telling, any).ArrayOf().Select(string.Concat).ToArbitrary();
         Prop.ForAll(texts, text =>
@@ -106,9 +109,7 @@ public sealed class ClipTokenizerLimitsTests
     {
         using var folder = new TemporaryFolder();
         foreach (var name in new[] { "vocab.json", "merges.txt", "special_tokens_map.json" })
-        {
             File.Copy(Goldens.At("model", "tokenizer_2", name), folder.At(name));
-        }
         const string text = "two red cats!!! <|endoftext|>";
         var expected = Second.Tokenize(text);
         var tokenized = ClipTokenizer.Load(folder.Path).Tokenize(text);
@@ -139,9 +140,11 @@ public sealed class ClipTokenizerLimitsTests
     public void Load_BrokenFile_NamesItAndSaysWhy(string file, string? content, string why)
     {
         using var folder = new TemporaryFolder();
-        foreach (var path in Directory.GetFiles(Goldens.At("model", "tokenizer"))) File.Copy(path, folder.At(Path.GetFileName(path)));
+        foreach (var path in Directory.GetFiles(Goldens.At("model", "tokenizer")))
+            File.Copy(path, folder.At(Path.GetFileName(path)));
         File.Delete(folder.At(file));
-        if (content is not null) File.WriteAllText(folder.At(file), content);
+        if (content is not null)
+            File.WriteAllText(folder.At(file), content);
         var error = Assert.Throws<ModelException>(() => ClipTokenizer.Load(folder.Path));
         Assert.Contains(file, error.Message);
         Assert.Contains(why, error.Message);

@@ -40,9 +40,11 @@ public sealed class ClipTokenizerTests
             var tokenized = tokenizers[which - 1].Tokenize(text);
 
             Assert.Equal(expected.EnumerateArray().Select(id => id.GetInt32()), tokenized.Ids);
-            if (!isFtfy && !isSame) continue;
+            if (!isFtfy && !isSame)
+                continue;
             Assert.Equal(golden.GetProperty($"length_{which}").GetInt32(), tokenized.Length);
-            Assert.Equal(golden.GetProperty($"tokens_{which}").EnumerateArray().Select(t => t.GetString()), tokenized.Pieces.Take(StoredPieces));
+            Assert.Equal(golden.GetProperty($"tokens_{which}").EnumerateArray().Select(t => t.GetString()),
+                tokenized.Pieces.Take(StoredPieces));
         }
         Assert.Equal(golden.GetProperty(isFtfy ? "clean_with_ftfy" : "clean_without_ftfy").GetString(), tokenizers[0].Clean(text));
     }

@@ -7,8 +7,13 @@ namespace SaeUnbox.Models.Tests;
 public sealed class TextEncoderGoldenTests
 {
     private static readonly Checkpoint File = Checkpoint.Open(Goldens.At("text.safetensors"));
-    private static readonly string[] Prompts = [.. Goldens.Json("text.json").GetProperty("prompts").EnumerateArray().Select(p => p.GetString()!)];
-    private static readonly PromptEncoder Encoder = PromptEncoder.Load(Goldens.At("model"), Precision.For(ScalarType.Float32, TestDevice.Current));
+    private static readonly string[] Prompts = [.. Goldens
+        .Json("text.json")
+        .GetProperty("prompts")
+        .EnumerateArray()
+        .Select(p => p.GetString()!)];
+    private static readonly PromptEncoder Encoder =
+        PromptEncoder.Load(Goldens.At("model"), Precision.For(ScalarType.Float32, TestDevice.Current));
 
     public static TheoryData<int> AllPrompts() => new(Enumerable.Range(0, Prompts.Length));
 
@@ -42,7 +47,8 @@ public sealed class TextEncoderGoldenTests
         Assert.Equal([Prompts.Length, Encoder.PooledSize], encoding.Pooled.shape);
         for (var i = 0; i < Prompts.Length; i++)
         {
-            TensorAssert.Close(cat([File.Read($"{i}/hidden_1"), File.Read($"{i}/hidden_2")], -1), encoding.Hidden.narrow(0, i, 1), Limit.TextStates);
+            TensorAssert.Close(cat([File.Read($"{i}/hidden_1"), File.Read($"{i}/hidden_2")], -1), encoding.Hidden.narrow(0, i, 1),
+                Limit.TextStates);
             TensorAssert.Close(File.Read($"{i}/text_embeds"), encoding.Pooled.narrow(0, i, 1), Limit.TextPooled);
         }
         TensorAssert.Close(File.Read("0/prompt_embeds"), encoding.Hidden.narrow(0, 0, 1), Limit.TextStates);
@@ -71,14 +77,17 @@ public sealed class TextEncoderGoldenTests
     private static void CheckStates(int prompt, int which, ClipTextStates states)
     {
         TensorAssert.Close(File.Read($"{prompt}/hidden_{which}"), states.Penultimate, Limit.TextStates);
-        if (File.Entries.ContainsKey($"{prompt}/last_{which}")) TensorAssert.Close(File.Read($"{prompt}/last_{which}"), states.Last, Limit.TextStates);
-        if (which == 2) TensorAssert.Close(File.Read($"{prompt}/text_embeds"), states.Pooled, Limit.TextPooled);
+        if (File.Entries.ContainsKey($"{prompt}/last_{which}"))
+            TensorAssert.Close(File.Read($"{prompt}/last_{which}"), states.Last, Limit.TextStates);
+        if (which == 2)
+            TensorAssert.Close(File.Read($"{prompt}/text_embeds"), states.Pooled, Limit.TextPooled);
     }
 
     private static ClipTextEncoder Load(string component)
     {
         using var checkpoint = Checkpoint.OpenFolder(Goldens.At("model", component));
         var config = ClipTextConfig.From(JsonConfig.Load(Goldens.At("model", component, "config.json")));
-        return Precision.For(ScalarType.Float32, TestDevice.Current).Load(checkpoint, weights => new ClipTextEncoder(weights, config)).Module;
+        return Precision.For(ScalarType.Float32, TestDevice.Current).Load(checkpoint,
+            weights => new ClipTextEncoder(weights, config)).Module;
     }
 }

@@ -39,7 +39,8 @@ public sealed class ArithmeticTests
     {
         using var scope = NewDisposeScope();
         var actual = method(tensor(X), tensor(Y)).data<float>().ToArray();
-        Assert.All(X.Zip(Y, expected).Zip(actual), pair => Assert.True(Math.Abs(pair.First - pair.Second) <= 1e-6, $"{name} gives {pair.Second} where {pair.First} is due"));
+        Assert.All(X.Zip(Y, expected).Zip(actual),
+            pair => Assert.True(Math.Abs(pair.First - pair.Second) <= 1e-6, $"{name} gives {pair.Second} where {pair.First} is due"));
     }
 
     [Fact]

@@ -45,8 +45,10 @@ public sealed class ElfVersionsTests
         for (var round = 0; round < 2000; round++)
         {
             var file = Library(1);
-            for (var change = 0; change < 3; change++) file[random.Next(file.Length)] = (byte)random.Next(256);
-            if (round % 2 == 0) Array.Resize(ref file, random.Next(file.Length));
+            for (var change = 0; change < 3; change++)
+                file[random.Next(file.Length)] = (byte)random.Next(256);
+            if (round % 2 == 0)
+                Array.Resize(ref file, random.Next(file.Length));
             try
             {
                 // A cyclic list of versions must not loop forever.
@@ -62,7 +64,8 @@ public sealed class ElfVersionsTests
     [Theory]
     [InlineData("")]
     [InlineData("MZ is Windows")]
-    public void New_OtherFiles_AreRefused(string text) => Assert.Throws<FormatException>(() => new ElfVersions(Encoding.ASCII.GetBytes(text)));
+    public void New_OtherFiles_AreRefused(string text) =>
+        Assert.Throws<FormatException>(() => new ElfVersions(Encoding.ASCII.GetBytes(text)));
 
     /// <summary>A minimal library with two symbols, of versions OLD_1 and NEW_2, and a relocation of one of them.</summary>
     private static byte[] Library(int relocated)

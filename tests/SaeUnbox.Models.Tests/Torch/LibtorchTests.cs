@@ -13,11 +13,15 @@ public sealed class LibtorchTests
     }
 
     [Theory]
-    [InlineData("/lib/x86_64-linux-gnu/libc.so.6: version `GLIBC_2.34' not found (required by /app/libLibTorchSharp.so)", "libtorch needs glibc with GLIBC_2.34")]
-    [InlineData("libstdc++.so.6: version `GLIBCXX_3.4.30' not found (required by libtorch_cpu.so)", "libtorch needs libstdc++ with GLIBCXX_3.4.30")]
+    [InlineData("/lib/x86_64-linux-gnu/libc.so.6: version `GLIBC_2.34' not found (required by /app/libLibTorchSharp.so)",
+        "libtorch needs glibc with GLIBC_2.34")]
+    [InlineData("libstdc++.so.6: version `GLIBCXX_3.4.30' not found (required by libtorch_cpu.so)",
+        "libtorch needs libstdc++ with GLIBCXX_3.4.30")]
     [InlineData("libstdc++.so.6: version `CXXABI_1.3.13' not found", "libtorch needs libstdc++ with CXXABI_1.3.13")]
-    [InlineData("Unable to load: libstdc++.so.6: cannot open shared object file: No such file or directory", "install the package that contains it (libstdc++6 on")]
-    [InlineData("libcudart.so.12: cannot open shared object file: No such file or directory", "libtorch needs libcudart.so.12, which is not installed")]
+    [InlineData("Unable to load: libstdc++.so.6: cannot open shared object file: No such file or directory",
+        "install the package that contains it (libstdc++6 on")]
+    [InlineData("libcudart.so.12: cannot open shared object file: No such file or directory",
+        "libtorch needs libcudart.so.12, which is not installed")]
     [InlineData("something\nelse", "libtorch cannot be loaded here: something else")]
     public void Explain_TheLoadersWords_NamesWhatIsMissing(string loader, string expected)
     {

@@ -43,7 +43,8 @@ public class ThreadsTests
         var threads = Counts.Select((count, index) => Start(count, () =>
         {
             for (var round = 0; round < Rounds; round++)
-                if (!Gradient().AsSpan().SequenceEqual(alone[count])) different[index]++;
+                if (!Gradient().AsSpan().SequenceEqual(alone[count]))
+                    different[index]++;
         })).ToList();
         threads.ForEach(thread => thread.Join());
         Assert.All(different, number => Assert.Equal(0, number));
@@ -77,8 +78,8 @@ public class ThreadsTests
     
     private sealed class Work
     {
-        private readonly Tensor rows = randn([77, 320]), weight = randn([320, 320]), vector = randn([4000]), wide = randn([37, 4000]);
-        private readonly Tensor picture = randn([1, 32, 24, 24]), kernel = randn([32, 32, 3, 3]);
+        private readonly Tensor _rows = randn([77, 320]), _weight = randn([320, 320]), _vector = randn([4000]), _wide = randn([37, 4000]);
+        private readonly Tensor _picture = randn([1, 32, 24, 24]), _kernel = randn([32, 32, 3, 3]);
 
         public byte[][] Results()
         {
@@ -86,8 +87,8 @@ public class ThreadsTests
             using var mode = no_grad();
             Tensor[] results =
             [
-                wide.matmul(vector), rows.matmul(weight), wide.matmul(wide.t()), wide.sum(), wide.softmax(-1),
-                nn.functional.conv2d(picture, kernel, padding: [1, 1]),
+                _wide.matmul(_vector), _rows.matmul(_weight), _wide.matmul(_wide.t()), _wide.sum(), _wide.softmax(-1),
+                nn.functional.conv2d(_picture, _kernel, padding: [1, 1]),
             ];
             return [.. results.Select(result => result.contiguous().bytes.ToArray())];
         }

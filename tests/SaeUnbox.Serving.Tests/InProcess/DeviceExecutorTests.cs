@@ -11,8 +11,12 @@ public sealed class DeviceExecutorTests : IAsyncLifetime
 
     public DeviceExecutorTests()
     {
-        var options = Options.Create(new ServingOptions { Models = { new ServedModel { Name = "golden", Folder = Goldens.At("model"), SaeFolder = Goldens.At("saes"), Threads = 1 } } });
-        _host = new ServingHost(options, new InProcessQueue(options, TimeProvider.System, NullLogger<InProcessQueue>.Instance), NullLogger<ModelHost>.Instance);
+        var options = Options.Create(new ServingOptions
+        {
+            Models = { new ServedModel { Name = "golden", Folder = Goldens.At("model"), SaeFolder = Goldens.At("saes"), Threads = 1 } }
+        });
+        _host = new ServingHost(options, new InProcessQueue(options, TimeProvider.System, NullLogger<InProcessQueue>.Instance),
+            NullLogger<ModelHost>.Instance);
         _device = Assert.Single(_host.Devices);
     }
 
@@ -29,8 +33,15 @@ public sealed class DeviceExecutorTests : IAsyncLifetime
     {
         var options = Options.Create(new ServingOptions());
         for (var i = 0; i < 200; i++)
-            options.Value.Models.Add(new ServedModel { Name = $"golden {i}", Folder = Goldens.At("model"), SaeFolder = Goldens.At("saes"), Threads = 1 });
-        var host = new ServingHost(options, new InProcessQueue(options, TimeProvider.System, NullLogger<InProcessQueue>.Instance), NullLogger<ModelHost>.Instance);
+            options.Value.Models.Add(new ServedModel
+            {
+                Name = $"golden {i}",
+                Folder = Goldens.At("model"),
+                SaeFolder = Goldens.At("saes"),
+                Threads = 1
+            });
+        var host = new ServingHost(options, new InProcessQueue(options, TimeProvider.System, NullLogger<InProcessQueue>.Instance),
+            NullLogger<ModelHost>.Instance);
         await host.StartAsync(default);
         host.Dispose();
 
@@ -47,7 +58,8 @@ public sealed class DeviceExecutorTests : IAsyncLifetime
         var steps = new List<int>();
         var results = new List<GenerationResult>();
         for (var i = 0; i < 2; i++)
-            results.Add(Assert.IsType<GenerationProgress.Completed>(await _device.RunAsync(job, running => steps.Add(running.Step))).Result);
+            results.Add(Assert.IsType<GenerationProgress.Completed>(
+                await _device.RunAsync(job, running => steps.Add(running.Step))).Result);
 
         Assert.All(results, result => Assert.Equal(job.Id, result.JobId));
         Assert.Equal(results[0].Picture.ToArray(), results[1].Picture.ToArray());
@@ -97,10 +109,18 @@ public sealed class DeviceExecutorTests : IAsyncLifetime
             Models =
             {
                 new ServedModel { Name = "golden", Folder = Goldens.At("model"), SaeFolder = Goldens.At("saes"), Threads = 1 },
-                new ServedModel { Name = "golden", Folder = Goldens.At("model"), SaeFolder = Goldens.At("saes"), Threads = 1, Device = "cpu:0" },
+                new ServedModel
+                {
+                    Name = "golden",
+                    Folder = Goldens.At("model"),
+                    SaeFolder = Goldens.At("saes"),
+                    Threads = 1,
+                    Device = "cpu:0"
+                },
             },
         });
-        using var host = new ServingHost(options, new InProcessQueue(options, TimeProvider.System, NullLogger<InProcessQueue>.Instance), NullLogger<ModelHost>.Instance);
+        using var host = new ServingHost(options, new InProcessQueue(options, TimeProvider.System, NullLogger<InProcessQueue>.Instance),
+            NullLogger<ModelHost>.Instance);
         await host.StartAsync(default);
         foreach (var device in host.Devices)
             await device.GetModelsAsync();
@@ -121,5 +141,6 @@ public sealed class DeviceExecutorTests : IAsyncLifetime
         await host.StopAsync(new CancellationToken(true));
     }
 
-    private static GenerationJob Job(int steps) => new(Guid.NewGuid(), new Recipe { Model = "golden", Prompt = "a dog", Width = 64, Height = 64, Steps = steps }.Check());
+    private static GenerationJob Job(int steps) =>
+        new(Guid.NewGuid(), new Recipe { Model = "golden", Prompt = "a dog", Width = 64, Height = 64, Steps = steps }.Check());
 }

@@ -197,7 +197,8 @@ public sealed class InProcessQueueTests : IAsyncLifetime
             QueueLimit = 0, Models = { new ServedModel { Folder = "nowhere", Device = "tpu", Threads = 0 } },
         });
 
-        Assert.Equal(["QueueLimit", "Folder", "Device", "Threads"], result.Failures!.Select(failure => failure.Split(' ')[0].Split(':')[^1]));
+        Assert.Equal(["QueueLimit", "Folder", "Device", "Threads"],
+            result.Failures!.Select(failure => failure.Split(' ')[0].Split(':')[^1]));
     }
 
     private async Task StartAsync()
@@ -216,5 +217,6 @@ public sealed class InProcessQueueTests : IAsyncLifetime
         return last!;
     }
 
-    private static GenerationJob Job() => new(Guid.NewGuid(), new Recipe { Model = "golden", Prompt = "a dog", Width = 64, Height = 64 }.Check());
+    private static GenerationJob Job() =>
+        new(Guid.NewGuid(), new Recipe { Model = "golden", Prompt = "a dog", Width = 64, Height = 64 }.Check());
 }

@@ -23,7 +23,10 @@ public sealed class TelemetryTests : IAsyncLifetime
 
     public TelemetryTests()
     {
-        var options = Options.Create(new ServingOptions { Models = { new ServedModel { Name = "golden", Folder = Goldens.At("model"), SaeFolder = Goldens.At("saes"), Threads = 1 } } });
+        var options = Options.Create(new ServingOptions
+        {
+            Models = { new ServedModel { Name = "golden", Folder = Goldens.At("model"), SaeFolder = Goldens.At("saes"), Threads = 1 } }
+        });
         _queue = new InProcessQueue(options, TimeProvider.System, NullLogger<InProcessQueue>.Instance);
         _meters.InstrumentPublished = (instrument, listener) =>
         {
@@ -33,7 +36,12 @@ public sealed class TelemetryTests : IAsyncLifetime
         _meters.SetMeasurementEventCallback<long>((instrument, value, tags, _) => Keep(instrument, value, tags));
         _meters.SetMeasurementEventCallback<double>((instrument, value, tags, _) => Keep(instrument, value, tags));
         _meters.Start();
-        _traces = new() { ShouldListenTo = source => source.Name == ServingTelemetry.Name, Sample = (ref _) => ActivitySamplingResult.AllData, ActivityStopped = _spans.Enqueue };
+        _traces = new()
+        {
+            ShouldListenTo = source => source.Name == ServingTelemetry.Name,
+            Sample = (ref _) => ActivitySamplingResult.AllData,
+            ActivityStopped = _spans.Enqueue
+        };
         ActivitySource.AddActivityListener(_traces);
         _host = new ServingHost(options, _queue, NullLogger<ModelHost>.Instance);
     }
@@ -62,10 +70,17 @@ public sealed class TelemetryTests : IAsyncLifetime
 
         Assert.Equal((0, 0), (Sum("saeunbox.jobs.waiting"), Sum("saeunbox.jobs.running")));
         Assert.Equal(2, _measured.Count(one => one is { Name: "saeunbox.jobs.running", Value: 1 }));
-        Assert.Equal((1, 2, 0), (Sum("saeunbox.jobs.ended", "outcome", "superseded"), Sum("saeunbox.jobs.ended", "outcome", "completed"), Sum("saeunbox.jobs.ended", "outcome", "failed")));
-        Assert.Equal((1, 1), (Sum("saeunbox.prefix_cache.lookups", "result", "miss"), Sum("saeunbox.prefix_cache.lookups", "result", "hit")));
+        Assert.Equal((1, 2, 0),
+            (Sum("saeunbox.jobs.ended", "outcome", "superseded"), Sum(
+                "saeunbox.jobs.ended", "outcome", "completed"), Sum("saeunbox.jobs.ended", "outcome", "failed")));
+        Assert.Equal((1, 1),
+            (Sum("saeunbox.prefix_cache.lookups", "result", "miss"), Sum("saeunbox.prefix_cache.lookups", "result", "hit")));
         foreach (var stage in new[] { "wait", "text", "unet", "decode", "encode" })
-            Assert.Equal(2, _measured.Count(one => one.Name == "saeunbox.job.stage.duration" && Equals(one.Tags["stage"], stage) && Equals(one.Tags["model"], "golden") && Equals(one.Tags["live"], true)));
+            Assert.Equal(2,
+                _measured.Count(one => one.Name == "saeunbox.job.stage.duration"
+                    && Equals(one.Tags["stage"], stage)
+                    && Equals(one.Tags["model"], "golden")
+                    && Equals(one.Tags["live"], true)));
         Assert.All(_measured.Where(one => one.Name == "saeunbox.job.duration"), one => Assert.InRange(one.Value, 1e-6, 600));
         Assert.InRange(Sum("saeunbox.device.memory.usage", "device", "cpu"), 1 << 20, Sum("saeunbox.device.memory.limit", "device", "cpu"));
     }
@@ -83,7 +98,11 @@ public sealed class TelemetryTests : IAsyncLifetime
         var span = Assert.Single(_spans, span => span.OperationName == "job");
         Assert.Equal((request.TraceId, request.SpanId), (span.TraceId, span.ParentSpanId));
         Assert.Equal("completed", span.GetTagItem("saeunbox.job.outcome"));
-        Assert.Equal(["wait", "text", "unet", "decode", "encode"], _spans.Where(stage => stage.ParentSpanId == span.SpanId).OrderBy(stage => stage.StartTimeUtc).Select(stage => stage.OperationName));
+        Assert.Equal(["wait", "text", "unet", "decode", "encode"],
+            _spans
+                .Where(stage => stage.ParentSpanId == span.SpanId)
+                .OrderBy(stage => stage.StartTimeUtc)
+                .Select(stage => stage.OperationName));
         // No tag holds the visitor's text.
         Assert.DoesNotContain(_spans.SelectMany(one => one.TagObjects), tag => $"{tag.Value}".Contains("a dog", StringComparison.Ordinal));
     }
@@ -100,7 +119,8 @@ public sealed class TelemetryTests : IAsyncLifetime
         Assert.Equal(1, Sum("saeunbox.jobs.ended", "outcome", "cancelled"));
     }
 
-    private void Keep(Instrument instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags) => _measured.Enqueue((instrument.Name, value, new(tags.ToArray())));
+    private void Keep(Instrument instrument, double value,
+        ReadOnlySpan<KeyValuePair<string, object?>> tags) => _measured.Enqueue((instrument.Name, value, new(tags.ToArray())));
 
     private double Sum(string name, string? tag = null, object? value = null) =>
         _measured.Where(one => one.Name == name && (tag is null || Equals(one.Tags[tag], value))).Sum(one => one.Value);
@@ -113,5 +133,6 @@ public sealed class TelemetryTests : IAsyncLifetime
         return last!;
     }
 
-    private static GenerationJob Job(int steps) => new(Guid.NewGuid(), new Recipe { Model = "golden", Prompt = "a dog", Width = 64, Height = 64, Steps = steps }.Check());
+    private static GenerationJob Job(int steps) =>
+        new(Guid.NewGuid(), new Recipe { Model = "golden", Prompt = "a dog", Width = 64, Height = 64, Steps = steps }.Check());
 }

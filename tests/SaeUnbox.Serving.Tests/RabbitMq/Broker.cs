@@ -27,7 +27,8 @@ public sealed class Broker : IAsyncLifetime
         if (!File.Exists(Program))
             throw new InvalidOperationException($"There is no {Program}; tests/setup.sh installs it.");
         await File.WriteAllTextAsync(_folder.At("plugins"), "[].");
-        await File.WriteAllTextAsync(_folder.At("rabbitmq.conf"), $"listeners.tcp.local = 127.0.0.1:{_port}\ndisk_free_limit.absolute = 10MB\n");
+        await File.WriteAllTextAsync(_folder.At("rabbitmq.conf"),
+            $"listeners.tcp.local = 127.0.0.1:{_port}\ndisk_free_limit.absolute = 10MB\n");
         await StartAsync();
     }
 
@@ -51,7 +52,11 @@ public sealed class Broker : IAsyncLifetime
         while (!await AnswersAsync())
         {
             if (_process.HasExited || Stopwatch.GetElapsedTime(start) > 2 * Patience)
-                throw new InvalidOperationException($"The broker did not start; its log says:\n{string.Join('\n', Directory.GetFiles(_folder.Path, "*.log", SearchOption.AllDirectories).Select(File.ReadAllText))}");
+                throw new InvalidOperationException(
+                    $"The broker did not start; its log "
+                    + "says:\n"
+                        + string.Join('\n',
+                            Directory.GetFiles(_folder.Path, "*.log", SearchOption.AllDirectories).Select(File.ReadAllText)));
             await Task.Delay(100);
         }
     }
@@ -59,10 +64,12 @@ public sealed class Broker : IAsyncLifetime
     /// <summary>Kills the broker, as a power cut would.</summary>
     public async Task KillAsync()
     {
-        // This version of RabbitMQ stores a new queue only when the next one is declared, or after some seconds. So an extra queue is declared.
+        // This version of RabbitMQ stores a new queue only when the next one is declared, or after some seconds. So an extra queue is
+        // declared.
         await using (var connection = await ConnectAsync())
         await using (var channel = await connection.CreateChannelAsync())
-            await channel.QueueDeclareAsync($"last-{Guid.NewGuid():n}", durable: true, exclusive: false, autoDelete: false, new Dictionary<string, object?> { ["x-queue-type"] = "quorum" });
+            await channel.QueueDeclareAsync($"last-{Guid.NewGuid():n}", durable: true, exclusive: false, autoDelete: false,
+                new Dictionary<string, object?> { ["x-queue-type"] = "quorum" });
         Kill();
     }
 
@@ -95,8 +102,10 @@ public sealed class Broker : IAsyncLifetime
         foreach (var (name, value) in new[]
         {
             ("HOME", _folder.Path), ("RABBITMQ_NODENAME", $"saeunbox-{_port}@localhost"), ("RABBITMQ_CONF_ENV_FILE", "/dev/null"),
-            ("RABBITMQ_NODE_PORT", $"{_port}"), ("RABBITMQ_DIST_PORT", $"{_distribution}"), ("ERL_EPMD_PORT", $"{_names}"), ("ERL_EPMD_ADDRESS", "127.0.0.1"),
-            ("RABBITMQ_MNESIA_BASE", _folder.At("data")), ("RABBITMQ_LOG_BASE", _folder.At("logs")), ("RABBITMQ_PID_FILE", _folder.At("pid")),
+            ("RABBITMQ_NODE_PORT", $"{_port}"), ("RABBITMQ_DIST_PORT", $"{_distribution}"), ("ERL_EPMD_PORT", $"{_names}"),
+            ("ERL_EPMD_ADDRESS", "127.0.0.1"),
+            ("RABBITMQ_MNESIA_BASE", _folder.At("data")), ("RABBITMQ_LOG_BASE", _folder.At("logs")),
+            ("RABBITMQ_PID_FILE", _folder.At("pid")),
             ("RABBITMQ_ENABLED_PLUGINS_FILE", _folder.At("plugins")), ("RABBITMQ_CONFIG_FILE", _folder.At("rabbitmq.conf")),
         })
             start.Environment[name] = value;

@@ -67,9 +67,11 @@ public sealed class BrokerAdminTests(Broker broker)
 
         public Task<GenerationJob> Job => _job.Task;
 
-        public Task<IReadOnlyList<ModelInfo>> GetModelsAsync(CancellationToken cancellationToken = default) => new TestExecutor().GetModelsAsync(cancellationToken);
+        public Task<IReadOnlyList<ModelInfo>> GetModelsAsync(CancellationToken cancellationToken = default) =>
+            new TestExecutor().GetModelsAsync(cancellationToken);
 
-        public Task<GenerationProgress> RunAsync(GenerationJob job, Action<GenerationProgress.Running> report, CancellationToken cancellationToken = default)
+        public Task<GenerationProgress> RunAsync(GenerationJob job, Action<GenerationProgress.Running> report,
+            CancellationToken cancellationToken = default)
         {
             _job.SetResult(job);
             return Task.FromResult<GenerationProgress>(new GenerationProgress.Failed(job.Id, "seen"));

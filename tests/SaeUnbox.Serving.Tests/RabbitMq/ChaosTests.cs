@@ -14,7 +14,8 @@ public sealed class ChaosTests(Broker broker)
     private int _killedWorkers, _killedBrokers, _made;
 
     // tests/soak.sh sets a larger number.
-    private static int LeastJobs => int.Parse(Environment.GetEnvironmentVariable("SAEUNBOX_SOAK_JOBS") ?? "200", CultureInfo.InvariantCulture);
+    private static int LeastJobs =>
+        int.Parse(Environment.GetEnvironmentVariable("SAEUNBOX_SOAK_JOBS") ?? "200", CultureInfo.InvariantCulture);
 
     [Fact]
     public async Task Submit_WhileWorkersAndTheBrokerAreKilled_EveryJobIsAnsweredOnce()
@@ -74,7 +75,9 @@ public sealed class ChaosTests(Broker broker)
         Assert.Equal(_made, completed.Count + superseded.Count);
         Assert.Superset(superseded.Values.ToHashSet(), completed.Values.ToHashSet());
         Assert.Equal(_made + refused, Volatile.Read(ref ended));
-        TestContext.Current.TestOutputHelper?.WriteLine($"seed {seed}: {_made} jobs, {superseded.Count} of them superseded, {_killedWorkers} workers and {_killedBrokers} brokers killed, {refused} times refused, {Stopwatch.GetElapsedTime(start)}");
+        TestContext.Current.TestOutputHelper?.WriteLine(
+            $"seed {seed}: {_made} jobs, {superseded.Count} of them superseded, {_killedWorkers} workers and {_killedBrokers} brokers "
+            + $"killed, {refused} times refused, {Stopwatch.GetElapsedTime(start)}");
     }
 
     // However fast the machine, there are jobs while the first worker and the first broker are killed.

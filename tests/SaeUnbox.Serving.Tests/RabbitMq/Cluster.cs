@@ -47,7 +47,8 @@ internal sealed class Cluster(Broker broker) : IAsyncDisposable
     public Process WorkerProcess(string name)
     {
         var settings = Settings(name).Select(setting => $"--{setting.Key}={setting.Value}");
-        var process = Process.Start(new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "SaeUnbox.Serving.TestWorker.dll"), .. settings, "--Logging:LogLevel:Default=None"])
+        var process = Process.Start(new ProcessStartInfo("dotnet",
+            [Path.Combine(AppContext.BaseDirectory, "SaeUnbox.Serving.TestWorker.dll"), .. settings, "--Logging:LogLevel:Default=None"])
         {
             RedirectStandardOutput = true, RedirectStandardError = true,
         })!;
@@ -108,7 +109,8 @@ internal sealed class Cluster(Broker broker) : IAsyncDisposable
     /// <summary>The log of the nodes and workers in this process.</summary>
     public LogLines Said { get; } = new();
 
-    private Dictionary<string, string?> Settings(string name) => new(_settings.Select(setting => KeyValuePair.Create($"{RabbitMqOptions.Section}:{setting.Key}", setting.Value)))
+    private Dictionary<string, string?> Settings(string name) =>
+        new(_settings.Select(setting => KeyValuePair.Create($"{RabbitMqOptions.Section}:{setting.Key}", setting.Value)))
     {
         [$"{RabbitMqOptions.Section}:NodeName"] = name,
     };
@@ -165,7 +167,8 @@ internal sealed class LogLines : ILoggerProvider, ILogger
 
     public bool IsEnabled(LogLevel logLevel) => true;
 
-    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception,
+        Func<TState, Exception?, string> formatter)
     {
         lock (_lines)
             _lines.Add($"{DateTime.Now:HH:mm:ss.fff} {logLevel} {formatter(state, exception)} {exception}");

@@ -87,7 +87,8 @@ public sealed class DeliveryTests(Broker broker)
             await node.Queue().SubmitAsync(job);
             Assert.IsType<GenerationProgress.Completed>(await node.LastAsync(job.Id));
         }
-        Assert.Contains("another web node is already named 'web'", second.Services.GetRequiredKeyedService<IServingState>(ServingParts.Key).Failure);
+        Assert.Contains("another web node is already named 'web'",
+            second.Services.GetRequiredKeyedService<IServingState>(ServingParts.Key).Failure);
     }
 
     [Fact]

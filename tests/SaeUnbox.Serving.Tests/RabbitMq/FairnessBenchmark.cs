@@ -28,13 +28,17 @@ public sealed class FairnessBenchmark(Broker broker)
             for (; !ending.IsCancellationRequested; await Task.Delay(40))
                 await nodes[0].Queue().SubmitAsync(Jobs.Live(Stroke, "greedy"));
         });
-        var modest = (await Task.WhenAll(Enumerable.Range(0, Modest).Select(i => PaintAsync(nodes[i % 2], $"modest{i}", Strokes, MeanPause)))).SelectMany(times => times).ToList();
+        var modest = (await Task.WhenAll(Enumerable.Range(0, Modest)
+            .Select(i => PaintAsync(nodes[i % 2], $"modest{i}", Strokes, MeanPause)))).SelectMany(times => times)
+            .ToList();
         await ending.CancelAsync();
         await greedy;
         var alone = before.Concat(await PaintAsync(nodes[0], "alone", 2 * Strokes, TimeSpan.Zero)).ToList();
 
-        TestContext.Current.TestOutputHelper?.WriteLine(FormattableString.Invariant(
-            $"fairness: alone p50 {At(alone, .5):0} ms, p95 {At(alone, .95):0} ms; each of ten beside a greedy one p50 {At(modest, .5):0} ms, p95 {At(modest, .95):0} ms: {At(modest, .95) / At(alone, .95):0.00} times"));
+        TestContext.Current.TestOutputHelper?.WriteLine(FormattableString.Invariant($"""
+            fairness: alone p50 {At(alone, .5):0} ms, p95 {At(alone, .95):0} ms; each of ten beside a greedy one
+            p50 {At(modest, .5):0} ms, p95 {At(modest, .95):0} ms: {At(modest, .95) / At(alone, .95):0.00} times
+            """));
         Assert.True(At(modest, .95) <= 2 * At(alone, .95), $"p95 {At(modest, .95):0} ms beside {At(alone, .95):0} ms alone");
     }
 

@@ -111,7 +111,9 @@ public sealed class FairnessTests(Broker broker)
         for (var i = 0; i < 5; i++)
             await node.Queue().SubmitAsync(Jobs.Batch("a") with { Client = "greedy" });
 
-        var refused = await Assert.ThrowsAsync<QueueFullException>(async () => await node.Queue().SubmitAsync(Jobs.Batch("a") with { Client = "greedy" }));
+        var refused =
+            await Assert.ThrowsAsync<QueueFullException>(
+                async () => await node.Queue().SubmitAsync(Jobs.Batch("a") with { Client = "greedy" }));
         Assert.Contains("too many of your jobs", refused.Message);
         var modest = Jobs.Batch("a") with { Client = "modest" };
         await node.Queue().SubmitAsync(modest);
@@ -139,7 +141,8 @@ public sealed class FairnessTests(Broker broker)
         foreach (var job in greedy[..11])
             Assert.IsType<GenerationProgress.Completed>(await nodes[0].LastAsync(job.Id));
         // With one worker, a client has two jobs in the broker; the others wait in the node.
-        Assert.Equal([ahead.Id, greedy[0].Id, greedy[1].Id, modest.Id, .. greedy[2..11].Select(job => job.Id)], executor.Begun.Select(job => job.Id));
+        Assert.Equal([ahead.Id, greedy[0].Id, greedy[1].Id, modest.Id, .. greedy[2..11].Select(job => job.Id)],
+            executor.Begun.Select(job => job.Id));
     }
 
     [Fact]

@@ -5,11 +5,13 @@ using SaeUnbox.Web.Tests.Sharing;
 namespace SaeUnbox.Serving.Tests;
 
 /// <summary>The page in a browser, with pictures made by a worker over the broker.</summary>
-public sealed class PageTests(Broker broker, Browser browser, PostgresServer postgres) : IClassFixture<Browser>, IClassFixture<PostgresServer>, IAsyncDisposable
+public sealed class PageTests(Broker broker, Browser browser, PostgresServer postgres)
+    : IClassFixture<Browser>, IClassFixture<PostgresServer>, IAsyncDisposable
 {
     private static readonly Recipe Snow = new()
     {
-        Model = "unbox-mini", Prompt = "a house in a meadow", Width = 256, Height = 256, Edits = [new FeatureEdit(HookSite.Composition, 1, 20) { Mask = BrushMask.FromCells(16, 16, new float[256]) }],
+        Model = "unbox-mini", Prompt = "a house in a meadow", Width = 256, Height = 256, Edits =
+            [new FeatureEdit(HookSite.Composition, 1, 20) { Mask = BrushMask.FromCells(16, 16, new float[256]) }],
     };
 
     private readonly Programs _programs = new(broker);
@@ -45,7 +47,9 @@ public sealed class PageTests(Broker broker, Browser browser, PostgresServer pos
     {
         string[] store = ["--SaeUnbox:Store=Postgres", $"--SaeUnbox:Sharing:Connection={postgres.NewDatabase()}"];
         _programs.Start("worker", "--SaeUnbox:RabbitMq:NodeName=worker");
-        var (here, there) = (_programs.Start("web", ["--SaeUnbox:RabbitMq:NodeName=here", .. store]), _programs.Start("web", ["--SaeUnbox:RabbitMq:NodeName=there", .. store]));
+        var (here, there) =
+            (_programs.Start("web", ["--SaeUnbox:RabbitMq:NodeName=here", .. store]), _programs.Start(
+                "web", ["--SaeUnbox:RabbitMq:NodeName=there", .. store]));
         await Programs.UntilAWorkerAsync(here);
         await Programs.UntilAWorkerAsync(there);
         var recipe = Snow with { Edits = [Snow.Edits[0] with { Mask = BrushMask.FromCells(16, 16, [.. Enumerable.Repeat(1f, 256)]) }] };

@@ -82,7 +82,10 @@ public sealed class PartsTests
                         break;
                 }
             var isOut = published.Count - ended.Count;
-            return isOut <= most && published.SequenceEqual(given.Take(published.Count)) && turns.Count("c") == given.Count - ended.Count && (isOut == most || published.Count == given.Count);
+            return isOut <= most
+                && published.SequenceEqual(given.Take(published.Count))
+                && turns.Count("c") == given.Count - ended.Count
+                && (isOut == most || published.Count == given.Count);
         }).QuickCheckThrowOnFailure();
     }
 
@@ -90,13 +93,21 @@ public sealed class PartsTests
     public void Reply_OfEveryKind_IsReadAsItWasWritten()
     {
         var id = Guid.NewGuid();
-        GenerationProgress[] reports = [new GenerationProgress.Running(id, 2, 7), new GenerationProgress.Failed(id, "why"), new GenerationProgress.Superseded(id), new GenerationProgress.Cancelled(id)];
+        GenerationProgress[] reports = [
+            new GenerationProgress.Running(id, 2, 7),
+            new GenerationProgress.Failed(id, "why"),
+            new GenerationProgress.Superseded(id),
+            new GenerationProgress.Cancelled(id)
+        ];
         foreach (var report in reports)
             Assert.Equal(new Reply(report, "w", id), Reply.Read(new Reply(report, "w", id).ToBytes()) with { By = id });
 
         var maps = new ActivationMaps([new(HookSite.Composition, 3, 1, 2, 9, [1, 2, 3, 4], [.1f, .2f, .3f, .4f])]);
-        var result = new GenerationResult(id, Jobs.Batch("ä").Recipe, new byte[] { 7, 8, 9 }, maps, [new("unet", TimeSpan.FromMilliseconds(3))]);
-        var read = Assert.IsType<GenerationProgress.Completed>(Reply.Read(new Reply(new GenerationProgress.Completed(result), "w").ToBytes()).Progress).Result;
+        var result =
+            new GenerationResult(id, Jobs.Batch("ä").Recipe, new byte[] { 7, 8, 9 }, maps, [new("unet", TimeSpan.FromMilliseconds(3))]);
+        var read =
+            Assert.IsType<GenerationProgress.Completed>(
+                Reply.Read(new Reply(new GenerationProgress.Completed(result), "w").ToBytes()).Progress).Result;
 
         Assert.Equal((result.Recipe, result.Timings[0]), (read.Recipe, read.Timings[0]));
         Assert.Equal(result.Picture.ToArray(), read.Picture.ToArray());
@@ -109,7 +120,8 @@ public sealed class PartsTests
     public void Reply_CutOffOrSpoiled_IsRefused()
     {
         var maps = new ActivationMaps([new(HookSite.Composition, 0, 1, 2, 9, [1, 2], [.1f, .2f])]);
-        var whole = new Reply(new GenerationProgress.Completed(new(Guid.NewGuid(), Jobs.Batch("a").Recipe, new byte[] { 1, 2, 3 }, maps, [])), "w").ToBytes();
+        var whole = new Reply(
+            new GenerationProgress.Completed(new(Guid.NewGuid(), Jobs.Batch("a").Recipe, new byte[] { 1, 2, 3 }, maps, [])), "w").ToBytes();
         for (var length = 0; length < whole.Length; length++)
             Assert.Throws<MessageException>(() => Reply.Read(whole.AsSpan(0, length)));
 

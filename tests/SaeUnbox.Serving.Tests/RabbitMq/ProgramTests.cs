@@ -74,7 +74,8 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
         await again.InvokeAsync("Resume", job);
 
         var first = (await again.HearAsync("Frame")).GetProperty("version").GetInt64();
-        Assert.True(first == 1, $"the picture was made anew:\n{string.Join('\n', _programs.Said.Select((said, i) => $"{i}: {string.Join('\n', said)}"))}");
+        Assert.True(first == 1,
+            $"the picture was made anew:\n{string.Join('\n', _programs.Said.Select((said, i) => $"{i}: {string.Join('\n', said)}"))}");
         await again.InvokeAsync("SetRecipe", """{"prompt":"a house by a lake","steps":1}""");
         Assert.Equal(2, (await again.HearAsync("Frame")).GetProperty("version").GetInt64());
         Assert.Equal(2, Made());
@@ -91,12 +92,20 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
     public async Task Run_WithACollector_OneTraceGoesFromThePageToTheWorkersStages()
     {
         using var collector = new Collector();
-        string[] telemetry = [$"--SaeUnbox:Telemetry:Otlp={collector.Address}", "--SaeUnbox:Telemetry:OtlpProtocol=http/protobuf", "--OTEL_BSP_SCHEDULE_DELAY=200", "--OTEL_METRIC_EXPORT_INTERVAL=500"];
+        string[] telemetry = [
+            $"--SaeUnbox:Telemetry:Otlp={collector.Address}",
+            "--SaeUnbox:Telemetry:OtlpProtocol=http/protobuf",
+            "--OTEL_BSP_SCHEDULE_DELAY=200",
+            "--OTEL_METRIC_EXPORT_INTERVAL=500"
+        ];
         var page = _programs.Start("web", ["--SaeUnbox:RabbitMq:NodeName=page", .. telemetry]);
         _programs.Start("worker", ["--SaeUnbox:RabbitMq:NodeName=worker", .. telemetry]);
         await Programs.UntilAWorkerAsync(page);
         var trace = Guid.NewGuid().ToString("n");
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/generate") { Content = JsonContent.Create(new { prompt = "a secret garden" }) };
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/generate")
+        {
+            Content = JsonContent.Create(new { prompt = "a secret garden" })
+        };
         request.Headers.Add("traceparent", $"00-{trace}-00f067aa0ba902b7-01");
         Assert.Equal(HttpStatusCode.OK, (await page.SendAsync(request)).StatusCode);
 
@@ -105,9 +114,11 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
         foreach (var part in new[] { "/api/v1/generate", "saeunbox.job.id" })
             await collector.FindAsync("/v1/traces", Broker.Patience, id, "saeunbox-web", part);
         foreach (var stage in new[] { "process", "text", "unet", "decode", "encode" })
-            Assert.Equal(-1, (await collector.FindAsync("/v1/traces", Broker.Patience, id, "saeunbox-worker", stage)).AsSpan().IndexOf("secret"u8));
+            Assert.Equal(-1,
+                (await collector.FindAsync("/v1/traces", Broker.Patience, id, "saeunbox-worker", stage)).AsSpan().IndexOf("secret"u8));
         await collector.FindAsync("/v1/metrics", Broker.Patience, "saeunbox-web", "saeunbox.job.stage.duration", "wait");
-        await collector.FindAsync("/v1/metrics", Broker.Patience, "saeunbox-worker", "saeunbox.job.stage.duration", "unet", "saeunbox.device.memory.usage");
+        await collector.FindAsync("/v1/metrics", Broker.Patience, "saeunbox-worker", "saeunbox.job.stage.duration", "unet",
+            "saeunbox.device.memory.usage");
     }
 
     [Fact]
@@ -125,7 +136,8 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
     [Fact]
     public async Task Run_WithMistakes_NamesThemAllAndNotThePassword()
     {
-        _programs.Start("worker", "--SaeUnbox:RabbitMq:Uri=http://guest:hushhush@host/", "--SaeUnbox:RabbitMq:Prefix=a b", "--SaeUnbox:RabbitMq:QueueLimit=0", "--SaeUnbox:RabbitMq:AffinityWait=01:00:00");
+        _programs.Start("worker", "--SaeUnbox:RabbitMq:Uri=http://guest:hushhush@host/", "--SaeUnbox:RabbitMq:Prefix=a b",
+            "--SaeUnbox:RabbitMq:QueueLimit=0", "--SaeUnbox:RabbitMq:AffinityWait=01:00:00");
         var said = await _programs.Processes[0].StandardError.ReadToEndAsync();
         await _programs.Processes[0].WaitForExitAsync();
 
@@ -153,7 +165,19 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
     public async Task Bench_OverTheBroker_ComparesBothAndLeavesNothingBehind()
     {
         var program = Programs.PathOf("SaeUnbox.Cli", "saeunbox.dll");
-        var process = Process.Start(new ProcessStartInfo("dotnet", [program, "bench", "--serving", "--canvases", "1,3", "--seconds", "1", "--broker", _programs.Broker.Uri, "--json"]) { RedirectStandardOutput = true })!;
+        var process = Process.Start(new ProcessStartInfo("dotnet",
+            [
+                program,
+                "bench",
+                "--serving",
+                "--canvases",
+                "1,3",
+                "--seconds",
+                "1",
+                "--broker",
+                _programs.Broker.Uri,
+                "--json"
+            ]) { RedirectStandardOutput = true })!;
         _programs.Processes.Add(process);
         var said = JsonDocument.Parse(await process.StandardOutput.ReadToEndAsync()).RootElement;
         await process.WaitForExitAsync();
@@ -166,7 +190,8 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
         }
         await using var connection = await _programs.Broker.ConnectAsync();
         await using var channel = await connection.CreateChannelAsync();
-        await Assert.ThrowsAsync<OperationInterruptedException>(() => channel.QueueDeclarePassiveAsync($"saeunbox-bench-{process.Id}.live.unbox-mini"));
+        await Assert.ThrowsAsync<OperationInterruptedException>(
+            () => channel.QueueDeclarePassiveAsync($"saeunbox-bench-{process.Id}.live.unbox-mini"));
     }
 
     public ValueTask DisposeAsync() => _programs.DisposeAsync();

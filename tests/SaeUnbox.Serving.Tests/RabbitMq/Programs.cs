@@ -22,12 +22,15 @@ internal sealed class Programs(Broker broker) : IAsyncDisposable
     public List<ConcurrentQueue<string>> Said { get; } = [];
 
     public static string PathOf(string project, string file) =>
-        Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../..", project, Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory)), file));
+        Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../..", project,
+            Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory)), file));
 
     public static Task UntilAWorkerAsync(HttpClient page, bool isThere = true) =>
-        UntilAsync(page, "/api/v1/models", async answer => answer.IsSuccessStatusCode && (await answer.Content.ReadFromJsonAsync<JsonElement[]>())!.Length > 0 == isThere);
+        UntilAsync(page, "/api/v1/models",
+            async answer => answer.IsSuccessStatusCode && (await answer.Content.ReadFromJsonAsync<JsonElement[]>())!.Length > 0 == isThere);
 
-    public static Task UntilAsync(HttpClient program, HttpStatusCode status, string path) => UntilAsync(program, path, answer => Task.FromResult(answer.StatusCode == status));
+    public static Task UntilAsync(HttpClient program, HttpStatusCode status, string path) =>
+        UntilAsync(program, path, answer => Task.FromResult(answer.StatusCode == status));
 
     public static async Task TerminateAsync(Process process)
     {
@@ -43,8 +46,10 @@ internal sealed class Programs(Broker broker) : IAsyncDisposable
     {
         var process = Process.Start(new ProcessStartInfo("dotnet",
         [
-            PathOf("SaeUnbox.Web", "SaeUnbox.Web.dll"), "--urls", address.ToString(), "--SaeUnbox:Queue=RabbitMq", $"--SaeUnbox:Role={role}", $"--SaeUnbox:RabbitMq:Uri={broker.Uri}",
-            $"--SaeUnbox:RabbitMq:Prefix={_prefix}", "--SaeUnbox:RabbitMq:AnnounceEvery=00:00:00.5", $"--SaeUnbox:Sharing:File={_folder.At("shared.db")}", .. options,
+            PathOf("SaeUnbox.Web", "SaeUnbox.Web.dll"), "--urls", address.ToString(), "--SaeUnbox:Queue=RabbitMq",
+            $"--SaeUnbox:Role={role}", $"--SaeUnbox:RabbitMq:Uri={broker.Uri}",
+            $"--SaeUnbox:RabbitMq:Prefix={_prefix}", "--SaeUnbox:RabbitMq:AnnounceEvery=00:00:00.5",
+            $"--SaeUnbox:Sharing:File={_folder.At("shared.db")}", .. options,
         ]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
         var said = new ConcurrentQueue<string>();
         process.OutputDataReceived += (_, line) => said.Enqueue(line.Data ?? "");

@@ -13,7 +13,12 @@ public sealed class TelemetryTests : IDisposable
     public TelemetryTests(Broker broker)
     {
         _broker = broker;
-        _listener = new() { ShouldListenTo = source => source.Name == ServingTelemetry.Name, Sample = (ref _) => ActivitySamplingResult.AllDataAndRecorded, ActivityStopped = _spans.Enqueue };
+        _listener = new()
+        {
+            ShouldListenTo = source => source.Name == ServingTelemetry.Name,
+            Sample = (ref _) => ActivitySamplingResult.AllDataAndRecorded,
+            ActivityStopped = _spans.Enqueue
+        };
         ActivitySource.AddActivityListener(_listener);
     }
 
@@ -54,8 +59,12 @@ public sealed class TelemetryTests : IDisposable
 
         var asked = Span("job", job);
         Assert.Equal("failed", asked.GetTagItem("saeunbox.job.outcome"));
-        Assert.Equal(Topology.Tries, _spans.Count(span => span.OperationName == "process" && span.TraceId == asked.TraceId && span.Status == ActivityStatusCode.Error));
+        Assert.Equal(Topology.Tries,
+            _spans.Count(span => span.OperationName == "process"
+                && span.TraceId == asked.TraceId
+                && span.Status == ActivityStatusCode.Error));
     }
 
-    private Activity Span(string name, GenerationJob job) => Assert.Single(_spans, span => span.OperationName == name && Equals(span.GetTagItem("saeunbox.job.id"), job.Id));
+    private Activity Span(string name, GenerationJob job) =>
+        Assert.Single(_spans, span => span.OperationName == name && Equals(span.GetTagItem("saeunbox.job.id"), job.Id));
 }

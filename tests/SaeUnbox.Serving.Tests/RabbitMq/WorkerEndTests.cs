@@ -114,9 +114,11 @@ public sealed class WorkerEndTests(Broker broker)
 
         public string? Failure { get; private set; }
 
-        public Task<IReadOnlyList<ModelInfo>> GetModelsAsync(CancellationToken cancellationToken = default) => new TestExecutor().GetModelsAsync(cancellationToken);
+        public Task<IReadOnlyList<ModelInfo>> GetModelsAsync(CancellationToken cancellationToken = default) =>
+            new TestExecutor().GetModelsAsync(cancellationToken);
 
-        public Task<GenerationProgress> RunAsync(GenerationJob job, Action<GenerationProgress.Running> report, CancellationToken cancellationToken = default)
+        public Task<GenerationProgress> RunAsync(GenerationJob job, Action<GenerationProgress.Running> report,
+            CancellationToken cancellationToken = default)
         {
             (Begun, Failure) = (Begun + 1, "cuda:0 broke");
             _broke.TrySetResult();

@@ -76,7 +76,8 @@ public class EncodingTests
         Assert.Equal(sae.Config.K, maps.K);
         var expected = Read(File, $"{site}/base_mean_activation").Floats();
         for (var feature = 0; feature < expected.Length; feature++)
-            Assert.Equal(expected[feature], maps.Map(feature).Average(), Limit.Codes.Absolute * Math.Max(1, expected.Max() / Limit.Codes.Size));
+            Assert.Equal(expected[feature], maps.Map(feature).Average(),
+                Limit.Codes.Absolute * Math.Max(1, expected.Max() / Limit.Codes.Size));
         var top = Read(File, $"{site}/base_top10").Integers();
         var active = maps.Top(top.Length).Select(feature => (long)feature.Feature).ToArray();
         Assert.Equal(top.Take(active.Length), active);

@@ -25,7 +25,8 @@ public class SaeConfigTests
     [InlineData("""{"n_dirs_local": 16.5, "d_model": 4, "k": 1, "auxk": null, "dead_steps_threshold": 1}""", "n_dirs_local")]
     [InlineData("""{"n_dirs_local": 16, "d_model": -4, "k": 1, "auxk": null, "dead_steps_threshold": 1}""", "d_model")]
     [InlineData("""{"n_dirs_local": "16", "d_model": 4, "k": 1, "auxk": null, "dead_steps_threshold": 1}""", "n_dirs_local")]
-    [InlineData("""{"n_dirs_local": 16, "d_model": 4, "k": 1, "auxk": null, "dead_steps_threshold": 1, "prefix_sizes": [4, 4, 16]}""", "prefix_sizes")]
+    [InlineData("""{"n_dirs_local": 16, "d_model": 4, "k": 1, "auxk": null, "dead_steps_threshold": 1, "prefix_sizes": [4, 4, 16]}""",
+        "prefix_sizes")]
     [InlineData("""[1]""", "not a JSON object")]
     public void Load_FieldOutOfRange_IsNamed(string json, string named)
     {

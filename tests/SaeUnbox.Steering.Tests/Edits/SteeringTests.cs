@@ -21,7 +21,8 @@ public class SteeringTests
     public static TheoryData<string> TurboCases() =>
     [
         .. Turbo.EnumerateObject()
-            .Where(entry => (!entry.Value.TryGetProperty("prompt", out var prompt) || prompt.GetString() == RunPrompt) && IsOneBlock(entry.Value))
+            .Where(entry => (!entry.Value.TryGetProperty("prompt", out var prompt) || prompt.GetString() == RunPrompt)
+                && IsOneBlock(entry.Value))
             .Where(entry => Has(TurboFile, $"{entry.Name}/{Block(entry.Value)}/block_output"))
             .Select(entry => entry.Name),
     ];
@@ -46,7 +47,8 @@ public class SteeringTests
     [Fact]
     public void TurboCases_Goldens_CoverEveryKind()
     {
-        var functions = TurboCases().Select(row => Turbo.GetProperty(row.Data).GetProperty("function").GetString()!.Split(' ')[0]).ToHashSet();
+        var functions =
+            TurboCases().Select(row => Turbo.GetProperty(row.Data).GetProperty("function").GetString()!.Split(' ')[0]).ToHashSet();
         Assert.Superset(
             new HashSet<string> { "add_feature_on_area_turbo", "add_feature", "output", "reconstruct_sae_hook" }, functions);
     }
@@ -158,7 +160,8 @@ public class SteeringTests
                 }
 
                 using var merged = Edits.Sequence(edits.Select(Make));
-                return (merged.Apply(input, output) - expected).abs().max().item<float>() < 1e-3 * Math.Max(1, expected.abs().max().item<float>());
+                return (merged.Apply(input, output) - expected).abs().max().item<float>()
+                    < 1e-3 * Math.Max(1, expected.abs().max().item<float>());
             }).QuickCheckThrowOnFailure();
     }
 
@@ -248,7 +251,8 @@ public class SteeringTests
         return function.Split(' ')[0] switch
         {
             "add_feature_on_area_turbo" => Edits.Add(
-                sae, Feature(), entry.GetProperty("strength").GetDouble(), Read(TurboFile, $"mask/{entry.GetProperty("mask").GetString()}")),
+                sae, Feature(), entry.GetProperty("strength").GetDouble(), Read(
+                    TurboFile, $"mask/{entry.GetProperty("mask").GetString()}")),
             "add_feature" => Edits.AddValue(sae, Feature(), entry.GetProperty("value").GetDouble()),
             "output" => Edits.Scale(sae, Feature(), entry.GetProperty("beta").GetDouble()),
             "reconstruct_sae_hook" => Edits.Reconstruct(sae),

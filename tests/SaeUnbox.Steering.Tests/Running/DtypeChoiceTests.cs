@@ -1,3 +1,4 @@
+using System.Globalization;
 using TorchSharp;
 
 namespace SaeUnbox.Steering.Tests;
@@ -21,7 +22,12 @@ public sealed class DtypeChoiceTests
     [Fact]
     public void Run_EmbeddedModelInBf16_KeepsFortyDecibelsOfFp32()
     {
-        string[] prompts = ["a red house and a pine tree on snow at sunset", "a blue boat on the sea at night", "three birds over green hills at noon", "a yellow tent by a lake"];
+        string[] prompts = [
+            "a red house and a pine tree on snow at sunset",
+            "a blue boat on the sea at night",
+            "three birds over green hills at noon",
+            "a yellow tent by a lake"
+        ];
         using var exact = Load(Dtype.Fp32);
         using var fast = Load(Dtype.Bf16);
         using var exactRunner = new RecipeRunner(exact);
@@ -31,11 +37,16 @@ public sealed class DtypeChoiceTests
         {
             var recipe = exact.Info.NewRecipe($"{prompts[number % prompts.Length]}, {number}") with { Seed = 1000 + number };
             var site = exact.Info.Sites[number % exact.Info.Sites.Count];
-            foreach (var made in new[] { recipe, recipe with { Edits = [new(site.Site, 7 * number % site.Features, 4) { Mode = EditMode.Add }] } })
+            foreach (var made in new[]
+            {
+                recipe,
+                recipe with { Edits = [new(site.Site, 7 * number % site.Features, 4) { Mode = EditMode.Add }] }
+            })
                 ratios.Add(Decibels(exactRunner.Run(made).Picture!.Pixels, fastRunner.Run(made).Picture!.Pixels));
         }
 
-        Assert.True(ratios.Min() >= 40, $"PSNR of {string.Join(", ", ratios.Order().Select(ratio => ratio.ToString("0.0", System.Globalization.CultureInfo.InvariantCulture)))} dB");
+        Assert.True(ratios.Min() >= 40,
+            $"PSNR of {string.Join(", ", ratios.Order().Select(ratio => ratio.ToString("0.0", CultureInfo.InvariantCulture)))} dB");
     }
 
     private static LoadedModel Load(Dtype dtype) => LoadedModel.Load(new ModelOptions
@@ -47,7 +58,8 @@ public sealed class DtypeChoiceTests
     private static double Decibels(ReadOnlySpan<byte> exact, ReadOnlySpan<byte> other)
     {
         var sum = 0.0;
-        for (var i = 0; i < exact.Length; i++) sum += Math.Pow(exact[i] - other[i], 2);
+        for (var i = 0; i < exact.Length; i++)
+            sum += Math.Pow(exact[i] - other[i], 2);
         return 10 * Math.Log10(255.0 * 255 * exact.Length / sum);
     }
 }

@@ -21,13 +21,15 @@ public sealed class FinalizedTensorsTests
     public void Count_OfTensorsInAScope_IsNone()
     {
         var before = FinalizedTensors.Count();
-        using (NewDisposeScope()) Forget(made: 3);
+        using (NewDisposeScope())
+            Forget(made: 3);
         Assert.Equal(before, FinalizedTensors.Count());
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static void Forget(int made)
     {
-        for (var i = 0; i < made; i++) _ = zeros([4]);
+        for (var i = 0; i < made; i++)
+            _ = zeros([4]);
     }
 }

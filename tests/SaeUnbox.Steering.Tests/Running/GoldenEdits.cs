@@ -12,7 +12,8 @@ internal static class GoldenEdits
     // A recipe has no edit of the conditional half alone.
     public static TheoryData<string> BaseCases() =>
         [.. Goldens.Json("edits", "base.json").GetProperty("cases").EnumerateObject()
-            .Where(entry => entry.Value.TryGetProperty("function", out var function) && function.GetString() != "add_feature_on_area_base_cond")
+            .Where(entry => entry.Value.TryGetProperty("function", out var function)
+                && function.GetString() != "add_feature_on_area_base_cond")
             .Select(entry => entry.Name)];
 
     public static TheoryData<string> TurboCases() => [.. Goldens.Json("edits", "turbo.json").EnumerateObject().Select(entry => entry.Name)];
@@ -41,18 +42,24 @@ internal static class GoldenEdits
         var site = HookSite.Parse(json.GetProperty("block").GetString()!);
         var function = json.TryGetProperty("function", out var named) ? named.GetString()! : "add_feature_on_area";
         var feature = json.TryGetProperty("feature", out var number) ? number.GetInt32() : 0;
-        if (function.StartsWith("reconstruct", StringComparison.Ordinal)) return new SiteIntervention.Reconstruct(site);
-        if (function.StartsWith("ablate", StringComparison.Ordinal)) return new SiteIntervention.Ablate(site);
-        if (function.StartsWith("replace_with_feature", StringComparison.Ordinal)) return new SiteIntervention.Icon(site, feature);
-        if (json.TryGetProperty("beta", out var beta)) return new FeatureEdit(site, feature, beta.GetDouble()) { Mode = EditMode.Scale };
+        if (function.StartsWith("reconstruct", StringComparison.Ordinal))
+            return new SiteIntervention.Reconstruct(site);
+        if (function.StartsWith("ablate", StringComparison.Ordinal))
+            return new SiteIntervention.Ablate(site);
+        if (function.StartsWith("replace_with_feature", StringComparison.Ordinal))
+            return new SiteIntervention.Icon(site, feature);
+        if (json.TryGetProperty("beta", out var beta))
+            return new FeatureEdit(site, feature, beta.GetDouble()) { Mode = EditMode.Scale };
         // A plain value stands for strength times the feature's mean.
         var strength = json.TryGetProperty("value", out var value)
             ? value.GetDouble() / model.For("turbo1").Saes[site].MeanOf(feature)
             : json.GetProperty("strength").GetDouble();
         var mask = json.TryGetProperty("mask", out var area) ? $"mask/{area.GetString()}" : file == BaseFile ? "mask" : null;
         var edit = new FeatureEdit(site, feature, strength) { Mask = mask is null ? null : GoldenModel.Mask(file, mask) };
-        if (!json.TryGetProperty("apply_at_steps", out var steps)) return edit;
-        if (steps.ValueKind == JsonValueKind.Null) return edit with { Enabled = false };
+        if (!json.TryGetProperty("apply_at_steps", out var steps))
+            return edit;
+        if (steps.ValueKind == JsonValueKind.Null)
+            return edit with { Enabled = false };
         var applied = steps.EnumerateArray().Select(step => step.GetInt32()).ToArray();
         return edit with { FirstStep = applied[0], LastStep = applied[^1] + 1 };
     }

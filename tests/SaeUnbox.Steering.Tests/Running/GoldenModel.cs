@@ -6,13 +6,14 @@ namespace SaeUnbox.Steering.Tests;
 /// <summary>The tiny model of the golden folder, loaded once for each scheduler.</summary>
 public sealed class GoldenModel : IDisposable
 {
-    private readonly Dictionary<string, LoadedModel> loaded = [];
+    private readonly Dictionary<string, LoadedModel> _loaded = [];
 
     public static TheoryData<string> Runs() => [.. Goldens.Json("runs", "runs.json").EnumerateObject().Select(run => run.Name)];
 
     public LoadedModel For(string run)
     {
-        if (!loaded.TryGetValue(Scheduler(run), out var model)) loaded[Scheduler(run)] = model = LoadedModel.Load(Options(run));
+        if (!_loaded.TryGetValue(Scheduler(run), out var model))
+            _loaded[Scheduler(run)] = model = LoadedModel.Load(Options(run));
         return model;
     }
 
@@ -43,7 +44,8 @@ public sealed class GoldenModel : IDisposable
 
     public void Dispose()
     {
-        foreach (var model in loaded.Values) model.Dispose();
+        foreach (var model in _loaded.Values)
+            model.Dispose();
     }
 
     /// <summary>The golden model with a run's scheduler, on one thread.</summary>

@@ -4,8 +4,8 @@ using SaeUnbox.Testing;
 namespace SaeUnbox.Steering.Tests;
 
 /// <summary>
-/// Painting while garbage is collected all the time. TorchSharp keeps nothing alive during a native call; an object that the code does not keep
-/// either is freed there sooner or later, and the picture fails or differs.
+/// Painting while garbage is collected all the time. TorchSharp keeps nothing alive during a native call; an object that the code does not
+/// keep either is freed there sooner or later, and the picture fails or differs.
 /// </summary>
 // Alone: constant collections could free a tensor that another test holds by nothing but a local variable.
 [CollectionDefinition(nameof(LifetimeSoakTests), DisableParallelization = true)]
@@ -13,7 +13,9 @@ namespace SaeUnbox.Steering.Tests;
 public sealed class LifetimeSoakTests(GoldenModel model) : IClassFixture<GoldenModel>
 {
     private static int Pictures =>
-        Environment.GetEnvironmentVariable("SAEUNBOX_SOAK_PICTURES") is { Length: > 0 } text ? int.Parse(text, CultureInfo.InvariantCulture) : 300;
+        Environment.GetEnvironmentVariable("SAEUNBOX_SOAK_PICTURES") is { Length: > 0 } text
+            ? int.Parse(text, CultureInfo.InvariantCulture)
+            : 300;
 
     [Fact]
     public void Run_WithCollectionsBeside_MakesTheSamePictures()
@@ -49,7 +51,11 @@ public sealed class LifetimeSoakTests(GoldenModel model) : IClassFixture<GoldenM
             foreach (var site in model.For("turbo1").Saes.Keys)
             {
                 yield return plain with { Prompt = prompt, Edits = [new FeatureEdit(site, 3, 5)] };
-                yield return plain with { Prompt = prompt, Edits = [new FeatureEdit(site, 5, -1) { Mode = EditMode.Scale }, new FeatureEdit(HookSite.Style, 7, 2)] };
+                yield return plain with
+                {
+                    Prompt = prompt,
+                    Edits = [new FeatureEdit(site, 5, -1) { Mode = EditMode.Scale }, new FeatureEdit(HookSite.Style, 7, 2)]
+                };
             }
         }
     }

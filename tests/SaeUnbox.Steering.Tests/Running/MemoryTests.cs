@@ -11,7 +11,8 @@ public sealed class MemoryTests(GoldenModel golden) : IClassFixture<GoldenModel>
     private const string Run = "turbo1";
 
     /// <summary>tests/soak.sh makes 10,000.</summary>
-    private static int Edits => int.Parse(Environment.GetEnvironmentVariable("SAEUNBOX_SOAK_EDITS") ?? "1000", CultureInfo.InvariantCulture);
+    private static int Edits =>
+        int.Parse(Environment.GetEnvironmentVariable("SAEUNBOX_SOAK_EDITS") ?? "1000", CultureInfo.InvariantCulture);
 
     [Fact]
     public void Run_ManyEdits_LeavesNoTensorAndNoMemory()
@@ -38,9 +39,22 @@ public sealed class MemoryTests(GoldenModel golden) : IClassFixture<GoldenModel>
         {
             var site = sites[i % sites.Length];
             var (rows, columns) = model.Info.Find(site)!.Grid(64, 64);
-            var mask = i % 3 == 0 ? null : BrushMask.FromCells(rows, columns, [.. Enumerable.Range(0, rows * columns).Select(cell => cell % (2 + i % 5) == 0 ? 1f : 0)]);
-            var edit = new FeatureEdit(site, i % model.Saes[site].Features, 1 + i % 7) { Mask = mask, Mode = i % 2 == 0 ? EditMode.Add : EditMode.Scale };
-            var recipe = golden.Recipe(Run) with { Width = 64, Height = 64, Prompt = i % 100 < 50 ? "a dog" : $"a cat {i / 100 % 3}", Edits = [edit] };
+            var mask = i % 3 == 0
+                ? null
+                : BrushMask.FromCells(rows, columns,
+                    [.. Enumerable.Range(0, rows * columns).Select(cell => cell % (2 + i % 5) == 0 ? 1f : 0)]);
+            var edit = new FeatureEdit(site, i % model.Saes[site].Features, 1 + i % 7)
+            {
+                Mask = mask,
+                Mode = i % 2 == 0 ? EditMode.Add : EditMode.Scale
+            };
+            var recipe = golden.Recipe(Run) with
+            {
+                Width = 64,
+                Height = 64,
+                Prompt = i % 100 < 50 ? "a dog" : $"a cat {i / 100 % 3}",
+                Edits = [edit]
+            };
             runner.Run(recipe, new RunRequest { Read = i % 4 == 0 ? sites : [] });
         }
     }

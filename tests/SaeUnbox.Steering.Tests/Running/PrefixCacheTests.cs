@@ -17,7 +17,8 @@ public sealed class PrefixCacheTests(GoldenModel model) : IClassFixture<GoldenMo
 
     [Theory]
     [MemberData(nameof(BaseCases))]
-    public void Run_GuidedAfterThePlainRecipe_GivesTheSameBitsAsAlone(string name) => AssertSame(model.For("base"), GoldenEdits.Base(model, name));
+    public void Run_GuidedAfterThePlainRecipe_GivesTheSameBitsAsAlone(string name) =>
+        AssertSame(model.For("base"), GoldenEdits.Base(model, name));
 
     [Fact]
     public void Run_EditsInAnyOrder_NeverDisturbEachOther()

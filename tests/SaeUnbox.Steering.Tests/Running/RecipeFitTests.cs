@@ -33,8 +33,11 @@ public sealed class RecipeFitTests(GoldenModel model) : IClassFixture<GoldenMode
     {
         var (loaded, recipe) = (model.For("turbo1"), model.Recipe("turbo1") with { Saes = name });
         var error = Record.Exception(() => RecipeFit.Require(recipe, loaded));
-        if (fits) Assert.Null(error);
-        else Assert.Contains("saes: is \"other\", but the model is loaded with the autoencoders \"saes\"", Assert.IsType<RecipeException>(error).Message);
+        if (fits)
+            Assert.Null(error);
+        else
+            Assert.Contains("saes: is \"other\", but the model is loaded with the autoencoders \"saes\"",
+                Assert.IsType<RecipeException>(error).Message);
     }
 
     [Fact]
@@ -42,7 +45,13 @@ public sealed class RecipeFitTests(GoldenModel model) : IClassFixture<GoldenMode
     {
         var sae = model.For("turbo1").Info.Sites[0];
         var variant = $"k{sae.K}_hidden{sae.Features}";
-        using var loaded = LoadedModel.Load(new ModelOptions { Threads = 1, Folder = Goldens.At("model"), SaeFolder = Goldens.At("saes"), SaeVariant = variant });
+        using var loaded = LoadedModel.Load(new ModelOptions
+        {
+            Threads = 1,
+            Folder = Goldens.At("model"),
+            SaeFolder = Goldens.At("saes"),
+            SaeVariant = variant
+        });
         Assert.Equal($"saes-{variant}", loaded.Info.Saes);
     }
 
@@ -88,8 +97,10 @@ public sealed class RecipeFitTests(GoldenModel model) : IClassFixture<GoldenMode
     public void Load_WrongFolders_NameWhatIsWrong()
     {
         using var folder = new TemporaryFolder();
-        Assert.Contains(folder.Path, Assert.Throws<ModelException>(() => LoadedModel.Load(new ModelOptions { Threads = 1, Folder = folder.Path })).Message);
-        Assert.Contains(folder.At("no"), Assert.Throws<ModelException>(() => LoadedModel.Load(new ModelOptions { Threads = 1, Folder = folder.At("no") })).Message);
+        Assert.Contains(folder.Path,
+            Assert.Throws<ModelException>(() => LoadedModel.Load(new ModelOptions { Threads = 1, Folder = folder.Path })).Message);
+        Assert.Contains(folder.At("no"),
+            Assert.Throws<ModelException>(() => LoadedModel.Load(new ModelOptions { Threads = 1, Folder = folder.At("no") })).Message);
         Assert.Contains(folder.Path, Assert.Throws<SaeException>(() =>
             LoadedModel.Load(new ModelOptions { Threads = 1, Folder = Goldens.At("model"), SaeFolder = folder.Path })).Message);
     }
@@ -100,8 +111,14 @@ public sealed class RecipeFitTests(GoldenModel model) : IClassFixture<GoldenMode
         // The probe autoencoder is narrower than any block.
         using var folder = new TemporaryFolder();
         var target = Directory.CreateDirectory(folder.At("unet.mid_block.attentions.0_k8_hidden24_probe", "final")).FullName;
-        foreach (var file in Directory.GetFiles(Goldens.At("saes_other", "probe"))) File.Copy(file, Path.Combine(target, Path.GetFileName(file)));
-        var error = Assert.Throws<SaeException>(() => LoadedModel.Load(new ModelOptions { Threads = 1, Folder = Goldens.At("model"), SaeFolder = folder.Path }));
+        foreach (var file in Directory.GetFiles(Goldens.At("saes_other", "probe")))
+            File.Copy(file, Path.Combine(target, Path.GetFileName(file)));
+        var error = Assert.Throws<SaeException>(() => LoadedModel.Load(new ModelOptions
+        {
+            Threads = 1,
+            Folder = Goldens.At("model"),
+            SaeFolder = folder.Path
+        }));
         Assert.Contains("mid.0", error.Message);
     }
 }

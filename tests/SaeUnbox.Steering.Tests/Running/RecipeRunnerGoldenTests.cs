@@ -24,10 +24,12 @@ public sealed class RecipeRunnerGoldenTests(GoldenModel model) : IClassFixture<G
         var tolerance = Limit.Latents(recipe.Guidance > 1);
         TensorAssert.Close(GoldenTensors.Read(file, "latents"), recorder["latents"], tolerance);
         var steps = GoldenTensors.Read(file, "step_latents");
-        for (var step = 0; step < recipe.Steps; step++) TensorAssert.Close(steps[step], recorder[$"step.{step}.latents"][0], tolerance);
+        for (var step = 0; step < recipe.Steps; step++)
+            TensorAssert.Close(steps[step], recorder[$"step.{step}.latents"][0], tolerance);
         foreach (var site in model.For(run).Saes.Keys)
             foreach (var end in (string[])["input", "output"])
-                TensorAssert.Close(GoldenTensors.Read(file, $"{site.ModulePath}/{end}").transpose(0, 1), recorder[$"{site}.{end}"], tolerance);
+                TensorAssert.Close(GoldenTensors.Read(file, $"{site.ModulePath}/{end}").transpose(0, 1), recorder[$"{site}.{end}"],
+                    tolerance);
 
         var expected = Picture.Decode(File.ReadAllBytes(Goldens.At("runs", $"{run}.png"))).ToRgb().Pixels;
         var differing = Differences(expected, outcome.Picture!.Pixels);
@@ -37,7 +39,8 @@ public sealed class RecipeRunnerGoldenTests(GoldenModel model) : IClassFixture<G
     [Theory]
     [MemberData(nameof(GoldenEdits.TurboCases), MemberType = typeof(GoldenEdits))]
     public void Run_TurboEdit_GivesTheReferencesLatents(string name) =>
-        AssertEdit(model.For("turbo1"), GoldenEdits.Turbo(model, name), "edits/turbo.safetensors", name, Limit.Latents(false).StoredAsHalf());
+        AssertEdit(model.For("turbo1"), GoldenEdits.Turbo(model, name), "edits/turbo.safetensors", name,
+            Limit.Latents(false).StoredAsHalf());
 
     [Theory]
     [MemberData(nameof(GoldenEdits.BaseCases), MemberType = typeof(GoldenEdits))]
@@ -92,7 +95,8 @@ public sealed class RecipeRunnerGoldenTests(GoldenModel model) : IClassFixture<G
         var count = 0;
         for (var i = 0; i < expected.Length; i++)
         {
-            if (expected[i] == actual[i]) continue;
+            if (expected[i] == actual[i])
+                continue;
             Assert.True(Math.Abs(expected[i] - actual[i]) <= 1, $"value {i}: expected {expected[i]}, got {actual[i]}");
             count++;
         }

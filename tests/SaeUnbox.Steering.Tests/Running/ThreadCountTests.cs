@@ -24,7 +24,8 @@ public sealed class ThreadCountTests(GoldenModel model) : IClassFixture<GoldenMo
         })).ToList();
         threads.ForEach(thread => thread.Start());
         threads.ForEach(thread => thread.Join());
-        for (var index = 0; index < loaded.Length; index++) Assert.All(made[index], other => AssertSame(alone[index], other));
+        for (var index = 0; index < loaded.Length; index++)
+            Assert.All(made[index], other => AssertSame(alone[index], other));
 
         Made Made(LoadedModel each)
         {

@@ -4,8 +4,8 @@ using System.Text;
 namespace SaeUnbox.Core;
 
 /// <summary>
-/// Reads and writes PNG files (W3C Recommendation, third edition). Chunks, checksums and texts are handled here, pixels by ImageSharp, which
-/// gets only checked critical chunks.
+/// Reads and writes PNG files (W3C Recommendation, third edition). Chunks, checksums and texts are handled here, pixels by ImageSharp,
+/// which gets only checked critical chunks.
 /// </summary>
 public static class Png
 {

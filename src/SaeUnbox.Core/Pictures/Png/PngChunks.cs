@@ -79,7 +79,10 @@ internal readonly record struct PngHeader(int Width, int Height, int BitDepth, P
             PngColour.Rgb or PngColour.GreyAlpha or PngColour.Rgba => "8 16",
             _ => throw new PictureException($"the PNG has the unknown colour type {data[9]}"),
         };
-        if (!depths.Split(' ').Contains(header.BitDepth.ToString(CultureInfo.InvariantCulture)) || data[10] != 0 || data[11] != 0 || data[12] > 1)
+        if (!depths.Split(' ').Contains(header.BitDepth.ToString(CultureInfo.InvariantCulture))
+            || data[10] != 0
+            || data[11] != 0
+            || data[12] > 1)
             throw new PictureException("the PNG's header names a bit depth, compression, filter or interlacing that does not exist");
         return header;
     }

@@ -7,8 +7,8 @@ namespace SaeUnbox.Core;
 
 /// <summary>
 /// Reads and writes a PNG's pixels with ImageSharp. Each pass of an interlaced picture is decoded as a separate picture, and always with as
-/// many samples as the header requires: ImageSharp 2.1 reads missing samples as transparent, and loops forever on an interlaced picture that
-/// is less than five pixels wide or has too little data.
+/// many samples as the header requires: ImageSharp 2.1 reads missing samples as transparent, and loops forever on an interlaced picture
+/// that is less than five pixels wide or has too little data.
 /// </summary>
 internal static class PngPixels
 {

@@ -72,7 +72,8 @@ internal static class ThingArt
         pen.Ellipse(White, -.02f, -.63f, .185f, .175f);
         pen.Line(new(110, 78, 60), .035f, .22f, -.36f, .42f, -.52f);
         pen.Line(new(110, 78, 60), .035f, -.22f, -.36f, -.42f, -.50f);
-        pen.Polygon(new(218, 62, 60), -.18f, -.48f, .18f, -.48f, .19f, -.41f, .12f, -.41f, .12f, -.26f, .03f, -.26f, .03f, -.41f, -.19f, -.41f);
+        pen.Polygon(new(218, 62, 60), -.18f, -.48f, .18f, -.48f, .19f, -.41f, .12f, -.41f, .12f, -.26f, .03f, -.26f, .03f, -.41f, -.19f,
+            -.41f);
         pen.Rectangle(Black, -.22f, -.82f, .22f, -.765f);
         pen.Rectangle(Black, -.145f, -1.02f, .145f, -.78f);
         pen.Polygon(new(244, 142, 46), -.01f, -.655f, .22f, -.60f, -.01f, -.57f);

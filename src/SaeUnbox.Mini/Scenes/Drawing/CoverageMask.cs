@@ -63,8 +63,10 @@ internal sealed class CoverageMask : IDisposable
         for (var i = 0; i < points.Length; i++)
         {
             var (a, b) = (points[i], points[(i + 1) % points.Length]);
-            if (twiceArea >= 0) AddEdge(a, b);
-            else AddEdge(b, a);
+            if (twiceArea >= 0)
+                AddEdge(a, b);
+            else
+                AddEdge(b, a);
         }
     }
 

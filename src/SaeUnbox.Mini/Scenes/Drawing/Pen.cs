@@ -1,8 +1,8 @@
 namespace SaeUnbox.Mini.Scenes.Drawing;
 
 /// <summary>
-/// Draws on a canvas in local coordinates: <c>at + point * scale</c>, as fractions of the picture's side, Y down. All colours are graded for
-/// the time of day, except those that glow.
+/// Draws on a canvas in local coordinates: <c>at + point * scale</c>, as fractions of the picture's side, Y down. All colours are graded
+/// for the time of day, except those that glow.
 /// </summary>
 internal readonly struct Pen(Canvas canvas, Grade grade, Mark mark, float x = 0, float y = 0, float scale = 1)
 {

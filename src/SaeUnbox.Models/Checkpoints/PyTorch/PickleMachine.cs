@@ -34,7 +34,8 @@ internal sealed class PickleMachine(ByteSource source, IReadOnlyDictionary<strin
         while (true)
         {
             var opcode = source.ReadByte();
-            if (opcode == '.') return _stack.Count == 1 && _marks.Count == 0 ? _stack[0] : throw Broken("does not leave a single value");
+            if (opcode == '.')
+                return _stack.Count == 1 && _marks.Count == 0 ? _stack[0] : throw Broken("does not leave a single value");
             Step(opcode);
             if (_stack.Count > _limit || _marks.Count > _limit || _memo.Count > _limit || _created > _limit)
                 throw Broken("holds too many values");
@@ -46,10 +47,12 @@ internal sealed class PickleMachine(ByteSource source, IReadOnlyDictionary<strin
         switch (opcode)
         {
             case 0x80: // PROTO
-                if (source.ReadByte() > 5) throw Broken("has an unknown protocol");
+                if (source.ReadByte() > 5)
+                    throw Broken("has an unknown protocol");
                 break;
             case 0x95: // FRAME
-                if (ReadUInt64() > (ulong)source.Left) throw Broken("has a frame that is longer than the rest");
+                if (ReadUInt64() > (ulong)source.Left)
+                    throw Broken("has a frame that is longer than the rest");
                 break;
             case (byte)'(': _marks.Add(_stack.Count); break;
             case (byte)'0': Pop(); break;
@@ -123,8 +126,10 @@ internal sealed class PickleMachine(ByteSource source, IReadOnlyDictionary<strin
 
     private OrderedDictionary<string, object?> SetItems(OrderedDictionary<string, object?> dictionary, object?[] items)
     {
-        if (items.Length % 2 != 0) throw Broken("has a key without a value");
-        for (var i = 0; i < items.Length; i += 2) dictionary[Key(items[i])] = items[i + 1];
+        if (items.Length % 2 != 0)
+            throw Broken("has a key without a value");
+        for (var i = 0; i < items.Length; i += 2)
+            dictionary[Key(items[i])] = items[i + 1];
         return dictionary;
     }
 
@@ -137,9 +142,11 @@ internal sealed class PickleMachine(ByteSource source, IReadOnlyDictionary<strin
 
     private object ReadInteger(long length)
     {
-        if (length > MaxIntegerLength) throw Broken($"has an integer of {length} bytes");
+        if (length > MaxIntegerLength)
+            throw Broken($"has an integer of {length} bytes");
         var value = new BigInteger(Bytes(stackalloc byte[(int)length]));
-        if (value >= long.MinValue && value <= long.MaxValue) return (long)value;
+        if (value >= long.MinValue && value <= long.MaxValue)
+            return (long)value;
         return value;
     }
 
@@ -171,7 +178,8 @@ internal sealed class PickleMachine(ByteSource source, IReadOnlyDictionary<strin
 
     private object?[] PopMark()
     {
-        if (_marks.Count == 0) throw Broken("lacks a mark");
+        if (_marks.Count == 0)
+            throw Broken("lacks a mark");
         var from = _marks[^1];
         _marks.RemoveAt(_marks.Count - 1);
         return Take(from);
@@ -224,7 +232,8 @@ internal sealed class TorchGlobals(SourceFile file)
             ["torch.Size"] = (PickleFunction)(arguments => arguments is [object?[] sizes] ? sizes : throw Broken("torch.Size")),
             ["torch.device"] = (PickleFunction)(arguments => arguments is [string name, ..] ? name : throw Broken("torch.device")),
         };
-        foreach (var kind in StorageClass.All) list[$"torch.{kind.Name}"] = list[$"torch.storage.{kind.Name}"] = kind;
+        foreach (var kind in StorageClass.All)
+            list[$"torch.{kind.Name}"] = list[$"torch.storage.{kind.Name}"] = kind;
         foreach (var (name, element) in DTypes) list[$"torch.{name}"] = ElementType.Find(element)!;
         return list;
     }
@@ -232,13 +241,18 @@ internal sealed class TorchGlobals(SourceFile file)
     private OrderedDictionary<string, object?> OrderedDict(object?[] arguments)
     {
         var dictionary = new OrderedDictionary<string, object?>();
-        if (arguments is []) return dictionary;
-        if (arguments is not [List<object?> pairs]) throw Broken("OrderedDict");
+        if (arguments is [])
+            return dictionary;
+        if (arguments is not [List<object?> pairs])
+            throw Broken("OrderedDict");
         foreach (var pair in pairs)
         {
-            if (pair is List<object?> and [string first, var one]) dictionary[first] = one;
-            else if (pair is object?[] and [string second, var two]) dictionary[second] = two;
-            else throw Broken("OrderedDict");
+            if (pair is List<object?> and [string first, var one])
+                dictionary[first] = one;
+            else if (pair is object?[] and [string second, var two])
+                dictionary[second] = two;
+            else
+                throw Broken("OrderedDict");
         }
         return dictionary;
     }
@@ -255,12 +269,14 @@ internal sealed class TorchGlobals(SourceFile file)
             throw Broken("_rebuild_tensor");
         var element = dtype ?? storage.Element;
         var (shape, strides) = (Numbers(sizes), Numbers(steps));
-        if (shape.Length != strides.Length || offset < 0) throw Broken("_rebuild_tensor");
+        if (shape.Length != strides.Length || offset < 0)
+            throw Broken("_rebuild_tensor");
         try
         {
             var capacity = storage.Bytes / element.Bytes;
             var count = shape.Aggregate(1L, (product, size) => checked(product * Math.Max(1, size)));
-            if (shape.Contains(0)) count = 0;
+            if (shape.Contains(0))
+                count = 0;
             if (checked(offset + StoredTensor.ExtentOf(shape, strides)) > capacity)
                 throw file.Broken(
                     $"a tensor of shape {Shapes.Text(shape)}, strides {Shapes.Text(strides)} and offset {offset} is outside "
@@ -279,7 +295,8 @@ internal sealed class TorchGlobals(SourceFile file)
 
     private long[] Numbers(object?[] values)
     {
-        if (values.Length > MaxAxes) throw Broken("_rebuild_tensor");
+        if (values.Length > MaxAxes)
+            throw Broken("_rebuild_tensor");
         return Array.ConvertAll(values, value => value is long number and >= 0 ? number : throw Broken("_rebuild_tensor"));
     }
 

@@ -71,17 +71,20 @@ internal sealed class TorchArchive
     public object? ReadValue()
     {
         var pickle = _directory.Find($"{_folder}/data.pkl")!;
-        if (pickle.Length > MaxPickleLength) throw _file.Broken($"its data.pkl of {pickle.Length} bytes is too long");
+        if (pickle.Length > MaxPickleLength)
+            throw _file.Broken($"its data.pkl of {pickle.Length} bytes is too long");
         pickle.Verify();
         var source = new ByteSource(_file, pickle.Position, pickle.Position + pickle.Length);
         var value = new PickleMachine(source, new TorchGlobals(_file).AllowList(), Storage).Run();
-        if (source.Left > 0) throw _file.Broken("its data.pkl has data after its end");
+        if (source.Left > 0)
+            throw _file.Broken("its data.pkl has data after its end");
         return value;
     }
 
     private void RequireLittleEndian()
     {
-        if (_directory.Find($"{_folder}/byteorder") is not { } record) return;
+        if (_directory.Find($"{_folder}/byteorder") is not { } record)
+            return;
         var order = new byte[(int)Math.Min(record.Length, 16)];
         _file.ReadExactly(record.Position, order);
         record.Verify();
@@ -120,13 +123,15 @@ internal static class LegacyTorch
         var source = new ByteSource(file, 0, Math.Min(file.Length, TorchArchive.MaxPickleLength));
         if (Plain() is not BigInteger magic || magic != Magic)
             throw file.Broken("it is a bare pickle, not a PyTorch file; nothing of it was run");
-        if (Plain() is not Protocol) throw file.Broken($"it has another protocol than {Protocol}");
+        if (Plain() is not Protocol)
+            throw file.Broken($"it has another protocol than {Protocol}");
         if (Plain() is not OrderedDictionary<string, object?> machine || machine.GetValueOrDefault("little_endian") is not true)
             throw file.Broken("its bytes are not in little-endian order; save it again on a little-endian machine");
 
         var storages = new Dictionary<string, TorchStorage>();
         var value = new PickleMachine(source, new TorchGlobals(file).AllowList(), id => Storage(file, storages, id)).Run();
-        if (Plain() is not List<object?> keys) throw file.Broken("its list of storages is missing");
+        if (Plain() is not List<object?> keys)
+            throw file.Broken("its list of storages is missing");
         Place(file, source.Position, storages, keys);
         return value;
 
@@ -155,7 +160,8 @@ internal static class LegacyTorch
         Span<byte> count = stackalloc byte[sizeof(long)];
         foreach (var item in keys)
         {
-            if (item is not string key || !left.Remove(key)) throw file.Broken($"its list of storages has '{item}', which no tensor uses");
+            if (item is not string key || !left.Remove(key))
+                throw file.Broken($"its list of storages has '{item}', which no tensor uses");
             var storage = storages[key];
             file.ReadExactly(position, count);
             if (BinaryPrimitives.ReadInt64LittleEndian(count) != storage.Count)
@@ -163,9 +169,12 @@ internal static class LegacyTorch
             storage.Position = position + count.Length;
             position = storage.Position + storage.Bytes;
         }
-        if (left.Count > 0) throw file.Broken($"its list of storages lacks '{left.First()}'");
-        if (position > file.Length) throw file.Broken("it ends before the last of its storages");
-        if (position < file.Length) throw file.Broken($"it has {file.Length - position} bytes after the last of its storages");
+        if (left.Count > 0)
+            throw file.Broken($"its list of storages lacks '{left.First()}'");
+        if (position > file.Length)
+            throw file.Broken("it ends before the last of its storages");
+        if (position < file.Length)
+            throw file.Broken($"it has {file.Length - position} bytes after the last of its storages");
     }
 }
 
@@ -233,9 +242,12 @@ internal sealed class TorchTree(SourceFile file)
 
     private object? Convert(object? value, string name, int depth)
     {
-        if (depth > MaxDepth) throw file.Broken($"its values are nested deeper than {MaxDepth} levels");
-        if (++_nodes > MaxNodes) throw file.Broken($"it holds more than {MaxNodes} values");
-        if (name.Length > MaxNameLength) throw file.Broken($"the name '{name}' is longer than {MaxNameLength} characters");
+        if (depth > MaxDepth)
+            throw file.Broken($"its values are nested deeper than {MaxDepth} levels");
+        if (++_nodes > MaxNodes)
+            throw file.Broken($"it holds more than {MaxNodes} values");
+        if (name.Length > MaxNameLength)
+            throw file.Broken($"the name '{name}' is longer than {MaxNameLength} characters");
         return value switch
         {
             null or bool or long or double or string => value,
@@ -259,13 +271,15 @@ internal sealed class TorchTree(SourceFile file)
     private List<object?> Items(IReadOnlyList<object?> source, string name, int depth)
     {
         var result = new List<object?>(source.Count);
-        for (var i = 0; i < source.Count; i++) result.Add(Convert(source[i], Join(name, $"{i}"), depth + 1));
+        for (var i = 0; i < source.Count; i++)
+            result.Add(Convert(source[i], Join(name, $"{i}"), depth + 1));
         return result;
     }
 
     private TensorEntry Add(TorchTensor tensor, string name)
     {
-        if (!_names.Add(name)) throw file.Broken($"it has two tensors named '{name}'");
+        if (!_names.Add(name))
+            throw file.Broken($"it has two tensors named '{name}'");
         var entry = new TensorEntry(name, tensor.Element, tensor.Shape);
         // Tensors may share a storage, like tied weights, but a small file must not expand into a huge model.
         _bytes = checked(_bytes + entry.Count * tensor.Element.Bytes + name.Length);

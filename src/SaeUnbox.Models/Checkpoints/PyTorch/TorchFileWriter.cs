@@ -39,7 +39,8 @@ public static class TorchFileWriter
         }
         finally
         {
-            foreach (var storage in writer.Storages) storage.Dispose();
+            foreach (var storage in writer.Storages)
+                storage.Dispose();
         }
     }
 }
@@ -69,7 +70,8 @@ internal sealed class PickleWriter
 
     private void WriteValue(object? value, int depth)
     {
-        if (depth > MaxDepth) throw new ArgumentException($"The values to save are nested deeper than {MaxDepth} levels.");
+        if (depth > MaxDepth)
+            throw new ArgumentException($"The values to save are nested deeper than {MaxDepth} levels.");
         switch (value)
         {
             case null: _pickle.WriteByte((byte)'N'); break;
@@ -106,7 +108,8 @@ internal sealed class PickleWriter
     private void WriteList(IEnumerable items, int depth)
     {
         _pickle.Write("]("u8);
-        foreach (var item in items) WriteValue(item, depth + 1);
+        foreach (var item in items)
+            WriteValue(item, depth + 1);
         _pickle.WriteByte((byte)'e');
     }
 
@@ -115,9 +118,11 @@ internal sealed class PickleWriter
     {
         var (shape, strides) = (tensor.shape, tensor.stride());
         var order = StoredTensor.DenseOrder(shape, strides);
-        if (order is null) (order, strides) = (Enumerable.Range(0, shape.Length).ToArray(), StoredTensor.RowMajor(shape));
+        if (order is null)
+            (order, strides) = (Enumerable.Range(0, shape.Length).ToArray(), StoredTensor.RowMajor(shape));
         var key = $"{_storages.Count}";
-        using (torch.no_grad()) _storages.Add(tensor.permute(Array.ConvertAll(order, axis => (long)axis)).DetachFromDisposeScope());
+        using (torch.no_grad())
+            _storages.Add(tensor.permute(Array.ConvertAll(order, axis => (long)axis)).DetachFromDisposeScope());
 
         WriteGlobal("torch._utils", "_rebuild_tensor_v2");
         _pickle.Write("(("u8);
@@ -138,7 +143,8 @@ internal sealed class PickleWriter
     private void WriteTuple(long[] numbers)
     {
         _pickle.WriteByte((byte)'(');
-        foreach (var number in numbers) WriteInteger(number);
+        foreach (var number in numbers)
+            WriteInteger(number);
         _pickle.WriteByte((byte)'t');
     }
 
@@ -148,9 +154,12 @@ internal sealed class PickleWriter
     {
         Span<byte> bytes = stackalloc byte[sizeof(long)];
         BinaryPrimitives.WriteInt64LittleEndian(bytes, number);
-        if (number is >= byte.MinValue and <= byte.MaxValue) _pickle.Write([(byte)'K', bytes[0]]);
-        else if (number is >= int.MinValue and <= int.MaxValue) _pickle.Write([(byte)'J', .. bytes[..4]]);
-        else _pickle.Write([0x8a, sizeof(long), .. bytes]);
+        if (number is >= byte.MinValue and <= byte.MaxValue)
+            _pickle.Write([(byte)'K', bytes[0]]);
+        else if (number is >= int.MinValue and <= int.MaxValue)
+            _pickle.Write([(byte)'J', .. bytes[..4]]);
+        else
+            _pickle.Write([0x8a, sizeof(long), .. bytes]);
     }
 
     private void WriteDouble(double number)

@@ -17,7 +17,8 @@ internal sealed class ZipRecord(SourceFile file, string name, long position, lon
     /// <summary>Verifies the checksum on the first call.</summary>
     public void Verify()
     {
-        if (_verified) return;
+        if (_verified)
+            return;
         var hash = new Crc32();
         var buffer = new byte[(int)Math.Min(Chunk, length)];
         for (long done = 0; done < length; done += buffer.Length)
@@ -26,7 +27,8 @@ internal sealed class ZipRecord(SourceFile file, string name, long position, lon
             file.ReadExactly(position + done, part);
             hash.Append(part);
         }
-        if (hash.GetCurrentHashAsUInt32() != crc) throw file.Broken($"the checksum of its record '{name}' does not match");
+        if (hash.GetCurrentHashAsUInt32() != crc)
+            throw file.Broken($"the checksum of its record '{name}' does not match");
         _verified = true;
     }
 }
@@ -49,7 +51,8 @@ internal sealed class ZipDirectory
     {
         _file = file;
         var (position, length, count) = FindDirectory();
-        if (length > MaxDirectoryLength) throw _file.Broken($"its zip directory of {length} bytes is too long");
+        if (length > MaxDirectoryLength)
+            throw _file.Broken($"its zip directory of {length} bytes is too long");
         var directory = new byte[length];
         _file.ReadExactly(position, directory);
         ReadDirectory(directory, position, count);
@@ -68,10 +71,13 @@ internal sealed class ZipDirectory
         for (var at = tail.Length - EndLength; at >= 0; at--)
         {
             var end = tail.AsSpan(at);
-            if (U32(end, 0) != EndSignature || U16(end, 20) != end.Length - EndLength) continue;
+            if (U32(end, 0) != EndSignature || U16(end, 20) != end.Length - EndLength)
+                continue;
             long endPosition = _file.Length - tail.Length + at, count = U16(end, 10), length = U32(end, 12), position = U32(end, 16);
-            if (U16(end, 4) is not (0 or ushort.MaxValue) || U16(end, 8) != U16(end, 10)) throw Broken("spans several disks");
-            if (ReadEnd64(endPosition) is { } wide) (position, length, count, endPosition) = wide;
+            if (U16(end, 4) is not (0 or ushort.MaxValue) || U16(end, 8) != U16(end, 10))
+                throw Broken("spans several disks");
+            if (ReadEnd64(endPosition) is { } wide)
+                (position, length, count, endPosition) = wide;
             if (position < 0 || length < 0 || position > endPosition || length != endPosition - position)
                 throw Broken("is not where its end record says");
             return (position, length, count);
@@ -82,14 +88,18 @@ internal sealed class ZipDirectory
     /// <summary>Reads the 64-bit end record. PyTorch always writes one, with a locator before the normal end record.</summary>
     private (long Position, long Length, long Count, long End)? ReadEnd64(long endPosition)
     {
-        if (endPosition < LocatorLength + End64Length) return null;
+        if (endPosition < LocatorLength + End64Length)
+            return null;
         Span<byte> locator = stackalloc byte[LocatorLength], end = stackalloc byte[End64Length];
         _file.ReadExactly(endPosition - LocatorLength, locator);
-        if (U32(locator, 0) != LocatorSignature) return null;
+        if (U32(locator, 0) != LocatorSignature)
+            return null;
         var at = I64(locator, 8);
-        if (at < 0 || at > endPosition - LocatorLength - End64Length) throw Broken("lacks its 64-bit end");
+        if (at < 0 || at > endPosition - LocatorLength - End64Length)
+            throw Broken("lacks its 64-bit end");
         _file.ReadExactly(at, end);
-        if (U32(end, 0) != End64Signature) throw Broken("lacks its 64-bit end");
+        if (U32(end, 0) != End64Signature)
+            throw Broken("lacks its 64-bit end");
         return (I64(end, 48), I64(end, 40), I64(end, 32), at);
     }
 
@@ -97,21 +107,26 @@ internal sealed class ZipDirectory
     {
         for (; directory.Length > 0; count--)
         {
-            if (directory.Length < EntryLength || U32(directory, 0) != EntrySignature) throw Broken("has a broken entry");
+            if (directory.Length < EntryLength || U32(directory, 0) != EntrySignature)
+                throw Broken("has a broken entry");
             int nameLength = U16(directory, 28), extraLength = U16(directory, 30);
             var whole = EntryLength + nameLength + extraLength + U16(directory, 32);
-            if (whole > directory.Length) throw Broken("has a broken entry");
+            if (whole > directory.Length)
+                throw Broken("has a broken entry");
             var name = Encoding.UTF8.GetString(directory.Slice(EntryLength, nameLength));
             long stored = U32(directory, 20), length = U32(directory, 24), local = U32(directory, 42);
             Widen(directory.Slice(EntryLength + nameLength, extraLength), ref length, ref stored, ref local);
             if (U16(directory, 10) != 0 || stored != length)
                 throw Broken($"has the compressed record '{name}'; PyTorch does not compress records");
-            if ((U16(directory, 8) & 1) != 0) throw Broken($"has the encrypted record '{name}'");
+            if ((U16(directory, 8) & 1) != 0)
+                throw Broken($"has the encrypted record '{name}'");
             var record = new ZipRecord(_file, name, DataPosition(name, local, length, directoryPosition), length, U32(directory, 16));
-            if (!_records.TryAdd(name, record)) throw Broken($"has the record '{name}' twice");
+            if (!_records.TryAdd(name, record))
+                throw Broken($"has the record '{name}' twice");
             directory = directory[whole..];
         }
-        if (count != 0) throw Broken("has a wrong number of entries");
+        if (count != 0)
+            throw Broken("has a wrong number of entries");
     }
 
     /// <summary>Values with all 32 bits set are stored in the 64-bit extra field, in this order.</summary>
@@ -120,20 +135,25 @@ internal sealed class ZipDirectory
         while (extra.Length >= 4)
         {
             int id = U16(extra, 0), size = U16(extra, 2);
-            if (size > extra.Length - 4) throw Broken("has a broken entry");
+            if (size > extra.Length - 4)
+                throw Broken("has a broken entry");
             if (id == 1)
             {
                 var values = extra.Slice(4, size);
-                if (length == uint.MaxValue) length = Next(ref values);
-                if (stored == uint.MaxValue) stored = Next(ref values);
-                if (local == uint.MaxValue) local = Next(ref values);
+                if (length == uint.MaxValue)
+                    length = Next(ref values);
+                if (stored == uint.MaxValue)
+                    stored = Next(ref values);
+                if (local == uint.MaxValue)
+                    local = Next(ref values);
             }
             extra = extra[(4 + size)..];
         }
 
         long Next(ref ReadOnlySpan<byte> values)
         {
-            if (values.Length < 8) throw Broken("has a broken entry");
+            if (values.Length < 8)
+                throw Broken("has a broken entry");
             var value = I64(values, 0);
             values = values[8..];
             return value;
@@ -142,12 +162,15 @@ internal sealed class ZipDirectory
 
     private long DataPosition(string name, long local, long length, long limit)
     {
-        if (local < 0 || length < 0 || local > limit - LocalLength) throw Broken($"places the record '{name}' outside the file");
+        if (local < 0 || length < 0 || local > limit - LocalLength)
+            throw Broken($"places the record '{name}' outside the file");
         Span<byte> header = stackalloc byte[LocalLength];
         _file.ReadExactly(local, header);
-        if (U32(header, 0) != LocalSignature || U16(header, 8) != 0) throw Broken($"and the record '{name}' do not agree");
+        if (U32(header, 0) != LocalSignature || U16(header, 8) != 0)
+            throw Broken($"and the record '{name}' do not agree");
         var position = local + LocalLength + U16(header, 26) + U16(header, 28);
-        if (position > limit || length > limit - position) throw Broken($"places the record '{name}' outside the file");
+        if (position > limit || length > limit - position)
+            throw Broken($"places the record '{name}' outside the file");
         var localName = new byte[U16(header, 26)];
         _file.ReadExactly(local + LocalLength, localName);
         return Encoding.UTF8.GetString(localName) == name ? position : throw Broken($"and the record '{name}' do not agree");
@@ -158,7 +181,8 @@ internal sealed class ZipDirectory
         long filled = 0;
         foreach (var record in _records.Values.OrderBy(record => record.Position).ThenBy(record => record.Length))
         {
-            if (record.Position < filled) throw Broken($"lets the record '{record.Name}' overlap another");
+            if (record.Position < filled)
+                throw Broken($"lets the record '{record.Name}' overlap another");
             filled = record.Position + record.Length;
         }
     }
@@ -179,7 +203,7 @@ internal sealed class ZipWriter(Stream stream)
     private const int Alignment = 64;
     private const ushort Version = 45, Utf8Names = 0x0800, FirstOfJanuary1980 = 0x0021;
 
-    private readonly List<(byte[] Name, long Local, long Length, uint Crc)> entries = [];
+    private readonly List<(byte[] Name, long Local, long Length, uint Crc)> _entries = [];
 
     /// <param name="name">Path in the zip.</param>
     /// <param name="length">Exact number of bytes that <paramref name="write"/> writes.</param>
@@ -198,22 +222,23 @@ internal sealed class ZipWriter(Stream stream)
         stream.Position = local + 14;
         stream.Write(Bytes(4, crc));
         stream.Position = end;
-        entries.Add((nameBytes, local, length, crc));
+        _entries.Add((nameBytes, local, length, crc));
     }
 
     public void Finish()
     {
         var start = stream.Position;
-        foreach (var entry in entries) stream.Write(CentralHeader(entry.Name, entry.Local, entry.Length, entry.Crc));
+        foreach (var entry in _entries)
+            stream.Write(CentralHeader(entry.Name, entry.Local, entry.Length, entry.Crc));
         var end = stream.Position;
-        var wide = entries.Count >= ushort.MaxValue || start >= uint.MaxValue;
+        var wide = _entries.Count >= ushort.MaxValue || start >= uint.MaxValue;
         if (wide)
         {
             stream.Write([.. Bytes(4, 0x06064b50), .. Bytes(8, 44), .. Bytes(2, Version), .. Bytes(2, Version), .. Bytes(8, 0),
-                .. Bytes(8, entries.Count), .. Bytes(8, entries.Count), .. Bytes(8, end - start), .. Bytes(8, start)]);
+                .. Bytes(8, _entries.Count), .. Bytes(8, _entries.Count), .. Bytes(8, end - start), .. Bytes(8, start)]);
             stream.Write([.. Bytes(4, 0x07064b50), .. Bytes(4, 0), .. Bytes(8, end), .. Bytes(4, 1)]);
         }
-        var count = wide ? ushort.MaxValue : entries.Count;
+        var count = wide ? ushort.MaxValue : _entries.Count;
         stream.Write([.. Bytes(4, 0x06054b50), .. Bytes(4, 0), .. Bytes(2, count), .. Bytes(2, count),
             .. Bytes(4, wide ? uint.MaxValue : end - start), .. Bytes(4, wide ? uint.MaxValue : start), .. Bytes(2, 0)]);
     }

@@ -93,9 +93,7 @@ public sealed record UNetConfig(
             "resnet_skip_time_act", "reverse_transformer_layers_per_block", "time_cond_proj_dim", "time_embedding_act_fn",
             "time_embedding_dim", "timestep_post_act", "upcast_attention",
         ])
-        {
             json.MustBeOff(key);
-        }
 
         foreach (var key in (string[])["downsample_padding", "mid_block_scale_factor", "resnet_out_scale_factor"])
         {

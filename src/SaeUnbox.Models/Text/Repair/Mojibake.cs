@@ -282,9 +282,12 @@ internal static class Utf8Variants
         for (var i = 0; i < bytes.Length; i++)
         {
             int length, codePoint;
-            if (bytes[i] == '\xC0' && IsZero(bytes, i)) (length, codePoint) = (2, 0);
-            else if (bytes[i] == '\xED' && IsPair(bytes, i)) (length, codePoint) = (6, Pair(bytes, i));
-            else continue;
+            if (bytes[i] == '\xC0' && IsZero(bytes, i))
+                (length, codePoint) = (2, 0);
+            else if (bytes[i] == '\xED' && IsPair(bytes, i))
+                (length, codePoint) = (6, Pair(bytes, i));
+            else
+                continue;
 
             if (!AppendUtf8(text, bytes, start, i))
                 return null;

@@ -180,9 +180,7 @@ internal static class CharacterForms
             return text;
         var split = new StringBuilder(text.Length + 16);
         foreach (var c in text)
-        {
             split.Append(Parts(c) ?? c.ToString());
-        }
         return split.ToString();
     }
 
@@ -204,9 +202,7 @@ internal static class CharacterForms
             return text;
         var normal = new StringBuilder(text.Length);
         foreach (var c in text)
-        {
             normal.Append(c == '\uFFE3' ? " \u0304" : OrdinaryWidth(c).ToString());
-        }
         return normal.ToString();
     }
 

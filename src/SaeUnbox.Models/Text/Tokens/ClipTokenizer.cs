@@ -71,7 +71,8 @@ public sealed class ClipTokenizer
     {
         foreach (var token in _special)
         {
-            if (text[index] == token.Key[0] && string.CompareOrdinal(text, index, token.Key, 0, token.Key.Length) == 0) return token;
+            if (text[index] == token.Key[0] && string.CompareOrdinal(text, index, token.Key, 0, token.Key.Length) == 0)
+                return token;
         }
         return null;
     }

@@ -36,10 +36,14 @@ internal static class PromptText
         for (int i = 0, length; i < text.Length; i += length)
         {
             var codePoint = CodePoints.At(text, i, out length);
-            if (codePoint is '\t' or '\n' or '\r' || CodePoints.IsSeparator(codePoint)) kept.Append(' ');
-            else if (codePoint == 0xFFFD || CodePoints.IsOther(codePoint)) continue;
-            else if (IsIdeograph(codePoint)) kept.Append(' ').AppendCodePoint(codePoint).Append(' ');
-            else kept.AppendCodePoint(codePoint);
+            if (codePoint is '\t' or '\n' or '\r' || CodePoints.IsSeparator(codePoint))
+                kept.Append(' ');
+            else if (codePoint == 0xFFFD || CodePoints.IsOther(codePoint))
+                continue;
+            else if (IsIdeograph(codePoint))
+                kept.Append(' ').AppendCodePoint(codePoint).Append(' ');
+            else
+                kept.AppendCodePoint(codePoint);
         }
         return kept.ToString();
     }

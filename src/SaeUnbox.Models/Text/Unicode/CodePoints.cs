@@ -57,10 +57,14 @@ internal static class LetterCase
         for (int i = 0, length; i < text.Length; i += length)
         {
             var codePoint = CodePoints.At(text, i, out length);
-            if (codePoint == 0x130) lower.Append("i\u0307");
-            else if (codePoint == CapitalSigma) lower.Append(IsFinal(text, i) ? 'ς' : 'σ');
-            else if (Rune.TryCreate(codePoint, out var rune)) lower.AppendCodePoint(Rune.ToLowerInvariant(rune).Value);
-            else lower.Append((char)codePoint);
+            if (codePoint == 0x130)
+                lower.Append("i\u0307");
+            else if (codePoint == CapitalSigma)
+                lower.Append(IsFinal(text, i) ? 'ς' : 'σ');
+            else if (Rune.TryCreate(codePoint, out var rune))
+                lower.AppendCodePoint(Rune.ToLowerInvariant(rune).Value);
+            else
+                lower.Append((char)codePoint);
         }
         return lower.ToString();
     }

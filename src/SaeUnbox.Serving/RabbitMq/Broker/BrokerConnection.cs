@@ -12,7 +12,8 @@ namespace SaeUnbox.Serving.RabbitMq;
 /// </summary>
 internal sealed partial class BrokerConnection(IOptions<RabbitMqOptions> options, TimeProvider clock, ILogger<BrokerConnection> logger)
 {
-    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(200), LongestPause = TimeSpan.FromSeconds(3), Timeout = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan FirstPause =
+        TimeSpan.FromMilliseconds(200), LongestPause = TimeSpan.FromSeconds(3), Timeout = TimeSpan.FromSeconds(10);
 
     // After two missed heartbeats the broker gives a silent worker's job to another worker.
     private static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(4);
@@ -138,15 +139,25 @@ internal sealed class BrokerSession
 
 internal static class Publishing
 {
-    /// <summary>Publishes a message that survives a restart of the broker. On a channel with confirms, completes when the broker has stored it.</summary>
-    /// <exception cref="PublishException">The broker refused it, or the queue does not exist (<see cref="PublishException.IsReturn"/>).</exception>
-    public static ValueTask PublishAsync(this IChannel channel, string exchange, string routingKey, ReadOnlyMemory<byte> body, CancellationToken cancellation, Dictionary<string, object?>? headers = null) =>
-        channel.BasicPublishAsync(exchange, routingKey, mandatory: exchange.Length == 0, new BasicProperties { Persistent = true, Headers = headers }, body, cancellation);
+    /// <summary>
+    /// Publishes a message that survives a restart of the broker. On a channel with confirms, completes when the broker has stored it.
+    /// </summary>
+    /// <exception cref="PublishException">
+    /// The broker refused it, or the queue does not exist (<see cref="PublishException.IsReturn"/>).
+    /// </exception>
+    public static ValueTask PublishAsync(this IChannel channel, string exchange, string routingKey, ReadOnlyMemory<byte> body,
+        CancellationToken cancellation, Dictionary<string, object?>? headers = null) =>
+        channel.BasicPublishAsync(exchange, routingKey, mandatory: exchange.Length == 0,
+            new BasicProperties { Persistent = true, Headers = headers }, body, cancellation);
 
     /// <summary>Publishes a message that may get lost.</summary>
-    public static ValueTask PublishTransientAsync(this IChannel channel, string exchange, string routingKey, ReadOnlyMemory<byte> body, CancellationToken cancellation, Dictionary<string, object?>? headers = null) =>
+    public static ValueTask PublishTransientAsync(this IChannel channel, string exchange, string routingKey, ReadOnlyMemory<byte> body,
+        CancellationToken cancellation, Dictionary<string, object?>? headers = null) =>
         channel.BasicPublishAsync(exchange, routingKey, mandatory: false, new BasicProperties { Headers = headers }, body, cancellation);
 
     /// <summary>Ignores the outcome.</summary>
-    public static void Forget(this ValueTask task) => _ = task.AsTask().ContinueWith(static done => done.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
+    public static void Forget(this ValueTask task) =>
+        _ = task.AsTask()
+            .ContinueWith(static done => done.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted,
+                TaskScheduler.Default);
 }

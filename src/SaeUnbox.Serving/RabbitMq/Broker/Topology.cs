@@ -13,7 +13,8 @@ internal sealed class Topology(RabbitMqOptions options)
     private const int Unlimited = 1_000_000_000;
 
     private const int MaxDead = 10_000, MaxPerAffinityQueue = 64;
-    private static readonly TimeSpan KeepDead = TimeSpan.FromDays(7), KeepAffinityQueue = TimeSpan.FromMinutes(10), KeepDeadNotices = TimeSpan.FromHours(1);
+    private static readonly TimeSpan KeepDead =
+        TimeSpan.FromDays(7), KeepAffinityQueue = TimeSpan.FromMinutes(10), KeepDeadNotices = TimeSpan.FromHours(1);
 
     /// <summary>Exchange that tells all workers of superseded and cancelled jobs.</summary>
     public string Control => $"{options.Prefix}.control";
@@ -43,7 +44,8 @@ internal sealed class Topology(RabbitMqOptions options)
         try
         {
             // Exclusive to this connection, and deleted with it.
-            await channel.QueueDeclareAsync($"{options.Prefix}.name.{kind}.{node}", durable: false, exclusive: true, autoDelete: true, cancellationToken: cancellation);
+            await channel.QueueDeclareAsync($"{options.Prefix}.name.{kind}.{node}", durable: false, exclusive: true, autoDelete: true,
+                cancellationToken: cancellation);
         }
         catch (OperationInterruptedException exception) when (exception.ShutdownReason?.ReplyCode == Constants.ResourceLocked)
         {
@@ -55,10 +57,23 @@ internal sealed class Topology(RabbitMqOptions options)
     public async Task DeclareSharedAsync(IChannel channel, CancellationToken cancellation)
     {
         await channel.ExchangeDeclareAsync(Control, ExchangeType.Fanout, durable: true, autoDelete: false, cancellationToken: cancellation);
-        await channel.ExchangeDeclareAsync(Announcements, ExchangeType.Fanout, durable: true, autoDelete: false, cancellationToken: cancellation);
+        await channel.ExchangeDeclareAsync(Announcements, ExchangeType.Fanout, durable: true, autoDelete: false,
+            cancellationToken: cancellation);
         await channel.ExchangeDeclareAsync(Dead, ExchangeType.Fanout, durable: true, autoDelete: false, cancellationToken: cancellation);
-        await DeclareAsync(channel, Dead, new() { ["x-message-ttl"] = Milliseconds(KeepDead), ["x-max-length"] = MaxDead, ["x-delivery-limit"] = Unlimited }, cancellation);
-        await DeclareAsync(channel, DeadNotices, new() { ["x-message-ttl"] = Milliseconds(KeepDeadNotices), ["x-max-length"] = MaxDead, ["x-delivery-limit"] = Unlimited }, cancellation);
+        await DeclareAsync(channel, Dead,
+            new()
+            {
+                ["x-message-ttl"] = Milliseconds(KeepDead),
+                ["x-max-length"] = MaxDead,
+                ["x-delivery-limit"] = Unlimited
+            }, cancellation);
+        await DeclareAsync(channel, DeadNotices,
+            new()
+            {
+                ["x-message-ttl"] = Milliseconds(KeepDeadNotices),
+                ["x-max-length"] = MaxDead,
+                ["x-delivery-limit"] = Unlimited
+            }, cancellation);
         await channel.QueueBindAsync(Dead, Dead, "", cancellationToken: cancellation);
         await channel.QueueBindAsync(DeadNotices, Dead, "", cancellationToken: cancellation);
     }
@@ -97,7 +112,8 @@ internal sealed class Topology(RabbitMqOptions options)
 
     /// <summary>Declares a web node's reply queue. It is kept for a while when the node is disconnected.</summary>
     public Task DeclareRepliesAsync(IChannel channel, string node, CancellationToken cancellation) =>
-        DeclareAsync(channel, Replies(node), new() { ["x-expires"] = Milliseconds(options.KeepReplies), ["x-delivery-limit"] = Unlimited }, cancellation);
+        DeclareAsync(channel, Replies(node),
+            new() { ["x-expires"] = Milliseconds(options.KeepReplies), ["x-delivery-limit"] = Unlimited }, cancellation);
 
     /// <summary>Binds a temporary queue to a fanout exchange. The queue is deleted with its connection.</summary>
     /// <returns>The queue's name.</returns>
@@ -109,16 +125,20 @@ internal sealed class Topology(RabbitMqOptions options)
         return queue.QueueName;
     }
 
-    private static async Task<QueueDeclareOk> DeclareAsync(IChannel channel, string queue, Dictionary<string, object?> arguments, CancellationToken cancellation)
+    private static async Task<QueueDeclareOk> DeclareAsync(IChannel channel, string queue, Dictionary<string, object?> arguments,
+        CancellationToken cancellation)
     {
         arguments["x-queue-type"] = "quorum";
         try
         {
-            return await channel.QueueDeclareAsync(queue, durable: true, exclusive: false, autoDelete: false, arguments, cancellationToken: cancellation);
+            return await channel.QueueDeclareAsync(queue, durable: true, exclusive: false, autoDelete: false, arguments,
+                cancellationToken: cancellation);
         }
         catch (OperationInterruptedException exception) when (exception.ShutdownReason?.ReplyCode == Constants.PreconditionFailed)
         {
-            throw new TopologyException($"the queue '{queue}' exists with other settings; use the same settings on all nodes, and delete the queue to change them", exception);
+            throw new TopologyException(
+                $"the queue '{queue}' exists with other settings; use the same settings on all nodes, and delete the queue to change them",
+                exception);
         }
     }
 

@@ -91,7 +91,8 @@ internal sealed partial class BrokerQueue(
                 // The job is from before this node restarted, or has expired. Keep its result for whoever asks for it by id.
                 if (progress is not GenerationProgress.Completed { Result: var result })
                     return;
-                job = _jobs[progress.JobId] = new(new GenerationJob(progress.JobId, result.Recipe.Check()), 0, clock.GetTimestamp(), telemetry: null);
+                job = _jobs[progress.JobId] = new(new GenerationJob(progress.JobId, result.Recipe.Check()), 0, clock.GetTimestamp(),
+                    telemetry: null);
             }
             (job.LastHeard, job.WaitsIn) = (clock.GetTimestamp(), null);
             if (progress.IsFinal)

@@ -66,8 +66,8 @@ internal sealed class CanvasSlots
 }
 
 /// <summary>
-/// Limits how many of a client's batch jobs are in the broker at once; the rest wait in this node. A client with many jobs therefore does not
-/// fill the queue that all share. Not thread-safe: the owner locks.
+/// Limits how many of a client's batch jobs are in the broker at once; the rest wait in this node. A client with many jobs therefore does
+/// not fill the queue that all share. Not thread-safe: the owner locks.
 /// </summary>
 internal sealed class ClientTurns
 {
@@ -121,7 +121,9 @@ internal sealed class ClientTurns
     }
 }
 
-/// <summary>Remembers which worker ran a canvas's last job, because that worker has the unchanged part of the run cached. Thread-safe.</summary>
+/// <summary>
+/// Remembers which worker ran a canvas's last job, because that worker has the unchanged part of the run cached. Thread-safe.
+/// </summary>
 internal sealed class CanvasAffinity(TimeProvider clock)
 {
     private const int MaxCanvases = 20_000;

@@ -9,7 +9,8 @@ namespace SaeUnbox.Serving.RabbitMq;
 
 /// <summary>Connects a web node to the broker: consumes replies and worker announcements, and gives the publisher its session.</summary>
 internal sealed partial class NodeService(
-    BrokerQueue queue, JobPublisher publisher, WorkerDirectory directory, IOptions<RabbitMqOptions> options, BrokerConnection broker, TimeProvider clock,
+    BrokerQueue queue, JobPublisher publisher, WorkerDirectory directory, IOptions<RabbitMqOptions> options, BrokerConnection broker,
+    TimeProvider clock,
     ILogger<NodeService> logger) : BackgroundService, IServingState
 {
     private const ushort RepliesPrefetched = 32;
@@ -22,7 +23,8 @@ internal sealed partial class NodeService(
     /// <summary>The broker is reachable. With no worker, as during a rollout, the page says so and waits for one.</summary>
     public bool TakesVisitors => broker.IsUp && !IsStopping;
 
-    public string? Missing => TakesVisitors && directory.Workers.Count == 0 ? "No worker is connected yet. Pictures can be made as soon as one is." : null;
+    public string? Missing =>
+        TakesVisitors && directory.Workers.Count == 0 ? "No worker is connected yet. Pictures can be made as soon as one is." : null;
 
     public string? Failure => broker.Failure;
 
@@ -37,7 +39,8 @@ internal sealed partial class NodeService(
         await base.StopAsync(cancellationToken);
     }
 
-    protected override Task ExecuteAsync(CancellationToken stoppingToken) => broker.RunAsync($"web {options.Value.Node}", session => ServeAsync(session, stoppingToken), stoppingToken);
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        broker.RunAsync($"web {options.Value.Node}", session => ServeAsync(session, stoppingToken), stoppingToken);
 
     private async Task ServeAsync(BrokerSession session, CancellationToken stopping)
     {
@@ -178,7 +181,8 @@ internal sealed class NodeSession(BrokerSession session, IChannel confirmed, ICh
 
     /// <summary>Sends a message to all workers. Delivery is not guaranteed.</summary>
     public void Broadcast(ControlMessage message) =>
-        unconfirmed.PublishTransientAsync(topology.Control, "", Wire.Write(message), Lost, TraceHeader.Of(message.Newer?.TraceParent)).Forget();
+        unconfirmed.PublishTransientAsync(topology.Control, "", Wire.Write(message), Lost, TraceHeader.Of(message.Newer?.TraceParent))
+            .Forget();
 
     /// <summary>How many jobs wait in a queue.</summary>
     public async Task<int> CountAsync(string queue) => (int)await unconfirmed.MessageCountAsync(queue, Lost).ConfigureAwait(false);

@@ -12,11 +12,17 @@ internal sealed class WorkerDirectory(TimeSpan timeout, TimeProvider clock) : IW
         get
         {
             lock (_lock)
-                return [.. _nodes.Values.Where(node => clock.GetElapsedTime(node.At) <= timeout).SelectMany(node => node.Last.Devices).OrderBy(worker => worker.Name, StringComparer.Ordinal)];
+                return [.. _nodes.Values
+                    .Where(node => clock.GetElapsedTime(node.At) <= timeout)
+                    .SelectMany(node => node.Last.Devices)
+                    .OrderBy(worker => worker.Name, StringComparer.Ordinal)];
         }
     }
 
-    public IReadOnlyList<ModelInfo> Models => [.. Workers.SelectMany(worker => worker.Models).DistinctBy(model => model.Name).OrderBy(model => model.Name, StringComparer.Ordinal)];
+    public IReadOnlyList<ModelInfo> Models => [.. Workers
+        .SelectMany(worker => worker.Models)
+        .DistinctBy(model => model.Name)
+        .OrderBy(model => model.Name, StringComparer.Ordinal)];
 
     public void Update(Announcement announcement)
     {
@@ -24,7 +30,9 @@ internal sealed class WorkerDirectory(TimeSpan timeout, TimeProvider clock) : IW
         lock (_lock)
         {
             _nodes[announcement.Node] = (announcement, clock.GetTimestamp());
-            foreach (var (node, _) in _nodes.Where(node => node.Value.Last.Devices.Count == 0 || clock.GetElapsedTime(node.Value.At) > timeout).ToArray())
+            foreach (var (node, _) in _nodes.Where(node => node.Value.Last.Devices.Count == 0
+                || clock.GetElapsedTime(node.Value.At) > timeout)
+                .ToArray())
                 _nodes.Remove(node);
             (changed, _changed) = (_changed, New());
         }

@@ -6,11 +6,12 @@ using RabbitMQ.Client;
 namespace SaeUnbox.Serving.RabbitMq;
 
 /// <summary>
-/// Runs jobs on one device, one at a time. It acknowledges a job once the broker has stored its reply; if the worker is lost before that, the
-/// broker gives the job to another worker.
+/// Runs jobs on one device, one at a time. It acknowledges a job once the broker has stored its reply; if the worker is lost before that,
+/// the broker gives the job to another worker.
 /// </summary>
 internal sealed partial class DeviceWorker(
-    string name, IJobExecutor executor, IReadOnlyList<ModelInfo> models, RabbitMqOptions options, Topology topology, ControlTable control, ReplyCache replies, TimeProvider clock, ILogger logger)
+    string name, IJobExecutor executor, IReadOnlyList<ModelInfo> models, RabbitMqOptions options, Topology topology, ControlTable control,
+    ReplyCache replies, TimeProvider clock, ILogger logger)
 {
     private readonly ServiceTime _serviceTime = new();
     private RunningJob? _running;
@@ -67,7 +68,8 @@ internal sealed partial class DeviceWorker(
         {
             // Declared again to count it: under load nobody subscribes to the queue, and the broker deletes unused queues.
             if (options.AffinityWait > TimeSpan.Zero)
-                yield return new(Lane.Affinity, topology.Affinity(name, model.Name), (channel, cancellation) => topology.DeclareAffinityAsync(channel, name, model.Name, cancellation));
+                yield return new(Lane.Affinity, topology.Affinity(name, model.Name),
+                    (channel, cancellation) => topology.DeclareAffinityAsync(channel, name, model.Name, cancellation));
             foreach (var (lane, queue) in new[] { (Lane.Live, topology.Live(model.Name)), (Lane.Batch, topology.Batch(model.Name)) })
                 yield return new(lane, queue, (channel, cancellation) => channel.MessageCountAsync(queue, cancellation));
         }
@@ -88,7 +90,9 @@ internal sealed partial class DeviceWorker(
         var sender = new ReplySender(name, channel, replies, clock, session, logger);
         try
         {
-            return await TryRunAsync(job, sender, abort) ? AcknowledgeAsync(delivery, sender, session) : GiveBackAsync(delivery, channel, session);
+            return await TryRunAsync(job, sender, abort)
+                ? AcknowledgeAsync(delivery, sender, session)
+                : GiveBackAsync(delivery, channel, session);
         }
         catch (DeviceException failure)
         {
@@ -96,8 +100,11 @@ internal sealed partial class DeviceWorker(
             await sender.ConfirmedAsync();
             var body = Wire.Write(failure.Job);
             return delivery.Tries + 1 >= Topology.Tries
-                ? DeadLetterAsync(delivery, body, $"{Topology.Tries} tries failed, the last with {failure.InnerException!.GetType().Name}: {failure.InnerException.Message}", channel, session)
-                : PassOnAsync(delivery with { Body = body, Tries = delivery.Tries + 1, TraceParent = failure.Job.TraceParent }, job.Recipe.Model, channel, session);
+                ? DeadLetterAsync(delivery, body,
+                    $"{Topology.Tries} tries failed, the last with {failure.InnerException!.GetType().Name}: "
+                    + $"{failure.InnerException.Message}", channel, session)
+                : PassOnAsync(delivery with { Body = body, Tries = delivery.Tries + 1, TraceParent = failure.Job.TraceParent },
+                    job.Recipe.Model, channel, session);
         }
     }
 
@@ -193,7 +200,8 @@ internal sealed partial class DeviceWorker(
         }
     }
 
-    private async Task<GenerationProgress> MeasuredAsync(GenerationJob job, Action<GenerationProgress.Running> report, CancellationToken cancellation)
+    private async Task<GenerationProgress> MeasuredAsync(GenerationJob job, Action<GenerationProgress.Running> report,
+        CancellationToken cancellation)
     {
         var telemetry = new JobTelemetry(job, JobTelemetry.DeviceQueue, isTraced: false);
         GenerationProgress last = new GenerationProgress.Failed(job.Id, "");
@@ -230,7 +238,8 @@ internal sealed partial class DeviceWorker(
     {
         try
         {
-            await channel.PublishAsync("", delivery.Lane == Lane.Batch ? topology.Batch(model) : topology.Live(model), delivery.Body, session.Lost,
+            await channel.PublishAsync("", delivery.Lane == Lane.Batch ? topology.Batch(model) : topology.Live(model), delivery.Body,
+                session.Lost,
                 new(TraceHeader.Of(delivery.TraceParent) ?? []) { [Delivery.TriesHeader] = delivery.Tries });
             await delivery.AckAsync(session.Lost);
         }
@@ -243,7 +252,8 @@ internal sealed partial class DeviceWorker(
     private async Task DeadLetterAsync(Delivery delivery, byte[] body, string reason, IChannel channel, BrokerSession session)
     {
         Log.DeadLettered(logger, reason);
-        await channel.PublishAsync(topology.Dead, "", body, session.Lost, new() { [DeadLetter.ReasonHeader] = reason, [DeadLetter.WorkerHeader] = name });
+        await channel.PublishAsync(topology.Dead, "", body, session.Lost,
+            new() { [DeadLetter.ReasonHeader] = reason, [DeadLetter.WorkerHeader] = name });
         await delivery.AckAsync(session.Lost);
     }
 

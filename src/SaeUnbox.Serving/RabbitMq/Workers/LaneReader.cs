@@ -5,8 +5,8 @@ using RabbitMQ.Client;
 namespace SaeUnbox.Serving.RabbitMq;
 
 /// <summary>
-/// Fetches a device's next job. While jobs wait, it pulls one at a time in the order of the lanes; otherwise it subscribes to all lanes until
-/// one arrives. A worker therefore holds no jobs that another could be running.
+/// Fetches a device's next job. While jobs wait, it pulls one at a time in the order of the lanes; otherwise it subscribes to all lanes
+/// until one arrives. A worker therefore holds no jobs that another could be running.
 /// </summary>
 internal sealed class LaneReader
 {
@@ -27,7 +27,8 @@ internal sealed class LaneReader
             var consumer = new AsyncEventingBasicConsumer(channel);
             consumer.ReceivedAsync += (_, message) =>
             {
-                reader._arrived.Writer.TryWrite(Delivery.Of(channel, message.DeliveryTag, from.Lane, message.Body, message.BasicProperties));
+                reader._arrived.Writer.TryWrite(Delivery.Of(channel, message.DeliveryTag, from.Lane, message.Body,
+                    message.BasicProperties));
                 return Task.CompletedTask;
             };
             reader._sources.Add(new(from, channel, consumer));
@@ -87,7 +88,8 @@ internal sealed class LaneReader
 
     private async Task<Delivery> WaitAsync(CancellationToken cancellation)
     {
-        var tags = await Task.WhenAll(_sources.Select(source => source.Channel.BasicConsumeAsync(source.From.Queue, autoAck: false, source.Consumer, cancellation)));
+        var tags = await Task.WhenAll(_sources.Select(source => source.Channel.BasicConsumeAsync(source.From.Queue, autoAck: false,
+            source.Consumer, cancellation)));
         try
         {
             return await _arrived.Reader.ReadAsync(cancellation);
@@ -126,7 +128,8 @@ internal sealed class LaneOrder
     private const int LiveInRow = 8;
     private int _live;
 
-    public IReadOnlyList<Lane> Next() => _live >= LiveInRow ? [Lane.Batch, Lane.Live, Lane.Affinity] : [Lane.Live, Lane.Affinity, Lane.Batch];
+    public IReadOnlyList<Lane> Next() =>
+        _live >= LiveInRow ? [Lane.Batch, Lane.Live, Lane.Affinity] : [Lane.Live, Lane.Affinity, Lane.Batch];
 
     public void Took(Lane lane) => _live = lane == Lane.Batch ? 0 : _live + 1;
 }
@@ -137,17 +140,23 @@ internal sealed class LaneOrder
 /// <param name="TraceParent">W3C traceparent of the job's span; null without tracing.</param>
 internal sealed record Delivery(IChannel Channel, ulong Tag, Lane Lane, byte[] Body, int Tries, string? TraceParent)
 {
-    /// <summary>Header with the tries before this copy was published. The broker itself counts those that ended with a lost worker.</summary>
+    /// <summary>
+    /// Header with the tries before this copy was published. The broker itself counts those that ended with a lost worker.
+    /// </summary>
     public const string TriesHeader = "x-tries";
 
     public static Delivery Of(IChannel channel, ulong tag, Lane lane, ReadOnlyMemory<byte> body, IReadOnlyBasicProperties properties) =>
-        new(channel, tag, lane, body.ToArray(), Count(properties, "x-delivery-count") + Count(properties, TriesHeader), TraceHeader.Read(properties));
+        new(channel, tag, lane, body.ToArray(), Count(properties, "x-delivery-count") + Count(properties, TriesHeader),
+            TraceHeader.Read(properties));
 
     public ValueTask AckAsync(CancellationToken cancellation) => Channel.BasicAckAsync(Tag, multiple: false, cancellation);
 
     /// <summary>Returns the message to its queue. The broker counts this as a try.</summary>
-    public ValueTask ReturnAsync(CancellationToken cancellation) => Channel.BasicNackAsync(Tag, multiple: false, requeue: true, cancellation);
+    public ValueTask ReturnAsync(CancellationToken cancellation) =>
+        Channel.BasicNackAsync(Tag, multiple: false, requeue: true, cancellation);
 
     private static int Count(IReadOnlyBasicProperties properties, string header) =>
-        properties.Headers?.TryGetValue(header, out var value) == true ? value switch { int count => count, long count => (int)count, _ => 0 } : 0;
+        properties.Headers?.TryGetValue(header, out var value) == true
+            ? value switch { int count => count, long count => (int)count, _ => 0 }
+            : 0;
 }

@@ -12,7 +12,9 @@ internal sealed partial class ReplySender(
     private readonly List<Task> _sent = [];
     private long _reportedAt;
 
-    /// <summary>Reports that a job runs, but only if it takes longer than the report interval. Disposing the timer cancels the report.</summary>
+    /// <summary>
+    /// Reports that a job runs, but only if it takes longer than the report interval. Disposing the timer cancels the report.
+    /// </summary>
     public ITimer ReportIfSlow(JobMessage job)
     {
         var start = _reportedAt = clock.GetTimestamp();
@@ -32,7 +34,8 @@ internal sealed partial class ReplySender(
         SendProgress(job, progress);
     }
 
-    public void Superseded(JobMessage job, JobMessage by) => Send(job, new Reply(new GenerationProgress.Superseded(job.Job), worker, by.Job).ToBytes());
+    public void Superseded(JobMessage job, JobMessage by) =>
+        Send(job, new Reply(new GenerationProgress.Superseded(job.Job), worker, by.Job).ToBytes());
 
     public void Final(JobMessage job, GenerationProgress progress)
     {

@@ -7,7 +7,9 @@ using RabbitMQ.Client;
 namespace SaeUnbox.Serving.RabbitMq;
 
 /// <summary>Runs a worker process: once the models are loaded, its devices take jobs from the broker.</summary>
-internal sealed class WorkerService(IReadOnlyList<IJobExecutor> executors, IOptions<RabbitMqOptions> options, BrokerConnection broker, TimeProvider clock, ILogger<WorkerService> logger) : BackgroundService, IServingState
+internal sealed class WorkerService(IReadOnlyList<IJobExecutor> executors, IOptions<RabbitMqOptions> options, BrokerConnection broker,
+    TimeProvider clock, ILogger<WorkerService> logger)
+    : BackgroundService, IServingState
 {
     private readonly Topology _topology = new(options.Value);
     private readonly ControlTable _control = new(options.Value.LiveTimeToLive, clock);
@@ -36,7 +38,8 @@ internal sealed class WorkerService(IReadOnlyList<IJobExecutor> executors, IOpti
         {
             foreach (var (i, executor) in executors.Index())
                 if (await executor.GetModelsAsync(stoppingToken) is { Count: > 0 } models)
-                    devices.Add(new($"{options.Value.Node}.{i}", executor, models, options.Value, _topology, _control, _replies, clock, logger));
+                    devices.Add(new($"{options.Value.Node}.{i}", executor, models, options.Value, _topology, _control, _replies, clock,
+                        logger));
         }
         catch (OperationCanceledException)
         {
@@ -110,11 +113,14 @@ internal sealed class WorkerService(IReadOnlyList<IJobExecutor> executors, IOpti
     {
         while (!ending.IsCancellationRequested)
         {
-            await channel.PublishTransientAsync(_topology.Announcements, "", Wire.Write(new Announcement(options.Value.Node, [.. _devices.Where(device => device.Failure is null).Select(device => device.Info)])), ending);
+            await channel.PublishTransientAsync(_topology.Announcements, "",
+                Wire.Write(new Announcement(options.Value.Node,
+                    [.. _devices.Where(device => device.Failure is null).Select(device => device.Info)])), ending);
             await ((Task)_announce.WaitAsync(options.Value.AnnounceEvery, ending)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
         // Tells the web nodes that the worker is leaving.
-        await channel.PublishTransientAsync(_topology.Announcements, "", Wire.Write(new Announcement(options.Value.Node, [])), CancellationToken.None);
+        await channel.PublishTransientAsync(_topology.Announcements, "", Wire.Write(new Announcement(options.Value.Node, [])),
+            CancellationToken.None);
     }
 }
 
@@ -134,7 +140,8 @@ internal sealed class ControlTable(TimeSpan keep, TimeProvider clock)
     {
         lock (_lock)
         {
-            if (message.Newer is { Canvas: { } canvas } newer && (!_newest.TryGetValue(canvas, out var known) || known.Sequence < newer.Sequence))
+            if (message.Newer is { Canvas: { } canvas } newer
+                && (!_newest.TryGetValue(canvas, out var known) || known.Sequence < newer.Sequence))
             {
                 _newest[canvas] = newer;
                 Remember(() => _ = _newest.TryGetValue(canvas, out var present) && present == newer && _newest.Remove(canvas));
@@ -151,7 +158,12 @@ internal sealed class ControlTable(TimeSpan keep, TimeProvider clock)
     public JobMessage? NewerThan(JobMessage job)
     {
         lock (_lock)
-            return job.Canvas is { } canvas && _newest.TryGetValue(canvas, out var newest) && newest.Sequence > job.Sequence && newest.Recipe.Model == job.Recipe.Model ? newest : null;
+            return job.Canvas is { } canvas
+                && _newest.TryGetValue(canvas, out var newest)
+                && newest.Sequence > job.Sequence
+                && newest.Recipe.Model == job.Recipe.Model
+                ? newest
+                : null;
     }
 
     public bool IsCancelled(Guid job)

@@ -49,7 +49,8 @@ public sealed class AutoencoderGoldenTests
     public void Decode_BFloat16_StaysNearTheReference()
     {
         using var scope = NewDisposeScope();
-        var decoded = Autoencoder.Load(Goldens.At("model", "vae"), Precision.For(ScalarType.BFloat16, TestDevice.Current)).Module.Decode(File.Read("kl/latents").OnTestDevice());
+        var decoded = Autoencoder.Load(Goldens.At("model", "vae"), Precision.For(ScalarType.BFloat16, TestDevice.Current)).Module
+            .Decode(File.Read("kl/latents").OnTestDevice());
         TensorAssert.RelativelyClose(File.Read("kl/decoded"), decoded, 0.03);
     }
 

@@ -54,7 +54,9 @@ public sealed class TilingTests
         RequireTiled(64, Goldens.At("vae_tiny"), weights => new AutoencoderTiny(weights, config) { Tiling = AllTiled });
     }
 
-    /// <summary>Two tiles that overlap by a quarter: what only one of them sees is as it decodes it; what is small enough is decoded whole.</summary>
+    /// <summary>
+    /// Two tiles that overlap by a quarter: what only one of them sees is as it decodes it; what is small enough is decoded whole.
+    /// </summary>
     private static void RequireTiled(int tile, string folder, Func<Weights, IAutoencoder> build)
     {
         const int beyond = 8;
@@ -72,8 +74,11 @@ public sealed class TilingTests
         var last = autoencoder.Decode(latents.narrow(3, stride, tile + beyond - stride));
         TensorAssert.Close(first.narrow(3, 0, stride * cell), image.narrow(3, 0, stride * cell), 1e-5);
         TensorAssert.Close(last.narrow(3, overlap * cell, beyond * cell), image.narrow(3, tile * cell, beyond * cell), 1e-5);
-        var (between, left, right) = (image.narrow(3, stride * cell, overlap * cell), first.narrow(3, stride * cell, overlap * cell), last.narrow(3, 0, overlap * cell));
-        Assert.True(between.ge(minimum(left, right).Minus(1e-5f)).all().item<bool>() && between.le(maximum(left, right).Plus(1e-5f)).all().item<bool>());
+        var (between, left, right) =
+            (image.narrow(3, stride * cell, overlap * cell), first.narrow(3, stride * cell, overlap * cell),
+                last.narrow(3, 0, overlap * cell));
+        Assert.True(between.ge(minimum(left, right).Minus(1e-5f)).all().item<bool>()
+            && between.le(maximum(left, right).Plus(1e-5f)).all().item<bool>());
     }
 
     [Fact]

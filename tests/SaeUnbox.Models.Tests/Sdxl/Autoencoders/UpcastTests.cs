@@ -15,7 +15,8 @@ public sealed class UpcastTests
     public void Load_Float16_FollowsForceUpcast(bool forced, ScalarType dtype)
     {
         using var folder = new TemporaryFolder();
-        foreach (var file in Directory.GetFiles(Goldens.At("model", "vae"))) File.Copy(file, folder.At(Path.GetFileName(file)));
+        foreach (var file in Directory.GetFiles(Goldens.At("model", "vae")))
+            File.Copy(file, folder.At(Path.GetFileName(file)));
         var config = JsonNode.Parse(File.ReadAllText(folder.At("config.json")))!.AsObject();
         config["force_upcast"] = forced;
         File.WriteAllText(folder.At("config.json"), config.ToJsonString());

@@ -102,7 +102,11 @@ public sealed class BadInputTests
         File.Copy(Goldens.At("model", "vae", "config.json"), folder.At("config.json"));
         using var present = Checkpoint.OpenFolder(Goldens.At("model", "vae"));
         SafetensorsWriter.Write(folder.At("diffusion_pytorch_model.safetensors"), present.Entries.Keys.Select(name => KeyValuePair.Create(
-            name.Replace("to_q", "query").Replace("to_k", "key").Replace("to_v", "value").Replace("to_out.0", "proj_attn"), present.Read(name))));
+            name
+                .Replace("to_q", "query")
+                .Replace("to_k", "key")
+                .Replace("to_v", "value")
+                .Replace("to_out.0", "proj_attn"), present.Read(name))));
         var precision = Precision.For(ScalarType.Float32, CPU);
         var (old, _) = Autoencoder.Load(folder.Path, precision);
         var (now, _) = Autoencoder.Load(Goldens.At("model", "vae"), precision);

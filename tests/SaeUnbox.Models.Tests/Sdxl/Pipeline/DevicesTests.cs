@@ -16,9 +16,12 @@ public sealed class DevicesTests
     public void FindFault_OfADevice_NamesItAndWhatIsThere(string device, int gpus, string? expected)
     {
         var fault = Devices.FindFault(Devices.Parse(device)!, gpus);
-        if (expected is null) Assert.Null(fault);
-        else Assert.Contains(expected, fault);
-        if (expected is not null) Assert.Contains($"The device {device} ", fault);
+        if (expected is null)
+            Assert.Null(fault);
+        else
+            Assert.Contains(expected, fault);
+        if (expected is not null)
+            Assert.Contains($"The device {device} ", fault);
     }
 
     [Theory]

@@ -46,7 +46,8 @@ public sealed class Float16Tests
         met.Add(run.StartNoise.dtype);
         foreach (var step in run.Denoise())
             met.AddRange([step.Before.dtype, step.After.dtype, pipeline.Autoencoder.DType]);
-        foreach (var hook in hooks) hook.Dispose();
+        foreach (var hook in hooks)
+            hook.Dispose();
         Assert.True(met.Count > 2 * pipeline.UNet.Sites.Count);
         Assert.All(met, type => Assert.Equal(float32, type));
         TensorAssert.Same(run.StartNoise, run.StartNoise.to_type(float16).to_type(float32));

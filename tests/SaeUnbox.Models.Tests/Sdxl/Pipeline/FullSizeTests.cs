@@ -29,7 +29,8 @@ public sealed class FullSizeTests
     public void Scheduler_PublishedConfiguration_IsUnderstood(string name, bool ancestral, TimestepSpacing spacing)
     {
         var config = SchedulerConfig.From(Config(name));
-        Assert.Equal((ancestral, spacing, 1, PredictionType.Epsilon, true), (config.Ancestral, config.Spacing, config.StepsOffset, config.Prediction, config.ScaledLinear));
+        Assert.Equal((ancestral, spacing, 1, PredictionType.Epsilon, true),
+            (config.Ancestral, config.Spacing, config.StepsOffset, config.Prediction, config.ScaledLinear));
         Assert.Equal(config.TrainTimesteps, new Scheduler(config, config.TrainTimesteps).Timesteps.Count);
     }
 
@@ -40,12 +41,14 @@ public sealed class FullSizeTests
     {
         // The published vocabulary is not here; the ids of the special tokens stand in the configuration.
         using var folder = new TemporaryFolder();
-        foreach (var file in (string[])["vocab.json", "merges.txt"]) File.Copy(Goldens.At("model", name, file), folder.At(file));
+        foreach (var file in (string[])["vocab.json", "merges.txt"])
+            File.Copy(Goldens.At("model", name, file), folder.At(file));
         File.Copy(Goldens.At("manifests", $"{name}.config.json"), folder.At("tokenizer_config.json"));
         var tokenizer = ClipTokenizer.Load(folder.Path);
         var ids = Goldens.Json("manifests", $"{name}.config.json").GetProperty("added_tokens_decoder").EnumerateObject()
             .ToDictionary(entry => entry.Value.GetProperty("content").GetString()!, entry => int.Parse(entry.Name));
-        Assert.Equal((77, ids["<|startoftext|>"], ids["<|endoftext|>"], ids[pad]), (tokenizer.MaxLength, tokenizer.StartId, tokenizer.EndId, tokenizer.PadId));
+        Assert.Equal((77, ids["<|startoftext|>"], ids["<|endoftext|>"], ids[pad]),
+            (tokenizer.MaxLength, tokenizer.StartId, tokenizer.EndId, tokenizer.PadId));
     }
 
     private static JsonConfig Config(string part) => JsonConfig.Load(Goldens.At("manifests", $"{part}.config.json"));

@@ -14,7 +14,8 @@ public sealed class NoiseTests
     public static TheoryData<string> Draws =>
         [.. File.Entries.Keys.Where(n => n.StartsWith("seed") && n.Split('/')[1] is not ("corner" or "last16" or "next" or "n5_then_n3"))];
 
-    public static TheoryData<string> Seeds => [.. File.Entries.Keys.Where(n => n.StartsWith("seed")).Select(n => n.Split('/')[0]).Distinct()];
+    public static TheoryData<string> Seeds =>
+        [.. File.Entries.Keys.Where(n => n.StartsWith("seed")).Select(n => n.Split('/')[0]).Distinct()];
 
     [Theory, MemberData(nameof(Draws))]
     public void Draw_FreshGenerator_HasTheReferenceNumbers(string name)
@@ -76,9 +77,7 @@ public sealed class NoiseTests
         var late = sequence[2].clone();
         Generator[] generators = [Noise.CreateGenerator(3), Noise.CreateGenerator(4)];
         for (var i = 0; i < 3; i++)
-        {
             TensorAssert.Same(Noise.Draw(generators, [2, 4, 2, 2]), sequence[i]);
-        }
 
         TensorAssert.Same(late, sequence[2]);
     }

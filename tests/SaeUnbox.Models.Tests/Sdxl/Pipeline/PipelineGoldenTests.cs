@@ -83,16 +83,12 @@ public sealed class PipelineGoldenTests
         using var scope = NewDisposeScope();
         using var golden = new GoldenRun(name);
         if (!golden.File.Entries.ContainsKey("step_noise"))
-        {
             return;
-        }
 
         var expected = golden.File.Read("step_noise");
         using var noise = new NoiseSequence(golden.Request.Seeds, [1, .. expected.shape[1..]], ScalarType.Float32, t => t.alias());
         for (var i = 0; i < expected.shape[0]; i++)
-        {
             TensorAssert.Close(expected[i], noise[i + 1][0], 2e-6);
-        }
     }
 
     private static void AssertBlock(GoldenRun golden, string name, Tensor actual) =>
@@ -105,6 +101,7 @@ public sealed class PipelineGoldenTests
         TensorAssert.SameShape(expected, bytes);
         var off = (expected - bytes.to(int32)).abs();
         Assert.True(off.max().item<int>() <= 1, $"a value is {off.max().item<int>()} off");
-        Assert.True(off.to_type(ScalarType.Bool).sum().item<long>() <= off.numel() / 50, $"{off.to_type(ScalarType.Bool).sum().item<long>()} of {off.numel()} values are off");
+        Assert.True(off.to_type(ScalarType.Bool).sum().item<long>() <= off.numel() / 50,
+            $"{off.to_type(ScalarType.Bool).sum().item<long>()} of {off.numel()} values are off");
     }
 }

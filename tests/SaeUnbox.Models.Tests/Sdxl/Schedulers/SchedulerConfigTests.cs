@@ -73,7 +73,8 @@ public sealed class SchedulerConfigTests
     public void Step_VelocityAndEpsilonOfTheSameClean_MoveAlike()
     {
         using var scope = torch.NewDisposeScope();
-        var (epsilon, velocity) = (new Scheduler(Config(Euler, ""), 4), new Scheduler(Config(Euler, "\"prediction_type\": \"v_prediction\""), 4));
+        var (epsilon, velocity) =
+            (new Scheduler(Config(Euler, ""), 4), new Scheduler(Config(Euler, "\"prediction_type\": \"v_prediction\""), 4));
         var sigma = epsilon.Sigmas[1];
         var clean = torch.randn([1, 4, 2, 3]);
         var noise = torch.randn([1, 4, 2, 3]);

@@ -17,7 +17,11 @@ public sealed class GoldenUNet : IDisposable
         _weights = new Weights(file, float32, TestDevice.Current);
         Model = new UNet(_weights, Config);
         _weights.Load();
-        Cases = [.. _recorded.Entries.Keys.Select(name => name.Split('/')[0]).Distinct().Order().Select(name => new GoldenPass(this, name))];
+        Cases = [.. _recorded.Entries.Keys
+            .Select(name => name.Split('/')[0])
+            .Distinct()
+            .Order()
+            .Select(name => new GoldenPass(this, name))];
     }
 
     internal UNetConfig Config { get; }
@@ -35,9 +39,7 @@ public sealed class GoldenUNet : IDisposable
     public void Dispose()
     {
         foreach (var pass in Cases)
-        {
             pass.Conditioning.Dispose();
-        }
 
         _weights.Dispose();
         _recorded.Dispose();

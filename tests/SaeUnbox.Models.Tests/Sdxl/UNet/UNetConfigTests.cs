@@ -71,7 +71,8 @@ public sealed class UNetConfigTests
     {
         var config = Small();
         config["up_block_types"] = new JsonArray("UpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D");
-        Assert.Equal([(false, false), (true, true), (true, false)], Parse(config).Levels.Select(level => (level.DownAttention, level.UpAttention)));
+        Assert.Equal([(false, false), (true, true), (true, false)],
+            Parse(config).Levels.Select(level => (level.DownAttention, level.UpAttention)));
     }
 
     private static JsonObject Changed(string key, string value)

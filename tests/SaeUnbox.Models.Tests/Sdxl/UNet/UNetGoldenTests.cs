@@ -44,9 +44,7 @@ public sealed class UNetGoldenTests(GoldenUNet golden) : IClassFixture<GoldenUNe
             using var scope = NewDisposeScope();
             Tensor without;
             using (no_grad())
-            {
                 without = pass.Forward();
-            }
 
             TensorAssert.Close(without, pass.Forward(), Limit.UNetOutput);
         }
@@ -56,10 +54,12 @@ public sealed class UNetGoldenTests(GoldenUNet golden) : IClassFixture<GoldenUNe
     public void Sites_GoldenModel_ListsEveryTransformerInOrder()
     {
         var down = golden.Config.Levels.SelectMany((level, i) =>
-            Enumerable.Range(0, level.DownAttention ? level.Layers : 0).Select(j => ($"down.{i}.{j}", $"unet.down_blocks.{i}.attentions.{j}", level.Channels)));
+            Enumerable.Range(0, level.DownAttention ? level.Layers : 0)
+                .Select(j => ($"down.{i}.{j}", $"unet.down_blocks.{i}.attentions.{j}", level.Channels)));
         var mid = ("mid.0", "unet.mid_block.attentions.0", golden.Config.Levels[^1].Channels);
         var up = golden.Config.Levels.Reverse().SelectMany((level, i) =>
-            Enumerable.Range(0, level.UpAttention ? level.Layers + 1 : 0).Select(j => ($"up.{i}.{j}", $"unet.up_blocks.{i}.attentions.{j}", level.Channels)));
+            Enumerable.Range(0, level.UpAttention ? level.Layers + 1 : 0)
+                .Select(j => ($"up.{i}.{j}", $"unet.up_blocks.{i}.attentions.{j}", level.Channels)));
         Assert.Equal([.. down, mid, .. up], golden.Model.Sites.Select(s => (s.Site.Code, s.Site.ModulePath, s.Channels)));
     }
 

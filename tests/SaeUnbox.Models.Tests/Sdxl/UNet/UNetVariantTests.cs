@@ -34,8 +34,10 @@ public sealed class UNetVariantTests
     public void TransformerLayers_Zero_KeepsNormAndProjectionsOnly()
     {
         using var small = new SmallUNet(config => config["transformer_layers_per_block"] = new JsonArray(1, 0, 0));
-        var parts = small.Weights.Tensors.Keys.Where(name => name.StartsWith("mid_block.attentions.0.")).Select(name => name["mid_block.attentions.0.".Length..]);
-        Assert.Equal(["norm.bias", "norm.weight", "proj_in.bias", "proj_in.weight", "proj_out.bias", "proj_out.weight"], parts.Order(StringComparer.Ordinal));
+        var parts = small.Weights.Tensors.Keys.Where(name => name.StartsWith("mid_block.attentions.0."))
+            .Select(name => name["mid_block.attentions.0.".Length..]);
+        Assert.Equal(["norm.bias", "norm.weight", "proj_in.bias", "proj_in.weight", "proj_out.bias", "proj_out.weight"],
+            parts.Order(StringComparer.Ordinal));
     }
 
     [Theory]
@@ -107,9 +109,7 @@ public sealed class UNetVariantTests
         using var scope = NewDisposeScope();
         using var small = new SmallUNet();
         foreach (var leaf in small.Weights.Leaves)
-        {
             leaf.requires_grad_();
-        }
 
         var latents = small.Latents(2, 8, 8);
         Tensor Loss()
@@ -127,9 +127,7 @@ public sealed class UNetVariantTests
         using (no_grad())
         {
             foreach (var leaf in small.Weights.Leaves)
-            {
                 leaf.sub_(leaf.grad!.Times(Step));
-            }
 
             Assert.InRange((loss.item<float>() - Loss().item<float>()) / Step, 0.5 * slope, 1.5 * slope);
         }
