@@ -7,15 +7,15 @@ using SaeUnbox.Web.Sharing;
 
 if (args.Any(word => word is "--help" or "-h"))
 {
-    Console.Write(CommandLineModel.Help);
+    Console.Write(CommandLineOptions.Help);
     return 0;
 }
 
 Libtorch.Prepare();
-// English, with a point in numbers, whatever language the machine is set to.
+// Messages are in English and numbers use a decimal point on every machine.
 CultureInfo.DefaultThreadCurrentCulture = CultureInfo.InvariantCulture;
 var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
-builder.AddCommandLineModel(args);
+builder.AddCommandLineOptions(args);
 builder.AddStructuredLogs();
 builder.AddWebDefaults();
 var role = builder.AddServing();
@@ -40,9 +40,9 @@ return await builder.Build().RunAsync(app =>
     app.MapCanvases();
     app.MapSharing();
     app.MapPublicApi();
-    app.TellWhenOpen();
-    app.MapRazorComponents<App>().AddInteractiveServerRenderMode(options => options.ContentSecurityFrameAncestorsPolicy = null); // the policy of every answer has it
+    app.AnnounceWhenReady();
+    app.MapRazorComponents<App>().AddInteractiveServerRenderMode(options => options.ContentSecurityFrameAncestorsPolicy = null); // WebDefaults sets it for all responses
 });
 
-/// <summary>Named so that tests can host the program.</summary>
+/// <summary>Public so that tests can find the assembly.</summary>
 public partial class Program;

@@ -6,29 +6,29 @@ namespace SaeUnbox.Web.Hosting;
 
 internal static class AnnotatedOptionsExtensions
 {
-    /// <summary>Options of a section, checked by their attributes when the program starts.</summary>
-    /// <returns>The options as they stand, for what must know them before that.</returns>
+    /// <summary>Binds a section to options and validates their attributes when the program starts.</summary>
+    /// <returns>The options before validation, for code that needs them earlier.</returns>
     public static T AddAnnotatedOptions<T>(this IServiceCollection services, IConfiguration configuration, string section) where T : class, new()
     {
-        var settings = services.Readable<T>(configuration, section).GetSection(section);
+        var settings = services.WithoutUnreadable<T>(configuration, section).GetSection(section);
         services.AddOptions<T>().Bind(settings).ValidateOnStart();
         services.AddSingleton<IValidateOptions<T>>(new AnnotatedOptions<T>(section));
-        var asTheyStand = new T();
-        settings.Bind(asTheyStand);
-        return asTheyStand;
+        var unvalidated = new T();
+        settings.Bind(unvalidated);
+        return unvalidated;
     }
 }
 
-/// <summary>Lists every mistake of a section at once, each with the key, the value and what is allowed.</summary>
+/// <summary>Reports all errors of a section at once. Each names the key, its value and the allowed values.</summary>
 internal sealed class AnnotatedOptions<T>(string section) : IValidateOptions<T> where T : class
 {
     public ValidateOptionsResult Validate(string? name, T options)
     {
-        var mistakes = Mistakes(options).ToArray();
-        return mistakes.Length == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(mistakes);
+        var errors = Errors(options).ToArray();
+        return errors.Length == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(errors);
     }
 
-    private IEnumerable<string> Mistakes(T options)
+    private IEnumerable<string> Errors(T options)
     {
         foreach (var property in typeof(T).GetProperties())
         {
@@ -37,14 +37,14 @@ internal sealed class AnnotatedOptions<T>(string section) : IValidateOptions<T> 
                 yield return string.Create(CultureInfo.InvariantCulture, $"{section}:{property.Name} is '{value}'; {Allowed(rule, property.Name)}.");
         }
         if (options is IValidatableObject whole)
-            foreach (var mistake in whole.Validate(new ValidationContext(options)))
-                yield return $"{section}:{string.Join(',', mistake.MemberNames)} {mistake.ErrorMessage}.";
+            foreach (var error in whole.Validate(new ValidationContext(options)))
+                yield return $"{section}:{string.Join(',', error.MemberNames)} {error.ErrorMessage}.";
     }
 
     private static string Allowed(ValidationAttribute rule, string name) => rule switch
     {
         RangeAttribute range => string.Create(CultureInfo.InvariantCulture, $"use {range.Minimum} to {range.Maximum}"),
-        RequiredAttribute => "it cannot be left empty",
+        RequiredAttribute => "it must not be empty",
         _ => rule.FormatErrorMessage(name),
     };
 }

@@ -5,15 +5,15 @@ namespace SaeUnbox.Web.Hosting;
 internal static class Health
 {
     /// <summary>
-    /// /healthz: the process answers, and a new start would not help. /readyz: its own models are loaded, the broker and the store can be reached,
-    /// and it is not about to stop.
+    /// /healthz fails if only a restart can help. /readyz succeeds if the process's models are loaded, it reaches the broker and the store of
+    /// shared recipes, and it is not shutting down.
     /// </summary>
     public static void MapHealth(this WebApplication app)
     {
         app.MapGet("/healthz", ContentHttpResult (IServingState state) => state.IsBroken
             ? TypedResults.Text($"{state.Failure}\n", statusCode: StatusCodes.Status503ServiceUnavailable)
             : TypedResults.Text("alive\n")).ExcludeFromDescription();
-        app.MapGet("/readyz", ContentHttpResult (ReadinessFirst readiness) => readiness.IsReady
+        app.MapGet("/readyz", ContentHttpResult (Readiness readiness) => readiness.IsReady
             ? TypedResults.Text("ready\n")
             : TypedResults.Text($"{readiness.Reason}\n", statusCode: StatusCodes.Status503ServiceUnavailable)).ExcludeFromDescription();
     }

@@ -2,21 +2,21 @@ using Microsoft.AspNetCore.Diagnostics;
 
 namespace SaeUnbox.Web.Hosting;
 
-/// <summary>What is answered where something failed: a page to people, problem+json to programs.</summary>
+/// <summary>Error responses: a page for people, problem+json for programs.</summary>
 internal static class Problems
 {
-    private static readonly string[] Programs = ["/api/", "/openapi/", "/hubs/"];
+    private static readonly string[] ProgramPaths = ["/api/", "/openapi/", "/hubs/"];
 
     public static void AddProblems(this IServiceCollection services)
     {
-        // A parameter that cannot be read is named by the exception, so it is thrown in every environment.
+        // The exception names the parameter that cannot be read, so throw it in production too.
         services.Configure<RouteHandlerOptions>(options => options.ThrowOnBadRequest = true);
         services.AddProblemDetails(options => options.CustomizeProblemDetails = context =>
         {
             if (context.Exception is BadHttpRequestException refused)
                 context.ProblemDetails.Detail = refused.Message;
             else if (context.ProblemDetails is { Status: StatusCodes.Status404NotFound, Detail: null })
-                context.ProblemDetails.Detail = "There is nothing at this address; /api tells what there is.";
+                context.ProblemDetails.Detail = "There is nothing at this address; /api lists what the API offers.";
         });
     }
 
@@ -24,7 +24,7 @@ internal static class Problems
     {
         app.UseExceptionHandler("/error", createScopeForErrors: true);
         app.UseStatusCodePagesWithReExecute("/not-found");
-        // Within, so that the pages get to see only what has no answer yet.
+        // Registered inside the handlers above, which then see only responses without a body.
         app.UseWhen(IsForProgram, api =>
         {
             api.UseExceptionHandler(new ExceptionHandlerOptions
@@ -36,5 +36,5 @@ internal static class Problems
         });
     }
 
-    private static bool IsForProgram(HttpContext context) => Array.Exists(Programs, start => context.Request.Path.Value?.StartsWith(start, StringComparison.Ordinal) == true);
+    private static bool IsForProgram(HttpContext context) => Array.Exists(ProgramPaths, start => context.Request.Path.Value?.StartsWith(start, StringComparison.Ordinal) == true);
 }

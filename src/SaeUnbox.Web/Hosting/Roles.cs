@@ -3,13 +3,13 @@ using System.Globalization;
 
 namespace SaeUnbox.Web.Hosting;
 
-/// <summary>How jobs get to those who do them.</summary>
+/// <summary>Where jobs run: in this process, or on workers behind RabbitMQ.</summary>
 internal enum QueueKind { InProcess, RabbitMq }
 
-/// <summary>What this process is: the page, a worker that has models and no page, or both.</summary>
+/// <summary>What this process runs: the page (Web), the models (Worker), or both (All).</summary>
 internal enum Role { All, Web, Worker }
 
-/// <summary>The choice of both: the section "SaeUnbox".</summary>
+/// <summary>Queue and role: the section "SaeUnbox".</summary>
 internal sealed class RoleOptions : IValidatableObject
 {
     /// <summary>InProcess or RabbitMq.</summary>
@@ -29,7 +29,7 @@ internal sealed class RoleOptions : IValidatableObject
         if (ChosenRole is null)
             yield return new($"is '{Role}'; use all, web or worker", [nameof(Role)]);
         if (ChosenQueue == QueueKind.InProcess && ChosenRole is Hosting.Role.Web or Hosting.Role.Worker)
-            yield return new($"is '{Role}', which needs SaeUnbox:Queue=RabbitMq; within one process use all", [nameof(Role)]);
+            yield return new($"is '{Role}', which needs SaeUnbox:Queue=RabbitMq; for a single process use all", [nameof(Role)]);
     }
 
     private static T? Parse<T>(string text) where T : struct, Enum => Enum.TryParse<T>(text, ignoreCase: true, out var value) && Enum.IsDefined(value) && !int.TryParse(text, CultureInfo.InvariantCulture, out _) ? value : null;
@@ -39,7 +39,7 @@ internal static class Roles
 {
     private static readonly TimeSpan MarginToStop = TimeSpan.FromSeconds(10), LongestGrace = TimeSpan.FromDays(1);
 
-    /// <summary>The models, the queue, or the way to both, as the configuration says.</summary>
+    /// <summary>Registers the models, the queue, or the connection to remote ones, as configured.</summary>
     /// <returns>The process's role.</returns>
     public static Role AddServing(this WebApplicationBuilder builder)
     {
@@ -47,18 +47,18 @@ internal static class Roles
         var given = services.AddAnnotatedOptions<RoleOptions>(builder.Configuration, HostingOptions.Section);
         services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeToStop(builder.Configuration));
         var role = given.ChosenRole ?? Role.All;
-        var configuration = services.Readable<ServingOptions>(builder.Configuration, ServingOptions.Section);
+        var configuration = services.WithoutUnreadable<ServingOptions>(builder.Configuration, ServingOptions.Section);
         if (given.ChosenQueue != QueueKind.RabbitMq)
         {
             services.AddSaeUnboxInference(configuration);
             return role;
         }
-        configuration = services.Readable<RabbitMqOptions>(configuration, RabbitMqOptions.Section);
+        configuration = services.WithoutUnreadable<RabbitMqOptions>(configuration, RabbitMqOptions.Section);
         if (role == Role.Web)
             services.AddSaeUnboxRemoteCatalogue(configuration);
         else
             services.AddSaeUnboxInference(configuration).AddRabbitMqWorker(configuration);
-        // Stopped first, so that its jobs are still done.
+        // Registered after the worker and so stopped before it: the worker still finishes the node's jobs.
         if (role != Role.Worker)
             services.AddRabbitMqNode(configuration);
         services.AddSingleton<IServingState>(provider => new ServingParts(provider.GetKeyedServices<IServingState>(ServingParts.Key)));
@@ -66,8 +66,8 @@ internal static class Roles
     }
 
     /// <summary>
-    /// How long the host waits for all that ends: the delay, then the longest time of grace twice, as a node lets its jobs end before its own
-    /// worker stops. Read as it stands: the host wants it before anything is checked.
+    /// How long the host waits for services to stop: the readiness delay, plus twice the longest grace period, since a node's jobs end before its
+    /// own worker stops. Reads unvalidated settings, because the host needs the value before validation.
     /// </summary>
     internal static TimeSpan TimeToStop(IConfiguration configuration)
     {

@@ -6,17 +6,17 @@ namespace SaeUnbox.Web.Hosting;
 
 internal static class Startup
 {
-    /// <summary>Runs the site; what keeps it from starting is told in a sentence each, not as a trace.</summary>
-    /// <param name="map">Maps the site's addresses, once its settings are known to be good.</param>
+    /// <summary>Runs the site. If it cannot start, writes each reason to standard error in one sentence, without a stack trace.</summary>
+    /// <param name="map">Maps the site's addresses. Called after the settings are validated.</param>
     /// <returns>The program's exit code.</returns>
     public static async Task<int> RunAsync(this WebApplication app, Action<WebApplication> map)
     {
         await using (app)
         {
-            var mistakes = Mistakes(app.Services);
-            foreach (var mistake in mistakes)
-                await Console.Error.WriteLineAsync($"saeunbox: {mistake}");
-            if (mistakes.Count > 0)
+            var errors = Errors(app.Services);
+            foreach (var error in errors)
+                await Console.Error.WriteLineAsync($"saeunbox: {error}");
+            if (errors.Count > 0)
                 return 1;
             try
             {
@@ -25,18 +25,18 @@ internal static class Startup
             }
             catch (IOException exception) when (exception.InnerException is AddressInUseException && app.Configuration["urls"] is { } urls)
             {
-                await Console.Error.WriteLineAsync($"saeunbox: {urls} is taken by another program; choose another port, as in --urls http://localhost:5081");
+                await Console.Error.WriteLineAsync($"saeunbox: another program already listens at {urls}; choose another port, such as --urls http://localhost:5081");
                 return 1;
             }
             catch (Exception exception) when (exception is ArgumentOutOfRangeException or SocketException)
             {
-                var reason = exception is SocketException ? exception.Message : "a port is a number from 1 to 65535";
+                var reason = exception is SocketException ? exception.Message : "a port must be a number from 1 to 65535";
                 await Console.Error.WriteLineAsync($"saeunbox: cannot listen at {app.Configuration["urls"] ?? string.Join(" and ", app.Urls)}: {reason}");
                 return 1;
             }
             catch (Exception exception) when (exception is IOException or FormatException or InvalidOperationException)
             {
-                // A text that is no address, a certificate that is missing, a file that cannot be written.
+                // An invalid address, a missing certificate, a file that cannot be written.
                 await Console.Error.WriteLineAsync($"saeunbox: {exception.Message}");
                 return 1;
             }
@@ -45,9 +45,9 @@ internal static class Startup
         }
     }
 
-    private static IReadOnlyList<string> Mistakes(IServiceProvider services)
+    private static IReadOnlyList<string> Errors(IServiceProvider services)
     {
-        var unreadable = services.GetServices<UnreadableSetting>().Select(setting => setting.Mistake);
+        var unreadable = services.GetServices<SettingError>().Select(error => error.Message);
         try
         {
             services.GetRequiredService<IStartupValidator>().Validate();

@@ -6,7 +6,7 @@ namespace SaeUnbox.Web.Hosting;
 
 internal static class StructuredLogs
 {
-    /// <summary>Serilog to the console, levels from the section "Serilog" of the configuration.</summary>
+    /// <summary>Logs to the console with Serilog; levels come from the configuration section "Serilog".</summary>
     public static void AddStructuredLogs(this WebApplicationBuilder builder)
     {
         var configuration = builder.Services.Without(builder.Configuration, Levels(builder.Configuration.GetSection("Serilog:MinimumLevel"))
@@ -15,7 +15,7 @@ internal static class StructuredLogs
             .MinimumLevel.Override("Microsoft", LogEventLevel.Warning)
             .MinimumLevel.Override("Microsoft.Hosting.Lifetime", LogEventLevel.Information)
             .Enrich.FromLogContext()
-            .Filter.ByExcluding(IsToldAnyway)
+            .Filter.ByExcluding(IsStartFailure)
             .WriteTo.Console(outputTemplate: "{Timestamp:yyyy-MM-ddTHH:mm:ss.fffzzz} {Level:u3} {SourceContext} {Message:lj}{NewLine}{Exception}", formatProvider: System.Globalization.CultureInfo.InvariantCulture)
             .ReadFrom.Configuration(configuration)
             .CreateLogger();
@@ -23,8 +23,8 @@ internal static class StructuredLogs
         builder.Logging.AddSerilog(logger, dispose: true);
     }
 
-    // Why the site did not start stands in a line of its own, see Startup.
-    private static bool IsToldAnyway(LogEvent line) => line.Properties.TryGetValue(Constants.SourceContextPropertyName, out var source) && source is ScalarValue { Value: "Microsoft.Extensions.Hosting.Internal.Host" }
+    // Startup writes the reason in one sentence.
+    private static bool IsStartFailure(LogEvent line) => line.Properties.TryGetValue(Constants.SourceContextPropertyName, out var source) && source is ScalarValue { Value: "Microsoft.Extensions.Hosting.Internal.Host" }
         && line.MessageTemplate.Text == "Hosting failed to start";
 
     private static IEnumerable<IConfigurationSection> Levels(IConfigurationSection section) => section.GetChildren().SelectMany(Levels).Prepend(section);

@@ -8,13 +8,13 @@ using OpenTelemetry.Trace;
 
 namespace SaeUnbox.Web.Hosting;
 
-/// <summary>Measurements and traces go to a collector by OTLP, and to Prometheus by /metrics; each only where the configuration says so.</summary>
+/// <summary>Sends metrics and traces to an OTLP collector and serves metrics to Prometheus at /metrics, each only if configured.</summary>
 internal static class Telemetry
 {
     private const string MetricsAddress = "/metrics";
-    private static readonly string[] Unwatched = ["/healthz", "/readyz", MetricsAddress];
+    private static readonly string[] Untraced = ["/healthz", "/readyz", MetricsAddress];
 
-    // Of the framework's own those that tell how the site is doing.
+    // Our own metrics, and the framework's metrics of the site's health.
     private static readonly string[] Meters = [ServingTelemetry.Name, "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "System.Runtime"];
 
     public static void AddTelemetry(this WebApplicationBuilder builder, Role role)
@@ -36,11 +36,11 @@ internal static class Telemetry
         });
         if (options.Collector is null)
             return;
-        services.Configure<AspNetCoreTraceInstrumentationOptions>(Restrict);
+        services.Configure<AspNetCoreTraceInstrumentationOptions>(FilterTraces);
         telemetry.WithTracing(traces => traces.AddSource(ServingTelemetry.Name).AddAspNetCoreInstrumentation().AddOtlpExporter(exporter => SendTo(exporter, options, "v1/traces")));
     }
 
-    /// <summary>/metrics, where it is wanted, to those who may read it; to others there is nothing.</summary>
+    /// <summary>Serves /metrics to the allowed networks if Prometheus is enabled. Others get 404.</summary>
     public static void UseMetricsPage(this WebApplication app)
     {
         var options = app.Services.GetRequiredService<IOptions<TelemetryOptions>>().Value;
@@ -63,10 +63,10 @@ internal static class Telemetry
         exporter.Endpoint = options.IsHttp ? new Uri(options.Collector!.ToString().TrimEnd('/') + "/" + path) : options.Collector!;
     }
 
-    // Whoever reads the traces should not be able to open visitors' links; a connection that stays open is no request.
-    private static void Restrict(AspNetCoreTraceInstrumentationOptions options)
+    // Hides short links, so that readers of traces cannot open them, and leaves out WebSockets, which stay open for hours.
+    private static void FilterTraces(AspNetCoreTraceInstrumentationOptions options)
     {
-        options.Filter = context => !context.WebSockets.IsWebSocketRequest && !Unwatched.Contains(context.Request.Path.Value);
+        options.Filter = context => !context.WebSockets.IsWebSocketRequest && !Untraced.Contains(context.Request.Path.Value);
         options.EnrichWithHttpRequest = (span, request) =>
         {
             if (request.Path.StartsWithSegments("/s", out _) || request.Path.StartsWithSegments("/api/v1/recipes", out _))

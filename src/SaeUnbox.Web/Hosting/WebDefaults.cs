@@ -3,29 +3,29 @@ using Microsoft.Extensions.Options;
 
 namespace SaeUnbox.Web.Hosting;
 
-/// <summary>What every answer of the site has in common: proxies, errors, security headers, compression, antiforgery.</summary>
+/// <summary>Middleware for all responses: proxies, errors, security headers, compression, antiforgery.</summary>
 internal static class WebDefaults
 {
-    // Scripts come from files alone. Style attributes carry numbers only (places of tiles, colours of cells), and are ours.
+    // Allows scripts only from files. Inline style attributes are allowed: our pages use them for sizes, positions and progress.
     private const string ContentPolicy = "default-src 'self'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; img-src 'self' data: blob:; "
         + "connect-src 'self'; font-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'";
 
-    private const int LargestBody = 8 << 20;
+    private const int MaxBodyBytes = 8 << 20;
 
     public static void AddWebDefaults(this WebApplicationBuilder builder)
     {
-        // As built, pages' own files lie where they were made; a published program has them beside it.
+        // A build keeps static files in the source folders and lists them in this file; a published program has them in wwwroot.
         if (File.Exists(Path.Combine(AppContext.BaseDirectory, "SaeUnbox.Web.staticwebassets.runtime.json")))
             builder.WebHost.UseStaticWebAssets();
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxRequestBodySize = LargestBody;
+            kestrel.Limits.MaxRequestBodySize = MaxBodyBytes;
         });
         var services = builder.Services;
         services.AddAnnotatedOptions<HostingOptions>(builder.Configuration, HostingOptions.Section);
-        services.AddSingleton<ReadinessFirst>();
-        services.AddHostedService(provider => provider.GetRequiredService<ReadinessFirst>());
+        services.AddSingleton<Readiness>();
+        services.AddHostedService(provider => provider.GetRequiredService<Readiness>());
         services.AddProblems();
         services.AddAntiforgery();
         services.AddResponseCompression(options => options.EnableForHttps = true);
@@ -51,7 +51,7 @@ internal static class WebDefaults
 
     private static void UseSecurityHeaders(this WebApplication app) => app.Use((context, next) =>
     {
-        // Set last of all: an error's answer starts with empty headers.
+        // Set when the response starts, because the error handler clears earlier headers.
         context.Response.OnStarting(() =>
         {
             var headers = context.Response.Headers;

@@ -4,18 +4,18 @@ using SaeUnbox.Web.Sharing;
 namespace SaeUnbox.Web.Hosting;
 
 /// <summary>
-/// When the program is told to stop, /readyz says no first, for as long as a balancer needs to notice; then requests under way end, and
-/// the queue is drained.
+/// The answer of /readyz. On shutdown it fails first and waits <see cref="HostingOptions.ReadinessDelay"/> for load balancers to notice; then
+/// the host ends running requests and drains the queue.
 /// </summary>
-internal sealed partial class ReadinessFirst(
-    IServingState state, IHostApplicationLifetime lifetime, IOptions<HostingOptions> options, TimeProvider clock, ILogger<ReadinessFirst> logger, ShareHealth? store = null) : IHostedLifecycleService
+internal sealed partial class Readiness(
+    IServingState state, IHostApplicationLifetime lifetime, IOptions<HostingOptions> options, TimeProvider clock, ILogger<Readiness> logger, ShareHealth? store = null) : IHostedLifecycleService
 {
     public bool IsReady => state.TakesVisitors && !IsStopping && store?.Failure is null;
 
-    /// <summary>Why not, in a word or a sentence.</summary>
+    /// <summary>Why the program is not ready, in a word or a sentence.</summary>
     public string Reason => IsStopping ? "stopping" : Failure ?? "loading";
 
-    /// <summary>What is wrong, in a sentence; null where nothing is, or it still loads.</summary>
+    /// <summary>What failed, in one sentence; null if nothing failed or models are still loading.</summary>
     public string? Failure => state.Failure ?? (state.TakesVisitors ? store?.Failure : null);
 
     private bool IsStopping => state.IsStopping || lifetime.ApplicationStopping.IsCancellationRequested;
@@ -39,7 +39,7 @@ internal sealed partial class ReadinessFirst(
 
     private static partial class Log
     {
-        [LoggerMessage(1, LogLevel.Information, "Not ready any more; requests are taken for another {Delay}")]
+        [LoggerMessage(1, LogLevel.Information, "No longer ready; serving requests for another {Delay}")]
         public static partial void Stopping(ILogger logger, TimeSpan delay);
     }
 }

@@ -3,23 +3,23 @@ using System.Reflection;
 
 namespace SaeUnbox.Web.Hosting;
 
-/// <summary>A value of the configuration that cannot be read, in a sentence; it is told beside all other mistakes when the program starts.</summary>
-internal sealed record UnreadableSetting(string Mistake);
+/// <summary>An invalid setting, described in one sentence. The program reports it with all other setting errors when it starts.</summary>
+internal sealed record SettingError(string Message);
 
-internal static class ReadableSettings
+internal static class SettingErrors
 {
-    /// <summary>The configuration without those values of a section that its options cannot hold, which would end the reading of all others.</summary>
-    public static IConfiguration Readable<T>(this IServiceCollection services, IConfiguration configuration, string section) where T : class =>
+    /// <summary>Returns the configuration without values of the section that do not fit their option's type, and registers an error for each.</summary>
+    public static IConfiguration WithoutUnreadable<T>(this IServiceCollection services, IConfiguration configuration, string section) where T : class =>
         services.Without(configuration, Unreadable(configuration.GetSection(section), typeof(T)));
 
-    /// <summary>The configuration without these settings, each of which is told with what it may be.</summary>
+    /// <summary>Returns the configuration without these settings, and registers an error for each that states the allowed values.</summary>
     public static IConfiguration Without(this IServiceCollection services, IConfiguration configuration, IEnumerable<(IConfigurationSection Setting, string Allowed)> settings)
     {
         var unreadable = settings.ToDictionary(one => one.Setting.Path, one => $"{one.Setting.Path} is '{one.Setting.Value}'; use {one.Allowed}.", StringComparer.OrdinalIgnoreCase);
         if (unreadable.Count == 0)
             return configuration;
-        foreach (var mistake in unreadable.Values)
-            services.AddSingleton(new UnreadableSetting(mistake));
+        foreach (var error in unreadable.Values)
+            services.AddSingleton(new SettingError(error));
         return new ConfigurationBuilder().AddInMemoryCollection(configuration.AsEnumerable().Where(pair => pair.Value is not null && !unreadable.ContainsKey(pair.Key))).Build();
     }
 

@@ -1,0 +1,71 @@
+namespace SaeUnbox.Web.Hosting;
+
+/// <summary>Short options that serve one model, instead of settings such as <c>--SaeUnbox:Models:0:Folder=DIR</c>.</summary>
+internal static class CommandLineOptions
+{
+    public const string DefaultAddress = "http://localhost:5080";
+
+    public const string Help = $"""
+        Serves the studio at {DefaultAddress} until you press Ctrl-C. Without --model it serves unbox-mini, the bundled model.
+
+          --model DIR          pipeline folder in diffusers' layout, such as sdxl-turbo
+          --saes DIR           folder with the model's sparse autoencoders
+          --sae-variant NAME   which autoencoder to use if a site has several
+          --atlas DIR          folder with the features' atlas
+          --clip DIR           folder with the CLIP model of the atlas
+          --name NAME          name of the model in recipes
+          --device DEVICE      cpu, cuda or cuda:N
+          --dtype DTYPE        number format: auto (fastest for the device), fp32, bf16 or fp16
+          --vae VAE            decoder: kl or tiny
+          --threads N          threads per operator
+          --urls ADDRESS       address to listen on, such as http://localhost:8080
+
+        All settings of docs/serving.md work here too, such as --SaeUnbox:QueueLimit=100.
+
+        """;
+
+    private static readonly Dictionary<string, string> Keys = new(StringComparer.OrdinalIgnoreCase)
+    {
+        ["--model"] = "SaeUnbox:Models:0:Folder",
+        ["--saes"] = "SaeUnbox:Models:0:SaeFolder",
+        ["--sae-variant"] = "SaeUnbox:Models:0:SaeVariant",
+        ["--atlas"] = "SaeUnbox:Models:0:AtlasFolder",
+        ["--clip"] = "SaeUnbox:Models:0:ClipFolder",
+        ["--name"] = "SaeUnbox:Models:0:Name",
+        ["--dtype"] = "SaeUnbox:Models:0:Dtype",
+        ["--device"] = "SaeUnbox:Models:0:Device",
+        ["--vae"] = "SaeUnbox:Models:0:Vae",
+        ["--threads"] = "SaeUnbox:Models:0:Threads",
+    };
+
+    // ASP.NET Core's options. Section settings contain a colon and OpenTelemetry's begin with OTEL_, so neither is listed.
+    private static readonly HashSet<string> HostKeys = new(StringComparer.OrdinalIgnoreCase)
+    {
+        "--urls", "--environment", "--contentRoot", "--webRoot", "--applicationName", "--http_ports", "--https_ports", "--AllowedHosts",
+    };
+
+    public static void AddCommandLineOptions(this WebApplicationBuilder builder, string[] args)
+    {
+        foreach (var error in Errors(args))
+            builder.Services.AddSingleton(new SettingError(error));
+        var words = args.Select(arg => arg switch { "auto" or "bf16" or "fp16" or "fp32" => char.ToUpperInvariant(arg[0]) + arg[1..], _ => arg }).ToArray();
+        builder.Configuration.AddCommandLine(words, Keys);
+        if (builder.Configuration["urls"] is null && Environment.GetEnvironmentVariable("ASPNETCORE_HTTP_PORTS") is null)
+            builder.WebHost.UseUrls(DefaultAddress);
+    }
+
+    // The framework silently ignores unknown options and options without a value.
+    private static IEnumerable<string> Errors(string[] args)
+    {
+        for (var i = 0; i < args.Length; i++)
+        {
+            var option = args[i].Split('=')[0];
+            if (!option.StartsWith("--", StringComparison.Ordinal) || option.Contains(':') || option.StartsWith("--OTEL_", StringComparison.Ordinal))
+                continue;
+            if (!Keys.ContainsKey(option) && !HostKeys.Contains(option))
+                yield return $"{option} is not a known option; --help lists the options.";
+            else if (option == args[i] && (i + 1 == args.Length || args[i + 1].StartsWith("--", StringComparison.Ordinal)))
+                yield return $"{option} needs a value; --help lists the options.";
+        }
+    }
+}
