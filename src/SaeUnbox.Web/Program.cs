@@ -41,7 +41,8 @@ return await builder.Build().RunAsync(app =>
     app.MapSharing();
     app.MapPublicApi();
     app.AnnounceWhenReady();
-    app.MapRazorComponents<App>().AddInteractiveServerRenderMode(options => options.ContentSecurityFrameAncestorsPolicy = null); // WebDefaults sets it for all responses
+    // WebDefaults sets the policy for all responses.
+    app.MapRazorComponents<App>().AddInteractiveServerRenderMode(options => options.ContentSecurityFrameAncestorsPolicy = null);
 });
 
 /// <summary>Public so that tests can find the assembly.</summary>

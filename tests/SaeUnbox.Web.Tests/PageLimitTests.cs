@@ -15,7 +15,7 @@ public sealed class PageLimitTests(Browser browser) : IClassFixture<Browser>
         var page = await browser.OpenAsync(studio, $"/#r={Boat.ToLink()}");
         await page.PictureAsync();
         await page.EvaluateAsync("() => { const button = document.querySelector('[aria-label=\"Another seed\"]'); for (let i = 0; i < 20; i++) button.click(); }");
-        await AlertAsync(page, "too much at once");
+        await AlertAsync(page, "Too many requests");
 
         await page.StrokeAsync((.3, .8), (.7, .8));
 

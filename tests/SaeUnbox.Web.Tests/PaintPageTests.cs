@@ -261,7 +261,7 @@ public sealed class PaintPageTests(Studio studio, Browser browser) : IClassFixtu
         // Nothing of it passes by the hub or the API: the clicks come in by the page's own circuit.
         await page.EvaluateAsync("() => { const button = document.querySelector('[aria-label=\"Another seed\"]'); for (let i = 0; i < 20; i++) button.click(); }");
 
-        await page.GetByRole(AriaRole.Alert).Filter(new() { HasText = "too much at once" }).WaitForAsync();
+        await page.GetByRole(AriaRole.Alert).Filter(new() { HasText = "Too many requests" }).WaitForAsync();
         Assert.Contains("try again in", await page.GetByRole(AriaRole.Alert).TextContentAsync());
     }
 

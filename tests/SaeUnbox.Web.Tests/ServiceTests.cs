@@ -219,14 +219,14 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
         var (code, said) = await RunAsync("--urls", wanted);
 
         Assert.Equal(1, code);
-        Assert.Contains($"saeunbox: {wanted} is taken by another program; ", said);
+        Assert.Contains($"saeunbox: another program already listens at {wanted}; ", said);
         Assert.DoesNotContain("   at ", said);
     }
 
     [Theory]
-    [InlineData("saeunbox: --modell is no option", "--modell", "DIR")]
-    [InlineData("saeunbox: after --model a value is expected", "--model")]
-    [InlineData("saeunbox: after --model a value is expected", "--model", "--device", "cpu")]
+    [InlineData("saeunbox: --modell is not a known option", "--modell", "DIR")]
+    [InlineData("saeunbox: --model needs a value", "--model")]
+    [InlineData("saeunbox: --model needs a value", "--model", "--device", "cpu")]
     public async Task Start_WithAWordThatNobodyReads_NamesItAndEnds(string mistake, params string[] options)
     {
         var (code, said) = await RunAsync(options);
@@ -261,7 +261,7 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
         try
         {
             var line = await process.StandardError.ReadLineAsync(Cancelled).AsTask().WaitAsync(Studio.Patience, Cancelled);
-            Assert.StartsWith("saeunbox: no picture can be made at http://127.0.0.1:", line);
+            Assert.StartsWith("saeunbox: the studio at http://127.0.0.1:", line);
             Assert.Contains("model_index.json", line);
         }
         finally

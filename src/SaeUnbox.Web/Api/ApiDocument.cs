@@ -13,7 +13,7 @@ internal static class ApiDocument
 
     public static void AddApiDocument(this IServiceCollection services)
     {
-        // A number is a number: not a text, too.
+        // Without this, the document would allow numbers to be strings.
         services.ConfigureHttpJsonOptions(json => json.SerializerOptions.NumberHandling = JsonNumberHandling.Strict);
         services.AddOpenApi(Name, Describe);
     }
@@ -22,8 +22,13 @@ internal static class ApiDocument
     {
         options.AddDocumentTransformer((document, _, _) =>
         {
-            document.Info = new() { Title = "SaeUnbox", Version = "1", Description = "Make pictures from recipes, see which features are active in them, look features up. The same recipe gives the same pixels here and on the page." };
-            // Where it was asked for is where it is.
+            document.Info = new()
+            {
+                Title = "SaeUnbox", Version = "1",
+                Description = "Make pictures from recipes, list the features that are active in them, and search features. "
+                    + "A recipe gives the same pixels here and on the page.",
+            };
+            // Without servers, clients use the address that the document came from.
             document.Servers?.Clear();
             return Task.CompletedTask;
         });
@@ -35,7 +40,7 @@ internal static class ApiDocument
             else if (type == typeof(HookSite))
                 (schema.Type, schema.Description) = (JsonSchemaType.String, "A site, such as down.2.1");
             else if (type == typeof(BrushMask))
-                (schema.Type, schema.Description) = (JsonSchemaType.String, "ROWSxCOLUMNS/SCALE:DATA, see the mask of an edit");
+                (schema.Type, schema.Description) = (JsonSchemaType.String, "A mask as ROWSxCOLUMNS/SCALE:DATA, as in an edit");
             else if (type == typeof(PictureFile))
                 (schema.Type, schema.Format, schema.Description) = (JsonSchemaType.String, "binary", "The picture's bytes");
             return Task.CompletedTask;
@@ -43,60 +48,72 @@ internal static class ApiDocument
     }
 }
 
-/// <summary>Stands for a picture's bytes.</summary>
+/// <summary>A picture's bytes in the document's schemas.</summary>
 internal sealed class PictureFile;
 
-/// <summary>The recipe as JSON schema: its converter is written by hand, so nothing can be read off the type. docs/recipe.md in short.</summary>
+/// <summary>The recipe's JSON schema, written by hand like the recipe's JSON converter; docs/recipe.md has the details.</summary>
 internal static class RecipeSchema
 {
     public static void Describe(OpenApiSchema schema)
     {
-        var whole = Object("Everything that makes a picture. What is left out is the model's own.", new()
+        var whole = Object("Everything that makes a picture. Missing fields take the model's defaults.", new()
         {
             ["version"] = Number("1", JsonSchemaType.Integer, 1, 1),
             ["model"] = Text("The model's name", RecipeLimits.MaxNameLength),
-            ["saes"] = Text("The set of autoencoders the features are numbered in; the model's own where left out", RecipeLimits.MaxNameLength),
-            ["prompt"] = Text("What to make", RecipeLimits.MaxPromptLength),
-            ["negativePrompt"] = Text("What to steer away from under guidance", RecipeLimits.MaxPromptLength),
-            ["seed"] = Number("Of the noise", JsonSchemaType.Integer, 0, long.MaxValue),
+            ["saes"] = Text("The set of autoencoders that numbers the features; by default the model's own", RecipeLimits.MaxNameLength),
+            ["prompt"] = Text("What the picture shows", RecipeLimits.MaxPromptLength),
+            ["negativePrompt"] = Text("What guidance steers away from", RecipeLimits.MaxPromptLength),
+            ["seed"] = Number("Seed of the noise", JsonSchemaType.Integer, 0, long.MaxValue),
             ["steps"] = Number("Denoising steps", JsonSchemaType.Integer, 1, RecipeLimits.MaxSteps),
-            ["guidance"] = Number("Scale of guidance; up to 1 there is none", JsonSchemaType.Number, 0, RecipeLimits.MaxGuidance),
+            ["guidance"] = Number("Scale of guidance; values up to 1 switch it off", JsonSchemaType.Number, 0, RecipeLimits.MaxGuidance),
             ["width"] = Side("Width in pixels"),
             ["height"] = Side("Height in pixels"),
             ["dtype"] = OneOf("Number format of the run", "fp32", "bf16", "fp16"),
             ["vae"] = OneOf("The decoder", "kl", "tiny"),
             ["edits"] = List("Painted features, applied in this order", RecipeLimits.MaxEdits, Edit()),
-            ["interventions"] = List("At most one a site, applied before the edits", null, Intervention()),
+            ["interventions"] = List("At most one per site, applied before the edits", null, Intervention()),
         });
         (schema.Type, schema.Description, schema.Properties) = (whole.Type, whole.Description, whole.Properties);
-        schema.Examples = [JsonNode.Parse("""{"prompt":"a red house on snow","seed":7,"edits":[{"site":"up.0.1","feature":12,"strength":8}]}""")!];
+        const string Example = """{"prompt":"a red house on snow","seed":7,"edits":[{"site":"up.0.1","feature":12,"strength":8}]}""";
+        schema.Examples = [JsonNode.Parse(Example)!];
     }
 
     private static OpenApiSchema Edit() => Object("A feature painted at a site", new()
     {
         ["site"] = Text("down.B.A, mid.A or up.B.A", null),
-        ["feature"] = Number("Its number", JsonSchemaType.Integer, 0, int.MaxValue),
-        ["mode"] = OneOf(string.Join("; ", EditMode.All.Select(mode => $"{mode.Name}: {mode.Formula}")), [.. EditMode.All.Select(mode => mode.Name)]),
-        ["strength"] = Number("How strongly", JsonSchemaType.Number, RecipeLimits.MinStrength, RecipeLimits.MaxStrength),
-        ["mask"] = new OpenApiSchema { Description = "A value from 0 to 1 for each cell of the site's grid: rows of numbers, or the text ROWSxCOLUMNS/SCALE:DATA; everywhere where left out", Type = JsonSchemaType.String | JsonSchemaType.Array },
-        ["firstStep"] = Number("The first denoising step", JsonSchemaType.Integer, 0, RecipeLimits.MaxSteps),
-        ["lastStep"] = Number("The step before which it ends", JsonSchemaType.Integer, 1, RecipeLimits.MaxSteps),
-        ["enabled"] = new OpenApiSchema { Description = "false: kept, but switched off", Type = JsonSchemaType.Boolean },
+        ["feature"] = Number("The feature's number", JsonSchemaType.Integer, 0, int.MaxValue),
+        ["mode"] = OneOf(
+            string.Join("; ", EditMode.All.Select(mode => $"{mode.Name}: {mode.Formula}")), [.. EditMode.All.Select(mode => mode.Name)]),
+        ["strength"] = Number("Factor of the edit", JsonSchemaType.Number, RecipeLimits.MinStrength, RecipeLimits.MaxStrength),
+        ["mask"] = new OpenApiSchema
+        {
+            Description = "A value from 0 to 1 for each cell of the site's grid, as rows of numbers or as the text "
+                + "ROWSxCOLUMNS/SCALE:DATA; by default the whole picture",
+            Type = JsonSchemaType.String | JsonSchemaType.Array,
+        },
+        ["firstStep"] = Number("The first denoising step of the edit", JsonSchemaType.Integer, 0, RecipeLimits.MaxSteps),
+        ["lastStep"] = Number("The first denoising step after the edit", JsonSchemaType.Integer, 1, RecipeLimits.MaxSteps),
+        ["enabled"] = new OpenApiSchema { Description = "Whether the edit is switched on", Type = JsonSchemaType.Boolean },
     }, "site", "feature", "strength");
 
-    private static OpenApiSchema Intervention() => Object("A site's whole output replaced", new()
+    private static OpenApiSchema Intervention() => Object("A change to a site's whole output", new()
     {
-        ["kind"] = OneOf("What is done", "reconstruct", "ablate", "icon"),
+        ["kind"] = OneOf("The kind of change", "reconstruct", "ablate", "icon"),
         ["site"] = Text("down.B.A, mid.A or up.B.A", null),
-        ["feature"] = Number("For icon", JsonSchemaType.Integer, 0, int.MaxValue),
+        ["feature"] = Number("The feature of an icon", JsonSchemaType.Integer, 0, int.MaxValue),
     }, "kind", "site");
 
-    private static OpenApiSchema Object(string description, Dictionary<string, IOpenApiSchema> fields, params string[] required) =>
-        new() { Type = JsonSchemaType.Object, Description = description, Properties = fields, Required = new HashSet<string>(required), AdditionalPropertiesAllowed = false };
+    private static OpenApiSchema Object(string description, Dictionary<string, IOpenApiSchema> fields, params string[] required) => new()
+    {
+        Type = JsonSchemaType.Object, Description = description, Properties = fields, Required = new HashSet<string>(required),
+        AdditionalPropertiesAllowed = false,
+    };
 
-    private static OpenApiSchema Text(string description, int? most) => new() { Type = JsonSchemaType.String, Description = description, MaxLength = most };
+    private static OpenApiSchema Text(string description, int? maxLength) =>
+        new() { Type = JsonSchemaType.String, Description = description, MaxLength = maxLength };
 
-    private static OpenApiSchema OneOf(string description, params string[] values) => new() { Type = JsonSchemaType.String, Description = description, Enum = [.. values.Select(value => (JsonNode)value)] };
+    private static OpenApiSchema OneOf(string description, params string[] values) =>
+        new() { Type = JsonSchemaType.String, Description = description, Enum = [.. values.Select(value => (JsonNode)value)] };
 
     private static OpenApiSchema Side(string description)
     {
@@ -105,11 +122,12 @@ internal static class RecipeSchema
         return side;
     }
 
-    private static OpenApiSchema Number(string description, JsonSchemaType type, double least, double most) => new()
+    private static OpenApiSchema Number(string description, JsonSchemaType type, double min, double max) => new()
     {
-        Type = type, Description = description, Minimum = least.ToString(CultureInfo.InvariantCulture),
-        Maximum = most >= long.MaxValue ? long.MaxValue.ToString(CultureInfo.InvariantCulture) : most.ToString(CultureInfo.InvariantCulture),
+        Type = type, Description = description, Minimum = min.ToString(CultureInfo.InvariantCulture),
+        Maximum = max >= long.MaxValue ? long.MaxValue.ToString(CultureInfo.InvariantCulture) : max.ToString(CultureInfo.InvariantCulture),
     };
 
-    private static OpenApiSchema List(string description, int? most, OpenApiSchema item) => new() { Type = JsonSchemaType.Array, Description = description, MaxItems = most, Items = item };
+    private static OpenApiSchema List(string description, int? maxItems, OpenApiSchema item) =>
+        new() { Type = JsonSchemaType.Array, Description = description, MaxItems = maxItems, Items = item };
 }

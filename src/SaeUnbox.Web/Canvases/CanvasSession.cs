@@ -1,45 +1,53 @@
+using System.Diagnostics;
+
 namespace SaeUnbox.Web.Canvases;
 
 /// <summary>
-/// One canvas: the recipe that is painted on, what it was before, and the newest picture. The page and the brush both change it; every
-/// change has a version, and a picture older than the one shown is never shown.
+/// One canvas: its recipe, the undo history, the jobs that make its pictures, and the newest picture. The page and the brush both change
+/// the
+/// recipe. Each change gets a new version, and a picture never replaces a newer one.
 /// </summary>
-internal sealed partial class CanvasSession(string id, string client, Recipe recipe, IGenerationQueue queue, IModelCatalogue catalogue, ClientLimits limits, TimeProvider clock)
+internal sealed class CanvasSession(
+    string id, string client, Recipe recipe, IGenerationQueue queue, IModelCatalogue catalogue, ClientLimits limits, TimeProvider clock)
 {
-    private const int MostUndone = 100;
-    private const long MostUndoneBytes = 1 << 20;
     private readonly Lock _lock = new();
-    private readonly LinkedList<Recipe> _past = [];
-    private readonly Stack<Recipe> _future = [];
+    private readonly UndoHistory _history = new(recipe);
+    private readonly Dictionary<Guid, bool> _isCancelled = []; // of each running job
     private ModelInfo? _model = catalogue.Find(recipe.Model);
-    private Recipe _recipe = recipe, _committed = recipe;
-    private long _version;
+    private Recipe _recipe = recipe;
+    private long _version, _shownVersion, _cancelledVersion;
+    private int _viewers;
+    private bool _isBusy, _isAbandoned;
 
-    /// <summary>Names the canvas; who knows it may paint on it.</summary>
+    /// <summary>Raised on any thread.</summary>
+    public event Action<CanvasUpdate>? Updated;
+
+    /// <summary>A secret: anyone who knows it can paint on the canvas.</summary>
     public string Id => id;
 
     public string Client => client;
-
-    /// <summary>News, told on any thread.</summary>
-    public event Action<CanvasUpdate>? Updated;
 
     public Recipe Recipe { get { lock (_lock) return _recipe; } }
 
     public long Version { get { lock (_lock) return _version; } }
 
-    public bool CanUndo { get { lock (_lock) return _past.Count > 0; } }
+    public bool CanUndo { get { lock (_lock) return _history.CanUndo; } }
 
-    public bool CanRedo { get { lock (_lock) return _future.Count > 0; } }
+    public bool CanRedo { get { lock (_lock) return _history.CanRedo; } }
 
-    /// <summary>Number of those who look at it.</summary>
+    public CanvasUpdate.Frame? NewestFrame { get; private set; }
+
+    /// <summary>Number of pages and connections that follow the canvas.</summary>
     public int Watchers => Updated?.GetInvocationList().Length ?? 0;
 
-    /// <summary>Makes a change and asks for its picture.</summary>
-    /// <param name="change">From the recipe as it is to what it becomes.</param>
-    /// <param name="isStroke">The change is on its way, as while a brush moves: not yet one to come back to.</param>
+    /// <summary>Changes the recipe and requests its picture.</summary>
+    /// <param name="change">Returns the new recipe, given the current one.</param>
+    /// <param name="isStroke">Whether the brush is still moving. Undo skips such changes.</param>
     /// <returns>The new version.</returns>
-    /// <exception cref="RecipeException">The new recipe is not valid, does not fit its model, or is more than a visitor may ask for; nothing was changed.</exception>
-    /// <exception cref="TooManyRequestsException">The client asks for too much; nothing was changed.</exception>
+    /// <exception cref="RecipeException">
+    /// The new recipe is invalid, does not fit its model, or exceeds a visitor's limits. Nothing was changed.
+    /// </exception>
+    /// <exception cref="TooManyRequestsException">The client exceeds its limits. Nothing was changed.</exception>
     public long Change(Func<Recipe, Recipe> change, bool isStroke = false)
     {
         lock (_lock)
@@ -51,85 +59,246 @@ internal sealed partial class CanvasSession(string id, string client, Recipe rec
             var next = change(_recipe).Check().Recipe;
             limits.Check(next);
             var model = ModelFit.Require(next, catalogue, _model);
-            Reserve();
+            MarkBusy();
             _model = model;
-            if (!isStroke && next != _committed)
-            {
-                _past.AddLast(_committed);
-                for (var kept = Math.Min(MostUndone, RecipeWeight.Within(MostUndoneBytes, _past.Reverse())); _past.Count > kept;)
-                    _past.RemoveFirst();
-                _future.Clear();
-                _committed = next;
-            }
-            return Become(next, isStroke);
+            if (!isStroke)
+                _history.Add(next);
+            return Apply(next, isStroke);
         }
     }
 
-    /// <summary>Back to what it was before the last change that was no passing one.</summary>
-    /// <exception cref="TooManyRequestsException">The client asks for too much; nothing was changed.</exception>
+    /// <exception cref="TooManyRequestsException">The client exceeds its limits. Nothing was changed.</exception>
     public void Undo()
     {
         lock (_lock)
-        {
-            if (_past.Last is not { } last)
-                return;
-            Admit();
-            _past.RemoveLast();
-            _future.Push(_committed);
-            Become(_committed = last.Value, false);
-        }
+            if (_history.CanUndo)
+            {
+                Admit();
+                Apply(_history.Undo());
+            }
     }
 
-    /// <exception cref="TooManyRequestsException">The client asks for too much; nothing was changed.</exception>
+    /// <exception cref="TooManyRequestsException">The client exceeds its limits. Nothing was changed.</exception>
     public void Redo()
     {
         lock (_lock)
-        {
-            if (_future.Count == 0)
-                return;
-            Admit();
-            _past.AddLast(_committed);
-            Become(_committed = _future.Pop(), false);
-        }
+            if (_history.CanRedo)
+            {
+                Admit();
+                Apply(_history.Redo());
+            }
     }
 
-    /// <summary>Makes the picture of the recipe as it is, though nothing changed.</summary>
-    /// <exception cref="TooManyRequestsException">The client asks for too much; nothing was changed.</exception>
+    /// <summary>Requests the picture of the current recipe again.</summary>
+    /// <exception cref="TooManyRequestsException">The client exceeds its limits. Nothing was changed.</exception>
     public void Refresh()
     {
         lock (_lock)
         {
             Admit();
-            Become(_recipe, false);
+            Apply(_recipe);
         }
     }
 
     /// <summary>
-    /// The picture of the recipe as it is, by a job that was asked for before, here or on a node that is gone: its result where there is one or
-    /// still comes, else a job of its own.
+    /// Requests the picture of the current recipe from a job that was submitted before, here or on a node that has stopped. If that job has
+    /// no
+    /// result for this recipe, a new job makes the picture.
     /// </summary>
-    /// <exception cref="TooManyRequestsException">The client asks for too much; nothing was changed.</exception>
+    /// <exception cref="TooManyRequestsException">The client exceeds its limits. Nothing was changed.</exception>
     public void Resume(Guid job)
     {
         lock (_lock)
         {
             Admit();
-            Become(_recipe, false, job);
+            Apply(_recipe, resumedJob: job);
         }
+    }
+
+    /// <summary>Cancels the canvas's waiting and running jobs.</summary>
+    public void Cancel()
+    {
+        Guid[] jobs;
+        lock (_lock)
+        {
+            _cancelledVersion = _version;
+            jobs = [.. _isCancelled.Keys];
+            foreach (var job in jobs)
+                _isCancelled[job] = true;
+        }
+        foreach (var job in jobs)
+            _ = queue.CancelAsync(job).AsTask();
+    }
+
+    /// <summary>
+    /// Counts a connection that can show pictures. Requests the picture that was abandoned when the last such connection left.
+    /// </summary>
+    public void AddViewer()
+    {
+        lock (_lock)
+        {
+            _viewers++;
+            if (!_isAbandoned)
+                return;
+            (_isAbandoned, _cancelledVersion) = (false, 0);
+            _ = RetryAsync(_version, TimeSpan.Zero);
+        }
+    }
+
+    /// <summary>Uncounts a connection. When the last one leaves, its jobs are cancelled: no open tab waits for them.</summary>
+    public void RemoveViewer()
+    {
+        lock (_lock)
+        {
+            if (--_viewers > 0)
+                return;
+            _isAbandoned = _shownVersion < _version;
+        }
+        Cancel();
     }
 
     private void Admit()
     {
         limits.Admit(client);
-        Reserve();
+        MarkBusy();
     }
 
-    // Until its last job has ended.
-    private void Reserve()
+    // Lasts until the canvas's last job ends.
+    private void MarkBusy()
     {
         if (_isBusy)
             return;
-        limits.Enter(client);
+        limits.AddBusyCanvas(client);
         _isBusy = true;
     }
+
+    private long Apply(Recipe next, bool isStroke = false, Guid? resumedJob = null)
+    {
+        (_recipe, _isAbandoned) = (next, false);
+        var version = ++_version;
+        // Activations are read once the brush rests. While it moves, only the picture counts.
+        var job = new GenerationJob(resumedJob ?? Guid.NewGuid(), next.Check())
+        {
+            Canvas = id, Client = client, Picture = PictureFormat.Jpeg,
+            Sites = isStroke ? [] : [.. catalogue.Find(next.Model)?.Sites.Select(sae => sae.Site) ?? []],
+        };
+        Updated?.Invoke(new CanvasUpdate.Changed(version, next, isStroke, job.Id));
+        _isCancelled[job.Id] = false;
+        _ = FollowAsync(job, version, resumedJob is not null);
+        return version;
+    }
+
+    private async Task FollowAsync(GenerationJob job, long version, bool isResumed)
+    {
+        // Starts a new trace: the connection that brought the change may stay open for hours.
+        Activity.Current = null;
+        try
+        {
+            // Submitted under the caller's lock, so jobs arrive in the order of their versions.
+            await queue.SubmitAsync(job);
+            await foreach (var progress in queue.WatchAsync(job.Id))
+                if (isResumed && progress.IsFinal && !IsResultOf(job.Recipe, progress) && !IsCancelled(job.Id))
+                    _ = RetryAsync(version, TimeSpan.Zero);
+                else
+                    Report(progress, version);
+        }
+        catch (RecipeException exception)
+        {
+            // Only the model itself can find some errors.
+            Publish(new CanvasUpdate.Rejected(version, exception.Message, null));
+        }
+        catch (QueueFullException exception)
+        {
+            Publish(new CanvasUpdate.Rejected(version, exception.Message, exception.RetryAfter));
+            _ = RetryAsync(version, exception.RetryAfter);
+        }
+        catch (KeyNotFoundException)
+        {
+            // The job ended, and the queue dropped its result, before WatchAsync began.
+        }
+        finally
+        {
+            lock (_lock)
+                if (_isCancelled.Remove(job.Id) && _isCancelled.Count == 0)
+                {
+                    _isBusy = false;
+                    limits.RemoveBusyCanvas(client);
+                }
+        }
+    }
+
+    // Does nothing if the version was replaced or cancelled, or if nobody can see its picture.
+    private async Task RetryAsync(long version, TimeSpan delay)
+    {
+        while (true)
+        {
+            await Task.Delay(delay, clock);
+            lock (_lock)
+            {
+                if (version != _version || version == _cancelledVersion)
+                    return;
+                if (_viewers == 0)
+                {
+                    _isAbandoned = true;
+                    return;
+                }
+                try
+                {
+                    Admit();
+                    Apply(_recipe);
+                    return;
+                }
+                catch (TooManyRequestsException exception)
+                {
+                    delay = exception.RetryAfter;
+                }
+            }
+        }
+    }
+
+    private bool IsCancelled(Guid job)
+    {
+        lock (_lock)
+            return _isCancelled.GetValueOrDefault(job);
+    }
+
+    // A client that guesses job ids must not see the pictures of recipes it does not have.
+    private static bool IsResultOf(Recipe recipe, GenerationProgress progress) =>
+        progress is GenerationProgress.Completed { Result.Recipe: var made } && made == recipe;
+
+    private void Report(GenerationProgress progress, long version)
+    {
+        switch (progress)
+        {
+            case GenerationProgress.Completed done:
+                lock (_lock)
+                {
+                    if (version <= _shownVersion)
+                        return;
+                    _shownVersion = version;
+                    NewestFrame = new CanvasUpdate.Frame(version, done.Result, "image/jpeg");
+                    Updated?.Invoke(NewestFrame);
+                }
+                break;
+            case GenerationProgress.Failed failed:
+                Publish(new CanvasUpdate.Rejected(version, failed.Message, null));
+                break;
+            case GenerationProgress.Superseded:
+                break;
+            // The visitor did not cancel it: the last viewer left, or a newer version replaced it.
+            case GenerationProgress.Cancelled when IsObsolete(version):
+                break;
+            default:
+                Publish(new CanvasUpdate.Status(version, progress));
+                break;
+        }
+    }
+
+    private bool IsObsolete(long version)
+    {
+        lock (_lock)
+            return _isAbandoned || version < _version;
+    }
+
+    private void Publish(CanvasUpdate update) => Updated?.Invoke(update);
 }

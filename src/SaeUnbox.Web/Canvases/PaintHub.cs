@@ -2,36 +2,40 @@ using Microsoft.AspNetCore.SignalR;
 
 namespace SaeUnbox.Web.Canvases;
 
-/// <summary>The door for brushes and scripts: strokes go in while the pointer moves, pictures come out. See docs/hub.md.</summary>
-internal sealed class PaintHub(CanvasRegistry canvases, IModelCatalogue catalogue, IServingState serving, CanvasRelay relay) : Hub<IPaintClient>
+/// <summary>
+/// Receives strokes while the pointer moves and streams pictures back, for the page's brush and for scripts; see docs/hub.md.
+/// </summary>
+internal sealed class PaintHub(CanvasRegistry canvases, IModelCatalogue catalogue, IServingState serving, CanvasRelay relay)
+    : Hub<IPaintClient>
 {
     public const string Address = "/hubs/paint";
 
-    /// <summary>Of what is called and sent here; a connection may name the one it speaks: ?version=2.</summary>
+    /// <summary>Version of the methods and messages. A connection may state the version it needs, as in ?version=2.</summary>
     public const int Version = 2;
     private const string Key = "canvas";
 
     /// <summary>
-    /// Opens a canvas: one that is there, or a new one of a recipe, or of the default model's own settings. Waits until models are loaded:
-    /// a page comes back while the program starts.
+    /// Opens a canvas by its id. If there is none, creates one from the recipe or, without a recipe, from the default model's settings.
+    /// Waits
+    /// until models are loaded, since a page may reconnect while the program starts.
     /// </summary>
     public async Task<CanvasState> Open(string? canvas, string? recipe)
     {
         await serving.Loaded.WaitAsync(Context.ConnectionAborted);
         var session = canvas is { Length: > 0 } ? canvases.Find(canvas) : null;
-        session ??= Guarded(() => canvases.Create(ClientKey.Of(Context.GetHttpContext()), Read(recipe)));
+        session ??= WithHubErrors(() => canvases.Create(ClientKey.Of(Context.GetHttpContext()), Read(recipe)));
         Leave();
         Context.Items[Key] = relay.Watch(session, Context.ConnectionId);
         return new(session.Id, session.Version, session.Recipe.ToJson());
     }
 
-    /// <summary>Another recipe for the open canvas; returns its version, whose picture follows.</summary>
+    /// <summary>Replaces the open canvas's recipe and returns the new version. The picture follows.</summary>
     public ChangeAnswer SetRecipe(string recipe) => Change(_ => Read(recipe));
 
-    /// <summary>A stroke: the whole mask of one edit, in the text form of docs/recipe.md, or "" for everywhere.</summary>
+    /// <summary>Replaces the mask of one edit, as a stroke does.</summary>
     /// <param name="edit">Index of the edit.</param>
-    /// <param name="mask">The mask's text.</param>
-    /// <param name="isLast">The pointer is up: the stroke is one to come back to.</param>
+    /// <param name="mask">The whole mask in the text form of docs/recipe.md, or "" for the whole picture.</param>
+    /// <param name="isLast">Whether the stroke has ended. Undo returns only to the ends of strokes.</param>
     public ChangeAnswer Paint(int edit, string mask, bool isLast) => Change(recipe =>
     {
         BrushMask? painted = mask.Length == 0 ? null : BrushMask.Parse(mask);
@@ -40,26 +44,27 @@ internal sealed class PaintHub(CanvasRegistry canvases, IModelCatalogue catalogu
             : throw new RecipeException("edit", $"is {edit}, but the recipe has {recipe.Edits.Count} edits");
     }, !isLast);
 
-    /// <summary>Makes the picture of the recipe as it is.</summary>
-    public void Refresh() => Guarded(() =>
+    /// <summary>Makes the picture of the current recipe.</summary>
+    public void Refresh() => WithHubErrors(() =>
     {
         Session.Refresh();
         return 0;
     });
 
     /// <summary>
-    /// As <see cref="Refresh"/>, by a job of which a node told before: after a lost connection its result comes from any node, and is not made
-    /// twice where it can be helped.
+    /// Requests the picture of the current recipe from a job that <see cref="IPaintClient.Changed"/> named. After a lost connection, any
+    /// node
+    /// can return the job's result, so the picture need not be made twice.
     /// </summary>
-    public void Resume(string job) => Guarded(() =>
+    public void Resume(string job) => WithHubErrors(() =>
     {
         if (!Guid.TryParse(job, out var id))
-            throw new HubException("This is no job's id.");
+            throw new HubException($"'{job}' is not a job's id.");
         Session.Resume(id);
         return 0;
     });
 
-    /// <summary>Cancels what waits and runs for the open canvas.</summary>
+    /// <summary>Cancels the open canvas's waiting and running jobs.</summary>
     public void Cancel() => Session.Cancel();
 
     public override Task OnDisconnectedAsync(Exception? exception)
@@ -84,7 +89,7 @@ internal sealed class PaintHub(CanvasRegistry canvases, IModelCatalogue catalogu
         return json is { Length: > 0 } ? Recipe.FromJson(json, model.NewRecipe()) : model.NewRecipe();
     }
 
-    private ChangeAnswer Change(Func<Recipe, Recipe> change, bool isStroke = false) => Guarded(() =>
+    private ChangeAnswer Change(Func<Recipe, Recipe> change, bool isStroke = false) => WithHubErrors(() =>
     {
         var session = Session;
         try
@@ -97,7 +102,8 @@ internal sealed class PaintHub(CanvasRegistry canvases, IModelCatalogue catalogu
         }
     });
 
-    private static T Guarded<T>(Func<T> work)
+    // SignalR sends only the messages of HubExceptions to clients.
+    private static T WithHubErrors<T>(Func<T> work)
     {
         try
         {

@@ -1,5 +1,4 @@
 using System.ComponentModel.DataAnnotations;
-using System.Globalization;
 using Microsoft.Extensions.Options;
 
 namespace SaeUnbox.Web.Hosting;
@@ -8,7 +7,8 @@ internal static class AnnotatedOptionsExtensions
 {
     /// <summary>Binds a section to options and validates their attributes when the program starts.</summary>
     /// <returns>The options before validation, for code that needs them earlier.</returns>
-    public static T AddAnnotatedOptions<T>(this IServiceCollection services, IConfiguration configuration, string section) where T : class, new()
+    public static T AddAnnotatedOptions<T>(this IServiceCollection services, IConfiguration configuration, string section)
+        where T : class, new()
     {
         var settings = services.WithoutUnreadable<T>(configuration, section).GetSection(section);
         services.AddOptions<T>().Bind(settings).ValidateOnStart();
@@ -33,8 +33,9 @@ internal sealed class AnnotatedOptions<T>(string section) : IValidateOptions<T> 
         foreach (var property in typeof(T).GetProperties())
         {
             var value = property.GetValue(options);
-            foreach (var rule in property.GetCustomAttributes(inherit: true).OfType<ValidationAttribute>().Where(rule => !rule.IsValid(value)))
-                yield return string.Create(CultureInfo.InvariantCulture, $"{section}:{property.Name} is '{value}'; {Allowed(rule, property.Name)}.");
+            var broken = property.GetCustomAttributes(inherit: true).OfType<ValidationAttribute>().Where(rule => !rule.IsValid(value));
+            foreach (var rule in broken)
+                yield return FormattableString.Invariant($"{section}:{property.Name} is '{value}'; {Allowed(rule, property.Name)}.");
         }
         if (options is IValidatableObject whole)
             foreach (var error in whole.Validate(new ValidationContext(options)))
@@ -43,7 +44,7 @@ internal sealed class AnnotatedOptions<T>(string section) : IValidateOptions<T> 
 
     private static string Allowed(ValidationAttribute rule, string name) => rule switch
     {
-        RangeAttribute range => string.Create(CultureInfo.InvariantCulture, $"use {range.Minimum} to {range.Maximum}"),
+        RangeAttribute range => FormattableString.Invariant($"use {range.Minimum} to {range.Maximum}"),
         RequiredAttribute => "it must not be empty",
         _ => rule.FormatErrorMessage(name),
     };

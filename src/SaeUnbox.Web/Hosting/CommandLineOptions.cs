@@ -48,11 +48,13 @@ internal static class CommandLineOptions
     {
         foreach (var error in Errors(args))
             builder.Services.AddSingleton(new SettingError(error));
-        var words = args.Select(arg => arg switch { "auto" or "bf16" or "fp16" or "fp32" => char.ToUpperInvariant(arg[0]) + arg[1..], _ => arg }).ToArray();
-        builder.Configuration.AddCommandLine(words, Keys);
+        builder.Configuration.AddCommandLine([.. args.Select(WithUpperCaseDtype)], Keys);
         if (builder.Configuration["urls"] is null && Environment.GetEnvironmentVariable("ASPNETCORE_HTTP_PORTS") is null)
             builder.WebHost.UseUrls(DefaultAddress);
     }
+
+    private static string WithUpperCaseDtype(string arg) =>
+        arg is "auto" or "bf16" or "fp16" or "fp32" ? char.ToUpperInvariant(arg[0]) + arg[1..] : arg;
 
     // The framework silently ignores unknown options and options without a value.
     private static IEnumerable<string> Errors(string[] args)
@@ -60,12 +62,14 @@ internal static class CommandLineOptions
         for (var i = 0; i < args.Length; i++)
         {
             var option = args[i].Split('=')[0];
-            if (!option.StartsWith("--", StringComparison.Ordinal) || option.Contains(':') || option.StartsWith("--OTEL_", StringComparison.Ordinal))
+            if (!IsOption(option) || option.Contains(':') || option.StartsWith("--OTEL_", StringComparison.Ordinal))
                 continue;
             if (!Keys.ContainsKey(option) && !HostKeys.Contains(option))
                 yield return $"{option} is not a known option; --help lists the options.";
-            else if (option == args[i] && (i + 1 == args.Length || args[i + 1].StartsWith("--", StringComparison.Ordinal)))
+            else if (option == args[i] && (i + 1 == args.Length || IsOption(args[i + 1])))
                 yield return $"{option} needs a value; --help lists the options.";
         }
     }
+
+    private static bool IsOption(string word) => word.StartsWith("--", StringComparison.Ordinal);
 }

@@ -5,7 +5,8 @@ namespace SaeUnbox.Web.Hosting;
 internal static class Health
 {
     /// <summary>
-    /// /healthz fails if only a restart can help. /readyz succeeds if the process's models are loaded, it reaches the broker and the store of
+    /// /healthz fails if only a restart can help. /readyz succeeds if the process's models are loaded, it reaches the broker and the store
+    /// of
     /// shared recipes, and it is not shutting down.
     /// </summary>
     public static void MapHealth(this WebApplication app)

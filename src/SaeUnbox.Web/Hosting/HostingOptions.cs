@@ -7,10 +7,14 @@ internal sealed class HostingOptions : IValidatableObject
 {
     public const string Section = "SaeUnbox";
 
-    /// <summary>Networks of proxies whose forwarded headers are trusted, such as 10.0.0.0/8. Proxies on this machine are always trusted.</summary>
+    /// <summary>
+    /// Networks of proxies whose forwarded headers are trusted, such as 10.0.0.0/8. Proxies on this machine are always trusted.
+    /// </summary>
     public IList<string> TrustedProxies { get; } = [];
 
-    /// <summary>On shutdown, how long /readyz fails before the site refuses requests, so that a load balancer can stop sending visitors.</summary>
+    /// <summary>
+    /// On shutdown, how long /readyz fails before the site refuses requests, so that a load balancer can stop sending visitors.
+    /// </summary>
     [Range(typeof(TimeSpan), "00:00:00", "00:10:00")]
     public TimeSpan ReadinessDelay { get; set; }
 

@@ -29,12 +29,14 @@ internal static class Problems
         {
             api.UseExceptionHandler(new ExceptionHandlerOptions
             {
-                StatusCodeSelector = exception => exception is BadHttpRequestException refused ? refused.StatusCode : StatusCodes.Status500InternalServerError,
+                StatusCodeSelector = exception =>
+                    exception is BadHttpRequestException refused ? refused.StatusCode : StatusCodes.Status500InternalServerError,
                 SuppressDiagnosticsCallback = context => context.Exception is BadHttpRequestException,
             });
             api.UseStatusCodePages();
         });
     }
 
-    private static bool IsForProgram(HttpContext context) => Array.Exists(ProgramPaths, start => context.Request.Path.Value?.StartsWith(start, StringComparison.Ordinal) == true);
+    private static bool IsForProgram(HttpContext context) =>
+        Array.Exists(ProgramPaths, start => context.Request.Path.Value?.StartsWith(start, StringComparison.Ordinal) == true);
 }

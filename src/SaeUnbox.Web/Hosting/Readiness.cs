@@ -4,11 +4,13 @@ using SaeUnbox.Web.Sharing;
 namespace SaeUnbox.Web.Hosting;
 
 /// <summary>
-/// The answer of /readyz. On shutdown it fails first and waits <see cref="HostingOptions.ReadinessDelay"/> for load balancers to notice; then
+/// The answer of /readyz. On shutdown it fails first and waits <see cref="HostingOptions.ReadinessDelay"/> for load balancers to notice;
+/// then
 /// the host ends running requests and drains the queue.
 /// </summary>
 internal sealed partial class Readiness(
-    IServingState state, IHostApplicationLifetime lifetime, IOptions<HostingOptions> options, TimeProvider clock, ILogger<Readiness> logger, ShareHealth? store = null) : IHostedLifecycleService
+    IServingState state, IHostApplicationLifetime lifetime, IOptions<HostingOptions> options, TimeProvider clock,
+    ILogger<Readiness> logger, ShareHealth? store = null) : IHostedLifecycleService
 {
     public bool IsReady => state.TakesVisitors && !IsStopping && store?.Failure is null;
 

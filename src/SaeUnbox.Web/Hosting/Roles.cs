@@ -32,7 +32,8 @@ internal sealed class RoleOptions : IValidatableObject
             yield return new($"is '{Role}', which needs SaeUnbox:Queue=RabbitMq; for a single process use all", [nameof(Role)]);
     }
 
-    private static T? Parse<T>(string text) where T : struct, Enum => Enum.TryParse<T>(text, ignoreCase: true, out var value) && Enum.IsDefined(value) && !int.TryParse(text, CultureInfo.InvariantCulture, out _) ? value : null;
+    private static T? Parse<T>(string text) where T : struct, Enum =>
+        Enum.GetNames<T>().Contains(text, StringComparer.OrdinalIgnoreCase) ? Enum.Parse<T>(text, ignoreCase: true) : null;
 }
 
 internal static class Roles
@@ -66,15 +67,19 @@ internal static class Roles
     }
 
     /// <summary>
-    /// How long the host waits for services to stop: the readiness delay, plus twice the longest grace period, since a node's jobs end before its
+    /// How long the host waits for services to stop: the readiness delay, plus twice the longest grace period, since a node's jobs end
+    /// before its
     /// own worker stops. Reads unvalidated settings, because the host needs the value before validation.
     /// </summary>
     internal static TimeSpan TimeToStop(IConfiguration configuration)
     {
-        var graces = new[] { Read(ServingOptions.Section, nameof(ServingOptions.Grace), new ServingOptions().Grace), Read(RabbitMqOptions.Section, nameof(RabbitMqOptions.Grace), new RabbitMqOptions().Grace) };
-        return Read(HostingOptions.Section, nameof(HostingOptions.ReadinessDelay), TimeSpan.Zero) + 2 * graces.Max() + MarginToStop;
+        var grace = Read(ServingOptions.Section, nameof(ServingOptions.Grace), new ServingOptions().Grace);
+        var workerGrace = Read(RabbitMqOptions.Section, nameof(RabbitMqOptions.Grace), new RabbitMqOptions().Grace);
+        var delay = Read(HostingOptions.Section, nameof(HostingOptions.ReadinessDelay), TimeSpan.Zero);
+        return delay + 2 * (grace > workerGrace ? grace : workerGrace) + MarginToStop;
 
         TimeSpan Read(string section, string key, TimeSpan otherwise) =>
-            TimeSpan.TryParse(configuration[$"{section}:{key}"], CultureInfo.InvariantCulture, out var given) && given >= TimeSpan.Zero && given <= LongestGrace ? given : otherwise;
+            TimeSpan.TryParse(configuration[$"{section}:{key}"], CultureInfo.InvariantCulture, out var given)
+            && given >= TimeSpan.Zero && given <= LongestGrace ? given : otherwise;
     }
 }

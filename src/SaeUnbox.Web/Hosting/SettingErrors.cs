@@ -8,19 +8,28 @@ internal sealed record SettingError(string Message);
 
 internal static class SettingErrors
 {
-    /// <summary>Returns the configuration without values of the section that do not fit their option's type, and registers an error for each.</summary>
-    public static IConfiguration WithoutUnreadable<T>(this IServiceCollection services, IConfiguration configuration, string section) where T : class =>
+    /// <summary>
+    /// Returns the configuration without values of the section that do not fit their option's type, and registers an error for each.
+    /// </summary>
+    public static IConfiguration WithoutUnreadable<T>(this IServiceCollection services, IConfiguration configuration, string section)
+        where T : class =>
         services.Without(configuration, Unreadable(configuration.GetSection(section), typeof(T)));
 
     /// <summary>Returns the configuration without these settings, and registers an error for each that states the allowed values.</summary>
-    public static IConfiguration Without(this IServiceCollection services, IConfiguration configuration, IEnumerable<(IConfigurationSection Setting, string Allowed)> settings)
+    public static IConfiguration Without(
+        this IServiceCollection services, IConfiguration configuration,
+        IEnumerable<(IConfigurationSection Setting, string Allowed)> settings)
     {
-        var unreadable = settings.ToDictionary(one => one.Setting.Path, one => $"{one.Setting.Path} is '{one.Setting.Value}'; use {one.Allowed}.", StringComparer.OrdinalIgnoreCase);
-        if (unreadable.Count == 0)
+        var removed = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
+        foreach (var (setting, allowed) in settings)
+        {
+            removed.Add(setting.Path);
+            services.AddSingleton(new SettingError($"{setting.Path} is '{setting.Value}'; use {allowed}."));
+        }
+        if (removed.Count == 0)
             return configuration;
-        foreach (var error in unreadable.Values)
-            services.AddSingleton(new SettingError(error));
-        return new ConfigurationBuilder().AddInMemoryCollection(configuration.AsEnumerable().Where(pair => pair.Value is not null && !unreadable.ContainsKey(pair.Key))).Build();
+        var kept = configuration.AsEnumerable().Where(pair => pair.Value is not null && !removed.Contains(pair.Key));
+        return new ConfigurationBuilder().AddInMemoryCollection(kept).Build();
     }
 
     private static IEnumerable<(IConfigurationSection Setting, string Allowed)> Unreadable(IConfigurationSection section, Type type)
@@ -29,7 +38,8 @@ internal static class SettingErrors
             return CanBeRead(section, type) ? [] : [(section, Allowed(Nullable.GetUnderlyingType(type) ?? type))];
         if (IsList(type))
             return section.GetChildren().SelectMany(child => Unreadable(child, type.GetGenericArguments()[0]));
-        return type.GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(property => property.SetMethod is { IsPublic: true } || IsList(property.PropertyType))
+        return type.GetProperties(BindingFlags.Public | BindingFlags.Instance)
+            .Where(property => property.SetMethod is { IsPublic: true } || IsList(property.PropertyType))
             .SelectMany(property => Unreadable(section.GetSection(property.Name), property.PropertyType));
     }
 

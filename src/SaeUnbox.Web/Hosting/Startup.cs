@@ -25,13 +25,15 @@ internal static class Startup
             }
             catch (IOException exception) when (exception.InnerException is AddressInUseException && app.Configuration["urls"] is { } urls)
             {
-                await Console.Error.WriteLineAsync($"saeunbox: another program already listens at {urls}; choose another port, such as --urls http://localhost:5081");
+                const string Remedy = "choose another port, such as --urls http://localhost:5081";
+                await Console.Error.WriteLineAsync($"saeunbox: another program already listens at {urls}; {Remedy}");
                 return 1;
             }
             catch (Exception exception) when (exception is ArgumentOutOfRangeException or SocketException)
             {
+                var address = app.Configuration["urls"] ?? string.Join(" and ", app.Urls);
                 var reason = exception is SocketException ? exception.Message : "a port must be a number from 1 to 65535";
-                await Console.Error.WriteLineAsync($"saeunbox: cannot listen at {app.Configuration["urls"] ?? string.Join(" and ", app.Urls)}: {reason}");
+                await Console.Error.WriteLineAsync($"saeunbox: cannot listen at {address}: {reason}");
                 return 1;
             }
             catch (Exception exception) when (exception is IOException or FormatException or InvalidOperationException)

@@ -15,7 +15,8 @@ internal static class Telemetry
     private static readonly string[] Untraced = ["/healthz", "/readyz", MetricsAddress];
 
     // Our own metrics, and the framework's metrics of the site's health.
-    private static readonly string[] Meters = [ServingTelemetry.Name, "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "System.Runtime"];
+    private static readonly string[] Meters =
+        [ServingTelemetry.Name, "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "System.Runtime"];
 
     public static void AddTelemetry(this WebApplicationBuilder builder, Role role)
     {
@@ -37,7 +38,8 @@ internal static class Telemetry
         if (options.Collector is null)
             return;
         services.Configure<AspNetCoreTraceInstrumentationOptions>(FilterTraces);
-        telemetry.WithTracing(traces => traces.AddSource(ServingTelemetry.Name).AddAspNetCoreInstrumentation().AddOtlpExporter(exporter => SendTo(exporter, options, "v1/traces")));
+        telemetry.WithTracing(traces => traces.AddSource(ServingTelemetry.Name).AddAspNetCoreInstrumentation()
+            .AddOtlpExporter(exporter => SendTo(exporter, options, "v1/traces")));
     }
 
     /// <summary>Serves /metrics to the allowed networks if Prometheus is enabled. Others get 404.</summary>
@@ -47,7 +49,8 @@ internal static class Telemetry
         if (!options.Prometheus)
             return;
         var readers = options.Readers.Select(reader => System.Net.IPNetwork.Parse(reader)).ToArray();
-        app.UseOpenTelemetryPrometheusScrapingEndpoint(context => context.Request.Path == MetricsAddress && MayRead(context.Connection.RemoteIpAddress, readers));
+        app.UseOpenTelemetryPrometheusScrapingEndpoint(context =>
+            context.Request.Path == MetricsAddress && MayRead(context.Connection.RemoteIpAddress, readers));
     }
 
     private static bool MayRead(IPAddress? address, System.Net.IPNetwork[] readers)

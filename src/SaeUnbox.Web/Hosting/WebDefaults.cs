@@ -7,8 +7,9 @@ namespace SaeUnbox.Web.Hosting;
 internal static class WebDefaults
 {
     // Allows scripts only from files. Inline style attributes are allowed: our pages use them for sizes, positions and progress.
-    private const string ContentPolicy = "default-src 'self'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; img-src 'self' data: blob:; "
-        + "connect-src 'self'; font-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'";
+    private const string ContentPolicy = "default-src 'self'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; "
+        + "img-src 'self' data: blob:; connect-src 'self'; font-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'; "
+        + "frame-ancestors 'none'";
 
     private const int MaxBodyBytes = 8 << 20;
 

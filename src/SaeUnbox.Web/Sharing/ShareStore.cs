@@ -9,36 +9,41 @@ using Npgsql;
 
 namespace SaeUnbox.Web.Sharing;
 
-/// <summary>Shared recipes in a database; what nobody opened for long is forgotten.</summary>
-internal sealed class ShareStore(IDbContextFactory<ShareContext> contexts, IOptions<ShareOptions> options, TimeProvider clock) : IShareStore
+/// <summary>Stores shared recipes in a database and deletes those that nobody has opened for a long time.</summary>
+internal sealed class ShareStore(IDbContextFactory<ShareContext> contexts, IOptions<ShareOptions> options, TimeProvider clock)
+    : IShareStore
 {
     private const int IdBytes = 16, IdLength = 22;
-    private const long Day = 86_400;
+    private const long SecondsPerDay = 86_400;
 
     public Task<string> SaveAsync(Recipe recipe, CancellationToken cancellation = default)
     {
         var (json, hash) = (recipe.ToJson(), recipe.ContentHash());
-        return WithinAsync(context => SaveAsync(context, json, hash, cancellation), cancellation);
+        return RunAsync(context => SaveAsync(context, json, hash, cancellation), cancellation);
     }
 
     public Task<Recipe?> FindAsync(string id, CancellationToken cancellation = default) =>
-        IsId(id) ? WithinAsync(context => FindAsync(context, id, cancellation), cancellation) : Task.FromResult<Recipe?>(null);
+        IsId(id) ? RunAsync(context => FindAsync(context, id, cancellation), cancellation) : Task.FromResult<Recipe?>(null);
 
     public Task<byte[]?> FindPictureAsync(string id, CancellationToken cancellation = default) => IsId(id)
-        ? WithinAsync(context => context.Recipes.AsNoTracking().Where(one => one.Id == id).Select(one => one.Picture).FirstOrDefaultAsync(cancellation), cancellation)
+        ? RunAsync(context => WithId(context, id).Select(recipe => recipe.Picture).FirstOrDefaultAsync(cancellation), cancellation)
         : Task.FromResult<byte[]?>(null);
 
-    public Task SavePictureAsync(string id, byte[] picture, CancellationToken cancellation = default) =>
-        WithinAsync(context => context.Recipes.Where(one => one.Id == id).ExecuteUpdateAsync(set => set.SetProperty(one => one.Picture, picture), cancellation), cancellation);
+    public Task SavePictureAsync(string id, byte[] picture, CancellationToken cancellation = default) => RunAsync(context =>
+        WithId(context, id).ExecuteUpdateAsync(set => set.SetProperty(recipe => recipe.Picture, picture), cancellation), cancellation);
 
-    private async Task<T> WithinAsync<T>(Func<ShareContext, Task<T>> work, CancellationToken cancellation)
+    private static IQueryable<SharedRecipe> WithId(ShareContext context, string id) =>
+        context.Recipes.AsNoTracking().Where(recipe => recipe.Id == id);
+
+    private async Task<T> RunAsync<T>(Func<ShareContext, Task<T>> query, CancellationToken cancellation)
     {
         try
         {
             await using var context = await contexts.CreateDbContextAsync(cancellation);
-            return await work(context);
+            return await query(context);
         }
-        catch (Exception exception) when (exception is DbException or DbUpdateException or TimeoutException or SocketException or InvalidOperationException { InnerException: DbException })
+        catch (Exception exception) when (exception is DbException or DbUpdateException or TimeoutException or SocketException
+            or InvalidOperationException { InnerException: DbException })
         {
             throw new ShareStoreException(exception);
         }
@@ -46,8 +51,9 @@ internal sealed class ShareStore(IDbContextFactory<ShareContext> contexts, IOpti
 
     private async Task<string> SaveAsync(ShareContext context, string json, string hash, CancellationToken cancellation)
     {
-        await ForgetAsync(context, cancellation);
-        if (await context.Recipes.AsNoTracking().Where(one => one.Hash == hash).Select(one => one.Id).FirstOrDefaultAsync(cancellation) is { } known)
+        await DeleteOldAsync(context, cancellation);
+        var withHash = context.Recipes.AsNoTracking().Where(recipe => recipe.Hash == hash).Select(recipe => recipe.Id);
+        if (await withHash.FirstOrDefaultAsync(cancellation) is { } known)
             return known;
         var id = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(IdBytes));
         context.Recipes.Add(new SharedRecipe { Id = id, Hash = hash, Json = json, LastSeen = Now });
@@ -58,8 +64,8 @@ internal sealed class ShareStore(IDbContextFactory<ShareContext> contexts, IOpti
         }
         catch (DbUpdateException)
         {
-            // Somebody shared the very same recipe at the same moment.
-            return await context.Recipes.AsNoTracking().Where(one => one.Hash == hash).Select(one => one.Id).FirstAsync(cancellation);
+            // Someone else shared the same recipe at the same time.
+            return await withHash.FirstAsync(cancellation);
         }
     }
 
@@ -67,7 +73,7 @@ internal sealed class ShareStore(IDbContextFactory<ShareContext> contexts, IOpti
     {
         if (await context.Recipes.FindAsync([id], cancellation) is not { } found || IsOld(found))
             return null;
-        if (Now - found.LastSeen > Day)
+        if (Now - found.LastSeen > SecondsPerDay)
         {
             found.LastSeen = Now;
             await context.SaveChangesAsync(cancellation);
@@ -77,9 +83,10 @@ internal sealed class ShareStore(IDbContextFactory<ShareContext> contexts, IOpti
 
     private long Now => clock.GetUtcNow().ToUnixTimeSeconds();
 
-    private bool IsOld(SharedRecipe recipe) => options.Value.Keep > TimeSpan.Zero && Now - recipe.LastSeen > options.Value.Keep.TotalSeconds;
+    private bool IsOld(SharedRecipe recipe) =>
+        options.Value.Keep > TimeSpan.Zero && Now - recipe.LastSeen > options.Value.Keep.TotalSeconds;
 
-    private async Task ForgetAsync(ShareContext context, CancellationToken cancellation)
+    private async Task DeleteOldAsync(ShareContext context, CancellationToken cancellation)
     {
         if (options.Value.Keep <= TimeSpan.Zero)
             return;
@@ -90,25 +97,25 @@ internal sealed class ShareStore(IDbContextFactory<ShareContext> contexts, IOpti
     private static bool IsId(string id) => id.Length == IdLength && id.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_');
 }
 
-/// <summary>Recipes under short addresses. Every call throws <see cref="ShareStoreException"/> where the store does not answer.</summary>
+/// <summary>Stores recipes under short ids. Each method throws <see cref="ShareStoreException"/> if the store cannot be reached.</summary>
 public interface IShareStore
 {
-    /// <summary>Keeps a recipe; equal recipes have one address.</summary>
+    /// <summary>Stores a recipe. Equal recipes get the same id.</summary>
     /// <returns>An id of 22 characters (128 random bits).</returns>
-    /// <exception cref="RecipeException">The recipe is not valid.</exception>
+    /// <exception cref="RecipeException">The recipe is invalid.</exception>
     Task<string> SaveAsync(Recipe recipe, CancellationToken cancellation = default);
 
-    /// <summary>The recipe of an id; null where there is none, or no longer.</summary>
+    /// <summary>Returns the recipe, or null if there is none.</summary>
     Task<Recipe?> FindAsync(string id, CancellationToken cancellation = default);
 
-    /// <summary>The picture of an id's card; null where none was made yet.</summary>
+    /// <summary>Returns the recipe's preview, a JPEG, or null if there is none.</summary>
     Task<byte[]?> FindPictureAsync(string id, CancellationToken cancellation = default);
 
     Task SavePictureAsync(string id, byte[] picture, CancellationToken cancellation = default);
 }
 
-/// <summary>The store of shared recipes does not answer.</summary>
-public sealed class ShareStoreException(Exception inner) : Exception("The store of short links cannot be used right now; try again in a moment.", inner);
+public sealed class ShareStoreException(Exception inner)
+    : Exception("The store of short links cannot be used right now; try again in a moment.", inner);
 
 internal enum ShareStoreKind
 {
@@ -116,7 +123,7 @@ internal enum ShareStoreKind
     Postgres,
 }
 
-/// <summary>The section "SaeUnbox:Sharing"; which store stands one level above, as "SaeUnbox:Store".</summary>
+/// <summary>The store of shared recipes: the section "SaeUnbox:Sharing" and the key "SaeUnbox:Store".</summary>
 internal sealed class ShareOptions : IValidatableObject
 {
     public const string Section = "SaeUnbox:Sharing", StoreKey = "SaeUnbox:Store";
@@ -125,36 +132,44 @@ internal sealed class ShareOptions : IValidatableObject
 
     /// <summary>The SQLite file.</summary>
     [Required]
-    public string File { get; set; } = Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.Create), "saeunbox", "shares.db");
+    public string File { get; set; } = Path.Combine(
+        Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.Create),
+        "saeunbox", "shares.db");
 
-    /// <summary>How PostgreSQL is reached, such as "Host=db;Database=saeunbox;Username=saeunbox;Password=…". It is never logged.</summary>
+    /// <summary>
+    /// PostgreSQL's connection string, such as "Host=db;Database=saeunbox;Username=saeunbox;Password=…". It is never logged.
+    /// </summary>
     public string? Connection { get; set; }
 
-    /// <summary>An SQLite file of shared recipes that is taken over at the start.</summary>
+    /// <summary>An SQLite file whose shared recipes are imported at the start.</summary>
     public string? Import { get; set; }
 
-    /// <summary>How long a link that nobody opens is kept; zero for ever.</summary>
+    /// <summary>How long a recipe is kept after someone last opened it; zero keeps it forever.</summary>
     [Range(typeof(TimeSpan), "00:00:00", "3650.00:00:00")]
     public TimeSpan Keep { get; set; } = TimeSpan.FromDays(365);
 
-    /// <summary>Host, port and database of <see cref="Connection"/>, without what is secret.</summary>
-    public string Server() => new NpgsqlConnectionStringBuilder(Connection) is var parts ? $"{parts.Host}:{parts.Port}/{parts.Database}" : "";
+    /// <summary>Host, port and database of <see cref="Connection"/>, without the secrets.</summary>
+    public string Server()
+    {
+        var parts = new NpgsqlConnectionStringBuilder(Connection);
+        return $"{parts.Host}:{parts.Port}/{parts.Database}";
+    }
 
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {
         if (Store != ShareStoreKind.Postgres)
             yield break;
         if (string.IsNullOrWhiteSpace(Connection))
-            yield return new($"is empty; {StoreKey} is Postgres, so it must say how to reach it", [nameof(Connection)]);
-        else if (Mistake(Connection) is { } mistake)
-            yield return new($"is no connection string of PostgreSQL: {mistake}", [nameof(Connection)]);
+            yield return new($"is empty; {StoreKey} is Postgres, so set a connection string", [nameof(Connection)]);
+        else if (Error(Connection) is { } error)
+            yield return new($"is not a connection string of PostgreSQL: {error}", [nameof(Connection)]);
     }
 
-    private static string? Mistake(string connection)
+    private static string? Error(string connection)
     {
         try
         {
-            return new NpgsqlConnectionStringBuilder(connection).Host is { Length: > 0 } ? null : "it names no Host";
+            return new NpgsqlConnectionStringBuilder(connection).Host is { Length: > 0 } ? null : "it has no Host";
         }
         catch (ArgumentException exception)
         {

@@ -16,7 +16,8 @@ internal static class SharingExtensions
         services.AddAnnotatedOptions<ShareOptions>(configuration, ShareOptions.Section);
         var store = configuration[ShareOptions.StoreKey] is { Length: > 0 } given ? given : nameof(ShareStoreKind.Sqlite);
         var isKnown = Enum.TryParse<ShareStoreKind>(store, ignoreCase: true, out var kind) && Enum.IsDefined(kind);
-        services.AddOptions<ShareOptions>().Configure(options => options.Store = kind).Validate(_ => isKnown, $"{ShareOptions.StoreKey} is '{store}'; use Sqlite or Postgres.");
+        services.AddOptions<ShareOptions>().Configure(options => options.Store = kind)
+            .Validate(_ => isKnown, $"{ShareOptions.StoreKey} is '{store}'; use Sqlite or Postgres.");
         if (kind == ShareStoreKind.Postgres)
         {
             services.AddDbContextFactory<PostgresShareContext>((provider, options) => options.UseNpgsql(Options(provider).Connection));
@@ -31,24 +32,30 @@ internal static class SharingExtensions
         services.AddHostedService(provider => provider.GetRequiredService<ShareHealth>());
     }
 
-    /// <summary>/s/ID: a card for those who unfold links, then the studio with the recipe on the canvas.</summary>
+    /// <summary>/s/ID opens a recipe in the studio. Its page has a preview for programs that show link previews.</summary>
     public static void MapSharing(this WebApplication app)
     {
         app.Services.GetRequiredService<ShareDatabase>().Prepare();
-        app.MapGet("/s/{id}", CardAsync).AddEndpointFilter(ApiProblems.Filter).ExcludeFromDescription();
+        app.MapGet("/s/{id}", PageAsync).AddEndpointFilter(ApiProblems.Filter).ExcludeFromDescription();
         app.MapGet("/s/{id}/card.jpg", PictureAsync).AddEndpointFilter(ApiProblems.Filter).ExcludeFromDescription();
     }
 
     private static ShareOptions Options(IServiceProvider services) => services.GetRequiredService<IOptions<ShareOptions>>().Value;
 
-    private static async Task<IResult> CardAsync(string id, IShareStore shares, ClientLimits limits, HttpRequest request, CancellationToken cancellation)
+    private static async Task<IResult> PageAsync(
+        string id, IShareStore shares, ClientLimits limits, HttpRequest request, CancellationToken cancellation)
     {
         limits.AdmitReading(ClientKey.Of(request.HttpContext));
         if (await shares.FindAsync(id, cancellation) is not { } recipe)
             return TypedResults.NotFound();
         var site = $"{request.Scheme}://{request.Host}";
         var title = WebUtility.HtmlEncode(recipe.Prompt.Length > 0 ? recipe.Prompt : "A picture");
-        var text = recipe.Edits.Count == 0 ? "Made with SaeUnbox." : $"Steered with {recipe.Edits.Count} painted feature{(recipe.Edits.Count == 1 ? "" : "s")} in SaeUnbox.";
+        var text = recipe.Edits.Count switch
+        {
+            0 => "Made with SaeUnbox.",
+            1 => "Made with one painted feature in SaeUnbox.",
+            var count => $"Made with {count} painted features in SaeUnbox.",
+        };
         return TypedResults.Content($"""
             <!DOCTYPE html>
             <html lang="en">
@@ -71,14 +78,16 @@ internal static class SharingExtensions
             """, "text/html; charset=utf-8");
     }
 
-    private static async Task<IResult> PictureAsync(string id, IShareStore shares, ClientLimits limits, JobClient jobs, HttpContext context, CancellationToken cancellation)
+    private static async Task<IResult> PictureAsync(
+        string id, IShareStore shares, ClientLimits limits, JobClient jobs, HttpContext context, CancellationToken cancellation)
     {
         limits.AdmitReading(ClientKey.Of(context));
-        if (await shares.FindPictureAsync(id, cancellation) is { } kept)
-            return TypedResults.Bytes(kept, "image/jpeg");
+        if (await shares.FindPictureAsync(id, cancellation) is { } stored)
+            return TypedResults.Bytes(stored, "image/jpeg");
         if (await shares.FindAsync(id, cancellation) is not { } recipe)
             return TypedResults.NotFound();
-        var result = await jobs.RunAsync(new GenerationJob(Guid.NewGuid(), recipe.Check()) { Picture = PictureFormat.Jpeg }, ClientKey.Of(context), cancellation);
+        var job = new GenerationJob(Guid.NewGuid(), recipe.Check()) { Picture = PictureFormat.Jpeg };
+        var result = await jobs.RunAsync(job, ClientKey.Of(context), cancellation);
         var picture = result.Picture.ToArray();
         await shares.SavePictureAsync(id, picture, cancellation);
         return TypedResults.Bytes(picture, "image/jpeg");

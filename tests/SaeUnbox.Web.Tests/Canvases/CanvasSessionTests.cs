@@ -89,13 +89,13 @@ public sealed class CanvasSessionTests : IDisposable
     public void Leave_TheLastThatCanShowPictures_CancelsThoughAPageFollows()
     {
         var canvas = Canvas();
-        canvas.Join();
-        canvas.Join();
+        canvas.AddViewer();
+        canvas.AddViewer();
         canvas.Refresh();
 
-        canvas.Leave();
+        canvas.RemoveViewer();
         Assert.Empty(_queue.Cancelled);
-        canvas.Leave();
+        canvas.RemoveViewer();
 
         Assert.Equal([_queue.Jobs[0].Id], _queue.Cancelled);
         // Nobody stopped it, so nobody is told that it was stopped.
@@ -106,16 +106,16 @@ public sealed class CanvasSessionTests : IDisposable
     public void Join_AfterAPictureWasGivenUp_MakesItAfterAll()
     {
         var canvas = Canvas();
-        canvas.Join();
+        canvas.AddViewer();
         canvas.Refresh();
-        canvas.Leave();
+        canvas.RemoveViewer();
 
-        canvas.Join();
+        canvas.AddViewer();
         _queue.Complete(_queue.Jobs[1]);
 
         Assert.Equal(2, Assert.Single(_news.OfType<CanvasUpdate.Frame>()).Version);
-        canvas.Leave();
-        canvas.Join();
+        canvas.RemoveViewer();
+        canvas.AddViewer();
         Assert.Equal(2, _queue.Jobs.Count);
     }
 
@@ -123,7 +123,7 @@ public sealed class CanvasSessionTests : IDisposable
     public void Cancel_AJobThatWasTakenUpAgain_EndsIt()
     {
         var canvas = Canvas();
-        canvas.Join();
+        canvas.AddViewer();
         canvas.Resume(Guid.NewGuid());
 
         canvas.Cancel();
@@ -136,7 +136,7 @@ public sealed class CanvasSessionTests : IDisposable
     public void Change_WhileTheQueueIsFull_IsMadeAsSoonAsThereIsRoom()
     {
         var canvas = Canvas();
-        canvas.Join();
+        canvas.AddViewer();
         _queue.Refusal = new QueueFullException(TimeSpan.FromSeconds(5));
         Paint(canvas, 9, isStroke: false);
         Assert.Equal(TimeSpan.FromSeconds(5), Assert.IsType<CanvasUpdate.Rejected>(_news[^1]).RetryAfter);
@@ -151,7 +151,7 @@ public sealed class CanvasSessionTests : IDisposable
     public void Cancel_WhileTheQueueIsFull_MakesItNoMore()
     {
         var canvas = Canvas();
-        canvas.Join();
+        canvas.AddViewer();
         _queue.Refusal = new QueueFullException(TimeSpan.FromSeconds(5));
         canvas.Refresh();
 

@@ -82,7 +82,7 @@ public sealed class PostgresShareStoreTests(PostgresServer server) : IClassFixtu
     [Theory]
     [InlineData("--SaeUnbox:Store=Postgres", "SaeUnbox:Sharing:Connection is empty")]
     [InlineData("--SaeUnbox:Store=Oracle", "'Oracle'; use Sqlite or Postgres")]
-    [InlineData("--SaeUnbox:Store=Postgres --SaeUnbox:Sharing:Connection=nonsense", "no connection string of PostgreSQL")]
+    [InlineData("--SaeUnbox:Store=Postgres --SaeUnbox:Sharing:Connection=nonsense", "not a connection string of PostgreSQL")]
     [InlineData("--SaeUnbox:Sharing:Import=/nowhere/shares.db", "/nowhere/shares.db cannot be used")]
     public async Task Start_WithAStoreThatCannotBe_SaysWhyInALine(string words, string reason)
     {

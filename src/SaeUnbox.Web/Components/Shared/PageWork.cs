@@ -3,7 +3,9 @@ using SaeUnbox.Web.Canvases;
 
 namespace SaeUnbox.Web.Components.Shared;
 
-/// <summary>What a page waits for: how far it is, what went wrong, and how to stop it. Newer work takes the place of what is under way.</summary>
+/// <summary>
+/// What a page waits for: how far it is, what went wrong, and how to stop it. Newer work takes the place of what is under way.
+/// </summary>
 /// <param name="jobs">Runs it.</param>
 /// <param name="visitor">Whom limits count for.</param>
 /// <param name="changed">Draws the page anew.</param>

@@ -2,10 +2,9 @@ using Microsoft.EntityFrameworkCore;
 
 namespace SaeUnbox.Web.Sharing.Postgres;
 
-/// <summary>The store of shared recipes in PostgreSQL, which several web nodes may use at once. It has migrations of its own: types differ.</summary>
+/// <summary>Shared recipes in PostgreSQL, which several web nodes can use at once. Its column types need their own migrations.</summary>
 internal sealed class PostgresShareContext(DbContextOptions<PostgresShareContext> options) : ShareContext(options);
 
-/// <summary>Makes the contexts that the store asks for.</summary>
 internal sealed class PostgresShareContexts(IDbContextFactory<PostgresShareContext> contexts) : IDbContextFactory<ShareContext>
 {
     public ShareContext CreateDbContext() => contexts.CreateDbContext();

@@ -6,7 +6,9 @@ using SaeUnbox.Web.Components.Shared;
 
 namespace SaeUnbox.Web.Components.Pages.Explore;
 
-/// <summary>A picture, the features active in it, and where: the maps go to the browser once, which draws and ranks them on its own.</summary>
+/// <summary>
+/// A picture, the features active in it, and where: the maps go to the browser once, which draws and ranks them on its own.
+/// </summary>
 public sealed partial class Explore
 {
     private const double AreaFrom = .25;

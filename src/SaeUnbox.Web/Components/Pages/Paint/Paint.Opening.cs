@@ -107,6 +107,9 @@ public sealed partial class Paint
 
     private static string FirstLine(JSException exception) => exception.Message.Split('\n')[0];
 
-    /// <summary>What the browser kept: a link in the address, a draft and the job of its picture, a stroke that never reached the server, and the layer that is seen alone.</summary>
+    /// <summary>
+    /// What the browser kept: a link in the address, a draft and the job of its picture, a stroke that never reached the server, and the
+    /// layer that is seen alone.
+    /// </summary>
     private sealed record FoundState(string? Link, string? Draft, string? Job, string? Solo, int PendingEdit, string? PendingMask);
 }

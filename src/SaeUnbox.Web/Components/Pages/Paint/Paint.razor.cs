@@ -88,7 +88,7 @@ public sealed partial class Paint
         if (_canvas is { } canvas && canvas.Version == version && thumbnail.Length <= LargestThumbnail && (_current < 0 || _history[_current].Recipe != canvas.Recipe))
         {
             _history.Add(new(canvas.Recipe, thumbnail));
-            var kept = Math.Clamp(RecipeWeight.Within(MostHistoryBytes, _history.Select(entry => entry.Recipe).Reverse()), 1, MostHistory);
+            var kept = Math.Clamp(RecipeMemory.CountWithin(MostHistoryBytes, _history.Select(entry => entry.Recipe).Reverse()), 1, MostHistory);
             _history.RemoveRange(0, Math.Max(0, _history.Count - kept));
             _current = _history.Count - 1;
         }
@@ -165,7 +165,7 @@ public sealed partial class Paint
 
     private void ReadActive()
     {
-        if (_canvas?.Newest?.Result.Maps is not { All.Count: > 0 } maps || Atlas is not { } atlas)
+        if (_canvas?.NewestFrame?.Result.Maps is not { All.Count: > 0 } maps || Atlas is not { } atlas)
             return;
         _active =
         [

@@ -1,0 +1,42 @@
+using SaeUnbox.Web.Canvases;
+
+namespace SaeUnbox.Web.Api;
+
+/// <summary>Runs one job and waits for its result. If the caller leaves, the job is cancelled.</summary>
+internal sealed class JobClient(IGenerationQueue queue, ClientLimits limits)
+{
+    /// <param name="job">The job to run.</param>
+    /// <param name="client">The client whose limits apply.</param>
+    /// <param name="cancellation">Cancels the job.</param>
+    /// <param name="onProgress">Called with each report before the last.</param>
+    /// <exception cref="RecipeException">The recipe is invalid, does not fit its model, or exceeds a visitor's limits.</exception>
+    /// <exception cref="QueueFullException">The queue is full.</exception>
+    /// <exception cref="TooManyRequestsException">The client exceeds its limits.</exception>
+    /// <exception cref="JobFailedException">The picture could not be made.</exception>
+    public async Task<GenerationResult> RunAsync(
+        GenerationJob job, string client, CancellationToken cancellation, Action<GenerationProgress>? onProgress = null)
+    {
+        limits.Admit(client, job.Recipe);
+        job = job with { Client = client };
+        await queue.SubmitAsync(job, cancellation);
+        try
+        {
+            await foreach (var progress in queue.WatchAsync(job.Id, cancellation))
+                switch (progress)
+                {
+                    case GenerationProgress.Completed done: return done.Result;
+                    case GenerationProgress.Failed failed: throw new JobFailedException(failed.Message);
+                    case { IsFinal: true }: throw new JobFailedException("The job was cancelled.");
+                    default: onProgress?.Invoke(progress); break;
+                }
+        }
+        catch (OperationCanceledException)
+        {
+            await queue.CancelAsync(job.Id, CancellationToken.None);
+            throw;
+        }
+        throw new JobFailedException("The job ended without a result; try again.");
+    }
+}
+
+internal sealed class JobFailedException(string message) : Exception(message);
