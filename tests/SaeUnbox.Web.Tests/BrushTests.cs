@@ -120,11 +120,11 @@ public sealed class BrushTests(Studio studio, Browser browser) : IClassFixture<B
         await page.StrokeAsync((.2, .8), (.8, .8));
         var painted = await page.MaskWhereAsync(PaintedMask.At((.5, .8)));
 
-        await page.Button("Invert what is painted").ClickAsync();
+        await page.Button("Invert the mask").ClickAsync();
         var inverted = await page.MaskWhereAsync(PaintedMask.At((.5, .2)));
         Assert.Equal(painted.Cells.ToArray().Select(cell => 1 - cell), inverted.Cells.ToArray(), (one, other) => Math.Abs(one - other) < .01);
 
-        await page.Button("Clear what is painted").ClickAsync();
+        await page.Button("Clear the mask").ClickAsync();
         await page.MaskWhereAsync("mask => mask.cells.every(cell => cell === 0)");
     }
 
@@ -160,7 +160,7 @@ public sealed class BrushTests(Studio studio, Browser browser) : IClassFixture<B
         await page.SetBrushAsync("Hardness", "0");
         await page.StrokeAsync((.5, .5));
         var soft = await page.MaskWhereAsync(PaintedMask.At((.53, .53)));
-        await page.Button("Clear what is painted").ClickAsync();
+        await page.Button("Clear the mask").ClickAsync();
         await page.MaskWhereAsync("mask => mask.cells.every(cell => cell === 0)");
 
         await page.SetBrushAsync("Hardness", "1");

@@ -90,7 +90,7 @@ public sealed class ExploreTests(Studio studio, Browser browser) : IClassFixture
         Assert.Equal("5", await page.Locator("#seed").InputValueAsync());
         Assert.Equal(before, await page.PixelsAsync());
 
-        await page.GetByRole(AriaRole.Link, new() { Name = "About it" }).ClickAsync();
+        await page.GetByRole(AriaRole.Link, new() { Name = "Details" }).ClickAsync();
         await page.AddressAsync($"/features/up.0.1/{second}");
         await page.GoBackAsync();
         await page.AddressAsync(address);
@@ -122,7 +122,7 @@ public sealed class ExploreTests(Studio studio, Browser browser) : IClassFixture
 
         await share.PressAsync("Enter");
         await page.GetByRole(AriaRole.Button, new() { Name = "Copy a link to this view" }).ClickAsync();
-        await page.GetByText("The link to this view is copied.").WaitForAsync();
+        await page.GetByText("Copied the link to this view.").WaitForAsync();
         Assert.Equal(page.Url, await page.EvaluateAsync<string>("() => navigator.clipboard.readText()"));
 
         var file = await page.RunAndWaitForDownloadAsync(() => page.GetByRole(AriaRole.Button, new() { Name = "Save PNG" }).ClickAsync());

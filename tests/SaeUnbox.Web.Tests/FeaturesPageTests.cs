@@ -50,7 +50,7 @@ public sealed class FeaturesPageTests(Studio studio, Browser browser) : IClassFi
         await page.Keyboard.PressAsync("ArrowRight");
         var second = await tip.TextContentAsync();
         Assert.NotEqual(first, second);
-        Assert.StartsWith($"{second}. Enter", await page.Locator("[data-told]").TextContentAsync());
+        Assert.StartsWith($"{second}. Enter", await page.Locator("[data-announcement]").TextContentAsync());
         await page.Keyboard.PressAsync("ArrowLeft");
         await page.Keyboard.PressAsync("Enter");
         await IsAtAsync();

@@ -87,7 +87,7 @@ public sealed class SharedStateTests(Studio studio, Browser browser) : IClassFix
 
         await DropAsync(page, Png("tEXt", Encoding.Latin1.GetBytes($"saeunbox.recipe\0{(Painted with { Model = "sdxl-turbo" }).ToJson()}")));
 
-        await AlertAsync(page, "made with the model sdxl-turbo");
+        await AlertAsync(page, "needs the model sdxl-turbo");
         await page.HistoryAsync(2);
         var recipe = await RecipeAsync(page);
         Assert.Equal(("unbox-mini", Painted.Prompt, Painted.Seed, 0), (recipe.Model, recipe.Prompt, recipe.Seed, recipe.Edits.Count));
@@ -104,7 +104,7 @@ public sealed class SharedStateTests(Studio studio, Browser browser) : IClassFix
 
         await DropAsync(page, Png("zTXt", packed.ToArray()));
 
-        await AlertAsync(page, "carries no recipe that can be read");
+        await AlertAsync(page, "contains no readable recipe");
     }
 
     [Fact]

@@ -74,7 +74,7 @@ public sealed class StudioToolsTests(Studio studio, Browser browser) : IClassFix
         Assert.Equal("7", await page.GetByRole(AriaRole.Spinbutton).InputValueAsync());
 
         await chooser.SetInputFilesAsync(new FilePayload { Name = "other.png", MimeType = "image/png", Buffer = Convert.FromBase64String("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==") });
-        await page.GetByRole(AriaRole.Alert).Filter(new() { HasText = "carries no recipe" }).WaitForAsync();
+        await page.GetByRole(AriaRole.Alert).Filter(new() { HasText = "contains no readable recipe" }).WaitForAsync();
         Assert.Equal(1, await page.Locator(".layer").CountAsync());
     }
 

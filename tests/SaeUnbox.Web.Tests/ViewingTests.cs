@@ -212,7 +212,7 @@ public sealed partial class ViewingTests(Studio studio, Browser browser) : IClas
 
         await page.Button("Paint everywhere").ClickAsync();
         await page.WaitForFunctionAsync("() => isHeld");
-        await page.Button("Clear what is painted").ClickAsync();
+        await page.Button("Clear the mask").ClickAsync();
         await page.WaitForFunctionAsync("() => shown.length === 1");
         await page.EvaluateAsync("() => letGo()");
 

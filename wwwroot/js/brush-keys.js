@@ -1,10 +1,11 @@
-// The brush by keys: on the picture arrows walk from cell to cell and paint, or move the divider; beside it letters choose tools.
+// Painting with the keyboard. On the picture, arrow keys move the cell cursor or the divider; elsewhere in the studio, letters choose
+// tools.
 
 const arrows = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 const ends = { Home: 0, End: 1 };
-// A letter alone means something only while the painting surface or its tools have the focus.
+// Single letters act only while the focus is in these parts of the page.
 const studio = '.left, .stage, .tools';
-const writing = 'textarea, input:not([type="range"], [type="checkbox"], [type="radio"], [type="button"])';
+const textFields = 'textarea, input:not([type="range"], [type="checkbox"], [type="radio"], [type="button"])';
 
 export class Keys {
     constructor(surface, on) {
@@ -32,13 +33,14 @@ export class Keys {
     slide({ key, shiftKey }) {
         const { views } = this.surface, step = arrows[key];
         if (!step && !(key in ends)) return false;
-        // As on any slider, up is more.
+        // As on any slider, the up key increases the value.
         views.slide(step ? views.split + (step[1] - step[0]) * (shiftKey ? .1 : .02) : ends[key]);
         return true;
     }
 
     walk({ key, shiftKey }) {
-        const { surface } = this, { brush } = surface, { rows, columns } = brush.mask, middle = { row: rows >> 1, column: columns >> 1 }, step = arrows[key];
+        const { surface } = this, { brush } = surface, { rows, columns } = brush.mask, step = arrows[key];
+        const middle = { row: rows >> 1, column: columns >> 1 };
         if (brush.layer.index < 0) return false;
         if (step) {
             surface.cursor = surface.cursor
@@ -53,18 +55,20 @@ export class Keys {
         } else {
             return false;
         }
-        this.tell();
+        this.describe();
         return true;
     }
 
-    // What stands under the cursor: for those who do not see it, and among the features.
-    tell() {
+    // Describes the cell to screen readers, scrolls to it and lists its features.
+    describe() {
         const { surface } = this, { cursor, brush: { mask } } = surface;
         if (!cursor) return;
-        const value = mask.cells[cursor.row * mask.columns + cursor.column], place = { x: (cursor.column + .5) / mask.columns, y: (cursor.row + .5) / mask.rows };
-        surface.cellText.textContent = `Row ${cursor.row + 1} of ${mask.rows}, column ${cursor.column + 1} of ${mask.columns}: ${value ? `painted ${Math.round(value / 2.55)} %` : 'empty'}`;
+        const value = mask.cells[cursor.row * mask.columns + cursor.column];
+        const place = { x: (cursor.column + .5) / mask.columns, y: (cursor.row + .5) / mask.rows };
+        surface.cellText.textContent = `Row ${cursor.row + 1} of ${mask.rows}, column ${cursor.column + 1} of ${mask.columns}: `
+            + (value ? `painted ${Math.round(value / 2.55)} %` : 'empty');
         surface.viewport.reveal(place);
-        surface.pointers.hover(place);
+        surface.pointers.pointAt(place);
     }
 
     leave() {
@@ -72,19 +76,19 @@ export class Keys {
         this.surface.drawMark();
     }
 
-    /** A key anywhere on the page. */
+    /** Handles a key pressed anywhere on the page. */
     shortcut(event) {
         const { root, page, brush, views } = this.surface, { target, key } = event, factor = { '[': .8, ']': 1.25 }[key];
-        if (target.matches?.(writing)) return;
+        if (target.matches?.(textFields)) return;
         if (event.ctrlKey || event.metaKey) {
             if (key.toLowerCase() !== 'z') return;
             event.preventDefault();
-            page.invokeMethodAsync('Step', event.shiftKey);
+            page.invokeMethodAsync('UndoOrRedo', event.shiftKey);
         } else if (event.altKey || !target.closest?.(studio) || target.matches('select')) {
-            // The browser's own, or said to somebody else.
+            // The key belongs to the browser or another element.
         } else if (factor) {
             brush.size = Math.round(Math.min(256, Math.max(8, brush.size * factor)) / 4) * 4;
-            page.invokeMethodAsync('BrushSized', brush.size);
+            page.invokeMethodAsync('SetBrushSize', brush.size);
             this.surface.drawMark();
         } else if (key === 'b' || key === 'e') {
             root.querySelector(key === 'b' ? '[aria-label="Brush"].icon-button' : '[aria-label="Eraser"]')?.click();

@@ -1,5 +1,5 @@
-// What lies over the picture: the mask as a canvas of one pixel a cell, the difference, and one mark: the brush's outline, the cell the keys are
-// at, or the divider. Each is drawn only when it changes, and the mark is moved, not drawn: a pointer's move costs next to nothing.
+// Draws over the picture: the mask on a canvas with one pixel per cell, the difference, and one mark, which is the brush's outline, the
+// cell cursor or the divider. The mark is an element that is only moved, so a moving pointer costs almost nothing.
 
 const hues = new Map();
 
@@ -7,12 +7,13 @@ const hues = new Map();
 export function drawCells({ cells, brush: { mask, layer } }) {
     if (layer.index < 0) return void (cells.width = cells.height = 1);
     if (cells.width !== mask.columns || cells.height !== mask.rows) Object.assign(cells, { width: mask.columns, height: mask.rows });
-    const context = cells.getContext('2d'), data = context.createImageData(mask.columns, mask.rows), [red, green, blue] = hueOf(cells, layer.site);
-    mask.cells.forEach((value, i) => data.data.set([red, green, blue, .28 * value], 4 * i));
-    context.putImageData(data, 0, 0);
+    const context = cells.getContext('2d'), image = context.createImageData(mask.columns, mask.rows);
+    const [red, green, blue] = hueOf(cells, layer.site);
+    mask.cells.forEach((value, i) => image.data.set([red, green, blue, .28 * value], 4 * i));
+    context.putImageData(image, 0, 0);
 }
 
-/** Puts the mark where the pointer, the keys or the divider are. */
+/** Moves the mark to the pointer, the cell cursor or the divider. */
 export function placeMark({ mark, frame, before, cursor, pointer, brush, picture, viewport: { side }, views: { view, split } }) {
     const { layer, mask } = brush;
     before.style.clipPath = view === 'slider' ? `inset(0 ${100 - split * 100}% 0 0)` : '';
@@ -21,14 +22,17 @@ export function placeMark({ mark, frame, before, cursor, pointer, brush, picture
     attribute(frame, 'busy', layer.index >= 0 && (brush.isDown || cursor || pointer) ? 'true' : null);
     const { width, height } = side;
     if (shape === 'divider') place(mark, split * width, 0);
-    if (shape === 'cell') place(mark, cursor.column * width / mask.columns, cursor.row * height / mask.rows, width / mask.columns, height / mask.rows);
+    if (shape === 'cell') {
+        const [cellWidth, cellHeight] = [width / mask.columns, height / mask.rows];
+        place(mark, cursor.column * cellWidth, cursor.row * cellHeight, cellWidth, cellHeight);
+    }
     if (shape === 'brush') {
         const size = brush.size * width / picture.width;
         place(mark, pointer.x * width - size / 2, pointer.y * height - size / 2, size, size);
     }
 }
 
-/** Draws where the picture changed, at its own size. */
+/** Draws where the picture changed. */
 export function drawDifference({ difference, picture }, comparison) {
     Object.assign(difference, { width: picture.width, height: picture.height });
     if (comparison.isLoaded) comparison.paint(difference.getContext('2d'), picture.width, picture.height);
@@ -45,7 +49,7 @@ function attribute({ dataset }, name, value) {
     else if (dataset[name] !== value) dataset[name] = value;
 }
 
-// Read once for a site and a theme: to ask for a style has the browser lay the page out.
+// Cached per site and theme, because reading a style makes the browser lay out the page.
 function hueOf(element, site) {
     const key = `${site}/${document.documentElement.dataset.theme}`;
     if (!hues.has(key)) {

@@ -1,9 +1,9 @@
-// The brush: what is painted becomes cells of the selected layer's mask, and goes to the server while the pointer moves.
+// Paints into the selected layer's mask and sends the mask to the server while the pointer moves.
 import * as masks from '/js/masks.js';
 import * as draft from '/js/draft.js';
 
-const throttle = 40; // milliseconds
-const still = .02; // of the picture's side
+const sendInterval = 40; // milliseconds
+const stillDistance = .02; // share of the picture's side
 
 export class Brush {
     constructor(surface) {
@@ -12,21 +12,21 @@ export class Brush {
         this.mask = masks.blank(1, 1);
     }
 
-    /** The selected layer as the server has it. */
-    take(layer) {
+    /** Sets the selected layer. */
+    setLayer(layer) {
         const { connection } = this.surface;
-        // While strokes are on their way the truth is here: a mask from before them is put aside until all have arrived, and counts if it is newer.
+        // While strokes are being sent, this mask is newer than the server's, which is applied later if it is newer by then.
         const isSame = ['index', 'site', 'rows', 'columns'].every(key => layer[key] === this.layer[key]);
         const isOld = this.isDown || connection?.isBusy || layer.version < connection?.painted;
         this.layer = layer;
-        this.aside = isSame && isOld ? layer : null;
-        if (layer.index >= 0 && !this.aside) this.mask = masks.read(layer.mask, layer.rows, layer.columns);
+        this.deferred = isSame && isOld ? layer : null;
+        if (layer.index >= 0 && !this.deferred) this.mask = masks.read(layer.mask, layer.rows, layer.columns);
         this.surface.drawMask();
     }
 
-    /** All strokes have arrived. */
-    arrived() {
-        if (this.aside) this.take(this.aside);
+    /** Applies the deferred layer, now that the server has all strokes. */
+    applyDeferred() {
+        if (this.deferred) this.setLayer(this.deferred);
     }
 
     begin(place, event) {
@@ -36,7 +36,7 @@ export class Brush {
         this.draw(place, event);
     }
 
-    /** Paints a line from where the pointer was; a pen paints as wide as it is pressed. */
+    /** Paints a line from the pointer's last place. A pen paints wider when pressed harder. */
     draw(to, event) {
         if (this.layer.index < 0) return;
         const { mask, last } = this, at = place => ({ x: place.x * mask.columns, y: place.y * mask.rows });
@@ -54,14 +54,14 @@ export class Brush {
         this.send(true);
     }
 
-    /** A second finger came: two take hold of the picture, and where the first one lay still, it was not meant to paint. */
-    yield() {
+    /** Ends the stroke because a second finger touched. If the first finger has not moved, it was not meant to paint. */
+    cancelTouch() {
         const { place, cells } = this.begun;
-        if (Math.hypot(this.last.x - place.x, this.last.y - place.y) < still) this.mask.cells.set(cells);
+        if (Math.hypot(this.last.x - place.x, this.last.y - place.y) < stillDistance) this.mask.cells.set(cells);
         this.end();
     }
 
-    /** Paints one cell. */
+    /** Sets one cell. */
     set({ row, column }, value) {
         this.mask.cells[row * this.mask.columns + column] = value;
         this.send(true);
@@ -78,13 +78,12 @@ export class Brush {
     send(isLast) {
         this.surface.drawMask();
         this.surface.drawMark();
-        const wait = isLast ? 0 : throttle - (performance.now() - (this.sent ?? 0));
+        const wait = isLast ? 0 : sendInterval - (performance.now() - (this.sent ?? 0));
         clearTimeout(this.sending);
         const go = () => {
             this.sent = performance.now();
             const edit = this.layer.index, mask = masks.write(this.mask);
-            // Until the server has the stroke, this browser keeps it.
-            draft.keepStroke(edit, mask);
+            draft.storeStroke(edit, mask);
             this.surface.connection?.paint({ edit, mask, isLast, at: this.changedAt ?? this.sent });
             this.changedAt = null;
         };

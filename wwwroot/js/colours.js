@@ -1,4 +1,4 @@
-// Colour maps for heat, from 0 to 1. Jet is what the original draws; viridis keeps its order in grey, too.
+// Colour maps for values from 0 to 1. The original work draws jet; viridis is also ordered by brightness.
 
 const mix = (stops, value) => {
     const place = value * (stops.length - 1), first = Math.min(stops.length - 2, Math.floor(place)), share = place - first;

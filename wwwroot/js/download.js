@@ -1,4 +1,4 @@
-/** Hands a blob to the browser as a file. */
+/** Offers a blob to the visitor as a file. */
 export function download(blob, name) {
     const link = Object.assign(document.createElement('a'), { href: URL.createObjectURL(blob), download: name });
     link.click();

@@ -1,57 +1,52 @@
-// What this browser keeps of the canvas: the recipe and the job of its picture, and beside it the newest stroke until the recipe holds it. The
-// page may be loaded anew at any moment, and the server started anew. Each tab has its own (a duplicated one begins with a copy); a new tab
-// begins with what the last one had.
+// What this browser stores, because the page may be reloaded and the server restarted at any time: the recipe, the job of its picture, the
+// layer that is shown alone, and the newest stroke until the recipe contains it. Each tab has its own state; a new tab starts with the last
+// tab's recipe.
 
 const tab = 'sessionStorage', browser = 'localStorage';
 const keys = { recipe: 'saeunbox.draft', job: 'saeunbox.job', stroke: 'saeunbox.pending', solo: 'saeunbox.solo' };
 
-/** The link in the address, if any. */
+/** Returns the recipe link in the address, if any. */
 export const link = () => /[#&]r=([\w-]+)/.exec(location.hash)?.[1];
 
-/** A link in the address; or the draft, the job of its picture, a stroke that it may not hold yet, and the layer that is seen alone. */
+/** Returns the link in the address and what is stored. With a link, only the draft is returned, in case the link is unreadable. */
 export function find() {
-    const linked = link();
-    const from = stored(tab, keys.recipe) === null ? browser : tab;
-    const stroke = linked ? null : newestStroke();
-    return { link: linked, draft: stored(from, keys.recipe), job: linked ? null : stored(from, keys.job), solo: linked ? null : stored(tab, keys.solo), pendingEdit: stroke?.edit ?? -1, pendingMask: stroke?.mask };
+    const linked = link(), from = load(tab, keys.recipe) === null ? browser : tab, draft = load(from, keys.recipe);
+    if (linked) return { link: linked, draft, pendingEdit: -1 };
+    const stroke = loadStroke();
+    return { draft, job: load(from, keys.job), solo: load(tab, keys.solo), pendingEdit: stroke?.edit ?? -1, pendingMask: stroke?.mask };
 }
 
-export function keep(recipe) {
-    store(keys.recipe, recipe);
-}
-
-export function keepStroke(edit, mask) {
+export function storeStroke(edit, mask) {
     store(keys.stroke, JSON.stringify({ edit, mask }), [tab]);
 }
 
-/** The layer that is seen alone, as the page tells it; null for none. */
-export function keepSolo(solo) {
+/** Stores the state of the layer that is shown alone; null for none. */
+export function storeSolo(solo) {
     store(keys.solo, solo ?? '', [tab]);
 }
 
-/** The server's recipe changed: the draft follows it, even where this page's circuit is gone and only the brush came back. */
-export function changed(change) {
+/** Stores a changed recipe, as the hub reports it. */
+export function storeRecipe(change) {
     if (change.IsStroke) return;
-    keep(change.Recipe);
+    store(keys.recipe, change.Recipe);
     store(keys.job, change.Job);
-    const stroke = newestStroke();
-    if (stroke && JSON.parse(change.Recipe).edits?.[stroke.edit]?.mask === stroke.mask) forget();
+    const stroke = loadStroke();
+    if (stroke && JSON.parse(change.Recipe).edits?.[stroke.edit]?.mask === stroke.mask) forgetStroke();
 }
 
-/** Forgets the stroke. */
-export function forget() {
-    try { sessionStorage.removeItem(keys.stroke); } catch { /* Nothing was kept. */ }
+export function forgetStroke() {
+    try { sessionStorage.removeItem(keys.stroke); } catch { /* The browser allows no storage. */ }
 }
 
-function newestStroke() {
-    try { return JSON.parse(stored(tab, keys.stroke)); } catch { return null; }
+function loadStroke() {
+    try { return JSON.parse(load(tab, keys.stroke)); } catch { return null; }
 }
 
-function stored(storage, key) {
+function load(storage, key) {
     try { return globalThis[storage].getItem(key); } catch { return null; }
 }
 
 function store(key, value, storages = [tab, browser]) {
     for (const storage of storages)
-        try { globalThis[storage].setItem(key, value); } catch { /* A private window keeps no drafts. */ }
+        try { globalThis[storage].setItem(key, value); } catch { /* The browser allows no storage, or it is full. */ }
 }

@@ -1,10 +1,11 @@
-const underway = new WeakMap();
+const fades = new WeakMap();
 
-/** Shows a bitmap on a canvas, which takes its size: by a cross-fade of under 100 ms, or at once. */
+/** Draws a bitmap on a canvas, resized to it, with a cross-fade of 90 ms or at once. */
 export function fadeIn(canvas, bitmap, atOnce) {
-    if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) Object.assign(canvas, { width: bitmap.width, height: bitmap.height });
+    const { width, height } = bitmap;
+    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
     const context = canvas.getContext('2d'), start = performance.now();
-    cancelAnimationFrame(underway.get(canvas));
+    cancelAnimationFrame(fades.get(canvas));
     if (atOnce) {
         context.drawImage(bitmap, 0, 0);
         return;
@@ -14,7 +15,7 @@ export function fadeIn(canvas, bitmap, atOnce) {
         context.globalAlpha = isDone ? 1 : .35;
         context.drawImage(bitmap, 0, 0);
         context.globalAlpha = 1;
-        if (!isDone) underway.set(canvas, requestAnimationFrame(step));
+        if (!isDone) fades.set(canvas, requestAnimationFrame(step));
     };
-    underway.set(canvas, requestAnimationFrame(step));
+    fades.set(canvas, requestAnimationFrame(step));
 }

@@ -1,4 +1,4 @@
-/** Fits the frame of a picture into the place around it, at the picture's own aspect; returns its size in pixels. */
+/** Fits a picture's frame into its parent, times a scale, and returns its size in pixels. */
 export function fit(frame, picture, scale = 1) {
     const place = frame.parentElement, aspect = (picture.width || 1) / (picture.height || 1);
     const width = Math.max(120, Math.min(place.clientWidth, place.clientHeight * aspect)) * scale, height = width / aspect;

@@ -1,4 +1,4 @@
-// Masks of cells and their text form, ROWSxCOLUMNS/SCALE:DATA, as docs/recipe.md tells. In the browser a cell is a whole number, 0 to 255.
+// Masks and their text form, ROWSxCOLUMNS/SCALE:DATA, as described in docs/recipe.md. In the browser, cells are integers from 0 to 255.
 
 export function blank(rows, columns) {
     return { rows, columns, cells: new Uint8Array(rows * columns) };
@@ -11,8 +11,8 @@ export function write(mask) {
     for (let start = 0; start < cells.length;) {
         let end = start + 1;
         while (end < cells.length && cells[end] === cells[start]) end++;
-        number(bytes, end - start);
-        number(bytes, binary ? cells[start] / 255 : cells[start]);
+        writeNumber(bytes, end - start);
+        writeNumber(bytes, binary ? cells[start] / 255 : cells[start]);
         start = end;
     }
     const text = btoa(String.fromCharCode(...bytes)).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
@@ -20,19 +20,19 @@ export function write(mask) {
 }
 
 export function read(text, rows, columns) {
-    if (!text) return { ...blank(rows, columns), cells: new Uint8Array(rows * columns).fill(255) };
+    if (!text) return { rows, columns, cells: new Uint8Array(rows * columns).fill(255) };
     const [, height, width, scale, data] = /^(\d+)x(\d+)\/(\d+|f32):(.*)$/.exec(text);
     const mask = blank(+height, +width);
     const bytes = Uint8Array.from(atob(data.replaceAll('-', '+').replaceAll('_', '/')), c => c.charCodeAt(0));
     const view = new DataView(bytes.buffer);
     for (let at = 0, cell = 0; at < bytes.length;) {
         let run, value;
-        [run, at] = taken(bytes, at);
+        [run, at] = readNumber(bytes, at);
         if (scale === 'f32') {
             value = view.getFloat32(at, true);
             at += 4;
         } else {
-            [value, at] = taken(bytes, at);
+            [value, at] = readNumber(bytes, at);
             value /= +scale;
         }
         mask.cells.fill(Math.round(value * 255), cell, cell += run);
@@ -40,12 +40,13 @@ export function read(text, rows, columns) {
     return mask;
 }
 
-function number(bytes, value) {
+// Seven bits per byte, the lowest first; the highest bit marks that more bytes follow.
+function writeNumber(bytes, value) {
     for (; value > 127; value >>>= 7) bytes.push((value & 127) | 128);
     bytes.push(value);
 }
 
-function taken(bytes, at) {
+function readNumber(bytes, at) {
     let value = 0;
     for (let shift = 0; ; shift += 7) {
         const byte = bytes[at++];
@@ -54,10 +55,10 @@ function taken(bytes, at) {
     }
 }
 
-/** Paints a disc into the mask; returns whether a cell changed. Coordinates and radius are in cells. */
+/** Paints a disc, with coordinates and radius in cells. Returns whether a cell changed. */
 export function disc(mask, x, y, radius, hardness, erase) {
     let changed = false;
-    // A disc smaller than a cell still paints the cell it lies in.
+    // A disc smaller than a cell paints the cell that contains it.
     const reach = Math.max(radius, 0.5);
     const soft = Math.max(0.35, reach * (1 - hardness));
     for (let row = Math.max(0, Math.floor(y - reach - 1)); row <= Math.min(mask.rows - 1, Math.ceil(y + reach)); row++) {
@@ -75,7 +76,7 @@ export function disc(mask, x, y, radius, hardness, erase) {
     return changed;
 }
 
-/** Paints discs along a line, ends in cells; returns whether a cell changed. */
+/** Paints discs along a line, with coordinates and radius in cells. Returns whether a cell changed. */
 export function line(mask, from, to, radius, hardness, erase) {
     const steps = Math.max(1, Math.ceil(Math.hypot(to.x - from.x, to.y - from.y) / Math.max(0.4, radius / 2)));
     let changed = false;

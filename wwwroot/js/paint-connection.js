@@ -1,8 +1,8 @@
-// The brush's way to the server: SignalR with MessagePack. The newest stroke is what counts: a few calls are under way, so that a far server
-// is not waited for at each, and of what was painted meanwhile the newest of each layer goes next. After a lost connection the canvas is opened again
-// and the newest strokes are sent again; so are those that were too much for the server at the moment.
+// The connection to the paint hub, by SignalR with MessagePack. A few calls run at once, so that a distant server does not slow down
+// painting. Of the strokes that wait, only the newest of each layer is sent. After a lost connection the canvas is opened again, and
+// strokes that failed or exceeded a limit are sent again.
 
-const version = 2, mostUnderway = 3;
+const version = 2, maxRunning = 3;
 
 async function library() {
     if (!globalThis.signalR) await import('/lib/signalr/signalr.min.js');
@@ -10,7 +10,7 @@ async function library() {
     return globalThis.signalR;
 }
 
-export async function connect({ onFrame, onChanged, onStatus, onRejected, onPainted, onIdle = () => { }, onTrouble }) {
+export async function connect({ onFrame, onChanged, onStatus, onPainted, onIdle, onError }) {
     const signalR = await library();
     const hub = new signalR.HubConnectionBuilder()
         .withUrl(`/hubs/paint?version=${version}`, { transport: signalR.HttpTransportType.WebSockets, skipNegotiation: true })
@@ -18,12 +18,11 @@ export async function connect({ onFrame, onChanged, onStatus, onRejected, onPain
         .withAutomaticReconnect({ nextRetryDelayInMilliseconds: retry => Math.min(4000, 150 * 2 ** retry.previousRetryCount) })
         .configureLogging(signalR.LogLevel.Error)
         .build();
-    const newestOf = new Map(); // the number of each layer's newest stroke
-    let canvas = '', recipe = '', waiting = [], underway = 0, isPaused = false, number = 0, painted = -1, newest = -1;
+    const newestNumber = new Map(); // of each layer's strokes
+    let canvas = '', recipe = '', waiting = [], running = 0, isPaused = false, number = 0, painted = -1, shown = -1;
     hub.on('Frame', frame => {
-        // The server sends no picture older than the one before; a reordered one is still not shown.
-        if (frame.Version <= newest) return;
-        newest = frame.Version;
+        if (frame.Version <= shown) return;
+        shown = frame.Version;
         onFrame(frame);
     });
     hub.on('Changed', change => {
@@ -31,32 +30,31 @@ export async function connect({ onFrame, onChanged, onStatus, onRejected, onPain
         onChanged(change);
     });
     hub.on('Status', onStatus);
-    hub.on('Rejected', onRejected);
     hub.onreconnected(reopen);
 
     async function reopen() {
-        newest = -1;
+        shown = -1;
         try {
             await open(recipe);
             await flush();
         } catch (error) {
-            onTrouble(plain(error));
+            onError(messageOf(error));
             setTimeout(reopen, 2000);
         }
     }
 
     async function open(json, id) {
         [recipe, canvas] = [json, id ?? canvas];
-        const state = await hub.invoke('Open', canvas, json).catch(error => { throw new Error(plain(error)); });
-        // Another canvas counts anew: no version of the old one is newer than what is painted here.
+        const state = await hub.invoke('Open', canvas, json).catch(error => { throw new Error(messageOf(error)); });
+        // A new canvas counts its versions from 0, so until the next stroke no version counts as newer than this browser's mask.
         if (canvas && state.Canvas !== canvas) painted = Infinity;
         canvas = state.Canvas;
         return canvas;
     }
 
     async function flush() {
-        if (isPaused || underway === mostUnderway || !waiting.length || hub.state !== signalR.HubConnectionState.Connected) return;
-        underway++;
+        if (isPaused || running === maxRunning || !waiting.length || hub.state !== signalR.HubConnectionState.Connected) return;
+        running++;
         const stroke = waiting.shift();
         try {
             const answer = await hub.invoke('Paint', stroke.edit, stroke.mask, stroke.isLast);
@@ -64,29 +62,29 @@ export async function connect({ onFrame, onChanged, onStatus, onRejected, onPain
                 painted = Math.max(painted, answer.Version);
                 onPainted(stroke, answer.Version);
             } else {
-                again(stroke);
+                retry(stroke);
                 pause(answer.RetryAfterSeconds);
             }
         } catch (error) {
-            if (hub.state === signalR.HubConnectionState.Connected) onTrouble(plain(error));
-            else again(stroke);
+            if (hub.state === signalR.HubConnectionState.Connected) onError(messageOf(error));
+            else retry(stroke);
         } finally {
-            underway--;
+            running--;
         }
-        if (!underway && !waiting.length) onIdle();
+        if (!running && !waiting.length) onIdle();
         await flush();
     }
 
-    // Of a layer only the newest waits.
+    // Replaces an older waiting stroke of the layer.
     function queue(stroke) {
         const other = waiting.find(one => one.edit === stroke.edit);
         if (other?.number > stroke.number) return;
         waiting = [...waiting.filter(one => one !== other), stroke];
     }
 
-    // Unless the layer has a newer one, wherever that is.
-    function again(stroke) {
-        if (stroke.number === newestOf.get(stroke.edit)) queue(stroke);
+    // Does nothing if the layer has a newer stroke.
+    function retry(stroke) {
+        if (stroke.number === newestNumber.get(stroke.edit)) queue(stroke);
     }
 
     function pause(seconds) {
@@ -101,17 +99,17 @@ export async function connect({ onFrame, onChanged, onStatus, onRejected, onPain
     return {
         open,
         stop: () => hub.stop(),
-        /** Whether strokes are on their way. */
-        get isBusy() { return underway > 0 || waiting.length > 0; },
-        /** The canvas's version with the newest stroke that arrived. */
+        /** Whether strokes wait or are being sent. */
+        get isBusy() { return running > 0 || waiting.length > 0; },
+        /** The canvas's version after the last stroke that the server received. */
         get painted() { return painted; },
-        /** Hands over a stroke, { edit, mask, isLast }; what waits is replaced by what is newer. */
+        /** Sends a stroke, { edit, mask, isLast }. */
         paint(stroke) {
-            newestOf.set(stroke.edit, ++number);
+            newestNumber.set(stroke.edit, ++number);
             queue({ ...stroke, number });
             return flush();
         },
     };
 }
 
-const plain = error => String(error?.message ?? error).replace(/^.*HubException: /, '');
+const messageOf = error => String(error?.message ?? error).replace(/^.*HubException: /, '');

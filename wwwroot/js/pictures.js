@@ -1,41 +1,42 @@
-// Pictures as they come: each is decoded and shown unless a newer one is there already; one that stays is told to the page, with a thumbnail.
+// Decodes pictures and shows each unless a newer one is shown already. Reports a picture that stays to the page, with a thumbnail.
 import { fadeIn } from '/js/fade.js';
 import { Speed } from '/js/speed.js';
 
-const calm = matchMedia('(prefers-reduced-motion: reduce)');
-const settled = 160, thumbSide = 96; // milliseconds, pixels
+const reducedMotion = matchMedia('(prefers-reduced-motion: reduce)');
+const settleDelay = 160, thumbSide = 96; // milliseconds, pixels
 
 export class Pictures {
     constructor(surface, label) {
-        Object.assign(this, { surface, speed: new Speed(label), came: 0, shown: 0 });
+        Object.assign(this, { surface, speed: new Speed(label), received: 0, shown: 0 });
     }
 
     async show(frame) {
-        const { surface } = this, { picture, brush } = surface, started = performance.now(), turn = ++this.came;
+        const { surface } = this, { picture, brush } = surface, started = performance.now(), turn = ++this.received;
         const bitmap = await createImageBitmap(new Blob([frame.Picture], { type: frame.MediaType }));
-        // Decoding takes its time: a later one may be done first.
+        // A later picture may have been decoded sooner.
         if (turn < this.shown) return;
         this.shown = turn;
         const isEmpty = surface.frame.hasAttribute('data-empty'), { width, height } = surface.viewport.side;
-        fadeIn(picture, bitmap, calm.matches || brush.isDown || isEmpty);
+        fadeIn(picture, bitmap, reducedMotion.matches || brush.isDown || isEmpty);
         if (Math.abs(width / height - bitmap.width / bitmap.height) > .001) surface.viewport.fit();
-        this.speed.tell(frame, brush.isDown, started);
+        this.speed.show(frame, brush.isDown, started);
         surface.frame.removeAttribute('data-empty');
-        surface.root.dispatchEvent(new CustomEvent('saeunbox:frame', { detail: { version: frame.Version, stages: frame.Stages, milliseconds: frame.Milliseconds } }));
+        surface.raise('frame', { version: frame.Version, stages: frame.Stages, milliseconds: frame.Milliseconds });
         clearTimeout(this.settling);
-        if (!brush.isDown) this.settling = setTimeout(() => this.settle(frame.Version), settled);
+        if (!brush.isDown) this.settling = setTimeout(() => this.settle(frame.Version), settleDelay);
     }
 
     async settle(version) {
         const { page, views } = this.surface;
         const thumbnail = this.thumbnail(), outside = await views.refresh();
-        await page.invokeMethodAsync('Settled', version, thumbnail, outside);
+        await page.invokeMethodAsync('PictureSettled', version, thumbnail, outside);
     }
 
     thumbnail() {
         const thumb = Object.assign(document.createElement('canvas'), { width: thumbSide, height: thumbSide });
         const { picture } = this.surface, side = Math.min(picture.width, picture.height);
-        thumb.getContext('2d').drawImage(picture, (picture.width - side) / 2, (picture.height - side) / 2, side, side, 0, 0, thumbSide, thumbSide);
+        const [left, top] = [(picture.width - side) / 2, (picture.height - side) / 2];
+        thumb.getContext('2d').drawImage(picture, left, top, side, side, 0, 0, thumbSide, thumbSide);
         return thumb.toDataURL('image/jpeg', .8);
     }
 }

@@ -1,48 +1,50 @@
-// Finds the recipe in a PNG that was saved here: the text chunk saeunbox.recipe (iTXt, tEXt or zTXt).
+// Reads the recipe of a saved PNG from its text chunk saeunbox.recipe (iTXt, tEXt or zTXt).
 
 const keyword = 'saeunbox.recipe';
-const largest = 32 << 20;
-// What the page's own connection takes in one message, with room to spare.
-const longest = 192 << 10;
-const longestKeyword = 79;
+const maxFileBytes = 32 << 20;
+// Fits into one message of the page's connection.
+const maxRecipeBytes = 192 << 10;
+const maxKeywordLength = 79;
 
-/** The recipe's JSON; null where the file has none, or one that is longer than the page can take. */
+/** Returns the recipe's JSON; null if the file has none or it is too long. */
 export async function recipeOf(file) {
-    if (file.size > largest) return null;
+    if (file.size > maxFileBytes) return null;
     const bytes = new Uint8Array(await file.arrayBuffer());
     if (![0x89, 0x50, 0x4e, 0x47].every((byte, i) => bytes[i] === byte)) return null;
     const view = new DataView(bytes.buffer);
     for (let at = 8; at + 12 <= bytes.length;) {
         const length = view.getUint32(at), kind = latin(bytes.subarray(at + 4, at + 8));
         if (at + 12 + length > bytes.length) return null;
-        const text = ['iTXt', 'tEXt', 'zTXt'].includes(kind) ? await textOf(kind, bytes.subarray(at + 8, at + 8 + length)).catch(() => null) : null;
-        if (text !== null) return text;
+        if (['iTXt', 'tEXt', 'zTXt'].includes(kind)) {
+            const text = await textOf(kind, bytes.subarray(at + 8, at + 8 + length)).catch(() => null);
+            if (text !== null) return text;
+        }
         at += 12 + length;
     }
     return null;
 }
 
 async function textOf(kind, chunk) {
-    const end = chunk.subarray(0, longestKeyword + 1).indexOf(0);
+    const end = chunk.subarray(0, maxKeywordLength + 1).indexOf(0);
     if (end < 0 || latin(chunk.subarray(0, end)) !== keyword) return null;
-    if (kind === 'tEXt') return latin(within(chunk.subarray(end + 1)));
-    if (kind === 'zTXt') return utf8(await inflated(chunk.subarray(end + 2)));
-    // iTXt: a flag and a method of compression, a language and a translated keyword, each ended by a zero.
-    const packed = chunk[end + 1] === 1;
+    if (kind === 'tEXt') return latin(checked(chunk.subarray(end + 1)));
+    if (kind === 'zTXt') return utf8(await inflate(chunk.subarray(end + 2)));
+    // iTXt has a compression flag and method, then a language and a translated keyword, each ended by a zero byte.
+    const isCompressed = chunk[end + 1] === 1;
     const language = chunk.indexOf(0, end + 3), translated = chunk.indexOf(0, language + 1);
     const text = chunk.subarray(translated + 1);
-    return utf8(packed ? await inflated(text) : within(text));
+    return utf8(isCompressed ? await inflate(text) : checked(text));
 }
 
-// Unpacked piece by piece: a few kilobytes may stand for gigabytes.
-async function inflated(bytes) {
+// Stops at the limit, because a few kilobytes can expand to gigabytes.
+async function inflate(bytes) {
     const reader = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate')).getReader();
     const parts = [];
     for (let total = 0; ;) {
         const { done, value } = await reader.read();
         if (done) return new Uint8Array(await new Blob(parts).arrayBuffer());
         total += value.length;
-        if (total > longest) {
+        if (total > maxRecipeBytes) {
             await reader.cancel();
             throw new RangeError('too long');
         }
@@ -50,8 +52,8 @@ async function inflated(bytes) {
     }
 }
 
-function within(bytes) {
-    if (bytes.length > longest) throw new RangeError('too long');
+function checked(bytes) {
+    if (bytes.length > maxRecipeBytes) throw new RangeError('too long');
     return bytes;
 }
 

@@ -1,6 +1,6 @@
-// What a pointer does on the picture: the first one down paints, or moves the divider; two fingers, or the middle button, move the picture.
+// Pointers on the picture. The first one paints or moves the divider; two fingers or the middle button move the picture.
 
-const rest = 120; // milliseconds
+const restDelay = 120; // milliseconds
 
 export class Pointers {
     constructor(surface, on) {
@@ -12,7 +12,7 @@ export class Pointers {
         on(overlay, 'pointermove', event => this.move(event));
         for (const type of ['pointerup', 'pointercancel']) on(overlay, type, event => this.up(event));
         on(overlay, 'pointerleave', event => this.leave(event));
-        // Else the middle button starts the browser's own scrolling.
+        // Without this, the middle button starts the browser's scrolling.
         on(overlay, 'mousedown', event => event.button === 1 && event.preventDefault());
         on(overlay, 'wheel', event => this.wheel(event), { passive: false });
     }
@@ -22,14 +22,14 @@ export class Pointers {
         surface.overlay.setPointerCapture(event.pointerId);
         if (event.pointerType === 'touch') {
             fingers.set(event.pointerId, event);
-            // A pen that paints is not disturbed by the hand that holds it.
+            // While a pen paints, touches of the hand are ignored.
             if (fingers.size > 1 && (this.id === null || fingers.has(this.id))) return this.pinch();
         }
         if (this.doing) return;
         const doing = event.button === 1 ? 'move' : event.button !== 0 ? null : surface.views.view === 'slider' ? 'slide' : 'paint';
         if (!doing) return;
         if (doing === 'paint' && surface.brush.layer.index < 0) {
-            surface.tell('Choose a feature at the right first: it becomes the layer the brush paints.');
+            surface.showError('Choose a feature on the right first. It becomes the layer that the brush paints.');
             return;
         }
         Object.assign(this, { doing, id: event.pointerId });
@@ -41,7 +41,7 @@ export class Pointers {
     }
 
     pinch() {
-        if (this.doing === 'paint') this.surface.brush.yield();
+        if (this.doing === 'paint') this.surface.brush.cancelTouch();
         Object.assign(this, { doing: 'move', id: null });
         this.surface.pointer = null;
         this.surface.viewport.grip(this.two());
@@ -60,7 +60,7 @@ export class Pointers {
             const parts = event.getCoalescedEvents?.() ?? [];
             for (const part of parts.length ? parts : [event]) surface.brush.draw(surface.viewport.place(part), part);
         } else {
-            this.hover(surface.pointer);
+            this.pointAt(surface.pointer);
         }
         surface.drawMark();
     }
@@ -68,18 +68,18 @@ export class Pointers {
     up(event) {
         this.fingers.delete(event.pointerId);
         if (this.doing === 'move' && this.fingers.size > 1) this.surface.viewport.grip(this.two());
-        // The fingers that moved the picture do not paint before all of them are up.
+        // After two fingers moved the picture, painting starts only once both are up.
         if (this.id === null ? this.fingers.size > 0 : event.pointerId !== this.id) return;
         if (this.doing === 'paint') {
             this.surface.brush.end();
-            this.hover(this.surface.viewport.place(event));
+            this.pointAt(this.surface.viewport.place(event));
         }
         Object.assign(this, { doing: null, id: null });
     }
 
-    // What lies under the brush stays listed, so that it can be chosen.
+    // The features at the last place stay listed, so that the visitor can choose one.
     leave(event) {
-        if (event.pointerType !== 'touch') clearTimeout(this.hovering);
+        if (event.pointerType !== 'touch') clearTimeout(this.resting);
         this.surface.pointer = null;
         this.surface.drawMark();
     }
@@ -91,10 +91,10 @@ export class Pointers {
         viewport.zoom(viewport.scale * Math.exp(-Math.min(25, Math.max(-25, event.deltaY)) / 100), event);
     }
 
-    /** The pointer, or the keys' cell, rests at a place: what is active there? */
-    hover({ x, y }) {
-        clearTimeout(this.hovering);
-        this.hovering = setTimeout(() => this.surface.page.invokeMethodAsync('Hover', x, y), rest);
+    /** Lists the features at a place once the pointer or the cell cursor rests there. */
+    pointAt({ x, y }) {
+        clearTimeout(this.resting);
+        this.resting = setTimeout(() => this.surface.page.invokeMethodAsync('PointAt', x, y), restDelay);
     }
 
     two() {

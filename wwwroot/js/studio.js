@@ -1,5 +1,4 @@
-// Sets the theme before anything is drawn: what was chosen here, else what the system prefers. And the few things of the browser that pages
-// ask for by name.
+// Sets the theme before the page is drawn, defines the browser functions that Blazor calls, and reloads the page if its circuit is lost.
 (() => {
     const key = 'saeunbox.theme';
     const system = () => matchMedia('(prefers-color-scheme: light)').matches ? 'light' : 'dark';
@@ -10,10 +9,10 @@
         switchTheme() {
             const next = document.documentElement.dataset.theme === 'dark' ? 'light' : 'dark';
             set(next);
-            try { localStorage.setItem(key, next); } catch { /* A private window forgets. */ }
+            try { localStorage.setItem(key, next); } catch { /* The browser allows no storage. */ }
         },
         remember(key, value) {
-            try { localStorage.setItem(`saeunbox.${key}`, value); } catch { /* A private window forgets. */ }
+            try { localStorage.setItem(`saeunbox.${key}`, value); } catch { /* The browser allows no storage. */ }
         },
         recall(key) {
             try { return localStorage.getItem(`saeunbox.${key}`); } catch { return null; }
@@ -30,8 +29,8 @@
             }
         },
     };
-    // Blazor could not come back to this page's circuit: the server was started anew, and what counts is kept in this browser. A stroke is
-    // painted to its end before.
+    // After a restart of the server, Blazor cannot resume the page's circuit. The draft is stored in the browser, so the page reloads, but
+    // not before a running stroke ends.
     let isHeld = false, isLost = false;
     const reload = () => isLost && !isHeld && setTimeout(() => location.reload());
     for (const type of ['pointerdown', 'pointerup', 'pointercancel'])

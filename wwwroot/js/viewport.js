@@ -1,7 +1,7 @@
-// How large the picture is shown, and which part of it: it fills its stage; where it is larger, the stage scrolls.
+// Scales and scrolls the picture. At scale 1 it fills the stage; beyond, the stage scrolls.
 import { fit } from '/js/frame.js';
 
-const most = 4, nearlyOne = 1.05;
+const maxScale = 4, nearlyOne = 1.05;
 
 export class Viewport {
     constructor(frame, picture, changed) {
@@ -10,14 +10,14 @@ export class Viewport {
         this.fit();
     }
 
-    /** Where a point of the window lies on the picture, 0 to 1 from the left and from the top. */
+    /** Returns the place of a window's point on the picture, 0 to 1 from the left and from the top. */
     place({ clientX, clientY }) {
-        // Where the picture lies on the page is asked for once: the question has the browser lay the page out.
+        // Cached, because reading it makes the browser lay out the page.
         const box = this.box ??= this.frame.getBoundingClientRect();
         return { x: (clientX - box.left) / box.width, y: (clientY - box.top) / box.height };
     }
 
-    /** The picture may lie elsewhere now. */
+    /** Called when the picture may have moved on the page. */
     moved() {
         this.box = null;
     }
@@ -28,7 +28,7 @@ export class Viewport {
         this.changed();
     }
 
-    /** Shows it so many times as large as it fills the stage; what lies under a point of the window, or in the stage's middle, stays there. */
+    /** Sets the scale and keeps the place at a window's point, by default the middle of the stage, where it is. */
     zoom(scale, at = this.middle()) {
         const place = this.place(at);
         this.scale = bounded(scale);
@@ -36,13 +36,13 @@ export class Viewport {
         this.put(place, at);
     }
 
-    /** Takes hold of it by one point of the window or by two, as fingers do. */
+    /** Starts to drag with one or two points of the window. */
     grip(points) {
         const at = between(points);
         this.held = { place: this.place(at), spread: spread(points), scale: this.scale };
     }
 
-    /** The points it is held by moved: it goes with them. */
+    /** Moves and scales the picture with the points. */
     drag(points) {
         const { place, spread: before, scale } = this.held;
         if (before > 0) {
@@ -52,7 +52,7 @@ export class Viewport {
         this.put(place, between(points));
     }
 
-    /** Scrolls a place of the picture into sight. */
+    /** Scrolls a place of the picture into view. */
     reveal(place) {
         if (this.scale === 1) return;
         const sight = this.stage.getBoundingClientRect(), box = this.frame.getBoundingClientRect(), edge = 24;
@@ -76,7 +76,7 @@ export class Viewport {
     }
 }
 
-const bounded = scale => scale < nearlyOne ? 1 : Math.min(most, scale);
+const bounded = scale => scale < nearlyOne ? 1 : Math.min(maxScale, scale);
 
 function between(points) {
     const mean = key => points.reduce((sum, point) => sum + point[key], 0) / points.length;

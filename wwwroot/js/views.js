@@ -1,17 +1,21 @@
-// Ways to look at the picture beside the one without its edits: held for a moment, across a divider, or as the difference.
+// Views that compare the picture with the one without its edits: while a key is held, across a divider, or as the difference.
 import { Comparison } from '/js/comparison.js';
 import { drawDifference } from '/js/brush-overlay.js';
 
-const divider = { role: 'slider', ariaLabel: 'Divider: before at its left, after at its right. Arrow keys move it.', ariaValueMin: '0', ariaValueMax: '100' };
+const divider = {
+    role: 'slider', ariaValueMin: '0', ariaValueMax: '100',
+    ariaLabel: 'Divider: the picture without edits on its left, with edits on its right. Arrow keys move it.',
+};
 
 export class Views {
     constructor(surface) {
         const { role, ariaLabel } = surface.overlay;
-        Object.assign(this, { surface, view: 'picture', split: .5, isHeld: false, comparison: new Comparison(surface.picture, surface.before) });
+        Object.assign(this, { surface, view: 'picture', split: .5, isHeld: false });
+        this.comparison = new Comparison(surface.picture, surface.before);
         this.painting = { role, ariaLabel, ariaValueMin: null, ariaValueMax: null, ariaValueNow: null };
     }
 
-    /** Chooses the view, "picture", "slider" or "difference"; returns the share of the change that lies outside the masks, where it can be told. */
+    /** Shows the view "picture", "slider" or "difference". Returns the share of the change that lies outside the masks; null if unknown. */
     async show(view) {
         const { root, overlay } = this.surface;
         this.view = root.dataset.view = view;
@@ -21,7 +25,7 @@ export class Views {
         return this.refresh();
     }
 
-    /** The picture, or what it is compared with, is another one now; returns the same share. */
+    /** Updates the view after the picture or its recipe changed. Returns the same share as show. */
     async refresh() {
         if (this.view === 'picture') return null;
         await this.load();
@@ -30,11 +34,11 @@ export class Views {
         return this.comparison.outside(this.surface.brush.layer.masks);
     }
 
-    /** Shows the picture without edits while it is held. */
+    /** Shows or hides the picture without edits. */
     async hold(isHeld) {
         this.isHeld = isHeld;
         if (isHeld) await this.load();
-        // It may have been let go meanwhile.
+        // The key may have been released in the meantime.
         if (this.isHeld) this.surface.root.dataset.held = 'true';
         else delete this.surface.root.dataset.held;
     }
@@ -50,7 +54,7 @@ export class Views {
         try {
             await this.comparison.load(this.surface.recipe);
         } catch (error) {
-            this.surface.tell(error.message);
+            this.surface.showError(error.message);
         }
     }
 }

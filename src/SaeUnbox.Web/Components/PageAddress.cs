@@ -4,45 +4,45 @@ using Microsoft.AspNetCore.WebUtilities;
 
 namespace SaeUnbox.Web.Components;
 
-/// <summary>What a page shows, kept in its address: to load it again, to come back to it and to pass it on shows the same.</summary>
+/// <summary>Keeps what a page shows in its address, so that reloading or sharing the address shows the same.</summary>
 internal sealed class PageAddress : IDisposable
 {
     private readonly NavigationManager _navigation;
     private readonly string _page;
-    private readonly Func<Task> _moved;
-    // Written, and not yet heard of: the browser answers when the page may show something newer already.
-    private readonly List<string> _written = [];
+    private readonly Func<Task> _changed;
+    // Our own changes whose events have not arrived yet. By then the page may show something newer.
+    private readonly List<string> _pending = [];
 
-    /// <param name="navigation">Knows the address.</param>
-    /// <param name="page">The page's own path, without the slash before it.</param>
-    /// <param name="moved">Called where somebody else changed the address of this page: a link, or a step back.</param>
-    public PageAddress(NavigationManager navigation, string page, Func<Task> moved)
+    /// <param name="navigation">Gives and changes the address.</param>
+    /// <param name="page">The page's path without the leading slash.</param>
+    /// <param name="changed">Called when a link or the back button changed the page's address.</param>
+    public PageAddress(NavigationManager navigation, string page, Func<Task> changed)
     {
-        (_navigation, _page, _moved) = (navigation, page, moved);
-        navigation.LocationChanged += Follow;
+        (_navigation, _page, _changed) = (navigation, page, changed);
+        navigation.LocationChanged += OnLocationChanged;
     }
 
-    /// <summary>What stands behind the question mark; of a part given twice the first.</summary>
-    public IReadOnlyDictionary<string, string> Parts =>
-        QueryHelpers.ParseQuery(new Uri(_navigation.Uri).Query).ToDictionary(part => part.Key, part => part.Value.Count > 0 ? part.Value[0]! : "", StringComparer.Ordinal);
+    /// <summary>The query parameters; the first value if one is given twice.</summary>
+    public IReadOnlyDictionary<string, string> Parameters => QueryHelpers.ParseQuery(new Uri(_navigation.Uri).Query)
+        .ToDictionary(one => one.Key, one => one.Value.Count > 0 ? one.Value[0]! : "", StringComparer.Ordinal);
 
     private bool IsHere => _navigation.ToBaseRelativePath(_navigation.Uri).Split('?', '#')[0] == _page;
 
-    /// <summary>Writes parts into the address, without a step in the browser's history; null takes one out.</summary>
-    public void Keep(IReadOnlyDictionary<string, object?> parts)
+    /// <summary>Sets query parameters without a new entry in the browser's history; null removes one.</summary>
+    public void Set(IReadOnlyDictionary<string, object?> parameters)
     {
-        var address = _navigation.GetUriWithQueryParameters(parts);
+        var address = _navigation.GetUriWithQueryParameters(parameters);
         if (!IsHere || address == _navigation.Uri)
             return;
-        _written.Add(address);
+        _pending.Add(address);
         _navigation.NavigateTo(address, new NavigationOptions { ReplaceHistoryEntry = true });
     }
 
-    public void Dispose() => _navigation.LocationChanged -= Follow;
+    public void Dispose() => _navigation.LocationChanged -= OnLocationChanged;
 
-    private void Follow(object? sender, LocationChangedEventArgs change)
+    private void OnLocationChanged(object? sender, LocationChangedEventArgs change)
     {
-        if (!_written.Remove(change.Location) && IsHere)
-            _ = _moved();
+        if (!_pending.Remove(change.Location) && IsHere)
+            _ = _changed();
     }
 }

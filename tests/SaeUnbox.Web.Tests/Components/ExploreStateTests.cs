@@ -26,7 +26,7 @@ public sealed class ExploreStateTests
     }
 
     private static IEnumerable<(string Key, string Value)> Written(ExploreState state) =>
-        state.Parts(Model).Where(part => part.Value is not null).Select(part => (part.Key, FormattableString.Invariant($"{part.Value}")));
+        state.ToParameters(Model).Where(part => part.Value is not null).Select(part => (part.Key, FormattableString.Invariant($"{part.Value}")));
 
     private static ExploreState Read(params (string Key, string Value)[] parts) => ExploreState.Read(parts.ToDictionary(part => part.Key, part => part.Value), Model, Example);
 }

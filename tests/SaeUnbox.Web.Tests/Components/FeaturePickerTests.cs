@@ -76,7 +76,7 @@ public sealed class FeaturePickerTests : SearchContext
     [Fact]
     public void Pick_AFeature_TellsAndRemembersIt()
     {
-        var picker = Picker(new ActiveHere(ListAtlas.OfThree.Find(HookSite.Details, 7)!, 2.5, 1.5));
+        var picker = Picker(new ActiveCard(ListAtlas.OfThree.Find(HookSite.Details, 7)!, 1.5));
         picker.Find(".row .pick").Click();
 
         Assert.Equal("red flower", Assert.Single(_picked).Name);
@@ -96,9 +96,9 @@ public sealed class FeaturePickerTests : SearchContext
         Assert.Equal("nonsense mid.0:1", JSInterop.VerifyInvoke("saeunbox.remember").Arguments[1]);
     }
 
-    private IRenderedComponent<FeaturePicker> Picker(params ActiveHere[] active) => Picker(ListAtlas.OfThree, active);
+    private IRenderedComponent<FeaturePicker> Picker(params ActiveCard[] active) => Picker(ListAtlas.OfThree, active);
 
-    private IRenderedComponent<FeaturePicker> Picker(ListAtlas atlas, params ActiveHere[] active) =>
+    private IRenderedComponent<FeaturePicker> Picker(ListAtlas atlas, params ActiveCard[] active) =>
         Render<FeaturePicker>(picker => picker.Add(one => one.Atlas, atlas).Add(one => one.Active, active).Add(one => one.OnPick, _picked.Add));
 
     private static IEnumerable<string> Names(IRenderedComponent<FeaturePicker> picker) => picker.FindAll(".row strong").Select(name => name.TextContent);

@@ -18,6 +18,6 @@ public sealed class StudioSettingsTests
     {
         var read = StudioSettings.Read("""{"Brush":{"Tool":1,"Size":4000,"Hardness":-3},"IsSeedLocked":false}""");
 
-        Assert.Equal(new StudioSettings(new BrushState(Tool.Eraser, BrushState.Most, 0), IsSeedLocked: false), read);
+        Assert.Equal(new StudioSettings(new BrushState(Tool.Eraser, BrushState.MaxSize, 0), IsSeedLocked: false), read);
     }
 }

@@ -2,12 +2,13 @@ using System.Globalization;
 
 namespace SaeUnbox.Web.Components.Shared;
 
-/// <summary>A recipe as a command of saeunbox, quoted for a POSIX shell.</summary>
+/// <summary>Writes a recipe as a command of saeunbox, quoted for a POSIX shell.</summary>
 internal static class CliCommand
 {
     public static string Of(Recipe recipe)
     {
-        var words = new List<string> { "saeunbox", "generate", "--prompt", Quote(recipe.Prompt), "--seed", Text(recipe.Seed), "--steps", Text(recipe.Steps) };
+        List<string> words =
+            ["saeunbox", "generate", "--prompt", Quote(recipe.Prompt), "--seed", Text(recipe.Seed), "--steps", Text(recipe.Steps)];
         if (recipe.Guidance > 0)
             words.AddRange(["--guidance", Text(recipe.Guidance)]);
         if (recipe.NegativePrompt is { } negative)
@@ -18,7 +19,8 @@ internal static class CliCommand
         foreach (var intervention in recipe.Interventions)
             if (intervention is SiteIntervention.Ablate or SiteIntervention.Reconstruct)
                 words.AddRange([intervention is SiteIntervention.Ablate ? "--ablate" : "--reconstruct", intervention.Site.Code]);
-        return string.Join(' ', [.. words, "--out", "picture.png"]);
+        words.AddRange(["--out", "picture.png"]);
+        return string.Join(' ', words);
     }
 
     private static string Edit(FeatureEdit edit, int steps)
@@ -29,7 +31,7 @@ internal static class CliCommand
         if (edit.Mask is { } mask)
             text += $"@{mask}";
         if (edit.FirstStep > 0 || edit.LastStep is not null)
-                text += $"#{edit.FirstStep}-{edit.LastStep ?? steps}";
+            text += $"#{edit.FirstStep}-{edit.LastStep ?? steps}";
         return text;
     }
 

@@ -1,20 +1,19 @@
 namespace SaeUnbox.Web.Components.Shared;
 
-/// <summary>Prompts to begin with.</summary>
+/// <summary>Recipes that visitors can start with. They come from the default model's atlas.</summary>
 internal static class Examples
 {
-    private const int Most = 12;
+    private const int MaxPrompts = 12;
 
-    public static Recipe First(IModelCatalogue catalogue) => catalogue.Models[0] is var model && catalogue.AtlasOf(model.Name)?.Suggestions is { Count: > 0 } suggestions
-        ? suggestions[0].Recipe
-        : model.NewRecipe(FirstPrompt(catalogue));
+    /// <summary>The first suggestion, or a simple prompt if there is none. Requires a loaded model.</summary>
+    public static Recipe First(IModelCatalogue catalogue) => Suggestions(catalogue) is [var first, ..]
+        ? first.Recipe
+        : catalogue.Models[0].NewRecipe("a red house and a pine tree in a meadow, mountains behind");
 
-    /// <summary>One recipe of each prompt that is suggested.</summary>
-    public static IReadOnlyList<Recipe> Prompts(IModelCatalogue catalogue) => catalogue.Models.FirstOrDefault() is { } model
-        ? [.. (catalogue.AtlasOf(model.Name)?.Suggestions ?? []).Select(suggestion => suggestion.Recipe).DistinctBy(recipe => recipe.Prompt).Take(Most)]
-        : [];
+    /// <summary>One recipe for each suggested prompt.</summary>
+    public static IReadOnlyList<Recipe> Prompts(IModelCatalogue catalogue) =>
+        [.. Suggestions(catalogue).Select(suggestion => suggestion.Recipe).DistinctBy(recipe => recipe.Prompt).Take(MaxPrompts)];
 
-    public static string FirstPrompt(IModelCatalogue catalogue) => catalogue.Models.FirstOrDefault() is { } model && catalogue.AtlasOf(model.Name)?.Suggestions is [var first, ..]
-        ? first.Recipe.Prompt
-        : "a red house and a pine tree in a meadow, mountains behind";
+    private static IReadOnlyList<Suggestion> Suggestions(IModelCatalogue catalogue) =>
+        catalogue.Models.Count > 0 && catalogue.AtlasOf(catalogue.Models[0].Name) is { } atlas ? atlas.Suggestions : [];
 }

@@ -1,12 +1,12 @@
 namespace SaeUnbox.Web.Components.Shared;
 
-/// <summary>A feature that becomes a layer.</summary>
+/// <summary>Makes layers of features.</summary>
 internal static class NewLayer
 {
-    /// <summary>As a multiple of the feature's mean: plainly seen, and not yet more than the picture bears.</summary>
+    /// <summary>A strength that changes most pictures clearly without distorting them.</summary>
     public const double Strength = 10;
 
-    /// <summary>A layer that nothing is painted with yet.</summary>
+    /// <summary>Makes a layer with an empty mask.</summary>
     public static FeatureEdit Blank(SaeInfo sae, int feature, Recipe recipe)
     {
         var (rows, columns) = sae.Grid(recipe.Width, recipe.Height);

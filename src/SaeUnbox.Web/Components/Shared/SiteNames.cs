@@ -1,6 +1,6 @@
 namespace SaeUnbox.Web.Components.Shared;
 
-/// <summary>What the sites do, in a word.</summary>
+/// <summary>Names sites by what they control.</summary>
 public static class SiteNames
 {
     public static string Of(HookSite site) => site switch

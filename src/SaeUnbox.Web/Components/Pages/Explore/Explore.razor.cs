@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using Microsoft.AspNetCore.Components;
@@ -7,15 +8,15 @@ using SaeUnbox.Web.Components.Shared;
 namespace SaeUnbox.Web.Components.Pages.Explore;
 
 /// <summary>
-/// A picture, the features active in it, and where: the maps go to the browser once, which draws and ranks them on its own.
+/// Shows a picture, its active features and where they are active. The browser gets all maps at once and draws and ranks them.
 /// </summary>
 public sealed partial class Explore
 {
-    private const double AreaFrom = .25;
-    private const int MostListed = 12;
+    private const double AreaThreshold = .25;
+    private const int MaxListed = 12;
     private ElementReference _root;
     private IJSObjectReference? _view;
-    private PageWork _work = null!;
+    private PageJobs _jobs = null!;
     private PageAddress _address = null!;
     private StudioSettings _settings = StudioSettings.Default;
     private ExploreState _state = new(new Recipe { Model = "none", Prompt = "", Width = 256, Height = 256 });
@@ -28,11 +29,16 @@ public sealed partial class Explore
 
     private string SiteName => SiteNames.Of(_state.Site ?? HookSite.Composition);
 
-    private string? TagOfChosen => Current is { } map && _state.Feature is { } feature ? $"{map.Site} #{feature} {Atlas?.Find(map.Site, feature)?.Name}" : null;
+    private string? SelectedLabel => Current is { } map && _state.Feature is { } feature
+        ? $"{map.Site} #{feature} {Atlas?.Find(map.Site, feature)?.Name}"
+        : null;
+
+    private string WaitingText => Serving.Failure ?? Serving.Missing
+        ?? (Serving.IsReady ? "Generate a picture to see its active features and where they are active." : "The model is loading …");
 
     protected override void OnInitialized()
     {
-        _work = new(Jobs, Visitor, () => InvokeAsync(StateHasChanged));
+        _jobs = new(Client, Visitor, () => InvokeAsync(StateHasChanged));
         _address = new(Navigation, "explore", () => InvokeAsync(FollowAddressAsync));
         ReadAddress();
     }
@@ -50,7 +56,7 @@ public sealed partial class Explore
         }
         if (isLate)
             ReadAddress();
-        _settings = await StudioSettings.RecallAsync(Script);
+        _settings = await StudioSettings.LoadAsync(Script);
         await using var module = await Script.InvokeAsync<IJSObjectReference>("import", "./Components/Pages/Explore/Explore.razor.js");
         _view = await module.InvokeAsync<IJSObjectReference>("create", _root);
         await RunAsync();
@@ -59,7 +65,7 @@ public sealed partial class Explore
     public async ValueTask DisposeAsync()
     {
         _address.Dispose();
-        _work.Dispose();
+        _jobs.Dispose();
         try
         {
             if (_view is not null)
@@ -67,33 +73,33 @@ public sealed partial class Explore
         }
         catch (JSDisconnectedException)
         {
-            // The tab is gone.
+            // The tab is closed.
         }
     }
 
     private void ReadAddress()
     {
         if (Model is { } model)
-            _state = ExploreState.Read(_address.Parts, model, Examples.First(Catalogue));
+            _state = ExploreState.Read(_address.Parameters, model, Examples.First(Catalogue));
     }
 
     private void KeepAddress()
     {
         if (Model is { } model)
-            _address.Keep(_state.Parts(model));
+            _address.Set(_state.ToParameters(model));
     }
 
     private async Task FollowAddressAsync()
     {
-        // A link to the page that tells nothing leaves what is there.
-        if (_address.Parts.Count == 0)
+        // A link without parameters changes nothing.
+        if (_address.Parameters.Count == 0)
         {
             KeepAddress();
             return;
         }
-        var before = _state.Asked;
+        var before = _state.RecipeWithIntervention;
         ReadAddress();
-        if (_state.Asked == before)
+        if (_state.RecipeWithIntervention == before)
             await SelectAsync(_state.Feature);
         else
             await RunAsync();
@@ -102,11 +108,14 @@ public sealed partial class Explore
     private async Task LockSeedAsync(bool isLocked)
     {
         _settings = _settings with { IsSeedLocked = isLocked };
-        await _settings.KeepAsync(Script);
+        await _settings.SaveAsync(Script);
     }
 
-    private Task GenerateAsync(string prompt) =>
-        ShowAsync(_state.Recipe with { Prompt = prompt, Seed = _settings.IsSeedLocked ? _state.Recipe.Seed : RandomNumberGenerator.GetInt32(int.MaxValue) });
+    private Task GenerateAsync(string prompt)
+    {
+        var seed = _settings.IsSeedLocked ? _state.Recipe.Seed : RandomNumberGenerator.GetInt32(int.MaxValue);
+        return ShowAsync(_state.Recipe with { Prompt = prompt, Seed = seed });
+    }
 
     private Task ShowAsync(Recipe recipe)
     {
@@ -114,14 +123,15 @@ public sealed partial class Explore
         return RunAsync();
     }
 
-    private Task RunAsync() => _work.RunAsync(async run =>
+    private Task RunAsync() => _jobs.RunAsync(async run =>
     {
         _notice = null;
         KeepAddress();
-        var result = await run(new GenerationJob(Guid.NewGuid(), _state.Asked.Check()) { Sites = [.. Sites] });
+        var result = await run(new GenerationJob(Guid.NewGuid(), _state.RecipeWithIntervention.Check()) { Sites = [.. Sites] });
         _maps = result.Maps;
-        await _view!.InvokeVoidAsync("show", result.Picture.ToArray(), _maps.All.Where(map => map.Step == 0).Select(Packed).ToArray());
-        await SelectAsync(_state.Feature is { } kept && Current?.Indices.Contains(kept) == true ? kept : Strongest);
+        var maps = _maps.All.Where(map => map.Step == 0).Select(ForBrowser).ToArray();
+        await _view!.InvokeVoidAsync("show", result.Picture.ToArray(), maps);
+        await SelectAsync(_state.Feature is { } feature && Current?.Indices.Contains(feature) == true ? feature : Strongest);
     });
 
     private int? Strongest => Current?.Top(1).FirstOrDefault()?.Feature;
@@ -130,7 +140,6 @@ public sealed partial class Explore
     {
         var isChanged = _state.Intervention is not null;
         _state = _state with { Site = site, Intervention = null };
-        // What was done to the other site is taken back.
         return isChanged ? RunAsync() : SelectAsync(Strongest);
     }
 
@@ -151,28 +160,29 @@ public sealed partial class Explore
 
     private async Task SaveAsync() => await _view!.InvokeVoidAsync("save");
 
-    /// <summary>To the brush, with the cells in which the feature is strong.</summary>
     private void PaintArea()
     {
         if (Current is not { } map || _state.Feature is not { } feature)
             return;
         var cells = map.Map(feature);
-        var most = Math.Max(cells.Max(), 1e-6f);
-        var mask = BrushMask.FromCells(map.Rows, map.Columns, [.. cells.Select(value => value >= AreaFrom * most ? 1f : 0)]);
-        Navigation.NavigateTo($"/#r={(_state.Recipe with { Edits = [new FeatureEdit(map.Site, feature, NewLayer.Strength) { Mask = mask }] }).ToLink()}");
+        var max = Math.Max(cells.Max(), 1e-6f);
+        var mask = BrushMask.FromCells(map.Rows, map.Columns, [.. cells.Select(value => value >= AreaThreshold * max ? 1f : 0)]);
+        var recipe = _state.Recipe with { Edits = [new FeatureEdit(map.Site, feature, NewLayer.Strength) { Mask = mask }] };
+        Navigation.NavigateTo($"/#r={recipe.ToLink()}");
     }
 
-    // The strongest, and the chosen one wherever it stands.
+    // The strongest features, and the selected one.
     private IEnumerable<ActiveFeature> Listed(SiteActivations map) =>
-        map.Top(map.Features).Where((active, rank) => rank < MostListed || active.Feature == _state.Feature);
+        map.Top(map.Features).Where((active, rank) => rank < MaxListed || active.Feature == _state.Feature);
 
     private static double Scale(SiteActivations map) => map.Top(1, FeatureOrder.Max).FirstOrDefault()?.Max ?? 1;
 
-    private object Packed(SiteActivations map) => new
+    private object ForBrowser(SiteActivations map) => new
     {
-        Site = map.Site.Code, Nickname = SiteNames.Of(map.Site), map.Rows, map.Columns, map.K,
+        Site = map.Site.Code, map.Rows, map.Columns, map.K,
         Indices = MemoryMarshal.AsBytes(map.Indices).ToArray(), Values = MemoryMarshal.AsBytes(map.Values).ToArray(),
-        Names = map.Indices.ToArray().Distinct().Select(feature => (Feature: feature, Atlas?.Find(map.Site, feature)?.Name)).Where(known => known.Name is not null)
-            .ToDictionary(known => known.Feature.ToString(System.Globalization.CultureInfo.InvariantCulture), known => known.Name),
+        Names = map.Indices.ToArray().Distinct().Select(feature => (Feature: feature, Atlas?.Find(map.Site, feature)?.Name))
+            .Where(card => card.Name is not null)
+            .ToDictionary(card => card.Feature.ToString(CultureInfo.InvariantCulture), card => card.Name),
     };
 }

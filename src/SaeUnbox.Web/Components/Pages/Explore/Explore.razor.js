@@ -3,7 +3,7 @@ import { colours } from '/js/colours.js';
 import { download } from '/js/download.js';
 import { fit } from '/js/frame.js';
 
-const mostUnder = 10;
+const maxRanked = 10;
 
 export function create(root) {
     return new View(root);
@@ -12,17 +12,16 @@ export function create(root) {
 class View {
     constructor(root) {
         const find = selector => root.querySelector(selector);
-        Object.assign(this, { root, picture: find('.picture'), overlay: find('.overlay'), under: find('[data-under]'), readout: find('[data-readout]') });
-        [this.opacity, this.palette] = [find('[data-opacity]'), find('[data-colours]')];
-        this.maps = new Map();
-        this.off = new AbortController();
+        [this.picture, this.overlay, this.under, this.readout] = ['.picture', '.overlay', '[data-under]', '[data-readout]'].map(find);
+        [this.opacity, this.palette] = ['[data-opacity]', '[data-colours]'].map(find);
+        Object.assign(this, { root, maps: new Map(), off: new AbortController() });
         const on = (target, type, handle) => target.addEventListener(type, handle, { signal: this.off.signal });
         on(this.overlay, 'pointermove', event => this.point(event));
         on(this.overlay, 'pointerdown', event => this.point(event));
-        // A finger is always lifted; what it touched stays.
-        on(this.overlay, 'pointerleave', event => event.pointerType === 'mouse' && this.at(null));
+        // A lifted finger leaves its place selected.
+        on(this.overlay, 'pointerleave', event => event.pointerType === 'mouse' && this.setPlace(null));
         on(this.overlay, 'keydown', event => this.key(event));
-        on(this.overlay, 'blur', () => this.at(null));
+        on(this.overlay, 'blur', () => this.setPlace(null));
         on(this.opacity, 'input', () => this.draw());
         on(this.palette, 'change', () => this.draw());
         this.size = new ResizeObserver(() => this.fit());
@@ -34,7 +33,7 @@ class View {
         this.size.disconnect();
     }
 
-    /** The picture as it came, its recipe inside. */
+    /** Saves the picture's file, which contains the recipe. */
     save() {
         download(this.file, 'saeunbox.png');
     }
@@ -55,8 +54,8 @@ class View {
         this.draw();
     }
 
-    /** Activations of the chosen feature, cell by cell. */
-    field() {
+    /** Returns the selected site's map with the selected feature's activation in each cell. */
+    selectedMap() {
         const map = this.maps.get(this.site);
         if (!map || this.feature < 0) return null;
         const cells = new Float32Array(map.rows * map.columns);
@@ -73,34 +72,41 @@ class View {
     draw() {
         const context = this.overlay.getContext('2d'), { width, height } = this.overlay;
         context.clearRect(0, 0, width, height);
-        const field = this.field();
-        if (field) {
-            const least = Math.min(...field.cells), most = Math.max(...field.cells);
-            const table = colours[this.palette.value];
-            // A map that is the same everywhere says nothing about where: nothing is drawn.
-            if (most > least)
-                field.cells.forEach((value, i) => {
-                    const level = Math.min(255, Math.floor((value - least) / (most - least) * 256));
-                    if (level === 0) return;
-                    context.globalAlpha = +this.opacity.value;
-                    context.fillStyle = table(level / 255);
-                    const row = Math.floor(i / field.columns), column = i % field.columns;
-                    const [x, y] = [Math.round(column * width / field.columns), Math.round(row * height / field.rows)];
-                    context.fillRect(x, y, Math.round((column + 1) * width / field.columns) - x, Math.round((row + 1) * height / field.rows) - y);
-                });
-            context.globalAlpha = 1;
-        }
+        const selected = this.selectedMap();
+        if (selected) this.drawHeat(context, selected);
         const map = this.maps.get(this.site) ?? this.maps.values().next().value;
-        if (this.cell && map) {
+        if (this.place && map) {
+            const { row, column } = this.cell(map), [cellWidth, cellHeight] = [width / map.columns, height / map.rows];
             context.strokeStyle = '#fff';
             context.lineWidth = 2;
-            context.strokeRect(this.cell.column(map) * width / map.columns + 1, this.cell.row(map) * height / map.rows + 1, width / map.columns - 2, height / map.rows - 2);
+            context.strokeRect(column * cellWidth + 1, row * cellHeight + 1, cellWidth - 2, cellHeight - 2);
         }
+    }
+
+    drawHeat(context, { cells, rows, columns }) {
+        const min = Math.min(...cells), max = Math.max(...cells), colour = colours[this.palette.value];
+        if (max === min) return;
+        const { width, height } = this.overlay, edge = (index, side, count) => Math.round(index * side / count);
+        context.globalAlpha = +this.opacity.value;
+        cells.forEach((value, i) => {
+            const level = Math.min(255, Math.floor((value - min) / (max - min) * 256));
+            if (level === 0) return;
+            const row = Math.floor(i / columns), column = i % columns;
+            const [x, y] = [edge(column, width, columns), edge(row, height, rows)];
+            context.fillStyle = colour(level / 255);
+            context.fillRect(x, y, edge(column + 1, width, columns) - x, edge(row + 1, height, rows) - y);
+        });
+        context.globalAlpha = 1;
+    }
+
+    /** The cell of a map at the selected place. */
+    cell({ rows, columns }) {
+        return { row: Math.floor(bounded(this.place.y) * rows), column: Math.floor(bounded(this.place.x) * columns) };
     }
 
     point(event) {
         const box = this.overlay.getBoundingClientRect();
-        this.at({ x: (event.clientX - box.left) / box.width, y: (event.clientY - box.top) / box.height });
+        this.setPlace({ x: (event.clientX - box.left) / box.width, y: (event.clientY - box.top) / box.height });
     }
 
     key(event) {
@@ -109,40 +115,41 @@ class View {
         if (!step || !map) return;
         event.preventDefault();
         const from = this.place ?? { x: .5, y: .5 };
-        this.at({ x: inside(from.x + step[0] / map.columns), y: inside(from.y + step[1] / map.rows) });
+        this.setPlace({ x: bounded(from.x + step[0] / map.columns), y: bounded(from.y + step[1] / map.rows) });
     }
 
-    at(place) {
+    setPlace(place) {
         this.place = place;
-        this.cell = place && { row: map => Math.floor(inside(place.y) * map.rows), column: map => Math.floor(inside(place.x) * map.columns) };
         this.draw();
         this.rank();
     }
 
+    /** Lists the features that are active at the selected place, over all sites. */
     rank() {
-        if (!this.cell) {
+        if (!this.place) {
             this.readout.textContent = '';
             return;
         }
         const found = [];
         for (const map of this.maps.values()) {
-            const start = (this.cell.row(map) * map.columns + this.cell.column(map)) * map.k;
-            // Strengths of sites differ in size: a feature counts by its share of what its site says of this cell.
+            const { row, column } = this.cell(map), start = (row * map.columns + column) * map.k;
+            // Sites differ in scale, so features are ranked by their share of their site's activations in the cell.
             let total = 0;
             for (let i = start; i < start + map.k; i++) total += map.values[i];
             for (let i = start; i < start + map.k; i++)
                 if (map.values[i] > 0) found.push({ map, feature: map.indices[i], value: map.values[i], share: map.values[i] / total });
         }
         found.sort((a, b) => b.share - a.share);
-        const chosen = found.find(one => one.map.site === this.site && one.feature === this.feature);
-        this.readout.textContent = chosen ? `#${this.feature}: ${chosen.value.toFixed(2)}` : '';
-        this.under.replaceChildren(...found.slice(0, mostUnder).map(row));
+        const selected = found.find(one => one.map.site === this.site && one.feature === this.feature);
+        this.readout.textContent = selected ? `#${this.feature}: ${selected.value.toFixed(2)}` : '';
+        this.under.replaceChildren(...found.slice(0, maxRanked).map(listItem));
     }
 }
 
-function row({ map, feature, value, share }) {
+function listItem({ map, feature, value, share }) {
     const link = element('a', 'pick', { href: `/features/${map.site}/${feature}` });
-    link.append(element('strong', '', { textContent: map.names[feature] ?? `feature ${feature}` }), ' ', element('span', 'chip mono', { textContent: `#${feature}` }, map.site));
+    const name = element('strong', '', { textContent: map.names[feature] ?? `feature ${feature}` });
+    link.append(name, ' ', element('span', 'chip mono', { textContent: `#${feature}` }, map.site));
     const bar = element('meter', '', { min: 0, max: 1, value: share });
     const item = element('li', 'row', {}, map.site);
     item.append(link, bar, element('span', 'mono small value', { textContent: value.toFixed(2) }));
@@ -155,5 +162,6 @@ function element(name, className, properties, site) {
     return made;
 }
 
-const inside = value => Math.min(.9999, Math.max(0, value));
+const bounded = value => Math.min(.9999, Math.max(0, value));
+// Typed arrays need their own buffer.
 const aligned = bytes => bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);

@@ -1,7 +1,8 @@
-// A dictionary as a plane. The mouse points to see a feature and clicks to open it; a finger taps to see and taps again to open; the arrows go to
-// the next feature in their direction, and Enter opens it. Wheel, buttons, plus and minus look closer, dragging moves.
+// Shows a dictionary as a map. Pointing at a feature or tapping it shows its name; a click or a second tap opens it. Arrow keys go to the
+// next
+// feature, and Enter opens it. The wheel, the buttons, plus and minus zoom; dragging moves the map.
 
-const margin = 20, reach = 24, farthest = 12;
+const margin = 20, reach = 24, maxScale = 12;
 const arrows = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
 
 export function create(root, places) {
@@ -11,7 +12,8 @@ export function create(root, places) {
 class Plane {
     constructor(root, places) {
         const find = selector => root.querySelector(selector);
-        Object.assign(this, { root, places, canvas: find('canvas'), tip: find('.tip'), told: find('[data-told]'), view: { x: 0, y: 0, scale: 1 }, near: null, drag: null });
+        [this.canvas, this.tip, this.announcement] = ['canvas', '.tip', '[data-announcement]'].map(find);
+        Object.assign(this, { root, places, view: { x: 0, y: 0, scale: 1 }, near: null, drag: null });
         this.off = new AbortController();
         const on = (target, type, handle, options) => target.addEventListener(type, handle, { signal: this.off.signal, ...options });
         on(this.canvas, 'pointerdown', event => this.down(event));
@@ -43,7 +45,7 @@ class Plane {
         this.theme.disconnect();
     }
 
-    /** Where a feature stands on the canvas. */
+    /** Returns a feature's position on the canvas. */
     at({ x, y }) {
         const { view } = this, on = (share, side) => margin + share * (side - 2 * margin);
         return { x: (on(x, this.width) - view.x) * view.scale, y: (on(y, this.height) - view.y) * view.scale };
@@ -64,7 +66,8 @@ class Plane {
         this.tip.hidden = !near;
         if (near) {
             const { x, y } = this.at(near);
-            Object.assign(this.tip, { textContent: `#${near.feature} ${near.name ?? ''}`, href: `/features/${this.root.dataset.site}/${near.feature}` });
+            this.tip.textContent = `#${near.feature} ${near.name ?? ''}`;
+            this.tip.href = `/features/${this.root.dataset.site}/${near.feature}`;
             Object.assign(this.tip.style, {
                 left: `${Math.max(4, Math.min(x + 14, this.width - this.tip.offsetWidth - 4))}px`,
                 top: `${Math.max(4, Math.min(y + 14, this.height - this.tip.offsetHeight - 4))}px`,
@@ -74,7 +77,7 @@ class Plane {
     }
 
     open() {
-        // As a link: the page is changed, not loaded anew.
+        // Clicking the link lets Blazor change the page without a reload.
         if (this.near) this.tip.click();
     }
 
@@ -113,25 +116,26 @@ class Plane {
         event.preventDefault();
     }
 
-    /** To the nearest feature that lies rather in this direction than aside. */
+    /** Goes to the nearest feature in a direction. */
     walk([right, down]) {
         const from = this.near ? this.at(this.near) : null;
         const next = from
             ? this.places.map(feature => {
                 const [x, y] = [this.at(feature).x - from.x, this.at(feature).y - from.y];
                 return { feature, along: x * right + y * down, aside: Math.abs(x * down) + Math.abs(y * right) };
-            }).filter(({ along, aside }) => along > 0 && along >= aside).sort((a, b) => a.along + 2 * a.aside - b.along - 2 * b.aside)[0]?.feature
+            }).filter(({ along, aside }) => along > 0 && along >= aside)
+                .sort((a, b) => a.along + 2 * a.aside - b.along - 2 * b.aside)[0]?.feature
             : this.nearest({ x: this.width / 2, y: this.height / 2 }, Infinity);
         if (!next) return;
         const { x, y } = this.at(next), { view } = this;
         if (x < margin || x > this.width - margin) view.x += (x - this.width / 2) / view.scale;
         if (y < margin || y > this.height - margin) view.y += (y - this.height / 2) / view.scale;
         this.show(next);
-        this.told.textContent = `${this.tip.textContent}. Enter opens it.`;
+        this.announcement.textContent = `${this.tip.textContent}. Enter opens it.`;
     }
 
     zoom(factor, point = { x: this.width / 2, y: this.height / 2 }) {
-        const { view } = this, next = Math.min(farthest, Math.max(1, view.scale * factor));
+        const { view } = this, next = Math.min(maxScale, Math.max(1, view.scale * factor));
         view.x += point.x / view.scale - point.x / next;
         view.y += point.y / view.scale - point.y / next;
         view.scale = next;
@@ -147,13 +151,14 @@ class Plane {
             const { x, y } = this.at(feature);
             context.globalAlpha = feature === this.near ? 1 : .7;
             context.beginPath();
-            context.arc(x, y, feature === this.near ? 8 : 3 + 3 * Math.min(1, Math.sqrt(feature.frequency ?? 0) * 3), 0, 7);
+            context.arc(x, y, feature === this.near ? 8 : 3 + 3 * Math.min(1, Math.sqrt(feature.frequency ?? 0) * 3), 0, 2 * Math.PI);
             context.fill();
         }
         context.globalAlpha = 1;
         if (this.view.scale < 1.8) return;
         context.fillStyle = style.color;
         context.font = '12px system-ui, sans-serif';
-        for (const feature of this.places) if (feature.name) context.fillText(feature.name, this.at(feature).x + 8, this.at(feature).y + 4);
+        for (const feature of this.places)
+            if (feature.name) context.fillText(feature.name, this.at(feature).x + 8, this.at(feature).y + 4);
     }
 }

@@ -1,4 +1,4 @@
-// A picture that was saved here, chosen as a file: its recipe is read in the browser, the picture itself is sent nowhere.
+// Opens a saved picture. The browser reads its recipe; the picture itself is not sent.
 import { recipeOf } from '/js/png-text.js';
 
 export function create(root, page) {
@@ -7,7 +7,7 @@ export function create(root, page) {
         const [file] = input.files;
         if (!file) return;
         await page.invokeMethodAsync('Opened', await recipeOf(file).catch(() => null));
-        // The same file may be chosen again.
+        // Without this, choosing the same file again would raise no event.
         input.value = '';
     }, { signal: off.signal });
     return { close() { off.abort(); } };

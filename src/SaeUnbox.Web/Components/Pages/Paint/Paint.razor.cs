@@ -6,46 +6,26 @@ using SaeUnbox.Web.Components.Shared;
 namespace SaeUnbox.Web.Components.Pages.Paint;
 
 /// <summary>
-/// The studio. The recipe lives in the canvas session on the server; this page changes it by its controls, the brush (Paint.razor.js) by
-/// the hub, and pictures reach the brush's canvas past Blazor.
+/// Connects <see cref="PaintState"/> with the browser's painting surface (Paint.razor.js). Strokes and pictures do not pass through Blazor: the
+/// surface exchanges them with the hub.
 /// </summary>
 public sealed partial class Paint
 {
-    private const int MostActive = 12, MostHistory = 24, MostHistoryBytes = 1 << 20, LargestThumbnail = 32 << 10;
-    private static readonly TimeSpan WorthTelling = TimeSpan.FromSeconds(1);
-    private readonly CancellationTokenSource _gone = new();
-    private readonly List<HistoryEntry> _history = [];
+    private readonly CancellationTokenSource _closed = new();
     private ElementReference _root;
-    private IJSObjectReference? _module;
     private IJSObjectReference? _surface;
     private DotNetObjectReference<Paint>? _self;
-    private CanvasSession? _canvas;
-    private BrushState _brush = new();
-    private int _selected, _current = -1;
-    private Solo? _solo;
-    private (int Row, int Column)? _cell;
-    private IReadOnlyList<ActiveHere> _active = [];
-    private Notice? _notice;
-    private IconOf? _icon;
-    private View _view;
-    private string _outside = "";
-    private double? _done;
-    private bool _isBusy, _isStroke, _hasPicture, _isSeedLocked = true;
-
-    private enum View { Picture, Slider, Difference }
+    private PaintState _state = null!;
+    private StudioSettings _settings = StudioSettings.Default;
+    private IconView? _icon;
 
     [SupplyParameterFromQuery(Name = "layer")]
     private string? Layer { get; set; }
 
-    private ModelInfo? Model => Catalogue.Models.Count > 0 ? Catalogue.Find(Recipe.Model) ?? Catalogue.Models[0] : null;
+    private string WaitingText => !Serving.IsReady ? Serving.Failure ?? Serving.Missing ?? "The model is loading …"
+        : _state.Canvas is null ? "The studio is opening …" : "Write a prompt and generate a picture.";
 
-    private IFeatureAtlas? Atlas => Model is { } model ? Catalogue.AtlasOf(model.Name) : null;
-
-    private Recipe Recipe => _canvas?.Recipe ?? (Catalogue.Models.Count > 0 ? Examples.First(Catalogue) : null) ?? new Recipe { Model = "none", Prompt = "", Width = 256, Height = 256 };
-
-    private FeatureEdit? SelectedEdit => _selected >= 0 && _selected < Recipe.Edits.Count ? Recipe.Edits[_selected] : null;
-
-    private string? TagOfSelected => SelectedEdit is { } edit ? FormattableString.Invariant($"{edit.Site} #{edit.Feature} {Atlas?.Find(edit.Site, edit.Feature)?.Name} {edit.Strength:+0.#;−0.#;0}") : null;
+    protected override void OnInitialized() => _state = new(Canvases, Catalogue, Clock, StateHasChanged);
 
     protected override async Task OnAfterRenderAsync(bool firstRender)
     {
@@ -53,20 +33,22 @@ public sealed partial class Paint
             return;
         await Serving.Loaded;
         StateHasChanged();
-        if (Model is null)
+        if (_state.Model is null)
             return;
         _self = DotNetObjectReference.Create(this);
-        _module = await Script.InvokeAsync<IJSObjectReference>("import", "./Components/Pages/Paint/Paint.razor.js");
-        _surface = await _module.InvokeAsync<IJSObjectReference>("create", _root, _self);
-        await RecallSettingsAsync();
+        await using var module = await Script.InvokeAsync<IJSObjectReference>("import", "./Components/Pages/Paint/Paint.razor.js");
+        _surface = await module.InvokeAsync<IJSObjectReference>("create", _root, _self);
+        _settings = await StudioSettings.LoadAsync(Script);
+        await ShowBrushAsync();
         await OpenAsync(_surface);
+        StateHasChanged();
     }
 
     public async ValueTask DisposeAsync()
     {
-        await _gone.CancelAsync();
-        if (_canvas is not null)
-            _canvas.Updated -= Follow;
+        await _closed.CancelAsync();
+        if (_state.Canvas is { } canvas)
+            canvas.Updated -= OnUpdated;
         try
         {
             if (_surface is not null)
@@ -74,115 +56,217 @@ public sealed partial class Paint
         }
         catch (JSDisconnectedException)
         {
-            // The tab is gone, and its canvas with it.
+            // The tab is closed.
         }
         _self?.Dispose();
     }
 
-    /// <summary>The brush's canvas shows a picture that will stay for now.</summary>
+    /// <summary>Called when a picture has stayed for a moment.</summary>
+    /// <param name="version">The picture's version.</param>
+    /// <param name="thumbnail">A small copy as a data URL.</param>
+    /// <param name="outside">Share of the change that lies outside the masks; null if unknown.</param>
     [JSInvokable]
-    public void Settled(long version, string thumbnail, double? outside)
+    public void PictureSettled(long version, string thumbnail, double? outside)
     {
-        Compare(outside);
-        // One that was chosen from the history stands there already.
-        if (_canvas is { } canvas && canvas.Version == version && thumbnail.Length <= LargestThumbnail && (_current < 0 || _history[_current].Recipe != canvas.Recipe))
+        _state.ShowLeak(outside);
+        _state.AddToHistory(version, thumbnail);
+        StateHasChanged();
+    }
+
+    /// <summary>Called when the pointer or the cell cursor rests at a place, 0 to 1 from the left and from the top.</summary>
+    [JSInvokable]
+    public void PointAt(double x, double y)
+    {
+        _state.PointAt(x, y);
+        StateHasChanged();
+    }
+
+    /// <summary>Called with an error of the browser's part, in one sentence.</summary>
+    [JSInvokable]
+    public void ShowError(string message)
+    {
+        _state.ShowError(message);
+        StateHasChanged();
+    }
+
+    /// <summary>Called when a link was entered in the address of the open page.</summary>
+    [JSInvokable]
+    public void OpenLink(string link)
+    {
+        _state.OpenLink(link);
+        StateHasChanged();
+    }
+
+    /// <summary>Called when a picture was dropped on the page or chosen as a file.</summary>
+    /// <param name="recipe">The picture's recipe as JSON; null if it has none.</param>
+    [JSInvokable]
+    public void OpenPicture(string? recipe)
+    {
+        _state.OpenPicture(recipe);
+        StateHasChanged();
+    }
+
+    /// <summary>Called when a key changed the brush's size.</summary>
+    [JSInvokable]
+    public async Task SetBrushSize(int size)
+    {
+        _settings = _settings with { Brush = _settings.Brush with { Size = size } };
+        StateHasChanged();
+        await _settings.SaveAsync(Script);
+    }
+
+    /// <summary>Called when a key asked to undo or redo.</summary>
+    [JSInvokable]
+    public void UndoOrRedo(bool isRedo)
+    {
+        if (isRedo)
+            _state.Redo();
+        else
+            _state.Undo();
+        StateHasChanged();
+    }
+
+    private async Task OpenAsync(IJSObjectReference surface)
+    {
+        try
         {
-            _history.Add(new(canvas.Recipe, thumbnail));
-            var kept = Math.Clamp(RecipeMemory.CountWithin(MostHistoryBytes, _history.Select(entry => entry.Recipe).Reverse()), 1, MostHistory);
-            _history.RemoveRange(0, Math.Max(0, _history.Count - kept));
-            _current = _history.Count - 1;
+            var stored = await surface.InvokeAsync<StoredState>("find");
+            var canvas = await _state.OpenAsync(Visitor.Key, stored, Layer, _closed.Token);
+            canvas.Updated += OnUpdated;
+            await surface.InvokeVoidAsync("open", canvas.Recipe.ToJson(), canvas.Id);
+            if (!_state.HasStroke(stored))
+                await surface.InvokeVoidAsync("forget");
+            await _state.ResumeAsync(stored, _closed.Token);
+            await ShowLayerAsync();
         }
-        StateHasChanged();
-    }
-
-    /// <summary>The pointer, or the keys' cell, rests on a part of the picture, from 0 to 1 from the left and from the top.</summary>
-    [JSInvokable]
-    public void Hover(double x, double y)
-    {
-        _cell = (Thousandth(y), Thousandth(x));
-        ReadActive();
-        StateHasChanged();
-
-        static int Thousandth(double share) => Math.Clamp((int)(share * 1000), 0, 999);
-    }
-
-    private void LookAtWhole()
-    {
-        _cell = null;
-        ReadActive();
-    }
-
-    /// <summary>Something went wrong in the browser's part, in one sentence.</summary>
-    [JSInvokable]
-    public void Trouble(string message)
-    {
-        Tell(message, isBad: true);
-        StateHasChanged();
-    }
-
-    private void Follow(CanvasUpdate update) => InvokeAsync(async () =>
-    {
-        switch (update)
+        catch (RecipeException exception)
         {
-            case CanvasUpdate.Changed { IsStroke: false } change:
-                _isStroke = false;
-                _selected = Math.Clamp(_selected, 0, Math.Max(0, change.Recipe.Edits.Count - 1));
-                await ShowLayerAsync();
-                break;
-            case CanvasUpdate.Changed:
-                _isStroke = true;
-                return;
-            case CanvasUpdate.Frame frame:
-                (_isBusy, _done, _hasPicture) = (false, null, true);
-                if (_notice is { IsOfQueue: true })
-                    _notice = null;
-                if (frame.Result.Maps.All.Count > 0)
-                    ReadActive();
-                else
-                    return;
-                break;
-            case CanvasUpdate.Status { Progress: GenerationProgress.Running { Steps: > 1 } running }:
-                (_isBusy, _done) = (true, (double)running.Step / running.Steps);
-                break;
-            case CanvasUpdate.Status { Progress: GenerationProgress.Cancelled }:
-                _isBusy = false;
-                Tell("Stopped.");
-                break;
-            case CanvasUpdate.Rejected rejected:
-                _isBusy = false;
-                _notice = rejected.RetryAfter is null ? new(rejected.Message, IsBad: true)
-                    : new("Too many are waiting; the picture is made as soon as there is room.", IsBad: true, IsOfQueue: true);
-                break;
-            case CanvasUpdate.Status { Progress: GenerationProgress.Waiting { Position: > 0 } waiting } when waiting.Expected is { } expected ? expected > WorthTelling : !_isStroke:
-                _isBusy = true;
-                _notice = new(Shared.PageWork.Text(waiting), false, IsOfQueue: true);
-                break;
-            default:
-                return;
+            _state.ShowError(exception.Message);
         }
+        catch (JSException exception)
+        {
+            _state.ShowError($"The brush cannot reach the server: {FirstLine(exception)}");
+        }
+        catch (OperationCanceledException)
+        {
+            // The visitor left the page.
+        }
+    }
+
+    private void OnUpdated(CanvasUpdate update) => InvokeAsync(async () =>
+    {
+        if (!_state.Apply(update))
+            return;
+        if (update is CanvasUpdate.Changed)
+            await ShowLayerAsync();
         StateHasChanged();
     });
 
-    private void ReadActive()
+    private async Task ChangeLayersAsync(Action change)
     {
-        if (_canvas?.NewestFrame?.Result.Maps is not { All.Count: > 0 } maps || Atlas is not { } atlas)
-            return;
-        _active =
-        [
-            .. maps.All.SelectMany(map => (_cell is { } cell
-                    ? map.Under(cell.Row * map.Rows / 1000, cell.Column * map.Columns / 1000).Select(found => (found.Feature, Value: (double)found.Value))
-                    : map.Top(MostActive).Select(found => (found.Feature, Value: found.Mean)))
-                .Select(found => (Card: atlas.Find(map.Site, found.Feature), found.Value)))
-                .Where(found => found.Card is { IsDead: false }).Select(found => new ActiveHere(found.Card!, found.Value, found.Value / Math.Max(found.Card!.Statistics.Mean, 1e-6)))
-                .OrderByDescending(found => found.Relative).Take(MostActive),
-        ];
+        change();
+        await ShowLayerAsync();
     }
 
-    private void Compare(double? outside) => _outside = outside is { } share ? FormattableString.Invariant($"{share:0.0 %} of the change lies outside the masks") : "";
+    private async Task ShowLayerAsync()
+    {
+        if (_surface is null)
+            return;
+        // Read before the recipe: a mask may be newer than the version that the browser gets, but never older.
+        var version = _state.Canvas?.Version ?? 0;
+        var (recipe, selected) = (_state.Recipe, _state.SelectedEdit);
+        var grid = selected is null ? null : _state.Model?.Find(selected.Site)?.Grid(recipe.Width, recipe.Height);
+        await _surface.InvokeVoidAsync("showLayer", new
+        {
+            Version = version, Index = grid is null ? -1 : _state.Selected, Rows = grid?.Rows ?? 0, Columns = grid?.Columns ?? 0,
+            Site = selected?.Site.Code ?? "", Mask = selected?.Mask?.ToString(), Json = recipe.ToJson(),
+            Masks = recipe.Edits.Where(edit => edit.Enabled).Select(edit => edit.Mask?.ToString()).ToArray(),
+        });
+    }
 
-    private void Tell(string text, bool isBad = false) => _notice = new(text, isBad);
+    private async Task SetBrushAsync(BrushState brush)
+    {
+        _settings = _settings with { Brush = brush };
+        await ShowBrushAsync();
+        await _settings.SaveAsync(Script);
+    }
 
-    private sealed record Notice(string Text, bool IsBad, bool IsOfQueue = false);
+    private async Task ShowBrushAsync()
+    {
+        var brush = _settings.Brush;
+        if (_surface is not null)
+            await _surface.InvokeVoidAsync("setBrush", brush.Size, brush.Hardness, brush.Tool == Tool.Eraser);
+    }
 
-    private sealed record IconOf(string Title, string? Source);
+    private async Task LockSeedAsync(bool isLocked)
+    {
+        _settings = _settings with { IsSeedLocked = isLocked };
+        await _settings.SaveAsync(Script);
+    }
+
+    private async Task ToggleSoloAsync(int index)
+    {
+        var solo = _state.ToggleSolo(index);
+        if (_surface is not null)
+            await _surface.InvokeVoidAsync("keepSolo", solo);
+    }
+
+    private async Task FillAsync(Fill fill)
+    {
+        if (_surface is not null)
+            await _surface.InvokeVoidAsync("fill", fill.ToString().ToLowerInvariant());
+    }
+
+    private async Task ZoomAsync(int step)
+    {
+        if (_surface is not null)
+            await _surface.InvokeVoidAsync("zoom", step);
+    }
+
+    private async Task SetViewAsync(View view)
+    {
+        var next = _state.ToggleView(view);
+        if (_surface is null)
+            return;
+        var outside = await _surface.InvokeAsync<double?>("setView", next.ToString().ToLowerInvariant());
+        if (_state.View == next)
+            _state.ShowLeak(outside);
+    }
+
+    private async Task SaveAsync()
+    {
+        try
+        {
+            if (_surface is not null)
+                await _surface.InvokeVoidAsync("save", _state.Recipe.ToJson());
+        }
+        catch (JSException exception)
+        {
+            _state.ShowError($"The picture could not be saved: {FirstLine(exception)}");
+        }
+    }
+
+    private async Task ShowIconAsync(int index)
+    {
+        var edit = _state.Recipe.Edits[index];
+        var asked = _icon = new($"{_state.NameOf(edit) ?? "feature"} {edit.Site} #{edit.Feature}", null);
+        var recipe = _state.Recipe with { Prompt = "", Edits = [], Interventions = [new SiteIntervention.Icon(edit.Site, edit.Feature)] };
+        try
+        {
+            var picture = await _surface!.InvokeAsync<string>("pictureOf", recipe.ToJson());
+            // The visitor may have closed the dialog or opened another.
+            if (_icon == asked)
+                _icon = asked with { Source = picture };
+        }
+        catch (JSException exception)
+        {
+            _icon = null;
+            _state.ShowError(FirstLine(exception));
+        }
+    }
+
+    // Further lines are the browser's stack trace.
+    private static string FirstLine(JSException exception) => exception.Message.Split('\n')[0];
+
+    private sealed record IconView(string Title, string? Source);
 }

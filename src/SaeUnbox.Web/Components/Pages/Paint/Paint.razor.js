@@ -1,4 +1,5 @@
-// The studio's part in the browser. Blazor says what is selected and how to look; strokes go to the hub and pictures come from it, past Blazor.
+// The Paint page in the browser. Blazor tells it the selected layer, the brush and the view; strokes and pictures go through the hub
+// instead.
 import { Brush } from '/js/brush.js';
 import { drawCells, placeMark } from '/js/brush-overlay.js';
 import { Keys } from '/js/brush-keys.js';
@@ -16,7 +17,7 @@ export function create(root, page) {
     return new Surface(root, page);
 }
 
-/** The picture as a surface to paint on: its elements, the parts that work on them, and where the pointer and the keys' cursor are. */
+/** The painting surface: the picture's elements, the classes that work on them, and the positions of the pointer and the cell cursor. */
 class Surface {
     constructor(root, page) {
         const find = selector => root.querySelector(selector);
@@ -32,43 +33,42 @@ class Surface {
         this.keys = new Keys(this, on);
         on(root, 'dragover', event => [...event.dataTransfer.types].includes('Files') && event.preventDefault());
         on(root, 'drop', event => this.drop(event));
-        on(window, 'hashchange', () => this.follow());
+        on(window, 'hashchange', () => this.openLink());
     }
 
-    /** What this browser kept, for the page. */
+    /** Returns what this browser stored of an earlier visit. */
     find() {
         return draft.find();
     }
 
-    /** The kept stroke has no place in the recipe any more. */
+    /** Deletes the stored stroke. */
     forget() {
-        draft.forget();
+        draft.forgetStroke();
     }
 
     keepSolo(solo) {
-        draft.keepSolo(solo);
+        draft.storeSolo(solo);
     }
 
     async open(recipe, canvas) {
         this.connection ??= await connect({
             onFrame: frame => this.pictures.show(frame),
-            onChanged: change => draft.changed(change),
+            onChanged: change => draft.storeRecipe(change),
             onStatus: status => this.pictures.speed.waiting(status),
-            onRejected: () => { },
-            onPainted: (stroke, version) => this.root.dispatchEvent(new CustomEvent('saeunbox:painted', { detail: { version, at: stroke.at } })),
-            onIdle: () => this.brush.arrived(),
-            onTrouble: message => this.tell(message),
+            onPainted: (stroke, version) => this.raise('painted', { version, at: stroke.at }),
+            onIdle: () => this.brush.applyDeferred(),
+            onError: message => this.showError(message),
         });
         this.clearLink();
         return this.connection.open(recipe, canvas);
     }
 
-    // A link put into the address of the open studio.
-    follow() {
+    // Opens a link that was entered in the address of the open page.
+    openLink() {
         const link = draft.link();
         if (!link) return;
         this.clearLink();
-        this.page.invokeMethodAsync('Linked', link);
+        this.page.invokeMethodAsync('OpenLink', link);
     }
 
     clearLink() {
@@ -81,11 +81,11 @@ class Surface {
         this.connection?.stop();
     }
 
-    /** The selected layer, and the recipe it belongs to, as the server has them. */
+    /** Shows the selected layer. */
     showLayer(layer) {
         this.recipe = layer.json;
         this.overlay.dataset.site = this.cells.dataset.site = layer.site;
-        this.brush.take(layer);
+        this.brush.setLayer(layer);
         this.drawMark();
     }
 
@@ -120,24 +120,29 @@ class Surface {
         const [file] = event.dataTransfer.files;
         if (!file) return;
         event.preventDefault();
-        await this.page.invokeMethodAsync('Dropped', await recipeOf(file).catch(() => null));
+        await this.page.invokeMethodAsync('OpenPicture', await recipeOf(file).catch(() => null));
     }
 
-    /** Something went wrong: one sentence for the person who paints. */
-    tell(message) {
-        return this.page.invokeMethodAsync('Trouble', message);
+    /** Shows an error, one sentence, to the visitor. */
+    showError(message) {
+        return this.page.invokeMethodAsync('ShowError', message);
+    }
+
+    /** Raises an event that programs can listen to, such as saeunbox:painted. */
+    raise(name, detail) {
+        this.root.dispatchEvent(new CustomEvent(`saeunbox:${name}`, { detail }));
     }
 
     drawMark() {
-        this.placing ??= requestAnimationFrame(() => {
-            this.placing = null;
+        this.markFrame ??= requestAnimationFrame(() => {
+            this.markFrame = null;
             placeMark(this);
         });
     }
 
     drawMask() {
-        this.masking ??= requestAnimationFrame(() => {
-            this.masking = null;
+        this.maskFrame ??= requestAnimationFrame(() => {
+            this.maskFrame = null;
             drawCells(this);
         });
     }

@@ -2,10 +2,26 @@ namespace SaeUnbox.Web.Components.Pages.Paint;
 
 public enum Fill { All, None, Invert }
 
-/// <summary>A feature that is active in the picture.</summary>
-/// <param name="Value">Its activation.</param>
-/// <param name="Relative">The same as a multiple of its mean where it is active.</param>
-public sealed record ActiveHere(FeatureCard Card, double Value, double Relative);
+internal enum View { Picture, Slider, Difference }
 
-/// <summary>A recipe that was on the canvas, with a small picture of it.</summary>
+/// <summary>A feature that is active in the picture.</summary>
+/// <param name="Card">The feature.</param>
+/// <param name="Relative">Its activation as a multiple of its mean where it is active.</param>
+public sealed record ActiveCard(FeatureCard Card, double Relative);
+
+/// <summary>An earlier recipe of the canvas.</summary>
+/// <param name="Recipe">The recipe.</param>
+/// <param name="Thumbnail">A small picture as a data URL.</param>
 public sealed record HistoryEntry(Recipe Recipe, string Thumbnail);
+
+/// <summary>A message to the visitor. One about the queue disappears with the next picture.</summary>
+internal sealed record Notice(string Text, bool IsError, bool IsAboutQueue = false);
+
+/// <summary>What the browser stored of an earlier visit, and the link in the address.</summary>
+/// <param name="Link">A recipe in the address.</param>
+/// <param name="Draft">The last recipe as JSON.</param>
+/// <param name="Job">The job that made or makes the draft's picture.</param>
+/// <param name="Solo">The layer that is shown alone, as written by ToJson of Solo.</param>
+/// <param name="PendingEdit">The edit of the last stroke, if the draft may not contain the stroke; -1 for none.</param>
+/// <param name="PendingMask">The mask of that stroke.</param>
+internal sealed record StoredState(string? Link, string? Draft, string? Job, string? Solo, int PendingEdit, string? PendingMask);

@@ -2,10 +2,10 @@ using System.Text.Json;
 
 namespace SaeUnbox.Web.Components.Pages.Paint;
 
-/// <summary>One layer heard alone, and which were on before.</summary>
+/// <summary>A layer that is shown alone, and which layers were on before.</summary>
 internal sealed record Solo(int Index, IReadOnlyList<bool> Before)
 {
-    /// <summary>What <see cref="ToJson"/> gave; null for anything else.</summary>
+    /// <summary>Reads the text of <see cref="ToJson"/>; null if it is anything else.</summary>
     public static Solo? Restore(string? json)
     {
         try
@@ -20,14 +20,16 @@ internal sealed record Solo(int Index, IReadOnlyList<bool> Before)
 
     public string ToJson() => JsonSerializer.Serialize(this);
 
-    /// <summary>Whether the recipe is this solo's: an undo, a link or a click may have ended it.</summary>
-    public bool IsOn(Recipe recipe) => recipe.Edits.Count == Before.Count && recipe.Edits.Index().All(edit => edit.Item.Enabled == (edit.Index == Index));
+    /// <summary>Whether the recipe shows only this layer. An undo, a link or a click may have changed that.</summary>
+    public bool IsOn(Recipe recipe) =>
+        recipe.Edits.Count == Before.Count && recipe.Edits.Index().All(edit => edit.Item.Enabled == (edit.Index == Index));
 
-    /// <summary>The layer alone.</summary>
+    /// <summary>Switches on only this layer.</summary>
     public Recipe Enter(Recipe recipe) => With(recipe, i => i == Index);
 
-    /// <summary>All as they were before.</summary>
+    /// <summary>Restores which layers were on before.</summary>
     public Recipe Leave(Recipe recipe) => With(recipe, i => Before[i]);
 
-    private static Recipe With(Recipe recipe, Func<int, bool> isOn) => recipe with { Edits = [.. recipe.Edits.Select((edit, i) => edit with { Enabled = isOn(i) })] };
+    private static Recipe With(Recipe recipe, Func<int, bool> isOn) =>
+        recipe with { Edits = [.. recipe.Edits.Select((edit, i) => edit with { Enabled = isOn(i) })] };
 }

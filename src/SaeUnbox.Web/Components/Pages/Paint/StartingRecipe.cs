@@ -3,24 +3,33 @@ using SaeUnbox.Web.Components.Shared;
 
 namespace SaeUnbox.Web.Components.Pages.Paint;
 
-/// <summary>What comes onto the canvas from elsewhere: a link's recipe, the draft of this browser, a picture's, else an example.</summary>
+/// <summary>Reads recipes of links, drafts and pictures, as far as this server can use them.</summary>
 internal static class StartingRecipe
 {
-    public static (Recipe Recipe, string? Note) Choose(string? link, string? draft, string? layer, IModelCatalogue catalogue)
+    /// <summary>Chooses the first recipe: that of the link, else the draft, else an example.</summary>
+    /// <param name="link">The recipe of the address; null or empty if there is none.</param>
+    /// <param name="draft">The stored recipe as JSON; null or empty if there is none.</param>
+    /// <param name="layer">A feature to add as a layer, as SITE:FEATURE; ignored if the model does not have it.</param>
+    /// <param name="catalogue">The models.</param>
+    public static (Recipe Recipe, string? Problem) Choose(string? link, string? draft, string? layer, IModelCatalogue catalogue)
     {
-        var (recipe, note) = link is { Length: > 0 } ? OfLink(link, catalogue) : (null, null);
+        var (recipe, problem) = link is { Length: > 0 } ? OfLink(link, catalogue) : (null, null);
         if (recipe is null && draft is { Length: > 0 })
             recipe = OfJson(draft, catalogue).Recipe;
-        return (WithLayer(recipe ?? Examples.First(catalogue), layer, catalogue), note);
+        return (WithLayer(recipe ?? Examples.First(catalogue), layer, catalogue), problem);
     }
 
-    /// <summary>A link's recipe as far as it can be used here; null where it cannot be read at all. The note says what is wrong.</summary>
-    public static (Recipe? Recipe, string? Note) OfLink(string link, IModelCatalogue catalogue) => Read(defaults => Recipe.RestoreLink(link, defaults), catalogue, _ => "This link cannot be read: a part of it is missing or was changed on its way. Copy it again from where it came.");
+    /// <summary>Reads a link. The recipe is null if the link is unreadable; the problem names what was left out.</summary>
+    public static (Recipe? Recipe, string? Problem) OfLink(string link, IModelCatalogue catalogue) =>
+        Read(defaults => Recipe.RestoreLink(link, defaults), catalogue,
+            _ => "This link cannot be read: a part of it is missing or was changed. Copy it again from its source.");
 
-    /// <summary>The same of JSON, as pictures carry it.</summary>
-    public static (Recipe? Recipe, string? Note) OfJson(string json, IModelCatalogue catalogue) => Read(defaults => Recipe.RestoreJson(json, defaults), catalogue, error => $"This recipe cannot be read: {error.Message}.");
+    /// <summary>Reads JSON, as drafts and pictures contain it.</summary>
+    public static (Recipe? Recipe, string? Problem) OfJson(string json, IModelCatalogue catalogue) =>
+        Read(defaults => Recipe.RestoreJson(json, defaults), catalogue, error => $"This recipe cannot be read: {error.Message}.");
 
-    private static (Recipe?, string?) Read(Func<Recipe, RestoredRecipe> restore, IModelCatalogue catalogue, Func<RecipeException, string> why)
+    private static (Recipe?, string?) Read(
+        Func<Recipe, RestoredRecipe> restore, IModelCatalogue catalogue, Func<RecipeException, string> describe)
     {
         var start = Examples.First(catalogue) with { Edits = [] };
         try
@@ -28,23 +37,25 @@ internal static class StartingRecipe
             var (recipe, dropped) = restore(start);
             if (catalogue.Find(recipe.Model) is not { } model)
                 return (start with { Prompt = recipe.Prompt, Seed = recipe.Seed },
-                    $"This recipe was made with the model {recipe.Model}; its prompt is kept, its features are not, since they belong to that model.");
+                    $"This recipe needs the model {recipe.Model}, which this server does not have. Its prompt and seed were kept; its "
+                    + "layers were left out, because features belong to a model.");
             var fitting = ModelFit.Restore(recipe, model);
             return (fitting.Recipe, Describe([.. dropped, .. fitting.Dropped]));
         }
         catch (RecipeException exception)
         {
-            return (null, why(exception));
+            return (null, describe(exception));
         }
     }
 
     private static string? Describe(IReadOnlyList<RecipeError> dropped) => dropped.Count == 0 ? null
-        : $"Not all of this recipe could be kept: {string.Join("; ", dropped.Select(error => $"{error.Field} {error.Message}"))}.";
+        : $"Some parts of this recipe were left out: {string.Join("; ", dropped.Select(error => $"{error.Field} {error.Message}"))}.";
 
     private static Recipe WithLayer(Recipe recipe, string? layer, IModelCatalogue catalogue)
     {
-        if (layer?.Split(':') is not [var code, var number] || !HookSite.TryParse(code, out var site) || !int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var feature)
-            || catalogue.Find(recipe.Model)?.Find(site) is not { } sae || feature < 0 || feature >= sae.Features)
+        if (layer?.Split(':') is not [var code, var number] || !HookSite.TryParse(code, out var site)
+            || !int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var feature)
+            || catalogue.Find(recipe.Model)?.Find(site) is not { } sae || feature >= sae.Features)
             return recipe;
         return recipe with { Edits = [.. recipe.Edits, NewLayer.Blank(sae, feature, recipe)] };
     }

@@ -1,0 +1,367 @@
+using System.Security.Cryptography;
+using SaeUnbox.Web.Canvases;
+using SaeUnbox.Web.Components.Shared;
+
+namespace SaeUnbox.Web.Components.Pages.Paint;
+
+/// <summary>What the Paint page shows and what its controls do, without Blazor and the browser. Not thread-safe.</summary>
+/// <param name="canvases">Creates the page's canvas.</param>
+/// <param name="catalogue">The models and their features.</param>
+/// <param name="clock">Times the retries of <see cref="OpenAsync"/>.</param>
+/// <param name="changed">Called when the page must be drawn before a call returns.</param>
+internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalogue, TimeProvider clock, Action changed)
+{
+    private const int MaxActive = 12, MaxHistory = 24, MaxHistoryBytes = 1 << 20, MaxThumbnailLength = 32 << 10;
+    private static readonly TimeSpan LongWait = TimeSpan.FromSeconds(1);
+    private static readonly Recipe NoRecipe = new() { Model = "none", Prompt = "", Width = 256, Height = 256 };
+    private readonly List<HistoryEntry> _history = [];
+    private Solo? _solo;
+    private (double X, double Y)? _place;
+    private bool _isStroke;
+
+    /// <summary>Null until <see cref="OpenAsync"/> has created it.</summary>
+    public CanvasSession? Canvas { get; private set; }
+
+    public Recipe Recipe => Canvas?.Recipe ?? (catalogue.Models.Count > 0 ? Examples.First(catalogue) : NoRecipe);
+
+    public ModelInfo? Model => catalogue.Models.Count > 0 ? catalogue.Find(Recipe.Model) ?? catalogue.Models[0] : null;
+
+    public IFeatureAtlas? Atlas => Model is { } model ? catalogue.AtlasOf(model.Name) : null;
+
+    /// <summary>Index of the selected layer.</summary>
+    public int Selected { get; private set; }
+
+    public FeatureEdit? SelectedEdit => Selected >= 0 && Selected < Recipe.Edits.Count ? Recipe.Edits[Selected] : null;
+
+    /// <summary>The selected layer in words, such as "down.2.1 #12 snow +10".</summary>
+    public string? SelectedLabel => SelectedEdit is { } edit
+        ? FormattableString.Invariant($"{edit.Site} #{edit.Feature} {NameOf(edit)} {edit.Strength:+0.#;−0.#;0}")
+        : null;
+
+    /// <summary>The layer that is shown alone; null if there is none.</summary>
+    public Solo? Solo => _solo?.IsOn(Recipe) == true ? _solo : null;
+
+    /// <summary>The strongest features at the pointed cell, or in the whole picture.</summary>
+    public IReadOnlyList<ActiveCard> Active { get; private set; } = [];
+
+    /// <summary>Whether <see cref="Active"/> lists one cell.</summary>
+    public bool IsCellActive => _place is not null;
+
+    public Notice? Notice { get; set; }
+
+    public IReadOnlyList<HistoryEntry> History => _history;
+
+    /// <summary>Index of the shown history entry; -1 if none is shown.</summary>
+    public int ShownEntry { get; private set; } = -1;
+
+    public View View { get; private set; }
+
+    /// <summary>How much of the change lies outside the masks, as a sentence; empty if unknown.</summary>
+    public string Leak { get; private set; } = "";
+
+    /// <summary>The finished share of the running job, 0 to 1; null if unknown.</summary>
+    public double? Progress { get; private set; }
+
+    public bool IsBusy { get; private set; }
+
+    public bool HasPicture { get; private set; }
+
+    public string? NameOf(FeatureEdit edit) => Atlas?.Find(edit.Site, edit.Feature)?.Name;
+
+    /// <summary>Creates the canvas. Retries while the client exceeds its limits.</summary>
+    /// <param name="client">The client whose limits apply.</param>
+    /// <param name="stored">Decides the first recipe.</param>
+    /// <param name="layer">A feature to add as a layer, as SITE:FEATURE.</param>
+    /// <param name="cancellation">Ends the retries.</param>
+    public async Task<CanvasSession> OpenAsync(string client, StoredState stored, string? layer, CancellationToken cancellation)
+    {
+        var (start, note) = StartingRecipe.Choose(stored.Link, stored.Draft, layer, catalogue);
+        await WhenAdmittedAsync(() =>
+        {
+            try
+            {
+                Canvas = canvases.Create(client, start);
+            }
+            catch (RecipeException exception)
+            {
+                // A link of another server may exceed this server's limits.
+                note = $"This recipe cannot be used here: {exception.Message}.";
+                Canvas = canvases.Create(client, Examples.First(catalogue));
+            }
+        }, cancellation);
+        _solo = Solo.Restore(stored.Solo);
+        if (note is not null)
+            ShowError(note);
+        return Canvas!;
+    }
+
+    /// <summary>Whether the recipe has the layer of the stored stroke.</summary>
+    public bool HasStroke(StoredState stored) => stored.PendingMask is not null && stored.PendingEdit < Recipe.Edits.Count;
+
+    /// <summary>
+    /// Requests the first picture, with the stored stroke if there is one. Retries while the client exceeds its limits.
+    /// </summary>
+    /// <exception cref="RecipeException">The stored stroke is invalid.</exception>
+    public async Task ResumeAsync(StoredState stored, CancellationToken cancellation)
+    {
+        var mask = HasStroke(stored) ? BrushMask.Parse(stored.PendingMask!) : null;
+        await WhenAdmittedAsync(() =>
+        {
+            if (mask is not null)
+                Canvas!.Change(recipe => WithEdit(recipe, stored.PendingEdit, edit => edit with { Mask = mask }));
+            else if (Guid.TryParse(stored.Job, out var job))
+                Canvas!.Resume(job);
+            else
+                Canvas!.Refresh();
+        }, cancellation);
+        Select(Math.Max(0, Recipe.Edits.Count - 1));
+    }
+
+    /// <summary>Takes in what happened on the canvas.</summary>
+    /// <returns>Whether the page must be drawn.</returns>
+    public bool Apply(CanvasUpdate update)
+    {
+        switch (update)
+        {
+            case CanvasUpdate.Changed change:
+                _isStroke = change.IsStroke;
+                if (!_isStroke)
+                    Select(Math.Clamp(Selected, 0, Math.Max(0, change.Recipe.Edits.Count - 1)));
+                return !_isStroke;
+            case CanvasUpdate.Frame frame:
+                (IsBusy, Progress, HasPicture) = (false, null, true);
+                if (Notice is { IsAboutQueue: true })
+                    Notice = null;
+                ReadActive();
+                return frame.Result.Maps.All.Count > 0;
+            case CanvasUpdate.Status { Progress: GenerationProgress.Running { Steps: > 1 } running }:
+                (IsBusy, Progress) = (true, (double)running.Step / running.Steps);
+                return true;
+            case CanvasUpdate.Status { Progress: GenerationProgress.Cancelled }:
+                (IsBusy, Notice) = (false, new("Stopped.", IsError: false));
+                return true;
+            case CanvasUpdate.Rejected rejected:
+                (IsBusy, Notice) = (false, rejected.RetryAfter is null ? new(rejected.Message, IsError: true)
+                    : new("The queue is full. Your picture starts as soon as there is room.", IsError: true, IsAboutQueue: true));
+                return true;
+            case CanvasUpdate.Status { Progress: GenerationProgress.Waiting { Position: > 0 } waiting }
+                when waiting.Expected is { } expected ? expected > LongWait : !_isStroke:
+                (IsBusy, Notice) = (true, new(PageJobs.WaitingText(waiting), IsError: false, IsAboutQueue: true));
+                return true;
+            default:
+                return false;
+        }
+    }
+
+    public void ShowError(string text) => Notice = new(text, IsError: true);
+
+    public void ShowMessage(string text) => Notice = new(text, IsError: false);
+
+    public void Generate(string prompt, bool keepSeed)
+    {
+        (IsBusy, Notice) = (true, null);
+        Change(recipe => recipe with { Prompt = prompt, Seed = keepSeed ? recipe.Seed : RandomNumberGenerator.GetInt32(int.MaxValue) });
+    }
+
+    /// <summary>Replaces everything but the layers.</summary>
+    public void ChangeSettings(Recipe next)
+    {
+        IsBusy = true;
+        Change(recipe => next with { Edits = recipe.Edits });
+    }
+
+    public void Undo() => Try(() => Canvas?.Undo());
+
+    public void Redo() => Try(() => Canvas?.Redo());
+
+    public void Select(int layer) => Selected = layer;
+
+    /// <summary>Adds a blank layer for a feature and selects it.</summary>
+    public void AddLayer(FeatureCard card)
+    {
+        if (Model?.Find(card.Site) is not { } sae)
+            return;
+        ChangeLayers(edits => edits.Add(NewLayer.Blank(sae, card.Feature, Recipe)));
+        Notice = null;
+        Select(Recipe.Edits.Count - 1);
+    }
+
+    /// <summary>Changes a layer but keeps its mask, which a stroke may have changed since.</summary>
+    public void ChangeLayer(int index, FeatureEdit edit, bool isStroke) =>
+        Change(recipe => WithEdit(recipe, index, current => edit with { Mask = current.Mask }), isStroke);
+
+    public void RemoveLayer(int index)
+    {
+        ChangeLayers(edits => edits.RemoveAt(index));
+        Select(Math.Min(Selected, Recipe.Edits.Count - 1));
+    }
+
+    public void MoveLayer(int from, int to)
+    {
+        if (to < 0 || to >= Recipe.Edits.Count)
+            return;
+        ChangeLayers(edits =>
+        {
+            var moved = edits[from];
+            edits.RemoveAt(from);
+            edits.Insert(to, moved);
+        });
+        Select(to);
+    }
+
+    public void DuplicateLayer(int index)
+    {
+        ChangeLayers(edits => edits.Insert(index + 1, edits[index]));
+        Select(index + 1);
+    }
+
+    /// <summary>Shows a layer alone, or all layers again.</summary>
+    /// <returns>The state for the browser to store; null if all layers are shown.</returns>
+    public string? ToggleSolo(int index)
+    {
+        var current = Solo;
+        _solo = current?.Index == index ? null : new Solo(index, current?.Before ?? [.. Recipe.Edits.Select(edit => edit.Enabled)]);
+        Change(recipe => _solo?.Enter(recipe) ?? current!.Leave(recipe));
+        return _solo?.ToJson();
+    }
+
+    public void RestoreEntry(int entry)
+    {
+        (ShownEntry, IsBusy) = (entry, true);
+        Change(_ => _history[entry].Recipe);
+    }
+
+    /// <summary>Adds the shown picture to the history, unless it is the shown entry.</summary>
+    public void AddToHistory(long version, string thumbnail)
+    {
+        if (Canvas is not { } canvas || canvas.Version != version || thumbnail.Length > MaxThumbnailLength
+            || (ShownEntry >= 0 && _history[ShownEntry].Recipe == canvas.Recipe))
+            return;
+        _history.Add(new(canvas.Recipe, thumbnail));
+        var fitting = RecipeMemory.CountWithin(MaxHistoryBytes, _history.Select(entry => entry.Recipe).Reverse());
+        _history.RemoveRange(0, Math.Max(0, _history.Count - Math.Clamp(fitting, 1, MaxHistory)));
+        ShownEntry = _history.Count - 1;
+    }
+
+    public void OpenLink(string link) =>
+        Open(StartingRecipe.OfLink(link, catalogue), "The recipe of the link is open. Undo returns to your previous recipe.");
+
+    /// <param name="json">The picture's recipe; null if it has none.</param>
+    public void OpenPicture(string? json) => Open(
+        json is null ? (null, "This picture contains no readable recipe. Open a PNG that was saved here.") : StartingRecipe.OfJson(json, catalogue),
+        "The recipe of the picture is open. Undo returns to your previous recipe.");
+
+    /// <summary>Lists the features at a place, 0 to 1 from the left and from the top.</summary>
+    public void PointAt(double x, double y)
+    {
+        _place = (x, y);
+        ReadActive();
+    }
+
+    /// <summary>Lists the features of the whole picture.</summary>
+    public void PointAway()
+    {
+        _place = null;
+        ReadActive();
+    }
+
+    /// <summary>Chooses a view, or the picture if the view is chosen already.</summary>
+    public View ToggleView(View view)
+    {
+        ShowLeak(null);
+        return View = View == view ? View.Picture : view;
+    }
+
+    /// <param name="share">Share of the change that lies outside the masks; null if unknown.</param>
+    public void ShowLeak(double? share) =>
+        Leak = share is { } known ? FormattableString.Invariant($"{known:0.0 %} of the change lies outside the masks") : "";
+
+    private void Open((Recipe? Recipe, string? Problem) found, string message)
+    {
+        Notice = new(found.Problem ?? message, IsError: found.Problem is not null);
+        if (found.Recipe is { } recipe)
+            Change(_ => recipe);
+    }
+
+    // Ends a solo, whose memory of the other layers would no longer fit.
+    private void ChangeLayers(Action<List<FeatureEdit>> change) => Change(recipe =>
+    {
+        List<FeatureEdit> edits = [.. (Solo?.Leave(recipe) ?? recipe).Edits];
+        change(edits);
+        return recipe with { Edits = [.. edits] };
+    });
+
+    private void Change(Func<Recipe, Recipe> change, bool isStroke = false) => Try(() =>
+    {
+        try
+        {
+            Canvas?.Change(change, isStroke);
+        }
+        catch (TooManyRequestsException) when (isStroke)
+        {
+            // The end of the stroke is still to come.
+        }
+    });
+
+    private void Try(Action change)
+    {
+        try
+        {
+            change();
+        }
+        catch (Exception exception) when (exception is RecipeException or TooManyRequestsException or QueueFullException)
+        {
+            IsBusy = false;
+            ShowError(exception.Message);
+        }
+    }
+
+    private async Task WhenAdmittedAsync(Action work, CancellationToken cancellation)
+    {
+        while (true)
+        {
+            TimeSpan delay;
+            try
+            {
+                work();
+                return;
+            }
+            catch (TooManyRequestsException exception)
+            {
+                delay = exception.RetryAfter;
+            }
+            catch (QueueFullException exception)
+            {
+                delay = exception.RetryAfter;
+            }
+            var seconds = Math.Ceiling(Math.Max(1, delay.TotalSeconds));
+            ShowError(FormattableString.Invariant(
+                $"Too many requests from your address; your draft is kept, and this page tries again in {seconds} s."));
+            changed();
+            await Task.Delay(delay, clock, cancellation);
+            Notice = null;
+        }
+    }
+
+    private void ReadActive()
+    {
+        if (Canvas?.NewestFrame?.Result.Maps is not { All.Count: > 0 } maps || Atlas is not { } atlas)
+            return;
+        Active = [.. maps.All.SelectMany(map => ActiveIn(map, atlas)).OrderByDescending(active => active.Relative).Take(MaxActive)];
+    }
+
+    private IEnumerable<ActiveCard> ActiveIn(SiteActivations map, IFeatureAtlas atlas)
+    {
+        var strongest = _place is { } place
+            ? map.Under(Cell(place.Y, map.Rows), Cell(place.X, map.Columns)).Select(found => (found.Feature, Value: (double)found.Value))
+            : map.Top(MaxActive).Select(found => (found.Feature, Value: found.Mean));
+        foreach (var (feature, value) in strongest)
+            if (atlas.Find(map.Site, feature) is { IsDead: false } card)
+                yield return new(card, value / Math.Max(card.Statistics.Mean, 1e-6));
+
+        static int Cell(double share, int count) => Math.Clamp((int)(share * count), 0, count - 1);
+    }
+
+    private static Recipe WithEdit(Recipe recipe, int index, Func<FeatureEdit, FeatureEdit> change) =>
+        recipe with { Edits = [.. recipe.Edits.Select((edit, i) => i == index ? change(edit) : edit)] };
+}
