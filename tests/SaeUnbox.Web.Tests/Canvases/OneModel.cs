@@ -1,11 +1,13 @@
 namespace SaeUnbox.Web.Tests.Canvases;
 
-/// <summary>A catalogue of one small model without a picture.</summary>
+/// <summary>A catalogue of one small model.</summary>
 internal sealed class OneModel : IModelCatalogue
 {
     public static readonly ModelInfo Mini = new("mini", "Mini", 1, 0, 256, 256, [new SaeInfo(HookSite.Composition, 512, 8, 64, CellSize: 8)]);
 
     public IReadOnlyList<ModelInfo> Models => [Mini];
 
-    public IFeatureAtlas? AtlasOf(string model) => null;
+    public IFeatureAtlas? Atlas { get; init; }
+
+    public IFeatureAtlas? AtlasOf(string model) => Atlas;
 }
