@@ -109,7 +109,7 @@ public sealed class ApiTests(Studio studio)
         var recipe = Recipe.FromJson(await studio.Client.GetStringAsync($"/api/v1/recipes/{address[3..]}"));
         Assert.Equal("a cat <b>&\" on sand", recipe.Prompt);
 
-        // The card names the prompt, as text, and has a picture.
+        // The page contains the prompt as escaped text, and a picture.
         var card = await studio.Client.GetStringAsync(address);
         Assert.Contains("og:image", card);
         Assert.Contains("a cat &lt;b&gt;&amp;&quot; on sand", card);
@@ -162,8 +162,8 @@ public sealed class ApiTests(Studio studio)
     {
         await PostAsync("generate", """{"prompt":"a secret garden of words"}""");
 
-        Assert.Contains("unet=", studio.Said);
-        Assert.DoesNotContain("secret garden", studio.Said);
+        Assert.Contains("unet=", studio.Output);
+        Assert.DoesNotContain("secret garden", studio.Output);
     }
 
     private async Task<JsonElement> ModelAsync() => (await studio.Client.GetFromJsonAsync<JsonElement>("/api/v1/models"))[0];

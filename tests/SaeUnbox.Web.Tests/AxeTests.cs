@@ -3,7 +3,7 @@ using Microsoft.Playwright;
 
 namespace SaeUnbox.Web.Tests;
 
-/// <summary>Every page and every state of it that opens or appears, in dark and light, on a desk and on a phone.</summary>
+/// <summary>Checks each page and what opens on it, in both themes, on a desktop and on a phone.</summary>
 [Collection(nameof(Studio))]
 public sealed class AxeTests(Studio studio, Browser browser) : IClassFixture<Browser>
 {
@@ -75,7 +75,7 @@ public sealed class AxeTests(Studio studio, Browser browser) : IClassFixture<Bro
 
     private static async Task AssertCleanAsync(IPage page)
     {
-        // Through the debugger: the page's own policy lets no foreign script in.
+        // Injected by the debugger, because the page's policy blocks foreign scripts.
         await page.EvaluateAsync(await File.ReadAllTextAsync(Path.Combine(AppContext.BaseDirectory, "axe.min.js")));
         foreach (var (width, height) in Sizes)
         {
@@ -83,7 +83,7 @@ public sealed class AxeTests(Studio studio, Browser browser) : IClassFixture<Bro
             foreach (var theme in new[] { "dark", "light" })
             {
                 await page.EvaluateAsync("theme => { document.documentElement.dataset.theme = theme; }", theme);
-                // A transition shows colours between the two.
+                // During a transition, colours lie between the two themes.
                 var found = await page.EvaluateAsync<JsonElement>("""
                     async () => {
                         await Promise.all(document.getAnimations().filter(one => one instanceof CSSTransition).map(one => one.finished.catch(() => { })));

@@ -2,7 +2,7 @@ using Microsoft.Playwright;
 
 namespace SaeUnbox.Web.Tests;
 
-/// <summary>A Chromium of the system, and what a person does with the studio in it.</summary>
+/// <summary>The system's Chromium.</summary>
 public sealed class Browser : IAsyncLifetime
 {
     public const float Patience = 120_000;
@@ -27,7 +27,7 @@ public sealed class Browser : IAsyncLifetime
         _playwright.Dispose();
     }
 
-    /// <summary>A page in a window of its own, with nothing remembered.</summary>
+    /// <summary>Opens a page in a new window with empty storage.</summary>
     internal async Task<IPage> OpenAsync(Uri site, string address = "/", int width = 1440, int height = 900, bool dark = true, bool touch = false, bool waitsForPage = true)
     {
         var context = await _browser.NewContextAsync(new()
@@ -46,10 +46,10 @@ public sealed class Browser : IAsyncLifetime
 
 internal static class StudioPage
 {
-    /// <summary>A condition for pages with a map of features.</summary>
+    /// <summary>Whether a page's feature map is drawn.</summary>
     public const string MapIsDrawn = "() => { const c = document.querySelector('.map canvas'); return c && c.width > 300 && c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v); }";
 
-    /// <summary>Waits until a picture is shown, nothing is under way, and, where there is a history, the picture stands in it.</summary>
+    /// <summary>Waits until a picture is shown, no job runs, and the picture is in the history if the page has one.</summary>
     public static async Task PictureAsync(this IPage page)
     {
         await page.WaitForFunctionAsync("() => document.querySelector('.frame') && !document.querySelector('.frame[data-empty]')");
@@ -57,10 +57,10 @@ internal static class StudioPage
         await page.WaitForFunctionAsync("() => !document.querySelector('.studio[data-tool]') || document.querySelector('.history li')");
     }
 
-    /// <summary>Waits until the page's address, from its path on, is this one; a star at the end stands for anything.</summary>
+    /// <summary>Waits for the page's path and query; a star at the end matches anything.</summary>
     public static async Task AddressAsync(this IPage page, string address)
     {
-        // Asked of the page: the driver can miss an address that is written while it begins to wait.
+        // Polled in the page: the driver can miss a change that happens while it starts to wait.
         try
         {
             await page.WaitForFunctionAsync("""
@@ -76,11 +76,11 @@ internal static class StudioPage
         }
     }
 
-    /// <summary>Waits until what is on the canvas has settled into the history.</summary>
+    /// <summary>Waits until the canvas's picture is in the history.</summary>
     public static Task HistoryAsync(this IPage page, int entries) =>
         page.WaitForFunctionAsync("count => document.querySelectorAll('.history li').length >= count", entries);
 
-    /// <summary>Waits until every picture in sight has come: thumbnails and the sheets that tiles are cut from, too.</summary>
+    /// <summary>Waits until all visible pictures are loaded, including thumbnails and their sheets.</summary>
     public static async Task LoadedAsync(this IPage page)
     {
         await page.WaitForLoadStateAsync(LoadState.NetworkIdle);
@@ -95,7 +95,7 @@ internal static class StudioPage
             """);
     }
 
-    /// <summary>The pixels of the picture, or of another canvas, 4 bytes each.</summary>
+    /// <summary>Returns the pixels of the picture or another canvas, 4 bytes each.</summary>
     public static async Task<byte[]> PixelsAsync(this IPage page, string canvas = ".picture") => Convert.FromBase64String(await page.EvaluateAsync<string>("""
         selector => {
             const canvas = document.querySelector(selector);
@@ -106,7 +106,7 @@ internal static class StudioPage
         }
         """, canvas));
 
-    /// <summary>Mean change of a part of the picture between two readings, 0 to 255.</summary>
+    /// <summary>Returns the mean change of a part of the picture, 0 to 255.</summary>
     public static double Change(byte[] before, byte[] after, Func<double, double, bool> isIn)
     {
         var side = (int)Math.Sqrt(before.Length / 4);
@@ -122,7 +122,7 @@ internal static class StudioPage
         return sum / count;
     }
 
-    /// <summary>Drags the mouse over the picture, in shares of its size.</summary>
+    /// <summary>Drags the mouse over the picture. Places are shares of its size.</summary>
     public static async Task StrokeAsync(this IPage page, params (double X, double Y)[] places)
     {
         var box = (await page.Locator(".overlay").BoundingBoxAsync())!;

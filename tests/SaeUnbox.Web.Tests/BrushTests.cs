@@ -14,7 +14,7 @@ public sealed class BrushTests(Studio studio, Browser browser) : IClassFixture<B
         var page = await browser.OpenLayerAsync(studio, far.Address.ToString());
         await page.SetBrushAsync("Size", "16");
 
-        // The answer to one comes between two others.
+        // The answer to each stroke arrives after the next stroke.
         (double X, double Y)[] places = [.. Enumerable.Range(0, 16).Select(i => ((1.5 + 4 * (i % 4)) / 16, (1.5 + 4 * (i / 4)) / 16))];
         foreach (var place in places)
             await page.StrokeAsync(place);
@@ -30,7 +30,7 @@ public sealed class BrushTests(Studio studio, Browser browser) : IClassFixture<B
         var page = await browser.OpenLayerAsync(studio, far.Address.ToString());
 
         await page.Locator(".overlay").FocusAsync();
-        // The first goes to the middle, the others lower and lower in rows there and back.
+        // The first key goes to the middle; the others walk down in rows, left and right.
         string[] keys = ["Right", .. Row("Right", 3), "Down", .. Row("Left", 6), "Down", .. Row("Right", 6), "Down", .. Row("Left", 6)];
         await page.Keyboard.DownAsync("Shift");
         foreach (var key in keys)
@@ -53,7 +53,7 @@ public sealed class BrushTests(Studio studio, Browser browser) : IClassFixture<B
         await page.Button("Undo").ClickAsync();
         await page.MaskWhereAsync("mask => mask.cells.every(cell => cell === 0)");
 
-        // The next stroke begins with what the undo left.
+        // The next stroke starts from the mask after the undo.
         await page.StrokeAsync((.2, .3), (.8, .3));
         var mask = await page.MaskWhereAsync(PaintedMask.At((.5, .3)));
         Assert.Equal(0, mask.Value((.5, .8)));
@@ -76,7 +76,7 @@ public sealed class BrushTests(Studio studio, Browser browser) : IClassFixture<B
         await page.MoveAsync(.8, .8);
         await page.Mouse.UpAsync();
 
-        // The page was loaded anew: its history begins again.
+        // The page was reloaded, so its history is empty.
         await page.WaitForFunctionAsync("() => document.querySelector('.layer') && document.querySelectorAll('.history li').length === 1");
         var mask = await page.MaskWhereAsync(PaintedMask.At((.8, .8)));
         Assert.All([.2, .3, .5, .7, .8], x => Assert.True(mask.Value((x, .8)) > .5, $"the stroke at {x} is lost"));
@@ -211,7 +211,7 @@ public sealed class BrushTests(Studio studio, Browser browser) : IClassFixture<B
         await page.Locator(".layer input[type=range]").FocusAsync();
         await page.Keyboard.PressAsync("Control+z");
 
-        // One step back: with two there would be no layer.
+        // Two undos would remove the layer.
         await page.MaskWhereAsync("mask => mask.cells.every(cell => cell === 0)");
     }
 

@@ -18,7 +18,7 @@ public sealed class ExploreTests(Studio studio, Browser browser) : IClassFixture
 
         await opacity.PressAsync("End");
         Assert.Equal(255, await MostAsync(page));
-        // Where the feature is strongest stands the map's last colour.
+        // The strongest cell has the colour map's last colour.
         foreach (var (map, last) in new[] { ("jet", "128 0 0"), ("viridis", "253 231 37"), ("heat", "255 245 200") })
         {
             await page.GetByLabel("Colours of the heatmap").SelectOptionAsync(map);
@@ -76,7 +76,7 @@ public sealed class ExploreTests(Studio studio, Browser browser) : IClassFixture
         await page.PictureAsync();
         await page.Locator(".sites [data-site='up.0.1']").ClickAsync();
         await page.Locator(".active .row[data-site='up.0.1']").First.WaitForAsync();
-        // What the features explain is what the API measures.
+        // The page shows the explained share that the API returns.
         var explained = string.Create(CultureInfo.InvariantCulture, $"they explain {style.GetProperty("explainedVariance").GetDouble():0 %}");
         await page.GetByText(explained).WaitForAsync();
         await page.Locator(".active .row .pick").Nth(1).ClickAsync();
@@ -112,7 +112,7 @@ public sealed class ExploreTests(Studio studio, Browser browser) : IClassFixture
         await page.PictureAsync();
         var share = page.GetByRole(AriaRole.Button, new() { Name = "Share" });
 
-        // By keys: opened, walked into, closed; the focus is where it was.
+        // Opens, enters and closes the menu by keys; the focus returns to its button.
         await share.PressAsync("Enter");
         await page.Locator(".share .menu button").First.WaitForAsync();
         await page.Keyboard.PressAsync("Tab");

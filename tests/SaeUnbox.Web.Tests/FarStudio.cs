@@ -4,7 +4,7 @@ using System.Threading.Channels;
 
 namespace SaeUnbox.Web.Tests;
 
-/// <summary>A studio behind a long line: whatever is sent, either way, arrives as late as it takes.</summary>
+/// <summary>A studio behind a slow connection that delays all data in both directions.</summary>
 internal sealed class FarStudio : IAsyncDisposable
 {
     private const int LargestPiece = 64 << 10;
@@ -58,7 +58,7 @@ internal sealed class FarStudio : IAsyncDisposable
             }
             catch (Exception exception) when (exception is SocketException or OperationCanceledException)
             {
-                // Nobody is there, or the test is over.
+                // The studio is stopped, or the test has ended.
             }
         }
     }
@@ -76,7 +76,7 @@ internal sealed class FarStudio : IAsyncDisposable
         }
         catch (Exception exception) when (exception is IOException or OperationCanceledException)
         {
-            // One end hung up.
+            // One end closed the connection.
         }
         underway.Writer.Complete();
         await arriving;
@@ -94,7 +94,7 @@ internal sealed class FarStudio : IAsyncDisposable
             }
             catch (Exception exception) when (exception is IOException or OperationCanceledException)
             {
-                // The other end hung up.
+                // The other end closed the connection.
             }
         }
     }

@@ -57,7 +57,7 @@ public sealed class FeaturesPageTests(Studio studio, Browser browser) : IClassFi
 
         await page.GoBackAsync();
         await page.WaitForFunctionAsync(StudioPage.MapIsDrawn);
-        // A finger taps once to see and once more to open.
+        // The first tap shows the feature; the second opens it.
         var place = await page.EvaluateAsync<float[]>("""
             () => {
                 const canvas = document.querySelector('.map canvas'), { data, width, height } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);

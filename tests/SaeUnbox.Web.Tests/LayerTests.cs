@@ -3,7 +3,7 @@ using Microsoft.Playwright;
 
 namespace SaeUnbox.Web.Tests;
 
-/// <summary>What a person does with layers, and with pictures that were there before.</summary>
+/// <summary>Layers and the history of pictures.</summary>
 [Collection(nameof(Studio))]
 public sealed class LayerTests(Studio studio, Browser browser) : IClassFixture<Browser>
 {

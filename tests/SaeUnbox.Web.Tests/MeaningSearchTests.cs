@@ -5,7 +5,7 @@ using TorchSharp;
 
 namespace SaeUnbox.Web.Tests;
 
-/// <summary>Searches of the page and the API where a CLIP model is at hand: a tiny one, on an atlas that it was put into.</summary>
+/// <summary>Searches with a CLIP model, here a tiny one.</summary>
 public sealed class MeaningSearchTests(Browser browser) : IClassFixture<Browser>, IDisposable
 {
     private const string NoCaptionHasIt = "zeppelin";

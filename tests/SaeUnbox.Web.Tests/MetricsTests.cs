@@ -7,7 +7,7 @@ using SaeUnbox.Testing;
 
 namespace SaeUnbox.Web.Tests;
 
-/// <summary>What Prometheus reads, and who else may.</summary>
+/// <summary>The metrics page, who may read it, and traces.</summary>
 public sealed class MetricsTests
 {
     [Fact]
@@ -44,7 +44,7 @@ public sealed class MetricsTests
         Assert.Equal(HttpStatusCode.NotFound, await StatusAsync(studio, null));
     }
 
-    // Whoever reads the traces should not be able to open visitors' links.
+    // People who read traces must not be able to open visitors' links.
     [Fact]
     public async Task Traces_OfAShortLink_DoNotTellItsId()
     {
@@ -55,7 +55,7 @@ public sealed class MetricsTests
         foreach (var address in new[] { $"/s/{id}", $"/api/v1/recipes/{id}", "/api/v1/models" })
             Assert.Equal(HttpStatusCode.OK, (await studio.Client.GetAsync(address)).StatusCode);
 
-        // Spans come in the order in which they ended.
+        // Spans arrive in the order in which they ended.
         await collector.FindAsync("/v1/traces", Studio.Patience, "/api/v1/models");
         await collector.FindAsync("/v1/traces", Studio.Patience, "/s/{id}", "hidden");
         Assert.DoesNotContain(collector.Taken, message => message.AsSpan().IndexOf(Encoding.UTF8.GetBytes(id)) >= 0);
@@ -64,7 +64,7 @@ public sealed class MetricsTests
     private static double Value(string page, string series) =>
         double.Parse(Regex.Match(page, $"^{series} (\\S+)", RegexOptions.Multiline) is { Success: true } found ? found.Groups[1].Value : throw new InvalidOperationException($"no {series} in:\n{page}"), System.Globalization.CultureInfo.InvariantCulture);
 
-    // As a proxy on this machine would pass it on.
+    // Sends the request as a proxy on this machine would.
     private static async Task<HttpStatusCode> StatusAsync(Studio studio, string? visitor)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, "/metrics");

@@ -6,8 +6,9 @@ using Microsoft.Playwright;
 namespace SaeUnbox.Web.Tests;
 
 /// <summary>
-/// What a person waits for at the page, in a browser beside the server on the same machine (tests/bench-page.sh). A stroke's time is that from
-/// the pointer's move to the first picture that holds it.
+/// Measures how long a person waits for the page, with the browser and the server on one machine (tests/bench-page.sh). A stroke's time
+/// runs
+/// from the pointer's move to the first picture that contains it.
 /// </summary>
 public sealed class PageBenchmark(Browser browser, ITestOutputHelper output) : IClassFixture<Browser>
 {
@@ -32,7 +33,7 @@ public sealed class PageBenchmark(Browser browser, ITestOutputHelper output) : I
         await LoneAsync(page, 3); // what runs for the first time is slower
         await page.EvaluateAsync("() => saeunboxBench.clear()");
         await LoneAsync(page, LoneEdits);
-        // A click is a stroke and its end, which is made behind it: what a person waits for is the first.
+        // A click sends a stroke and its end. A person waits for the first picture.
         var lone = (await ReadAsync(page)).EverySecond();
         Print($"a lone click to its picture: p50 {lone.At(.5):0} ms, p95 {lone.At(.95):0} ms");
 
@@ -100,7 +101,8 @@ public sealed class PageBenchmark(Browser browser, ITestOutputHelper output) : I
         }
     }
 
-    // Round and round over the lower half, at the pace of a hand; a round takes away what the one before it painted, so that every move changes it.
+    // Round and round over the lower half, at the pace of a hand; a round takes away what the one before it painted, so that every move
+    // changes it.
     private static async Task<Painted> PaintAsync(IPage page)
     {
         var box = (await page.Locator(".overlay").BoundingBoxAsync())!;
@@ -145,7 +147,7 @@ public sealed class PageBenchmark(Browser browser, ITestOutputHelper output) : I
     {
         public string Text => FormattableString.Invariant($"stroke to frame p50 {At(.5):0} ms, p95 {At(.95):0} ms, {Milliseconds.Count / Time.TotalSeconds:0.0} strokes and {Frames / Time.TotalSeconds:0.0} frames a second");
 
-        /// <summary>Milliseconds of each stage, over all frames.</summary>
+        /// <summary>Total milliseconds of each stage over all frames.</summary>
         public IReadOnlyDictionary<string, double> Stages { get; init; } = new Dictionary<string, double>();
 
         public string StagesText => string.Join(", ", Stages.Select(stage => FormattableString.Invariant($"{stage.Key} {stage.Value / Frames:0}")));
@@ -155,7 +157,7 @@ public sealed class PageBenchmark(Browser browser, ITestOutputHelper output) : I
         public double At(double share) => Milliseconds.Order().ElementAt((int)(share * (Milliseconds.Count - 1)));
     }
 
-    /// <summary>What goes over the wire, as the browser counts it.</summary>
+    /// <summary>The transferred bytes, as the browser counts them.</summary>
     private sealed class Traffic
     {
         private long _strokes, _strokeBytes, _frames, _frameBytes;

@@ -3,7 +3,7 @@ using Microsoft.Playwright;
 
 namespace SaeUnbox.Web.Tests;
 
-/// <summary>The page of somebody who, or whose neighbours, ask for too much at once; and one that is closed while its picture is made.</summary>
+/// <summary>Pages that exceed their limits, and a page that is closed while its picture is made.</summary>
 public sealed class PageLimitTests(Browser browser) : IClassFixture<Browser>
 {
     private static readonly Recipe Boat = new() { Model = "unbox-mini", Prompt = "a boat at sea", Width = 256, Height = 256, Edits = [new FeatureEdit(HookSite.Composition, 1, 20) { Mask = BrushMask.FromCells(16, 16, new float[256]) }] };
@@ -48,18 +48,18 @@ public sealed class PageLimitTests(Browser browser) : IClassFixture<Browser>
         await using var studio = await Studio.OfAsync("--SaeUnbox:Canvases:Steps=1000");
         var page = await browser.OpenAsync(studio, $"/#r={(Boat with { Steps = 1000 }).ToLink()}");
         await page.WaitForSelectorAsync(".progress.known");
-        // The page's progress and the draft's job come by two connections.
+        // Progress and the draft's job arrive over different connections.
         var job = await (await page.WaitForFunctionAsync("() => sessionStorage.getItem('saeunbox.job')")).JsonValueAsync<string>();
 
         await page.CloseAsync();
 
         var clock = Stopwatch.StartNew();
-        while (!studio.Said.Contains($"Job {job} ", StringComparison.Ordinal))
+        while (!studio.Output.Contains($"Job {job} ", StringComparison.Ordinal))
         {
-            Assert.True(clock.Elapsed < Studio.Patience, studio.Said);
+            Assert.True(clock.Elapsed < Studio.Patience, studio.Output);
             await Task.Delay(20, TestContext.Current.CancellationToken);
         }
-        Assert.Contains($"Job {job} ended as Cancelled", studio.Said);
+        Assert.Contains($"Job {job} ended as Cancelled", studio.Output);
     }
 
     private static Task AlertAsync(IPage page, string words) => page.GetByRole(AriaRole.Alert).Filter(new() { HasText = words }).WaitForAsync();

@@ -81,7 +81,7 @@ public sealed class PaintHubTests(Studio studio)
         await using var own = await HubClient.ConnectAsync(studio.Address, $"http://{studio.Address.Authority}");
     }
 
-    // The hub's door and that of the page's own circuits, by which clicks make pictures.
+    // Both the hub and the page's circuits, since clicks make pictures too.
     [Theory]
     [InlineData("/hubs/paint")]
     [InlineData("/_blazor")]
@@ -137,7 +137,7 @@ public sealed class PaintHubTests(Studio studio)
             await first.HearAsync("Status", status => status.GetProperty("state").GetString() == "running");
         }
         await using var second = await HubClient.ConnectAsync(studio.Address);
-        // The program has one device: this is made once the other's picture is given up.
+        // The program has one device, so this picture starts once the other job is cancelled.
         await second.InvokeAsync("Open", null, """{"prompt":"a boat at sea"}""");
         await second.InvokeAsync("Refresh");
         await second.HearAsync("Frame");

@@ -129,9 +129,9 @@ public sealed class PaintPageTests(Studio studio, Browser browser) : IClassFixtu
 
         Assert.Equal("a snowman on snow at night", await page.Locator("#prompt").InputValueAsync());
         Assert.Equal(1, await page.Locator(".layer").CountAsync());
-        // The picture that was there is shown again, not made again.
+        // The earlier picture is shown again without a new job.
         Assert.Equal(job, await page.EvaluateAsync<string>("() => localStorage.getItem('saeunbox.job')"));
-        Assert.Single(studio.Said.Split('\n'), line => line.Contains($"Job {job} on", StringComparison.Ordinal));
+        Assert.Single(studio.Output.Split('\n'), line => line.Contains($"Job {job} on", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -143,12 +143,12 @@ public sealed class PaintPageTests(Studio studio, Browser browser) : IClassFixtu
         await page.HistoryAsync(3);
         var before = await page.PixelsAsync();
         Assert.Equal(0, await studio.StopAsync());
-        // A stroke while nobody listens is kept in the browser.
+        // The browser stores a stroke while the server is down.
         await page.StrokeAsync((.3, .9), (.7, .9));
 
         await studio.StartAsync();
         await page.WaitForFunctionAsync("() => sessionStorage.getItem('saeunbox.pending') === null");
-        // The page was loaded anew: its history begins again.
+        // The page was reloaded, so its history is empty.
         await page.WaitForFunctionAsync("() => document.querySelector('.layer') && document.querySelectorAll('.history li').length === 1");
 
         var mask = Recipe.FromJson(await page.EvaluateAsync<string>("() => localStorage.getItem('saeunbox.draft')")).Edits.Single().Mask!;
@@ -258,7 +258,7 @@ public sealed class PaintPageTests(Studio studio, Browser browser) : IClassFixtu
         var page = await browser.OpenAsync(strict);
         await page.PictureAsync();
 
-        // Nothing of it passes by the hub or the API: the clicks come in by the page's own circuit.
+        // Clicks go through the page's circuit, not through the hub or the API.
         await page.EvaluateAsync("() => { const button = document.querySelector('[aria-label=\"Another seed\"]'); for (let i = 0; i < 20; i++) button.click(); }");
 
         await page.GetByRole(AriaRole.Alert).Filter(new() { HasText = "Too many requests" }).WaitForAsync();
@@ -272,7 +272,7 @@ public sealed class PaintPageTests(Studio studio, Browser browser) : IClassFixtu
         return page;
     }
 
-    // The strongest feature of the picture becomes a layer.
+    // Makes the picture's strongest feature a layer.
     private static async Task PickAsync(IPage page, int which = 0)
     {
         var (layers, entries) = (await page.Locator(".layer").CountAsync(), await page.Locator(".history li").CountAsync());

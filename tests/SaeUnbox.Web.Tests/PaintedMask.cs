@@ -2,11 +2,13 @@ using Microsoft.Playwright;
 
 namespace SaeUnbox.Web.Tests;
 
-/// <summary>What was painted, as the browser's draft holds it.</summary>
+/// <summary>Reads the painted mask from the browser's draft.</summary>
 internal static class PaintedMask
 {
     /// <summary>
-    /// The first layer's mask, once every stroke has arrived and it is so: a function in JavaScript of { rows, columns, cells }, cells from 0 to 255.
+    /// Waits until all strokes have arrived and a condition holds, and returns the first layer's mask. The condition is a JavaScript
+    /// function of
+    /// { rows, columns, cells }, with cells from 0 to 255.
     /// </summary>
     public static async Task<BrushMask> MaskWhereAsync(this IPage page, string isSo)
     {
@@ -20,23 +22,23 @@ internal static class PaintedMask
         return Recipe.FromJson(await found.JsonValueAsync<string>()).Edits[0].Mask!;
     }
 
-    /// <summary>Whether nothing is painted, and no stroke is on its way.</summary>
+    /// <summary>Whether nothing is painted and all strokes have arrived.</summary>
     public static async Task<bool> IsBlankAsync(this IPage page)
     {
         await LearnAsync(page);
         return await page.EvaluateAsync<bool>("() => !findDraft().pendingMask && readMask(JSON.parse(findDraft().draft).edits[0].mask).cells.every(cell => cell === 0)");
     }
 
-    /// <summary>That a place of the picture is painted, for <see cref="MaskWhereAsync"/>.</summary>
+    /// <summary>The condition that a place of the picture is painted, for <see cref="MaskWhereAsync"/>.</summary>
     public static string At((double X, double Y) place) =>
         FormattableString.Invariant($"mask => mask.cells[Math.floor({place.Y} * mask.rows) * mask.columns + Math.floor({place.X} * mask.columns)] > 127");
 
-    /// <summary>How much is painted at a place of the picture, 0 to 1.</summary>
+    /// <summary>Returns the mask's value at a place of the picture, 0 to 1.</summary>
     public static double Value(this BrushMask mask, (double X, double Y) place) => mask.Cells[(int)(place.Y * mask.Rows) * mask.Columns + (int)(place.X * mask.Columns)];
 
     public static double Sum(this BrushMask mask) => mask.Cells.ToArray().Sum(cell => (double)cell);
 
-    /// <summary>A page with a picture, and one layer on which nothing is painted.</summary>
+    /// <summary>Opens a page with a picture and one blank layer.</summary>
     public static async Task<IPage> OpenLayerAsync(this Browser browser, Studio studio, string address = "/", int width = 1440, int height = 900, bool touch = false)
     {
         var page = await browser.OpenAsync(studio, address, width, height, touch: touch);

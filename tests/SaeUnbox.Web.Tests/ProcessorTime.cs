@@ -2,15 +2,15 @@ using System.Globalization;
 
 namespace SaeUnbox.Web.Tests;
 
-/// <summary>The processor time of programs beside this one, as the kernel counts it: unlike a clock it hardly minds what else runs.</summary>
+/// <summary>The processor time of other programs. Unlike elapsed time, it hardly depends on what else runs.</summary>
 internal static class ProcessorTime
 {
     private const double Tick = 10; // USER_HZ is 100 everywhere
 
-    /// <summary>Milliseconds used so far by a process.</summary>
+    /// <summary>Returns the milliseconds that a process has used.</summary>
     public static double Of(int process) => Read(process)?.Milliseconds ?? 0;
 
-    /// <summary>Milliseconds used so far by all that this program started whose name is the given one.</summary>
+    /// <summary>Returns the milliseconds that this program's child processes of a name have used.</summary>
     public static double OfOffspring(string name)
     {
         var all = Directory.EnumerateDirectories("/proc").Select(folder => int.TryParse(Path.GetFileName(folder), out var id) ? Read(id) : null).OfType<Entry>().ToDictionary(entry => entry.Id);
@@ -29,7 +29,7 @@ internal static class ProcessorTime
     {
         try
         {
-            // The name stands in parentheses and may hold anything; fields are counted from behind it.
+            // The name is in parentheses and may contain anything, so fields are counted after it.
             var text = File.ReadAllText($"/proc/{id}/stat");
             var (open, close) = (text.IndexOf('('), text.LastIndexOf(')'));
             var fields = text[(close + 2)..].Split(' ');
@@ -39,7 +39,7 @@ internal static class ProcessorTime
         }
         catch (IOException)
         {
-            return null; // It ended meanwhile.
+            return null; // It ended in the meantime.
         }
     }
 

@@ -4,7 +4,7 @@ using SaeUnbox.Testing;
 
 namespace SaeUnbox.Web.Tests;
 
-/// <summary>The sample that talks to a studio.</summary>
+/// <summary>The sample that uses a studio.</summary>
 [Collection(nameof(Studio))]
 public sealed class SampleTests(Studio studio)
 {

@@ -12,7 +12,7 @@ public sealed class ScreenshotTests(Studio studio, Browser browser) : IClassFixt
         ("api", "/api"), ("error", "/#r=AAAA"), ("missing", "/nowhere"),
     ];
 
-    // Written where somebody asked for them (tests/screenshots.sh), else thrown away: that each page can be seen is the test.
+    // tests/screenshots.sh keeps the pictures; otherwise they are deleted. The test is that each page can be drawn.
     [Theory]
     [InlineData(1440, 900), InlineData(1024, 768), InlineData(390, 844)]
     public async Task EveryPage_InThisSize_CanBeSeen(int width, int height)
@@ -68,7 +68,7 @@ public sealed class ScreenshotTests(Studio studio, Browser browser) : IClassFixt
         await ShootAsync(page, aside, "strip-1440", "light");
     }
 
-    // One load serves both schemes.
+    // Both themes use one page load.
     private static async Task ShootAsync(IPage page, TemporaryFolder aside, string name, params string[] schemes)
     {
         foreach (var scheme in schemes)

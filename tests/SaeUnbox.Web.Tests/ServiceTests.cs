@@ -10,7 +10,7 @@ using SaeUnbox.Web.Hosting;
 
 namespace SaeUnbox.Web.Tests;
 
-/// <summary>How the program starts, stops, and holds visitors to its limits.</summary>
+/// <summary>How the program starts, stops and applies its limits.</summary>
 public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
 {
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
@@ -36,7 +36,7 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
         Assert.Contains("try again", refused.Message);
     }
 
-    // The machine itself is believed, so the stranger comes by its address in the network.
+    // Requests from this machine are trusted, so the other client uses the machine's network address.
     [Fact]
     public async Task Search_UnderForgedAddresses_IsOneClient()
     {
@@ -140,7 +140,7 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
         await using var studio = await Studio.OfAsync("--SaeUnbox:ReadinessDelay=00:00:05", "--SaeUnbox:Grace=00:05:00");
         await using var watcher = await HubClient.ConnectAsync(studio.Address);
         await watcher.InvokeAsync("Open", null, """{"prompt":"a house","steps":100}""");
-        // The queue works on one job at a time: once this canvas has begun, the request waits behind it.
+        // The queue runs one job at a time, so the request waits behind this canvas's job.
         await watcher.InvokeAsync("Refresh");
         await watcher.HearAsync("Status", status => status.GetProperty("state").GetString() == "running");
         var job = GenerateAsync(studio, """{"prompt":"a boat at sea","steps":20}""", "203.0.113.1");
@@ -241,7 +241,7 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
         await using var studio = await Studio.OfAsync();
         var line = $"saeunbox: the studio is open at {studio.Address.ToString().TrimEnd('/')} (Ctrl-C stops it)";
 
-        while (!studio.Said.Split('\n').Contains(line))
+        while (!studio.Output.Split('\n').Contains(line))
             await Task.Delay(20, Cancelled);
     }
 
@@ -280,7 +280,7 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
             Assert.Contains(option, said);
     }
 
-    private static async Task<(int Code, string Said)> RunAsync(params string[] options)
+    private static async Task<(int Code, string Output)> RunAsync(params string[] options)
     {
         using var folder = new TemporaryFolder();
         using var process = Process.Start(Studio.Command([$"--SaeUnbox:Sharing:File={folder.At("shares.db")}", .. options]))!;
@@ -289,7 +289,7 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
         return (process.ExitCode, string.Concat(said));
     }
 
-    // As a proxy on this machine would pass it on.
+    // Sends the request as a proxy on this machine would.
     private static async Task<HttpResponseMessage> GenerateAsync(Studio studio, string recipe, string client)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/generate") { Content = JsonContent.Create(JsonSerializer.Deserialize<JsonElement>(recipe)) };

@@ -6,13 +6,13 @@ using Microsoft.Playwright;
 
 namespace SaeUnbox.Web.Tests;
 
-/// <summary>States that go from one place to another: links, pictures, the API, drafts of tabs.</summary>
+/// <summary>Recipes that move between links, pictures, the API and drafts.</summary>
 [Collection(nameof(Studio))]
 public sealed class SharedStateTests(Studio studio, Browser browser) : IClassFixture<Browser>
 {
     private static readonly BrushMask LowerHalf = BrushMask.FromCells(16, 16, [.. Enumerable.Range(0, 256).Select(i => i < 128 ? 0f : 1f)]);
 
-    // What is drawn at first has no layer and another prompt.
+    // Differs from the first picture in its prompt and layers.
     private static readonly Recipe Painted = new()
     {
         Model = "unbox-mini", Prompt = "a red house in a meadow", Seed = 5, Width = 256, Height = 256, Edits = [new FeatureEdit(HookSite.Composition, 1, 20) { Mask = LowerHalf }, new FeatureEdit(HookSite.Style, 3, -10)],
@@ -144,7 +144,7 @@ public sealed class SharedStateTests(Studio studio, Browser browser) : IClassFix
         await GenerateAsync(first, "a boat at sea");
         var second = await first.Context.RunAndWaitForPageAsync(() => first.EvaluateAsync("() => { open('/'); }"));
         await LiveAsync(second);
-        // A tab that is opened from another, as a duplicated one, begins with what that one has.
+        // A duplicated tab starts with the state of the original.
         Assert.Equal("a boat at sea", await second.Locator("#prompt").InputValueAsync());
         await GenerateAsync(second, "a cactus on sand");
 
@@ -199,7 +199,7 @@ public sealed class SharedStateTests(Studio studio, Browser browser) : IClassFix
 
     private static StringContent Json(Recipe recipe) => new(recipe.ToJson(), Encoding.UTF8, "application/json");
 
-    // As the browser decodes it, as the page's frames.
+    // Decodes the picture in the browser, as the page does.
     private static async Task<byte[]> PixelsOfAsync(IPage page, byte[] picture) => Convert.FromBase64String(await page.EvaluateAsync<string>("""
         async text => {
             const bitmap = await createImageBitmap(new Blob([Uint8Array.from(atob(text), c => c.charCodeAt(0))], { type: 'image/jpeg' }));
@@ -220,7 +220,7 @@ public sealed class SharedStateTests(Studio studio, Browser browser) : IClassFix
         }
         """, Convert.ToBase64String(file));
 
-    // Nothing but one chunk: the page looks for text alone.
+    // A file with one chunk is enough, because the page only looks for text.
     private static byte[] Png(string kind, byte[] chunk)
     {
         var length = new byte[4];

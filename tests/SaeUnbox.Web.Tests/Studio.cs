@@ -7,7 +7,7 @@ using SaeUnbox.Testing;
 
 namespace SaeUnbox.Web.Tests;
 
-/// <summary>The program as it is run, on a port of its own and the model that ships.</summary>
+/// <summary>The program with the bundled model, on a free port.</summary>
 public sealed class Studio : IAsyncLifetime
 {
     internal static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
@@ -21,13 +21,13 @@ public sealed class Studio : IAsyncLifetime
 
     public HttpClient Client { get; private set; } = null!;
 
-    /// <summary>Processor time it used so far, in milliseconds.</summary>
+    /// <summary>Processor time that the program has used, in milliseconds.</summary>
     public double ProcessorMilliseconds => ProcessorTime.Of(_process!.Id);
 
-    /// <summary>What the program wrote so far.</summary>
-    public string Said { get { lock (_said) return _said.ToString(); } }
+    /// <summary>What the program has written to the console.</summary>
+    public string Output { get { lock (_said) return _said.ToString(); } }
 
-    /// <summary>A studio with settings of its own, ready.</summary>
+    /// <summary>Starts a studio with settings and waits until it is ready.</summary>
     internal static async Task<Studio> OfAsync(params string[] options)
     {
         var studio = new Studio { _options = options };
@@ -35,7 +35,7 @@ public sealed class Studio : IAsyncLifetime
         return studio;
     }
 
-    /// <summary>The same, at every address of this machine.</summary>
+    /// <summary>Starts a studio that listens at every address of this machine.</summary>
     internal static async Task<Studio> OnEveryAddressAsync(params string[] options)
     {
         var studio = new Studio { _options = options, _listensOn = "0.0.0.0" };
@@ -43,7 +43,7 @@ public sealed class Studio : IAsyncLifetime
         return studio;
     }
 
-    /// <summary>The program with these words.</summary>
+    /// <summary>The command that starts the program with these arguments.</summary>
     internal static ProcessStartInfo Command(IEnumerable<string> options)
     {
         var program = Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../../SaeUnbox.Web", Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory)), "SaeUnbox.Web.dll"));
@@ -64,7 +64,7 @@ public sealed class Studio : IAsyncLifetime
         _folder.Dispose();
     }
 
-    /// <summary>Starts it, on the same port as before, and waits until it is ready.</summary>
+    /// <summary>Starts the program on the same port as before and waits until it is ready.</summary>
     public async Task StartAsync()
     {
         _process = Process.Start(Command(["--urls", $"http://{_listensOn}:{Address.Port}", $"--SaeUnbox:Sharing:File={_folder.At("shares.db")}", .. _options]))!;
@@ -75,13 +75,13 @@ public sealed class Studio : IAsyncLifetime
         var clock = Stopwatch.StartNew();
         while (await StateAsync() != "ready\n")
         {
-            Assert.False(_process.HasExited, $"the studio ended:\n{Said}");
-            Assert.True(clock.Elapsed < Patience, $"the studio is not ready:\n{Said}");
+            Assert.False(_process.HasExited, $"the studio ended:\n{Output}");
+            Assert.True(clock.Elapsed < Patience, $"the studio is not ready:\n{Output}");
             await Task.Delay(100);
         }
     }
 
-    /// <summary>Asks it to end, as a service manager does; returns its exit code.</summary>
+    /// <summary>Asks the program to end, as a service manager does, and returns its exit code.</summary>
     public async Task<int> StopAsync()
     {
         if (_process is null)
@@ -124,7 +124,7 @@ public sealed class Studio : IAsyncLifetime
 
 internal static class BrowserExtensions
 {
-    /// <summary>A page of this studio in a window of its own, with nothing remembered.</summary>
+    /// <summary>Opens a page of this studio in a new window with empty storage.</summary>
     public static Task<IPage> OpenAsync(this Browser browser, Studio studio, string address = "/", int width = 1440, int height = 900, bool dark = true, bool touch = false, bool waitsForPage = true) =>
         browser.OpenAsync(studio.Address, address, width, height, dark, touch, waitsForPage);
 }

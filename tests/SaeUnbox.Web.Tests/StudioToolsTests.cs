@@ -3,7 +3,7 @@ using Microsoft.Playwright;
 
 namespace SaeUnbox.Web.Tests;
 
-/// <summary>What stands around the canvas: settings, icons of layers, saved pictures.</summary>
+/// <summary>Settings, icons of layers and saved pictures.</summary>
 [Collection(nameof(Studio))]
 public sealed class StudioToolsTests(Studio studio, Browser browser) : IClassFixture<Browser>
 {
@@ -43,7 +43,7 @@ public sealed class StudioToolsTests(Studio studio, Browser browser) : IClassFix
         await dialog.WaitForAsync(new() { State = WaitForSelectorState.Detached });
         Assert.Equal("Show the feature's icon", await page.EvaluateAsync<string>("() => document.activeElement.ariaLabel"));
 
-        // Closed before its picture comes, it stays closed.
+        // A dialog that is closed before its picture arrives stays closed.
         var held = new TaskCompletionSource<IRoute>(TaskCreationOptions.RunContinuationsAsynchronously);
         await page.RouteAsync("**/api/v1/generate", route => { held.SetResult(route); return Task.CompletedTask; });
         await button.PressAsync("Enter");
@@ -54,7 +54,7 @@ public sealed class StudioToolsTests(Studio studio, Browser browser) : IClassFix
         var answered = page.WaitForResponseAsync("**/api/v1/generate");
         await route.ContinueAsync();
         await (await answered).FinishedAsync();
-        // What the page is told after it has shown itself in order: a layer's name changes hands behind the picture.
+        // The page handles its messages in order, so the new layer appears after the picture has arrived.
         await page.GetByRole(AriaRole.Button, new() { Name = "Duplicate" }).ClickAsync();
         await page.Locator(".layer").Nth(1).WaitForAsync();
         Assert.Equal(0, await dialog.CountAsync());

@@ -28,7 +28,7 @@ public sealed partial class ViewingTests(Studio studio, Browser browser) : IClas
         await page.GetByRole(AriaRole.Application).WaitForAsync();
         Assert.Null(await page.Locator(".overlay").GetAttributeAsync("aria-valuenow"));
 
-        // What lies left of the divider is the picture before.
+        // The picture without edits is left of the divider.
         async Task AtAsync(string percent) => await page.WaitForFunctionAsync("""
             percent => document.querySelector('.overlay').ariaValueNow === percent
                 && Math.round(100 - parseFloat(/inset\(0px (\S+)%/.exec(document.querySelector('.before').style.clipPath)?.[1] ?? '100')) === +percent
@@ -47,7 +47,7 @@ public sealed partial class ViewingTests(Studio studio, Browser browser) : IClas
         await page.Keyboard.DownAsync("c");
         await page.Locator(".studio[data-held]").WaitForAsync();
         Assert.Equal("visible", await page.EvaluateAsync<string>("() => getComputedStyle(document.querySelector('.before')).visibility"));
-        // By the API as it is, by the hub as a JPEG: nearly the same.
+        // The API returns the exact picture and the hub a JPEG, so they are nearly equal.
         var before = await page.PixelsAsync(".before");
         Assert.True(StudioPage.Change(plain, before, (_, _) => true) < 4, "the picture before is another one");
         await page.Keyboard.UpAsync("c");
@@ -155,7 +155,7 @@ public sealed partial class ViewingTests(Studio studio, Browser browser) : IClas
         await TouchAsync("touchStart", .4, .6);
         for (var i = 1; i <= 5; i++)
             await TouchAsync("touchMove", .4 - .05 * i, .6 + .05 * i);
-        // The one that stays does not paint.
+        // The remaining finger does not paint.
         await TouchAsync("touchEnd", .15);
         await TouchAsync("touchMove", .5);
         await TouchAsync("touchEnd");
@@ -163,7 +163,7 @@ public sealed partial class ViewingTests(Studio studio, Browser browser) : IClas
         Assert.True((await page.Locator(".frame").BoundingBoxAsync())!.Width > 2 * box.Width);
         await page.MaskWhereAsync("mask => mask.cells.every(cell => cell === 0)");
 
-        // One alone paints, and what lay under it is listed.
+        // A single finger paints, and the features under it are listed.
         await TouchAsync("touchStart", .5);
         await TouchAsync("touchEnd");
         await page.MaskWhereAsync("mask => mask.cells.some(cell => cell > 127)");
@@ -216,7 +216,7 @@ public sealed partial class ViewingTests(Studio studio, Browser browser) : IClas
         await page.WaitForFunctionAsync("() => shown.length === 1");
         await page.EvaluateAsync("() => letGo()");
 
-        // What is told after it was let go comes after it would have been shown.
+        // The answer to a later message shows that the earlier one has been handled.
         Assert.Equal(1, await page.EvaluateAsync<int>("async () => { await new Promise(resolve => setTimeout(resolve)); return shown.length; }"));
         Assert.Equal(blank, await page.PixelsAsync());
     }

@@ -23,7 +23,7 @@ public sealed class CanvasRelayTests
         Assert.Equal([1, 100], client.Versions);
     }
 
-    /// <summary>Takes a message only when it is told to.</summary>
+    /// <summary>Receives each message only when the test allows it.</summary>
     private sealed class SlowClient : IPaintClient
     {
         private readonly SemaphoreSlim _takes = new(0);

@@ -19,7 +19,7 @@ public sealed class CanvasSessionTests : IDisposable
     public void Change_MasksThatDoNotFitTheModel_AreRefusedAndNothingIsKept()
     {
         var canvas = Canvas();
-        // A few bytes as text, a quarter of a megabyte as cells.
+        // A few bytes of text become 256 KiB of cells.
         var large = BrushMask.Parse(BrushMask.FromCells(256, 256, new float[1 << 16]).ToString());
 
         for (var i = 0; i < 100; i++)
@@ -61,7 +61,7 @@ public sealed class CanvasSessionTests : IDisposable
         Assert.True(refused.RetryAfter > TimeSpan.Zero);
         Assert.Equal(4, one.Recipe.Seed);
         Paint(other, 1, isStroke: true);
-        // The stroke that stays is counted with the client's pictures, of which there are two.
+        // The end of a stroke counts as a picture, and the client may request two.
         Paint(one, 6, isStroke: false);
         Paint(other, 6, isStroke: false);
         Assert.Throws<TooManyRequestsException>(() => Paint(other, 7, isStroke: false));
@@ -98,7 +98,7 @@ public sealed class CanvasSessionTests : IDisposable
         canvas.RemoveViewer();
 
         Assert.Equal([_queue.Jobs[0].Id], _queue.Cancelled);
-        // Nobody stopped it, so nobody is told that it was stopped.
+        // The visitor did not cancel the job, so no status reports it.
         Assert.DoesNotContain(_news, update => update is CanvasUpdate.Status);
     }
 

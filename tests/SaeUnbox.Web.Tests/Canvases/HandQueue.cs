@@ -3,17 +3,17 @@ using System.Threading.Channels;
 
 namespace SaeUnbox.Web.Tests.Canvases;
 
-/// <summary>A queue that a test works by hand: a job ends when it is told to, or cancelled.</summary>
+/// <summary>A queue whose jobs end when the test says so, or when they are cancelled.</summary>
 internal sealed class HandQueue : IGenerationQueue
 {
     private readonly ConcurrentDictionary<Guid, Channel<GenerationProgress>> _reports = [];
 
-    /// <summary>The jobs handed over, in order.</summary>
+    /// <summary>The submitted jobs, in order.</summary>
     public List<GenerationJob> Jobs { get; } = [];
 
     public List<Guid> Cancelled { get; } = [];
 
-    /// <summary>Why the next job is not taken.</summary>
+    /// <summary>Thrown for the next job.</summary>
     public Exception? Refusal { get; set; }
 
     public void Report(GenerationProgress progress)

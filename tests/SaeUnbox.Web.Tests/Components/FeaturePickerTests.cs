@@ -25,7 +25,7 @@ public sealed class FeaturePickerTests : SearchContext
         picker.Find("input[type=search]").Input("snow");
         picker.WaitForAssertion(() => Assert.Equal("2 features", picker.Find("[role=status]").TextContent));
 
-        // One is let in every second, however slow this machine is.
+        // One search per second is admitted, however slow the machine is.
         for (var i = 0; i < 1000 && picker.FindAll(".message").Count == 0; i++)
             await SearchAsync(picker, i % 2 == 0 ? "light" : "snow");
 

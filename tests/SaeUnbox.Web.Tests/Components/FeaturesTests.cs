@@ -16,7 +16,7 @@ public sealed class FeaturesTests : SearchContext
         var page = Page(ListAtlas.OfThree);
         page.WaitForAssertion(() => Assert.Equal("3 features", page.Find("[role=status]").TextContent));
 
-        // One is let in every second, however slow this machine is.
+        // One search per second is admitted, however slow the machine is.
         for (var i = 0; i < 1000 && page.FindAll(".message").Count == 0; i++)
             await SearchAsync(page, i % 2 == 0 ? "snow" : "");
 
@@ -68,7 +68,7 @@ public sealed class FeaturesTests : SearchContext
         return Render<Features>();
     }
 
-    /// <summary>A model with this atlas; without one no model, nor will there be.</summary>
+    /// <summary>A model with this atlas. Without an atlas there is no model.</summary>
     private sealed class Loaded(IFeatureAtlas? atlas) : IServingState, IModelCatalogue
     {
         public bool IsReady => atlas is not null;

@@ -1,6 +1,6 @@
 namespace SaeUnbox.Web.Tests.Components;
 
-/// <summary>A clock that is moved by hand, with timers that go off once.</summary>
+/// <summary>A clock that tests advance. Its timers fire once.</summary>
 internal sealed class HandClock : TimeProvider
 {
     private readonly Lock _lock = new();

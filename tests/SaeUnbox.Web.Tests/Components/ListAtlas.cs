@@ -7,10 +7,10 @@ internal sealed class ListAtlas(params (HookSite Site, int Feature, string Name)
 
     public static ListAtlas OfThree { get; } = new((HookSite.Composition, 3, "snow field"), (HookSite.Details, 7, "red flower"), (HookSite.Style, 700, "snow light"));
 
-    /// <summary>How searches say that they found something, and what they could not search.</summary>
+    /// <summary>How searches report their hits, and the note they add.</summary>
     public (FoundBy By, string? Note) Finds { get; init; }
 
-    /// <summary>Called before a search answers.</summary>
+    /// <summary>Called before a search returns.</summary>
     public Action<FeatureQuery> Searching { get; init; } = _ => { };
 
     public IReadOnlyList<HookSite> Sites => [.. _cards.Select(card => card.Site).Distinct()];

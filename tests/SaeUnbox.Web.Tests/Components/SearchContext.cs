@@ -7,7 +7,7 @@ using SaeUnbox.Web.Canvases;
 
 namespace SaeUnbox.Web.Tests.Components;
 
-/// <summary>For components that search the features, as one visitor under limits.</summary>
+/// <summary>Sets up components that search features, as one visitor with limits.</summary>
 public abstract class SearchContext : BunitContext
 {
     protected SearchContext()
@@ -20,7 +20,7 @@ public abstract class SearchContext : BunitContext
 
     private protected CanvasOptions Limits { get; } = new();
 
-    // Found and used in one go: an answer may draw the component anew in between.
+    // Finds and uses the element in one call, because the component may be redrawn at any time.
     protected static Task SearchAsync<T>(IRenderedComponent<T> component, string text)
         where T : IComponent => component.InvokeAsync(() => component.Find("input[type=search]").Input(text));
 }

@@ -6,14 +6,14 @@ using SaeUnbox.Testing;
 
 namespace SaeUnbox.Web.Tests.Sharing;
 
-/// <summary>Debian's PostgreSQL with a data folder of its own, on loopback, for as long as tests use it.</summary>
+/// <summary>A PostgreSQL server on loopback with its own data folder, for the time of the tests.</summary>
 public sealed class PostgresServer : IAsyncLifetime
 {
     private const string Owner = "postgres";
     private readonly TemporaryFolder _folder = new();
     private int _port;
 
-    /// <summary>A connection to a new, empty database.</summary>
+    /// <summary>Returns a connection string for a new database.</summary>
     public string NewDatabase()
     {
         var name = $"test_{Guid.NewGuid():N}";
@@ -21,7 +21,7 @@ public sealed class PostgresServer : IAsyncLifetime
         return Connection(name);
     }
 
-    /// <summary>Has the server do something, as its owner.</summary>
+    /// <summary>Runs a statement as the server's owner.</summary>
     public void Do(string command)
     {
         using var connection = new NpgsqlConnection(Connection("postgres"));
@@ -33,7 +33,7 @@ public sealed class PostgresServer : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         _port = FreePort();
-        // PostgreSQL does not run as root; its own user must reach the folder.
+        // PostgreSQL refuses to run as root, and its user needs access to the folder.
         if (Environment.UserName == "root")
             await RunAsync("chown", Owner, _folder.Path);
         await PostgresAsync("initdb", "-D", _folder.At("data"), "-U", Owner, "-A", "trust", "--no-sync");
@@ -58,7 +58,7 @@ public sealed class PostgresServer : IAsyncLifetime
 
     private static async Task RunAsync(string program, params string[] words)
     {
-        // Without pipes: the server that is started would keep them open.
+        // Without pipes, because the started server would keep them open.
         using var process = Process.Start(new ProcessStartInfo("sh", ["-c", "\"$@\" > /dev/null 2>&1", "sh", program, .. words]) { WorkingDirectory = "/" })!;
         await process.WaitForExitAsync();
         Assert.True(process.ExitCode == 0, $"{program} {string.Join(' ', words)}: exit {process.ExitCode}");

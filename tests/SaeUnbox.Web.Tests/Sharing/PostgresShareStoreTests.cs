@@ -108,7 +108,7 @@ public sealed class PostgresShareStoreTests(PostgresServer server) : IClassFixtu
         Assert.Contains("a boat at sea", await second.Client.GetStringAsync(address));
         var card = await second.Client.GetByteArrayAsync($"{address}/card.jpg");
         Assert.Equal(card, await first.Client.GetByteArrayAsync($"{address}/card.jpg"));
-        Assert.DoesNotContain("not-asked-for", first.Said + second.Said);
+        Assert.DoesNotContain("not-asked-for", first.Output + second.Output);
     }
 
     [Fact]
