@@ -143,9 +143,9 @@ public sealed class ExploreTests(Studio studio, Browser browser) : IClassFixture
             await strip.GetByRole(AriaRole.Button, new() { Name = "Show strengths and icon" }).ClickAsync();
             foreach (var page in new[] { explore, strip })
             {
-                await page.Locator(".work [role=status]").Filter(new() { HasText = " ahead" }).WaitForAsync();
+                await page.Locator(".status [role=status]").Filter(new() { HasText = " ahead" }).WaitForAsync();
                 await page.GetByRole(AriaRole.Button, new() { Name = "Stop" }).ClickAsync();
-                await page.Locator(".work [role=status]:text-is('Stopped.')").WaitForAsync();
+                await page.Locator(".status [role=status]:text-is('Stopped.')").WaitForAsync();
                 Assert.True(await page.Locator(".work .progress.idle").CountAsync() == 1, "it is still said to be under way");
             }
         }
