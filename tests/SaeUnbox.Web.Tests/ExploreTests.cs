@@ -146,7 +146,7 @@ public sealed class ExploreTests(Studio studio, Browser browser) : IClassFixture
                 await page.Locator(".status [role=status]").Filter(new() { HasText = " ahead" }).WaitForAsync();
                 await page.GetByRole(AriaRole.Button, new() { Name = "Stop" }).ClickAsync();
                 await page.Locator(".status [role=status]:text-is('Stopped.')").WaitForAsync();
-                Assert.True(await page.Locator(".work .progress.idle").CountAsync() == 1, "it is still said to be under way");
+                Assert.True(await page.Locator(".status .progress.idle").CountAsync() == 1, "it is still said to be under way");
             }
         }
         finally

@@ -19,14 +19,14 @@ public sealed class FeaturesPageTests(Studio studio, Browser browser) : IClassFi
         var (count, first) = await SeenAsync();
 
         await page.ReloadAsync();
-        await page.WaitForFunctionAsync("() => document.querySelector('main[data-live]') && document.querySelectorAll('.gallery li').length");
+        await page.WaitForFunctionAsync("() => document.querySelector('main[data-live]') && document.querySelectorAll('.gallery li').length && document.querySelector('.page [role=status]').textContent");
         Assert.Equal("snow", await page.GetByRole(AriaRole.Searchbox).InputValueAsync());
         Assert.Equal((count, first), await SeenAsync());
 
         await page.Locator(".gallery a").First.ClickAsync();
         await page.AddressAsync("/features/up.0.1/*");
         await page.GoBackAsync();
-        await page.WaitForFunctionAsync("() => document.querySelector('input[type=search]')?.value === 'snow' && document.querySelectorAll('.gallery li').length");
+        await page.WaitForFunctionAsync("() => document.querySelector('input[type=search]')?.value === 'snow' && document.querySelectorAll('.gallery li').length && document.querySelector('.page [role=status]').textContent");
         Assert.Equal((count, first), await SeenAsync());
 
         await page.GetByRole(AriaRole.Button, new() { Name = "Map" }).ClickAsync();
