@@ -45,7 +45,8 @@ internal sealed class PageJobs(JobClient jobs, Visitor visitor, Action changed) 
         {
             // Stopped or replaced, or the visitor left the page.
         }
-        catch (Exception exception) when (exception is RecipeException or TooManyRequestsException or QueueFullException or JobFailedException)
+        catch (Exception exception) when (
+            exception is RecipeException or TooManyRequestsException or QueueFullException or JobFailedException)
         {
             error = exception.Message;
         }

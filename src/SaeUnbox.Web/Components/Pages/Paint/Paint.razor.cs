@@ -6,8 +6,8 @@ using SaeUnbox.Web.Components.Shared;
 namespace SaeUnbox.Web.Components.Pages.Paint;
 
 /// <summary>
-/// Connects <see cref="PaintState"/> with the browser's painting surface (Paint.razor.js). Strokes and pictures do not pass through Blazor: the
-/// surface exchanges them with the hub.
+/// Connects <see cref="PaintState"/> with the browser's painting surface (Paint.razor.js). Strokes and pictures do not pass through Blazor:
+/// the surface exchanges them with the hub.
 /// </summary>
 public sealed partial class Paint
 {

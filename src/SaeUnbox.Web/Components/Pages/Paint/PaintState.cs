@@ -248,7 +248,9 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
 
     /// <param name="json">The picture's recipe; null if it has none.</param>
     public void OpenPicture(string? json) => Open(
-        json is null ? (null, "This picture contains no readable recipe. Open a PNG that was saved here.") : StartingRecipe.OfJson(json, catalogue),
+        json is null
+            ? (null, "This picture contains no readable recipe. Open a PNG that was saved here.")
+            : StartingRecipe.OfJson(json, catalogue),
         "The recipe of the picture is open. Undo returns to your previous recipe.");
 
     /// <summary>Lists the features at a place, 0 to 1 from the left and from the top.</summary>
