@@ -3,7 +3,7 @@ using SaeUnbox.Web.Canvases;
 namespace SaeUnbox.Web.Api;
 
 /// <summary>Runs one job and waits for its result. If the caller leaves, the job is cancelled.</summary>
-internal sealed class JobClient(IGenerationQueue queue, ClientLimits limits)
+internal sealed class JobClient(IGenerationQueue queue, IModelCatalogue catalogue, ClientLimits limits)
 {
     /// <param name="job">The job to run.</param>
     /// <param name="client">The client whose limits apply.</param>
@@ -17,6 +17,7 @@ internal sealed class JobClient(IGenerationQueue queue, ClientLimits limits)
         GenerationJob job, string client, CancellationToken cancellation, Action<GenerationProgress>? onProgress = null)
     {
         limits.Admit(client, job.Recipe);
+        ModelFit.Require(job.Recipe, catalogue);
         job = job with { Client = client };
         await queue.SubmitAsync(job, cancellation);
         try
