@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using SaeUnbox.Models;
 
 namespace SaeUnbox.Testing;
 
@@ -7,5 +6,5 @@ namespace SaeUnbox.Testing;
 internal static class LibtorchStart
 {
     [ModuleInitializer]
-    internal static void Prepare() => Libtorch.Prepare();
+    internal static void Prepare() => SaeUnbox.Models.Libtorch.Prepare();
 }

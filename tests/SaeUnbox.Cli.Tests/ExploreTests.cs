@@ -1,5 +1,4 @@
 using SaeUnbox.Testing;
-using TorchSharp;
 
 namespace SaeUnbox.Cli.Tests;
 

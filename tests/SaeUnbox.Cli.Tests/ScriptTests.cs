@@ -174,7 +174,8 @@ public sealed class ScriptTests : IDisposable
         };
         start.Environment.Clear();
         start.Environment["PATH"] = _folder.At("bin");
-        foreach (var (name, value) in environment) start.Environment[name] = value;
+        foreach (var (name, value) in environment)
+            start.Environment[name] = value;
         using var process = Process.Start(start)!;
         var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
         await process.WaitForExitAsync();

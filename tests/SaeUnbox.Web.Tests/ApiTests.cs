@@ -74,17 +74,21 @@ public sealed class ApiTests(Studio studio)
         var answer = await (await PostAsync("explore", """{"prompt":"a house"}""")).Content.ReadFromJsonAsync<JsonElement>();
 
         var model = (await ModelAsync()).GetProperty("sites");
-        Assert.Equal(model.EnumerateArray().Select(site => site.GetProperty("site").GetString()), answer.GetProperty("sites").EnumerateArray().Select(site => site.GetProperty("site").GetString()));
+        Assert.Equal(model.EnumerateArray().Select(site => site.GetProperty("site").GetString()),
+            answer.GetProperty("sites").EnumerateArray().Select(site => site.GetProperty("site").GetString()));
         foreach (var site in answer.GetProperty("sites").EnumerateArray())
-            Assert.Equal(site.GetProperty("rows").GetInt32() * site.GetProperty("columns").GetInt32() * site.GetProperty("k").GetInt32(), site.GetProperty("indices").GetArrayLength());
+            Assert.Equal(site.GetProperty("rows").GetInt32() * site.GetProperty("columns").GetInt32() * site.GetProperty("k").GetInt32(),
+                site.GetProperty("indices").GetArrayLength());
     }
 
     [Fact]
     public async Task Features_BySiteAndNumber_AreFound()
     {
         var name = (await ModelAsync()).GetProperty("name").GetString();
-        var hits = await studio.Client.GetFromJsonAsync<JsonElement>($"/api/v1/models/{name}/features?site=mid.0&sort=number&limit=5&dead=true");
-        Assert.Equal([0, 1, 2, 3, 4], hits.GetProperty("hits").EnumerateArray().Select(hit => hit.GetProperty("card").GetProperty("feature").GetInt32()));
+        var hits =
+            await studio.Client.GetFromJsonAsync<JsonElement>($"/api/v1/models/{name}/features?site=mid.0&sort=number&limit=5&dead=true");
+        Assert.Equal([0, 1, 2, 3, 4],
+            hits.GetProperty("hits").EnumerateArray().Select(hit => hit.GetProperty("card").GetProperty("feature").GetInt32()));
 
         var one = await studio.Client.GetFromJsonAsync<JsonElement>($"/api/v1/models/{name}/features/mid.0/3");
         Assert.Equal("mid.0", one.GetProperty("card").GetProperty("site").GetString());
@@ -97,7 +101,8 @@ public sealed class ApiTests(Studio studio)
     [InlineData("/api/v1/models/default/pictures/%2e%2e%2f%2e%2e%2fatlas.sqlite")]
     [InlineData("/api/v1/recipes/nothing")]
     [InlineData("/s/AAAAAAAAAAAAAAAAAAAAAA")]
-    public async Task Get_WhatIsNotThere_IsNotFound(string address) => Assert.Equal(HttpStatusCode.NotFound, (await studio.Client.GetAsync(address)).StatusCode);
+    public async Task Get_WhatIsNotThere_IsNotFound(string address) =>
+        Assert.Equal(HttpStatusCode.NotFound, (await studio.Client.GetAsync(address)).StatusCode);
 
     [Fact]
     public async Task Recipes_SavedAndAskedFor_AreTheSame()
@@ -132,7 +137,14 @@ public sealed class ApiTests(Studio studio)
         var document = await studio.Client.GetFromJsonAsync<JsonElement>("/openapi/v1.json");
 
         var paths = document.GetProperty("paths").EnumerateObject().Select(path => path.Name).ToArray();
-        foreach (var path in new[] { "/api/v1/generate", "/api/v1/explore", "/api/v1/recipes", "/api/v1/models", "/api/v1/models/{model}/features" })
+        foreach (var path in new[]
+        {
+            "/api/v1/generate",
+            "/api/v1/explore",
+            "/api/v1/recipes",
+            "/api/v1/models",
+            "/api/v1/models/{model}/features"
+        })
             Assert.Contains(path, paths);
     }
 
@@ -170,7 +182,10 @@ public sealed class ApiTests(Studio studio)
 
     private async Task<HttpResponseMessage> PostAsync(string door, string body, string accept = "*/*")
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, $"/api/v1/{door}") { Content = new StringContent(body, Encoding.UTF8, "application/json") };
+        using var request = new HttpRequestMessage(HttpMethod.Post, $"/api/v1/{door}")
+        {
+            Content = new StringContent(body, Encoding.UTF8, "application/json")
+        };
         foreach (var type in accept.Split(','))
             request.Headers.Accept.Add(MediaTypeWithQualityHeaderValue.Parse(type));
         return await studio.Client.SendAsync(request);

@@ -10,7 +10,8 @@ public sealed class AxeTests(Studio studio, Browser browser) : IClassFixture<Bro
     private static readonly (int Width, int Height)[] Sizes = [(1440, 900), (390, 844)];
 
     [Theory]
-    [InlineData("/"), InlineData("/explore"), InlineData("/features"), InlineData("/features/mid.0/1"), InlineData("/guide"), InlineData("/api"), InlineData("/nowhere")]
+    [InlineData("/"), InlineData("/explore"), InlineData("/features"), InlineData("/features/mid.0/1")]
+    [InlineData("/guide"), InlineData("/api"), InlineData("/nowhere")]
     public async Task Page_ByAxe_HasNoViolationOfLevelAOrAA(string address)
     {
         var page = await browser.OpenAsync(studio, address);
@@ -30,7 +31,8 @@ public sealed class AxeTests(Studio studio, Browser browser) : IClassFixture<Bro
         await page.PictureAsync();
         await page.Locator(".right .row .pick").First.ClickAsync();
         await page.Locator(".layer").WaitForAsync();
-        await page.GetByLabel("Open a saved picture").SetInputFilesAsync(new FilePayload { Name = "no.png", MimeType = "image/png", Buffer = [1, 2, 3] });
+        await page.GetByLabel("Open a saved picture")
+            .SetInputFilesAsync(new FilePayload { Name = "no.png", MimeType = "image/png", Buffer = [1, 2, 3] });
         await page.GetByRole(AriaRole.Alert).WaitForAsync();
         await page.GetByRole(AriaRole.Searchbox).FillAsync("snow");
         await page.Locator(".right .small[role=status]").WaitForAsync();
@@ -86,14 +88,16 @@ public sealed class AxeTests(Studio studio, Browser browser) : IClassFixture<Bro
                 // During a transition, colours lie between the two themes.
                 var found = await page.EvaluateAsync<JsonElement>("""
                     async () => {
-                        await Promise.all(document.getAnimations().filter(one => one instanceof CSSTransition).map(one => one.finished.catch(() => { })));
+                        await Promise.all(document.getAnimations().filter(one => one instanceof CSSTransition)
+                            .map(one => one.finished.catch(() => { })));
                         return (await axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] })).violations
                             .map(one => `${one.id}: ${one.nodes.map(node => node.html.slice(0, 160)).join(' | ')}`);
                     }
                     """);
                 Assert.Equal([], found.EnumerateArray().Select(one => $"{theme}, {width} wide: {one.GetString()}"));
             }
-            Assert.True(await page.EvaluateAsync<bool>("() => document.documentElement.scrollWidth <= innerWidth"), $"at a width of {width} the page scrolls sideways");
+            Assert.True(await page.EvaluateAsync<bool>("() => document.documentElement.scrollWidth <= innerWidth"),
+                $"at a width of {width} the page scrolls sideways");
         }
     }
 }

@@ -9,7 +9,8 @@ public sealed class Browser : IAsyncLifetime
 
     private static readonly string[] Flags =
     [
-        "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+        "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+        "--disable-component-update", "--disable-sync",
     ];
 
     private IPlaywright _playwright = null!;
@@ -18,7 +19,11 @@ public sealed class Browser : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         _playwright = await Playwright.CreateAsync();
-        _browser = await _playwright.Chromium.LaunchAsync(new() { ExecutablePath = Environment.GetEnvironmentVariable("SAEUNBOX_CHROMIUM") ?? "/usr/bin/chromium", Args = Flags });
+        _browser = await _playwright.Chromium.LaunchAsync(new()
+        {
+            ExecutablePath = Environment.GetEnvironmentVariable("SAEUNBOX_CHROMIUM") ?? "/usr/bin/chromium",
+            Args = Flags
+        });
     }
 
     public async ValueTask DisposeAsync()
@@ -28,12 +33,16 @@ public sealed class Browser : IAsyncLifetime
     }
 
     /// <summary>Opens a page in a new window with empty storage.</summary>
-    internal async Task<IPage> OpenAsync(Uri site, string address = "/", int width = 1440, int height = 900, bool dark = true, bool touch = false, bool waitsForPage = true)
+    internal async Task<IPage> OpenAsync(Uri site, string address = "/", int width = 1440, int height = 900, bool dark = true,
+        bool touch = false, bool waitsForPage = true)
     {
         var context = await _browser.NewContextAsync(new()
         {
-            BaseURL = site.ToString(), ViewportSize = new() { Width = width, Height = height }, HasTouch = touch,
-            ColorScheme = dark ? ColorScheme.Dark : ColorScheme.Light, ReducedMotion = ReducedMotion.Reduce,
+            BaseURL = site.ToString(),
+            ViewportSize = new() { Width = width, Height = height },
+            HasTouch = touch,
+            ColorScheme = dark ? ColorScheme.Dark : ColorScheme.Light,
+            ReducedMotion = ReducedMotion.Reduce,
         });
         context.SetDefaultTimeout(Patience);
         var page = await context.NewPageAsync();
@@ -47,7 +56,9 @@ public sealed class Browser : IAsyncLifetime
 internal static class StudioPage
 {
     /// <summary>Whether a page's feature map is drawn.</summary>
-    public const string MapIsDrawn = "() => { const c = document.querySelector('.map canvas'); return c && c.width > 300 && c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v); }";
+    public const string MapIsDrawn =
+        "() => { const c = document.querySelector('.map canvas'); return c && c.width > 300 && c.getContext('2d').getImageData(0, 0, "
+        + "c.width, c.height).data.some(v => v); }";
 
     /// <summary>Waits until a picture is shown, no job runs, and the picture is in the history if the page has one.</summary>
     public static async Task PictureAsync(this IPage page)
@@ -87,8 +98,12 @@ internal static class StudioPage
         await page.EvaluateAsync("""
             async () => {
                 await document.fonts.ready;
-                const isSeen = one => { const box = one.getBoundingClientRect(); return box.bottom > 0 && box.top < innerHeight && box.width > 0; };
-                const addresses = new Set([...document.querySelectorAll('img, image')].filter(isSeen).map(one => one.currentSrc || one.src || one.getAttribute('href')));
+                const isSeen = one => {
+                    const box = one.getBoundingClientRect();
+                    return box.bottom > 0 && box.top < innerHeight && box.width > 0;
+                };
+                const addresses = new Set([...document.querySelectorAll('img, image')].filter(isSeen)
+                    .map(one => one.currentSrc || one.src || one.getAttribute('href')));
                 await Promise.all([...addresses].map(address => Object.assign(new Image(), { src: address }).decode()));
                 await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
             }
@@ -96,7 +111,8 @@ internal static class StudioPage
     }
 
     /// <summary>Returns the pixels of the picture or another canvas, 4 bytes each.</summary>
-    public static async Task<byte[]> PixelsAsync(this IPage page, string canvas = ".picture") => Convert.FromBase64String(await page.EvaluateAsync<string>("""
+    public static async Task<byte[]> PixelsAsync(this IPage page, string canvas = ".picture") =>
+        Convert.FromBase64String(await page.EvaluateAsync<string>("""
         selector => {
             const canvas = document.querySelector(selector);
             const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
@@ -128,7 +144,8 @@ internal static class StudioPage
         var box = (await page.Locator(".overlay").BoundingBoxAsync())!;
         for (var i = 0; i < places.Length; i++)
         {
-            await page.Mouse.MoveAsync((float)(box.X + places[i].X * box.Width), (float)(box.Y + places[i].Y * box.Height), new() { Steps = i == 0 ? 1 : 8 });
+            await page.Mouse.MoveAsync((float)(box.X + places[i].X * box.Width), (float)(box.Y + places[i].Y * box.Height),
+                new() { Steps = i == 0 ? 1 : 8 });
             if (i == 0)
                 await page.Mouse.DownAsync();
         }

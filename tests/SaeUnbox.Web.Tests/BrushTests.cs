@@ -122,7 +122,8 @@ public sealed class BrushTests(Studio studio, Browser browser) : IClassFixture<B
 
         await page.Button("Invert the mask").ClickAsync();
         var inverted = await page.MaskWhereAsync(PaintedMask.At((.5, .2)));
-        Assert.Equal(painted.Cells.ToArray().Select(cell => 1 - cell), inverted.Cells.ToArray(), (one, other) => Math.Abs(one - other) < .01);
+        Assert.Equal(painted.Cells.ToArray().Select(cell => 1 - cell), inverted.Cells.ToArray(),
+            (one, other) => Math.Abs(one - other) < .01);
 
         await page.Button("Clear the mask").ClickAsync();
         await page.MaskWhereAsync("mask => mask.cells.every(cell => cell === 0)");
@@ -132,7 +133,8 @@ public sealed class BrushTests(Studio studio, Browser browser) : IClassFixture<B
     public async Task Brackets_BesideThePicture_SizeTheBrushAndNowhereElse()
     {
         var page = await browser.OpenLayerAsync(studio);
-        Task SizeAsync(string size) => page.WaitForFunctionAsync("size => document.querySelector('.left output').textContent === size", size);
+        Task SizeAsync(string size) =>
+            page.WaitForFunctionAsync("size => document.querySelector('.left output').textContent === size", size);
         await SizeAsync("64");
         await page.StrokeAsync((.5, .5));
         var before = await page.MaskWhereAsync(PaintedMask.At((.53, .53)));
@@ -145,7 +147,8 @@ public sealed class BrushTests(Studio studio, Browser browser) : IClassFixture<B
         await page.Keyboard.PressAsync("]");
         await SizeAsync("100");
         await page.StrokeAsync((.5, .5));
-        var larger = await page.MaskWhereAsync($"mask => mask.cells.reduce((sum, cell) => sum + cell, 0) > {(int)(255 * before.Sum()) + 100}");
+        var larger =
+            await page.MaskWhereAsync($"mask => mask.cells.reduce((sum, cell) => sum + cell, 0) > {(int)(255 * before.Sum()) + 100}");
         Assert.Equal(1, larger.Value((.53, .53)));
 
         await page.Keyboard.PressAsync("[");
@@ -182,7 +185,8 @@ public sealed class BrushTests(Studio studio, Browser browser) : IClassFixture<B
         await PressAsync(.05);
         var light = await page.MaskWhereAsync(PaintedMask.At((.53, .53)));
         await PressAsync(1);
-        var heavy = await page.MaskWhereAsync($"mask => mask.cells.reduce((sum, cell) => sum + cell, 0) > {(int)(255 * light.Sum()) + 100}");
+        var heavy =
+            await page.MaskWhereAsync($"mask => mask.cells.reduce((sum, cell) => sum + cell, 0) > {(int)(255 * light.Sum()) + 100}");
 
         Assert.True(heavy.Sum() > 2 * light.Sum(), $"heavy {heavy.Sum()}, light {light.Sum()}");
 
@@ -193,8 +197,13 @@ public sealed class BrushTests(Studio studio, Browser browser) : IClassFixture<B
             foreach (var type in new[] { "mousePressed", "mouseReleased" })
                 await session.SendAsync("Input.dispatchMouseEvent", new()
                 {
-                    ["type"] = type, ["x"] = box.X + box.Width / 2, ["y"] = box.Y + box.Height / 2, ["button"] = "left", ["clickCount"] = 1,
-                    ["pointerType"] = "pen", ["force"] = type == "mousePressed" ? force : 0,
+                    ["type"] = type,
+                    ["x"] = box.X + box.Width / 2,
+                    ["y"] = box.Y + box.Height / 2,
+                    ["button"] = "left",
+                    ["clickCount"] = 1,
+                    ["pointerType"] = "pen",
+                    ["force"] = type == "mousePressed" ? force : 0,
                 });
         }
     }

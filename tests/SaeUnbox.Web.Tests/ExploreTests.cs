@@ -28,11 +28,15 @@ public sealed class ExploreTests(Studio studio, Browser browser) : IClassFixture
         await opacity.PressAsync("Home");
         Assert.Equal(0, await MostAsync(page));
 
-        static Task<int> MostAsync(IPage page) => page.EvaluateAsync<int>("() => { const c = document.querySelector('canvas.overlay'); return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.reduce((most, v, i) => i % 4 === 3 ? Math.max(most, v) : most, 0); }");
+        static Task<int> MostAsync(IPage page) =>
+            page.EvaluateAsync<int>(
+                "() => { const c = document.querySelector('canvas.overlay'); return c.getContext('2d').getImageData(0, 0, c.width, "
+                + "c.height).data.reduce((most, v, i) => i % 4 === 3 ? Math.max(most, v) : most, 0); }");
 
         static Task<bool> HasColourAsync(IPage page, string colour) => page.EvaluateAsync<bool>("""
             colour => {
-                const canvas = document.querySelector('canvas.overlay'), { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+                const canvas = document.querySelector('canvas.overlay');
+                const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
                 for (let i = 0; i < data.length; i += 4) if (`${data[i]} ${data[i + 1]} ${data[i + 2]}` === colour) return true;
                 return false;
             }
@@ -55,13 +59,17 @@ public sealed class ExploreTests(Studio studio, Browser browser) : IClassFixture
         Assert.True(kept < lost / 2, $"reconstructing changes {kept}, ablating {lost}");
 
         await page.GetByRole(AriaRole.Button, new() { Name = "Ablate composition" }).ClickAsync();
-        await page.WaitForFunctionAsync("() => !location.search.includes('intervention') && !document.querySelector('.tools [aria-pressed=true]') && document.querySelector('.progress.idle')");
+        await page.WaitForFunctionAsync(
+            "() => !location.search.includes('intervention') && !document.querySelector('.tools [aria-pressed=true]') && "
+            + "document.querySelector('.progress.idle')");
         Assert.Equal(plain, await page.PixelsAsync());
 
         async Task<byte[]> InterveneAsync(string name)
         {
             await page.GetByRole(AriaRole.Button, new() { Name = name }).ClickAsync();
-            await page.WaitForFunctionAsync("name => document.querySelector('.tools [aria-pressed=true]')?.ariaLabel === name && document.querySelector('.progress.idle')", name);
+            await page.WaitForFunctionAsync(
+                "name => document.querySelector('.tools [aria-pressed=true]')?.ariaLabel === name && "
+                + "document.querySelector('.progress.idle')", name);
             return await page.PixelsAsync();
         }
     }
@@ -70,14 +78,18 @@ public sealed class ExploreTests(Studio studio, Browser browser) : IClassFixture
     public async Task Address_OfWhatIsShown_BringsItBack()
     {
         var answer = await studio.Client.PostAsJsonAsync("/api/v1/explore", new { prompt = "a boat at sea", seed = 5 });
-        var style = (await answer.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("sites").EnumerateArray().Single(site => site.GetProperty("site").GetString() == "up.0.1");
+        var style = (await answer.Content.ReadFromJsonAsync<JsonElement>())
+            .GetProperty("sites")
+            .EnumerateArray()
+            .Single(site => site.GetProperty("site").GetString() == "up.0.1");
         var second = style.GetProperty("top")[1].GetProperty("feature").GetInt32();
         var page = await browser.OpenAsync(studio, "/explore?prompt=a%20boat%20at%20sea&seed=5");
         await page.PictureAsync();
         await page.Locator(".sites [data-site='up.0.1']").ClickAsync();
         await page.Locator(".active .row[data-site='up.0.1']").First.WaitForAsync();
         // The page shows the explained share that the API returns.
-        var explained = string.Create(CultureInfo.InvariantCulture, $"they explain {style.GetProperty("explainedVariance").GetDouble():0 %}");
+        var explained =
+            string.Create(CultureInfo.InvariantCulture, $"they explain {style.GetProperty("explainedVariance").GetDouble():0 %}");
         await page.GetByText(explained).WaitForAsync();
         await page.Locator(".active .row .pick").Nth(1).ClickAsync();
         var address = $"/explore?prompt=a%20boat%20at%20sea&seed=5&site=up.0.1&feature={second}";
@@ -136,7 +148,11 @@ public sealed class ExploreTests(Studio studio, Browser browser) : IClassFixture
         IPage explore = await browser.OpenAsync(studio, "/explore"), strip = await browser.OpenAsync(studio, "/features/up.0.1/1");
         await explore.PictureAsync();
         using var others = new CancellationTokenSource();
-        var slow = Enumerable.Range(0, 4).Select(seed => studio.Client.PostAsJsonAsync("/api/v1/generate", new { prompt = "a boat at sea", seed, steps = 100, width = 512, height = 512 }, others.Token)).ToArray();
+        var slow = Enumerable
+            .Range(0, 4)
+            .Select(seed => studio.Client.PostAsJsonAsync("/api/v1/generate",
+                new { prompt = "a boat at sea", seed, steps = 100, width = 512, height = 512 }, others.Token))
+            .ToArray();
         try
         {
             await explore.GetByRole(AriaRole.Button, new() { Name = "Generate" }).ClickAsync();

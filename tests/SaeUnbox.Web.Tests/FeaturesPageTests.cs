@@ -15,18 +15,24 @@ public sealed class FeaturesPageTests(Studio studio, Browser browser) : IClassFi
         await page.Locator(".sites [data-site='up.0.1']").ClickAsync();
         await page.GetByLabel("Sort by").SelectOptionAsync("Number");
         await page.AddressAsync("/features?search=snow&site=up.0.1&sort=number");
-        await page.WaitForFunctionAsync("() => { const numbers = [...document.querySelectorAll('.gallery li[data-site=\"up.0.1\"] .mono')].map(one => +one.textContent.slice(1)); return numbers.length > 20 && numbers.every((one, i) => !i || numbers[i - 1] < one); }");
+        await page.WaitForFunctionAsync(
+            "() => { const numbers = [...document.querySelectorAll('.gallery li[data-site=\"up.0.1\"] .mono')].map(one => "
+            + "+one.textContent.slice(1)); return numbers.length > 20 && numbers.every((one, i) => !i || numbers[i - 1] < one); }");
         var (count, first) = await SeenAsync();
 
         await page.ReloadAsync();
-        await page.WaitForFunctionAsync("() => document.querySelector('main[data-live]') && document.querySelectorAll('.gallery li').length && document.querySelector('.page [role=status]').textContent");
+        await page.WaitForFunctionAsync(
+            "() => document.querySelector('main[data-live]') && document.querySelectorAll('.gallery li').length && "
+            + "document.querySelector('.page [role=status]').textContent");
         Assert.Equal("snow", await page.GetByRole(AriaRole.Searchbox).InputValueAsync());
         Assert.Equal((count, first), await SeenAsync());
 
         await page.Locator(".gallery a").First.ClickAsync();
         await page.AddressAsync("/features/up.0.1/*");
         await page.GoBackAsync();
-        await page.WaitForFunctionAsync("() => document.querySelector('input[type=search]')?.value === 'snow' && document.querySelectorAll('.gallery li').length && document.querySelector('.page [role=status]').textContent");
+        await page.WaitForFunctionAsync(
+            "() => document.querySelector('input[type=search]')?.value === 'snow' && document.querySelectorAll('.gallery li').length && "
+            + "document.querySelector('.page [role=status]').textContent");
         Assert.Equal((count, first), await SeenAsync());
 
         await page.GetByRole(AriaRole.Button, new() { Name = "Map" }).ClickAsync();
@@ -34,7 +40,9 @@ public sealed class FeaturesPageTests(Studio studio, Browser browser) : IClassFi
         await page.ReloadAsync();
         await page.Locator(".map[data-site='up.0.1']").WaitForAsync();
 
-        async Task<(string?, string?)> SeenAsync() => (await page.Locator(".page [role=status]").First.TextContentAsync(), await page.Locator(".gallery .mono").First.TextContentAsync());
+        async Task<(string?, string?)> SeenAsync() =>
+            (await page.Locator(".page [role=status]").First.TextContentAsync(),
+                await page.Locator(".gallery .mono").First.TextContentAsync());
     }
 
     [Fact]
@@ -60,7 +68,8 @@ public sealed class FeaturesPageTests(Studio studio, Browser browser) : IClassFi
         // The first tap shows the feature; the second opens it.
         var place = await page.EvaluateAsync<float[]>("""
             () => {
-                const canvas = document.querySelector('.map canvas'), { data, width, height } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+                const canvas = document.querySelector('.map canvas');
+                const { data, width, height } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
                 const box = canvas.getBoundingClientRect();
                 for (let i = 4 * width * Math.floor(height / 3) + 3; ; i += 4)
                     if (data[i] > 100) return [(i >> 2) % width * box.width / width, Math.floor((i >> 2) / width) * box.height / height];
@@ -80,7 +89,8 @@ public sealed class FeaturesPageTests(Studio studio, Browser browser) : IClassFi
         async Task IsAtAsync()
         {
             await page.AddressAsync("/features/mid.0/*");
-            await page.WaitForFunctionAsync("() => document.querySelector('.head .mono')?.textContent === `mid.0 #${location.pathname.split('/').at(-1)}`");
+            await page.WaitForFunctionAsync(
+                "() => document.querySelector('.head .mono')?.textContent === `mid.0 #${location.pathname.split('/').at(-1)}`");
         }
     }
 
@@ -89,15 +99,22 @@ public sealed class FeaturesPageTests(Studio studio, Browser browser) : IClassFi
     {
         var page = await browser.OpenAsync(studio, "/features/down.2.1/1");
         await page.Locator(".near a").First.WaitForAsync();
-        var cosines = (await page.Locator(".near a > .mono").AllTextContentsAsync()).Select(text => double.Parse(text, CultureInfo.InvariantCulture)).ToArray();
+        var cosines =
+            (await page.Locator(".near a > .mono").AllTextContentsAsync()).Select(text => double.Parse(text, CultureInfo.InvariantCulture))
+            .ToArray();
         Assert.All(cosines, cosine => Assert.InRange(cosine, -1, 1));
-        var here = (await page.Locator(".near li[data-site='down.2.1'] a > .mono").AllTextContentsAsync()).Select(text => double.Parse(text, CultureInfo.InvariantCulture)).ToArray();
+        var here =
+            (await page.Locator(".near li[data-site='down.2.1'] a > .mono").AllTextContentsAsync()).Select(
+                text => double.Parse(text, CultureInfo.InvariantCulture))
+            .ToArray();
         Assert.True(here.Length > 0 && here.Length < cosines.Length, "neighbours of one site alone");
         Assert.Equal(here.OrderDescending(), here);
-        Assert.DoesNotContain("/features/down.2.1/1", await page.EvaluateAsync<string[]>("() => [...document.querySelectorAll('.near a')].map(a => a.getAttribute('href'))"));
+        Assert.DoesNotContain("/features/down.2.1/1",
+            await page.EvaluateAsync<string[]>("() => [...document.querySelectorAll('.near a')].map(a => a.getAttribute('href'))"));
 
         var name = await page.Locator(".near strong").First.TextContentAsync();
         await page.Locator(".near a").First.ClickAsync();
-        await page.WaitForFunctionAsync("name => document.querySelector('h1').textContent === name && location.pathname !== '/features/down.2.1/1'", name);
+        await page.WaitForFunctionAsync(
+            "name => document.querySelector('h1').textContent === name && location.pathname !== '/features/down.2.1/1'", name);
     }
 }

@@ -36,7 +36,9 @@ public sealed class LayerTests(Studio studio, Browser browser) : IClassFixture<B
         var page = await OpenAsync();
         await PressAsync(page, 2, "Only this layer");
         await StatesAsync(page, false, false, true);
-        await page.WaitForFunctionAsync("() => sessionStorage.getItem('saeunbox.solo') && JSON.parse(sessionStorage.getItem('saeunbox.draft')).edits[0].enabled === false");
+        await page.WaitForFunctionAsync(
+            "() => sessionStorage.getItem('saeunbox.solo') && JSON.parse(sessionStorage.getItem('saeunbox.draft')).edits[0].enabled === "
+            + "false");
 
         await page.ReloadAsync();
         await page.PictureAsync();
@@ -93,7 +95,8 @@ public sealed class LayerTests(Studio studio, Browser browser) : IClassFixture<B
         await StatesAsync(page, false, false, true);
         await ShowsAsync(page, changed);
 
-        Assert.Equal(["false", "true"], await page.Locator(".history button").EvaluateAllAsync<string[]>("all => all.map(one => one.getAttribute('aria-pressed'))"));
+        Assert.Equal(["false", "true"],
+            await page.Locator(".history button").EvaluateAllAsync<string[]>("all => all.map(one => one.getAttribute('aria-pressed'))"));
         await page.GetByRole(AriaRole.Button, new() { Name = "Undo", Exact = true }).ClickAsync();
         await ShowsAsync(page, before);
     }
@@ -143,7 +146,9 @@ public sealed class LayerTests(Studio studio, Browser browser) : IClassFixture<B
     }
 
     private static Task StatesAsync(IPage page, params bool[] states) =>
-        page.WaitForFunctionAsync("states => JSON.stringify([...document.querySelectorAll('.layer')].map(layer => !layer.dataset.off)) === states", System.Text.Json.JsonSerializer.Serialize(states));
+        page.WaitForFunctionAsync(
+            "states => JSON.stringify([...document.querySelectorAll('.layer')].map(layer => !layer.dataset.off)) === states",
+            System.Text.Json.JsonSerializer.Serialize(states));
 
     private static Task ShowsAsync(IPage page, byte[] expected) => ShowsAsync(page, pixels => pixels.SequenceEqual(expected));
 
@@ -157,5 +162,6 @@ public sealed class LayerTests(Studio studio, Browser browser) : IClassFixture<B
         }
     }
 
-    private static async Task<Recipe> RecipeAsync(IPage page) => Recipe.FromJson(await page.EvaluateAsync<string>("() => sessionStorage.getItem('saeunbox.draft')"));
+    private static async Task<Recipe> RecipeAsync(IPage page) =>
+        Recipe.FromJson(await page.EvaluateAsync<string>("() => sessionStorage.getItem('saeunbox.draft')"));
 }

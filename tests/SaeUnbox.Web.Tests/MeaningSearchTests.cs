@@ -20,7 +20,11 @@ public sealed class MeaningSearchTests(Browser browser) : IClassFixture<Browser>
         var found = await SearchAsync(studio, NoCaptionHasIt);
         Assert.True(found.GetProperty("total").GetInt32() > 0);
         Assert.All(found.GetProperty("hits").EnumerateArray(), hit => Assert.Equal("meaning", hit.GetProperty("by").GetString()));
-        var both = (await SearchAsync(studio, "snow")).GetProperty("hits").EnumerateArray().Select(hit => hit.GetProperty("by").GetString()).ToHashSet();
+        var both = (await SearchAsync(studio, "snow"))
+            .GetProperty("hits")
+            .EnumerateArray()
+            .Select(hit => hit.GetProperty("by").GetString())
+            .ToHashSet();
         Assert.Superset(new HashSet<string?> { "words", "meaning" }, both);
 
         var page = await browser.OpenAsync(studio);
@@ -58,7 +62,8 @@ public sealed class MeaningSearchTests(Browser browser) : IClassFixture<Browser>
     }
 
     private Task<Studio> StudioAsync(string clip) =>
-        Studio.OfAsync("--model", EmbeddedModel.ModelFolder, "--saes", EmbeddedModel.SaeFolder, "--atlas", _folder.At("atlas"), "--clip", clip);
+        Studio.OfAsync("--model", EmbeddedModel.ModelFolder, "--saes", EmbeddedModel.SaeFolder, "--atlas", _folder.At("atlas"), "--clip",
+            clip);
 
     private static async Task<JsonElement> SearchAsync(Studio studio, string text)
     {

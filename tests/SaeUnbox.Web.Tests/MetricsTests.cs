@@ -30,7 +30,8 @@ public sealed class MetricsTests
     [Fact]
     public async Task Metrics_AskedForByAVisitor_AreNotThere()
     {
-        await using var studio = await Studio.OfAsync("--SaeUnbox:Telemetry:Prometheus=true", "--SaeUnbox:Telemetry:Readers:0=192.0.2.0/24");
+        await using var studio = await Studio.OfAsync("--SaeUnbox:Telemetry:Prometheus=true",
+            "--SaeUnbox:Telemetry:Readers:0=192.0.2.0/24");
 
         Assert.Equal(HttpStatusCode.OK, await StatusAsync(studio, "192.0.2.7"));
         Assert.Equal(HttpStatusCode.NotFound, await StatusAsync(studio, "203.0.113.1"));
@@ -49,7 +50,8 @@ public sealed class MetricsTests
     public async Task Traces_OfAShortLink_DoNotTellItsId()
     {
         using var collector = new Collector();
-        await using var studio = await Studio.OfAsync($"--SaeUnbox:Telemetry:Otlp={collector.Address}", "--SaeUnbox:Telemetry:OtlpProtocol=http/protobuf", "--OTEL_BSP_SCHEDULE_DELAY=200");
+        await using var studio = await Studio.OfAsync($"--SaeUnbox:Telemetry:Otlp={collector.Address}",
+            "--SaeUnbox:Telemetry:OtlpProtocol=http/protobuf", "--OTEL_BSP_SCHEDULE_DELAY=200");
         using var saved = await studio.Client.PostAsJsonAsync("/api/v1/recipes", new { prompt = "a boat" });
         var id = (await saved.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("id").GetString()!;
         foreach (var address in new[] { $"/s/{id}", $"/api/v1/recipes/{id}", "/api/v1/models" })
@@ -62,7 +64,10 @@ public sealed class MetricsTests
     }
 
     private static double Value(string page, string series) =>
-        double.Parse(Regex.Match(page, $"^{series} (\\S+)", RegexOptions.Multiline) is { Success: true } found ? found.Groups[1].Value : throw new InvalidOperationException($"no {series} in:\n{page}"), System.Globalization.CultureInfo.InvariantCulture);
+        double.Parse(
+            Regex.Match(page, $"^{series} (\\S+)", RegexOptions.Multiline) is { Success: true } found
+                ? found.Groups[1].Value
+                : throw new InvalidOperationException($"no {series} in:\n{page}"), System.Globalization.CultureInfo.InvariantCulture);
 
     // Sends the request as a proxy on this machine would.
     private static async Task<HttpStatusCode> StatusAsync(Studio studio, string? visitor)

@@ -55,7 +55,8 @@ public sealed class OtherPagesTests(Studio studio, Browser browser) : IClassFixt
         var page = await browser.OpenAsync(studio, "/features");
         await page.Locator(".gallery li").First.WaitForAsync();
         await page.GetByRole(AriaRole.Searchbox).FillAsync("12");
-        await page.WaitForFunctionAsync("() => [...document.querySelectorAll('.gallery .mono')].every(one => one.textContent.startsWith('#12'))");
+        await page.WaitForFunctionAsync(
+            "() => [...document.querySelectorAll('.gallery .mono')].every(one => one.textContent.startsWith('#12'))");
         await page.Locator(".gallery a").First.ClickAsync();
         await page.GetByRole(AriaRole.Link, new() { Name = "Paint with this" }).ClickAsync();
         await page.WaitForFunctionAsync("() => document.querySelectorAll('.layer').length === 1");
@@ -68,13 +69,20 @@ public sealed class OtherPagesTests(Studio studio, Browser browser) : IClassFixt
     {
         var page = await browser.OpenAsync(studio, "/features");
         await page.Locator(".gallery li").First.WaitForAsync();
-        await page.WaitForFunctionAsync("() => document.querySelector('.gallery .row').children.length > 6 && document.querySelector('.gallery .row').children.length === getComputedStyle(document.querySelector('.gallery .row')).gridTemplateColumns.split(' ').length");
-        var total = int.Parse((await page.Locator(".page [role=status]").First.TextContentAsync())!.Split(' ')[0], System.Globalization.CultureInfo.InvariantCulture);
+        await page.WaitForFunctionAsync(
+            "() => document.querySelector('.gallery .row').children.length > 6 && document.querySelector('.gallery .row').children.length "
+            + "=== getComputedStyle(document.querySelector('.gallery .row')).gridTemplateColumns.split(' ').length");
+        var total = int.Parse((await page.Locator(".page [role=status]").First.TextContentAsync())!.Split(' ')[0],
+            System.Globalization.CultureInfo.InvariantCulture);
         var first = await page.Locator(".gallery .mono").First.TextContentAsync();
         Assert.InRange(await page.Locator(".gallery li").CountAsync(), 8, total / 4);
 
-        await page.EvaluateAsync("() => { const room = document.querySelector('main'); room.scrollTop = room.scrollHeight; scrollTo(0, document.body.scrollHeight); }");
-        await page.WaitForFunctionAsync("first => { const tiles = [...document.querySelectorAll('.gallery .mono')]; return tiles.length > 0 && tiles[0].textContent !== first; }", first);
+        await page.EvaluateAsync(
+            "() => { const room = document.querySelector('main'); room.scrollTop = room.scrollHeight; scrollTo(0, "
+            + "document.body.scrollHeight); }");
+        await page.WaitForFunctionAsync(
+            "first => { const tiles = [...document.querySelectorAll('.gallery .mono')]; return tiles.length > 0 && tiles[0].textContent "
+            + "!== first; }", first);
 
         Assert.InRange(await page.Locator(".gallery li").CountAsync(), 8, total / 4);
     }

@@ -42,7 +42,8 @@ public sealed class PageBenchmark(Browser browser, ITestOutputHelper output) : I
         var one = await PaintAsync(page);
         (server, chromium) = (studio.ProcessorMilliseconds - server, ProcessorTime.OfOffspring("chromium") - chromium);
         Print($"painting: {one.Text}; p95 over a lone click's p50 {one.At(.95) / lone.At(.5):0.0}");
-        Print($"processor time of a frame: server {server / one.Frames:0} ms, browser {chromium / one.Frames:0} ms; stages on the clock: {one.StagesText}");
+        Print($"processor time of a frame: server {server / one.Frames:0} ms, browser {chromium / one.Frames:0} ms");
+        Print($"stages on the clock: {one.StagesText}");
         Print($"bytes: a stroke {traffic.PerStroke:0}, a frame {traffic.PerFrame:0}");
 
         IPage[] pages = [page, .. await Task.WhenAll(Enumerable.Range(0, 3).Select(async _ =>
@@ -52,7 +53,8 @@ public sealed class PageBenchmark(Browser browser, ITestOutputHelper output) : I
             return other;
         }))];
         var all = await Task.WhenAll(pages.Select(PaintAsync));
-        Print($"painting on four canvases at once: {new Painted([.. all.SelectMany(each => each.Milliseconds)], all.Average(each => each.Frames), Painting).Text} (frames of each)");
+        var four = new Painted([.. all.SelectMany(each => each.Milliseconds)], all.Average(each => each.Frames), Painting);
+        Print($"painting on four canvases at once: {four.Text} (frames of each)");
         Assert.All(all, each => Assert.NotEmpty(each.Milliseconds));
     }
 
@@ -72,7 +74,8 @@ public sealed class PageBenchmark(Browser browser, ITestOutputHelper output) : I
                     newest = event.detail.version;
                     newestAt = performance.now();
                     frames++;
-                    for (const [i, name] of event.detail.stages.entries()) stages[name] = (stages[name] ?? 0) + event.detail.milliseconds[i];
+                    for (const [i, name] of event.detail.stages.entries())
+                        stages[name] = (stages[name] ?? 0) + event.detail.milliseconds[i];
                     settle();
                 }, true);
                 return { clear() { times = []; frames = 0; stages = {}; }, read: () => JSON.stringify({ times, frames, stages }) };
@@ -113,7 +116,10 @@ public sealed class PageBenchmark(Browser browser, ITestOutputHelper output) : I
             await page.Keyboard.PressAsync(erase ? "e" : "b");
             for (var i = 0; i < MovesOfARound && clock.Elapsed < Painting; i++)
             {
-                var (x, y) = (box.X + box.Width * (.5 + .4 * Math.Cos(2 * Math.PI * i / MovesOfARound)), box.Y + box.Height * (.7 + .2 * Math.Sin(2 * Math.PI * i / MovesOfARound)));
+                var (x, y) = (box.X
+                    + box.Width * (.5
+                        + .4 * Math.Cos(2 * Math.PI * i / MovesOfARound)), box.Y
+                            + box.Height * (.7 + .2 * Math.Sin(2 * Math.PI * i / MovesOfARound)));
                 await page.Mouse.MoveAsync((float)x, (float)y);
                 if (i == 0)
                     await page.Mouse.DownAsync();
@@ -130,7 +136,8 @@ public sealed class PageBenchmark(Browser browser, ITestOutputHelper output) : I
         var text = await page.EvaluateAsync<string>("() => saeunboxBench.read()");
         using var document = JsonDocument.Parse(text);
         var read = document.RootElement;
-        return new([.. read.GetProperty("times").EnumerateArray().Select(time => time.GetDouble())], read.GetProperty("frames").GetDouble(), Painting)
+        return new([.. read.GetProperty("times").EnumerateArray().Select(time => time.GetDouble())],
+            read.GetProperty("frames").GetDouble(), Painting)
         {
             Stages = read.GetProperty("stages").EnumerateObject().ToDictionary(stage => stage.Name, stage => stage.Value.GetDouble()),
         };
@@ -145,14 +152,20 @@ public sealed class PageBenchmark(Browser browser, ITestOutputHelper output) : I
 
     private sealed record Painted(IReadOnlyList<double> Milliseconds, double Frames, TimeSpan Time)
     {
-        public string Text => FormattableString.Invariant($"stroke to frame p50 {At(.5):0} ms, p95 {At(.95):0} ms, {Milliseconds.Count / Time.TotalSeconds:0.0} strokes and {Frames / Time.TotalSeconds:0.0} frames a second");
+        public string Text => string.Create(
+            CultureInfo.InvariantCulture,
+            $"stroke to frame p50 {At(.5):0} ms, p95 {At(.95):0} ms, "
+            + $"{Rate(Milliseconds.Count):0.0} strokes and {Rate(Frames):0.0} frames a second");
 
         /// <summary>Total milliseconds of each stage over all frames.</summary>
         public IReadOnlyDictionary<string, double> Stages { get; init; } = new Dictionary<string, double>();
 
-        public string StagesText => string.Join(", ", Stages.Select(stage => FormattableString.Invariant($"{stage.Key} {stage.Value / Frames:0}")));
+        public string StagesText =>
+            string.Join(", ", Stages.Select(stage => FormattableString.Invariant($"{stage.Key} {stage.Value / Frames:0}")));
 
         public Painted EverySecond() => this with { Milliseconds = [.. Milliseconds.Where((_, i) => i % 2 == 0)] };
+
+        private double Rate(double count) => count / Time.TotalSeconds;
 
         public double At(double share) => Milliseconds.Order().ElementAt((int)(share * (Milliseconds.Count - 1)));
     }

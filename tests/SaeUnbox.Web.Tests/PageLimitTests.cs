@@ -6,7 +6,14 @@ namespace SaeUnbox.Web.Tests;
 /// <summary>Pages that exceed their limits, and a page that is closed while its picture is made.</summary>
 public sealed class PageLimitTests(Browser browser) : IClassFixture<Browser>
 {
-    private static readonly Recipe Boat = new() { Model = "unbox-mini", Prompt = "a boat at sea", Width = 256, Height = 256, Edits = [new FeatureEdit(HookSite.Composition, 1, 20) { Mask = BrushMask.FromCells(16, 16, new float[256]) }] };
+    private static readonly Recipe Boat = new()
+    {
+        Model = "unbox-mini",
+        Prompt = "a boat at sea",
+        Width = 256,
+        Height = 256,
+        Edits = [new FeatureEdit(HookSite.Composition, 1, 20) { Mask = BrushMask.FromCells(16, 16, new float[256]) }]
+    };
 
     [Fact]
     public async Task Stroke_ThatIsTooMuchForNow_ArrivesAfterAll()
@@ -14,13 +21,20 @@ public sealed class PageLimitTests(Browser browser) : IClassFixture<Browser>
         await using var studio = await Studio.OfAsync("--SaeUnbox:Canvases:Burst=4", "--SaeUnbox:Canvases:RequestsPerSecond=1");
         var page = await browser.OpenAsync(studio, $"/#r={Boat.ToLink()}");
         await page.PictureAsync();
-        await page.EvaluateAsync("() => { const button = document.querySelector('[aria-label=\"Another seed\"]'); for (let i = 0; i < 20; i++) button.click(); }");
+        await page.EvaluateAsync(
+            """
+            () => {
+                const button = document.querySelector('[aria-label="Another seed"]');
+                for (let i = 0; i < 20; i++) button.click();
+            }
+            """);
         await AlertAsync(page, "Too many requests");
 
         await page.StrokeAsync((.3, .8), (.7, .8));
 
         await page.WaitForFunctionAsync("() => sessionStorage.getItem('saeunbox.pending') === null");
-        Assert.False(Recipe.FromJson(await page.EvaluateAsync<string>("() => sessionStorage.getItem('saeunbox.draft')")).Edits.Single().Mask!.IsBlank);
+        Assert.False(Recipe.FromJson(
+            await page.EvaluateAsync<string>("() => sessionStorage.getItem('saeunbox.draft')")).Edits.Single().Mask!.IsBlank);
     }
 
     [Fact]
@@ -31,7 +45,9 @@ public sealed class PageLimitTests(Browser browser) : IClassFixture<Browser>
         await page.PictureAsync();
         var neighbour = await page.Context.NewPageAsync();
         await neighbour.GotoAsync("/healthz");
-        await neighbour.EvaluateAsync("() => { setInterval(() => fetch('/api/v1/generate', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' }), 40); }");
+        await neighbour.EvaluateAsync(
+            "() => { setInterval(() => fetch('/api/v1/generate', { method: 'POST', headers: { 'content-type': 'application/json' }, body: "
+            + "'{}' }), 40); }");
 
         await page.ReloadAsync();
         await AlertAsync(page, "your draft is kept");
@@ -62,5 +78,6 @@ public sealed class PageLimitTests(Browser browser) : IClassFixture<Browser>
         Assert.Contains($"Job {job} ended as Cancelled", studio.Output);
     }
 
-    private static Task AlertAsync(IPage page, string words) => page.GetByRole(AriaRole.Alert).Filter(new() { HasText = words }).WaitForAsync();
+    private static Task AlertAsync(IPage page, string words) =>
+        page.GetByRole(AriaRole.Alert).Filter(new() { HasText = words }).WaitForAsync();
 }

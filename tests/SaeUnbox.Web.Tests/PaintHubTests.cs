@@ -71,7 +71,8 @@ public sealed class PaintHubTests(Studio studio)
         await FailsAsync("mask", "Paint", 0, "8x8/1:***", true);
 
         async Task FailsAsync(string word, string method, params object?[] arguments) =>
-            Assert.Contains(word, (await Assert.ThrowsAsync<InvalidOperationException>(() => hub.InvokeAsync(method, arguments))).Message, StringComparison.OrdinalIgnoreCase);
+            Assert.Contains(word, (await Assert.ThrowsAsync<InvalidOperationException>(() => hub.InvokeAsync(method, arguments))).Message,
+                StringComparison.OrdinalIgnoreCase);
     }
 
     [Fact]
@@ -89,7 +90,13 @@ public sealed class PaintHubTests(Studio studio)
     {
         await OpenAsync($"http://{studio.Address.Authority}");
         await OpenAsync($"https://{studio.Address.Authority}", ("X-Forwarded-Proto", "https"));
-        foreach (var origin in new[] { "https://elsewhere.example", $"https://{studio.Address.Authority}", $"http://{studio.Address.Host}:1", "null" })
+        foreach (var origin in new[]
+        {
+            "https://elsewhere.example",
+            $"https://{studio.Address.Authority}",
+            $"http://{studio.Address.Host}:1",
+            "null"
+        })
             Assert.Contains("403", (await Assert.ThrowsAsync<WebSocketException>(() => OpenAsync(origin))).Message);
 
         async Task OpenAsync(string origin, params (string Name, string Value)[] headers)
@@ -132,7 +139,9 @@ public sealed class PaintHubTests(Studio studio)
         string canvas;
         await using (var first = await HubClient.ConnectAsync(studio.Address))
         {
-            canvas = (await first.InvokeAsync("Open", null, """{"prompt":"a house","steps":100,"width":512,"height":512}""")).GetProperty("canvas").GetString()!;
+            canvas = (await first.InvokeAsync("Open", null,
+                """{"prompt":"a house","steps":100,"width":512,"height":512}""")).GetProperty("canvas")
+                .GetString()!;
             await first.InvokeAsync("Refresh");
             await first.HearAsync("Status", status => status.GetProperty("state").GetString() == "running");
         }
@@ -153,7 +162,8 @@ public sealed class PaintHubTests(Studio studio)
         var (recipe, _) = await WithLayerAsync(hub);
         var version = (await hub.InvokeAsync("SetRecipe", recipe)).GetProperty("version").GetInt64();
 
-        var error = await Assert.ThrowsAsync<InvalidOperationException>(() => hub.InvokeAsync("Paint", 0, BrushMask.FromCells(256, 256, new float[1 << 16]).ToString(), true));
+        var error = await Assert.ThrowsAsync<InvalidOperationException>(() => hub.InvokeAsync("Paint", 0,
+            BrushMask.FromCells(256, 256, new float[1 << 16]).ToString(), true));
 
         Assert.Contains("256 x 256", error.Message);
         Assert.Equal(version + 1, (await hub.InvokeAsync("Paint", 0, "", true)).GetProperty("version").GetInt64());
@@ -163,7 +173,8 @@ public sealed class PaintHubTests(Studio studio)
     public async Task Send_AMessageTooLarge_ClosesTheConnection()
     {
         await using var hub = await HubClient.ConnectAsync(studio.Address);
-        await hub.SendAsync(JsonSerializer.Serialize(new { type = 1, target = "SetRecipe", arguments = new[] { new string('a', 1 << 20) } }));
+        await hub.SendAsync(JsonSerializer.Serialize(
+            new { type = 1, target = "SetRecipe", arguments = new[] { new string('a', 1 << 20) } }));
 
         Assert.True(await hub.IsClosedAsync());
     }
@@ -175,7 +186,14 @@ public sealed class PaintHubTests(Studio studio)
         var side = recipe.Width / 16 >= 16 ? 16 : 8;
         var cells = new float[side * side];
         cells.AsSpan(0, cells.Length / 2).Fill(1);
-        return ((recipe with { Edits = [new FeatureEdit(HookSite.Composition, 1, 20) { Mode = EditMode.Add, Mask = BrushMask.FromCells(side, side, new float[side * side]) }] }).ToJson(),
+        return ((recipe with
+        {
+            Edits = [new FeatureEdit(HookSite.Composition, 1, 20)
+            {
+                Mode = EditMode.Add,
+                Mask = BrushMask.FromCells(side, side, new float[side * side])
+            }]
+        }).ToJson(),
             BrushMask.FromCells(side, side, cells).ToString());
     }
 }

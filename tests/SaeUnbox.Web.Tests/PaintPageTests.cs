@@ -1,6 +1,4 @@
-using System.Text.Json;
 using Microsoft.Playwright;
-using SaeUnbox.Testing;
 
 namespace SaeUnbox.Web.Tests;
 
@@ -101,7 +99,8 @@ public sealed class PaintPageTests(Studio studio, Browser browser) : IClassFixtu
     [Fact]
     public async Task Link_ThatIsBroken_SaysSoAndKeepsWhatWasThere()
     {
-        var page = await browser.OpenAsync(studio, $"/#r={new Recipe { Model = "unbox-mini", Prompt = "a cat on sand", Width = 256, Height = 256 }.ToLink()}");
+        var page = await browser.OpenAsync(studio,
+            $"/#r={new Recipe { Model = "unbox-mini", Prompt = "a cat on sand", Width = 256, Height = 256 }.ToLink()}");
         await page.PictureAsync();
         var other = await page.Context.NewPageAsync();
 
@@ -161,7 +160,8 @@ public sealed class PaintPageTests(Studio studio, Browser browser) : IClassFixtu
     public async Task Drop_ASavedPng_RestoresItsRecipe()
     {
         var recipe = new Recipe { Model = "default", Prompt = "three cats by day", Seed = 5 };
-        var answer = await studio.Client.PostAsync("/api/v1/generate", new StringContent("""{"prompt":"three cats by day","seed":5}""", System.Text.Encoding.UTF8, "application/json"));
+        var answer = await studio.Client.PostAsync("/api/v1/generate",
+            new StringContent("""{"prompt":"three cats by day","seed":5}""", System.Text.Encoding.UTF8, "application/json"));
         var file = Convert.ToBase64String(await answer.Content.ReadAsByteArrayAsync());
         var page = await OpenAsync();
 
@@ -170,7 +170,8 @@ public sealed class PaintPageTests(Studio studio, Browser browser) : IClassFixtu
                 const bytes = Uint8Array.from(atob(text), c => c.charCodeAt(0));
                 const data = new DataTransfer();
                 data.items.add(new File([bytes], 'picture.png', { type: 'image/png' }));
-                document.querySelector('.studio').dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }));
+                document.querySelector('.studio')
+                    .dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }));
             }
             """, file);
         await page.WaitForFunctionAsync("prompt => document.querySelector('#prompt').value === prompt", recipe.Prompt);
@@ -194,12 +195,20 @@ public sealed class PaintPageTests(Studio studio, Browser browser) : IClassFixtu
                         withHubProtocol() { return this; }
                         withAutomaticReconnect() { return this; }
                         configureLogging() { return this; }
-                        build() { return { on: (name, handle) => { heard[name] = handle; }, onreconnected() { }, start: async () => { }, invoke: async () => ({}) }; }
+                        build() {
+                            return {
+                                on: (name, handle) => { heard[name] = handle; }, onreconnected() { }, start: async () => { },
+                                invoke: async () => ({}),
+                            };
+                        }
                     },
                 };
                 const { connect } = await import('/js/paint-connection.js');
                 const shown = [];
-                await connect({ onFrame: frame => shown.push(frame.Version), onChanged() { }, onStatus() { }, onPainted() { }, onIdle() { }, onError() { } });
+                await connect({
+                    onFrame: frame => shown.push(frame.Version), onChanged() { }, onStatus() { }, onPainted() { },
+                    onIdle() { }, onError() { },
+                });
                 for (const Version of [1, 3, 2, 3, 5, 4, 6]) heard.Frame({ Version });
                 return shown;
             }
@@ -259,7 +268,13 @@ public sealed class PaintPageTests(Studio studio, Browser browser) : IClassFixtu
         await page.PictureAsync();
 
         // Clicks go through the page's circuit, not through the hub or the API.
-        await page.EvaluateAsync("() => { const button = document.querySelector('[aria-label=\"Another seed\"]'); for (let i = 0; i < 20; i++) button.click(); }");
+        await page.EvaluateAsync(
+            """
+            () => {
+                const button = document.querySelector('[aria-label="Another seed"]');
+                for (let i = 0; i < 20; i++) button.click();
+            }
+            """);
 
         await page.GetByRole(AriaRole.Alert).Filter(new() { HasText = "Too many requests" }).WaitForAsync();
         Assert.Contains("try again in", await page.GetByRole(AriaRole.Alert).TextContentAsync());

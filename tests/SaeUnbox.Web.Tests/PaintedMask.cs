@@ -26,20 +26,24 @@ internal static class PaintedMask
     public static async Task<bool> IsBlankAsync(this IPage page)
     {
         await LearnAsync(page);
-        return await page.EvaluateAsync<bool>("() => !findDraft().pendingMask && readMask(JSON.parse(findDraft().draft).edits[0].mask).cells.every(cell => cell === 0)");
+        return await page.EvaluateAsync<bool>(
+            "() => !findDraft().pendingMask && readMask(JSON.parse(findDraft().draft).edits[0].mask).cells.every(cell => cell === 0)");
     }
 
     /// <summary>The condition that a place of the picture is painted, for <see cref="MaskWhereAsync"/>.</summary>
     public static string At((double X, double Y) place) =>
-        FormattableString.Invariant($"mask => mask.cells[Math.floor({place.Y} * mask.rows) * mask.columns + Math.floor({place.X} * mask.columns)] > 127");
+        FormattableString.Invariant(
+            $"mask => mask.cells[Math.floor({place.Y} * mask.rows) * mask.columns + Math.floor({place.X} * mask.columns)] > 127");
 
     /// <summary>Returns the mask's value at a place of the picture, 0 to 1.</summary>
-    public static double Value(this BrushMask mask, (double X, double Y) place) => mask.Cells[(int)(place.Y * mask.Rows) * mask.Columns + (int)(place.X * mask.Columns)];
+    public static double Value(this BrushMask mask, (double X, double Y) place) =>
+        mask.Cells[(int)(place.Y * mask.Rows) * mask.Columns + (int)(place.X * mask.Columns)];
 
     public static double Sum(this BrushMask mask) => mask.Cells.ToArray().Sum(cell => (double)cell);
 
     /// <summary>Opens a page with a picture and one blank layer.</summary>
-    public static async Task<IPage> OpenLayerAsync(this Browser browser, Studio studio, string address = "/", int width = 1440, int height = 900, bool touch = false)
+    public static async Task<IPage> OpenLayerAsync(this Browser browser, Studio studio, string address = "/", int width = 1440,
+        int height = 900, bool touch = false)
     {
         var page = await browser.OpenAsync(studio, address, width, height, touch: touch);
         await page.PictureAsync();
@@ -53,7 +57,8 @@ internal static class PaintedMask
     public static async Task SetBrushAsync(this IPage page, string slider, string value)
     {
         await page.GetByLabel(slider).FillAsync(value);
-        await page.WaitForFunctionAsync("value => [...document.querySelectorAll('.left output')].some(output => +output.textContent === +value)", value);
+        await page.WaitForFunctionAsync(
+            "value => [...document.querySelectorAll('.left output')].some(output => +output.textContent === +value)", value);
     }
 
     /// <summary>Moves the mouse to a place of the picture.</summary>
@@ -66,5 +71,6 @@ internal static class PaintedMask
     public static ILocator Button(this IPage page, string name) => page.GetByRole(AriaRole.Button, new() { Name = name, Exact = true });
 
     private static Task LearnAsync(IPage page) =>
-        page.EvaluateAsync("async () => { globalThis.readMask = (await import('/js/masks.js')).read; globalThis.findDraft = (await import('/js/draft.js')).find; }");
+        page.EvaluateAsync("async () => { globalThis.readMask = (await import('/js/masks.js')).read; globalThis.findDraft = (await "
+            + "import('/js/draft.js')).find; }");
 }

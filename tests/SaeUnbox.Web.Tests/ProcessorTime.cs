@@ -13,7 +13,11 @@ internal static class ProcessorTime
     /// <summary>Returns the milliseconds that this program's child processes of a name have used.</summary>
     public static double OfOffspring(string name)
     {
-        var all = Directory.EnumerateDirectories("/proc").Select(folder => int.TryParse(Path.GetFileName(folder), out var id) ? Read(id) : null).OfType<Entry>().ToDictionary(entry => entry.Id);
+        var all = Directory
+            .EnumerateDirectories("/proc")
+            .Select(folder => int.TryParse(Path.GetFileName(folder), out var id) ? Read(id) : null)
+            .OfType<Entry>()
+            .ToDictionary(entry => entry.Id);
         return all.Values.Where(entry => entry.Name == name && IsOurs(entry)).Sum(entry => entry.Milliseconds);
 
         bool IsOurs(Entry entry)

@@ -26,7 +26,10 @@ public sealed class SampleTests(Studio studio)
 
     private async Task<byte[]> PictureOfAsync(Recipe recipe)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/generate") { Content = new StringContent(recipe.ToJson(), Encoding.UTF8, "application/json") };
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/generate")
+        {
+            Content = new StringContent(recipe.ToJson(), Encoding.UTF8, "application/json")
+        };
         request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("image/jpeg"));
         using var answer = await studio.Client.SendAsync(request);
         return await answer.EnsureSuccessStatusCode().Content.ReadAsByteArrayAsync();

@@ -8,7 +8,8 @@ public sealed class ScreenshotTests(Studio studio, Browser browser) : IClassFixt
 {
     private static readonly (string Name, string Address)[] Pages =
     [
-        ("paint", "/"), ("explore", "/explore"), ("features", "/features"), ("map", "/features?view=map"), ("feature", "/features/down.2.1/1"), ("guide", "/guide"),
+        ("paint", "/"), ("explore", "/explore"), ("features", "/features"), ("map", "/features?view=map"),
+        ("feature", "/features/down.2.1/1"), ("guide", "/guide"),
         ("api", "/api"), ("error", "/#r=AAAA"), ("missing", "/nowhere"),
     ];
 

@@ -19,7 +19,8 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     public async Task Generate_TooOften_Is429ForThatClientAlone()
     {
         await using var studio = await Studio.OfAsync("--SaeUnbox:Canvases:Burst=2", "--SaeUnbox:Canvases:RequestsPerSecond=1");
-        var answers = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => GenerateAsync(studio, """{"prompt":"a tree"}""", "203.0.113.1")));
+        var answers = await Task.WhenAll(Enumerable.Range(0, 20)
+            .Select(_ => GenerateAsync(studio, """{"prompt":"a tree"}""", "203.0.113.1")));
 
         var last = answers.First(answer => answer.StatusCode == HttpStatusCode.TooManyRequests);
         Assert.True(last.Headers.RetryAfter!.Delta >= TimeSpan.FromSeconds(1));
@@ -40,10 +41,14 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     [Fact]
     public async Task Search_UnderForgedAddresses_IsOneClient()
     {
-        var own = NetworkInterface.GetAllNetworkInterfaces().SelectMany(one => one.GetIPProperties().UnicastAddresses).Select(one => one.Address)
+        var own = NetworkInterface
+            .GetAllNetworkInterfaces()
+            .SelectMany(one => one.GetIPProperties().UnicastAddresses)
+            .Select(one => one.Address)
             .FirstOrDefault(address => address.AddressFamily == AddressFamily.InterNetwork && !IPAddress.IsLoopback(address));
         Assert.SkipWhen(own is null, "This machine has no address in a network.");
-        await using var studio = await Studio.OnEveryAddressAsync("--SaeUnbox:Canvases:ReadingBurst=3", "--SaeUnbox:Canvases:ReadingsPerSecond=1");
+        await using var studio = await Studio.OnEveryAddressAsync("--SaeUnbox:Canvases:ReadingBurst=3",
+            "--SaeUnbox:Canvases:ReadingsPerSecond=1");
 
         Assert.Contains(HttpStatusCode.TooManyRequests, await AskAsync($"http://{own}:{studio.Address.Port}"));
         Assert.All(await AskAsync(studio.Address.ToString()), answer => Assert.Equal(HttpStatusCode.OK, answer));
@@ -96,7 +101,8 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     [Fact]
     public async Task Paint_TooOften_TellsWhenToSendItAgainAndKeepsStrokesApart()
     {
-        await using var studio = await Studio.OfAsync("--SaeUnbox:Canvases:Burst=4", "--SaeUnbox:Canvases:RequestsPerSecond=1", "--SaeUnbox:Canvases:StrokeBurst=50");
+        await using var studio = await Studio.OfAsync("--SaeUnbox:Canvases:Burst=4", "--SaeUnbox:Canvases:RequestsPerSecond=1",
+            "--SaeUnbox:Canvases:StrokeBurst=50");
         await using var hub = await HubClient.ConnectAsync(studio.Address);
         await hub.InvokeAsync("Open", null, """{"prompt":"a house","edits":[{"site":"up.0.1","feature":12,"strength":8}]}""");
         for (var i = 0; i < 20; i++)
@@ -157,30 +163,47 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     [Fact]
     public async Task Start_WithMistakes_NamesThemAllAndEnds()
     {
-        var (code, said) = await RunAsync("--SaeUnbox:QueueLimit=0", "--SaeUnbox:Canvases:Burst=0", "--SaeUnbox:Sharing:File=", "--SaeUnbox:TrustedProxies:0=everyone", "--model", "/nowhere",
+        var (code, said) = await RunAsync("--SaeUnbox:QueueLimit=0", "--SaeUnbox:Canvases:Burst=0", "--SaeUnbox:Sharing:File=",
+            "--SaeUnbox:TrustedProxies:0=everyone", "--model", "/nowhere",
             "--SaeUnbox:Telemetry:Otlp=collector", "--SaeUnbox:Telemetry:OtlpProtocol=pigeon", "--SaeUnbox:Telemetry:Readers:0=all");
 
         Assert.Equal(1, code);
-        foreach (var key in new[] { "QueueLimit", "Canvases:Burst", "Sharing:File", "TrustedProxies", "/nowhere", "Telemetry:Otlp ", "'pigeon'", "Telemetry:Readers" })
-            Assert.Contains(said.Split('\n'), line => line.StartsWith("saeunbox: ", StringComparison.Ordinal) && line.Contains(key, StringComparison.Ordinal));
+        foreach (var key in new[]
+        {
+            "QueueLimit",
+            "Canvases:Burst",
+            "Sharing:File",
+            "TrustedProxies",
+            "/nowhere",
+            "Telemetry:Otlp ",
+            "'pigeon'",
+            "Telemetry:Readers"
+        })
+            Assert.Contains(said.Split('\n'),
+                line => line.StartsWith("saeunbox: ", StringComparison.Ordinal) && line.Contains(key, StringComparison.Ordinal));
         Assert.DoesNotContain("   at ", said);
     }
 
     [Fact]
     public async Task Start_WithValuesThatCannotBeRead_NamesThemBesideTheOtherMistakes()
     {
-        var (code, said) = await RunAsync("--SaeUnbox:Telemetry:Prometheus=yes", "--SaeUnbox:QueueLimit=abc", "--SaeUnbox:Grace=soon", "--SaeUnbox:ReadinessDelay=never", "--SaeUnbox:Canvases:Keep=long",
-            "--SaeUnbox:Models:0:Threads=two", "--dtype", "fp64", "--Serilog:MinimumLevel:Default=loud", "--SaeUnbox:Store=Oracle", "--SaeUnbox:Sharing:Keep=-1.00:00:00", "--SaeUnbox:Canvases:Burst=0",
+        var (code, said) = await RunAsync("--SaeUnbox:Telemetry:Prometheus=yes", "--SaeUnbox:QueueLimit=abc", "--SaeUnbox:Grace=soon",
+            "--SaeUnbox:ReadinessDelay=never", "--SaeUnbox:Canvases:Keep=long",
+            "--SaeUnbox:Models:0:Threads=two", "--dtype", "fp64", "--Serilog:MinimumLevel:Default=loud", "--SaeUnbox:Store=Oracle",
+            "--SaeUnbox:Sharing:Keep=-1.00:00:00", "--SaeUnbox:Canvases:Burst=0",
             "--SaeUnbox:Queue=RabbitMq", "--SaeUnbox:RabbitMq:AffinityWait=x", "--SaeUnbox:RabbitMq:QueueLimit=0");
 
         Assert.Equal(1, code);
         foreach (var mistake in new[]
         {
-            "Telemetry:Prometheus is 'yes'; use true or false", "SaeUnbox:QueueLimit is 'abc'; use a whole number", "SaeUnbox:Grace is 'soon'; use a time such as 00:00:20", "ReadinessDelay is 'never'",
-            "Canvases:Keep is 'long'", "Models:0:Threads is 'two'", "Models:0:Dtype is 'fp64'; use Auto, Fp32", "MinimumLevel:Default is 'loud'; use Verbose, Debug", "Store is 'Oracle'", "Sharing:Keep is '-1.00:00:00'",
+            "Telemetry:Prometheus is 'yes'; use true or false", "SaeUnbox:QueueLimit is 'abc'; use a whole number",
+            "SaeUnbox:Grace is 'soon'; use a time such as 00:00:20", "ReadinessDelay is 'never'",
+            "Canvases:Keep is 'long'", "Models:0:Threads is 'two'", "Models:0:Dtype is 'fp64'; use Auto, Fp32",
+            "MinimumLevel:Default is 'loud'; use Verbose, Debug", "Store is 'Oracle'", "Sharing:Keep is '-1.00:00:00'",
             "Canvases:Burst is '0'", "RabbitMq:AffinityWait is 'x'", "RabbitMq:QueueLimit is 0", "RabbitMq:Uri is missing",
         })
-            Assert.Contains(said.Split('\n'), line => line.StartsWith("saeunbox: ", StringComparison.Ordinal) && line.Contains(mistake, StringComparison.Ordinal));
+            Assert.Contains(said.Split('\n'),
+                line => line.StartsWith("saeunbox: ", StringComparison.Ordinal) && line.Contains(mistake, StringComparison.Ordinal));
         Assert.DoesNotContain("   at ", said);
     }
 
@@ -204,7 +227,10 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     [InlineData(130, "SaeUnbox:Grace", "00:01:00")]
     [InlineData(50, "SaeUnbox:Grace", "soon")]
     public void TimeToStop_OfAConfiguration_HoldsItsLongestGrace(int seconds, params string[] settings) =>
-        Assert.Equal(TimeSpan.FromSeconds(seconds), Roles.TimeToStop(new ConfigurationBuilder().AddInMemoryCollection(settings.Chunk(2).ToDictionary(pair => pair[0], pair => (string?)pair[1])).Build()));
+        Assert.Equal(TimeSpan.FromSeconds(seconds),
+            Roles.TimeToStop(new ConfigurationBuilder().AddInMemoryCollection(
+                settings.Chunk(2).ToDictionary(pair => pair[0], pair => (string?)pair[1]))
+                .Build()));
 
     [Theory]
     [InlineData("127.0.0.1")]
@@ -257,7 +283,13 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     public async Task Start_WithAModelThatCannotBeLoaded_TellsWhyInALine()
     {
         using var folder = new TemporaryFolder();
-        using var process = Process.Start(Studio.Command(["--urls", "http://127.0.0.1:0", "--model", folder.Path, $"--SaeUnbox:Sharing:File={folder.At("shares.db")}"]))!;
+        using var process = Process.Start(Studio.Command([
+            "--urls",
+            "http://127.0.0.1:0",
+            "--model",
+            folder.Path,
+            $"--SaeUnbox:Sharing:File={folder.At("shares.db")}"
+        ]))!;
         try
         {
             var line = await process.StandardError.ReadLineAsync(Cancelled).AsTask().WaitAsync(Studio.Patience, Cancelled);
@@ -276,7 +308,17 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
         var (code, said) = await RunAsync("--help");
 
         Assert.Equal(0, code);
-        foreach (var option in new[] { "--model ", "--saes ", "--atlas ", "--clip ", "--device ", "--dtype ", "--urls ", "http://localhost:5080" })
+        foreach (var option in new[]
+        {
+            "--model ",
+            "--saes ",
+            "--atlas ",
+            "--clip ",
+            "--device ",
+            "--dtype ",
+            "--urls ",
+            "http://localhost:5080"
+        })
             Assert.Contains(option, said);
     }
 
@@ -284,7 +326,8 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     {
         using var folder = new TemporaryFolder();
         using var process = Process.Start(Studio.Command([$"--SaeUnbox:Sharing:File={folder.At("shares.db")}", .. options]))!;
-        var said = await Task.WhenAll(process.StandardOutput.ReadToEndAsync(Cancelled), process.StandardError.ReadToEndAsync(Cancelled)).WaitAsync(Studio.Patience, Cancelled);
+        var said = await Task.WhenAll(process.StandardOutput.ReadToEndAsync(Cancelled), process.StandardError.ReadToEndAsync(Cancelled))
+            .WaitAsync(Studio.Patience, Cancelled);
         await process.WaitForExitAsync(Cancelled);
         return (process.ExitCode, string.Concat(said));
     }
@@ -292,7 +335,10 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     // Sends the request as a proxy on this machine would.
     private static async Task<HttpResponseMessage> GenerateAsync(Studio studio, string recipe, string client)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/generate") { Content = JsonContent.Create(JsonSerializer.Deserialize<JsonElement>(recipe)) };
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/generate")
+        {
+            Content = JsonContent.Create(JsonSerializer.Deserialize<JsonElement>(recipe))
+        };
         request.Headers.Add("X-Forwarded-For", client);
         return await studio.Client.SendAsync(request, Cancelled);
     }

@@ -39,7 +39,8 @@ public sealed class SharedFormatTests(Studio studio, Browser browser) : IClassFi
     {
         var page = await browser.OpenAsync(studio.Address, "/healthz", waitsForPage: false);
         const string Recipe = """{"prompt":"naïve 日本語 👩‍🚀"}""";
-        var file = Png.Encode(new Picture(1, 1, 3, [1, 2, 3]), new Dictionary<string, string> { ["Software"] = "SaeUnbox", ["saeunbox.recipe"] = Recipe });
+        var file = Png.Encode(new Picture(1, 1, 3, [1, 2, 3]),
+            new Dictionary<string, string> { ["Software"] = "SaeUnbox", ["saeunbox.recipe"] = Recipe });
 
         var found = await page.EvaluateAsync<string>("""
             async base64 => {

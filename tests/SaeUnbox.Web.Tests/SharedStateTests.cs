@@ -15,7 +15,15 @@ public sealed class SharedStateTests(Studio studio, Browser browser) : IClassFix
     // Differs from the first picture in its prompt and layers.
     private static readonly Recipe Painted = new()
     {
-        Model = "unbox-mini", Prompt = "a red house in a meadow", Seed = 5, Width = 256, Height = 256, Edits = [new FeatureEdit(HookSite.Composition, 1, 20) { Mask = LowerHalf }, new FeatureEdit(HookSite.Style, 3, -10)],
+        Model = "unbox-mini",
+        Prompt = "a red house in a meadow",
+        Seed = 5,
+        Width = 256,
+        Height = 256,
+        Edits = [
+            new FeatureEdit(HookSite.Composition, 1, 20) { Mask = LowerHalf },
+            new FeatureEdit(HookSite.Style, 3, -10)
+        ],
     };
 
     [Fact]
@@ -56,7 +64,13 @@ public sealed class SharedStateTests(Studio studio, Browser browser) : IClassFix
     public async Task SavePng_WhileTheServerRefuses_SaysWhyAndLeavesTheStudio()
     {
         var page = await OpenAsync("/");
-        await page.RouteAsync("**/api/v1/generate", route => route.FulfillAsync(new() { Status = 503, ContentType = "application/problem+json", Body = """{"detail":"The model is away."}""" }));
+        await page.RouteAsync("**/api/v1/generate",
+            route => route.FulfillAsync(new()
+            {
+                Status = 503,
+                ContentType = "application/problem+json",
+                Body = """{"detail":"The model is away."}"""
+            }));
 
         await page.GetByRole(AriaRole.Button, new() { Name = "Save PNG" }).ClickAsync();
 
@@ -85,7 +99,8 @@ public sealed class SharedStateTests(Studio studio, Browser browser) : IClassFix
     {
         var page = await OpenAsync("/");
 
-        await DropAsync(page, Png("tEXt", Encoding.Latin1.GetBytes($"saeunbox.recipe\0{(Painted with { Model = "sdxl-turbo" }).ToJson()}")));
+        await DropAsync(page,
+            Png("tEXt", Encoding.Latin1.GetBytes($"saeunbox.recipe\0{(Painted with { Model = "sdxl-turbo" }).ToJson()}")));
 
         await AlertAsync(page, "needs the model sdxl-turbo");
         await page.HistoryAsync(2);
@@ -110,7 +125,14 @@ public sealed class SharedStateTests(Studio studio, Browser browser) : IClassFix
     [Fact]
     public async Task Link_WithEditsThatDoNotFit_KeepsTheOthersAndNamesThem()
     {
-        var wrong = Painted with { Edits = [new FeatureEdit(HookSite.Composition, 9999, 5), .. Painted.Edits, new FeatureEdit(HookSite.Details, 1, 5) { Mask = BrushMask.FromCells(3, 3, new float[9]) }] };
+        var wrong = Painted with
+        {
+            Edits = [
+                new FeatureEdit(HookSite.Composition, 9999, 5),
+                .. Painted.Edits,
+                new FeatureEdit(HookSite.Details, 1, 5) { Mask = BrushMask.FromCells(3, 3, new float[9]) }
+            ]
+        };
 
         var page = await OpenAsync($"/#r={wrong.ToLink()}");
 
@@ -185,9 +207,11 @@ public sealed class SharedStateTests(Studio studio, Browser browser) : IClassFix
         await page.HistoryAsync(entries + 1);
     }
 
-    private static Task AlertAsync(IPage page, string words) => page.GetByRole(AriaRole.Alert).Filter(new() { HasText = words }).WaitForAsync();
+    private static Task AlertAsync(IPage page, string words) =>
+        page.GetByRole(AriaRole.Alert).Filter(new() { HasText = words }).WaitForAsync();
 
-    private static async Task<Recipe> RecipeAsync(IPage page) => Recipe.FromJson(await page.EvaluateAsync<string>("() => sessionStorage.getItem('saeunbox.draft')"));
+    private static async Task<Recipe> RecipeAsync(IPage page) =>
+        Recipe.FromJson(await page.EvaluateAsync<string>("() => sessionStorage.getItem('saeunbox.draft')"));
 
     private async Task<byte[]> GenerateAsync(Recipe recipe, string type)
     {
@@ -200,7 +224,8 @@ public sealed class SharedStateTests(Studio studio, Browser browser) : IClassFix
     private static StringContent Json(Recipe recipe) => new(recipe.ToJson(), Encoding.UTF8, "application/json");
 
     // Decodes the picture in the browser, as the page does.
-    private static async Task<byte[]> PixelsOfAsync(IPage page, byte[] picture) => Convert.FromBase64String(await page.EvaluateAsync<string>("""
+    private static async Task<byte[]> PixelsOfAsync(IPage page, byte[] picture) =>
+        Convert.FromBase64String(await page.EvaluateAsync<string>("""
         async text => {
             const bitmap = await createImageBitmap(new Blob([Uint8Array.from(atob(text), c => c.charCodeAt(0))], { type: 'image/jpeg' }));
             const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext('2d');

@@ -25,7 +25,14 @@ public sealed class Studio : IAsyncLifetime
     public double ProcessorMilliseconds => ProcessorTime.Of(_process!.Id);
 
     /// <summary>What the program has written to the console.</summary>
-    public string Output { get { lock (_said) return _said.ToString(); } }
+    public string Output
+    {
+        get
+        {
+            lock (_said)
+                return _said.ToString();
+        }
+    }
 
     /// <summary>Starts a studio with settings and waits until it is ready.</summary>
     internal static async Task<Studio> OfAsync(params string[] options)
@@ -46,7 +53,8 @@ public sealed class Studio : IAsyncLifetime
     /// <summary>The command that starts the program with these arguments.</summary>
     internal static ProcessStartInfo Command(IEnumerable<string> options)
     {
-        var program = Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../../SaeUnbox.Web", Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory)), "SaeUnbox.Web.dll"));
+        var program = Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../../SaeUnbox.Web",
+            Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory)), "SaeUnbox.Web.dll"));
         return new ProcessStartInfo("dotnet", [program, .. options]) { RedirectStandardOutput = true, RedirectStandardError = true };
     }
 
@@ -67,7 +75,12 @@ public sealed class Studio : IAsyncLifetime
     /// <summary>Starts the program on the same port as before and waits until it is ready.</summary>
     public async Task StartAsync()
     {
-        _process = Process.Start(Command(["--urls", $"http://{_listensOn}:{Address.Port}", $"--SaeUnbox:Sharing:File={_folder.At("shares.db")}", .. _options]))!;
+        _process = Process.Start(Command([
+            "--urls",
+            $"http://{_listensOn}:{Address.Port}",
+            $"--SaeUnbox:Sharing:File={_folder.At("shares.db")}",
+            .. _options
+        ]))!;
         _process.OutputDataReceived += (_, line) => Keep(line.Data);
         _process.ErrorDataReceived += (_, line) => Keep(line.Data);
         _process.BeginOutputReadLine();
@@ -125,7 +138,8 @@ public sealed class Studio : IAsyncLifetime
 internal static class BrowserExtensions
 {
     /// <summary>Opens a page of this studio in a new window with empty storage.</summary>
-    public static Task<IPage> OpenAsync(this Browser browser, Studio studio, string address = "/", int width = 1440, int height = 900, bool dark = true, bool touch = false, bool waitsForPage = true) =>
+    public static Task<IPage> OpenAsync(this Browser browser, Studio studio, string address = "/", int width = 1440, int height = 900,
+        bool dark = true, bool touch = false, bool waitsForPage = true) =>
         browser.OpenAsync(studio.Address, address, width, height, dark, touch, waitsForPage);
 }
 

@@ -11,7 +11,8 @@ public sealed class StudioToolsTests(Studio studio, Browser browser) : IClassFix
     public async Task Settings_OfTheBrushAndTheSeed_AreThereAgain()
     {
         var page = await OpenAsync();
-        var (size, hardness) = (page.GetByRole(AriaRole.Slider, new() { Name = "Size" }), page.GetByRole(AriaRole.Slider, new() { Name = "Hardness" }));
+        var (size, hardness) =
+            (page.GetByRole(AriaRole.Slider, new() { Name = "Size" }), page.GetByRole(AriaRole.Slider, new() { Name = "Hardness" }));
         await size.PressAsync("End");
         await hardness.PressAsync("Home");
         await page.GetByRole(AriaRole.Button, new() { Name = "Eraser" }).ClickAsync();
@@ -19,7 +20,8 @@ public sealed class StudioToolsTests(Studio studio, Browser browser) : IClassFix
         await page.Locator(".right .row .pick").First.ClickAsync();
         await page.Locator(".layer").WaitForAsync();
         var picked = await page.Locator(".layer strong").TextContentAsync();
-        await page.WaitForFunctionAsync("() => localStorage['saeunbox.settings']?.includes('\"IsSeedLocked\":false') && localStorage['saeunbox.recent']");
+        await page.WaitForFunctionAsync(
+            "() => localStorage['saeunbox.settings']?.includes('\"IsSeedLocked\":false') && localStorage['saeunbox.recent']");
 
         await page.ReloadAsync();
         await page.PictureAsync();
@@ -35,17 +37,23 @@ public sealed class StudioToolsTests(Studio studio, Browser browser) : IClassFix
     {
         var page = await OpenAsync();
         await page.Locator(".right .row .pick").First.ClickAsync();
-        var (button, dialog) = (page.GetByRole(AriaRole.Button, new() { Name = "Show the feature's icon" }), page.GetByRole(AriaRole.Dialog));
+        var (button, dialog) = (page.GetByRole(AriaRole.Button,
+            new() { Name = "Show the feature's icon" }), page.GetByRole(AriaRole.Dialog));
         await button.PressAsync("Enter");
         await page.WaitForFunctionAsync("() => document.querySelector('dialog img')?.naturalWidth > 0");
-        Assert.True(await page.EvaluateAsync<bool>("() => document.querySelector('dialog').contains(document.activeElement)"), "the focus is not in the dialog");
+        Assert.True(await page.EvaluateAsync<bool>("() => document.querySelector('dialog').contains(document.activeElement)"),
+            "the focus is not in the dialog");
         await page.Keyboard.PressAsync("Escape");
         await dialog.WaitForAsync(new() { State = WaitForSelectorState.Detached });
         Assert.Equal("Show the feature's icon", await page.EvaluateAsync<string>("() => document.activeElement.ariaLabel"));
 
         // A dialog that is closed before its picture arrives stays closed.
         var held = new TaskCompletionSource<IRoute>(TaskCreationOptions.RunContinuationsAsynchronously);
-        await page.RouteAsync("**/api/v1/generate", route => { held.SetResult(route); return Task.CompletedTask; });
+        await page.RouteAsync("**/api/v1/generate", route =>
+        {
+            held.SetResult(route);
+            return Task.CompletedTask;
+        });
         await button.PressAsync("Enter");
         await dialog.WaitForAsync();
         var route = await held.Task;
@@ -68,12 +76,23 @@ public sealed class StudioToolsTests(Studio studio, Browser browser) : IClassFix
         var page = await OpenAsync();
         var chooser = page.GetByLabel("Open a saved picture");
 
-        await chooser.SetInputFilesAsync(new FilePayload { Name = "saved.png", MimeType = "image/png", Buffer = await answer.Content.ReadAsByteArrayAsync() });
+        await chooser.SetInputFilesAsync(new FilePayload
+        {
+            Name = "saved.png",
+            MimeType = "image/png",
+            Buffer = await answer.Content.ReadAsByteArrayAsync()
+        });
         await page.Locator(".layer[data-site='up.0.1']").WaitForAsync();
         Assert.Equal("three cats by day", await page.Locator("#prompt").InputValueAsync());
         Assert.Equal("7", await page.GetByRole(AriaRole.Spinbutton).InputValueAsync());
 
-        await chooser.SetInputFilesAsync(new FilePayload { Name = "other.png", MimeType = "image/png", Buffer = Convert.FromBase64String("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==") });
+        await chooser.SetInputFilesAsync(new FilePayload
+        {
+            Name = "other.png",
+            MimeType = "image/png",
+            Buffer =
+                Convert.FromBase64String("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
+        });
         await page.GetByRole(AriaRole.Alert).Filter(new() { HasText = "contains no readable recipe" }).WaitForAsync();
         Assert.Equal(1, await page.Locator(".layer").CountAsync());
     }

@@ -31,7 +31,8 @@ public sealed partial class ViewingTests(Studio studio, Browser browser) : IClas
         // The picture without edits is left of the divider.
         async Task AtAsync(string percent) => await page.WaitForFunctionAsync("""
             percent => document.querySelector('.overlay').ariaValueNow === percent
-                && Math.round(100 - parseFloat(/inset\(0px (\S+)%/.exec(document.querySelector('.before').style.clipPath)?.[1] ?? '100')) === +percent
+                && Math.round(100 - parseFloat(/inset\(0px (\S+)%/.exec(document.querySelector('.before').style.clipPath)?.[1] ?? '100'))
+                    === +percent
             """, percent);
     }
 
@@ -89,13 +90,15 @@ public sealed partial class ViewingTests(Studio studio, Browser browser) : IClas
         Assert.Equal(place, await BoxAsync());
         var shown = await page.PixelsAsync(".difference");
         var blank = new byte[shown.Length];
-        var (inside, outside) = (StudioPage.Change(blank, shown, (_, y) => y is > .7 and < .9), StudioPage.Change(blank, shown, (_, y) => y < .4));
+        var (inside, outside) =
+            (StudioPage.Change(blank, shown, (_, y) => y is > .7 and < .9), StudioPage.Change(blank, shown, (_, y) => y < .4));
         Assert.True(inside > 2 * outside, $"inside {inside}, outside {outside}");
 
         await page.Button("Difference").ClickAsync();
         await page.Locator(".leak").Filter(new() { HasNotText = "%" }).WaitForAsync(new() { State = WaitForSelectorState.Attached });
 
-        Task<string> BoxAsync() => page.EvaluateAsync<string>("() => JSON.stringify(document.querySelector('.overlay').getBoundingClientRect())");
+        Task<string> BoxAsync() =>
+            page.EvaluateAsync<string>("() => JSON.stringify(document.querySelector('.overlay').getBoundingClientRect())");
     }
 
     [Fact]
@@ -136,7 +139,8 @@ public sealed partial class ViewingTests(Studio studio, Browser browser) : IClas
 
         await page.WaitForFunctionAsync("""
             () => {
-                const mark = document.querySelector('.mark').getBoundingClientRect(), stage = document.querySelector('.stage').getBoundingClientRect();
+                const mark = document.querySelector('.mark').getBoundingClientRect(),
+                    stage = document.querySelector('.stage').getBoundingClientRect();
                 return mark.top < stage.bottom && mark.bottom > stage.top + stage.height / 2;
             }
             """);
@@ -167,7 +171,8 @@ public sealed partial class ViewingTests(Studio studio, Browser browser) : IClas
         await TouchAsync("touchStart", .5);
         await TouchAsync("touchEnd");
         await page.MaskWhereAsync("mask => mask.cells.some(cell => cell > 127)");
-        await page.GetByRole(AriaRole.Heading, new() { Name = "Under the brush" }).WaitForAsync(new() { State = WaitForSelectorState.Attached });
+        await page.GetByRole(AriaRole.Heading, new() { Name = "Under the brush" })
+            .WaitForAsync(new() { State = WaitForSelectorState.Attached });
 
         Task TouchAsync(string type, params double[] across) => session.SendAsync("Input.dispatchTouchEvent", new()
         {
@@ -217,7 +222,8 @@ public sealed partial class ViewingTests(Studio studio, Browser browser) : IClas
         await page.EvaluateAsync("() => letGo()");
 
         // The answer to a later message shows that the earlier one has been handled.
-        Assert.Equal(1, await page.EvaluateAsync<int>("async () => { await new Promise(resolve => setTimeout(resolve)); return shown.length; }"));
+        Assert.Equal(1,
+            await page.EvaluateAsync<int>("async () => { await new Promise(resolve => setTimeout(resolve)); return shown.length; }"));
         Assert.Equal(blank, await page.PixelsAsync());
     }
 

@@ -20,8 +20,9 @@ internal static class BrokerCommand
         var prefix = Setting.Of("--prefix", "NAME", "Start of the names of the queues.", new RabbitMqOptions().Prefix);
         var model = new Option<string[]>("--model")
         {
-            Description = "Also list the queues of these models, which may have no worker.", HelpName = "NAME",
-                AllowMultipleArgumentsPerToken = true,
+            Description = "Also list the queues of these models, which may have no worker.",
+            HelpName = "NAME",
+            AllowMultipleArgumentsPerToken = true,
         };
         var json = Setting.Switch("--json", "Print everything as JSON.");
         var command = new Command("broker", "Show workers, queues and jobs that were set aside; queue those again.");
@@ -77,8 +78,8 @@ internal static class BrokerCommand
 
     private static JsonObject Node(IReadOnlyList<WorkerInfo> workers, IReadOnlyList<QueueDepth> queues,
         IReadOnlyList<DeadJob> dead) => new()
-    {
-        ["workers"] = new JsonArray([.. workers.Select(worker => (JsonNode)new JsonObject
+        {
+            ["workers"] = new JsonArray([.. workers.Select(worker => (JsonNode)new JsonObject
         {
             ["name"] = worker.Name,
             ["device"] = worker.Device,
@@ -86,16 +87,16 @@ internal static class BrokerCommand
             ["doing"] = worker.Doing?.ToString(),
             ["millisecondsPerJob"] = worker.ServiceTime?.TotalMilliseconds,
         })]),
-        ["queues"] = new JsonArray([.. queues.Select(queue => (JsonNode)new JsonObject
+            ["queues"] = new JsonArray([.. queues.Select(queue => (JsonNode)new JsonObject
         {
             ["name"] = queue.Queue,
             ["messages"] = queue.Messages,
         })]),
-        ["dead"] = new JsonArray([.. dead.Select(job => (JsonNode)new JsonObject
+            ["dead"] = new JsonArray([.. dead.Select(job => (JsonNode)new JsonObject
         {
             ["job"] = job.Job?.ToString(),
             ["model"] = job.Model,
             ["reason"] = job.Reason,
         })]),
-    };
+        };
 }

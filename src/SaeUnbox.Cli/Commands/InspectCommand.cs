@@ -54,7 +54,8 @@ internal static class InspectCommand
         if (found.Tensors.Count > 0)
             text.Append(CultureInfo.InvariantCulture, $" in {found.Tensors.Count} tensors");
         text.AppendLine();
-        foreach (var (key, value) in found.Facts) text.AppendLine(CultureInfo.InvariantCulture, $"{indent}  {key} = {value}");
+        foreach (var (key, value) in found.Facts)
+            text.AppendLine(CultureInfo.InvariantCulture, $"{indent}  {key} = {value}");
         if (tensors || all)
             foreach (var tensor in found.Tensors)
             {

@@ -11,7 +11,8 @@ internal sealed class SearchCommand
 {
     private readonly Argument<string[]> _words = new("words")
     {
-        Description = "Words of names and captions, or a feature's number.", Arity = ArgumentArity.OneOrMore,
+        Description = "Words of names and captions, or a feature's number.",
+        Arity = ArgumentArity.OneOrMore,
     };
     private readonly Option<string?> _atlas = Setting.Of<string?>("--atlas", "DIR", "Folder of an atlas (default: the built-in model's).");
     private readonly Option<string?> _clip = Setting.Of<string?>("--clip", "DIR",

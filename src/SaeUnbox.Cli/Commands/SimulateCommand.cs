@@ -37,8 +37,12 @@ internal static class SimulateCommand
         {
             var load = defaults with
             {
-                Service = Positive(parsed, service), Overhead = NotNegative(parsed, overhead), StrokeEvery = NotNegative(parsed, stroke),
-                Painting = Positive(parsed, painting), Pausing = NotNegative(parsed, pausing), Duration = 1000 * Positive(parsed, seconds),
+                Service = Positive(parsed, service),
+                Overhead = NotNegative(parsed, overhead),
+                StrokeEvery = NotNegative(parsed, stroke),
+                Painting = Positive(parsed, painting),
+                Pausing = NotNegative(parsed, pausing),
+                Duration = 1000 * Positive(parsed, seconds),
             };
             var devices = NumberList.Parse("--workers", parsed.GetRequiredValue(workers));
             if (devices.Max() is > 10_000 and var many)

@@ -42,7 +42,8 @@ internal sealed class StatisticsCommand
         var measured = (named.Length > 0 ? named : set.Keys)
             .Select(site => (Site: site, Sae: set[site], Data: ActivationCollection.Open(data, site))).ToArray();
         if (parsed.GetValue(_write))
-            foreach (var (_, sae, _) in measured) OutputFile.RequireFolder(sae.Source, "--write-scale");
+            foreach (var (_, sae, _) in measured)
+                OutputFile.RequireFolder(sae.Source, "--write-scale");
 
         var reports = new Dictionary<HookSite, StatisticsReport>();
         foreach (var (site, sae, collection) in measured)

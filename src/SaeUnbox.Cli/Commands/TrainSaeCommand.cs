@@ -22,7 +22,9 @@ internal sealed class TrainSaeCommand
         "Active features per cell. Every k is combined with every size of --features.", Text(Defaults.K));
     private readonly Option<string> _features = new("--features", "-n")
     {
-        Description = "Sizes of the dictionaries.", HelpName = "N,…", DefaultValueFactory = _ => Text(Defaults.Features),
+        Description = "Sizes of the dictionaries.",
+        HelpName = "N,…",
+        DefaultValueFactory = _ => Text(Defaults.Features),
     };
     private readonly Option<string> _auxK = Setting.Of("--auxk", "N",
         "Dead features that the auxiliary loss uses, or none.", Text(Defaults.AuxK!.Value));

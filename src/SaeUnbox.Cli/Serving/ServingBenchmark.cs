@@ -24,7 +24,8 @@ internal sealed class ServingBenchmark(IGenerationQueue queue, ModelInfo model)
         List<double> device = [.. painters.SelectMany(painter => painter.Device)];
         List<double> beside = [.. latencies.Zip(device, (all, part) => all - part).Order()];
         return ServingFigures.Of(canvases, latencies, latencies.Count, seconds, seconds * canvases,
-            device.Sum() / seconds / 1000) with { Beside = ServingFigures.Quantile(beside, .5) };
+            device.Sum() / seconds / 1000) with
+        { Beside = ServingFigures.Quantile(beside, .5) };
     }
 
     private async Task<(List<double> Latencies, List<double> Device)> PaintAsync(int canvas, Stopwatch clock, TimeSpan time,

@@ -1,8 +1,7 @@
 using System.Globalization;
 using System.Security;
-using System.Text.Json;
 using System.Text;
-using TorchSharp;
+using System.Text.Json;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Lab;

@@ -164,7 +164,12 @@ public static class TrainingSession
     private static string Fingerprint(TrainingPlan plan, ActivationCollection collection) => JsonSerializer.Serialize(
         new
         {
-            plan.Site.Code, plan.Autoencoders, plan.Seed, plan.SampleRows, plan.WindowRows, Data = collection.Fingerprint,
+            plan.Site.Code,
+            plan.Autoencoders,
+            plan.Seed,
+            plan.SampleRows,
+            plan.WindowRows,
+            Data = collection.Fingerprint,
             From = plan.From?.Select(SaeLoader.FingerprintOf),
         });
 }

@@ -32,8 +32,10 @@ internal sealed class MiniModel : IDisposable
     /// <summary>Runs scenes, and keeps the state at each site.</summary>
     public MiniRun Run(IReadOnlyList<CaptionedScene> scenes) => new(_pipeline.UNet, _pipeline.Begin(new ImageRequest
     {
-        Prompts = [.. scenes.Select(scene => scene.Caption)], Seeds = [.. scenes.Select(scene => scene.Seed)],
-        Height = PictureSize, Width = PictureSize,
+        Prompts = [.. scenes.Select(scene => scene.Caption)],
+        Seeds = [.. scenes.Select(scene => scene.Seed)],
+        Height = PictureSize,
+        Width = PictureSize,
     }));
 
     public void Dispose() => _pipeline.Dispose();

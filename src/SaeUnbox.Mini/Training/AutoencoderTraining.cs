@@ -50,7 +50,8 @@ internal static class AutoencoderTraining
         {
             Features = wanted.Features, K = wanted.K, AuxK = wanted.AuxK, BatchSize = wanted.Batch, LearningRate = wanted.LearningRate,
             WarmUpSteps = wanted.WarmUp, DeadAfterVectors = wanted.DeadAfterVectors,
-        }], wanted.Steps) { Seed = (ulong)options.Seed };
+        }], wanted.Steps)
+        { Seed = (ulong)options.Seed };
     }
 
     // Deletes activations and autoencoders of another model: of other options, or of a shorter training.
@@ -82,7 +83,9 @@ internal static class AutoencoderTraining
             var report = value.Reports[0];
             _clock.Report(step, (double)plan.Autoencoders[0].BatchSize / (CellMask.Side * CellMask.Side), new Dictionary<string, double>
             {
-                ["loss"] = report.Total, ["explained"] = report.ExplainedVariance, ["dead"] = report.Dead,
+                ["loss"] = report.Total,
+                ["explained"] = report.ExplainedVariance,
+                ["dead"] = report.Dead,
             });
         }
     }

@@ -137,7 +137,8 @@ internal sealed class TrainingState(string path, Func<IEnumerable<KeyValuePair<s
         using var scope = NewDisposeScope();
         SafetensorsWriter.Write(path, tensors(), new Dictionary<string, string>
         {
-            [StepKey] = step.ToString(CultureInfo.InvariantCulture), [OptionsKey] = options,
+            [StepKey] = step.ToString(CultureInfo.InvariantCulture),
+            [OptionsKey] = options,
         });
     }
 

@@ -1,5 +1,5 @@
-using System.Text.Json;
 using System.Text;
+using System.Text.Json;
 using SaeUnbox.Mini.Scenes;
 
 namespace SaeUnbox.Mini.Training;
@@ -87,22 +87,22 @@ internal static class MiniConfigurations
 
     private static Dictionary<string,
         object?> TextEncoder(NetworkOptions network, bool second, int vocabulary, int startId, int endId) => new()
-    {
-        ["architectures"] = new[] { second ? "CLIPTextModelWithProjection" : "CLIPTextModel" },
-        ["model_type"] = "clip_text_model",
-        ["bos_token_id"] = startId,
-        ["eos_token_id"] = endId,
-        ["pad_token_id"] = second ? 0 : endId,
-        ["hidden_act"] = second ? "gelu" : "quick_gelu",
-        ["hidden_size"] = network.TextWidth,
-        ["intermediate_size"] = 4 * network.TextWidth,
-        ["layer_norm_eps"] = 1e-5,
-        ["max_position_embeddings"] = Positions,
-        ["num_attention_heads"] = network.TextHeads,
-        ["num_hidden_layers"] = network.TextLayers,
-        ["projection_dim"] = network.TextWidth,
-        ["vocab_size"] = vocabulary,
-    };
+        {
+            ["architectures"] = new[] { second ? "CLIPTextModelWithProjection" : "CLIPTextModel" },
+            ["model_type"] = "clip_text_model",
+            ["bos_token_id"] = startId,
+            ["eos_token_id"] = endId,
+            ["pad_token_id"] = second ? 0 : endId,
+            ["hidden_act"] = second ? "gelu" : "quick_gelu",
+            ["hidden_size"] = network.TextWidth,
+            ["intermediate_size"] = 4 * network.TextWidth,
+            ["layer_norm_eps"] = 1e-5,
+            ["max_position_embeddings"] = Positions,
+            ["num_attention_heads"] = network.TextHeads,
+            ["num_hidden_layers"] = network.TextLayers,
+            ["projection_dim"] = network.TextWidth,
+            ["vocab_size"] = vocabulary,
+        };
 
     private static void Write(string folder, string part, string file, Dictionary<string, object?> values)
     {
@@ -152,7 +152,10 @@ internal sealed class MiniTokenizer
         AtomicFile.WriteAllText(Path.Combine(folder, "merges.txt"), string.Join('\n', merges) + "\n");
         var special = new Dictionary<string, object>
         {
-            ["bos_token"] = Start, ["eos_token"] = End, ["unk_token"] = End, ["pad_token"] = padToken,
+            ["bos_token"] = Start,
+            ["eos_token"] = End,
+            ["unk_token"] = End,
+            ["pad_token"] = padToken,
         };
         AtomicFile.WriteAllText(Path.Combine(folder, "special_tokens_map.json"), JsonSerializer.Serialize(special));
         special["tokenizer_class"] = "CLIPTokenizer";

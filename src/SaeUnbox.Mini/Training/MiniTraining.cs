@@ -147,8 +147,12 @@ public static class MiniTraining
 
     private static string NetworkText(MiniTrainingOptions options) => Text(new
     {
-        options.Seed, options.PictureSize, options.Scenes, options.Latents,
-        Decoder = options.Decoder with { Steps = 0 }, Network = options.Network with { Steps = 0 },
+        options.Seed,
+        options.PictureSize,
+        options.Scenes,
+        options.Latents,
+        Decoder = options.Decoder with { Steps = 0 },
+        Network = options.Network with { Steps = 0 },
     });
 
     private static string Text(params object[] options) => JsonSerializer.Serialize(options);

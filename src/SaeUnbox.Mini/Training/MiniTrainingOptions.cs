@@ -200,7 +200,9 @@ public static class MiniTrainingOptionsFile
 {
     private static readonly JsonSerializerOptions Format = new()
     {
-        WriteIndented = true, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow, ReadCommentHandling = JsonCommentHandling.Skip,
+        WriteIndented = true,
+        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+        ReadCommentHandling = JsonCommentHandling.Skip,
         RespectNullableAnnotations = true,
     };
 

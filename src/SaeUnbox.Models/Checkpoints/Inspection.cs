@@ -118,7 +118,8 @@ internal static class FileInspector
         {
             case TensorEntry or null: break;
             case OrderedDictionary<string, object?> dictionary:
-                foreach (var (key, item) in dictionary) AddValues(facts, item, name.Length == 0 ? key : $"{name}.{key}");
+                foreach (var (key, item) in dictionary)
+                    AddValues(facts, item, name.Length == 0 ? key : $"{name}.{key}");
                 break;
             case List<object?> list:
                 for (var i = 0; i < list.Count; i++)
@@ -211,7 +212,8 @@ internal sealed class FolderInspector(Action<string, double>? progress)
     private static Dictionary<string, string> Merged(IReadOnlyDictionary<string, string> one, Dictionary<string, string> other)
     {
         var merged = new Dictionary<string, string>(other);
-        foreach (var (key, value) in one) merged.TryAdd(key, value);
+        foreach (var (key, value) in one)
+            merged.TryAdd(key, value);
         return merged;
     }
 

@@ -85,7 +85,9 @@ internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IR
                 else
                     ParseTensor(ref reader, name);
             }
-            while (reader.Read()) { }
+            while (reader.Read())
+            {
+            }
             RequireFilled();
             return new SafetensorsHeader(_tensors, _metadata);
         }
@@ -244,7 +246,8 @@ public static class SafetensorsWriter
             if (metadata.Count > 0)
             {
                 json.WriteStartObject("__metadata__");
-                foreach (var (key, value) in metadata) json.WriteString(key, value);
+                foreach (var (key, value) in metadata)
+                    json.WriteString(key, value);
                 json.WriteEndObject();
             }
             long offset = 0;

@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Options;
-using TorchSharp;
 
 namespace SaeUnbox.Serving;
 
@@ -58,7 +57,9 @@ public sealed class ServedModel
 
     public static ServedModel Embedded => new()
     {
-        Name = EmbeddedModel.Name, Folder = EmbeddedModel.ModelFolder, SaeFolder = EmbeddedModel.SaeFolder,
+        Name = EmbeddedModel.Name,
+        Folder = EmbeddedModel.ModelFolder,
+        SaeFolder = EmbeddedModel.SaeFolder,
         AtlasFolder = EmbeddedModel.AtlasFolder,
     };
 
@@ -74,7 +75,13 @@ public sealed class ServedModel
 
     internal ModelOptions ToModelOptions() => new ModelOptions
     {
-        Folder = Folder, SaeFolder = SaeFolder, SaeVariant = SaeVariant, Name = Name, Vae = Vae, VaeFolder = VaeFolder, Threads = Threads,
+        Folder = Folder,
+        SaeFolder = SaeFolder,
+        SaeVariant = SaeVariant,
+        Name = Name,
+        Vae = Vae,
+        VaeFolder = VaeFolder,
+        Threads = Threads,
     }.On(Device, Dtype);
 }
 

@@ -1,7 +1,7 @@
 using System.Text;
+using RabbitMQ.Client;
 using RabbitMQ.Client.Events;
 using RabbitMQ.Client.Exceptions;
-using RabbitMQ.Client;
 
 namespace SaeUnbox.Serving.RabbitMq;
 

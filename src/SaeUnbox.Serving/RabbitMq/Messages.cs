@@ -1,9 +1,9 @@
 using System.Buffers.Binary;
 using System.Diagnostics;
 using System.Runtime.InteropServices;
-using System.Text.Json.Serialization;
-using System.Text.Json;
 using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization;
 using RabbitMQ.Client;
 
 namespace SaeUnbox.Serving.RabbitMq;
@@ -38,8 +38,14 @@ internal sealed record JobMessage
 
     public static JobMessage Of(GenerationJob job, long sequence, string replyTo) => new()
     {
-        Job = job.Id, Recipe = job.Recipe, Canvas = job.Canvas, Client = job.Client, Sequence = sequence, Picture = job.Picture,
-        Sites = job.Sites, ReplyTo = replyTo,
+        Job = job.Id,
+        Recipe = job.Recipe,
+        Canvas = job.Canvas,
+        Client = job.Client,
+        Sequence = sequence,
+        Picture = job.Picture,
+        Sites = job.Sites,
+        ReplyTo = replyTo,
     };
 
     public GenerationJob ToJob() =>
@@ -133,7 +139,9 @@ internal sealed record ReplyHead(Guid Job, ReplyKind Kind, string Worker)
             GenerationProgress.Cancelled => new(id, ReplyKind.Cancelled, reply.Worker),
             GenerationProgress.Completed { Result: var result } => new(id, ReplyKind.Completed, reply.Worker)
             {
-                Recipe = result.Recipe, Picture = result.Picture.Length, Timings = result.Timings,
+                Recipe = result.Recipe,
+                Picture = result.Picture.Length,
+                Timings = result.Timings,
                 Maps = [.. result.Maps.All.Select(MapHead.Of)],
             },
             _ => throw new ArgumentException($"{reply.Progress.GetType().Name} is not a report that workers send", nameof(reply)),

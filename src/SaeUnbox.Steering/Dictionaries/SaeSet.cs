@@ -117,7 +117,9 @@ public sealed class SaeSet : IReadOnlyDictionary<HookSite, IFeatureDictionary>, 
         // Links are not followed: they may lead in a circle.
         var options = new EnumerationOptions
         {
-            RecurseSubdirectories = true, MaxRecursionDepth = 4, AttributesToSkip = FileAttributes.ReparsePoint,
+            RecurseSubdirectories = true,
+            MaxRecursionDepth = 4,
+            AttributesToSkip = FileAttributes.ReparsePoint,
         };
         foreach (var folder in Directory.EnumerateDirectories(directory, "*", options).Order(StringComparer.Ordinal))
         {

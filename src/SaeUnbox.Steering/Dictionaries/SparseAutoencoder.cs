@@ -1,4 +1,3 @@
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Steering;
@@ -149,7 +148,7 @@ public sealed class SparseAutoencoder : IFeatureDictionary
         return Math.Max(1, (int)preActivations.IsAbove(threshold).sum(-1).max().item<long>());
     }
 
-    private Tensor Join(List<Tensor> chunks)
+    private static Tensor Join(List<Tensor> chunks)
     {
         var widest = chunks.Max(chunk => chunk.shape[^1]);
         var padded = chunks.Select(chunk => chunk.shape[^1] == widest

@@ -1,5 +1,3 @@
-using TorchSharp;
-
 namespace SaeUnbox.Steering;
 
 /// <summary>A pipeline and its sparse autoencoders, held by one device and used by one thread.</summary>
@@ -60,7 +58,8 @@ public sealed class LoadedModel : IDisposable
         try
         {
             saes = options.SaeFolder is { } folder ? SaeSet.Load(folder, options.Device, options.SaeVariant) : new SaeSet([]);
-            foreach (var (site, sae) in saes) RequireFit(site, sae, model);
+            foreach (var (site, sae) in saes)
+                RequireFit(site, sae, model);
             return new LoadedModel(model, saes, options);
         }
         catch

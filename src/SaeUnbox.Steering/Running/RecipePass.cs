@@ -75,7 +75,8 @@ internal sealed class RecipePass(LoadedModel model, Recipe recipe, RunRequest re
         using var hooks = new HookScopes();
         foreach (var site in request.Read)
             hooks.Add(_network.Hook(site, (before, after) => Read(input.Step, site, before, after)));
-        foreach (var (site, edit) in edits) hooks.Add(_network.Hook(site, edit.Apply));
+        foreach (var (site, edit) in edits)
+            hooks.Add(_network.Hook(site, edit.Apply));
         if (request.Recorder is { } recorder)
             hooks.Add(recorder.Watch(_network));
 

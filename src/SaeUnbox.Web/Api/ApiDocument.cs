@@ -24,7 +24,8 @@ internal static class ApiDocument
         {
             document.Info = new()
             {
-                Title = "SaeUnbox", Version = "1",
+                Title = "SaeUnbox",
+                Version = "1",
                 Description = "Make pictures from recipes, list the features that are active in them, and search features. "
                     + "A recipe gives the same pixels here and on the page.",
             };
@@ -105,7 +106,10 @@ internal static class RecipeSchema
 
     private static OpenApiSchema Object(string description, Dictionary<string, IOpenApiSchema> fields, params string[] required) => new()
     {
-        Type = JsonSchemaType.Object, Description = description, Properties = fields, Required = new HashSet<string>(required),
+        Type = JsonSchemaType.Object,
+        Description = description,
+        Properties = fields,
+        Required = new HashSet<string>(required),
         AdditionalPropertiesAllowed = false,
     };
 
@@ -124,7 +128,9 @@ internal static class RecipeSchema
 
     private static OpenApiSchema Number(string description, JsonSchemaType type, double min, double max) => new()
     {
-        Type = type, Description = description, Minimum = min.ToString(CultureInfo.InvariantCulture),
+        Type = type,
+        Description = description,
+        Minimum = min.ToString(CultureInfo.InvariantCulture),
         Maximum = max >= long.MaxValue ? long.MaxValue.ToString(CultureInfo.InvariantCulture) : max.ToString(CultureInfo.InvariantCulture),
     };
 

@@ -1,5 +1,4 @@
 using System.Globalization;
-using Microsoft.AspNetCore.Mvc;
 using SaeUnbox.Web.Canvases;
 using SaeUnbox.Web.Sharing;
 

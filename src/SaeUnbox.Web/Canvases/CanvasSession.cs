@@ -27,13 +27,41 @@ internal sealed class CanvasSession(
 
     public string Client => client;
 
-    public Recipe Recipe { get { lock (_lock) return _recipe; } }
+    public Recipe Recipe
+    {
+        get
+        {
+            lock (_lock)
+                return _recipe;
+        }
+    }
 
-    public long Version { get { lock (_lock) return _version; } }
+    public long Version
+    {
+        get
+        {
+            lock (_lock)
+                return _version;
+        }
+    }
 
-    public bool CanUndo { get { lock (_lock) return _history.CanUndo; } }
+    public bool CanUndo
+    {
+        get
+        {
+            lock (_lock)
+                return _history.CanUndo;
+        }
+    }
 
-    public bool CanRedo { get { lock (_lock) return _history.CanRedo; } }
+    public bool CanRedo
+    {
+        get
+        {
+            lock (_lock)
+                return _history.CanRedo;
+        }
+    }
 
     public CanvasUpdate.Frame? NewestFrame { get; private set; }
 
@@ -179,7 +207,9 @@ internal sealed class CanvasSession(
         // Activations are read once the brush rests. While it moves, only the picture counts.
         var job = new GenerationJob(resumedJob ?? Guid.NewGuid(), next.Check())
         {
-            Canvas = id, Client = client, Picture = PictureFormat.Jpeg,
+            Canvas = id,
+            Client = client,
+            Picture = PictureFormat.Jpeg,
             Sites = isStroke ? [] : [.. catalogue.Find(next.Model)?.Sites.Select(sae => sae.Site) ?? []],
         };
         Updated?.Invoke(new CanvasUpdate.Changed(version, next, isStroke, job.Id));

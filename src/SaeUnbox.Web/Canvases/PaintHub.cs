@@ -111,7 +111,7 @@ internal sealed class PaintHub(CanvasRegistry canvases, IModelCatalogue catalogu
         }
         catch (Exception exception) when (exception is RecipeException or TooManyRequestsException or QueueFullException)
         {
-            throw new HubException(exception.Message);
+            throw new HubException(exception.Message, exception);
         }
     }
 }

@@ -1,5 +1,3 @@
-using Microsoft.AspNetCore.Diagnostics;
-
 namespace SaeUnbox.Web.Hosting;
 
 /// <summary>Error responses: a page for people, problem+json for programs.</summary>

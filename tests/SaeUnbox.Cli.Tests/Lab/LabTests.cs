@@ -71,7 +71,8 @@ public sealed class LabTests : IDisposable
                 .. Collect("killed", 12),
                 "--shard",
                 "3"
-            ]) { RedirectStandardError = true, RedirectStandardOutput = true })!)
+            ])
+        { RedirectStandardError = true, RedirectStandardOutput = true })!)
         {
             while (!process.HasExited
                 && !(Directory.Exists(_folder.At("killed", "up.0.1"))
@@ -90,7 +91,8 @@ public sealed class LabTests : IDisposable
             var (whole, again) =
                 (ActivationCollection.Open(_folder.At("whole"), site), ActivationCollection.Open(_folder.At("killed"), site));
             Assert.Equal(whole.Shards.Select(shard => (shard.First, shard.End)), again.Shards.Select(shard => (shard.First, shard.End)));
-            foreach (var (a, b) in whole.Shards.Zip(again.Shards)) TensorAssert.Same(a.ReadRows(), b.ReadRows());
+            foreach (var (a, b) in whole.Shards.Zip(again.Shards))
+                TensorAssert.Same(a.ReadRows(), b.ReadRows());
         }
     }
 
@@ -126,7 +128,8 @@ public sealed class LabTests : IDisposable
                 "1",
                 "--out",
                 _folder.At("killed")
-            ]) { RedirectStandardError = true, RedirectStandardOutput = true })!)
+            ])
+        { RedirectStandardError = true, RedirectStandardOutput = true })!)
         {
             while (!process.HasExited && !File.Exists(_folder.At("killed", "mid.0.training.safetensors")))
                 await Task.Delay(5);

@@ -19,7 +19,10 @@ public sealed class AtlasBuilderTests(GoldenModel golden) : IClassFixture<Golden
             "a cat on snow",
             "a house"
         }.Select((text, i) => new Caption(text, 10 + i))],
-        TopPictures = 2, PictureSide = 40, TileSide = 16, Neighbours = 2,
+        TopPictures = 2,
+        PictureSide = 40,
+        TileSide = 16,
+        Neighbours = 2,
     };
 
     [Fact]
@@ -63,8 +66,11 @@ public sealed class AtlasBuilderTests(GoldenModel golden) : IClassFixture<Golden
         AtlasBuilder.Run(Model, Request, _folder.At("straight"));
         using var cancellation = new CancellationTokenSource();
         Assert.Throws<OperationCanceledException>(() => AtlasBuilder.Run(Model, Request, _folder.At("broken"),
-            done => { if (done == 2)
-                cancellation.Cancel(); }, cancellation.Token));
+            done =>
+            {
+                if (done == 2)
+                    cancellation.Cancel();
+            }, cancellation.Token));
         Assert.False(File.Exists(_folder.At("broken", AtlasReader.FileName)));
 
         var first = 0;
@@ -103,8 +109,11 @@ public sealed class AtlasBuilderTests(GoldenModel golden) : IClassFixture<Golden
     {
         using var cancellation = new CancellationTokenSource();
         Assert.Throws<OperationCanceledException>(() => AtlasBuilder.Run(Model, Request, _folder.Path,
-            done => { if (done == 2)
-                cancellation.Cancel(); }, cancellation.Token));
+            done =>
+            {
+                if (done == 2)
+                    cancellation.Cancel();
+            }, cancellation.Token));
 
         using var other = OtherWeights.Load(_folder.At("other"), Run);
         Assert.Contains("not the first", Refused(Model, Request with { Captions = [.. Request.Captions.Skip(1)] }));
@@ -133,8 +142,11 @@ public sealed class AtlasBuilderTests(GoldenModel golden) : IClassFixture<Golden
     {
         using var cancellation = new CancellationTokenSource();
         Assert.Throws<OperationCanceledException>(() => AtlasBuilder.Run(Model, Request, _folder.Path,
-            done => { if (done == 2)
-                cancellation.Cancel(); }, cancellation.Token));
+            done =>
+            {
+                if (done == 2)
+                    cancellation.Cancel();
+            }, cancellation.Token));
         var state = Directory.GetFiles(_folder.Path).Single();
         File.WriteAllBytes(state, File.ReadAllBytes(state)[..^40]);
 

@@ -9,7 +9,10 @@ public sealed class EmbeddingTests : IDisposable
     private readonly TemporaryFolder _folder = new();
     private readonly Colours _colours = new(new()
     {
-        [FeatureEmbeddings.ProbeText] = [.6f, .8f, 0], ["white"] = [1, 0, 0], ["snow"] = [1, 0, 0], ["red"] = [0, 1, 0],
+        [FeatureEmbeddings.ProbeText] = [.6f, .8f, 0],
+        ["white"] = [1, 0, 0],
+        ["snow"] = [1, 0, 0],
+        ["red"] = [0, 1, 0],
     });
 
     public EmbeddingTests()

@@ -1,7 +1,6 @@
 using SaeUnbox.Testing;
 using TorchSharp;
 using static SaeUnbox.Steering.Tests.GoldenSaes;
-using static SaeUnbox.Testing.GoldenTensors;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Lab.Tests;

@@ -1,6 +1,4 @@
 using SaeUnbox.Testing;
-using TorchSharp;
-using static SaeUnbox.Steering.Tests.GoldenSaes;
 using static SaeUnbox.Testing.GoldenTensors;
 using static TorchSharp.torch;
 
@@ -23,7 +21,8 @@ public class ResumeTests
         using var folder = new TemporaryFolder();
         var expected = Trained("alone");
         using var beside = new CollectionsBeside();
-        do Assert.Equal(expected, Trained("beside"));
+        do
+            Assert.Equal(expected, Trained("beside"));
         while (beside.Count < collections);
 
         byte[] Trained(string name)

@@ -1,5 +1,4 @@
 using SaeUnbox.Testing;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Lab.Tests;
@@ -22,7 +21,10 @@ public class TrainingSessionTests
         ],
         Steps: 30)
     {
-        SampleRows = 64, LogEvery = 3, SaveEvery = 7, WindowRows = 64,
+        SampleRows = 64,
+        LogEvery = 3,
+        SaveEvery = 7,
+        WindowRows = 64,
     };
 
     [Fact]

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using SaeUnbox.Testing;
-using TorchSharp;
 using static SaeUnbox.Steering.Tests.GoldenSaes;
 using static SaeUnbox.Testing.GoldenTensors;
 using static TorchSharp.torch;

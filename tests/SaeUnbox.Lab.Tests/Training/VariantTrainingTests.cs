@@ -1,7 +1,5 @@
 using SaeUnbox.Testing;
-using TorchSharp;
 using static SaeUnbox.Steering.Tests.GoldenSaes;
-using static SaeUnbox.Testing.GoldenTensors;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Lab.Tests;
@@ -16,7 +14,12 @@ public class VariantTrainingTests
 
     private static readonly TrainingOptions Options = new()
     {
-        Features = Features, K = 3, AuxK = 8, BatchSize = Batch, LearningRate = 5e-3, DeadAfterVectors = 10 * Batch,
+        Features = Features,
+        K = 3,
+        AuxK = 8,
+        BatchSize = Batch,
+        LearningRate = 5e-3,
+        DeadAfterVectors = 10 * Batch,
     };
 
     public static MatrixTheoryData<SparsityRule, bool> Variants() => new([SparsityRule.TopK, SparsityRule.BatchTopK], [false, true]);
@@ -29,9 +32,15 @@ public class VariantTrainingTests
         // With no memory of gradients and a huge epsilon one Adam step is one gradient step of length 1.
         var options = Options with
         {
-            Sparsity = sparsity, PrefixSizes = nested
+            Sparsity = sparsity,
+            PrefixSizes = nested
                 ? Prefixes
-                : null, AuxK = null, LearningRate = 1e6, Epsilon = 1e6, Beta1 = 0, Beta2 = 0,
+                : null,
+            AuxK = null,
+            LearningRate = 1e6,
+            Epsilon = 1e6,
+            Beta1 = 0,
+            Beta2 = 0,
         };
         var x = SyntheticData.Make(Batch, Width, 24, 1);
         using var sae = Initialisation.Create(options, x, 3);

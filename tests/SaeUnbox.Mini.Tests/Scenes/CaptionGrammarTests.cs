@@ -11,10 +11,14 @@ public sealed class CaptionGrammarTests
     {
         var facts = new SceneFacts
         {
-            Time = SceneTime.Night, Ground = SceneGround.Sea, Far = SceneFar.City, Style = SceneStyle.Mosaic,
+            Time = SceneTime.Night,
+            Ground = SceneGround.Sea,
+            Far = SceneFar.City,
+            Style = SceneStyle.Mosaic,
             Things =
-                [new(ThingKind.House, ThingColor.Red), new(ThingKind.Cactus)], Plural = true,
-                SkyThings = [new(ThingKind.Balloon, ThingColor.Blue)],
+                [new(ThingKind.House, ThingColor.Red), new(ThingKind.Cactus)],
+            Plural = true,
+            SkyThings = [new(ThingKind.Balloon, ThingColor.Blue)],
         };
 
         for (var seed = 0; seed < 50; seed++)

@@ -1,6 +1,5 @@
 using SaeUnbox.Mini.Scenes;
 using SaeUnbox.Mini.Training;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Tests.Training;

@@ -189,8 +189,14 @@ public sealed class MiniTrainingTests : IDisposable
     private void StopAfter(string stage, int step)
     {
         using var cancellation = new CancellationTokenSource();
-        var recorder = new Recorder { OnSaved = (at, steps) => { if (at == stage && steps == step)
-            cancellation.Cancel(); } };
+        var recorder = new Recorder
+        {
+            OnSaved = (at, steps) =>
+            {
+                if (at == stage && steps == step)
+                    cancellation.Cancel();
+            }
+        };
         Assert.Throws<OperationCanceledException>(() => MiniTraining.Run(Tiny.Options, _broken, recorder,
             cancellation: cancellation.Token));
     }

@@ -11,9 +11,20 @@ internal static class Tiny
         Decoder = new DecoderOptions { Width = 6, Blocks = [1, 0, 0], Steps = 4, Batch = 2, Crop = 8, CheckpointEvery = 2 },
         Network = new NetworkOptions
         {
-            Channels = [8, 8, 16], Layers = [1, 1, 2], Heads = [1, 1, 2], NormGroups = 4, TimeIdChannels = 4, TextWidth = 8, Steps = 4,
+            Channels = [8, 8, 16],
+            Layers = [1, 1, 2],
+            Heads = [1, 1, 2],
+            NormGroups = 4,
+            TimeIdChannels = 4,
+            TextWidth = 8,
+            Steps = 4,
             Batch = 1,
-            Workers = 2, CutFrom = 0, SwapFrom = 0, PaintFrom = 0, CheckpointEvery = 2, EvaluationPictures = 2,
+            Workers = 2,
+            CutFrom = 0,
+            SwapFrom = 0,
+            PaintFrom = 0,
+            CheckpointEvery = 2,
+            EvaluationPictures = 2,
         },
         Autoencoders = new AutoencoderOptions { Pictures = 3, Features = 24, K = 3, AuxK = 4, Steps = 6, Batch = 64, WarmUp = 2 },
     };

@@ -1,6 +1,4 @@
-using System.Text.Json;
 using SaeUnbox.Testing;
-using TorchSharp;
 
 namespace SaeUnbox.Models.Tests;
 

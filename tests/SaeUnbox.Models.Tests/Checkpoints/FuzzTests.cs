@@ -95,7 +95,8 @@ public sealed class FuzzTests : IDisposable
         {
             error = Record.Exception(() => ReadAll(path));
             allocated = GC.GetAllocatedBytesForCurrentThread();
-        }) { IsBackground = true };
+        })
+        { IsBackground = true };
         reader.Start();
         reader.Join(Hang);
         var expected = error is null || error is CheckpointException && !mustOpen;

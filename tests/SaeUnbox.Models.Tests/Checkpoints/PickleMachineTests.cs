@@ -1,6 +1,5 @@
 using System.Text;
 using SaeUnbox.Testing;
-using TorchSharp;
 
 namespace SaeUnbox.Models.Tests;
 

@@ -78,7 +78,13 @@ public sealed class WritersTests : IDisposable
         var value = new Dictionary<string, object?>
         {
             ["state_dict"] = new Dictionary<string, torch.Tensor> { ["encoder.weight"] = torch.ones([2, 2]) },
-            ["step"] = 300, ["small"] = -1, ["big"] = 1L << 40, ["rate"] = 1e-4, ["name"] = "ünïcode", ["on"] = true, ["none"] = null,
+            ["step"] = 300,
+            ["small"] = -1,
+            ["big"] = 1L << 40,
+            ["rate"] = 1e-4,
+            ["name"] = "ünïcode",
+            ["on"] = true,
+            ["none"] = null,
             ["list"] = new object?[] { 1, "two", torch.zeros([1]) },
         };
         TorchFileWriter.Write(_folder.At("nested.pt"), value);

@@ -1,5 +1,4 @@
 using SaeUnbox.Testing;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Models.Tests;
@@ -59,7 +58,8 @@ public sealed class LargeBiasTests
             || pair.Key.EndsWith("conv_in.bias", StringComparison.Ordinal))
             .ToList();
         Assert.NotEmpty(biases);
-        foreach (var (_, bias) in biases) bias.AddInPlace(Offset);
+        foreach (var (_, bias) in biases)
+            bias.AddInPlace(Offset);
     }
 
     private static void AssertNear(Tensor exact, Tensor result)

@@ -75,7 +75,7 @@ public class ThreadsTests
         return thread;
     }
 
-    
+
     private sealed class Work
     {
         private readonly Tensor _rows = randn([77, 320]), _weight = randn([320, 320]), _vector = randn([4000]), _wide = randn([37, 4000]);

@@ -194,7 +194,8 @@ public sealed class InProcessQueueTests : IAsyncLifetime
     {
         var result = new ServingOptionsValidator().Validate(null, new ServingOptions
         {
-            QueueLimit = 0, Models = { new ServedModel { Folder = "nowhere", Device = "tpu", Threads = 0 } },
+            QueueLimit = 0,
+            Models = { new ServedModel { Folder = "nowhere", Device = "tpu", Threads = 0 } },
         });
 
         Assert.Equal(["QueueLimit", "Folder", "Device", "Threads"],

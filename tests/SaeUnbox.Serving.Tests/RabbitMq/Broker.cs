@@ -2,8 +2,8 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using RabbitMQ.Client;
-using SaeUnbox.Testing;
 using SaeUnbox.Serving.Tests;
+using SaeUnbox.Testing;
 
 [assembly: AssemblyFixture(typeof(Broker))]
 // The tests share a broker, and some kill it.

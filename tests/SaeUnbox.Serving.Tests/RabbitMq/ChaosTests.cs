@@ -33,11 +33,14 @@ public sealed class ChaosTests(Broker broker)
         var (completed, superseded) = (new ConcurrentDictionary<Guid, string?>(), new ConcurrentDictionary<Guid, string?>());
         var ended = 0;
         // Counts every end that a node reports, so that a job that ends twice shows.
-        using var meters = new MeterListener { InstrumentPublished = (instrument, listener) =>
+        using var meters = new MeterListener
+        {
+            InstrumentPublished = (instrument, listener) =>
         {
             if (instrument is { Name: "saeunbox.jobs.ended", Meter.Name: ServingTelemetry.Name })
                 listener.EnableMeasurementEvents(instrument);
-        } };
+        }
+        };
         meters.SetMeasurementEventCallback<long>((_, count, tags, _) =>
         {
             if (tags.ToArray().Contains(new("queue", "broker")))

@@ -3,7 +3,6 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using RabbitMQ.Client;
 using RabbitMQ.Client.Exceptions;
 using SaeUnbox.Serving.TestWorker;
 
@@ -14,7 +13,10 @@ internal sealed class Cluster(Broker broker) : IAsyncDisposable
 {
     private readonly Dictionary<string, string?> _settings = new()
     {
-        ["Uri"] = broker.Uri, ["Prefix"] = $"test-{Guid.NewGuid():n}", ["AnnounceEvery"] = "00:00:00.500", ["Grace"] = "00:00:05",
+        ["Uri"] = broker.Uri,
+        ["Prefix"] = $"test-{Guid.NewGuid():n}",
+        ["AnnounceEvery"] = "00:00:00.500",
+        ["Grace"] = "00:00:05",
     };
     private readonly List<IHost> _hosts = [];
     private readonly List<Process> _processes = [];
@@ -50,7 +52,8 @@ internal sealed class Cluster(Broker broker) : IAsyncDisposable
         var process = Process.Start(new ProcessStartInfo("dotnet",
             [Path.Combine(AppContext.BaseDirectory, "SaeUnbox.Serving.TestWorker.dll"), .. settings, "--Logging:LogLevel:Default=None"])
         {
-            RedirectStandardOutput = true, RedirectStandardError = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
         })!;
         _processes.Add(process);
         process.BeginOutputReadLine();
@@ -111,9 +114,9 @@ internal sealed class Cluster(Broker broker) : IAsyncDisposable
 
     private Dictionary<string, string?> Settings(string name) =>
         new(_settings.Select(setting => KeyValuePair.Create($"{RabbitMqOptions.Section}:{setting.Key}", setting.Value)))
-    {
-        [$"{RabbitMqOptions.Section}:NodeName"] = name,
-    };
+        {
+            [$"{RabbitMqOptions.Section}:NodeName"] = name,
+        };
 }
 
 internal static class HostExtensions

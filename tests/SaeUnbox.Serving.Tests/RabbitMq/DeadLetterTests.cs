@@ -1,5 +1,4 @@
 using System.Text;
-using RabbitMQ.Client;
 using SaeUnbox.Serving.TestWorker;
 
 namespace SaeUnbox.Serving.Tests;

@@ -10,7 +10,11 @@ public sealed class PageTests(Broker broker, Browser browser, PostgresServer pos
 {
     private static readonly Recipe Snow = new()
     {
-        Model = "unbox-mini", Prompt = "a house in a meadow", Width = 256, Height = 256, Edits =
+        Model = "unbox-mini",
+        Prompt = "a house in a meadow",
+        Width = 256,
+        Height = 256,
+        Edits =
             [new FeatureEdit(HookSite.Composition, 1, 20) { Mask = BrushMask.FromCells(16, 16, new float[256]) }],
     };
 

@@ -3,7 +3,6 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
-using RabbitMQ.Client;
 using RabbitMQ.Client.Exceptions;
 using SaeUnbox.Testing;
 
@@ -177,7 +176,8 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
                 "--broker",
                 _programs.Broker.Uri,
                 "--json"
-            ]) { RedirectStandardOutput = true })!;
+            ])
+        { RedirectStandardOutput = true })!;
         _programs.Processes.Add(process);
         var said = JsonDocument.Parse(await process.StandardOutput.ReadToEndAsync()).RootElement;
         await process.WaitForExitAsync();

@@ -50,7 +50,8 @@ internal sealed class Programs(Broker broker) : IAsyncDisposable
             $"--SaeUnbox:Role={role}", $"--SaeUnbox:RabbitMq:Uri={broker.Uri}",
             $"--SaeUnbox:RabbitMq:Prefix={_prefix}", "--SaeUnbox:RabbitMq:AnnounceEvery=00:00:00.5",
             $"--SaeUnbox:Sharing:File={_folder.At("shared.db")}", .. options,
-        ]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        ])
+        { RedirectStandardOutput = true, RedirectStandardError = true })!;
         var said = new ConcurrentQueue<string>();
         process.OutputDataReceived += (_, line) => said.Enqueue(line.Data ?? "");
         process.BeginOutputReadLine();

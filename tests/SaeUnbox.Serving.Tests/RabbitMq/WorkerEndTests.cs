@@ -1,6 +1,4 @@
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
-using RabbitMQ.Client;
 using SaeUnbox.Serving.TestWorker;
 
 namespace SaeUnbox.Serving.Tests;

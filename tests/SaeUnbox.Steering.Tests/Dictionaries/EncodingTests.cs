@@ -1,5 +1,4 @@
 using SaeUnbox.Testing;
-using TorchSharp;
 using static SaeUnbox.Steering.Tests.GoldenSaes;
 using static SaeUnbox.Testing.GoldenTensors;
 using static TorchSharp.torch;

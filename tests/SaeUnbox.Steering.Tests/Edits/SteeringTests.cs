@@ -2,7 +2,6 @@ using System.Text.Json;
 using FsCheck;
 using FsCheck.Fluent;
 using SaeUnbox.Testing;
-using TorchSharp;
 using static SaeUnbox.Steering.Tests.GoldenSaes;
 using static SaeUnbox.Testing.GoldenTensors;
 using static TorchSharp.torch;

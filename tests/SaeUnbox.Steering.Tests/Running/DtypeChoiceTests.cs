@@ -51,7 +51,11 @@ public sealed class DtypeChoiceTests
 
     private static LoadedModel Load(Dtype dtype) => LoadedModel.Load(new ModelOptions
     {
-        Name = EmbeddedModel.Name, Folder = EmbeddedModel.ModelFolder, SaeFolder = EmbeddedModel.SaeFolder, Dtype = dtype, Threads = 1,
+        Name = EmbeddedModel.Name,
+        Folder = EmbeddedModel.ModelFolder,
+        SaeFolder = EmbeddedModel.SaeFolder,
+        Dtype = dtype,
+        Threads = 1,
     });
 
     // 10 log10(255^2 / mean square of the differences).

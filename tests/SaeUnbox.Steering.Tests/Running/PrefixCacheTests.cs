@@ -1,4 +1,3 @@
-using SaeUnbox.Testing;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Steering.Tests;

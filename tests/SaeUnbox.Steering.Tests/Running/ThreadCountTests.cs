@@ -1,5 +1,3 @@
-using TorchSharp;
-
 namespace SaeUnbox.Steering.Tests;
 
 /// <summary>The same recipe gives the same bits, whichever thread runs it and whatever runs beside it.</summary>

@@ -72,7 +72,8 @@ public sealed class CanvasRegistryTests : IDisposable
         _options.MostPerClient = 1;
         var first = _canvases.Create("ann", House);
 
-        Assert.Throws<RecipeException>(() => _canvases.Create("ann", House with { Edits = [new FeatureEdit(HookSite.Composition, 512, 1)] }));
+        Assert.Throws<RecipeException>(() => _canvases.Create("ann",
+            House with { Edits = [new FeatureEdit(HookSite.Composition, 512, 1)] }));
         Assert.Throws<RecipeException>(() => _canvases.Create("ann", House with { Model = "other" }));
         Assert.Same(first, _canvases.Find(first.Id));
     }

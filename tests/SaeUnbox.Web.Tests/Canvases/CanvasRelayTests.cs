@@ -9,7 +9,8 @@ public sealed class CanvasRelayTests
     public async Task Watch_ByAClientThatTakesNothing_KeepsTheNewestAlone()
     {
         using var limits = new ClientLimits(Options.Create(new CanvasOptions { Burst = 1000, RequestsPerSecond = 1000 }));
-        var canvas = new CanvasSession("canvas", "ann", OneModel.Mini.NewRecipe("a house"), new HandQueue(), new OneModel(), limits, TimeProvider.System);
+        var canvas = new CanvasSession("canvas", "ann", OneModel.Mini.NewRecipe("a house"), new HandQueue(), new OneModel(), limits,
+            TimeProvider.System);
         var client = new SlowClient();
         using var watcher = new CanvasRelay.Watcher(canvas, client);
 

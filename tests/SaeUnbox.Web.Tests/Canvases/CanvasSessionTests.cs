@@ -24,7 +24,11 @@ public sealed class CanvasSessionTests : IDisposable
 
         for (var i = 0; i < 100; i++)
         {
-            var error = Assert.Throws<RecipeException>(() => canvas.Change(recipe => recipe with { Edits = [.. Enumerable.Repeat(new FeatureEdit(HookSite.Composition, i, 5) { Mask = large }, 4)] }, isStroke: i % 2 == 0));
+            var error = Assert.Throws<RecipeException>(() => canvas.Change(
+                recipe => recipe with
+                {
+                    Edits = [.. Enumerable.Repeat(new FeatureEdit(HookSite.Composition, i, 5) { Mask = large }, 4)]
+                }, isStroke: i % 2 == 0));
             Assert.Contains("32 x 32", error.Message);
         }
 
@@ -40,7 +44,13 @@ public sealed class CanvasSessionTests : IDisposable
         var canvas = Canvas();
         var cells = side / 8;
         for (var i = 1; i <= 120; i++)
-            canvas.Change(_ => House with { Seed = i, Width = side, Height = side, Edits = [new FeatureEdit(HookSite.Composition, 0, 5) { Mask = BrushMask.FromCells(cells, cells, new float[cells * cells]) }] });
+            canvas.Change(_ => House with
+            {
+                Seed = i,
+                Width = side,
+                Height = side,
+                Edits = [new FeatureEdit(HookSite.Composition, 0, 5) { Mask = BrushMask.FromCells(cells, cells, new float[cells * cells]) }]
+            });
 
         var undone = 0;
         for (; canvas.CanUndo; undone++)
@@ -171,5 +181,6 @@ public sealed class CanvasSessionTests : IDisposable
         return canvas;
     }
 
-    private static void Paint(CanvasSession canvas, int seed, bool isStroke) => canvas.Change(recipe => recipe with { Seed = seed }, isStroke);
+    private static void Paint(CanvasSession canvas, int seed, bool isStroke) =>
+        canvas.Change(recipe => recipe with { Seed = seed }, isStroke);
 }

@@ -11,5 +11,6 @@ public sealed class ClientKeyTests
     [InlineData("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64")]
     [InlineData("2001:db8:1:2:ffff::1", "2001:db8:1:2::/64")]
     [InlineData("2001:db8:1:3::1", "2001:db8:1:3::/64")]
-    public void Of_AnAddress_IsTheAddressOrItsNetwork(string address, string key) => Assert.Equal(key, ClientKey.Of(IPAddress.Parse(address)));
+    public void Of_AnAddress_IsTheAddressOrItsNetwork(string address, string key) =>
+        Assert.Equal(key, ClientKey.Of(IPAddress.Parse(address)));
 }

@@ -24,7 +24,8 @@ internal sealed class HandQueue : IGenerationQueue
             channel.Writer.TryComplete();
     }
 
-    public void Complete(GenerationJob job) => Report(new GenerationProgress.Completed(new GenerationResult(job.Id, job.Recipe, new byte[] { 1 }, ActivationMaps.Empty, [])));
+    public void Complete(GenerationJob job) =>
+        Report(new GenerationProgress.Completed(new GenerationResult(job.Id, job.Recipe, new byte[] { 1 }, ActivationMaps.Empty, [])));
 
     public ValueTask SubmitAsync(GenerationJob job, CancellationToken cancellationToken = default)
     {
@@ -38,7 +39,8 @@ internal sealed class HandQueue : IGenerationQueue
         return ValueTask.CompletedTask;
     }
 
-    public IAsyncEnumerable<GenerationProgress> WatchAsync(Guid jobId, CancellationToken cancellationToken = default) => _reports[jobId].Reader.ReadAllAsync(cancellationToken);
+    public IAsyncEnumerable<GenerationProgress> WatchAsync(Guid jobId,
+        CancellationToken cancellationToken = default) => _reports[jobId].Reader.ReadAllAsync(cancellationToken);
 
     public ValueTask CancelAsync(Guid jobId, CancellationToken cancellationToken = default)
     {

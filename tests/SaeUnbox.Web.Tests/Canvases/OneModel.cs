@@ -3,7 +3,8 @@ namespace SaeUnbox.Web.Tests.Canvases;
 /// <summary>A catalogue of one small model.</summary>
 internal sealed class OneModel : IModelCatalogue
 {
-    public static readonly ModelInfo Mini = new("mini", "Mini", 1, 0, 256, 256, [new SaeInfo(HookSite.Composition, 512, 8, 64, CellSize: 8)]);
+    public static readonly ModelInfo Mini =
+        new("mini", "Mini", 1, 0, 256, 256, [new SaeInfo(HookSite.Composition, 512, 8, 64, CellSize: 8)]);
 
     public IReadOnlyList<ModelInfo> Models => [Mini];
 

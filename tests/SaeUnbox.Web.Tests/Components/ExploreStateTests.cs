@@ -4,13 +4,15 @@ namespace SaeUnbox.Web.Tests.Components;
 
 public sealed class ExploreStateTests
 {
-    private static readonly ModelInfo Model = new("mini", "Small model", 4, 2, 256, 256, [new(HookSite.Composition, 512, 8, 64, 16), new(HookSite.Style, 512, 8, 64, 16)]);
+    private static readonly ModelInfo Model =
+        new("mini", "Small model", 4, 2, 256, 256, [new(HookSite.Composition, 512, 8, 64, 16), new(HookSite.Style, 512, 8, 64, 16)]);
     private static readonly Recipe Example = new() { Model = "mini", Prompt = "a house", Seed = 9 };
 
     [Fact]
     public void Read_WhatWasWritten_IsTheSame()
     {
-        var state = new ExploreState(Model.NewRecipe("a boat & a tree?") with { Seed = 5, Steps = 7, Guidance = 1.5 }, HookSite.Style, 300, ExploreState.Ablate);
+        var state = new ExploreState(Model.NewRecipe("a boat & a tree?") with { Seed = 5, Steps = 7, Guidance = 1.5 }, HookSite.Style,
+            300, ExploreState.Ablate);
 
         Assert.Equal(state, Read([.. Written(state)]));
         Assert.DoesNotContain("steps", Written(state with { Recipe = Model.NewRecipe("a boat") }).Select(part => part.Key));
@@ -22,11 +24,17 @@ public sealed class ExploreStateTests
         var example = new ExploreState(Model.NewRecipe("a house") with { Seed = 9 }, HookSite.Composition);
 
         Assert.Equal(example, Read());
-        Assert.Equal(example, Read(("seed", "abc"), ("steps", "-1"), ("guidance", "much"), ("site", "up.9.9"), ("feature", "1.5"), ("intervention", "explode")));
+        Assert.Equal(example,
+            Read(("seed", "abc"), ("steps", "-1"), ("guidance", "much"), ("site", "up.9.9"), ("feature", "1.5"),
+                ("intervention", "explode")));
     }
 
     private static IEnumerable<(string Key, string Value)> Written(ExploreState state) =>
-        state.ToParameters(Model).Where(part => part.Value is not null).Select(part => (part.Key, FormattableString.Invariant($"{part.Value}")));
+        state
+            .ToParameters(Model)
+            .Where(part => part.Value is not null)
+            .Select(part => (part.Key, FormattableString.Invariant($"{part.Value}")));
 
-    private static ExploreState Read(params (string Key, string Value)[] parts) => ExploreState.Read(parts.ToDictionary(part => part.Key, part => part.Value), Model, Example);
+    private static ExploreState Read(params (string Key, string Value)[] parts) =>
+        ExploreState.Read(parts.ToDictionary(part => part.Key, part => part.Value), Model, Example);
 }

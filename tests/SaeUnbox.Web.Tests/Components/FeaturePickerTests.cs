@@ -99,7 +99,11 @@ public sealed class FeaturePickerTests : SearchContext
     private IRenderedComponent<FeaturePicker> Picker(params ActiveCard[] active) => Picker(ListAtlas.OfThree, active);
 
     private IRenderedComponent<FeaturePicker> Picker(ListAtlas atlas, params ActiveCard[] active) =>
-        Render<FeaturePicker>(picker => picker.Add(one => one.Atlas, atlas).Add(one => one.Active, active).Add(one => one.OnPick, _picked.Add));
+        Render<FeaturePicker>(picker => picker
+            .Add(one => one.Atlas, atlas)
+            .Add(one => one.Active, active)
+            .Add(one => one.OnPick, _picked.Add));
 
-    private static IEnumerable<string> Names(IRenderedComponent<FeaturePicker> picker) => picker.FindAll(".row strong").Select(name => name.TextContent);
+    private static IEnumerable<string> Names(IRenderedComponent<FeaturePicker> picker) =>
+        picker.FindAll(".row strong").Select(name => name.TextContent);
 }

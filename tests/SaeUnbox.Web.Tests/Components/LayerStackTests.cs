@@ -93,6 +93,7 @@ public sealed class LayerStackTests : BunitContext
     }
 
     private IRenderedComponent<LayerStack> Stack(FeatureEdit[] edits, int selected = 0, int steps = 1) => Render<LayerStack>(stack => stack
-        .Add(one => one.Edits, edits).Add(one => one.Atlas, ListAtlas.OfThree).Add(one => one.Selected, selected).Add(one => one.Steps, steps)
+        .Add(one =>
+            one.Edits, edits).Add(one => one.Atlas, ListAtlas.OfThree).Add(one => one.Selected, selected).Add(one => one.Steps, steps)
         .Add(one => one.OnChange, _changes.Add).Add(one => one.OnMove, _moves.Add).Add(one => one.OnProblem, _problems.Add));
 }

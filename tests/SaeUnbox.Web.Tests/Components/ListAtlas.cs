@@ -3,9 +3,11 @@ namespace SaeUnbox.Web.Tests.Components;
 /// <summary>An atlas of a few features with names.</summary>
 internal sealed class ListAtlas(params (HookSite Site, int Feature, string Name)[] features) : IFeatureAtlas
 {
-    private readonly FeatureCard[] _cards = [.. features.Select(one => new FeatureCard(new FeatureStatistics(one.Site, one.Feature, 1, 0), one.Name, [], null))];
+    private readonly FeatureCard[] _cards = [.. features.Select(one => new FeatureCard(new FeatureStatistics(one.Site, one.Feature, 1, 0),
+        one.Name, [], null))];
 
-    public static ListAtlas OfThree { get; } = new((HookSite.Composition, 3, "snow field"), (HookSite.Details, 7, "red flower"), (HookSite.Style, 700, "snow light"));
+    public static ListAtlas OfThree { get; } =
+        new((HookSite.Composition, 3, "snow field"), (HookSite.Details, 7, "red flower"), (HookSite.Style, 700, "snow light"));
 
     /// <summary>How searches report their hits, and the note they add.</summary>
     public (FoundBy By, string? Note) Finds { get; init; }
@@ -20,7 +22,9 @@ internal sealed class ListAtlas(params (HookSite Site, int Feature, string Name)
     public FeatureHits Search(FeatureQuery query)
     {
         Searching(query);
-        var hits = _cards.Where(card => (query.Site is null || card.Site == query.Site) && card.Name!.Contains(query.Text ?? "", StringComparison.Ordinal)).ToArray();
+        var hits = _cards.Where(card => (query.Site is null || card.Site == query.Site)
+            && card.Name!.Contains(query.Text ?? "", StringComparison.Ordinal))
+            .ToArray();
         return new(hits.Length, [.. hits.Select(card => new FeatureHit(card, null, Finds.By))], Finds.Note);
     }
 

@@ -24,7 +24,8 @@ public sealed class MainLayoutTests : BunitContext
 
         _serving.End(failure: null);
 
-        layout.WaitForAssertion(() => Assert.Equal(("ready", "Small model"), (layout.Find(".model").GetAttribute("data-state"), layout.Find(".model").TextContent.Trim())));
+        layout.WaitForAssertion(() => Assert.Equal(("ready", "Small model"),
+            (layout.Find(".model").GetAttribute("data-state"), layout.Find(".model").TextContent.Trim())));
     }
 
     [Fact]
@@ -41,7 +42,8 @@ public sealed class MainLayoutTests : BunitContext
     {
         _serving.End(failure: null);
         var isBroken = true;
-        var layout = Render<MainLayout>(one => one.Add(layout => layout.Body, builder => builder.AddContent(0, isBroken ? throw new InvalidOperationException("broken") : "whole")));
+        var layout = Render<MainLayout>(one => one.Add(layout => layout.Body,
+            builder => builder.AddContent(0, isBroken ? throw new InvalidOperationException("broken") : "whole")));
         Assert.Contains("Something went wrong", layout.Find("h1").TextContent);
         Assert.NotEmpty(layout.FindAll("nav a"));
 

@@ -103,8 +103,13 @@ public sealed class PromptBarTests : BunitContext
     }
 
     [Fact]
-    public void Generate_WhileNothingIsReady_CannotBePressed() => Assert.True(Bar(House, isReady: false).Find("[type=submit]").HasAttribute("disabled"));
+    public void Generate_WhileNothingIsReady_CannotBePressed() =>
+        Assert.True(Bar(House, isReady: false).Find("[type=submit]").HasAttribute("disabled"));
 
     private IRenderedComponent<PromptBar> Bar(Recipe recipe, bool isReady = true) => Render<PromptBar>(bar => bar
-        .Add(one => one.Recipe, recipe).Add(one => one.IsReady, isReady).Add(one => one.OnGenerate, _generated.Add).Add(one => one.OnSettings, _settings.Add).Add(one => one.OnProblem, _problems.Add));
+        .Add(one => one.Recipe, recipe)
+            .Add(one => one.IsReady, isReady)
+            .Add(one => one.OnGenerate, _generated.Add)
+            .Add(one => one.OnSettings, _settings.Add)
+            .Add(one => one.OnProblem, _problems.Add));
 }

@@ -25,7 +25,8 @@ public sealed class ShareMenuTests : BunitContext
 
     [Theory]
     [InlineData("Copy a short link", "http://localhost/s/0123456789012345678901")]
-    [InlineData("Copy the recipe as JSON", """{"version":1,"model":"mini","prompt":"a house","seed":42,"steps":1,"guidance":0,"width":512,"height":512}""")]
+    [InlineData("Copy the recipe as JSON",
+        """{"version":1,"model":"mini","prompt":"a house","seed":42,"steps":1,"guidance":0,"width":512,"height":512}""")]
     [InlineData("Copy as a command", "saeunbox generate --prompt 'a house' --seed 42 --steps 1 --width 512 --height 512 --out picture.png")]
     public void Item_Chosen_CopiesIt(string item, string text)
     {
@@ -67,7 +68,10 @@ public sealed class ShareMenuTests : BunitContext
 
     private void Choose(string item)
     {
-        var menu = Render<ShareMenu>(menu => menu.Add(one => one.Recipe, House).Add(one => one.IsReady, true).Add(one => one.OnNotice, _notices.Add));
+        var menu = Render<ShareMenu>(menu => menu
+            .Add(one => one.Recipe, House)
+            .Add(one => one.IsReady, true)
+            .Add(one => one.OnNotice, _notices.Add));
         menu.Find("[aria-expanded]").Click();
         menu.FindAll(".menu button").Single(one => one.TextContent == item).Click();
     }
@@ -77,7 +81,9 @@ public sealed class ShareMenuTests : BunitContext
         public bool IsDown { get; set; }
 
         public Task<string> SaveAsync(Recipe recipe, CancellationToken cancellation = default) =>
-            IsDown ? Task.FromException<string>(new ShareStoreException(new TimeoutException())) : Task.FromResult("0123456789012345678901");
+            IsDown
+                ? Task.FromException<string>(new ShareStoreException(new TimeoutException()))
+                : Task.FromResult("0123456789012345678901");
 
         public Task<Recipe?> FindAsync(string id, CancellationToken cancellation = default) => Task.FromResult<Recipe?>(null);
 

@@ -48,18 +48,25 @@ public sealed class PostgresServer : IAsyncLifetime
         _folder.Dispose();
     }
 
-    private string Connection(string database) => $"Host=127.0.0.1;Port={_port};Database={database};Username={Owner};Password=not-asked-for";
+    private string Connection(string database) =>
+        $"Host=127.0.0.1;Port={_port};Database={database};Username={Owner};Password=not-asked-for";
 
     private static Task PostgresAsync(string program, params string[] words)
     {
-        var path = Directory.EnumerateDirectories("/usr/lib/postgresql").Order().Select(version => Path.Combine(version, "bin", program)).Last(File.Exists);
+        var path = Directory
+            .EnumerateDirectories("/usr/lib/postgresql")
+            .Order()
+            .Select(version => Path.Combine(version, "bin", program))
+            .Last(File.Exists);
         return Environment.UserName == "root" ? RunAsync("runuser", ["-u", Owner, "--", path, .. words]) : RunAsync(path, words);
     }
 
     private static async Task RunAsync(string program, params string[] words)
     {
         // Without pipes, because the started server would keep them open.
-        using var process = Process.Start(new ProcessStartInfo("sh", ["-c", "\"$@\" > /dev/null 2>&1", "sh", program, .. words]) { WorkingDirectory = "/" })!;
+        using var process = Process.Start(new ProcessStartInfo("sh",
+            ["-c", "\"$@\" > /dev/null 2>&1", "sh", program, .. words])
+        { WorkingDirectory = "/" })!;
         await process.WaitForExitAsync();
         Assert.True(process.ExitCode == 0, $"{program} {string.Join(' ', words)}: exit {process.ExitCode}");
     }

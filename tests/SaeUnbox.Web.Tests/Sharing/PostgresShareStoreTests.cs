@@ -48,7 +48,9 @@ public sealed class PostgresShareStoreTests(PostgresServer server) : IClassFixtu
     public async Task Import_OfAnSqliteFile_KeepsEveryLinkAndIsDoneOnce()
     {
         var file = new ShareOptions { File = _folder.At("shares.db") };
-        var sqlite = new Contexts<ShareContext>(new DbContextOptionsBuilder<ShareContext>().UseSqlite($"Data Source={file.File};Pooling=False").Options, options => new(options));
+        var sqlite = new Contexts<ShareContext>(
+            new DbContextOptionsBuilder<ShareContext>().UseSqlite(
+                $"Data Source={file.File};Pooling=False").Options, options => new(options));
         Database(file, sqlite).Prepare();
         var old = new ShareStore(sqlite, Options.Create(file), TimeProvider.System);
         var ids = new List<string>();
@@ -86,12 +88,18 @@ public sealed class PostgresShareStoreTests(PostgresServer server) : IClassFixtu
     [InlineData("--SaeUnbox:Sharing:Import=/nowhere/shares.db", "/nowhere/shares.db cannot be used")]
     public async Task Start_WithAStoreThatCannotBe_SaysWhyInALine(string words, string reason)
     {
-        using var process = Process.Start(Studio.Command(["--urls", "http://127.0.0.1:0", $"--SaeUnbox:Sharing:File={_folder.At("s.db")}", .. words.Split(' ')]))!;
+        using var process = Process.Start(Studio.Command([
+            "--urls",
+            "http://127.0.0.1:0",
+            $"--SaeUnbox:Sharing:File={_folder.At("s.db")}",
+            .. words.Split(' ')
+        ]))!;
         var error = await process.StandardError.ReadToEndAsync();
         await process.WaitForExitAsync();
 
         Assert.Equal(1, process.ExitCode);
-        Assert.Contains(error.Split('\n'), line => line.StartsWith("saeunbox: ", StringComparison.Ordinal) && line.Contains(reason, StringComparison.Ordinal));
+        Assert.Contains(error.Split('\n'),
+            line => line.StartsWith("saeunbox: ", StringComparison.Ordinal) && line.Contains(reason, StringComparison.Ordinal));
         Assert.DoesNotContain("   at ", error);
     }
 
@@ -141,11 +149,14 @@ public sealed class PostgresShareStoreTests(PostgresServer server) : IClassFixtu
 
     private static (ShareOptions Options, IDbContextFactory<ShareContext> Contexts) Store(string connection, string? import = null) =>
         (new() { Store = ShareStoreKind.Postgres, Connection = connection, Import = import },
-            new PostgresShareContexts(new Contexts<PostgresShareContext>(new DbContextOptionsBuilder<PostgresShareContext>().UseNpgsql(connection).Options, options => new(options))));
+            new PostgresShareContexts(new Contexts<PostgresShareContext>(
+                new DbContextOptionsBuilder<PostgresShareContext>().UseNpgsql(connection).Options, options => new(options))));
 
-    private static ShareDatabase Database(ShareOptions options, IDbContextFactory<ShareContext> contexts) => new(contexts, Options.Create(options), NullLogger<ShareDatabase>.Instance);
+    private static ShareDatabase Database(ShareOptions options,
+        IDbContextFactory<ShareContext> contexts) => new(contexts, Options.Create(options), NullLogger<ShareDatabase>.Instance);
 
-    private sealed class Contexts<T>(DbContextOptions<T> options, Func<DbContextOptions<T>, T> make) : IDbContextFactory<T> where T : DbContext
+    private sealed class Contexts<T>(DbContextOptions<T> options, Func<DbContextOptions<T>, T> make)
+        : IDbContextFactory<T> where T : DbContext
     {
         public T CreateDbContext() => make(options);
     }

@@ -16,7 +16,8 @@ public sealed class ShareStoreTests : IAsyncLifetime
 
     public ShareStoreTests()
     {
-        _contexts = new(new DbContextOptionsBuilder<ShareContext>().UseSqlite($"Data Source={_folder.At("shares.db")};Pooling=False").Options);
+        _contexts =
+            new(new DbContextOptionsBuilder<ShareContext>().UseSqlite($"Data Source={_folder.At("shares.db")};Pooling=False").Options);
         _store = new(_contexts, Options.Create(_options), _clock);
     }
 
@@ -47,7 +48,13 @@ public sealed class ShareStoreTests : IAsyncLifetime
         var id = await _store.SaveAsync(House);
         File.WriteAllText(_folder.At("shares.db"), new string('x', 4096));
 
-        foreach (var call in new Func<Task>[] { () => _store.SaveAsync(House), () => _store.FindAsync(id), () => _store.FindPictureAsync(id), () => _store.SavePictureAsync(id, [1]) })
+        foreach (var call in new Func<Task>[]
+        {
+            () => _store.SaveAsync(House),
+            () => _store.FindAsync(id),
+            () => _store.FindPictureAsync(id),
+            () => _store.SavePictureAsync(id, [1])
+        })
             Assert.Contains("try again in a moment", (await Assert.ThrowsAsync<ShareStoreException>(call)).Message);
     }
 

@@ -264,7 +264,8 @@ internal sealed class TorchTree(SourceFile file)
     private OrderedDictionary<string, object?> Dictionary(OrderedDictionary<string, object?> source, string name, int depth)
     {
         var result = new OrderedDictionary<string, object?>(source.Count);
-        foreach (var (key, value) in source) result.Add(key, Convert(value, Join(name, key), depth + 1));
+        foreach (var (key, value) in source)
+            result.Add(key, Convert(value, Join(name, key), depth + 1));
         return result;
     }
 

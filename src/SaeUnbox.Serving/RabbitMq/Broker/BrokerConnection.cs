@@ -1,8 +1,8 @@
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using RabbitMQ.Client;
 using RabbitMQ.Client.Events;
 using RabbitMQ.Client.Exceptions;
-using RabbitMQ.Client;
 
 namespace SaeUnbox.Serving.RabbitMq;
 
@@ -32,8 +32,12 @@ internal sealed partial class BrokerConnection(IOptions<RabbitMqOptions> options
     {
         var factory = new ConnectionFactory
         {
-            Uri = new Uri(options.Value.Uri), AutomaticRecoveryEnabled = false, TopologyRecoveryEnabled = false,
-            RequestedHeartbeat = Heartbeat, RequestedConnectionTimeout = Timeout, ContinuationTimeout = Timeout,
+            Uri = new Uri(options.Value.Uri),
+            AutomaticRecoveryEnabled = false,
+            TopologyRecoveryEnabled = false,
+            RequestedHeartbeat = Heartbeat,
+            RequestedConnectionTimeout = Timeout,
+            ContinuationTimeout = Timeout,
         };
         var pause = FirstPause;
         while (!stopping.IsCancellationRequested)

@@ -1,6 +1,6 @@
 using System.Threading.Channels;
-using RabbitMQ.Client.Events;
 using RabbitMQ.Client;
+using RabbitMQ.Client.Events;
 
 namespace SaeUnbox.Serving.RabbitMq;
 

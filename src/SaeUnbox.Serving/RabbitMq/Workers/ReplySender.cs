@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Logging;
-using RabbitMQ.Client.Exceptions;
 using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
 
 namespace SaeUnbox.Serving.RabbitMq;
 

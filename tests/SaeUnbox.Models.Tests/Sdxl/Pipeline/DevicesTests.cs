@@ -1,5 +1,3 @@
-using TorchSharp;
-
 namespace SaeUnbox.Models.Tests;
 
 public sealed class DevicesTests

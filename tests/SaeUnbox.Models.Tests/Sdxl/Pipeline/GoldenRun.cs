@@ -1,6 +1,5 @@
 using System.Text.Json;
 using SaeUnbox.Testing;
-using static TorchSharp.torch;
 
 namespace SaeUnbox.Models.Tests;
 

@@ -1,5 +1,4 @@
 using SaeUnbox.Testing;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Models.Tests.UNets;

@@ -1,7 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Text.Json.Nodes;
 using SaeUnbox.Testing;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Models.Tests.UNets;

@@ -179,8 +179,12 @@ public sealed partial class Explore
 
     private object ForBrowser(SiteActivations map) => new
     {
-        Site = map.Site.Code, map.Rows, map.Columns, map.K,
-        Indices = MemoryMarshal.AsBytes(map.Indices).ToArray(), Values = MemoryMarshal.AsBytes(map.Values).ToArray(),
+        Site = map.Site.Code,
+        map.Rows,
+        map.Columns,
+        map.K,
+        Indices = MemoryMarshal.AsBytes(map.Indices).ToArray(),
+        Values = MemoryMarshal.AsBytes(map.Values).ToArray(),
         Names = map.Indices.ToArray().Distinct().Select(feature => (Feature: feature, Atlas?.Find(map.Site, feature)?.Name))
             .Where(card => card.Name is not null)
             .ToDictionary(card => card.Feature.ToString(CultureInfo.InvariantCulture), card => card.Name),

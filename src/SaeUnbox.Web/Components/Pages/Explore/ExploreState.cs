@@ -43,8 +43,12 @@ internal sealed record ExploreState(Recipe Recipe, HookSite? Site = null, int? F
     /// <summary>Returns the query parameters; null for those that equal the model's defaults.</summary>
     public IReadOnlyDictionary<string, object?> ToParameters(ModelInfo model) => new Dictionary<string, object?>
     {
-        ["prompt"] = Recipe.Prompt, ["seed"] = Recipe.Seed, ["steps"] = Recipe.Steps == model.Steps ? null : Recipe.Steps,
+        ["prompt"] = Recipe.Prompt,
+        ["seed"] = Recipe.Seed,
+        ["steps"] = Recipe.Steps == model.Steps ? null : Recipe.Steps,
         ["guidance"] = Recipe.Guidance.Equals(model.Guidance) ? null : Recipe.Guidance,
-        ["site"] = Site?.Code, ["feature"] = Feature, ["intervention"] = Intervention,
+        ["site"] = Site?.Code,
+        ["feature"] = Feature,
+        ["intervention"] = Intervention,
     };
 }

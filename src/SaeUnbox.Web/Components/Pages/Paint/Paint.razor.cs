@@ -178,8 +178,13 @@ public sealed partial class Paint
         var grid = selected is null ? null : _state.Model?.Find(selected.Site)?.Grid(recipe.Width, recipe.Height);
         await _surface.InvokeVoidAsync("showLayer", new
         {
-            Version = version, Index = grid is null ? -1 : _state.Selected, Rows = grid?.Rows ?? 0, Columns = grid?.Columns ?? 0,
-            Site = selected?.Site.Code ?? "", Mask = selected?.Mask?.ToString(), Json = recipe.ToJson(),
+            Version = version,
+            Index = grid is null ? -1 : _state.Selected,
+            Rows = grid?.Rows ?? 0,
+            Columns = grid?.Columns ?? 0,
+            Site = selected?.Site.Code ?? "",
+            Mask = selected?.Mask?.ToString(),
+            Json = recipe.ToJson(),
             Masks = recipe.Edits.Where(edit => edit.Enabled).Select(edit => edit.Mask?.ToString()).ToArray(),
         });
     }
