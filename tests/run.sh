@@ -53,6 +53,14 @@ run() { # run PROJECT WHAT [argument of the test program]...
   echo "$name$what: $passed passed, $failed failed, $skipped skipped, $((SECONDS - started)) s"
   all_passed=$((all_passed + passed)) all_failed=$((all_failed + failed)) all_skipped=$((all_skipped + skipped))
 }
+if [ -z "$word" ]; then
+  if dotnet format SaeUnbox.sln --severity warn --verify-no-changes --no-restore --verbosity quiet; then
+    echo "format: as .editorconfig says"
+  else
+    echo "format: other than .editorconfig says; run 'dotnet format SaeUnbox.sln --severity warn'"
+    all_failed=$((all_failed + 1))
+  fi
+fi
 for project in "${projects[@]}"; do
   run "$(basename "$project" .csproj)" "" "$@"
 done

@@ -7,7 +7,7 @@ using SaeUnbox.Steering;
 using static TorchSharp.torch;
 
 Libtorch.Prepare();
-var site = HookSite.Parse(args.ElementAtOrDefault(0) ?? "down.2.1");
+var site = Site.Parse(args.ElementAtOrDefault(0) ?? "down.2.1");
 using var pipeline = SdxlPipeline.Load(args.ElementAtOrDefault(1) ?? EmbeddedModel.ModelFolder);
 Console.WriteLine($"sites: {string.Join(' ', pipeline.Sites.Select(shape => shape.Site))}");
 

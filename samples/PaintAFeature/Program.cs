@@ -14,7 +14,7 @@ using var model = LoadedModel.Load(new ModelOptions
 });
 
 // A mask has one value for each cell of the site's grid.
-var site = HookSite.Composition;
+var site = Site.Composition;
 var plain = model.Info.NewRecipe("boats at sea at sunset, clouds") with { Seed = 10 };
 var (rows, columns) = model.Info.Find(site)!.Grid(plain.Width, plain.Height);
 var cells = new float[rows * columns];

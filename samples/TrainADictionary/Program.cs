@@ -8,7 +8,7 @@ using SaeUnbox.Steering;
 
 Libtorch.Prepare();
 var folder = args.ElementAtOrDefault(0) ?? "dictionary";
-var site = HookSite.Middle;
+var site = Site.Middle;
 string[] texts = ["a house on a hill", "a boat at sea, sunset", "a pine tree on snow", "two birds in a cloudy sky"];
 
 using var model = LoadedModel.Load(new ModelOptions { Folder = EmbeddedModel.ModelFolder });

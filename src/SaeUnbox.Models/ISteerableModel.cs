@@ -32,11 +32,11 @@ public interface ISteerableModel : IDisposable
 
     /// <summary>Adds a hook; disposing the result removes it. Hooks at the same site run in the order in which they were added.</summary>
     /// <exception cref="ModelException">The model has no such site.</exception>
-    IDisposable Hook(HookSite site, SiteHook hook);
+    IDisposable Hook(Site site, SiteHook hook);
 
     /// <summary>Runs a forward pass and captures the state at each site in <paramref name="capture"/>.</summary>
     /// <param name="stop">Stops after the last of these sites and its hooks. The output is then null.</param>
-    UNetRun Run(DenoisingInput input, IReadOnlyCollection<HookSite> capture, bool stop = false, CancellationToken cancellation = default);
+    UNetRun Run(DenoisingInput input, IReadOnlyCollection<Site> capture, bool stop = false, CancellationToken cancellation = default);
 
     /// <summary>
     /// Resumes from a captured state with the current hooks. The result is bitwise equal to a whole pass with these hooks.
@@ -63,7 +63,7 @@ public static class SteerableModels
     public static ISteerableModel Load(string folder, SdxlPipelineOptions? options = null) => SdxlPipeline.Load(folder, options);
 
     /// <summary>Index of a site in the sites of the model; -1 if the model has no such site.</summary>
-    public static int OrderOf(this ISteerableModel model, HookSite site)
+    public static int OrderOf(this ISteerableModel model, Site site)
     {
         for (var i = 0; i < model.Sites.Count; i++)
         {
@@ -76,7 +76,7 @@ public static class SteerableModels
 
     /// <summary>Finds the shape of a site.</summary>
     /// <exception cref="ModelException">The model has no such site.</exception>
-    public static SiteShape ShapeOf(this ISteerableModel model, HookSite site) => model.Sites.FirstOrDefault(shape => shape.Site == site)
+    public static SiteShape ShapeOf(this ISteerableModel model, Site site) => model.Sites.FirstOrDefault(shape => shape.Site == site)
         ?? throw new ModelException(
             $"The model has no site {site}; its sites are {string.Join(", ", model.Sites.Select(shape => shape.Site))}.");
 }

@@ -8,7 +8,7 @@ namespace SaeUnbox.Cli.Tests;
 public sealed class EditArgumentTests
 {
     private static readonly Gen<EditArgument> Edits =
-        from site in Gen.Elements(HookSite.Named.Append(HookSite.Parse("down.1.0")))
+        from site in Gen.Elements(Site.Named.Append(Site.Parse("down.1.0")))
         from feature in Gen.Choose(0, int.MaxValue)
         from strength in ArbMap.Default.GeneratorFor<NormalFloat>()
         from mode in Gen.Elements(EditMode.Add, EditMode.Scale)

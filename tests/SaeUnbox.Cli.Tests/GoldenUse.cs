@@ -34,8 +34,8 @@ internal static class GoldenUse
     public static Limit Tolerance(string run) => Limit.Latents(Run(run).GetProperty("guidance_scale").GetDouble() > 1);
 
     /// <summary>The sites that have an autoencoder.</summary>
-    public static IReadOnlyList<HookSite> Sites { get; } =
-        [.. Goldens.Json("saes.json").GetProperty("folders").EnumerateObject().Select(entry => HookSite.Parse(entry.Name)).Order()];
+    public static IReadOnlyList<Site> Sites { get; } =
+        [.. Goldens.Json("saes.json").GetProperty("folders").EnumerateObject().Select(entry => Site.Parse(entry.Name)).Order()];
 
     public static (int Rows, int Columns) Grid(string run)
     {

@@ -4,7 +4,7 @@ public class ActivationMapsTests
 {
     // Two cells with three features each, from a dictionary of ten. Feature 9 is stored in the second cell with value 0.
     private static readonly SiteActivations Maps =
-        new(HookSite.Style, step: 1, rows: 1, columns: 2, features: 10, indices: [4, 7, 2, 2, 7, 9], values: [1, 8, 3, 3, 2, 0]);
+        new(Site.Style, step: 1, rows: 1, columns: 2, features: 10, indices: [4, 7, 2, 2, 7, 9], values: [1, 8, 3, 3, 2, 0]);
 
     [Fact]
     public void Map_OfAFeature_HoldsItsValuesAndZeros()
@@ -34,12 +34,12 @@ public class ActivationMapsTests
     [Fact]
     public void Find_SiteAndStep_GivesTheMapOrNull()
     {
-        var first = new SiteActivations(HookSite.Composition, 0, 1, 1, 4, [3], [1]);
+        var first = new SiteActivations(Site.Composition, 0, 1, 1, 4, [3], [1]);
         var maps = new ActivationMaps([first, Maps]);
 
-        Assert.Same(Maps, maps.Find(HookSite.Style, 1));
-        Assert.Null(maps.Find(HookSite.Style));
-        Assert.Equal([HookSite.Composition, HookSite.Style], maps.Sites);
+        Assert.Same(Maps, maps.Find(Site.Style, 1));
+        Assert.Null(maps.Find(Site.Style));
+        Assert.Equal([Site.Composition, Site.Style], maps.Sites);
         Assert.Equal([first, Maps], maps.All);
     }
 
@@ -50,6 +50,6 @@ public class ActivationMapsTests
     [InlineData(new[] { 0, 1 }, new[] { 1f })]
     public void Constructor_DataThatDoesNotFit_Throws(int[] indices, float[] values)
     {
-        Assert.Throws<ArgumentException>(() => new SiteActivations(HookSite.Style, 0, 1, 2, 10, indices, values));
+        Assert.Throws<ArgumentException>(() => new SiteActivations(Site.Style, 0, 1, 2, 10, indices, values));
     }
 }

@@ -8,7 +8,7 @@ public class CatalogueTests
     [InlineData(520, 512, 16, 17)]
     public void Grid_OfAPicture_CoversEveryPixel(int width, int height, int rows, int columns)
     {
-        Assert.Equal((rows, columns), new SaeInfo(HookSite.Style, 5120, 10, 1280, CellSize: 32).Grid(width, height));
+        Assert.Equal((rows, columns), new SaeInfo(Site.Style, 5120, 10, 1280, CellSize: 32).Grid(width, height));
     }
 
     [Fact]

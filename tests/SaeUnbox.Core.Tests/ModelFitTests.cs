@@ -3,8 +3,8 @@ namespace SaeUnbox.Core.Tests;
 public class ModelFitTests
 {
     private static readonly ModelInfo Mini = new("mini", "Mini", 1, 0, 256, 256,
-        [new SaeInfo(HookSite.Composition, 512, 8, 64, CellSize: 32), new SaeInfo(HookSite.Details, 512, 8, 64, CellSize: 16)]);
-    private static readonly FeatureEdit Good = new(HookSite.Composition, 511, 5) { Mask = BrushMask.FromCells(8, 8, new float[64]) };
+        [new SaeInfo(Site.Composition, 512, 8, 64, CellSize: 32), new SaeInfo(Site.Details, 512, 8, 64, CellSize: 16)]);
+    private static readonly FeatureEdit Good = new(Site.Composition, 511, 5) { Mask = BrushMask.FromCells(8, 8, new float[64]) };
 
     [Fact]
     public void Check_EveryFieldWrong_NamesThemAll()
@@ -12,12 +12,12 @@ public class ModelFitTests
         var recipe = Mini.NewRecipe() with
         {
             Edits = [
-                new FeatureEdit(HookSite.Composition, 512, 1),
+                new FeatureEdit(Site.Composition, 512, 1),
                 Good,
-                Good with { Site = HookSite.Details },
-                Good with { Site = HookSite.Style }
+                Good with { Site = Site.Details },
+                Good with { Site = Site.Style }
             ],
-            Interventions = [new SiteIntervention.Icon(HookSite.Details, 512), new SiteIntervention.Reconstruct(HookSite.Style)],
+            Interventions = [new SiteIntervention.Icon(Site.Details, 512), new SiteIntervention.Reconstruct(Site.Style)],
         };
 
         var errors = ModelFit.Check(recipe, Mini);
@@ -34,7 +34,7 @@ public class ModelFitTests
         {
             Seed = 7,
             Edits = [Good with { Feature = 9999 }, Good],
-            Interventions = [new SiteIntervention.Ablate(HookSite.Style)]
+            Interventions = [new SiteIntervention.Ablate(Site.Style)]
         };
 
         var restored = ModelFit.Restore(recipe, Mini);

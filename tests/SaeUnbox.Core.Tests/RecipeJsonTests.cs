@@ -19,13 +19,13 @@ public class RecipeJsonTests
         Vae = Vae.Tiny,
         Edits =
         [
-            new(HookSite.Composition, 127, 5),
-            new(HookSite.Style, 4998, -0.1)
+            new(Site.Composition, 127, 5),
+            new(Site.Style, 4998, -0.1)
             {
                 Mode = EditMode.Scale, Mask = BrushMask.FromCells(1, 2, [0, 1]), FirstStep = 1, LastStep = 3, Enabled = false,
             },
         ],
-        Interventions = [new SiteIntervention.Ablate(HookSite.Middle), new SiteIntervention.Icon(HookSite.Details, 7)],
+        Interventions = [new SiteIntervention.Ablate(Site.Middle), new SiteIntervention.Icon(Site.Details, 7)],
     };
 
     [Fact]

@@ -13,7 +13,7 @@ public class RecipeLinkTests
     {
         var disc = Enumerable.Range(0, 256).Select(i => Math.Pow((i / 16) - 8, 2) + Math.Pow((i % 16) - 8, 2) < 30 ? 1f : 0f);
         var mask = BrushMask.FromCells(16, 16, [.. disc]);
-        var recipe = Plain with { Edits = [new(HookSite.Style, 4998, 10) { Mask = mask }] };
+        var recipe = Plain with { Edits = [new(Site.Style, 4998, 10) { Mask = mask }] };
 
         var link = recipe.ToLink();
 
@@ -76,8 +76,8 @@ public class RecipeLinkTests
                 Prompt = "a cat",
                 Seed = 7,
                 Guidance = 2,
-                Edits = [new(HookSite.Middle, 1, 1), new(HookSite.Style, 2, -5)],
-                Interventions = [new SiteIntervention.Ablate(HookSite.Middle)],
+                Edits = [new(Site.Middle, 1, 1), new(Site.Style, 2, -5)],
+                Interventions = [new SiteIntervention.Ablate(Site.Middle)],
             },
             recipe);
         Assert.Equal(["guidance", "edits[1].strength", "interventions[0].kind", "'sampler'"], dropped.Select(error => error.Field));

@@ -52,9 +52,9 @@ public class RecipeValidationTests
         { Valid with { Edits = Enumerable.Repeat(Edit() with { Mask = Full(256) }, 5).ToValueList() }, "edits[4].mask" },
         { Valid with
         {
-            Interventions = [new SiteIntervention.Ablate(HookSite.Style), new SiteIntervention.Reconstruct(HookSite.Style)]
+            Interventions = [new SiteIntervention.Ablate(Site.Style), new SiteIntervention.Reconstruct(Site.Style)]
         }, "interventions[1].site" },
-        { Valid with { Interventions = [new SiteIntervention.Icon(HookSite.Style, -1)] }, "interventions[0].feature" },
+        { Valid with { Interventions = [new SiteIntervention.Icon(Site.Style, -1)] }, "interventions[0].feature" },
     };
 
     [Theory]
@@ -93,7 +93,7 @@ public class RecipeValidationTests
         Assert.DoesNotContain(Enumerable.Range(0, 4), (edit with { Enabled = false }).ActsAt);
     }
 
-    private static FeatureEdit Edit(double strength = 1) => new(HookSite.Composition, 1, strength);
+    private static FeatureEdit Edit(double strength = 1) => new(Site.Composition, 1, strength);
 
     private static BrushMask Full(int side) => BrushMask.FromCells(side, side, [.. Enumerable.Repeat(1f, side * side)]);
 }

@@ -11,12 +11,12 @@ internal static class Samples
 
     private static readonly double[] Scales = [1, 255, 256, 1024];
 
-    public static Gen<HookSite> Sites { get; } =
+    public static Gen<Site> Sites { get; } =
         from section in Gen.Elements("down", "up")
         from block in Gen.Choose(0, 99)
         from attention in Gen.Choose(0, 99)
         from middle in Gen.Choose(0, 4)
-        select HookSite.Parse(middle == 0 ? $"mid.{attention}" : $"{section}.{block}.{attention}");
+        select Site.Parse(middle == 0 ? $"mid.{attention}" : $"{section}.{block}.{attention}");
 
     public static Gen<BrushMask> Masks { get; } =
         from rows in Gen.Choose(1, 24)

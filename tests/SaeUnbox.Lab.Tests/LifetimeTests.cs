@@ -18,7 +18,7 @@ public sealed class LifetimeTests
         var before = FinalizedTensors.Count();
         using (var model = LoadedModel.Load(GoldenModel.Options("turbo1")))
         {
-            var site = HookSite.Middle;
+            var site = Site.Middle;
             var (width, height) = (model.Info.Width, model.Info.Height);
             ActivationCollector.Run(model, new CollectionRequest { Sites = [site], Captions = Captions, Width = width, Height = height },
                 folder.At("data"));

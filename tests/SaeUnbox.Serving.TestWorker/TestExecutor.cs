@@ -18,7 +18,7 @@ public sealed class TestExecutor(string model = TestExecutor.Model) : IJobExecut
     public List<GenerationJob> Begun { get; } = [];
 
     public Task<IReadOnlyList<ModelInfo>> GetModelsAsync(CancellationToken cancellationToken = default) =>
-        Task.FromResult<IReadOnlyList<ModelInfo>>([new(model, model, Stages, 0, 64, 64, [new(HookSite.Composition, 100, 5, 8, 8)])]);
+        Task.FromResult<IReadOnlyList<ModelInfo>>([new(model, model, Stages, 0, 64, 64, [new(Site.Composition, 100, 5, 8, 8)])]);
 
     public async Task<GenerationProgress> RunAsync(GenerationJob job, Action<GenerationProgress.Running> report,
         CancellationToken cancellationToken = default)

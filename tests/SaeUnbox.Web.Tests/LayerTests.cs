@@ -10,7 +10,7 @@ public sealed class LayerTests(Studio studio, Browser browser) : IClassFixture<B
     // The second of three layers is switched off.
     private static readonly FeatureEdit[] Three =
     [
-        new(HookSite.Composition, 1, 15), new(HookSite.Details, 2, 15) { Enabled = false }, new(HookSite.Style, 3, 15),
+        new(Site.Composition, 1, 15), new(Site.Details, 2, 15) { Enabled = false }, new(Site.Style, 3, 15),
     ];
 
     [Fact]

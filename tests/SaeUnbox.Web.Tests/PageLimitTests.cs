@@ -12,7 +12,7 @@ public sealed class PageLimitTests(Browser browser) : IClassFixture<Browser>
         Prompt = "a boat at sea",
         Width = 256,
         Height = 256,
-        Edits = [new FeatureEdit(HookSite.Composition, 1, 20) { Mask = BrushMask.FromCells(16, 16, new float[256]) }]
+        Edits = [new FeatureEdit(Site.Composition, 1, 20) { Mask = BrushMask.FromCells(16, 16, new float[256]) }]
     };
 
     [Fact]

@@ -188,7 +188,7 @@ public sealed class PaintHubTests(Studio studio)
         cells.AsSpan(0, cells.Length / 2).Fill(1);
         return ((recipe with
         {
-            Edits = [new FeatureEdit(HookSite.Composition, 1, 20)
+            Edits = [new FeatureEdit(Site.Composition, 1, 20)
             {
                 Mode = EditMode.Add,
                 Mask = BrushMask.FromCells(side, side, new float[side * side])

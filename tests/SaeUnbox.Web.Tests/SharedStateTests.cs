@@ -21,8 +21,8 @@ public sealed class SharedStateTests(Studio studio, Browser browser) : IClassFix
         Width = 256,
         Height = 256,
         Edits = [
-            new FeatureEdit(HookSite.Composition, 1, 20) { Mask = LowerHalf },
-            new FeatureEdit(HookSite.Style, 3, -10)
+            new FeatureEdit(Site.Composition, 1, 20) { Mask = LowerHalf },
+            new FeatureEdit(Site.Style, 3, -10)
         ],
     };
 
@@ -128,9 +128,9 @@ public sealed class SharedStateTests(Studio studio, Browser browser) : IClassFix
         var wrong = Painted with
         {
             Edits = [
-                new FeatureEdit(HookSite.Composition, 9999, 5),
+                new FeatureEdit(Site.Composition, 9999, 5),
                 .. Painted.Edits,
-                new FeatureEdit(HookSite.Details, 1, 5) { Mask = BrushMask.FromCells(3, 3, new float[9]) }
+                new FeatureEdit(Site.Details, 1, 5) { Mask = BrushMask.FromCells(3, 3, new float[9]) }
             ]
         };
 

@@ -62,7 +62,7 @@ internal sealed class AtlasCommand
             Captions = import is null ? _captions.Read(parsed) : [],
             TopPictures = Require.Between("--top", parsed.GetValue(_top), 1, 100),
             PictureSide = Require.Between("--picture", parsed.GetValue(_side), 32, 1024),
-            Names = parsed.GetValue(_names) is { } names ? AtlasFiles.Names(names) : new Dictionary<(HookSite, int), string>(),
+            Names = parsed.GetValue(_names) is { } names ? AtlasFiles.Names(names) : new Dictionary<(Site, int), string>(),
             Suggestions = parsed.GetValue(_suggestions) is { } suggestions ? AtlasFiles.Suggestions(suggestions) : [],
         };
         using var loaded = ModelSession.Load(terminal, model, cancellation);

@@ -94,9 +94,9 @@ internal sealed class CollectCommand
         }
     }
 
-    private static IReadOnlyList<HookSite> DefaultSites(LoadedModel loaded) => loaded.Saes.Count > 0
+    private static IReadOnlyList<Site> DefaultSites(LoadedModel loaded) => loaded.Saes.Count > 0
         ? [.. loaded.Saes.Keys]
-        : [.. loaded.Model.Sites.Select(shape => shape.Site).Intersect(HookSite.Named)];
+        : [.. loaded.Model.Sites.Select(shape => shape.Site).Intersect(Site.Named)];
 
     private static CollectionRequest WithShare(CollectionRequest request, string text) => text.Split('/') is [var first, var second]
         && int.TryParse(first, NumberStyles.None, CultureInfo.InvariantCulture, out var index)

@@ -60,7 +60,7 @@ internal sealed class EvaluateCommand
         var recipe = _recipe.Read(parsed, draft, loaded, _model);
         foreach (var site in named.Concat(drawn.Select(one => one.Site)).Where(site => !loaded.Saes.ContainsKey(site)))
             throw new CliException($"there is no sparse autoencoder for {site}, only for {string.Join(", ", loaded.Saes.Keys)}.");
-        HookSite[] measured = named.Length > 0 ? named : [.. loaded.Saes.Keys];
+        Site[] measured = named.Length > 0 ? named : [.. loaded.Saes.Keys];
         IEnumerable<FeatureEdit> tried =
             [.. drawn.Select(one => new FeatureEdit(one.Site, one.Feature, strengths[0])), new FeatureEdit(measured[0], 0, strength)];
         RecipeFit.Require(recipe with { Edits = [.. recipe.Edits, .. tried] }, loaded);
@@ -99,7 +99,7 @@ internal sealed class EvaluateCommand
             }, OldSheets(folder));
             return sites;
 
-            JsonObject Measure(HookSite site, SiteExplained explained, string inside, Action step)
+            JsonObject Measure(Site site, SiteExplained explained, string inside, Action step)
             {
                 var mask = Mask(terminal, parsed, recipe, loaded, site);
                 var ablations = Counted(effects.Ablations(site, top, cancellation), step);
@@ -144,7 +144,7 @@ internal sealed class EvaluateCommand
         ["leakage"] = leakage.Ratio,
     };
 
-    private BrushMask Mask(Terminal terminal, ParseResult parsed, Recipe recipe, LoadedModel loaded, HookSite site)
+    private BrushMask Mask(Terminal terminal, ParseResult parsed, Recipe recipe, LoadedModel loaded, Site site)
     {
         var (rows, columns) = loaded.Info.Find(site)!.Grid(recipe.Width, recipe.Height);
         if (parsed.GetValue(_mask) is { } text)
@@ -162,7 +162,7 @@ internal sealed class EvaluateCommand
 
     private static IEnumerable<string> OldSheets(string folder) => ((string[])[AblationFolder, StrengthsFolder])
         .SelectMany(part => OutputFile.Pictures(Path.Combine(folder, part)))
-        .Where(file => HookSite.TryParse(Path.GetFileNameWithoutExtension(file).Split('-')[0], out _));
+        .Where(file => Site.TryParse(Path.GetFileNameWithoutExtension(file).Split('-')[0], out _));
 
     private static void Save(string folder, string part, string name, IReadOnlyList<Picture> pictures, int columns)
     {
@@ -196,7 +196,7 @@ internal sealed class EvaluateCommand
             ? number
             : throw new CliException($"--strengths {Line.Quote(text)}: use numbers from -40 to 40, such as -10,0,10."))];
 
-    private static (HookSite Site, int Feature) Feature(string text) => text.LastIndexOf(':') is > 0 and var colon
+    private static (Site Site, int Feature) Feature(string text) => text.LastIndexOf(':') is > 0 and var colon
         && int.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var feature)
             ? (SiteArgument.Parse("--feature", text[..colon]), feature)
             : throw new CliException($"--feature {Line.Quote(text)}: write SITE:FEATURE, such as up.0.1:12.");

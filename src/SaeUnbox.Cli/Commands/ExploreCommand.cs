@@ -46,7 +46,7 @@ internal static class ExploreCommand
     }
 
     private static IEnumerable<string> OldHeatmaps(string folder) => Path.Combine(folder, "heatmaps") is var all && Directory.Exists(all)
-        ? Directory.EnumerateDirectories(all).Where(site => HookSite.TryParse(Path.GetFileName(site), out _))
+        ? Directory.EnumerateDirectories(all).Where(site => Site.TryParse(Path.GetFileName(site), out _))
             .SelectMany(OutputFile.Pictures)
             .Where(file => Path.GetFileNameWithoutExtension(file).All(char.IsAsciiDigit))
         : [];

@@ -45,9 +45,9 @@ internal static class GenerateCommand
         return command;
     }
 
-    private static IReadOnlyList<HookSite> SitesToDump(LoadedModel model) => model.Saes.Count > 0
+    private static IReadOnlyList<Site> SitesToDump(LoadedModel model) => model.Saes.Count > 0
         ? [.. model.Saes.Keys]
-        : [.. model.Model.Sites.Select(shape => shape.Site).Intersect(HookSite.Named)];
+        : [.. model.Model.Sites.Select(shape => shape.Site).Intersect(Site.Named)];
 }
 
 /// <summary>Loads and runs models for commands.</summary>

@@ -45,7 +45,7 @@ internal sealed class StatisticsCommand
             foreach (var (_, sae, _) in measured)
                 OutputFile.RequireFolder(sae.Source, "--write-scale");
 
-        var reports = new Dictionary<HookSite, StatisticsReport>();
+        var reports = new Dictionary<Site, StatisticsReport>();
         foreach (var (site, sae, collection) in measured)
         {
             var title = $"measuring {site}";

@@ -128,7 +128,7 @@ internal sealed class TrainSaeCommand
             ActivationStatistics.Measure(sae, collection, new ShareProgress(new LongWork(terminal, bar), title), cancellation));
     }
 
-    private TrainingPlan Plan(ParseResult parsed, HookSite site, IReadOnlyList<TrainingOptions> autoencoders,
+    private TrainingPlan Plan(ParseResult parsed, Site site, IReadOnlyList<TrainingOptions> autoencoders,
         ActivationCollection collection)
     {
         var plan = new TrainingPlan(site, autoencoders, Steps: 0)
@@ -149,7 +149,7 @@ internal sealed class TrainSaeCommand
         return plan with { Steps = Enumerable.Range(0, passes).Sum(epoch => stream.BatchesOf(epoch)) };
     }
 
-    private static string Trained(string folder, HookSite site, TrainingOptions options)
+    private static string Trained(string folder, Site site, TrainingOptions options)
     {
         var variant = string.Create(CultureInfo.InvariantCulture, $"k{options.K}_hidden{options.Features}");
         return SaeSet.Find(folder, variant).TryGetValue(site, out var found)
@@ -190,7 +190,7 @@ internal sealed class TrainSaeCommand
 
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
 
-    private static JsonObject Node(HookSite site, string path, StatisticsReport report) => new()
+    private static JsonObject Node(Site site, string path, StatisticsReport report) => new()
     {
         ["site"] = site.Code,
         ["folder"] = path,
@@ -201,7 +201,7 @@ internal sealed class TrainSaeCommand
         ["peakBytes"] = PeakMemory.OfProcess,
     };
 
-    private sealed class Reporter(HookSite site, LongWork work) : IProgress<TrainingProgress>
+    private sealed class Reporter(Site site, LongWork work) : IProgress<TrainingProgress>
     {
         public void Report(TrainingProgress value) => work.Report(value.StepsDone, value.Steps, () =>
         {

@@ -5,7 +5,7 @@ using SaeUnbox.Cli.Output;
 namespace SaeUnbox.Cli.Options;
 
 /// <summary>An edit as written on the command line: <c>SITE:FEATURE:STRENGTH[:add|scale][@MASK][#FIRST-LAST]</c>, LAST exclusive.</summary>
-internal sealed partial record EditArgument(HookSite Site, int Feature, double Strength, EditMode Mode, string? Mask, int FirstStep,
+internal sealed partial record EditArgument(Site Site, int Feature, double Strength, EditMode Mode, string? Mask, int FirstStep,
     int? LastStep)
 {
     /// <summary>How to write an edit, for help and messages.</summary>
@@ -34,7 +34,7 @@ internal sealed partial record EditArgument(HookSite Site, int Feature, double S
         var parts = rest.Split(':');
         if (parts.Length is < 3 or > 4)
             throw Wrong(text, $"write {Form}, such as down.2.1:89:10");
-        if (!HookSite.TryParse(parts[0], out var site))
+        if (!Site.TryParse(parts[0], out var site))
             throw Wrong(text, $"'{Line.Quote(parts[0])}' is not a site; use a code such as down.2.1, mid.0, up.0.0 or up.0.1");
         var mode = EditMode.Default;
         if (parts.Length == 4 && !EditMode.TryParse(parts[3], out mode))

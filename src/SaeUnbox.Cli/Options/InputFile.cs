@@ -133,8 +133,8 @@ internal static class AtlasFiles
     private const long Largest = 64 << 20;
 
     /// <exception cref="CliException">The file cannot be read, or has another format.</exception>
-    public static IReadOnlyDictionary<(HookSite Site, int Feature), string> Names(string path) => Read(path, root => root.EnumerateObject()
-        .SelectMany(site => site.Value.EnumerateObject().Select(feature => (Site: HookSite.Parse(site.Name), Feature: feature)))
+    public static IReadOnlyDictionary<(Site Site, int Feature), string> Names(string path) => Read(path, root => root.EnumerateObject()
+        .SelectMany(site => site.Value.EnumerateObject().Select(feature => (Site: Site.Parse(site.Name), Feature: feature)))
         .ToDictionary(one => (one.Site, int.Parse(one.Feature.Name, CultureInfo.InvariantCulture)), one => one.Feature.Value.GetString()!));
 
     /// <exception cref="CliException">The file cannot be read, or has another format.</exception>

@@ -74,12 +74,12 @@ internal sealed class RecipeArguments
         Interventions = [.. start.Interventions, .. draft.Interventions],
     };
 
-    private static (int Rows, int Columns) GridOf(HookSite site, Recipe recipe, LoadedModel model) => model.Info.Find(site) is { } sae
+    private static (int Rows, int Columns) GridOf(Site site, Recipe recipe, LoadedModel model) => model.Info.Find(site) is { } sae
         ? sae.Grid(recipe.Width, recipe.Height)
         : throw new CliException($"there is no sparse autoencoder for {site}; use --saes to name a folder that has one.");
 
     // Duplicates are kept, because the recipe's check reports them.
-    private static IEnumerable<HookSite> Sites(ParseResult parsed, Option<string[]> option) =>
+    private static IEnumerable<Site> Sites(ParseResult parsed, Option<string[]> option) =>
         (parsed.GetValue(option) ?? []).Select(code => SiteArgument.Parse(option.Name, code));
 
     private static Recipe RecipeOf(string path)

@@ -7,22 +7,22 @@ namespace SaeUnbox.Cli.Options;
 internal static class SiteArgument
 {
     /// <exception cref="CliException">The text is not a site's code.</exception>
-    public static HookSite Parse(string option, string code) => HookSite.TryParse(code, out var site)
+    public static Site Parse(string option, string code) => Site.TryParse(code, out var site)
         ? site
         : throw new CliException($"{option} {Line.Quote(code)}: not a site; use a code such as down.2.1, mid.0, up.0.0 or up.0.1.");
 
     /// <summary>The sites of an option that may be repeated, without duplicates; empty if it is missing.</summary>
     /// <exception cref="CliException">One of them is not a site's code.</exception>
-    public static HookSite[] Read(ParseResult parsed, Option<string[]> option) =>
+    public static Site[] Read(ParseResult parsed, Option<string[]> option) =>
         [.. (parsed.GetValue(option) ?? []).Select(code => Parse(option.Name, code)).Distinct()];
 
     /// <summary>The sites that a folder holds activations of.</summary>
     /// <exception cref="CliException">There are none.</exception>
-    public static HookSite[] Collected(string folder)
+    public static Site[] Collected(string folder)
     {
         var sites = Directory.EnumerateDirectories(folder)
-            .Select(path => HookSite.TryParse(Path.GetFileName(path), out var site) ? site : null)
-            .OfType<HookSite>().Order().ToArray();
+            .Select(path => Site.TryParse(Path.GetFileName(path), out var site) ? site : null)
+            .OfType<Site>().Order().ToArray();
         return sites.Length > 0
             ? sites
             : throw new CliException($"--data {Line.Quote(folder)}: there are no activations in this folder; run saeunbox collect first.");

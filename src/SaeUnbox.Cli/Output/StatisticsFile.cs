@@ -9,7 +9,7 @@ internal static class StatisticsFile
     private const string Format = "saeunbox.statistics/1";
 
     public static void Write(
-        Stream stream, IReadOnlyList<(HookSite Site, IFeatureDictionary Sae, StatisticsReport Report)> measured, int neighbours,
+        Stream stream, IReadOnlyList<(Site Site, IFeatureDictionary Sae, StatisticsReport Report)> measured, int neighbours,
         CancellationToken cancellation)
     {
         using var json = new Utf8JsonWriter(stream, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });

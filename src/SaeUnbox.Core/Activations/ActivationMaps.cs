@@ -11,10 +11,10 @@ public sealed class ActivationMaps(IEnumerable<SiteActivations> sites)
     public IReadOnlyList<SiteActivations> All => _sites;
 
     /// <summary>The distinct sites, in the same order.</summary>
-    public IReadOnlyList<HookSite> Sites => [.. _sites.Select(map => map.Site).Distinct()];
+    public IReadOnlyList<Site> Sites => [.. _sites.Select(map => map.Site).Distinct()];
 
     /// <summary>Returns null if the site or step was not requested.</summary>
-    public SiteActivations? Find(HookSite site, int step = 0) => Array.Find(_sites, map => map.Site == site && map.Step == step);
+    public SiteActivations? Find(Site site, int step = 0) => Array.Find(_sites, map => map.Site == site && map.Step == step);
 }
 
 /// <summary>
@@ -31,7 +31,7 @@ public sealed class SiteActivations
     /// <param name="indices">rows x columns x k feature indices; the length determines k. Not copied.</param>
     /// <param name="values">Activations in the same order, 0 or more. Not copied.</param>
     /// <exception cref="ArgumentException">The lengths do not match, or an index is outside the dictionary.</exception>
-    public SiteActivations(HookSite site, int step, int rows, int columns, int features, int[] indices, float[] values)
+    public SiteActivations(Site site, int step, int rows, int columns, int features, int[] indices, float[] values)
     {
         if (rows < 1 || columns < 1 || indices.Length != values.Length || indices.Length % (rows * columns) != 0)
             throw new ArgumentException(
@@ -44,7 +44,7 @@ public sealed class SiteActivations
         K = indices.Length / (rows * columns);
     }
 
-    public HookSite Site { get; }
+    public Site Site { get; }
 
     public int Step { get; }
 

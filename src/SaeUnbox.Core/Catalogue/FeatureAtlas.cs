@@ -9,7 +9,7 @@ namespace SaeUnbox.Core;
 public interface IFeatureAtlas
 {
     /// <summary>The sites that have features, in the order of the U-Net.</summary>
-    IReadOnlyList<HookSite> Sites { get; }
+    IReadOnlyList<Site> Sites { get; }
 
     /// <summary>Prompts and features that work well; may be empty.</summary>
     IReadOnlyList<Suggestion> Suggestions { get; }
@@ -21,16 +21,16 @@ public interface IFeatureAtlas
     FeatureHits Search(FeatureQuery query);
 
     /// <summary>Returns null if the site has no such feature.</summary>
-    FeatureCard? Find(HookSite site, int feature);
+    FeatureCard? Find(Site site, int feature);
 
     /// <summary>The pictures in which a feature is strongest (mean over the grid), strongest first.</summary>
-    IReadOnlyList<TopPicture> TopPictures(HookSite site, int feature);
+    IReadOnlyList<TopPicture> TopPictures(Site site, int feature);
 
     /// <summary>The features with the nearest decoder directions by cosine, at this site and at all others of the same width.</summary>
-    IReadOnlyList<SimilarFeature> Similar(HookSite site, int feature);
+    IReadOnlyList<SimilarFeature> Similar(Site site, int feature);
 
     /// <summary>Positions of a site's features on a 2-D map; empty if there is no map.</summary>
-    IReadOnlyList<FeaturePlace> Map(HookSite site);
+    IReadOnlyList<FeaturePlace> Map(Site site);
 
     /// <summary>Finds a picture by its name in one of the atlas's records; null for none.</summary>
     AtlasPicture? Picture(string name);
@@ -46,7 +46,7 @@ public sealed record AtlasPicture(string MediaType, ReadOnlyMemory<byte> Bytes);
 /// <param name="Thumbnail">Null if there is no picture.</param>
 public sealed record FeatureCard(FeatureStatistics Statistics, string? Name, ValueList<string> Words, SpriteTile? Thumbnail)
 {
-    public HookSite Site => Statistics.Site;
+    public Site Site => Statistics.Site;
 
     public int Feature => Statistics.Feature;
 
@@ -87,7 +87,7 @@ public sealed record FeatureQuery
     public string? Text { get; init; }
 
     /// <summary>Null for all sites.</summary>
-    public HookSite? Site { get; init; }
+    public Site? Site { get; init; }
 
     public FeatureSort Sort { get; init; } = FeatureSort.Relevance;
 
@@ -154,4 +154,4 @@ public sealed record Suggestion(string Title, Recipe Recipe);
 /// <param name="Mean">Mean activation over the positions where it is active; 0 if it never was.</param>
 /// <param name="Std">Standard deviation over the same positions.</param>
 /// <param name="Frequency">Fraction of all positions where it is active; null if it was not counted.</param>
-public sealed record FeatureStatistics(HookSite Site, int Feature, double Mean, double Std, double? Frequency = null);
+public sealed record FeatureStatistics(Site Site, int Feature, double Mean, double Std, double? Frequency = null);

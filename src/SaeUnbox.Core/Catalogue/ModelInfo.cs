@@ -24,7 +24,7 @@ public sealed record ModelInfo(
     public Recipe NewRecipe(string prompt = "") =>
         new() { Model = Name, Prompt = prompt, Steps = Steps, Guidance = Guidance, Width = Width, Height = Height };
 
-    public SaeInfo? Find(HookSite site) => Sites.FirstOrDefault(info => info.Site == site);
+    public SaeInfo? Find(Site site) => Sites.FirstOrDefault(info => info.Site == site);
 }
 
 /// <summary>The autoencoder of a site.</summary>
@@ -32,7 +32,7 @@ public sealed record ModelInfo(
 /// <param name="K">Active features per cell (k).</param>
 /// <param name="Channels">Width of the site's vectors (d).</param>
 /// <param name="CellSize">Side of a cell of the site's grid in pixels.</param>
-public sealed record SaeInfo(HookSite Site, int Features, int K, int Channels, int CellSize)
+public sealed record SaeInfo(Site Site, int Features, int K, int Channels, int CellSize)
 {
     /// <summary>Size of the grid for a picture of this size. Partly covered cells count.</summary>
     public (int Rows, int Columns) Grid(int width, int height) =>
@@ -130,10 +130,10 @@ public static class ModelFit
             yield return OutOfRange(icon.Feature, path, sae);
     }
 
-    private static RecipeError NoAutoencoder(HookSite site, string path, ModelInfo model) =>
+    private static RecipeError NoAutoencoder(Site site, string path, ModelInfo model) =>
         new($"{path}.site", NoAutoencoder(site, model));
 
-    internal static string NoAutoencoder(HookSite site, ModelInfo model) =>
+    internal static string NoAutoencoder(Site site, ModelInfo model) =>
         $"there is no sparse autoencoder for {site}; available: " + (model.Sites.Count == 0
             ? "none (set the folder of the autoencoders)"
             : string.Join(", ", model.Sites.Select(sae => sae.Site)));

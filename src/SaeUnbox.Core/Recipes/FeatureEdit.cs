@@ -6,7 +6,7 @@ namespace SaeUnbox.Core;
 /// </summary>
 /// <param name="Feature">Index in the site's dictionary, from 0.</param>
 /// <param name="Strength">From <see cref="RecipeLimits.MinStrength"/> to <see cref="RecipeLimits.MaxStrength"/>.</param>
-public sealed record FeatureEdit(HookSite Site, int Feature, double Strength)
+public sealed record FeatureEdit(Site Site, int Feature, double Strength)
 {
     public EditMode Mode { get; init; } = EditMode.Default;
 
@@ -28,19 +28,19 @@ public sealed record FeatureEdit(HookSite Site, int Feature, double Strength)
 /// <summary>Replaces the whole output of a site's block at every step. Edits at the same site act on the result.</summary>
 public abstract record SiteIntervention
 {
-    private SiteIntervention(HookSite site) => Site = site;
+    private SiteIntervention(Site site) => Site = site;
 
-    public HookSite Site { get; }
+    public Site Site { get; }
 
     /// <summary>The output becomes the input plus what the autoencoder reconstructs of the block's contribution.</summary>
-    public sealed record Reconstruct(HookSite Site) : SiteIntervention(Site);
+    public sealed record Reconstruct(Site Site) : SiteIntervention(Site);
 
     /// <summary>The output becomes the input: the block contributes nothing.</summary>
-    public sealed record Ablate(HookSite Site) : SiteIntervention(Site);
+    public sealed record Ablate(Site Site) : SiteIntervention(Site);
 
     /// <summary>
     /// The output becomes the input plus mean · k · d in every cell, where d is the feature's direction, mean its mean activation
     /// and k the autoencoder's sparsity. With an empty prompt this draws the feature's icon.
     /// </summary>
-    public sealed record Icon(HookSite Site, int Feature) : SiteIntervention(Site);
+    public sealed record Icon(Site Site, int Feature) : SiteIntervention(Site);
 }

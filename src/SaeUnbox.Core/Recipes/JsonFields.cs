@@ -87,13 +87,13 @@ internal static class Fields
         return null;
     }
 
-    public static string? Site(JsonElement element, out HookSite value)
+    public static string? SiteCode(JsonElement element, out Site value)
     {
-        value = HookSite.Composition;
+        value = Site.Composition;
         if (Text(element, out var text) is { } problem)
             return problem;
-        if (!HookSite.TryParse(text, out var site))
-            return $"is {UntrustedText.Quote(text)}; {HookSite.Expected}";
+        if (!Site.TryParse(text, out var site))
+            return $"is {UntrustedText.Quote(text)}; {Site.Expected}";
         value = site;
         return null;
     }

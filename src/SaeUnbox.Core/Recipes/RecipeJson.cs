@@ -87,7 +87,7 @@ internal static class RecipeReader
 
     private static FeatureEdit ReadEdit(FieldReader fields) =>
         new(
-            fields.Required("site", Fields.Site, HookSite.Composition),
+            fields.Required("site", Fields.SiteCode, Site.Composition),
             fields.Required<int>("feature", Fields.Whole, 0),
             fields.Required<double>("strength", Fields.Number, 0))
         {
@@ -101,7 +101,7 @@ internal static class RecipeReader
     private static SiteIntervention ReadIntervention(FieldReader fields)
     {
         var kind = fields.Required("kind", Fields.Text, Names.Ablate, Kind);
-        var site = fields.Required("site", Fields.Site, HookSite.Composition);
+        var site = fields.Required("site", Fields.SiteCode, Site.Composition);
         return kind switch
         {
             Names.Reconstruct => new SiteIntervention.Reconstruct(site),

@@ -71,7 +71,7 @@ internal static class RecipeRules
 /// </summary>
 internal sealed class RecipeChecker(int steps, List<RecipeError> errors)
 {
-    private readonly HashSet<HookSite> _intervened = [];
+    private readonly HashSet<Site> _intervened = [];
     private int _edits;
     private int _maskCells;
 

@@ -114,7 +114,7 @@ public sealed record AtlasRequest
     public int Neighbours { get; init; } = 6;
 
     /// <summary>Known names; other features are named after their most typical word.</summary>
-    public IReadOnlyDictionary<(HookSite Site, int Feature), string> Names { get; init; } = new Dictionary<(HookSite, int), string>();
+    public IReadOnlyDictionary<(Site Site, int Feature), string> Names { get; init; } = new Dictionary<(Site, int), string>();
 
     public IReadOnlyList<Suggestion> Suggestions { get; init; } = [];
 }

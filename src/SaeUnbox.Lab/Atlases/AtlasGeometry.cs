@@ -6,7 +6,7 @@ namespace SaeUnbox.Lab;
 internal static class AtlasGeometry
 {
     /// <summary>For each feature, the nearest features of every site of the same width, by cosine.</summary>
-    public static (HookSite Site, int Feature, double Cosine)[][] Neighbours(LoadedModel model, HookSite site, int count)
+    public static (Site Site, int Feature, double Cosine)[][] Neighbours(LoadedModel model, Site site, int count)
     {
         var sae = model.Saes[site];
         var others = model.Saes.Where(other => other.Value.Width == sae.Width)
@@ -17,7 +17,7 @@ internal static class AtlasGeometry
 
     /// <summary>Places on a map.</summary>
     /// <param name="alive">The features to place. Those that are never active would only crowd the middle.</param>
-    public static Dictionary<int, FeaturePlace> Places(LoadedModel model, HookSite site, int[] alive, CancellationToken cancellation)
+    public static Dictionary<int, FeaturePlace> Places(LoadedModel model, Site site, int[] alive, CancellationToken cancellation)
     {
         var places = StochasticNeighbours.Place(CosineDistances.Between(model.Saes[site], alive), cancellation: cancellation);
         return alive.Zip(places).ToDictionary(pair => pair.First, pair => new FeaturePlace(pair.First, pair.Second.X, pair.Second.Y));

@@ -173,7 +173,7 @@ public static class AtlasImport
         Directory.CreateDirectory(folder);
         AtlasWriter.Write(Path.Combine(folder, AtlasReader.FileName), new(model.Info.Name, features, images, sprites, request.Suggestions));
 
-        string PathOf(HookSite site, int feature) =>
+        string PathOf(Site site, int feature) =>
             Path.Combine(source, site.Code, $"{feature.ToString(CultureInfo.InvariantCulture)}.jpg");
     }
 
@@ -215,7 +215,7 @@ public static class AtlasEmbedding
             new(new ClipTextEmbedder(clip).Embed(FeatureEmbeddings.ProbeText), [.. embeddings]));
     }
 
-    private static IEnumerable<(HookSite Site, int Number, string[] Pictures)> Features(AtlasReader atlas, HookSite site)
+    private static IEnumerable<(Site Site, int Number, string[] Pictures)> Features(AtlasReader atlas, Site site)
     {
         for (var feature = 0; atlas.Find(site, feature) is not null; feature++)
             yield return (site, feature, [.. atlas.TopPictures(site, feature).Select(top => top.Picture)]);

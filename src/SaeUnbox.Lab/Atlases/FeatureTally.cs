@@ -5,7 +5,7 @@ namespace SaeUnbox.Lab;
 /// <summary>Gathers statistics of the features of a site: mean and spread where they are active, strongest pictures, activity in each
 /// picture.</summary>
 /// <param name="most">Strongest pictures to keep for each feature.</param>
-internal sealed class FeatureTally(HookSite site, int features, int most)
+internal sealed class FeatureTally(Site site, int features, int most)
 {
     private readonly long[] _counts = new long[features];
     private readonly double[] _means = new double[features],
@@ -15,7 +15,7 @@ internal sealed class FeatureTally(HookSite site, int features, int most)
         [.. Enumerable.Range(0, features).Select(_ => new List<(int, double)>())];
     private long _positions;
 
-    public HookSite Site => site;
+    public Site Site => site;
 
     public int Features => features;
 
@@ -131,7 +131,7 @@ internal sealed class TileSheet(int side)
         return _tiles.Count - 1;
     }
 
-    public AtlasSprite Finish(HookSite site)
+    public AtlasSprite Finish(Site site)
     {
         var columns = (int)Math.Ceiling(Math.Sqrt(_tiles.Count));
         var (width, height) = (columns * side, (_tiles.Count + columns - 1) / columns * side);

@@ -133,7 +133,7 @@ public sealed class ModelBenchmark : PartsBenchmark
             var sizes = tensor([(float)_side, _side, 0, 0, _side, _side], device: device).unsqueeze(0);
             using var conditioning = unet.Prepare(Random(meter, 1, TextLength, config.TextChannels), pooled, sizes);
             yield return meter.Time("unet", () => unet.Forward(sample, timestep, conditioning));
-            var sites = unet.Sites.Select(shape => shape.Site).Intersect(HookSite.Named).ToArray();
+            var sites = unet.Sites.Select(shape => shape.Site).Intersect(Site.Named).ToArray();
             using var run = unet.Run(sample, timestep, conditioning, sites);
             foreach (var site in sites)
                 yield return meter.Time($"resume {site}", () => unet.Resume(run.States[site]));

@@ -22,7 +22,7 @@ public sealed class ActivationCollection
 
     /// <summary>Opens <c>FOLDER/SITE</c>. Only headers are read.</summary>
     /// <exception cref="SaeException">There are no activations, or shards differ in width.</exception>
-    public static ActivationCollection Open(string folder, HookSite site)
+    public static ActivationCollection Open(string folder, Site site)
     {
         var path = Path.Combine(folder, site.Code);
         if (!Directory.Exists(path))

@@ -62,7 +62,7 @@ public static class ActivationCollector
     }
 
     // Ordered by caption, then by step.
-    private static IEnumerable<Dictionary<HookSite, Tensor>> Differences(
+    private static IEnumerable<Dictionary<Site, Tensor>> Differences(
         LoadedModel model, CollectionRequest request, Caption[] captions, CancellationToken cancellation)
     {
         var network = model.Model;
@@ -77,7 +77,7 @@ public static class ActivationCollector
             Height = request.Height,
         });
         using var tap = new SiteTap(network, request.Sites, captions.Length, run.Request.IsGuided);
-        var steps = new List<Dictionary<HookSite, Tensor>[]>(request.Steps);
+        var steps = new List<Dictionary<Site, Tensor>[]>(request.Steps);
         var latents = run.StartLatents();
         foreach (var step in run.Denoise(cancellation: cancellation).Take(request.Steps - 1))
         {
@@ -90,7 +90,7 @@ public static class ActivationCollector
             steps.Add(Current());
         return Enumerable.Range(0, captions.Length).SelectMany(picture => steps.Select(step => step[picture]));
 
-        Dictionary<HookSite, Tensor>[] Current() => [.. Enumerable.Range(0, captions.Length).Select(tap.Of)];
+        Dictionary<Site, Tensor>[] Current() => [.. Enumerable.Range(0, captions.Length).Select(tap.Of)];
     }
 }
 
@@ -101,7 +101,7 @@ public static class ActivationCollector
 public sealed record CollectionRequest
 {
     /// <summary>Any transformers of the U-Net, whether they have an autoencoder or not.</summary>
-    public required IReadOnlyList<HookSite> Sites { get; init; }
+    public required IReadOnlyList<Site> Sites { get; init; }
 
     public required IReadOnlyList<Caption> Captions { get; init; }
 
@@ -223,11 +223,11 @@ public sealed record CollectionSettings(string Model, string? Weights, Dtype Dty
 internal sealed class SiteTap : IDisposable
 {
     private readonly List<IDisposable> _hooks = [];
-    private readonly Dictionary<HookSite, Tensor> _differences = [];
+    private readonly Dictionary<Site, Tensor> _differences = [];
     private readonly int _pictures;
     private readonly bool _isGuided;
 
-    public SiteTap(ISteerableModel network, IReadOnlyList<HookSite> sites, int pictures, bool isGuided)
+    public SiteTap(ISteerableModel network, IReadOnlyList<Site> sites, int pictures, bool isGuided)
     {
         (_pictures, _isGuided) = (pictures, isGuided);
         foreach (var site in sites)
@@ -235,7 +235,7 @@ internal sealed class SiteTap : IDisposable
     }
 
     /// <summary>Output - input of one picture for each site, [h, w, d] in float32 on the CPU.</summary>
-    public Dictionary<HookSite, Tensor> Of(int picture) => _differences.ToDictionary(pair => pair.Key, pair => pair.Value[picture]);
+    public Dictionary<Site, Tensor> Of(int picture) => _differences.ToDictionary(pair => pair.Key, pair => pair.Value[picture]);
 
     public void Dispose()
     {
@@ -245,7 +245,7 @@ internal sealed class SiteTap : IDisposable
             tensor.Dispose();
     }
 
-    private Tensor Keep(HookSite site, Tensor input, Tensor output)
+    private Tensor Keep(Site site, Tensor input, Tensor output)
     {
         using var scope = NewDisposeScope();
         var from = _isGuided ? _pictures : 0; // the unconditional half comes first

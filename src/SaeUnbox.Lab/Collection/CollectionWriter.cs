@@ -15,14 +15,14 @@ public sealed class CollectionWriter : IDisposable
     private const double LargestHalf = 65504;
 
     private readonly string _folder;
-    private readonly IReadOnlyList<HookSite> _sites;
+    private readonly IReadOnlyList<Site> _sites;
     private readonly CollectionOptions _options;
-    private readonly Dictionary<HookSite, List<Tensor>> _waiting;
+    private readonly Dictionary<Site, List<Tensor>> _waiting;
     private readonly Dictionary<long, long> _done;
     private long _written;
     private long _shardStart;
 
-    public CollectionWriter(string folder, IReadOnlyList<HookSite> sites, CollectionOptions? options = null)
+    public CollectionWriter(string folder, IReadOnlyList<Site> sites, CollectionOptions? options = null)
     {
         _options = options ?? new CollectionOptions();
         _options.Validate();
@@ -51,7 +51,7 @@ public sealed class CollectionWriter : IDisposable
     /// <exception cref="SaeException">The item is not the next one, a site or a value is missing or wrong, or the disk budget is
     /// spent.</exception>
     /// <exception cref="CheckpointException">The disk is full.</exception>
-    public void Add(long item, IReadOnlyDictionary<HookSite, Tensor> differences)
+    public void Add(long item, IReadOnlyDictionary<Site, Tensor> differences)
     {
         if (IsFull)
             throw new SaeException($"{_folder}: the disk budget of {_options.DiskBudget} bytes is spent.");
@@ -108,7 +108,7 @@ public sealed class CollectionWriter : IDisposable
         Clear();
     }
 
-    private Tensor Stored(Tensor difference, HookSite site, long item)
+    private Tensor Stored(Tensor difference, Site site, long item)
     {
         using var scope = NewDisposeScope();
         if (difference.shape.Length != 3)
@@ -125,7 +125,7 @@ public sealed class CollectionWriter : IDisposable
     }
 
     // Deletes shards of other lengths, which a run leaves if it is killed after it wrote some of the sites.
-    private void DeleteOverlapping(HookSite site, string written)
+    private void DeleteOverlapping(Site site, string written)
     {
         foreach (var path in Directory.EnumerateFiles(FolderOf(site)).Where(path => path != written).ToArray())
         {
@@ -158,7 +158,7 @@ public sealed class CollectionWriter : IDisposable
     private long BytesInFolder() =>
         new DirectoryInfo(_folder).EnumerateFiles("*.safetensors", SearchOption.AllDirectories).Sum(file => file.Length);
 
-    private string FolderOf(HookSite site) => Path.Combine(_folder, site.Code);
+    private string FolderOf(Site site) => Path.Combine(_folder, site.Code);
 
     private void Clear()
     {

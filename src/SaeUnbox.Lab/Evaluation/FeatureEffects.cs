@@ -30,7 +30,7 @@ public sealed class FeatureEffects(LoadedModel model, Recipe recipe) : IDisposab
 
     /// <summary>Removes each active feature of a site alone, the most active first, and measures how the picture changes.</summary>
     /// <param name="most">The most features to remove.</param>
-    public IEnumerable<FeatureAblation> Ablations(HookSite site, int most, CancellationToken cancellation = default)
+    public IEnumerable<FeatureAblation> Ablations(Site site, int most, CancellationToken cancellation = default)
     {
         var plain = Plain(cancellation);
         foreach (var active in MapOf(site, plain).Top(most).TakeWhile(active => active.Mean > 0))
@@ -41,7 +41,7 @@ public sealed class FeatureEffects(LoadedModel model, Recipe recipe) : IDisposab
     }
 
     /// <summary>Paints each feature into a mask and measures the change inside and outside of it.</summary>
-    public IEnumerable<FeatureLeakage> Leakages(HookSite site, IEnumerable<int> features, double strength, BrushMask mask,
+    public IEnumerable<FeatureLeakage> Leakages(Site site, IEnumerable<int> features, double strength, BrushMask mask,
         CancellationToken cancellation = default)
     {
         var plain = Plain(cancellation).Picture!;
@@ -54,7 +54,7 @@ public sealed class FeatureEffects(LoadedModel model, Recipe recipe) : IDisposab
     }
 
     /// <summary>Pictures with a feature added everywhere: for each seed one of each strength.</summary>
-    public IReadOnlyList<Picture> Strengths(HookSite site, int feature, IReadOnlyList<double> strengths, IReadOnlyList<long> seeds,
+    public IReadOnlyList<Picture> Strengths(Site site, int feature, IReadOnlyList<double> strengths, IReadOnlyList<long> seeds,
         CancellationToken cancellation = default) =>
     [
         .. from seed in seeds
@@ -68,10 +68,10 @@ public sealed class FeatureEffects(LoadedModel model, Recipe recipe) : IDisposab
 
     private Recipe With(FeatureEdit edit) => recipe with { Edits = [.. recipe.Edits, edit] };
 
-    private static SiteActivations MapOf(HookSite site, RunOutcome outcome) =>
+    private static SiteActivations MapOf(Site site, RunOutcome outcome) =>
         outcome.Maps.Find(site) ?? throw new RecipeException("site", $"has no autoencoder for {site}");
 
-    private SiteExplained Explain(HookSite site, RunRecorder recorder)
+    private SiteExplained Explain(Site site, RunRecorder recorder)
     {
         using var scope = NewDisposeScope();
         // From [steps, B, C, h, w] to [steps, 1, h, w, C]. With guidance the conditional picture is the last of the batch.
@@ -85,19 +85,19 @@ public sealed class FeatureEffects(LoadedModel model, Recipe recipe) : IDisposab
 /// <summary>The explained variance of an autoencoder.</summary>
 /// <param name="PerChannel">See <see cref="ExplainedVariance.PerChannel"/>.</param>
 /// <param name="Pooled">See <see cref="ExplainedVariance.Pooled"/>.</param>
-public sealed record SiteExplained(HookSite Site, double PerChannel, double Pooled);
+public sealed record SiteExplained(Site Site, double PerChannel, double Pooled);
 
 /// <summary>The effect of removing a feature.</summary>
 /// <param name="Mean">The feature's mean activation over the grid.</param>
 /// <param name="Share">The share of cells in which it is active.</param>
 /// <param name="Change">The mean change of the picture, 0 to 1.</param>
 /// <param name="Picture">The picture without the feature.</param>
-public sealed record FeatureAblation(HookSite Site, int Feature, double Mean, double Share, double Change, Picture Picture);
+public sealed record FeatureAblation(Site Site, int Feature, double Mean, double Share, double Change, Picture Picture);
 
 /// <summary>The effect of painting a feature.</summary>
 /// <param name="Inside">The mean change of the picture inside the mask, 0 to 1.</param>
 /// <param name="Outside">The mean change outside the mask, 0 to 1.</param>
-public sealed record FeatureLeakage(HookSite Site, int Feature, double Strength, double Inside, double Outside)
+public sealed record FeatureLeakage(Site Site, int Feature, double Strength, double Inside, double Outside)
 {
     /// <summary>Outside / inside; null if nothing changes inside.</summary>
     public double? Ratio => Inside > 0 ? Outside / Inside : null;

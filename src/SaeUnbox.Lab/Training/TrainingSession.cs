@@ -8,7 +8,7 @@ namespace SaeUnbox.Lab;
 /// <summary>What a <see cref="TrainingSession"/> trains, and how often it writes.</summary>
 /// <param name="Autoencoders">Trained on the same batches, so that their batch sizes must be equal.</param>
 /// <param name="Steps">Number of batches.</param>
-public sealed record TrainingPlan(HookSite Site, IReadOnlyList<TrainingOptions> Autoencoders, long Steps)
+public sealed record TrainingPlan(Site Site, IReadOnlyList<TrainingOptions> Autoencoders, long Steps)
 {
     /// <summary>Seed of the initial weights and the order of the data.</summary>
     public ulong Seed { get; init; } = 42;
@@ -136,7 +136,7 @@ public static class TrainingSession
     }
 
     /// <summary>The name of the folder: as in the reference, followed by the variant.</summary>
-    public static string NameOf(HookSite site, TrainingOptions options) =>
+    public static string NameOf(Site site, TrainingOptions options) =>
         SaeFolderName.Of(site, options.K, options.Features, options.AuxK, options.BatchSize, options.LearningRate)
         + (options.Sparsity == SparsityRule.BatchTopK ? "_batchtopk" : "")
         + (options.PrefixSizes is { } sizes ? "_nested" + string.Join("-", sizes) : "");

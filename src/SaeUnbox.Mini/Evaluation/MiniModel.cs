@@ -21,7 +21,7 @@ internal sealed class MiniModel : IDisposable
         throw new ModelException($"{folder}: this is not an unbox-mini, which has latents of 4 x 64 x 64 and 4 pixels per cell.");
     }
 
-    public static IReadOnlyList<HookSite> Sites => HookSite.Named;
+    public static IReadOnlyList<Site> Sites => Site.Named;
 
     public int PictureSize { get; }
 
@@ -54,7 +54,7 @@ internal sealed class MiniRun : IDisposable
         (_unet, _run) = (unet, run);
         Latents = Predict(input =>
         {
-            _held = unet.Run(input.Sample, input.Timestep, input.Conditioning, HookSite.Named);
+            _held = unet.Run(input.Sample, input.Timestep, input.Conditioning, Site.Named);
             return _held.Output!;
         }).DetachFromDisposeScope();
     }
@@ -63,7 +63,7 @@ internal sealed class MiniRun : IDisposable
     public Tensor Latents { get; }
 
     /// <summary>Output - input of a site, [B, 16, 16, d] in float32.</summary>
-    public Tensor Difference(HookSite site)
+    public Tensor Difference(Site site)
     {
         using var scope = NewDisposeScope();
         var state = _held!.States[site];
@@ -71,7 +71,7 @@ internal sealed class MiniRun : IDisposable
     }
 
     /// <summary>Clean latents with an edit, [B, 4, 64, 64].</summary>
-    public Tensor Edited(HookSite site, BlockEdit edit)
+    public Tensor Edited(Site site, BlockEdit edit)
     {
         using var hook = _unet.Hook(site, edit.Apply);
         return Predict(_ => _unet.Resume(_held!.States[site]));

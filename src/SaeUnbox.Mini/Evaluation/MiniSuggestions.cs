@@ -35,7 +35,7 @@ public static class MiniSuggestions
         var entries = new JsonArray([Entry(Prompts[0].Text, Recipe(Prompts[0].Text))]);
         foreach (var (i, one) in best.Index())
         {
-            var edit = new FeatureEdit(HookSite.Parse(one.Site), one.Feature, Strength) { Mask = Region(one.Element) };
+            var edit = new FeatureEdit(Site.Parse(one.Site), one.Feature, Strength) { Mask = Region(one.Element) };
             entries.Add(Entry($"Paint {one.Element}", Recipe(Unrelated(one.Element, i)) with { Edits = [edit] }));
         }
         foreach (var (text, _) in Prompts.Skip(1))

@@ -13,7 +13,7 @@ internal sealed class SteeringEvaluation(MiniModel model, SaeSet saes, MiniEvalu
 
     /// <param name="features">The feature for this element at each site that has one.</param>
     public IReadOnlyList<SteeringFigures> Run(SteeringElement element,
-        IReadOnlyList<(HookSite Site, int Feature, double Correlation)> features,
+        IReadOnlyList<(Site Site, int Feature, double Correlation)> features,
         CancellationToken cancellation)
     {
         var painted = features.Select(_ => new Tally()).ToArray();
@@ -37,7 +37,7 @@ internal sealed class SteeringEvaluation(MiniModel model, SaeSet saes, MiniEvalu
     }
 
     private void Edit(IReadOnlyList<SteeringScene> scenes, SteeringElement element,
-        IReadOnlyList<(HookSite Site, int Feature, double Correlation)> features,
+        IReadOnlyList<(Site Site, int Feature, double Correlation)> features,
         Tally[] tallies, Func<IFeatureDictionary, int, Tensor, BlockEdit> make)
     {
         if (scenes.Count == 0)

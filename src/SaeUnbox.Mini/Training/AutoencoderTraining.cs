@@ -23,7 +23,7 @@ internal static class AutoencoderTraining
             Train(site, options, folder, progress, device, cancellation);
     }
 
-    private static void Train(HookSite site, MiniTrainingOptions options, MiniFolder folder, IMiniTrainingProgress progress, Device device,
+    private static void Train(Site site, MiniTrainingOptions options, MiniFolder folder, IMiniTrainingProgress progress, Device device,
         CancellationToken cancellation)
     {
         var plan = Plan(site, options);
@@ -43,7 +43,7 @@ internal static class AutoencoderTraining
         progress.Saved($"autoencoder {site.Code}", (int)plan.Steps, target, null);
     }
 
-    private static TrainingPlan Plan(HookSite site, MiniTrainingOptions options)
+    private static TrainingPlan Plan(Site site, MiniTrainingOptions options)
     {
         var wanted = options.Autoencoders;
         return new(site, [new TrainingOptions
@@ -70,7 +70,7 @@ internal static class AutoencoderTraining
         AtomicFile.WriteAllText(note, text);
     }
 
-    private sealed class Reporter(HookSite site, TrainingPlan plan, IMiniTrainingProgress progress) : IProgress<TrainingProgress>
+    private sealed class Reporter(Site site, TrainingPlan plan, IMiniTrainingProgress progress) : IProgress<TrainingProgress>
     {
         private StageClock? _clock;
 

@@ -15,9 +15,9 @@ public sealed class AtlasReader : IFeatureAtlas
 
     private const int MostSimilar = 24, Nearest = 60;
     private readonly string _path, _connection;
-    private readonly Dictionary<HookSite, FeatureCard[]> _cards = [];
-    private readonly Dictionary<HookSite, float[]> _strongest = [];
-    private readonly Dictionary<HookSite, IReadOnlyList<FeaturePlace>> _places = [];
+    private readonly Dictionary<Site, FeatureCard[]> _cards = [];
+    private readonly Dictionary<Site, float[]> _strongest = [];
+    private readonly Dictionary<Site, IReadOnlyList<FeaturePlace>> _places = [];
     private readonly TilePictures _tiles;
     private EmbeddingIndex? _embeddings;
 
@@ -28,7 +28,7 @@ public sealed class AtlasReader : IFeatureAtlas
         _connection = new SqliteConnectionStringBuilder { DataSource = path, Mode = SqliteOpenMode.ReadOnly }.ConnectionString;
     }
 
-    public IReadOnlyList<HookSite> Sites { get; private set; } = [];
+    public IReadOnlyList<Site> Sites { get; private set; } = [];
 
     public IReadOnlyList<Suggestion> Suggestions { get; private set; } = [];
 
@@ -76,7 +76,7 @@ public sealed class AtlasReader : IFeatureAtlas
         }
     }
 
-    public FeatureCard? Find(HookSite site, int feature) =>
+    public FeatureCard? Find(Site site, int feature) =>
         _cards.TryGetValue(site, out var cards) && feature >= 0 && feature < cards.Length ? cards[feature] : null;
 
     public FeatureHits Search(FeatureQuery query)
@@ -93,7 +93,7 @@ public sealed class AtlasReader : IFeatureAtlas
             note);
     }
 
-    public IReadOnlyList<TopPicture> TopPictures(HookSite site, int feature) =>
+    public IReadOnlyList<TopPicture> TopPictures(Site site, int feature) =>
         Rows(
             "SELECT t.image, i.caption, i.seed, t.mean, t.heat FROM tops t JOIN images i ON i.id = t.image WHERE t.site = $1 AND "
             + "t.feature = $2 ORDER BY t.rank",
@@ -101,15 +101,15 @@ public sealed class AtlasReader : IFeatureAtlas
                 row.GetDouble(3), row.IsDBNull(4) ? null : BrushMask.Parse(row.GetString(4))),
             site.Code, feature);
 
-    public IReadOnlyList<SimilarFeature> Similar(HookSite site, int feature) =>
+    public IReadOnlyList<SimilarFeature> Similar(Site site, int feature) =>
         [.. Rows("SELECT other_site, other, cosine FROM similar WHERE site = $1 AND feature = $2 ORDER BY cosine DESC LIMIT $3",
             row =>
-                (Site: HookSite.Parse(row.GetString(0)), Feature: row.GetInt32(1), Cosine: row.GetDouble(2)), site.Code, feature,
+                (Site: Site.Parse(row.GetString(0)), Feature: row.GetInt32(1), Cosine: row.GetDouble(2)), site.Code, feature,
                 MostSimilar)
             .Select(other => (Card: Find(other.Site, other.Feature), other.Cosine)).Where(other => other.Card is not null)
                 .Select(other => new SimilarFeature(other.Card!, other.Cosine))];
 
-    public IReadOnlyList<FeaturePlace> Map(HookSite site) => _places.GetValueOrDefault(site) ?? [];
+    public IReadOnlyList<FeaturePlace> Map(Site site) => _places.GetValueOrDefault(site) ?? [];
 
     public AtlasPicture? Picture(string name) => name.StartsWith("tiles/", StringComparison.Ordinal)
         ? TileOf(name) is { } tile ? _tiles.Cut(tile) : null
@@ -117,7 +117,7 @@ public sealed class AtlasReader : IFeatureAtlas
 
     private SpriteTile? TileOf(string name) =>
         name.Split('/') is [_, var code, var file]
-            && HookSite.TryParse(code, out var site)
+            && Site.TryParse(code, out var site)
             && file.EndsWith(".jpg", StringComparison.Ordinal)
             && int.TryParse(file.AsSpan(0, file.Length - 4), NumberStyles.None, CultureInfo.InvariantCulture, out var feature)
             ? Find(site, feature)?.Thumbnail
@@ -160,7 +160,7 @@ public sealed class AtlasReader : IFeatureAtlas
         var hits = Rows(
             "SELECT site, feature, snippet(search, -1, '', '', '…', 12) FROM search WHERE search MATCH $1 ORDER BY bm25(search, 0, 0, 8, "
             + "4, 1) LIMIT 5000",
-                row => (Site: HookSite.Parse(row.GetString(0)), Feature: row.GetInt32(1), Match: row.GetString(2)), string.Join(' ', words))
+                row => (Site: Site.Parse(row.GetString(0)), Feature: row.GetInt32(1), Match: row.GetString(2)), string.Join(' ', words))
             .Where(hit => query.Site is null || hit.Site == query.Site)
             .Select(hit => (Card: Find(hit.Site, hit.Feature), hit.Match))
                 .Where(hit => hit.Card is not null)
@@ -224,21 +224,21 @@ public sealed class AtlasReader : IFeatureAtlas
             ? made
             : throw new AtlasException($"The embeddings of the atlas '{_path}' were made with another model than the configured one."));
         return new(Rows("SELECT site, feature, vector FROM embeddings",
-            row => new FeatureEmbedding(HookSite.Parse(row.GetString(0)), row.GetInt32(1),
+            row => new FeatureEmbedding(Site.Parse(row.GetString(0)), row.GetInt32(1),
                 VectorBytes.Read(row.GetFieldValue<byte[]>(2), width))), embedder);
     }
 
-    private static (HookSite Site, FeatureStatistics Statistics, float Strongest, string? Name, string[] Words, int? Tile,
+    private static (Site Site, FeatureStatistics Statistics, float Strongest, string? Name, string[] Words, int? Tile,
         FeaturePlace? Place) Row(SqliteDataReader row)
     {
-        var (site, feature) = (HookSite.Parse(row.GetString(0)), row.GetInt32(1));
+        var (site, feature) = (Site.Parse(row.GetString(0)), row.GetInt32(1));
         return (site, new(site, feature, row.GetDouble(2), row.GetDouble(3),
             row.GetDouble(4)), row.GetFloat(5), row.IsDBNull(6) ? null : row.GetString(6),
             row.GetString(7).Split('\n', StringSplitOptions.RemoveEmptyEntries), row.IsDBNull(8) ? null : row.GetInt32(8),
             row.IsDBNull(9) ? null : new FeaturePlace(feature, row.GetFloat(9), row.GetFloat(10)));
     }
 
-    private static SpriteTile? Tile(int? tile, HookSite site, int[] sheet) =>
+    private static SpriteTile? Tile(int? tile, Site site, int[] sheet) =>
         tile is { } number && sheet is [var size, var columns, var width, var height] && columns > 0
         ? new($"sprites/{site}.jpg", number % columns * size, number / columns * size, size, width, height)
         : null;

@@ -71,7 +71,7 @@ internal static class AtlasSchema
 /// <param name="Strongest">Mean activation over the grid of its top picture.</param>
 public sealed record AtlasFeature(FeatureStatistics Statistics, double Strongest, string? Name, IReadOnlyList<string> Words,
     IReadOnlyList<AtlasTop> Tops,
-    IReadOnlyList<(HookSite Site, int Feature, double Cosine)> Similar, FeaturePlace? Place, int? Tile);
+    IReadOnlyList<(Site Site, int Feature, double Cosine)> Similar, FeaturePlace? Place, int? Tile);
 
 /// <summary>One of the pictures that activate a feature most.</summary>
 /// <param name="Image">Index among the atlas's images.</param>
@@ -82,7 +82,7 @@ public sealed record AtlasTop(int Image, double Mean, BrushMask? Heat);
 public sealed record AtlasImage(string Caption, long? Seed, int Width, int Height, byte[] Jpeg);
 
 /// <summary>The tiles of a site's features in one picture, row by row.</summary>
-public sealed record AtlasSprite(HookSite Site, int TileSize, int Columns, int Width, int Height, byte[] Jpeg);
+public sealed record AtlasSprite(Site Site, int TileSize, int Columns, int Width, int Height, byte[] Jpeg);
 
 /// <summary>Everything that an atlas stores.</summary>
 public sealed record AtlasContents(string Model, IReadOnlyList<AtlasFeature> Features, IReadOnlyList<AtlasImage> Images,

@@ -13,7 +13,7 @@ internal sealed class EmbeddingIndex(IReadOnlyList<FeatureEmbedding> vectors, La
     /// <summary>The nearest features by cosine, nearest first.</summary>
     /// <param name="site">Null for all sites.</param>
     /// <exception cref="AtlasException">The embedder cannot be used.</exception>
-    public IEnumerable<(HookSite Site, int Feature)> Nearest(string text, HookSite? site, int count)
+    public IEnumerable<(Site Site, int Feature)> Nearest(string text, Site? site, int count)
     {
         // The pages of one search ask for the same text again.
         if (_cache.Count >= MaxCached)
@@ -48,7 +48,7 @@ public sealed record FeatureEmbeddings(float[] Probe, IReadOnlyList<FeatureEmbed
     public const string ProbeText = "a photo";
 }
 
-public readonly record struct FeatureEmbedding(HookSite Site, int Feature, float[] Vector);
+public readonly record struct FeatureEmbedding(Site Site, int Feature, float[] Vector);
 
 /// <summary>Embeds texts near the pictures that they describe, as CLIP does. Thread-safe.</summary>
 public interface ITextEmbedder

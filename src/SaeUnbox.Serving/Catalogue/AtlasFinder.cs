@@ -66,7 +66,7 @@ internal static partial class AtlasFinder
 /// <summary>The substitute for a missing atlas: lists features with the activation statistics from the autoencoders' files.</summary>
 internal sealed class StatisticsAtlas : IFeatureAtlas
 {
-    private readonly Dictionary<HookSite, FeatureCard[]> _cards;
+    private readonly Dictionary<Site, FeatureCard[]> _cards;
 
     public StatisticsAtlas(IReadOnlyList<FeatureStatistics> statistics)
     {
@@ -76,7 +76,7 @@ internal sealed class StatisticsAtlas : IFeatureAtlas
         Sites = [.. _cards.Keys];
     }
 
-    public IReadOnlyList<HookSite> Sites { get; }
+    public IReadOnlyList<Site> Sites { get; }
 
     public IReadOnlyList<Suggestion> Suggestions => [];
 
@@ -101,14 +101,14 @@ internal sealed class StatisticsAtlas : IFeatureAtlas
             [.. sorted.Skip(query.Offset).Take(Math.Min(query.Limit, FeatureQuery.MaxLimit)).Select(card => new FeatureHit(card, null))]);
     }
 
-    public FeatureCard? Find(HookSite site, int feature) =>
+    public FeatureCard? Find(Site site, int feature) =>
         _cards.TryGetValue(site, out var cards) && feature >= 0 && feature < cards.Length ? cards[feature] : null;
 
-    public IReadOnlyList<TopPicture> TopPictures(HookSite site, int feature) => [];
+    public IReadOnlyList<TopPicture> TopPictures(Site site, int feature) => [];
 
-    public IReadOnlyList<SimilarFeature> Similar(HookSite site, int feature) => [];
+    public IReadOnlyList<SimilarFeature> Similar(Site site, int feature) => [];
 
-    public IReadOnlyList<FeaturePlace> Map(HookSite site) => [];
+    public IReadOnlyList<FeaturePlace> Map(Site site) => [];
 
     public AtlasPicture? Picture(string name) => null;
 }

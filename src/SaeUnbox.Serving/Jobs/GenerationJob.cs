@@ -19,7 +19,7 @@ public sealed record GenerationJob(Guid Id, CheckedRecipe Checked)
     public PictureFormat? Picture { get; init; } = PictureFormat.Png;
 
     /// <summary>The sites whose activations are returned.</summary>
-    public ValueList<HookSite> Sites { get; init; } = [];
+    public ValueList<Site> Sites { get; init; } = [];
 }
 
 public enum PictureFormat

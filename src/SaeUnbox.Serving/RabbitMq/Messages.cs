@@ -27,7 +27,7 @@ internal sealed record JobMessage
     /// <summary>Null for activations only.</summary>
     public required PictureFormat? Picture { get; init; }
 
-    public required IReadOnlyList<HookSite> Sites { get; init; }
+    public required IReadOnlyList<Site> Sites { get; init; }
 
     /// <summary>The queue for replies.</summary>
     public required string ReplyTo { get; init; }
@@ -177,7 +177,7 @@ internal sealed record ReplyHead(Guid Job, ReplyKind Kind, string Worker)
 }
 
 /// <summary>The shape of one map.</summary>
-internal sealed record MapHead(HookSite Site, int Step, int Rows, int Columns, int Features, int K, double? ExplainedVariance)
+internal sealed record MapHead(Site Site, int Step, int Rows, int Columns, int Features, int K, double? ExplainedVariance)
 {
     public static MapHead Of(SiteActivations map) =>
         new(map.Site, map.Step, map.Rows, map.Columns, map.Features, map.K, map.ExplainedVariance);

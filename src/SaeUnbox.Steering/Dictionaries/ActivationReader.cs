@@ -12,7 +12,7 @@ public static class ActivationReader
     /// <param name="input">The block's input, [batch, d, h, w].</param>
     /// <param name="output">The block's output, [batch, d, h, w].</param>
     /// <param name="picture">Which of the batch; under guidance the conditional half follows the unconditional one.</param>
-    public static SiteActivations Read(IFeatureDictionary sae, HookSite site, int step, Tensor input, Tensor output, int picture = 0)
+    public static SiteActivations Read(IFeatureDictionary sae, Site site, int step, Tensor input, Tensor output, int picture = 0)
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();

@@ -206,7 +206,7 @@ public static class SaeWriter
 /// </summary>
 /// <param name="Site">The block it reads.</param>
 /// <param name="Rest">Everything behind the site, without the leading underscore.</param>
-public sealed partial record SaeFolderName(HookSite Site, string Rest)
+public sealed partial record SaeFolderName(Site Site, string Rest)
 {
     /// <summary>Reads a folder's name; the site may stand as its module path or as its code (<c>mid.0_k10</c>).</summary>
     public static bool TryParse(string name, [NotNullWhen(true)] out SaeFolderName? result)
@@ -216,7 +216,7 @@ public sealed partial record SaeFolderName(HookSite Site, string Rest)
         if (!match.Success)
             return false;
         var site = match.Groups["site"].Value;
-        if (HookSite.TryParseModulePath(site, out var parsed) || HookSite.TryParse(site, out parsed))
+        if (Site.TryParseModulePath(site, out var parsed) || Site.TryParse(site, out parsed))
             result = new SaeFolderName(parsed, match.Groups["rest"].Value);
         return result is not null;
     }
@@ -226,7 +226,7 @@ public sealed partial record SaeFolderName(HookSite Site, string Rest)
         Rest.StartsWith(variant, StringComparison.Ordinal) && (Rest.Length == variant.Length || Rest[variant.Length] == '_');
 
     /// <summary>The reference's name for an autoencoder trained with these numbers.</summary>
-    public static string Of(HookSite site, int k, int features, int? auxK, int batchSize, double learningRate) =>
+    public static string Of(Site site, int k, int features, int? auxK, int batchSize, double learningRate) =>
         string.Create(
             CultureInfo.InvariantCulture,
             $"{site.ModulePath}_k{k}_hidden{features}_auxk{(auxK is { } count ? count : "None")}")

@@ -6,14 +6,14 @@ using TorchSharp;
 namespace SaeUnbox.Steering;
 
 /// <summary>The sparse autoencoders of a model, at most one a site.</summary>
-public sealed class SaeSet : IReadOnlyDictionary<HookSite, IFeatureDictionary>, IDisposable
+public sealed class SaeSet : IReadOnlyDictionary<Site, IFeatureDictionary>, IDisposable
 {
     // What the demo loads of the published collection.
     private const string Default = "k10_hidden5120";
 
-    private readonly OrderedDictionary<HookSite, IFeatureDictionary> _saes = [];
+    private readonly OrderedDictionary<Site, IFeatureDictionary> _saes = [];
 
-    public SaeSet(IEnumerable<KeyValuePair<HookSite, IFeatureDictionary>> saes)
+    public SaeSet(IEnumerable<KeyValuePair<Site, IFeatureDictionary>> saes)
     {
         foreach (var (site, sae) in saes)
             _saes.Add(site, sae);
@@ -21,12 +21,12 @@ public sealed class SaeSet : IReadOnlyDictionary<HookSite, IFeatureDictionary>, 
 
     public int Count => _saes.Count;
 
-    public IEnumerable<HookSite> Keys => _saes.Keys;
+    public IEnumerable<Site> Keys => _saes.Keys;
 
     public IEnumerable<IFeatureDictionary> Values => _saes.Values;
 
     /// <exception cref="SaeException">No autoencoder was loaded for this site.</exception>
-    public IFeatureDictionary this[HookSite site] => TryGetValue(site, out var sae)
+    public IFeatureDictionary this[Site site] => TryGetValue(site, out var sae)
         ? sae
         : throw new SaeException(
             $"There is no sparse autoencoder for {site}; there are {(Count == 0 ? "none" : "those for " + string.Join(", ", Keys))}.");
@@ -39,7 +39,7 @@ public sealed class SaeSet : IReadOnlyDictionary<HookSite, IFeatureDictionary>, 
     /// <param name="directory">A folder of autoencoders, or one autoencoder's own.</param>
     /// <param name="variant">Only folders whose hyper-parameters begin with this, such as <c>k20_hidden5120</c>.</param>
     /// <exception cref="SaeException">There is none, or it is open which of several is meant.</exception>
-    public static IReadOnlyDictionary<HookSite, string> Find(string directory, string? variant = null)
+    public static IReadOnlyDictionary<Site, string> Find(string directory, string? variant = null)
     {
         if (!Directory.Exists(directory))
             throw new SaeException($"{directory}: there is no such folder of sparse autoencoders.");
@@ -52,7 +52,7 @@ public sealed class SaeSet : IReadOnlyDictionary<HookSite, IFeatureDictionary>, 
                 : $"{directory}: no sparse autoencoder lies here; expected folders such as unet.mid_block.attentions.0_{Default}…/final.");
         }
 
-        return new SortedDictionary<HookSite, string>(wanted
+        return new SortedDictionary<Site, string>(wanted
             .GroupBy(candidate => candidate.Name.Site)
             .ToDictionary(site => site.Key, site => Choose(directory, site.Key, [.. site]).Folder));
     }
@@ -60,7 +60,7 @@ public sealed class SaeSet : IReadOnlyDictionary<HookSite, IFeatureDictionary>, 
     /// <summary>Loads every autoencoder that <see cref="Find"/> finds.</summary>
     public static SaeSet Load(string directory, torch.Device? device = null, string? variant = null)
     {
-        var saes = new Dictionary<HookSite, IFeatureDictionary>();
+        var saes = new Dictionary<Site, IFeatureDictionary>();
         try
         {
             foreach (var (site, folder) in Find(directory, variant))
@@ -75,11 +75,11 @@ public sealed class SaeSet : IReadOnlyDictionary<HookSite, IFeatureDictionary>, 
         }
     }
 
-    public bool ContainsKey(HookSite key) => _saes.ContainsKey(key);
+    public bool ContainsKey(Site key) => _saes.ContainsKey(key);
 
-    public bool TryGetValue(HookSite key, [MaybeNullWhen(false)] out IFeatureDictionary value) => _saes.TryGetValue(key, out value);
+    public bool TryGetValue(Site key, [MaybeNullWhen(false)] out IFeatureDictionary value) => _saes.TryGetValue(key, out value);
 
-    public IEnumerator<KeyValuePair<HookSite, IFeatureDictionary>> GetEnumerator() => _saes.GetEnumerator();
+    public IEnumerator<KeyValuePair<Site, IFeatureDictionary>> GetEnumerator() => _saes.GetEnumerator();
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
@@ -90,7 +90,7 @@ public sealed class SaeSet : IReadOnlyDictionary<HookSite, IFeatureDictionary>, 
     }
 
     private static (string Folder, SaeFolderName Name) Choose(
-        string directory, HookSite site, IReadOnlyList<(string Folder, SaeFolderName Name)> candidates)
+        string directory, Site site, IReadOnlyList<(string Folder, SaeFolderName Name)> candidates)
     {
         if (candidates.Count == 1)
             return candidates[0];

@@ -83,7 +83,7 @@ public sealed class LoadedModel : IDisposable
     private static int DefaultThreads(ISteerableModel model) =>
         model.Sites.Max(site => site.Channels) < WorthAThread ? 1 : Environment.ProcessorCount;
 
-    private static void RequireFit(HookSite site, IFeatureDictionary sae, ISteerableModel model)
+    private static void RequireFit(Site site, IFeatureDictionary sae, ISteerableModel model)
     {
         var block = model.ShapeOf(site);
         if (sae.Width != block.Channels)

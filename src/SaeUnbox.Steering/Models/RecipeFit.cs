@@ -50,5 +50,5 @@ public static class RecipeFit
                     $"an icon needs the feature's mean activation, and the autoencoder of {icon.Site} has no mean.pt");
     }
 
-    private static bool HasNoMeans(HookSite site, LoadedModel model) => model.Info.Find(site) is not null && model.Saes[site].Scale is null;
+    private static bool HasNoMeans(Site site, LoadedModel model) => model.Info.Find(site) is not null && model.Saes[site].Scale is null;
 }

@@ -49,8 +49,8 @@ internal sealed class PrefixCache(int capacity) : IDisposable
 internal sealed class Prefix(DenoisingRun run) : IDisposable
 {
     private readonly Dictionary<int, Tensor> _latents = [];
-    private readonly Dictionary<(int Step, HookSite Site), SiteActivations> _readings = [];
-    private readonly Dictionary<HookSite, UNetState> _states = [];
+    private readonly Dictionary<(int Step, Site Site), SiteActivations> _readings = [];
+    private readonly Dictionary<Site, UNetState> _states = [];
     private int _statesStep = -1;
 
     public DenoisingRun Run { get; } = run;
@@ -65,10 +65,10 @@ internal sealed class Prefix(DenoisingRun run) : IDisposable
     }
 
     /// <summary>The unedited state before a site's output in a step.</summary>
-    public UNetState? State(int step, HookSite site) => step == _statesStep ? _states.GetValueOrDefault(site) : null;
+    public UNetState? State(int step, Site site) => step == _statesStep ? _states.GetValueOrDefault(site) : null;
 
     /// <summary>Takes over states; those of another step make room, since they are large.</summary>
-    public void KeepStates(int step, IReadOnlyDictionary<HookSite, UNetState> captured)
+    public void KeepStates(int step, IReadOnlyDictionary<Site, UNetState> captured)
     {
         if (step != _statesStep)
             DropStates();
@@ -78,7 +78,7 @@ internal sealed class Prefix(DenoisingRun run) : IDisposable
                 state.Dispose();
     }
 
-    public SiteActivations? Reading(int step, HookSite site) => _readings.GetValueOrDefault((step, site));
+    public SiteActivations? Reading(int step, Site site) => _readings.GetValueOrDefault((step, site));
 
     public void KeepReading(SiteActivations reading) => _readings[(reading.Step, reading.Site)] = reading;
 

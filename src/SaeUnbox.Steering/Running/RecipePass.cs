@@ -6,7 +6,7 @@ namespace SaeUnbox.Steering;
 internal sealed class RecipePass(LoadedModel model, Recipe recipe, RunRequest request, SteeringPlan plan, Prefix prefix)
 {
     private readonly ISteerableModel _network = model.Model;
-    private readonly Dictionary<(int Step, HookSite Site), SiteActivations> _readings = [];
+    private readonly Dictionary<(int Step, Site Site), SiteActivations> _readings = [];
 
     /// <summary>In the order in which a pass reaches the sites, then by step.</summary>
     public IEnumerable<SiteActivations> Readings =>
@@ -82,7 +82,7 @@ internal sealed class RecipePass(LoadedModel model, Recipe recipe, RunRequest re
 
         if (input.Step > Edited)
             return _network.Run(input, [], cancellation: cancellation).Output!;
-        HookSite? start = edits.Count > 0 ? edits[0].Site : null;
+        Site? start = edits.Count > 0 ? edits[0].Site : null;
         if (start is not null && !IsWhole && TryReadUpstream(input.Step, start) && prefix.State(input.Step, start) is { } state)
             return _network.Resume(state, cancellation);
 
@@ -94,7 +94,7 @@ internal sealed class RecipePass(LoadedModel model, Recipe recipe, RunRequest re
     }
 
     // States are held for one step: the first an edit acts in, or the first of all.
-    private IEnumerable<HookSite> Captured(int step)
+    private IEnumerable<Site> Captured(int step)
     {
         if (step != (plan.FirstStep ?? 0))
             return [];
@@ -102,7 +102,7 @@ internal sealed class RecipePass(LoadedModel model, Recipe recipe, RunRequest re
     }
 
     // Sites before the resumed one are not run again; what was read there without edits still holds.
-    private bool TryReadUpstream(int step, HookSite start)
+    private bool TryReadUpstream(int step, Site start)
     {
         foreach (var site in request.Read.Where(site => _network.OrderOf(site) < _network.OrderOf(start)))
         {
@@ -116,7 +116,7 @@ internal sealed class RecipePass(LoadedModel model, Recipe recipe, RunRequest re
         return true;
     }
 
-    private Tensor Read(int step, HookSite site, Tensor input, Tensor output)
+    private Tensor Read(int step, Site site, Tensor input, Tensor output)
     {
         var reading = ActivationReader.Read(model.Saes[site], site, step, input, output, recipe.Guidance > 1 ? 1 : 0);
         _readings[(step, site)] = reading;
@@ -150,8 +150,8 @@ internal sealed class SteeringPlan : IDisposable
 {
     private readonly Recipe _recipe;
     private readonly SaeSet _saes;
-    private readonly HookSite[] _sites;
-    private readonly Dictionary<(HookSite Site, string Active), BlockEdit> _made = [];
+    private readonly Site[] _sites;
+    private readonly Dictionary<(Site Site, string Active), BlockEdit> _made = [];
 
     public SteeringPlan(Recipe recipe, LoadedModel model)
     {
@@ -166,7 +166,7 @@ internal sealed class SteeringPlan : IDisposable
     public int? FirstStep { get; }
 
     /// <summary>The changes of one step, in the order of the walk.</summary>
-    public IReadOnlyList<(HookSite Site, BlockEdit Edit)> At(int step) =>
+    public IReadOnlyList<(Site Site, BlockEdit Edit)> At(int step) =>
         [.. from site in _sites let edit = EditOf(site, step) where edit is not null select (site, edit)];
 
     public void Dispose()
@@ -176,7 +176,7 @@ internal sealed class SteeringPlan : IDisposable
     }
 
     // Steps in which the same edits act share one block edit.
-    private BlockEdit? EditOf(HookSite site, int step)
+    private BlockEdit? EditOf(Site site, int step)
     {
         var whole = _recipe.Interventions.FirstOrDefault(intervention => intervention.Site == site);
         var painted = _recipe.Edits.Index().Where(edit => edit.Item.Site == site && edit.Item.ActsAt(step)).ToArray();

@@ -82,7 +82,7 @@ public sealed class RecipeRunner(LoadedModel model, int prefixes = 4) : IDisposa
 public sealed record RunRequest
 {
     /// <summary>Sites whose activations are read, in every step.</summary>
-    public IReadOnlyList<HookSite> Read { get; init; } = [];
+    public IReadOnlyList<Site> Read { get; init; } = [];
 
     /// <summary>False where only activations are wanted: nothing is decoded.</summary>
     public bool Picture { get; init; } = true;
@@ -130,7 +130,7 @@ public sealed record StageTiming(string Stage, TimeSpan Duration)
 /// latents [1, C, h, w], image [1, 3, H, W] from 0 to 1, and of each site SITE.input and SITE.output (after hooks) [steps, B, C, h, w].
 /// </summary>
 /// <param name="sites">The sites to keep; where there are any, the run is made whole, from its first step.</param>
-public sealed class RunRecorder(IReadOnlyList<HookSite> sites) : IDisposable
+public sealed class RunRecorder(IReadOnlyList<Site> sites) : IDisposable
 {
     private readonly Dictionary<string, Tensor> _tensors = [];
     private readonly Dictionary<string, List<Tensor>> _series = [];

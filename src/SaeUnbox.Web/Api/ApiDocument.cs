@@ -38,7 +38,7 @@ internal static class ApiDocument
             var type = context.JsonTypeInfo.Type;
             if (type == typeof(Recipe))
                 RecipeSchema.Describe(schema);
-            else if (type == typeof(HookSite))
+            else if (type == typeof(Site))
                 (schema.Type, schema.Description) = (JsonSchemaType.String, "A site, such as down.2.1");
             else if (type == typeof(BrushMask))
                 (schema.Type, schema.Description) = (JsonSchemaType.String, "A mask as ROWSxCOLUMNS/SCALE:DATA, as in an edit");

@@ -17,7 +17,7 @@ public sealed record Exploration(IReadOnlyList<SiteReading> Sites);
 /// <param name="Top">The ten features with the largest mean over the grid.</param>
 /// <param name="ExplainedVariance">The share of the block's output that the features explain, 0 to 1.</param>
 public sealed record SiteReading(
-    HookSite Site, int Step, int Rows, int Columns, int K, int[] Indices, float[] Values, IReadOnlyList<ActiveFeature> Top,
+    Site Site, int Step, int Rows, int Columns, int K, int[] Indices, float[] Values, IReadOnlyList<ActiveFeature> Top,
     double? ExplainedVariance)
 {
     private const int TopCount = 10;

@@ -38,8 +38,8 @@ internal static class FeatureApi
         [Description("Maximum number of hits, 1 to 500")] int limit = 60)
     {
         var errors = new Dictionary<string, string[]>();
-        HookSite? wanted = null;
-        if (site is not null && !HookSite.TryParse(site, out wanted))
+        Site? wanted = null;
+        if (site is not null && !Site.TryParse(site, out wanted))
             errors["site"] = [$"'{site}' is not a site; use a code such as down.2.1"];
         if (!Enum.TryParse<FeatureSort>(sort, ignoreCase: true, out var order) || !Enum.IsDefined(order))
             errors["sort"] = [$"'{sort}' is not an order; use {string.Join(", ", Enum.GetNames<FeatureSort>()).ToLowerInvariant()}"];
@@ -60,12 +60,12 @@ internal static class FeatureApi
 
     private static IResult Find(
         IModelCatalogue catalogue, [Description(ModelHelp)] string model, [Description(SiteHelp)] string site, int feature) =>
-        HookSite.TryParse(site, out var parsed) && AtlasOf(catalogue, model) is { } atlas && atlas.Find(parsed, feature) is { } card
+        Site.TryParse(site, out var parsed) && AtlasOf(catalogue, model) is { } atlas && atlas.Find(parsed, feature) is { } card
             ? TypedResults.Ok(new FeatureDetails(card, atlas.TopPictures(parsed, feature), atlas.Similar(parsed, feature)))
             : NotFound($"The model '{model}' has no feature {feature} at '{site}'.");
 
     private static IResult Map(IModelCatalogue catalogue, [Description(ModelHelp)] string model, [Description(SiteHelp)] string site) =>
-        HookSite.TryParse(site, out var parsed) && AtlasOf(catalogue, model) is { } atlas && atlas.Sites.Contains(parsed)
+        Site.TryParse(site, out var parsed) && AtlasOf(catalogue, model) is { } atlas && atlas.Sites.Contains(parsed)
             ? TypedResults.Ok(atlas.Map(parsed))
             : NotFound($"The model '{model}' has no site '{site}'.");
 

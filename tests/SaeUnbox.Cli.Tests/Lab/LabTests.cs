@@ -38,13 +38,13 @@ public sealed class LabTests : IDisposable
         ]);
         using var json = System.Text.Json.JsonDocument.Parse(File.ReadAllBytes(_folder.At("statistics.json")));
         var site = json.RootElement.GetProperty("sites").GetProperty("mid.0");
-        Assert.Equal(ActivationCollection.Open(_folder.At("data"), HookSite.Middle).Rows, site.GetProperty("positions").GetInt64());
+        Assert.Equal(ActivationCollection.Open(_folder.At("data"), Site.Middle).Rows, site.GetProperty("positions").GetInt64());
         Assert.Equal(24, site.GetProperty("frequency").GetArrayLength());
         foreach (var other in (string[])["mid.0", "up.0.1"])
             Assert.Equal(2, site.GetProperty("neighbours").GetProperty(other)[23].GetArrayLength());
         var means = site.GetProperty("mean").EnumerateArray().Select(mean => mean.GetSingle()).ToArray();
         using (var set = SaeSet.Load(_folder.At("saes"), variant: "k2_hidden24"))
-            Assert.Equal(means, set[HookSite.Middle].Scale!.Mean);
+            Assert.Equal(means, set[Site.Middle].Scale!.Mean);
 
         string[] picture = ["--model", Goldens.At("model"), "--prompt", "x", "--steps", "1", "--width", "64", "--height", "64"];
         await Done(["generate", .. picture, .. chosen, "--out", _folder.At("plain.png")]);
@@ -82,10 +82,10 @@ public sealed class LabTests : IDisposable
             await process.WaitForExitAsync();
         }
         await Done(["collect", .. Collect("killed", 12), "--shard", "3"]);
-        foreach (var site in (HookSite[])[HookSite.Middle, HookSite.Style])
+        foreach (var site in (Site[])[Site.Middle, Site.Style])
             CheckSame(site);
 
-        void CheckSame(HookSite site)
+        void CheckSame(Site site)
         {
             using var scope = NewDisposeScope();
             var (whole, again) =
@@ -294,9 +294,9 @@ public sealed class LabTests : IDisposable
     private void Make(string data, int width)
     {
         using var scope = NewDisposeScope();
-        using var writer = new CollectionWriter(_folder.At(data), [HookSite.Middle]);
+        using var writer = new CollectionWriter(_folder.At(data), [Site.Middle]);
         for (var item = 0; item < 3; item++)
-            writer.Add(item, new Dictionary<HookSite, Tensor> { [HookSite.Middle] = randn([2, 2, width]) });
+            writer.Add(item, new Dictionary<Site, Tensor> { [Site.Middle] = randn([2, 2, width]) });
         writer.Complete();
     }
 

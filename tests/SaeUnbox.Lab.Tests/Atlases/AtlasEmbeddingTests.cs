@@ -55,7 +55,7 @@ public sealed class AtlasEmbeddingTests : IDisposable
         _folder.Dispose();
     }
 
-    private static AtlasFeature Feature(int number, params int[] pictures) => new(new(HookSite.Middle, number, pictures.Length, 0, .5), 1,
+    private static AtlasFeature Feature(int number, params int[] pictures) => new(new(Site.Middle, number, pictures.Length, 0, .5), 1,
         null, [],
         [.. pictures.Select(picture => new AtlasTop(picture, 1, null))], [], null, null);
 

@@ -88,11 +88,11 @@ public sealed class AtlasFileTests : IDisposable
 
         Assert.Null(atlas.Find(First, 4));
         Assert.Null(atlas.Find(First, -1));
-        Assert.Null(atlas.Find(HookSite.Parse("mid.0"), 0));
+        Assert.Null(atlas.Find(Site.Parse("mid.0"), 0));
         Assert.Null(atlas.Picture("images/99.jpg"));
         Assert.Null(atlas.Picture("../../etc/passwd"));
         Assert.Null(atlas.Picture("' OR 1=1 --"));
-        Assert.Empty(atlas.Map(HookSite.Parse("mid.0")));
+        Assert.Empty(atlas.Map(Site.Parse("mid.0")));
         Assert.Empty(atlas.TopPictures(First, 99));
     }
 

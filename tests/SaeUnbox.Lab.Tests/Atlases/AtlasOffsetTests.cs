@@ -5,7 +5,7 @@ namespace SaeUnbox.Lab.Tests.Atlases;
 /// <summary>What an atlas says of activations and directions that are alike but for small differences, against float64.</summary>
 public sealed class OffsetTests
 {
-    private static readonly HookSite Site = HookSite.Parse("down.2.1");
+    private static readonly Site Site = Site.Parse("down.2.1");
 
     public static TheoryData<double> Offsets => [0, 10, 100, 1000, 10000];
 

@@ -3,7 +3,7 @@ namespace SaeUnbox.Lab.Tests;
 /// <summary>An atlas of two sites with four features each.</summary>
 internal static class SmallAtlas
 {
-    public static readonly HookSite First = HookSite.Parse("down.2.1"), Second = HookSite.Parse("up.0.1");
+    public static readonly Site First = Site.Parse("down.2.1"), Second = Site.Parse("up.0.1");
 
     public static AtlasContents Contents { get; } = new("tiny",
         [
@@ -16,7 +16,7 @@ internal static class SmallAtlas
         [new(First, 8, 2, 16, 16, [9, 9]), new(Second, 8, 2, 16, 16, [8])],
         [new("Let it snow", new Recipe { Model = "tiny", Prompt = "a field", Edits = [new FeatureEdit(First, 0, 8)] })]);
 
-    private static AtlasFeature Feature(HookSite site, int feature, string? name, string[] words, double frequency, double strongest,
+    private static AtlasFeature Feature(Site site, int feature, string? name, string[] words, double frequency, double strongest,
         double mean = 2) => new(
         new(site, feature, mean, .5, frequency), strongest, name, words,
         name is null

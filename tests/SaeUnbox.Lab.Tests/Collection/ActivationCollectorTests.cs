@@ -8,7 +8,7 @@ public sealed class ActivationCollectorTests(GoldenModel model) : IClassFixture<
     private const double Unguided = 1e-2;
     private const double Guided = 4e-2;
 
-    private static readonly HookSite[] Two = [HookSite.Middle, HookSite.Details];
+    private static readonly Site[] Two = [Site.Middle, Site.Details];
 
     public static TheoryData<string> Runs() => GoldenModel.Runs();
 
@@ -144,7 +144,7 @@ public sealed class ActivationCollectorTests(GoldenModel model) : IClassFixture<
     public void Run_NoSuchSite_TouchesNothing()
     {
         using var folder = new TemporaryFolder();
-        var request = Small(Captions(1)) with { Sites = [HookSite.Parse("up.9.9")] };
+        var request = Small(Captions(1)) with { Sites = [Site.Parse("up.9.9")] };
         Assert.Contains("up.9.9",
             Assert.Throws<ModelException>(() => ActivationCollector.Run(model.For("turbo4"), request, folder.At("out"))).Message);
         Assert.False(Directory.Exists(folder.At("out")));
@@ -165,7 +165,7 @@ public sealed class ActivationCollectorTests(GoldenModel model) : IClassFixture<
 
     private CollectionRequest Small(IReadOnlyList<Caption> captions) => Request(model.Recipe("turbo4") with { Steps = 1 }, captions);
 
-    private static Tensor Rows(string folder, HookSite site) =>
+    private static Tensor Rows(string folder, Site site) =>
         cat([.. ActivationCollection.Open(folder, site).Shards.Select(shard => shard.ReadRows())], 0);
 
     private static long Items(string folder) => ActivationCollection.Open(folder, Two[0]).Shards.Sum(shard => shard.End - shard.First);

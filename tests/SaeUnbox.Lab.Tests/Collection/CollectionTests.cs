@@ -10,7 +10,7 @@ public class CollectionTests
     private const int Side = 2;
     private const int Width = 3;
 
-    private static readonly HookSite[] Sites = [HookSite.Composition, HookSite.Style];
+    private static readonly Site[] Sites = [Site.Composition, Site.Style];
 
     [Fact]
     public void Add_Items_ComeBackInOrder()
@@ -120,15 +120,15 @@ public class CollectionTests
     {
         using var scope = NewDisposeScope();
         using var folder = new TemporaryFolder();
-        using var writer = new CollectionWriter(folder.Path, [HookSite.Middle]);
-        var site = HookSite.Middle;
+        using var writer = new CollectionWriter(folder.Path, [Site.Middle]);
+        var site = Site.Middle;
         Assert.Contains("fp16", Refused(Arithmetic.Full([Side, Side, Width], 1e5f, torch.float32)));
         Assert.Contains("NaN", Refused(Arithmetic.Full([Side, Side, Width], float.NaN, torch.float32)));
         Assert.Contains("[h, w, d]", Refused(zeros([Side, Width])));
-        Assert.Contains("0 is next", Assert.Throws<SaeException>(() => writer.Add(7, new Dictionary<HookSite, Tensor>())).Message);
+        Assert.Contains("0 is next", Assert.Throws<SaeException>(() => writer.Add(7, new Dictionary<Site, Tensor>())).Message);
 
         string Refused(Tensor tensor) =>
-            Assert.Throws<SaeException>(() => writer.Add(0, new Dictionary<HookSite, Tensor> { [site] = tensor })).Message;
+            Assert.Throws<SaeException>(() => writer.Add(0, new Dictionary<Site, Tensor> { [site] = tensor })).Message;
     }
 
     [Fact]
@@ -154,7 +154,7 @@ public class CollectionTests
     public void Open_NothingCollected_SaysSo()
     {
         using var folder = new TemporaryFolder();
-        Assert.Contains("up.0.1", Assert.Throws<SaeException>(() => ActivationCollection.Open(folder.Path, HookSite.Style)).Message);
+        Assert.Contains("up.0.1", Assert.Throws<SaeException>(() => ActivationCollection.Open(folder.Path, Site.Style)).Message);
     }
 
     [Theory]
@@ -209,10 +209,10 @@ public class CollectionTests
         writer.Complete();
     }
 
-    private static Dictionary<HookSite, Tensor> Items(long item) => Sites.ToDictionary(site => site, site => Item(item, site));
+    private static Dictionary<Site, Tensor> Items(long item) => Sites.ToDictionary(site => site, site => Item(item, site));
 
     // Small whole numbers: exact in every stored type, different in every row.
-    private static Tensor Item(long item, HookSite site) =>
+    private static Tensor Item(long item, Site site) =>
         Arithmetic.Range(0, Side * Side * Width, ScalarType.Float32).Plus(item * Side * Side * Width).Plus(site == Sites[0] ? 0 : 500)
         .view(Side, Side, Width);
 

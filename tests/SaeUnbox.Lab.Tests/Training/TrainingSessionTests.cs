@@ -6,7 +6,7 @@ namespace SaeUnbox.Lab.Tests;
 public class TrainingSessionTests
 {
     private static readonly TrainingPlan Plan = new(
-        HookSite.Middle,
+        Site.Middle,
         [
             new TrainingOptions { Features = 32, K = 3, AuxK = 8, BatchSize = 16, LearningRate = 1e-3 },
             new TrainingOptions
@@ -76,15 +76,15 @@ public class TrainingSessionTests
 
         Assert.Equal(Enumerable.Range(1, (int)plan.Steps).Select(step => (long)step), steps);
         using var set = SaeSet.Load(folder.At("out"));
-        Assert.Equal(plan.Autoencoders[0].Features, set[HookSite.Middle].Features);
+        Assert.Equal(plan.Autoencoders[0].Features, set[Site.Middle].Features);
         var table = new TrainingLog(Path.Combine(folders[0], "log.csv"), resumeAt: long.MaxValue).Read();
         Assert.Equal(0, table["step"][0]);
         Assert.Equal(plan.Steps - 1, table["step"][^1]);
         Assert.True(table["total"][^1] < table["total"][0], "the loss did not fall");
         System.Xml.Linq.XDocument.Load(Path.Combine(folders[0], "training.svg"));
 
-        var data = ActivationCollection.Open(folder.At("data"), HookSite.Middle);
-        var report = ActivationStatistics.Measure(set[HookSite.Middle], data);
+        var data = ActivationCollection.Open(folder.At("data"), Site.Middle);
+        var report = ActivationStatistics.Measure(set[Site.Middle], data);
         Assert.Equal(data.Rows, report.Positions);
         SaeWriter.SaveScale(report.Scale, Path.Combine(folders[0], "final"));
         using var again = SaeLoader.Load(folders[0]);
@@ -152,15 +152,15 @@ public class TrainingSessionTests
 
     private static ActivationCollection Collect(string folder, int items = 10)
     {
-        using var writer = new CollectionWriter(folder, [HookSite.Middle], new CollectionOptions { ItemsPerShard = 4, Dtype = Dtype.Fp32 });
+        using var writer = new CollectionWriter(folder, [Site.Middle], new CollectionOptions { ItemsPerShard = 4, Dtype = Dtype.Fp32 });
         for (var item = (int)writer.NextItem; item < items; item++)
         {
             using var activations = SyntheticData.Make(16, 8, 12, (ulong)item);
-            writer.Add(item, new Dictionary<HookSite, Tensor> { [HookSite.Middle] = activations.view(4, 4, 8) });
+            writer.Add(item, new Dictionary<Site, Tensor> { [Site.Middle] = activations.view(4, 4, 8) });
         }
 
         writer.Complete();
-        return ActivationCollection.Open(folder, HookSite.Middle);
+        return ActivationCollection.Open(folder, Site.Middle);
     }
 
     private sealed class Immediate(Action<TrainingProgress> action) : IProgress<TrainingProgress>

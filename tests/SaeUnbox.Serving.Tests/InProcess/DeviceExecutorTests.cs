@@ -82,7 +82,7 @@ public sealed class DeviceExecutorTests : IAsyncLifetime
     {
         await _device.GetModelsAsync();
         var job = Job(1);
-        job = job with { Checked = (job.Recipe with { Edits = [new FeatureEdit(HookSite.Composition, 1_000_000, 1)] }).Check() };
+        job = job with { Checked = (job.Recipe with { Edits = [new FeatureEdit(Site.Composition, 1_000_000, 1)] }).Check() };
 
         Assert.Contains("1000000", Assert.IsType<GenerationProgress.Failed>(await _device.RunAsync(job, _ => { })).Message);
     }

@@ -15,7 +15,7 @@ public sealed class PageTests(Broker broker, Browser browser, PostgresServer pos
         Width = 256,
         Height = 256,
         Edits =
-            [new FeatureEdit(HookSite.Composition, 1, 20) { Mask = BrushMask.FromCells(16, 16, new float[256]) }],
+            [new FeatureEdit(Site.Composition, 1, 20) { Mask = BrushMask.FromCells(16, 16, new float[256]) }],
     };
 
     private readonly Programs _programs = new(broker);

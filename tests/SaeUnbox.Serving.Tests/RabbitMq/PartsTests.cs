@@ -102,7 +102,7 @@ public sealed class PartsTests
         foreach (var report in reports)
             Assert.Equal(new Reply(report, "w", id), Reply.Read(new Reply(report, "w", id).ToBytes()) with { By = id });
 
-        var maps = new ActivationMaps([new(HookSite.Composition, 3, 1, 2, 9, [1, 2, 3, 4], [.1f, .2f, .3f, .4f])]);
+        var maps = new ActivationMaps([new(Site.Composition, 3, 1, 2, 9, [1, 2, 3, 4], [.1f, .2f, .3f, .4f])]);
         var result =
             new GenerationResult(id, Jobs.Batch("ä").Recipe, new byte[] { 7, 8, 9 }, maps, [new("unet", TimeSpan.FromMilliseconds(3))]);
         var read =
@@ -119,7 +119,7 @@ public sealed class PartsTests
     [Fact]
     public void Reply_CutOffOrSpoiled_IsRefused()
     {
-        var maps = new ActivationMaps([new(HookSite.Composition, 0, 1, 2, 9, [1, 2], [.1f, .2f])]);
+        var maps = new ActivationMaps([new(Site.Composition, 0, 1, 2, 9, [1, 2], [.1f, .2f])]);
         var whole = new Reply(
             new GenerationProgress.Completed(new(Guid.NewGuid(), Jobs.Batch("a").Recipe, new byte[] { 1, 2, 3 }, maps, [])), "w").ToBytes();
         for (var length = 0; length < whole.Length; length++)
@@ -143,7 +143,7 @@ public sealed class PartsTests
     [Fact]
     public void JobMessage_OfAJob_GivesTheJobAgain()
     {
-        var job = Jobs.Live("a") with { Client = "me", Picture = null, Sites = [HookSite.Composition] };
+        var job = Jobs.Live("a") with { Client = "me", Picture = null, Sites = [Site.Composition] };
 
         Assert.Equal(job, Wire.Read<JobMessage>(Wire.Write(JobMessage.Of(job, 5, "replies"))).ToJob());
         Assert.Contains(job.Recipe.ToJson(), Encoding.UTF8.GetString(Wire.Write(JobMessage.Of(job, 5, "replies"))));

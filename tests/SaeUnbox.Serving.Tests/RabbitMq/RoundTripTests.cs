@@ -11,7 +11,7 @@ public sealed class RoundTripTests(Broker broker)
         await using var cluster = new Cluster(broker);
         var node = await cluster.NodeAsync();
         await cluster.WorkerAsync(new TestExecutor());
-        var job = Jobs.Live("work 300") with { Sites = [HookSite.Composition] };
+        var job = Jobs.Live("work 300") with { Sites = [Site.Composition] };
 
         await node.Queue().SubmitAsync(job);
         var reports = await node.ReportsAsync(job.Id);
@@ -21,7 +21,7 @@ public sealed class RoundTripTests(Broker broker)
         Assert.Equal(job.Recipe, result.Recipe);
         Assert.Equal(job.Recipe.ContentHash(), Encoding.UTF8.GetString(result.Picture.Span));
         var map = Assert.Single(result.Maps.All);
-        Assert.Equal((HookSite.Composition, .5, job.Recipe.Seed), (map.Site, map.ExplainedVariance, (long)map.Values[1]));
+        Assert.Equal((Site.Composition, .5, job.Recipe.Seed), (map.Site, map.ExplainedVariance, (long)map.Values[1]));
         Assert.Equal(["wait", "unet"], result.Timings.Select(timing => timing.Stage));
     }
 }

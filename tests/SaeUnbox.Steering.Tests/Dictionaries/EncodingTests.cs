@@ -69,7 +69,7 @@ public class EncodingTests
         using var scope = NewDisposeScope();
         using var sae = Load(site);
         var (input, output) = (Block("base", site, "input").select(1, step), Block("base", site, "output").select(1, step));
-        var maps = ActivationReader.Read(sae, Core.HookSite.Parse(site), step, input, output, picture: 1);
+        var maps = ActivationReader.Read(sae, Core.Site.Parse(site), step, input, output, picture: 1);
 
         Assert.Equal((input.shape[2], input.shape[3]), (maps.Rows, maps.Columns));
         Assert.Equal(sae.Config.K, maps.K);

@@ -17,7 +17,7 @@ internal static class GoldenSaes
 
     /// <summary>A block's input or output in a run, all steps: [batch, step, d, h, w].</summary>
     public static Tensor Block(string run, string site, string which) =>
-        GoldenTensors.Read($"runs/{run}.safetensors", $"{Core.HookSite.Parse(site).ModulePath}/{which}");
+        GoldenTensors.Read($"runs/{run}.safetensors", $"{Core.Site.Parse(site).ModulePath}/{which}");
 
     public static float[] Floats(this Tensor tensor) => tensor.to(ScalarType.Float32).cpu().contiguous().data<float>().ToArray();
 

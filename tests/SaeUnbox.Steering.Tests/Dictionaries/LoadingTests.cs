@@ -73,7 +73,7 @@ public class LoadingTests
     public void LoadSet_GoldenFolder_HasEverySiteOnce()
     {
         using var set = SaeSet.Load(Goldens.At("saes"));
-        Assert.Equal(Saes().Select(sae => HookSite.Parse(sae.Site)).Order(), set.Keys);
+        Assert.Equal(Saes().Select(sae => Site.Parse(sae.Site)).Order(), set.Keys);
         Assert.All(set.Values, sae => Assert.NotNull(sae.Scale));
     }
 
@@ -81,8 +81,8 @@ public class LoadingTests
     public void LoadSet_OneAutoencodersFolder_IsASetOfOne()
     {
         var (site, folder) = Saes().First();
-        Assert.Equal([HookSite.Parse(site)], SaeSet.Find(folder).Keys);
-        Assert.Equal([HookSite.Parse(site)], SaeSet.Find(Path.GetDirectoryName(folder)!).Keys);
+        Assert.Equal([Site.Parse(site)], SaeSet.Find(folder).Keys);
+        Assert.Equal([Site.Parse(site)], SaeSet.Find(Path.GetDirectoryName(folder)!).Keys);
     }
 
     [Fact]
@@ -94,8 +94,8 @@ public class LoadingTests
         var error = Assert.Throws<SaeException>(() => SaeSet.Find(folder.Path));
         Assert.Contains("k5", error.Message);
         Assert.Contains("k6", error.Message);
-        Assert.EndsWith("k6_hidden9", SaeSet.Find(folder.Path, "k6_hidden9")[HookSite.Middle]);
-        Assert.EndsWith("k6_hidden9", SaeSet.Find(folder.Path, "k6")[HookSite.Middle]);
+        Assert.EndsWith("k6_hidden9", SaeSet.Find(folder.Path, "k6_hidden9")[Site.Middle]);
+        Assert.EndsWith("k6_hidden9", SaeSet.Find(folder.Path, "k6")[Site.Middle]);
         Assert.Contains("k5_hidden9", Assert.Throws<SaeException>(() => SaeSet.Find(folder.Path, "k6_hidden90")).Message);
     }
 
@@ -105,7 +105,7 @@ public class LoadingTests
         using var folder = new TemporaryFolder();
         foreach (var size in new[] { "k10_hidden640", "k10_hidden5120", "k160_hidden5120" })
             CopyProbe(folder.At($"unet.mid_block.attentions.0_{size}_auxk256_bs4096_lr0.0001", "final"));
-        Assert.Contains("_k10_hidden5120_", SaeSet.Find(folder.Path)[HookSite.Middle]);
+        Assert.Contains("_k10_hidden5120_", SaeSet.Find(folder.Path)[Site.Middle]);
     }
 
     [Fact]
@@ -116,7 +116,7 @@ public class LoadingTests
         CopyProbe(Path.Combine(run, "90"));
         CopyProbe(Path.Combine(run, "100"));
         using var set = SaeSet.Load(folder.Path);
-        Assert.EndsWith("100", set[HookSite.Middle].Source);
+        Assert.EndsWith("100", set[Site.Middle].Source);
     }
 
     [Fact]

@@ -238,7 +238,7 @@ public class SteeringTests
         var (input, output) = TurboBlock(site);
         var (rows, columns) = ((int)output.shape[2], (int)output.shape[3]);
         var cells = Enumerable.Range(0, rows * columns).Select(i => i % 3 / 2f).ToArray();
-        var recipe = new FeatureEdit(HookSite.Parse(site), 4, 2.5) { Mask = BrushMask.FromCells(rows, columns, cells) };
+        var recipe = new FeatureEdit(Site.Parse(site), 4, 2.5) { Mask = BrushMask.FromCells(rows, columns, cells) };
         using var edit = Edits.From(recipe, sae, guided: false);
         using var byHand = Edits.Add(sae, 4, 2.5, tensor(cells).view(rows, columns));
         Assert.Equal(byHand.Apply(input, output).Floats(), edit.Apply(input, output).Floats());

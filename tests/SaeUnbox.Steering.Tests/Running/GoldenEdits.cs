@@ -39,7 +39,7 @@ internal static class GoldenEdits
 
     private static object Part(GoldenModel model, JsonElement json, string file)
     {
-        var site = HookSite.Parse(json.GetProperty("block").GetString()!);
+        var site = Site.Parse(json.GetProperty("block").GetString()!);
         var function = json.TryGetProperty("function", out var named) ? named.GetString()! : "add_feature_on_area";
         var feature = json.TryGetProperty("feature", out var number) ? number.GetInt32() : 0;
         if (function.StartsWith("reconstruct", StringComparison.Ordinal))

@@ -54,7 +54,7 @@ public sealed class LifetimeSoakTests(GoldenModel model) : IClassFixture<GoldenM
                 yield return plain with
                 {
                     Prompt = prompt,
-                    Edits = [new FeatureEdit(site, 5, -1) { Mode = EditMode.Scale }, new FeatureEdit(HookSite.Style, 7, 2)]
+                    Edits = [new FeatureEdit(site, 5, -1) { Mode = EditMode.Scale }, new FeatureEdit(Site.Style, 7, 2)]
                 };
             }
         }

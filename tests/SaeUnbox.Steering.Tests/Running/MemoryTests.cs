@@ -34,7 +34,7 @@ public sealed class MemoryTests(GoldenModel golden) : IClassFixture<GoldenModel>
     // Both modes, every site, with and without a mask, maps read or not; now and then another prompt, which drops what was kept.
     private void Paint(RecipeRunner runner, LoadedModel model, int first, int count)
     {
-        HookSite[] sites = [.. model.Saes.Keys];
+        Site[] sites = [.. model.Saes.Keys];
         for (var i = first; i < first + count; i++)
         {
             var site = sites[i % sites.Length];

@@ -35,7 +35,7 @@ public sealed class PrefixCacheTests(GoldenModel model) : IClassFixture<GoldenMo
     {
         var loaded = model.For("base");
         var recipe = GoldenEdits.Base(model, "add_steps_1_3");
-        IReadOnlyList<HookSite> all = [.. loaded.Saes.Keys];
+        IReadOnlyList<Site> all = [.. loaded.Saes.Keys];
         var request = new RunRequest { Read = all, Picture = false };
         using var fresh = new RecipeRunner(loaded);
         var expected = fresh.Run(recipe, request).Maps;

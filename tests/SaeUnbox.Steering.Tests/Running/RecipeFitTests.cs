@@ -16,7 +16,7 @@ public sealed class RecipeFitTests(GoldenModel model) : IClassFixture<GoldenMode
             [
                 new FeatureEdit(sae.Site, sae.Features, 1),
                 new FeatureEdit(sae.Site, 0, 1) { Mask = BrushMask.FromCells(1, 1, [1f]) },
-                new FeatureEdit(HookSite.Parse("down.1.0"), 0, 1),
+                new FeatureEdit(Site.Parse("down.1.0"), 0, 1),
             ],
         };
         var error = Assert.Throws<RecipeException>(() => RecipeFit.Require(recipe, loaded));

@@ -6,7 +6,7 @@ namespace SaeUnbox.Steering.Tests;
 /// <summary>Whole recipes against the reference's own runs and interventions.</summary>
 public sealed class RecipeRunnerGoldenTests(GoldenModel model) : IClassFixture<GoldenModel>
 {
-    public static TheoryData<string> Sites() => [.. HookSite.Named.Select(site => site.Code)];
+    public static TheoryData<string> Sites() => [.. Site.Named.Select(site => site.Code)];
 
     [Theory]
     [MemberData(nameof(GoldenModel.Runs), MemberType = typeof(GoldenModel))]
@@ -50,7 +50,7 @@ public sealed class RecipeRunnerGoldenTests(GoldenModel model) : IClassFixture<G
     [MemberData(nameof(Sites))]
     public void Run_Reading_GivesTheReferencesTopFeatures(string code)
     {
-        var site = HookSite.Parse(code);
+        var site = Site.Parse(code);
         using var scope = NewDisposeScope();
         var expected = GoldenTensors.Read("saes.safetensors", $"{site}/top10").data<long>().ToArray();
         using var runner = new RecipeRunner(model.For("turbo1"));

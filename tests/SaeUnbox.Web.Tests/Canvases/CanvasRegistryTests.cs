@@ -73,7 +73,7 @@ public sealed class CanvasRegistryTests : IDisposable
         var first = _canvases.Create("ann", House);
 
         Assert.Throws<RecipeException>(() => _canvases.Create("ann",
-            House with { Edits = [new FeatureEdit(HookSite.Composition, 512, 1)] }));
+            House with { Edits = [new FeatureEdit(Site.Composition, 512, 1)] }));
         Assert.Throws<RecipeException>(() => _canvases.Create("ann", House with { Model = "other" }));
         Assert.Same(first, _canvases.Find(first.Id));
     }

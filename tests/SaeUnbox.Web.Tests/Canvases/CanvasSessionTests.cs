@@ -27,7 +27,7 @@ public sealed class CanvasSessionTests : IDisposable
             var error = Assert.Throws<RecipeException>(() => canvas.Change(
                 recipe => recipe with
                 {
-                    Edits = [.. Enumerable.Repeat(new FeatureEdit(HookSite.Composition, i, 5) { Mask = large }, 4)]
+                    Edits = [.. Enumerable.Repeat(new FeatureEdit(Site.Composition, i, 5) { Mask = large }, 4)]
                 }, isStroke: i % 2 == 0));
             Assert.Contains("32 x 32", error.Message);
         }
@@ -49,7 +49,7 @@ public sealed class CanvasSessionTests : IDisposable
                 Seed = i,
                 Width = side,
                 Height = side,
-                Edits = [new FeatureEdit(HookSite.Composition, 0, 5) { Mask = BrushMask.FromCells(cells, cells, new float[cells * cells]) }]
+                Edits = [new FeatureEdit(Site.Composition, 0, 5) { Mask = BrushMask.FromCells(cells, cells, new float[cells * cells]) }]
             });
 
         var undone = 0;

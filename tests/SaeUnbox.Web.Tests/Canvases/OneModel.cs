@@ -4,7 +4,7 @@ namespace SaeUnbox.Web.Tests.Canvases;
 internal sealed class OneModel : IModelCatalogue
 {
     public static readonly ModelInfo Mini =
-        new("mini", "Mini", 1, 0, 256, 256, [new SaeInfo(HookSite.Composition, 512, 8, 64, CellSize: 8)]);
+        new("mini", "Mini", 1, 0, 256, 256, [new SaeInfo(Site.Composition, 512, 8, 64, CellSize: 8)]);
 
     public IReadOnlyList<ModelInfo> Models => [Mini];
 

@@ -9,7 +9,7 @@ public sealed class PaintStateTests : IDisposable
 {
     private static readonly StoredState Nothing = new(null, null, null, null, -1, null);
     private static readonly ListAtlas Atlas = new(
-        (HookSite.Composition, 3, "snow field"), (HookSite.Composition, 7, "red roof"), (HookSite.Composition, 9, "blue boat"));
+        (Site.Composition, 3, "snow field"), (Site.Composition, 7, "red roof"), (Site.Composition, 9, "blue boat"));
 
     private readonly HandQueue _queue = new();
     private readonly HandClock _clock = new();
@@ -100,7 +100,7 @@ public sealed class PaintStateTests : IDisposable
     {
         await OpenAsync(Nothing with { Draft = House(2).ToJson() });
 
-        _state.AddLayer(Atlas.Find(HookSite.Composition, 9)!);
+        _state.AddLayer(Atlas.Find(Site.Composition, 9)!);
         _state.MoveLayer(2, 0);
         Assert.Equal((0, 9), (_state.Selected, _state.SelectedEdit!.Feature));
         _state.DuplicateLayer(0);
@@ -266,7 +266,7 @@ public sealed class PaintStateTests : IDisposable
 
     private static Recipe House(int layers) => OneModel.Mini.NewRecipe("a house") with
     {
-        Edits = [.. Enumerable.Range(0, layers).Select(i => new FeatureEdit(HookSite.Composition, i, 5))],
+        Edits = [.. Enumerable.Range(0, layers).Select(i => new FeatureEdit(Site.Composition, i, 5))],
     };
 
     private static Recipe WithOff(Recipe recipe, int layer) =>
@@ -283,7 +283,7 @@ public sealed class PaintStateTests : IDisposable
     private void Show(params int[] features)
     {
         var (job, values) = (_queue.Jobs[^1], new float[] { 1, 2, 3, 3 });
-        var maps = new ActivationMaps([new SiteActivations(HookSite.Composition, 0, 2, 2, 512, features, values)]);
+        var maps = new ActivationMaps([new SiteActivations(Site.Composition, 0, 2, 2, 512, features, values)]);
         _queue.Report(new GenerationProgress.Completed(new GenerationResult(job.Id, job.Recipe, new byte[] { 1 }, maps, [])));
     }
 }

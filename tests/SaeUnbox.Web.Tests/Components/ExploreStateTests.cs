@@ -5,13 +5,13 @@ namespace SaeUnbox.Web.Tests.Components;
 public sealed class ExploreStateTests
 {
     private static readonly ModelInfo Model =
-        new("mini", "Small model", 4, 2, 256, 256, [new(HookSite.Composition, 512, 8, 64, 16), new(HookSite.Style, 512, 8, 64, 16)]);
+        new("mini", "Small model", 4, 2, 256, 256, [new(Site.Composition, 512, 8, 64, 16), new(Site.Style, 512, 8, 64, 16)]);
     private static readonly Recipe Example = new() { Model = "mini", Prompt = "a house", Seed = 9 };
 
     [Fact]
     public void Read_WhatWasWritten_IsTheSame()
     {
-        var state = new ExploreState(Model.NewRecipe("a boat & a tree?") with { Seed = 5, Steps = 7, Guidance = 1.5 }, HookSite.Style,
+        var state = new ExploreState(Model.NewRecipe("a boat & a tree?") with { Seed = 5, Steps = 7, Guidance = 1.5 }, Site.Style,
             300, ExploreState.Ablate);
 
         Assert.Equal(state, Read([.. Written(state)]));
@@ -21,7 +21,7 @@ public sealed class ExploreStateTests
     [Fact]
     public void Read_NothingOrNonsense_IsTheExampleAtTheFirstSite()
     {
-        var example = new ExploreState(Model.NewRecipe("a house") with { Seed = 9 }, HookSite.Composition);
+        var example = new ExploreState(Model.NewRecipe("a house") with { Seed = 9 }, Site.Composition);
 
         Assert.Equal(example, Read());
         Assert.Equal(example,

@@ -45,7 +45,7 @@ public sealed class FeaturePickerTests : SearchContext
     [Fact]
     public void Search_FoundByMeaning_SaysSoBesideTheFeature()
     {
-        var picker = Picker(new ListAtlas((HookSite.Style, 1, "white field")) { Finds = (FoundBy.Meaning, null) });
+        var picker = Picker(new ListAtlas((Site.Style, 1, "white field")) { Finds = (FoundBy.Meaning, null) });
         picker.Find("input[type=search]").Input("white");
 
         picker.WaitForAssertion(() => Assert.Equal("meaning", picker.Find(".row .words .chip").TextContent));
@@ -54,7 +54,7 @@ public sealed class FeaturePickerTests : SearchContext
     [Fact]
     public void Search_WhereOnlyWordsCouldBeSearched_SaysWhy()
     {
-        var picker = Picker(new ListAtlas((HookSite.Style, 1, "white field")) { Finds = (FoundBy.Words, "Only words were searched.") });
+        var picker = Picker(new ListAtlas((Site.Style, 1, "white field")) { Finds = (FoundBy.Words, "Only words were searched.") });
         picker.Find("input[type=search]").Input("white");
 
         picker.WaitForAssertion(() => Assert.Equal("Only words were searched.", picker.Find(".message").TextContent));
@@ -76,7 +76,7 @@ public sealed class FeaturePickerTests : SearchContext
     [Fact]
     public void Pick_AFeature_TellsAndRemembersIt()
     {
-        var picker = Picker(new ActiveCard(ListAtlas.OfThree.Find(HookSite.Details, 7)!, 1.5));
+        var picker = Picker(new ActiveCard(ListAtlas.OfThree.Find(Site.Details, 7)!, 1.5));
         picker.Find(".row .pick").Click();
 
         Assert.Equal("red flower", Assert.Single(_picked).Name);

@@ -29,8 +29,8 @@ public sealed class FeaturesTests : SearchContext
     {
         using var gate = new ManualResetEventSlim();
         using var passed = new ManualResetEventSlim();
-        var page = Page(new ListAtlas((HookSite.Composition, 3, "snow field"), (HookSite.Style, 9, "snow light"),
-            (HookSite.Details, 7, "red flower"))
+        var page = Page(new ListAtlas((Site.Composition, 3, "snow field"), (Site.Style, 9, "snow light"),
+            (Site.Details, 7, "red flower"))
         {
             Searching = query =>
             {

@@ -5,7 +5,7 @@ namespace SaeUnbox.Web.Tests.Components;
 
 public sealed class LayerStackTests : BunitContext
 {
-    private static readonly FeatureEdit[] Two = [new(HookSite.Composition, 3, 10), new(HookSite.Style, 700, -5) { Enabled = false }];
+    private static readonly FeatureEdit[] Two = [new(Site.Composition, 3, 10), new(Site.Style, 700, -5) { Enabled = false }];
     private readonly List<(int Index, FeatureEdit Edit, bool IsPassing)> _changes = [];
     private readonly List<(int From, int To)> _moves = [];
     private readonly List<string> _problems = [];

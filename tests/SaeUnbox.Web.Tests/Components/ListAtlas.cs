@@ -1,13 +1,13 @@
 namespace SaeUnbox.Web.Tests.Components;
 
 /// <summary>An atlas of a few features with names.</summary>
-internal sealed class ListAtlas(params (HookSite Site, int Feature, string Name)[] features) : IFeatureAtlas
+internal sealed class ListAtlas(params (Site Site, int Feature, string Name)[] features) : IFeatureAtlas
 {
     private readonly FeatureCard[] _cards = [.. features.Select(one => new FeatureCard(new FeatureStatistics(one.Site, one.Feature, 1, 0),
         one.Name, [], null))];
 
     public static ListAtlas OfThree { get; } =
-        new((HookSite.Composition, 3, "snow field"), (HookSite.Details, 7, "red flower"), (HookSite.Style, 700, "snow light"));
+        new((Site.Composition, 3, "snow field"), (Site.Details, 7, "red flower"), (Site.Style, 700, "snow light"));
 
     /// <summary>How searches report their hits, and the note they add.</summary>
     public (FoundBy By, string? Note) Finds { get; init; }
@@ -15,7 +15,7 @@ internal sealed class ListAtlas(params (HookSite Site, int Feature, string Name)
     /// <summary>Called before a search returns.</summary>
     public Action<FeatureQuery> Searching { get; init; } = _ => { };
 
-    public IReadOnlyList<HookSite> Sites => [.. _cards.Select(card => card.Site).Distinct()];
+    public IReadOnlyList<Site> Sites => [.. _cards.Select(card => card.Site).Distinct()];
 
     public IReadOnlyList<Suggestion> Suggestions => [];
 
@@ -28,13 +28,13 @@ internal sealed class ListAtlas(params (HookSite Site, int Feature, string Name)
         return new(hits.Length, [.. hits.Select(card => new FeatureHit(card, null, Finds.By))], Finds.Note);
     }
 
-    public FeatureCard? Find(HookSite site, int feature) => Array.Find(_cards, card => card.Site == site && card.Feature == feature);
+    public FeatureCard? Find(Site site, int feature) => Array.Find(_cards, card => card.Site == site && card.Feature == feature);
 
-    public IReadOnlyList<TopPicture> TopPictures(HookSite site, int feature) => [];
+    public IReadOnlyList<TopPicture> TopPictures(Site site, int feature) => [];
 
-    public IReadOnlyList<SimilarFeature> Similar(HookSite site, int feature) => [];
+    public IReadOnlyList<SimilarFeature> Similar(Site site, int feature) => [];
 
-    public IReadOnlyList<FeaturePlace> Map(HookSite site) => [];
+    public IReadOnlyList<FeaturePlace> Map(Site site) => [];
 
     public AtlasPicture? Picture(string name) => null;
 }

@@ -108,10 +108,10 @@ internal sealed class MiniNetwork : IDisposable
 internal static class MiniSites
 {
     /// <summary>In the order of the U-Net.</summary>
-    public static readonly IReadOnlyList<HookSite> All = HookSite.Named;
+    public static readonly IReadOnlyList<Site> All = Site.Named;
 
     /// <summary>The transformers after the first site. Those from index i on come after site i.</summary>
-    public static readonly IReadOnlyList<HookSite> ReadersAfter = [HookSite.Middle, HookSite.Details, HookSite.Style, HookSite.Up(0, 2)];
+    public static readonly IReadOnlyList<Site> ReadersAfter = [Site.Middle, Site.Details, Site.Style, Site.Up(0, 2)];
 }
 
 /// <summary>

@@ -90,10 +90,10 @@ public sealed class SdxlPipeline : ISteerableModel
         return new DenoisingRun(UNet, request, scheduler, UNet.Prepare(hidden, pooled, timeIds), noise);
     }
 
-    public IDisposable Hook(HookSite site, SiteHook hook) => UNet.Hook(site, hook);
+    public IDisposable Hook(Site site, SiteHook hook) => UNet.Hook(site, hook);
 
     public UNetRun Run(
-        DenoisingInput input, IReadOnlyCollection<HookSite> capture, bool stop = false, CancellationToken cancellation = default) =>
+        DenoisingInput input, IReadOnlyCollection<Site> capture, bool stop = false, CancellationToken cancellation = default) =>
         UNet.Run(input.Sample, input.Timestep, input.Conditioning, capture, stop, cancellation);
 
     public Tensor Resume(UNetState state, CancellationToken cancellation = default) => UNet.Resume(state, cancellation);

@@ -95,7 +95,7 @@ internal sealed class StageBuilder
         {
             AddResnet($"{path}.resnets.{i}", level.Channels, pushesSkip: !level.DownAttention);
             if (level.DownAttention)
-                AddTransformer(HookSite.Down(index, i), index, pushesSkip: true);
+                AddTransformer(Site.Down(index, i), index, pushesSkip: true);
         }
 
         if (index < _config.Levels.Count - 1)
@@ -109,7 +109,7 @@ internal sealed class StageBuilder
     private void AddMiddle()
     {
         AddResnet("mid_block.resnets.0", _channels);
-        AddTransformer(HookSite.Mid(0), _config.Levels.Count - 1);
+        AddTransformer(Site.Mid(0), _config.Levels.Count - 1);
         AddResnet("mid_block.resnets.1", _channels);
     }
 
@@ -122,7 +122,7 @@ internal sealed class StageBuilder
         {
             AddResnet($"{path}.resnets.{i}", level.Channels, skipChannels: _skipChannels.Pop());
             if (level.UpAttention)
-                AddTransformer(HookSite.Up(index, i), levelIndex);
+                AddTransformer(Site.Up(index, i), levelIndex);
         }
 
         if (levelIndex > 0)
@@ -144,7 +144,7 @@ internal sealed class StageBuilder
         Add(new ResnetStage(block) { PushesSkip = pushesSkip, DropsSkip = skipChannels > 0 });
     }
 
-    private void AddTransformer(HookSite site, int levelIndex, bool pushesSkip = false)
+    private void AddTransformer(Site site, int levelIndex, bool pushesSkip = false)
     {
         var weights = _weights.At(site.ModulePath["unet.".Length..]);
         var transformer = new Transformer2D(weights, _config, _config.Levels[levelIndex]);

@@ -10,7 +10,7 @@ public sealed class UNet
 {
     private readonly HookTable _hooks = new();
     private readonly IReadOnlyList<Stage> _stages;
-    private readonly Dictionary<HookSite, int> _stageOfSite;
+    private readonly Dictionary<Site, int> _stageOfSite;
     private readonly TimeEmbedding _timeEmbedding;
     private readonly TimeEmbedding _addEmbedding;
     private readonly Sinusoid _timestepSinusoid;
@@ -39,12 +39,12 @@ public sealed class UNet
 
     /// <summary>Finds the shape of a site.</summary>
     /// <exception cref="ModelException">There is no such site.</exception>
-    public SiteShape ShapeOf(HookSite site) => Sites.FirstOrDefault(shape => shape.Site == site)
+    public SiteShape ShapeOf(Site site) => Sites.FirstOrDefault(shape => shape.Site == site)
         ?? throw new ModelException($"The U-Net has no site {site}; its sites are {string.Join(", ", Sites.Select(shape => shape.Site))}.");
 
     /// <summary>Adds a hook; disposing the result removes it. Hooks at the same site run in the order in which they were added.</summary>
     /// <exception cref="ModelException">There is no such site.</exception>
-    public IDisposable Hook(HookSite site, SiteHook hook) => _hooks.Add(ShapeOf(site).Site, hook);
+    public IDisposable Hook(Site site, SiteHook hook) => _hooks.Add(ShapeOf(site).Site, hook);
 
     /// <summary>Computes everything that depends on the prompt but not on the step.</summary>
     /// <param name="hidden">Text states, [B, T, D].</param>
@@ -58,10 +58,10 @@ public sealed class UNet
     /// Like <see cref="Prepare(Tensor, Tensor, Tensor)"/>, but with a separate text for each transformer (P+, arXiv 2303.09522).
     /// </summary>
     /// <param name="hiddenOf">The text states that a transformer reads, [B, T, D].</param>
-    public UNetConditioning Prepare(Func<HookSite, Tensor> hiddenOf, Tensor pooled, Tensor timeIds) =>
+    public UNetConditioning Prepare(Func<Site, Tensor> hiddenOf, Tensor pooled, Tensor timeIds) =>
         Prepare(hiddenOf, pooled, timeIds, pooled.shape[0]);
 
-    private UNetConditioning Prepare(Func<HookSite, Tensor> hiddenOf, Tensor pooled, Tensor timeIds, long batch)
+    private UNetConditioning Prepare(Func<Site, Tensor> hiddenOf, Tensor pooled, Tensor timeIds, long batch)
     {
         var texts = _stages.OfType<TransformerStage>().Select(stage => (Stage: stage, Hidden: hiddenOf(stage.Site.Site))).ToArray();
         foreach (var (_, hidden) in texts)
@@ -91,7 +91,7 @@ public sealed class UNet
 
     /// <summary>Like <see cref="Forward"/>, but also captures the state at each site in <paramref name="capture"/>.</summary>
     /// <param name="stop">Stops after the last of these sites and its hooks. The output is then null.</param>
-    public UNetRun Run(Tensor sample, Tensor timestep, UNetConditioning conditioning, IReadOnlyCollection<HookSite> capture,
+    public UNetRun Run(Tensor sample, Tensor timestep, UNetConditioning conditioning, IReadOnlyCollection<Site> capture,
         bool stop = false, CancellationToken cancellation = default)
     {
         Require(sample.dim() == 4 && sample.shape[1] == Config.InChannels, "The latents", $"[B, {Config.InChannels}, H, W]", sample);
@@ -110,7 +110,7 @@ public sealed class UNet
 
     /// <summary>Like <see cref="Resume(UNetState, CancellationToken)"/>, but also captures states at this site or later ones.</summary>
     public UNetRun Resume(
-        UNetState state, IReadOnlyCollection<HookSite> capture, bool stop = false, CancellationToken cancellation = default)
+        UNetState state, IReadOnlyCollection<Site> capture, bool stop = false, CancellationToken cancellation = default)
     {
         using var scope = NewDisposeScope();
         using var walk = state.Walk.Copy();
@@ -118,14 +118,14 @@ public sealed class UNet
     }
 
     private UNetRun Continue(
-        Walk walk, int first, Tensor? firstOutput, IReadOnlyCollection<HookSite> capture, bool stop, CancellationToken cancellation)
+        Walk walk, int first, Tensor? firstOutput, IReadOnlyCollection<Site> capture, bool stop, CancellationToken cancellation)
     {
         var wanted = Wanted(capture, first);
         if (stop && wanted.Count == 0)
             throw new ArgumentException("A pass that stops needs at least one site to stop after.", nameof(capture));
 
         var last = stop ? wanted.Max() : _stages.Count - 1;
-        var states = new Dictionary<HookSite, UNetState>();
+        var states = new Dictionary<Site, UNetState>();
         try
         {
             for (var i = first; i <= last; i++)
@@ -148,7 +148,7 @@ public sealed class UNet
         return new UNetRun(stop ? null : walk.Hidden.alias().MoveToOuterDisposeScope(), states);
     }
 
-    private HashSet<int> Wanted(IReadOnlyCollection<HookSite> capture, int first)
+    private HashSet<int> Wanted(IReadOnlyCollection<Site> capture, int first)
     {
         var wanted = capture.ToDictionary(site => site, site => _stageOfSite[ShapeOf(site).Site]);
         return wanted.FirstOrDefault(pair => pair.Value < first).Key is { } passed
@@ -157,7 +157,7 @@ public sealed class UNet
     }
 
     // Disposes the output and returns a new handle that the caller owns.
-    private Tensor Hooked(HookSite site, Tensor input, Tensor output)
+    private Tensor Hooked(Site site, Tensor input, Tensor output)
     {
         using (output)
             return Walk.Compute(() => _hooks.Apply(site, input, output));
@@ -187,7 +187,7 @@ public sealed class UNet
 /// </summary>
 public sealed class UNetConditioning : IDisposable
 {
-    internal UNetConditioning(long batch, Tensor addition, IReadOnlyDictionary<HookSite, IReadOnlyList<Tensor>> keyValues)
+    internal UNetConditioning(long batch, Tensor addition, IReadOnlyDictionary<Site, IReadOnlyList<Tensor>> keyValues)
     {
         Batch = batch;
         Addition = addition.DetachFromDisposeScope();
@@ -203,7 +203,7 @@ public sealed class UNetConditioning : IDisposable
     internal Tensor Addition { get; }
 
     /// <summary>For each site, the keys and values of its basic blocks in order, each [B, T, 2C].</summary>
-    internal IReadOnlyDictionary<HookSite, IReadOnlyList<Tensor>> KeyValues { get; }
+    internal IReadOnlyDictionary<Site, IReadOnlyList<Tensor>> KeyValues { get; }
 
     public void Dispose()
     {
@@ -216,7 +216,7 @@ public sealed class UNetConditioning : IDisposable
 /// <summary>The result of a forward pass with captures.</summary>
 public sealed class UNetRun : IDisposable
 {
-    internal UNetRun(Tensor? output, IReadOnlyDictionary<HookSite, UNetState> states)
+    internal UNetRun(Tensor? output, IReadOnlyDictionary<Site, UNetState> states)
     {
         Output = output;
         States = states;
@@ -226,7 +226,7 @@ public sealed class UNetRun : IDisposable
     public Tensor? Output { get; }
 
     /// <summary>The captured states by site.</summary>
-    public IReadOnlyDictionary<HookSite, UNetState> States { get; }
+    public IReadOnlyDictionary<Site, UNetState> States { get; }
 
     public void Dispose()
     {
@@ -243,7 +243,7 @@ public sealed class UNetRun : IDisposable
 /// </summary>
 public sealed class UNetState : IDisposable
 {
-    internal UNetState(int stage, HookSite site, Walk walk, Tensor output)
+    internal UNetState(int stage, Site site, Walk walk, Tensor output)
     {
         Stage = stage;
         Site = site;
@@ -251,7 +251,7 @@ public sealed class UNetState : IDisposable
         Output = output;
     }
 
-    public HookSite Site { get; }
+    public Site Site { get; }
 
     /// <summary>The input of the site, [B, C, h, w]. Owned by the state: do not write to it or dispose it.</summary>
     public Tensor Input => Walk.Hidden;
@@ -284,7 +284,7 @@ internal sealed class HookTable
 {
     private readonly List<Entry> _entries = [];
 
-    public IDisposable Add(HookSite site, SiteHook hook)
+    public IDisposable Add(Site site, SiteHook hook)
     {
         var entry = new Entry(this, site, hook);
         _entries.Add(entry);
@@ -294,7 +294,7 @@ internal sealed class HookTable
     /// <summary>
     /// Runs the hooks of a site. Each gets the same input and the output of the previous hook. The caller owns the result.
     /// </summary>
-    public Tensor Apply(HookSite site, Tensor input, Tensor output)
+    public Tensor Apply(Site site, Tensor input, Tensor output)
     {
         using var scope = NewDisposeScope();
         var current = output;
@@ -304,14 +304,14 @@ internal sealed class HookTable
         return ChannelsLast.Convert(current).alias().MoveToOuterDisposeScope();
     }
 
-    private static Tensor Checked(HookSite site, Tensor result, Tensor output) =>
+    private static Tensor Checked(Site site, Tensor result, Tensor output) =>
         result.shape.SequenceEqual(output.shape) && result.dtype == output.dtype
             ? result
             : throw new ModelException($"A hook at {site} must return a tensor like {output}, but returned {result}.");
 
-    private sealed class Entry(HookTable table, HookSite site, SiteHook hook) : IDisposable
+    private sealed class Entry(HookTable table, Site site, SiteHook hook) : IDisposable
     {
-        public HookSite Site => site;
+        public Site Site => site;
 
         public SiteHook Hook => hook;
 
@@ -323,4 +323,4 @@ internal sealed class HookTable
 /// <param name="Site">The site.</param>
 /// <param name="Channels">Width of its input and output.</param>
 /// <param name="Downscale">Side of the latents over side of the site, if all sides halve evenly.</param>
-public sealed record SiteShape(HookSite Site, int Channels, int Downscale);
+public sealed record SiteShape(Site Site, int Channels, int Downscale);

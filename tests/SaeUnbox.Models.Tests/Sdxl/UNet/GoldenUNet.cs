@@ -69,6 +69,6 @@ internal sealed class GoldenPass
 
     public Tensor Forward() => _golden.Model.Forward(this["sample"], this["timestep"], Conditioning);
 
-    public UNetRun Run(IReadOnlyCollection<HookSite> capture, bool stop = false) =>
+    public UNetRun Run(IReadOnlyCollection<Site> capture, bool stop = false) =>
         _golden.Model.Run(this["sample"], this["timestep"], Conditioning, capture, stop);
 }

@@ -47,7 +47,7 @@ public sealed class HookTests(GoldenUNet golden) : IClassFixture<GoldenUNet>
         using var mode = inference_mode();
         var pass = golden.Cases[0];
         var before = pass.Forward();
-        using (golden.Model.Hook(HookSite.Middle, (_, output) => output.Times(2)))
+        using (golden.Model.Hook(Site.Middle, (_, output) => output.Times(2)))
             Assert.True((pass.Forward() - before).abs().max().item<float>() > 1e-3f);
 
         TensorAssert.Same(before, pass.Forward());
@@ -62,8 +62,8 @@ public sealed class HookTests(GoldenUNet golden) : IClassFixture<GoldenUNet>
         var before = pass.Forward();
         Assert.Throws<InvalidTimeZoneException>(() =>
         {
-            using var outer = golden.Model.Hook(HookSite.Middle, (_, output) => output.Times(2));
-            using var inner = golden.Model.Hook(HookSite.Middle, (_, _) => throw new InvalidTimeZoneException());
+            using var outer = golden.Model.Hook(Site.Middle, (_, output) => output.Times(2));
+            using var inner = golden.Model.Hook(Site.Middle, (_, _) => throw new InvalidTimeZoneException());
             pass.Run([golden.Model.Sites[0].Site]);
         });
         TensorAssert.Same(before, pass.Forward());
@@ -80,12 +80,12 @@ public sealed class HookTests(GoldenUNet golden) : IClassFixture<GoldenUNet>
             calls.Add(name);
             return output;
         };
-        using var outer = golden.Model.Hook(HookSite.Middle, Note("outer"));
-        var inner = golden.Model.Hook(HookSite.Middle, Note("inner"));
-        golden.Cases[0].Run([HookSite.Middle], stop: true).Dispose();
+        using var outer = golden.Model.Hook(Site.Middle, Note("outer"));
+        var inner = golden.Model.Hook(Site.Middle, Note("inner"));
+        golden.Cases[0].Run([Site.Middle], stop: true).Dispose();
         inner.Dispose();
         inner.Dispose();
-        golden.Cases[0].Run([HookSite.Middle], stop: true).Dispose();
+        golden.Cases[0].Run([Site.Middle], stop: true).Dispose();
         Assert.Equal(["outer", "inner", "outer"], calls);
     }
 
@@ -94,7 +94,7 @@ public sealed class HookTests(GoldenUNet golden) : IClassFixture<GoldenUNet>
     {
         using var scope = NewDisposeScope();
         using var mode = inference_mode();
-        using var hook = golden.Model.Hook(HookSite.Middle, (_, output) => output.narrow(1, 0, 1));
+        using var hook = golden.Model.Hook(Site.Middle, (_, output) => output.narrow(1, 0, 1));
         var error = Assert.Throws<ModelException>(() => golden.Cases[0].Forward());
         Assert.Contains("mid.0", error.Message);
     }
@@ -102,7 +102,7 @@ public sealed class HookTests(GoldenUNet golden) : IClassFixture<GoldenUNet>
     [Fact]
     public void Hook_UnknownSite_ListsTheSites()
     {
-        var error = Assert.Throws<ModelException>(() => golden.Model.Hook(HookSite.Down(9, 9), (_, output) => output));
+        var error = Assert.Throws<ModelException>(() => golden.Model.Hook(Site.Down(9, 9), (_, output) => output));
         Assert.Contains("down.9.9", error.Message);
         Assert.All(golden.Model.Sites, site => Assert.Contains(site.Site.Code, error.Message));
     }

@@ -28,7 +28,7 @@ public sealed class UNetResumeTests(GoldenUNet golden) : IClassFixture<GoldenUNe
     {
         using var scope = NewDisposeScope();
         using var mode = inference_mode();
-        var seen = new List<HookSite>();
+        var seen = new List<Site>();
         var hooks = AllSites.Select(site => golden.Model.Hook(site, (_, output) =>
         {
             seen.Add(site);
@@ -144,8 +144,8 @@ public sealed class UNetResumeTests(GoldenUNet golden) : IClassFixture<GoldenUNe
         Assert.False(reached);
     }
 
-    private HookSite[] AllSites => [.. golden.Model.Sites.Select(site => site.Site)];
+    private Site[] AllSites => [.. golden.Model.Sites.Select(site => site.Site)];
 
     // Another edit at each site, of about the size of the output.
-    private static SiteHook Edit(HookSite site) => (input, output) => output.Plus(input.Times(0.5 + site.Code.Length % 3)).Plus(1);
+    private static SiteHook Edit(Site site) => (input, output) => output.Plus(input.Times(0.5 + site.Code.Length % 3)).Plus(1);
 }

@@ -22,7 +22,7 @@ public sealed class UNetVariantTests
         using var scope = NewDisposeScope();
         using var mode = inference_mode();
         using var small = new SmallUNet(config => config[key] = JsonNode.Parse(value));
-        HookSite[] sites = [.. small.Model.Sites.Select(site => site.Site)];
+        Site[] sites = [.. small.Model.Sites.Select(site => site.Site)];
         using var run = small.Run(small.Latents(1, 8, 8), sites);
         Assert.Equal([1, 4, 8, 8], run.Output!.shape);
         Assert.True(run.Output.isfinite().all().item<bool>());
@@ -49,7 +49,7 @@ public sealed class UNetVariantTests
         using var scope = NewDisposeScope();
         using var mode = inference_mode();
         using var small = new SmallUNet();
-        HookSite[] sites = [.. small.Model.Sites.Select(site => site.Site)];
+        Site[] sites = [.. small.Model.Sites.Select(site => site.Site)];
         using var run = small.Run(small.Latents(1, height, width), sites);
         Assert.Equal([1, 4, height, width], run.Output!.shape);
         Assert.All(sites, site => TensorAssert.Same(run.Output, small.Model.Resume(run.States[site])));
@@ -177,7 +177,7 @@ public sealed class UNetVariantTests
         }
 
         /// <summary>The states must be resumed before the model is disposed, with which the conditioning goes.</summary>
-        public UNetRun Run(Tensor latents, IReadOnlyCollection<HookSite> capture) =>
+        public UNetRun Run(Tensor latents, IReadOnlyCollection<Site> capture) =>
             Model.Run(latents, tensor(999L), _conditioning ??= Condition(1), capture);
 
         public void Dispose()

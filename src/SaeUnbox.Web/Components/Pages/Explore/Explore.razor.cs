@@ -23,11 +23,11 @@ public sealed partial class Explore
     private ActivationMaps? _maps;
     private string? _notice;
 
-    private IReadOnlyList<HookSite> Sites => Model is { } model ? [.. model.Sites.Select(sae => sae.Site)] : [];
+    private IReadOnlyList<Site> Sites => Model is { } model ? [.. model.Sites.Select(sae => sae.Site)] : [];
 
     private SiteActivations? Current => _state.Site is { } site ? _maps?.Find(site) : null;
 
-    private string SiteName => SiteNames.Of(_state.Site ?? HookSite.Composition);
+    private string SiteName => SiteNames.Of(_state.Site ?? Site.Composition);
 
     private string? SelectedLabel => Current is { } map && _state.Feature is { } feature
         ? $"{map.Site} #{feature} {Atlas?.Find(map.Site, feature)?.Name}"
@@ -136,7 +136,7 @@ public sealed partial class Explore
 
     private int? Strongest => Current?.Top(1).FirstOrDefault()?.Feature;
 
-    private Task ShowAsync(HookSite site)
+    private Task ShowAsync(Site site)
     {
         var isChanged = _state.Intervention is not null;
         _state = _state with { Site = site, Intervention = null };

@@ -8,7 +8,7 @@ namespace SaeUnbox.Web.Components.Pages.Explore;
 /// <param name="Site">The site whose features are listed.</param>
 /// <param name="Feature">The feature whose map is drawn.</param>
 /// <param name="Intervention">"ablate" or "reconstruct", applied to the site; null for none.</param>
-internal sealed record ExploreState(Recipe Recipe, HookSite? Site = null, int? Feature = null, string? Intervention = null)
+internal sealed record ExploreState(Recipe Recipe, Site? Site = null, int? Feature = null, string? Intervention = null)
 {
     public const string Ablate = "ablate", Reconstruct = "reconstruct";
 
@@ -25,7 +25,7 @@ internal sealed record ExploreState(Recipe Recipe, HookSite? Site = null, int? F
         var recipe = parameters.TryGetValue("prompt", out var prompt)
             ? model.NewRecipe(prompt)
             : model.NewRecipe(example.Prompt) with { Seed = example.Seed };
-        var hasSite = HookSite.TryParse(parameters.GetValueOrDefault("site", ""), out var site) && model.Find(site) is not null;
+        var hasSite = Site.TryParse(parameters.GetValueOrDefault("site", ""), out var site) && model.Find(site) is not null;
         return new(
             recipe with
             {

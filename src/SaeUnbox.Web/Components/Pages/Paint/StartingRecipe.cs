@@ -53,7 +53,7 @@ internal static class StartingRecipe
 
     private static Recipe WithLayer(Recipe recipe, string? layer, IModelCatalogue catalogue)
     {
-        if (layer?.Split(':') is not [var code, var number] || !HookSite.TryParse(code, out var site)
+        if (layer?.Split(':') is not [var code, var number] || !Site.TryParse(code, out var site)
             || !int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var feature)
             || catalogue.Find(recipe.Model)?.Find(site) is not { } sae || feature >= sae.Features)
             return recipe;

@@ -10,12 +10,12 @@ namespace SaeUnbox.Core;
 /// which is the module <c>unet.down_blocks.2.attentions.1</c>. Lists sort sites by section and number; the order in which a pass
 /// reaches them is the model's.
 /// </summary>
-[JsonConverter(typeof(HookSiteConverter))]
-public sealed record HookSite : IComparable<HookSite>, IParsable<HookSite>
+[JsonConverter(typeof(SiteConverter))]
+public sealed record Site : IComparable<Site>, IParsable<Site>
 {
     private const int MaxIndexDigits = 2;
 
-    private HookSite(UNetSection section, int block, int attention)
+    private Site(UNetSection section, int block, int attention)
     {
         Section = section;
         Block = block;
@@ -23,27 +23,27 @@ public sealed record HookSite : IComparable<HookSite>, IParsable<HookSite>
     }
 
     /// <summary><c>down.2.1</c>, which decides what is where in the picture.</summary>
-    public static HookSite Composition { get; } = Down(2, 1);
+    public static Site Composition { get; } = Down(2, 1);
 
     /// <summary><c>mid.0</c>, whose features are hard to interpret.</summary>
-    public static HookSite Middle { get; } = Mid(0);
+    public static Site Middle { get; } = Mid(0);
 
     /// <summary><c>up.0.0</c>, which adds details.</summary>
-    public static HookSite Details { get; } = Up(0, 0);
+    public static Site Details { get; } = Up(0, 0);
 
     /// <summary><c>up.0.1</c>, which sets colours, light and style.</summary>
-    public static HookSite Style { get; } = Up(0, 1);
+    public static Site Style { get; } = Up(0, 1);
 
     /// <summary>The four sites that have a nickname, in the order of the U-Net.</summary>
-    public static IReadOnlyList<HookSite> Named { get; } = [Composition, Middle, Details, Style];
+    public static IReadOnlyList<Site> Named { get; } = [Composition, Middle, Details, Style];
 
     /// <summary>Attention <paramref name="attention"/> of down block <paramref name="block"/>.</summary>
-    public static HookSite Down(int block, int attention) => new(UNetSection.Down, block, attention);
+    public static Site Down(int block, int attention) => new(UNetSection.Down, block, attention);
 
-    public static HookSite Mid(int attention) => new(UNetSection.Mid, 0, attention);
+    public static Site Mid(int attention) => new(UNetSection.Mid, 0, attention);
 
     /// <summary>Attention <paramref name="attention"/> of up block <paramref name="block"/>.</summary>
-    public static HookSite Up(int block, int attention) => new(UNetSection.Up, block, attention);
+    public static Site Up(int block, int attention) => new(UNetSection.Up, block, attention);
 
     public UNetSection Section { get; }
 
@@ -79,11 +79,11 @@ public sealed record HookSite : IComparable<HookSite>, IParsable<HookSite>
 
     /// <summary>Reads a code such as <c>up.0.1</c>.</summary>
     /// <exception cref="FormatException">The text is not the code of a site.</exception>
-    public static HookSite Parse(string code) =>
+    public static Site Parse(string code) =>
         TryParse(code, out var site) ? site : throw new FormatException($"{UntrustedText.Quote(code)} is not a hook site; {Expected}");
 
     /// <summary>Reads a code such as <c>up.0.1</c>.</summary>
-    public static bool TryParse([NotNullWhen(true)] string? code, [NotNullWhen(true)] out HookSite? site)
+    public static bool TryParse([NotNullWhen(true)] string? code, [NotNullWhen(true)] out Site? site)
     {
         site = code?.Split('.') switch
         {
@@ -96,7 +96,7 @@ public sealed record HookSite : IComparable<HookSite>, IParsable<HookSite>
     }
 
     /// <summary>Reads a module path such as <c>unet.up_blocks.0.attentions.1</c>.</summary>
-    public static bool TryParseModulePath([NotNullWhen(true)] string? path, [NotNullWhen(true)] out HookSite? site)
+    public static bool TryParseModulePath([NotNullWhen(true)] string? path, [NotNullWhen(true)] out Site? site)
     {
         site = path?.Split('.') switch
         {
@@ -108,19 +108,19 @@ public sealed record HookSite : IComparable<HookSite>, IParsable<HookSite>
         return site is not null;
     }
 
-    static HookSite IParsable<HookSite>.Parse(string s, IFormatProvider? provider) => Parse(s);
+    static Site IParsable<Site>.Parse(string s, IFormatProvider? provider) => Parse(s);
 
-    static bool IParsable<HookSite>.TryParse(string? s, IFormatProvider? provider, [NotNullWhen(true)] out HookSite? result) =>
+    static bool IParsable<Site>.TryParse(string? s, IFormatProvider? provider, [NotNullWhen(true)] out Site? result) =>
         TryParse(s, out result);
 
-    public int CompareTo(HookSite? other) =>
+    public int CompareTo(Site? other) =>
         other is null ? 1 : (Section, Block, Attention).CompareTo((other.Section, other.Block, other.Attention));
 
     public override string ToString() => Code;
 
     internal const string Expected = "write down.BLOCK.ATTENTION, mid.ATTENTION or up.BLOCK.ATTENTION, such as down.2.1";
 
-    private static HookSite? Create(UNetSection section, string block, string attention) =>
+    private static Site? Create(UNetSection section, string block, string attention) =>
         TryIndex(block, out var blockIndex) && TryIndex(attention, out var attentionIndex)
             ? new(section, blockIndex, attentionIndex)
             : null;
@@ -142,13 +142,13 @@ public enum UNetSection
 }
 
 /// <summary>Writes a site to JSON as its code.</summary>
-internal sealed class HookSiteConverter : JsonConverter<HookSite>
+internal sealed class SiteConverter : JsonConverter<Site>
 {
-    public override HookSite Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
-        reader.TokenType == JsonTokenType.String && HookSite.TryParse(reader.GetString(), out var site)
+    public override Site Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+        reader.TokenType == JsonTokenType.String && Site.TryParse(reader.GetString(), out var site)
             ? site
-            : throw new JsonException($"not a hook site; {HookSite.Expected}");
+            : throw new JsonException($"not a hook site; {Site.Expected}");
 
-    public override void Write(Utf8JsonWriter writer, HookSite value, JsonSerializerOptions options) =>
+    public override void Write(Utf8JsonWriter writer, Site value, JsonSerializerOptions options) =>
         writer.WriteStringValue(value.Code);
 }

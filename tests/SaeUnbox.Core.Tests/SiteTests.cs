@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace SaeUnbox.Core.Tests;
 
-public class HookSiteTests
+public class SiteTests
 {
     [Theory]
     [InlineData("down.2.1", "unet.down_blocks.2.attentions.1")]
@@ -11,10 +11,10 @@ public class HookSiteTests
     [InlineData("up.1.2", "unet.up_blocks.1.attentions.2")]
     public void Parse_CodeOrModulePath_GivesTheSameSite(string code, string path)
     {
-        var site = HookSite.Parse(code);
+        var site = Site.Parse(code);
 
         Assert.Equal((code, path), (site.Code, site.ModulePath));
-        Assert.True(HookSite.TryParseModulePath(path, out var byPath));
+        Assert.True(Site.TryParseModulePath(path, out var byPath));
         Assert.Equal(site, byPath);
     }
 
@@ -34,7 +34,7 @@ public class HookSiteTests
     [InlineData("unet.down_blocks.2.attentions.1")]
     public void Parse_OtherText_SaysWhatASiteLooksLike(string text)
     {
-        var error = Assert.Throws<FormatException>(() => HookSite.Parse(text));
+        var error = Assert.Throws<FormatException>(() => Site.Parse(text));
 
         Assert.Contains($"'{text}'", error.Message);
         Assert.Contains("down.2.1", error.Message);
@@ -45,7 +45,7 @@ public class HookSiteTests
     {
         string[] walk = ["down.1.0", "down.1.1", "down.2.0", "down.2.1", "mid.0", "up.0.0", "up.0.1", "up.0.2", "up.1.0", "up.10.0"];
 
-        var sorted = walk.Reverse().Select(HookSite.Parse).Order().Select(site => site.Code);
+        var sorted = walk.Reverse().Select(Site.Parse).Order().Select(site => site.Code);
 
         Assert.Equal(walk, sorted);
     }
@@ -53,19 +53,19 @@ public class HookSiteTests
     [Fact]
     public void Named_Sites_AreFourWithNicknames()
     {
-        Assert.Equal(["down.2.1", "mid.0", "up.0.0", "up.0.1"], HookSite.Named.Select(site => site.Code));
-        Assert.Equal(["composition", "hard to make sense of", "details", "style"], HookSite.Named.Select(site => site.Nickname));
-        Assert.Null(HookSite.Parse("up.0.2").Nickname);
+        Assert.Equal(["down.2.1", "mid.0", "up.0.0", "up.0.1"], Site.Named.Select(site => site.Code));
+        Assert.Equal(["composition", "hard to make sense of", "details", "style"], Site.Named.Select(site => site.Nickname));
+        Assert.Null(Site.Parse("up.0.2").Nickname);
     }
 
     [Fact]
     public void Json_OfASite_IsItsCode()
     {
-        var json = JsonSerializer.Serialize(new[] { HookSite.Style });
+        var json = JsonSerializer.Serialize(new[] { Site.Style });
 
         Assert.Equal("[\"up.0.1\"]", json);
-        Assert.Equal([HookSite.Style], JsonSerializer.Deserialize<HookSite[]>(json)!);
-        Assert.Throws<JsonException>(() => JsonSerializer.Deserialize<HookSite[]>("[\"nowhere\"]"));
-        Assert.Throws<JsonException>(() => JsonSerializer.Deserialize<HookSite[]>("[3]"));
+        Assert.Equal([Site.Style], JsonSerializer.Deserialize<Site[]>(json)!);
+        Assert.Throws<JsonException>(() => JsonSerializer.Deserialize<Site[]>("[\"nowhere\"]"));
+        Assert.Throws<JsonException>(() => JsonSerializer.Deserialize<Site[]>("[3]"));
     }
 }
