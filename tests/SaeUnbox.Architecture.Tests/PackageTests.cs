@@ -7,7 +7,7 @@ namespace SaeUnbox.Architecture.Tests;
 public sealed partial class PackageTests
 {
     private static readonly Dictionary<string, string> Versions = Elements(
-        Path.Combine(Repository.Root, "src", "Directory.Packages.props"), "PackageVersion")
+        Path.Combine(Repository.Root, "src", "Directory.Packages.props"), "PackageVersion", "GlobalPackageReference")
         .ToDictionary(package => (string)package.Attribute("Include")!, package => (string)package.Attribute("Version")!,
             StringComparer.Ordinal);
 
@@ -28,7 +28,8 @@ public sealed partial class PackageTests
         var referred = folders.SelectMany(folder => Directory.EnumerateFiles(Path.Combine(Repository.Root, folder), "*.*proj",
             SearchOption.AllDirectories)
                 .Append(Path.Combine(Repository.Root, folder, "Directory.Build.props")))
-            .SelectMany(file => Elements(file, "PackageReference", "LibtorchPackage"))
+            .Append(Path.Combine(Repository.Root, "src", "Directory.Packages.props"))
+            .SelectMany(file => Elements(file, "PackageReference", "LibtorchPackage", "GlobalPackageReference"))
             .Select(element => (string?)element.Attribute("Include") ?? element.Value)
             .Where(name => !name.StartsWith("$(", StringComparison.Ordinal));
 

@@ -4,7 +4,7 @@ namespace SaeUnbox.Serving.Tests;
 
 internal static class Jobs
 {
-    private static long _s_seed;
+    private static long _seed;
 
     public static GenerationJob Live(string prompt, string? canvas = null) =>
         Batch(prompt) with { Canvas = canvas ?? Guid.NewGuid().ToString("n") };
@@ -16,6 +16,6 @@ internal static class Jobs
             Prompt = prompt,
             Width = 64,
             Height = 64,
-            Seed = Interlocked.Increment(ref _s_seed)
+            Seed = Interlocked.Increment(ref _seed)
         }.Check());
 }
