@@ -206,7 +206,7 @@ public sealed class PaintPageTests(Studio studio, Browser browser) : IClassFixtu
                 const { connect } = await import('/js/paint-connection.js');
                 const shown = [];
                 await connect({
-                    onFrame: frame => shown.push(frame.Version), onChanged() { }, onStatus() { }, onPainted() { },
+                    onFrame: frame => shown.push(frame.Version), onRecipe() { }, onChanged() { }, onStatus() { }, onPainted() { },
                     onIdle() { }, onError() { },
                 });
                 for (const Version of [1, 3, 2, 3, 5, 4, 6]) heard.Frame({ Version });

@@ -10,7 +10,7 @@ async function library() {
     return globalThis.signalR;
 }
 
-export async function connect({ onFrame, onChanged, onStatus, onPainted, onIdle, onError }) {
+export async function connect({ onFrame, onRecipe, onChanged, onStatus, onPainted, onIdle, onError }) {
     const signalR = await library();
     const hub = new signalR.HubConnectionBuilder()
         .withUrl(`/hubs/paint?version=${version}`, { transport: signalR.HttpTransportType.WebSockets, skipNegotiation: true })
@@ -27,6 +27,7 @@ export async function connect({ onFrame, onChanged, onStatus, onPainted, onIdle,
     });
     hub.on('Changed', change => {
         recipe = change.Recipe;
+        onRecipe(recipe, change.Version);
         onChanged(change);
     });
     hub.on('Status', onStatus);
@@ -35,7 +36,7 @@ export async function connect({ onFrame, onChanged, onStatus, onPainted, onIdle,
     async function reopen() {
         shown = -1;
         try {
-            await open(recipe);
+            await open(canvas);
             await flush();
         } catch (error) {
             onError(messageOf(error));
@@ -43,12 +44,13 @@ export async function connect({ onFrame, onChanged, onStatus, onPainted, onIdle,
         }
     }
 
-    async function open(json, id) {
-        [recipe, canvas] = [json, id ?? canvas];
-        const state = await hub.invoke('Open', canvas, json).catch(error => { throw new Error(messageOf(error)); });
+    // The recipe of an earlier visit, if there is one, starts a new canvas where this one is not known.
+    async function open(id) {
+        const state = await hub.invoke('Open', id, recipe || null).catch(error => { throw new Error(messageOf(error)); });
         // A new canvas counts its versions from 0, so until the next stroke no version counts as newer than this browser's mask.
-        if (canvas && state.Canvas !== canvas) painted = Infinity;
-        canvas = state.Canvas;
+        if (state.Canvas !== id) painted = Infinity;
+        [canvas, recipe] = [state.Canvas, state.Recipe];
+        onRecipe(recipe, state.Version);
         return canvas;
     }
 

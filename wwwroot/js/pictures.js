@@ -1,4 +1,4 @@
-// Decodes pictures and shows each unless a newer one is shown already. Reports a picture that stays to the page, with a thumbnail.
+// Decodes pictures and shows each unless a newer one is shown already. Reports a picture that stays to the page, and keeps its thumbnail.
 import { fadeIn } from '/js/fade.js';
 import { Speed } from '/js/speed.js';
 
@@ -28,8 +28,8 @@ export class Pictures {
 
     async settle(version) {
         const { page, views } = this.surface;
-        const thumbnail = this.thumbnail(), outside = await views.refresh();
-        await page.invokeMethodAsync('PictureSettled', version, thumbnail, outside);
+        this.surface.thumbnails.add(version, this.thumbnail());
+        await page.invokeMethodAsync('PictureSettled', version, await views.refresh());
     }
 
     thumbnail() {

@@ -24,6 +24,7 @@ internal sealed class CanvasRegistry(
     public CanvasSession Create(string client, Recipe recipe)
     {
         LazyInitializer.EnsureInitialized(ref _sweeper, () => clock.CreateTimer(_ => Sweep(), null, SweepInterval, SweepInterval));
+        var start = recipe.Check();
         limits.Admit(client, recipe);
         ModelFit.Require(recipe, catalogue);
         if (_canvases.Values.Count(entry => entry.Session.Client == client) >= options.Value.MostPerClient)
@@ -31,7 +32,7 @@ internal sealed class CanvasRegistry(
         if (_canvases.Count >= options.Value.Most)
             RemoveOldest(_ => true);
         var id = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16));
-        var session = new CanvasSession(id, client, recipe, queue, catalogue, limits, clock);
+        var session = new CanvasSession(id, client, start, queue, catalogue, limits, clock);
         _canvases[id] = new(session, clock.GetTimestamp());
         return session;
     }

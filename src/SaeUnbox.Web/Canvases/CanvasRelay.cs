@@ -8,11 +8,12 @@ namespace SaeUnbox.Web.Canvases;
 /// </summary>
 internal sealed class CanvasRelay(IHubContext<PaintHub, IPaintClient> hub)
 {
-    public Watcher Watch(CanvasSession session, string connection) => new(session, hub.Clients.Client(connection));
+    public Watcher Watch(CanvasSession session, string connection) => new(session, hub.Clients.Client(connection), connection);
 
     internal sealed class Watcher : IDisposable
     {
         private readonly IPaintClient _client;
+        private readonly string _connection;
         private readonly Channel<bool> _signal = Channel.CreateBounded<bool>(
             new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
         private readonly Lock _lock = new();
@@ -20,9 +21,9 @@ internal sealed class CanvasRelay(IHubContext<PaintHub, IPaintClient> hub)
         private CanvasUpdate.Frame? _frame;
         private CanvasUpdate? _state;
 
-        public Watcher(CanvasSession session, IPaintClient client)
+        public Watcher(CanvasSession session, IPaintClient client, string connection)
         {
-            (Session, _client) = (session, client);
+            (Session, _client, _connection) = (session, client, connection);
             _frame = session.NewestFrame;
             session.Updated += Keep;
             session.AddViewer();
@@ -41,6 +42,9 @@ internal sealed class CanvasRelay(IHubContext<PaintHub, IPaintClient> hub)
 
         private void Keep(CanvasUpdate update)
         {
+            // The painter has its own stroke, and the answer to its call.
+            if (update is CanvasUpdate.Changed { IsStroke: true } stroke && stroke.Painter == _connection)
+                return;
             lock (_lock)
             {
                 switch (update)
@@ -95,7 +99,9 @@ internal sealed class CanvasRelay(IHubContext<PaintHub, IPaintClient> hub)
 internal abstract record CanvasUpdate(long Version)
 {
     /// <summary>The recipe changed, and the job makes its picture.</summary>
-    internal sealed record Changed(long Version, Recipe Recipe, bool IsStroke, Guid Job) : CanvasUpdate(Version);
+    /// <param name="Painter">The connection whose stroke it is; null for other changes.</param>
+    internal sealed record Changed(long Version, CheckedRecipe Recipe, bool IsStroke, Guid Job, string? Painter = null)
+        : CanvasUpdate(Version);
 
     /// <summary>A picture, newer than all before it.</summary>
     internal sealed record Frame(long Version, GenerationResult Result, string MediaType) : CanvasUpdate(Version);

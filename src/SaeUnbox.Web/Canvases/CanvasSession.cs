@@ -4,17 +4,16 @@ namespace SaeUnbox.Web.Canvases;
 
 /// <summary>
 /// One canvas: its recipe, the undo history, the jobs that make its pictures, and the newest picture. The page and the brush both change
-/// the
-/// recipe. Each change gets a new version, and a picture never replaces a newer one.
+/// the recipe. Each change gets a new version, and a picture never replaces a newer one.
 /// </summary>
 internal sealed class CanvasSession(
-    string id, string client, Recipe recipe, IGenerationQueue queue, IModelCatalogue catalogue, ClientLimits limits, TimeProvider clock)
+    string id, string client, CheckedRecipe recipe, IGenerationQueue queue, IModelCatalogue catalogue, ClientLimits limits, TimeProvider clock)
 {
     private readonly Lock _lock = new();
     private readonly UndoHistory _history = new(recipe);
     private readonly Dictionary<Guid, bool> _isCancelled = []; // of each running job
-    private ModelInfo? _model = catalogue.Find(recipe.Model);
-    private Recipe _recipe = recipe;
+    private ModelInfo? _model = catalogue.Find(recipe.Recipe.Model);
+    private CheckedRecipe _recipe = recipe;
     private long _version, _shownVersion, _cancelledVersion;
     private int _viewers;
     private bool _isBusy, _isAbandoned;
@@ -27,7 +26,9 @@ internal sealed class CanvasSession(
 
     public string Client => client;
 
-    public Recipe Recipe
+    public Recipe Recipe => Checked.Recipe;
+
+    public CheckedRecipe Checked
     {
         get
         {
@@ -84,14 +85,39 @@ internal sealed class CanvasSession(
                 limits.AdmitStroke(id);
             else
                 limits.Admit(client);
-            var next = change(_recipe).Check().Recipe;
-            limits.Check(next);
-            var model = ModelFit.Require(next, catalogue, _model);
+            var next = change(_recipe.Recipe).Check();
+            limits.Check(next.Recipe);
+            var model = ModelFit.Require(next.Recipe, catalogue, _model);
             MarkBusy();
             _model = model;
             if (!isStroke)
                 _history.Add(next);
             return Apply(next, isStroke);
+        }
+    }
+
+    /// <summary>Replaces the mask of one edit, as a stroke does, and requests the picture. Only the mask is checked.</summary>
+    /// <param name="edit">Index of the edit.</param>
+    /// <param name="mask">Null for the whole picture.</param>
+    /// <param name="isLast">Whether the stroke has ended. Undo returns only to the ends of strokes.</param>
+    /// <param name="painter">The connection that paints. It is not told of its own stroke until the stroke ends.</param>
+    /// <returns>The new version.</returns>
+    /// <exception cref="RecipeException">There is no such edit, or the mask does not fit. Nothing was changed.</exception>
+    /// <exception cref="TooManyRequestsException">The client exceeds its limits. Nothing was changed.</exception>
+    public long Paint(int edit, BrushMask? mask, bool isLast, string? painter = null)
+    {
+        lock (_lock)
+        {
+            if (isLast)
+                limits.Admit(client);
+            else
+                limits.AdmitStroke(id);
+            var model = _model ?? throw ModelFit.NoModel(_recipe.Recipe.Model, catalogue.Models.Select(known => known.Name));
+            var next = _recipe.WithMask(edit, mask, model);
+            MarkBusy();
+            if (isLast)
+                _history.Add(next);
+            return Apply(next, isStroke: !isLast, painter: painter);
         }
     }
 
@@ -130,8 +156,7 @@ internal sealed class CanvasSession(
 
     /// <summary>
     /// Requests the picture of the current recipe from a job that was submitted before, here or on a node that has stopped. If that job has
-    /// no
-    /// result for this recipe, a new job makes the picture.
+    /// no result for this recipe, a new job makes the picture.
     /// </summary>
     /// <exception cref="TooManyRequestsException">The client exceeds its limits. Nothing was changed.</exception>
     public void Resume(Guid job)
@@ -200,19 +225,19 @@ internal sealed class CanvasSession(
         _isBusy = true;
     }
 
-    private long Apply(Recipe next, bool isStroke = false, Guid? resumedJob = null)
+    private long Apply(CheckedRecipe next, bool isStroke = false, Guid? resumedJob = null, string? painter = null)
     {
         (_recipe, _isAbandoned) = (next, false);
         var version = ++_version;
         // Activations are read once the brush rests. While it moves, only the picture counts.
-        var job = new GenerationJob(resumedJob ?? Guid.NewGuid(), next.Check())
+        var job = new GenerationJob(resumedJob ?? Guid.NewGuid(), next)
         {
             Canvas = id,
             Client = client,
             Picture = PictureFormat.Jpeg,
-            Sites = isStroke ? [] : [.. catalogue.Find(next.Model)?.Sites.Select(sae => sae.Site) ?? []],
+            Sites = isStroke ? [] : [.. _model?.Sites.Select(sae => sae.Site) ?? []],
         };
-        Updated?.Invoke(new CanvasUpdate.Changed(version, next, isStroke, job.Id));
+        Updated?.Invoke(new CanvasUpdate.Changed(version, next, isStroke, job.Id, painter));
         _isCancelled[job.Id] = false;
         _ = FollowAsync(job, version, resumedJob is not null);
         return version;

@@ -16,8 +16,7 @@ internal sealed class PaintHub(CanvasRegistry canvases, IModelCatalogue catalogu
 
     /// <summary>
     /// Opens a canvas by its id. If there is none, creates one from the recipe or, without a recipe, from the default model's settings.
-    /// Waits
-    /// until models are loaded, since a page may reconnect while the program starts.
+    /// Waits until models are loaded, since a page may reconnect while the program starts.
     /// </summary>
     public async Task<CanvasState> Open(string? canvas, string? recipe)
     {
@@ -26,23 +25,18 @@ internal sealed class PaintHub(CanvasRegistry canvases, IModelCatalogue catalogu
         session ??= WithHubErrors(() => canvases.Create(ClientKey.Of(Context.GetHttpContext()), Read(recipe)));
         Leave();
         Context.Items[Key] = relay.Watch(session, Context.ConnectionId);
-        return new(session.Id, session.Version, session.Recipe.ToJson());
+        return new(session.Id, session.Version, session.Checked.ToJson());
     }
 
     /// <summary>Replaces the open canvas's recipe and returns the new version. The picture follows.</summary>
-    public ChangeAnswer SetRecipe(string recipe) => Change(_ => Read(recipe));
+    public ChangeAnswer SetRecipe(string recipe) => Change(session => session.Change(_ => Read(recipe)));
 
     /// <summary>Replaces the mask of one edit, as a stroke does.</summary>
     /// <param name="edit">Index of the edit.</param>
     /// <param name="mask">The whole mask in the text form of docs/recipe.md, or "" for the whole picture.</param>
     /// <param name="isLast">Whether the stroke has ended. Undo returns only to the ends of strokes.</param>
-    public ChangeAnswer Paint(int edit, string mask, bool isLast) => Change(recipe =>
-    {
-        BrushMask? painted = mask.Length == 0 ? null : BrushMask.Parse(mask);
-        return edit >= 0 && edit < recipe.Edits.Count
-            ? recipe with { Edits = [.. recipe.Edits.Select((one, i) => i == edit ? one with { Mask = painted } : one)] }
-            : throw new RecipeException("edit", $"is {edit}, but the recipe has {recipe.Edits.Count} edits");
-    }, !isLast);
+    public ChangeAnswer Paint(int edit, string mask, bool isLast) => Change(session =>
+        session.Paint(edit, mask.Length == 0 ? null : BrushMask.Parse(mask), isLast, Context.ConnectionId));
 
     /// <summary>Makes the picture of the current recipe.</summary>
     public void Refresh() => WithHubErrors(() =>
@@ -53,8 +47,7 @@ internal sealed class PaintHub(CanvasRegistry canvases, IModelCatalogue catalogu
 
     /// <summary>
     /// Requests the picture of the current recipe from a job that <see cref="IPaintClient.Changed"/> named. After a lost connection, any
-    /// node
-    /// can return the job's result, so the picture need not be made twice.
+    /// node can return the job's result, so the picture need not be made twice.
     /// </summary>
     public void Resume(string job) => WithHubErrors(() =>
     {
@@ -89,12 +82,12 @@ internal sealed class PaintHub(CanvasRegistry canvases, IModelCatalogue catalogu
         return json is { Length: > 0 } ? Recipe.FromJson(json, model.NewRecipe()) : model.NewRecipe();
     }
 
-    private ChangeAnswer Change(Func<Recipe, Recipe> change, bool isStroke = false) => WithHubErrors(() =>
+    private ChangeAnswer Change(Func<CanvasSession, long> change) => WithHubErrors(() =>
     {
         var session = Session;
         try
         {
-            return new ChangeAnswer(session.Change(change, isStroke), null);
+            return new ChangeAnswer(change(session), null);
         }
         catch (TooManyRequestsException exception)
         {

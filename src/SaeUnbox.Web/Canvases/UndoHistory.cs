@@ -1,32 +1,32 @@
 namespace SaeUnbox.Web.Canvases;
 
 /// <summary>A canvas's recipe and the recipes that undo and redo lead to. Not thread-safe.</summary>
-internal sealed class UndoHistory(Recipe current)
+internal sealed class UndoHistory(CheckedRecipe current)
 {
     private const int MaxSteps = 100;
     private const long MaxBytes = 1 << 20;
-    private readonly LinkedList<Recipe> _past = [];
-    private readonly Stack<Recipe> _future = [];
-    private Recipe _current = current;
+    private readonly LinkedList<CheckedRecipe> _past = [];
+    private readonly Stack<CheckedRecipe> _future = [];
+    private CheckedRecipe _current = current;
 
     public bool CanUndo => _past.Count > 0;
 
     public bool CanRedo => _future.Count > 0;
 
     /// <summary>Adds a recipe. Drops the oldest recipes if there are too many, and those that redo led to.</summary>
-    public void Add(Recipe next)
+    public void Add(CheckedRecipe next)
     {
-        if (next == _current)
+        if (next.Equals(_current))
             return;
         _past.AddLast(_current);
-        for (var kept = Math.Min(MaxSteps, RecipeMemory.CountWithin(MaxBytes, _past.Reverse())); _past.Count > kept;)
+        for (var kept = Math.Min(MaxSteps, RecipeMemory.CountWithin(MaxBytes, _past.Reverse().Select(past => past.Recipe))); _past.Count > kept;)
             _past.RemoveFirst();
         _future.Clear();
         _current = next;
     }
 
     /// <summary>Returns the recipe before the current one. Requires <see cref="CanUndo"/>.</summary>
-    public Recipe Undo()
+    public CheckedRecipe Undo()
     {
         _future.Push(_current);
         _current = _past.Last!.Value;
@@ -35,7 +35,7 @@ internal sealed class UndoHistory(Recipe current)
     }
 
     /// <summary>Returns the recipe that the last undo left. Requires <see cref="CanRedo"/>.</summary>
-    public Recipe Redo()
+    public CheckedRecipe Redo()
     {
         _past.AddLast(_current);
         return _current = _future.Pop();

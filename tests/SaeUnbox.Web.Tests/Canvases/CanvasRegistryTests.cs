@@ -83,7 +83,7 @@ public sealed class CanvasRegistryTests : IDisposable
     {
         (_options.Burst, _options.RequestsPerSecond) = (3, 1);
         using var limits = new ClientLimits(Options.Create(_options));
-        var canvas = new CanvasSession("canvas", "ann", House, new HandQueue(), new OneModel(), limits, TimeProvider.System);
+        var canvas = new CanvasSession("canvas", "ann", House.Check(), new HandQueue(), new OneModel(), limits, TimeProvider.System);
         canvas.Change(recipe => recipe with { Seed = 1 });
         canvas.Change(recipe => recipe with { Seed = 2 });
         canvas.Undo();

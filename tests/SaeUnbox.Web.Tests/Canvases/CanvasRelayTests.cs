@@ -9,10 +9,9 @@ public sealed class CanvasRelayTests
     public async Task Watch_ByAClientThatTakesNothing_KeepsTheNewestAlone()
     {
         using var limits = new ClientLimits(Options.Create(new CanvasOptions { Burst = 1000, RequestsPerSecond = 1000 }));
-        var canvas = new CanvasSession("canvas", "ann", OneModel.Mini.NewRecipe("a house"), new HandQueue(), new OneModel(), limits,
-            TimeProvider.System);
+        var canvas = Canvas(limits);
         var client = new SlowClient();
-        using var watcher = new CanvasRelay.Watcher(canvas, client);
+        using var watcher = new CanvasRelay.Watcher(canvas, client, "mine");
 
         canvas.Change(recipe => recipe with { Seed = 1 });
         await client.Asked.WaitAsync(Studio.Patience);
@@ -22,6 +21,35 @@ public sealed class CanvasRelayTests
         await client.Asked.WaitAsync(Studio.Patience);
 
         Assert.Equal([1, 100], client.Versions);
+    }
+
+    [Theory]
+    [InlineData("mine", new long[] { 3 })]
+    [InlineData("other", new long[] { 1, 2, 3 })]
+    public async Task Watch_AStroke_TellsThePainterOnlyOfItsEnd(string connection, long[] told)
+    {
+        using var limits = new ClientLimits(Options.Create(new CanvasOptions { Burst = 1000, RequestsPerSecond = 1000 }));
+        var canvas = Canvas(limits);
+        var client = new SlowClient();
+        using var watcher = new CanvasRelay.Watcher(canvas, client, connection);
+        client.Take();
+
+        for (var stroke = 1; stroke <= 3; stroke++)
+        {
+            canvas.Paint(0, BrushMask.FromCells(32, 32, new float[1024]), isLast: stroke == 3, painter: "mine");
+            if (!told.Contains(stroke))
+                continue;
+            await client.Asked.WaitAsync(Studio.Patience);
+            client.Take();
+        }
+
+        Assert.Equal(told, client.Versions);
+    }
+
+    private static CanvasSession Canvas(ClientLimits limits)
+    {
+        var recipe = OneModel.Mini.NewRecipe("a house") with { Edits = [new FeatureEdit(OneModel.Mini.Sites[0].Site, 1, 5)] };
+        return new("canvas", "ann", recipe.Check(), new HandQueue(), new OneModel(), limits, TimeProvider.System);
     }
 
     /// <summary>Receives each message only when the test allows it.</summary>

@@ -176,7 +176,7 @@ public sealed class CanvasSessionTests : IDisposable
     private CanvasSession Canvas(string id = "canvas")
     {
         _limits ??= new ClientLimits(Options.Create(_options));
-        var canvas = new CanvasSession(id, "ann", House, _queue, new OneModel(), _limits, _clock);
+        var canvas = new CanvasSession(id, "ann", House.Check(), _queue, new OneModel(), _limits, _clock);
         canvas.Updated += _news.Add;
         return canvas;
     }

@@ -215,7 +215,7 @@ public sealed class PaintStateTests : IDisposable
     public async Task Apply_AWait_IsShownUnlessItIsShortOrPartOfAStroke(bool isStroke, double? seconds, bool isShown)
     {
         await OpenAsync(Nothing);
-        _state.Apply(new CanvasUpdate.Changed(2, _state.Recipe, isStroke, Guid.NewGuid()));
+        _state.Apply(new CanvasUpdate.Changed(2, _state.Recipe.Check(), isStroke, Guid.NewGuid()));
         TimeSpan? expected = seconds is { } wait ? TimeSpan.FromSeconds(wait) : null;
 
         var isDrawn = _state.Apply(new CanvasUpdate.Status(2, new GenerationProgress.Waiting(Guid.NewGuid(), 2, expected)));
@@ -227,14 +227,14 @@ public sealed class PaintStateTests : IDisposable
     public async Task AddToHistory_TheSameRecipeTwice_AddsItOnce()
     {
         await OpenAsync(Nothing);
-        _state.AddToHistory(_state.Canvas!.Version, "data:1");
-        _state.AddToHistory(_state.Canvas.Version, "data:1");
+        var first = _state.Canvas!.Version;
+        _state.AddToHistory(first);
+        _state.AddToHistory(first);
         _state.Generate("a boat", keepSeed: true);
-        _state.AddToHistory(_state.Canvas.Version - 1, "data:old");
-        _state.AddToHistory(_state.Canvas.Version, new string('x', 1 << 20));
-        _state.AddToHistory(_state.Canvas.Version, "data:2");
+        _state.AddToHistory(first);
+        _state.AddToHistory(_state.Canvas.Version);
 
-        Assert.Equal(["data:1", "data:2"], _state.History.Select(entry => entry.Thumbnail));
+        Assert.Equal([first, _state.Canvas.Version], _state.History.Select(entry => entry.Version));
         _state.RestoreEntry(0);
         Assert.Equal((0, _state.History[0].Recipe), (_state.ShownEntry, _state.Recipe));
     }

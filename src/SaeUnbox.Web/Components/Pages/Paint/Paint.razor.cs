@@ -63,13 +63,12 @@ public sealed partial class Paint
 
     /// <summary>Called when a picture has stayed for a moment.</summary>
     /// <param name="version">The picture's version.</param>
-    /// <param name="thumbnail">A small copy as a data URL.</param>
     /// <param name="outside">Share of the change that lies outside the masks; null if unknown.</param>
     [JSInvokable]
-    public void PictureSettled(long version, string thumbnail, double? outside)
+    public void PictureSettled(long version, double? outside)
     {
         _state.ShowLeak(outside);
-        _state.AddToHistory(version, thumbnail);
+        _state.AddToHistory(version);
         StateHasChanged();
     }
 
@@ -133,7 +132,7 @@ public sealed partial class Paint
             var stored = await surface.InvokeAsync<StoredState>("find");
             var canvas = await _state.OpenAsync(Visitor.Key, stored, Layer, _closed.Token);
             canvas.Updated += OnUpdated;
-            await surface.InvokeVoidAsync("open", canvas.Recipe.ToJson(), canvas.Id);
+            await surface.InvokeVoidAsync("open", canvas.Id);
             if (!_state.HasStroke(stored))
                 await surface.InvokeVoidAsync("forget");
             await _state.ResumeAsync(stored, _closed.Token);
@@ -172,7 +171,7 @@ public sealed partial class Paint
     {
         if (_surface is null)
             return;
-        // Read before the recipe: a mask may be newer than the version that the browser gets, but never older.
+        // The browser has the recipe from the hub, and waits for this version of it.
         var version = _state.Canvas?.Version ?? 0;
         var (recipe, selected) = (_state.Recipe, _state.SelectedEdit);
         var grid = selected is null ? null : _state.Model?.Find(selected.Site)?.Grid(recipe.Width, recipe.Height);
@@ -183,9 +182,6 @@ public sealed partial class Paint
             Rows = grid?.Rows ?? 0,
             Columns = grid?.Columns ?? 0,
             Site = selected?.Site.Code ?? "",
-            Mask = selected?.Mask?.ToString(),
-            Json = recipe.ToJson(),
-            Masks = recipe.Edits.Where(edit => edit.Enabled).Select(edit => edit.Mask?.ToString()).ToArray(),
         });
     }
 
@@ -243,7 +239,7 @@ public sealed partial class Paint
         try
         {
             if (_surface is not null)
-                await _surface.InvokeVoidAsync("save", _state.Recipe.ToJson());
+                await _surface.InvokeVoidAsync("save", _state.Canvas?.Version ?? 0);
         }
         catch (JSException exception)
         {
@@ -255,10 +251,9 @@ public sealed partial class Paint
     {
         var edit = _state.Recipe.Edits[index];
         var asked = _icon = new($"{_state.NameOf(edit) ?? "feature"} {edit.Site} #{edit.Feature}", null);
-        var recipe = _state.Recipe with { Prompt = "", Edits = [], Interventions = [new SiteIntervention.Icon(edit.Site, edit.Feature)] };
         try
         {
-            var picture = await _surface!.InvokeAsync<string>("pictureOf", recipe.ToJson());
+            var picture = await _surface!.InvokeAsync<string>("iconOf", edit.Site.Code, edit.Feature);
             // The visitor may have closed the dialog or opened another.
             if (_icon == asked)
                 _icon = asked with { Source = picture };

@@ -13,6 +13,8 @@ import { Pointers } from '/js/pointers.js';
 import { Viewport } from '/js/viewport.js';
 import { Views } from '/js/views.js';
 
+const maxThumbnails = 64;
+
 export function create(root, page) {
     return new Surface(root, page);
 }
@@ -34,6 +36,8 @@ class Surface {
         on(root, 'dragover', event => [...event.dataTransfer.types].includes('Files') && event.preventDefault());
         on(root, 'drop', event => this.drop(event));
         on(window, 'hashchange', () => this.openLink());
+        [this.recipe, this.version, this.edits] = ['', -1, []];
+        this.thumbnails = new Thumbnails(root);
     }
 
     /** Returns what this browser stored of an earlier visit. */
@@ -50,9 +54,10 @@ class Surface {
         draft.storeSolo(solo);
     }
 
-    async open(recipe, canvas) {
+    async open(canvas) {
         this.connection ??= await connect({
             onFrame: frame => this.pictures.show(frame),
+            onRecipe: (recipe, version) => this.setRecipe(recipe, version),
             onChanged: change => draft.storeRecipe(change),
             onStatus: status => this.pictures.speed.waiting(status),
             onPainted: (stroke, version) => this.raise('painted', { version, at: stroke.at }),
@@ -60,7 +65,7 @@ class Surface {
             onError: message => this.showError(message),
         });
         this.clearLink();
-        return this.connection.open(recipe, canvas);
+        return this.connection.open(canvas);
     }
 
     // Opens a link that was entered in the address of the open page.
@@ -77,15 +82,29 @@ class Surface {
 
     close() {
         this.off.abort();
+        this.thumbnails.stop();
         URL.revokeObjectURL(this.icon);
         this.connection?.stop();
     }
 
-    /** Shows the selected layer. */
+    /** Shows the selected layer, as soon as the hub has sent the recipe of its version. */
     showLayer(layer) {
-        this.recipe = layer.json;
+        this.waitingLayer = layer;
+        this.applyLayer();
+    }
+
+    setRecipe(recipe, version) {
+        [this.recipe, this.version, this.edits] = [recipe, version, JSON.parse(recipe).edits ?? []];
+        this.applyLayer();
+    }
+
+    applyLayer() {
+        const layer = this.waitingLayer;
+        if (!layer || this.version < layer.version) return;
+        this.waitingLayer = null;
         this.overlay.dataset.site = this.cells.dataset.site = layer.site;
-        this.brush.setLayer(layer);
+        const masks = this.edits.filter(edit => edit.enabled !== false).map(edit => edit.mask ?? null);
+        this.brush.setLayer({ ...layer, mask: this.edits[layer.index]?.mask ?? null, masks });
         this.drawMark();
     }
 
@@ -106,12 +125,17 @@ class Surface {
         this.viewport.zoom(this.viewport.scale * (step > 0 ? 1.25 : .8));
     }
 
-    async save(recipe) {
-        download(await generate(recipe, 'image/png'), 'saeunbox.png');
+    /** Saves the picture of this version, which the hub may still have to send. */
+    async save(version) {
+        for (let wait = 0; wait < 20 && this.version < version; wait++) await new Promise(resolve => setTimeout(resolve, 50));
+        download(await generate(this.recipe, 'image/png'), 'saeunbox.png');
     }
 
-    async pictureOf(recipe) {
-        const blob = await generate(recipe, 'image/png');
+    /** Returns the address of a feature's icon. */
+    async iconOf(site, feature) {
+        const recipe = { ...JSON.parse(this.recipe), prompt: '', interventions: [{ kind: 'icon', site, feature }] };
+        delete recipe.edits;
+        const blob = await generate(JSON.stringify(recipe), 'image/png');
         URL.revokeObjectURL(this.icon);
         return this.icon = URL.createObjectURL(blob);
     }
@@ -145,5 +169,29 @@ class Surface {
             this.maskFrame = null;
             drawCells(this);
         });
+    }
+}
+
+/** The thumbnails of the history. They stay in the browser: the page names a picture by its version. */
+class Thumbnails {
+    constructor(root) {
+        Object.assign(this, { root, urls: new Map(), observer: new MutationObserver(() => this.show()) });
+        this.observer.observe(root, { childList: true, subtree: true, attributeFilter: ['data-picture'] });
+    }
+
+    add(version, url) {
+        this.urls.set(version, url);
+        if (this.urls.size > maxThumbnails) this.urls.delete(this.urls.keys().next().value);
+    }
+
+    show() {
+        for (const image of this.root.querySelectorAll('img[data-picture]')) {
+            const url = this.urls.get(+image.dataset.picture);
+            if (url && image.src !== url) image.src = url;
+        }
+    }
+
+    stop() {
+        this.observer.disconnect();
     }
 }

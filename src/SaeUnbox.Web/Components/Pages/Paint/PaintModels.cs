@@ -11,8 +11,8 @@ public sealed record ActiveCard(FeatureCard Card, double Relative);
 
 /// <summary>An earlier recipe of the canvas.</summary>
 /// <param name="Recipe">The recipe.</param>
-/// <param name="Thumbnail">A small picture as a data URL.</param>
-public sealed record HistoryEntry(Recipe Recipe, string Thumbnail);
+/// <param name="Version">The canvas's version when it was shown. The browser keeps its thumbnail under this number.</param>
+public sealed record HistoryEntry(Recipe Recipe, long Version);
 
 /// <summary>A message to the visitor. One about the queue disappears with the next picture.</summary>
 internal sealed record Notice(string Text, bool IsError, bool IsAboutQueue = false);

@@ -11,7 +11,7 @@ namespace SaeUnbox.Web.Components.Pages.Paint;
 /// <param name="changed">Called when the page must be drawn before a call returns.</param>
 internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalogue, TimeProvider clock, Action changed)
 {
-    private const int MaxActive = 12, MaxHistory = 24, MaxHistoryBytes = 1 << 20, MaxThumbnailLength = 32 << 10;
+    private const int MaxActive = 12, MaxHistory = 24, MaxHistoryBytes = 1 << 20;
     private static readonly TimeSpan LongWait = TimeSpan.FromSeconds(1);
     private static readonly Recipe NoRecipe = new() { Model = "none", Prompt = "", Width = 256, Height = 256 };
     private readonly List<HistoryEntry> _history = [];
@@ -108,7 +108,7 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
         await WhenAdmittedAsync(() =>
         {
             if (mask is not null)
-                Canvas!.Change(recipe => WithEdit(recipe, stored.PendingEdit, edit => edit with { Mask = mask }));
+                Canvas!.Paint(stored.PendingEdit, mask, isLast: true);
             else if (Guid.TryParse(stored.Job, out var job))
                 Canvas!.Resume(job);
             else
@@ -126,7 +126,7 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
             case CanvasUpdate.Changed change:
                 _isStroke = change.IsStroke;
                 if (!_isStroke)
-                    Select(Math.Clamp(Selected, 0, Math.Max(0, change.Recipe.Edits.Count - 1)));
+                    Select(Math.Clamp(Selected, 0, Math.Max(0, change.Recipe.Recipe.Edits.Count - 1)));
                 return !_isStroke;
             case CanvasUpdate.Frame frame:
                 (IsBusy, Progress, HasPicture) = (false, null, true);
@@ -232,12 +232,12 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
     }
 
     /// <summary>Adds the shown picture to the history, unless it is the shown entry.</summary>
-    public void AddToHistory(long version, string thumbnail)
+    public void AddToHistory(long version)
     {
-        if (Canvas is not { } canvas || canvas.Version != version || thumbnail.Length > MaxThumbnailLength
+        if (Canvas is not { } canvas || canvas.Version != version
             || (ShownEntry >= 0 && _history[ShownEntry].Recipe == canvas.Recipe))
             return;
-        _history.Add(new(canvas.Recipe, thumbnail));
+        _history.Add(new(canvas.Recipe, version));
         var fitting = RecipeMemory.CountWithin(MaxHistoryBytes, _history.Select(entry => entry.Recipe).Reverse());
         _history.RemoveRange(0, Math.Max(0, _history.Count - Math.Clamp(fitting, 1, MaxHistory)));
         ShownEntry = _history.Count - 1;
