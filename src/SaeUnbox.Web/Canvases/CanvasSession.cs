@@ -7,7 +7,8 @@ namespace SaeUnbox.Web.Canvases;
 /// the recipe. Each change gets a new version, and a picture never replaces a newer one.
 /// </summary>
 internal sealed class CanvasSession(
-    string id, string client, CheckedRecipe recipe, IGenerationQueue queue, IModelCatalogue catalogue, ClientLimits limits, TimeProvider clock)
+    string id, string client, CheckedRecipe recipe, IGenerationQueue queue, IModelCatalogue catalogue, ClientLimits limits,
+    TimeProvider clock)
 {
     private readonly Lock _lock = new();
     private readonly UndoHistory _history = new(recipe);

@@ -19,7 +19,8 @@ internal sealed class UndoHistory(CheckedRecipe current)
         if (next.Equals(_current))
             return;
         _past.AddLast(_current);
-        for (var kept = Math.Min(MaxSteps, RecipeMemory.CountWithin(MaxBytes, _past.Reverse().Select(past => past.Recipe))); _past.Count > kept;)
+        for (var kept =
+            Math.Min(MaxSteps, RecipeMemory.CountWithin(MaxBytes, _past.Reverse().Select(past => past.Recipe))); _past.Count > kept;)
             _past.RemoveFirst();
         _future.Clear();
         _current = next;

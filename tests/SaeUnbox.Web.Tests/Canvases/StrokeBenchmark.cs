@@ -14,7 +14,13 @@ public sealed class StrokeBenchmark(ITestOutputHelper output)
     [Fact(Explicit = true)]
     public void Paint_ManyStrokes_TellsAllocationsAndProcessorTime()
     {
-        using var limits = new ClientLimits(Options.Create(new CanvasOptions { Burst = 1 << 20, RequestsPerSecond = 1 << 20, StrokesPerSecond = 1 << 20, StrokeBurst = 1 << 20 }));
+        using var limits = new ClientLimits(Options.Create(new CanvasOptions
+        {
+            Burst = 1 << 20,
+            RequestsPerSecond = 1 << 20,
+            StrokesPerSecond = 1 << 20,
+            StrokeBurst = 1 << 20
+        }));
         var mask = BrushMask.FromCells(Side, Side, [.. Enumerable.Range(0, Side * Side).Select(cell => cell % 7 / 6f)]).ToString();
         var layer = new FeatureEdit(Site.Composition, 1, 5) { Mask = BrushMask.Parse(mask) };
         var recipe = OneModel.Mini.NewRecipe("a house by the sea") with { Edits = [.. Enumerable.Repeat(layer, Layers)] };
