@@ -3,12 +3,12 @@ using static TorchSharp.torch;
 namespace SaeUnbox.Steering;
 
 /// <summary>
-/// A change of what a block returns, from its input and its output, both [batch, d, h, w]. Neither is written to. Edits
-/// are made once and applied at every step, so they hold their tensors until disposed.
+/// Changes a block's output, given its input and its output, both [batch, d, h, w]; it writes to neither. An edit is made once and applied
+/// at every step, so it owns its tensors until it is disposed.
 /// </summary>
 public abstract class BlockEdit : IDisposable
 {
-    /// <summary>The block's new output, of the old one's dtype and device.</summary>
+    /// <summary>Returns the block's new output, with the old one's dtype and device.</summary>
     public abstract Tensor Apply(Tensor input, Tensor output);
 
     public void Dispose()
@@ -25,11 +25,11 @@ public abstract class BlockEdit : IDisposable
     public static Tensor Difference(Tensor input, Tensor output) =>
         (output.to(ScalarType.Float32) - input.to(ScalarType.Float32)).permute(0, 2, 3, 1);
 
-    /// <summary>[..., h, w, d] float32 as the block has it: [batch, d, h, w] in its dtype.</summary>
+    /// <summary>Converts [..., h, w, d] float32 to the block's layout and dtype, [batch, d, h, w].</summary>
     internal static Tensor ChannelsFirst(Tensor values, Tensor like) =>
         values.permute(0, 3, 1, 2).to(like.device).to(like.dtype);
 
-    /// <summary>Throws where a mask [h, w] does not cover exactly the grid of a block's output.</summary>
+    /// <summary>Requires that a mask [h, w] has the size of the block's grid.</summary>
     internal static void RequireGrid(Tensor? mask, Tensor output)
     {
         if (mask is not null && (mask.shape[^2] != output.shape[2] || mask.shape[^1] != output.shape[3]))
@@ -38,20 +38,20 @@ public abstract class BlockEdit : IDisposable
     }
 }
 
-/// <summary>What an edit does to the halves of a guided batch, which is [unconditional, conditional].</summary>
+/// <summary>How an edit treats the halves of a guided batch, which is [unconditional, conditional].</summary>
 public enum Guidance
 {
-    /// <summary>No guidance: every picture of the batch is edited alike.</summary>
+    /// <summary>No guidance: all pictures of the batch get the same edit.</summary>
     None,
 
-    /// <summary>The conditional half gains what the unconditional half loses.</summary>
+    /// <summary>Adds to the conditional half and subtracts from the unconditional half.</summary>
     Contrast,
 
-    /// <summary>The unconditional half is left as it is.</summary>
+    /// <summary>Changes the conditional half only.</summary>
     ConditionalOnly,
 }
 
-/// <summary>Adds a fixed tensor D to the block's output, or to its input (an icon: the block shows nothing but the feature).</summary>
+/// <summary>Adds a fixed tensor D to the block's output, or replaces the output by the input plus D (an icon).</summary>
 internal sealed class DeltaEdit : BlockEdit
 {
     private readonly bool _ontoInput;
@@ -59,9 +59,9 @@ internal sealed class DeltaEdit : BlockEdit
     private readonly Tensor _delta;
     private Tensor? _cast;
 
-    /// <param name="delta">D, [1, d, h, w] or [1, d, 1, 1] float32; owned from now on.</param>
-    /// <param name="guidance">What happens to the halves of the batch.</param>
-    /// <param name="ontoInput">Whether the block's input takes the place of its output.</param>
+    /// <param name="delta">D, [1, d, h, w] or [1, d, 1, 1] float32. The edit takes ownership.</param>
+    /// <param name="guidance">How the halves of the batch are treated.</param>
+    /// <param name="ontoInput">Whether D is added to the block's input instead of its output.</param>
     public DeltaEdit(Tensor delta, Guidance guidance, bool ontoInput)
     {
         _delta = delta.DetachFromDisposeScope();
@@ -69,7 +69,7 @@ internal sealed class DeltaEdit : BlockEdit
         _ontoInput = ontoInput;
     }
 
-    /// <summary>One edit for two that follow each other, where sums are all they do; null where they differ in kind.</summary>
+    /// <summary>Merges two consecutive edits into one sum; null if they cannot be merged.</summary>
     public static DeltaEdit? Merge(DeltaEdit first, DeltaEdit second)
     {
         if (first._guidance != second._guidance || first._ontoInput || second._ontoInput)
@@ -111,7 +111,7 @@ internal sealed class DeltaEdit : BlockEdit
             0);
     }
 
-    // Kept in the block's type, so that every later step only adds.
+    // Cached in the block's dtype, so that later steps only add.
     private Tensor Like(Tensor start)
     {
         if (_cast is null || _cast.dtype != start.dtype
@@ -126,8 +126,8 @@ internal sealed class DeltaEdit : BlockEdit
 }
 
 /// <summary>
-/// output + beta * mask * z_f * d_f: -1 removes a feature, 1 doubles it. Under guidance each half has its own z_f, so the
-/// feature changes in both.
+/// output + beta * mask * z_f * d_f: -1 removes the feature, 1 doubles it. Under guidance each half has its own z_f, so both halves
+/// change.
 /// </summary>
 internal sealed class ScaleEdit(IFeatureDictionary sae, int feature, float beta, Tensor? mask) : BlockEdit
 {
@@ -149,7 +149,7 @@ internal sealed class ScaleEdit(IFeatureDictionary sae, int feature, float beta,
     protected override void Dispose(bool disposing) => _mask?.Dispose();
 }
 
-/// <summary>input + W_d z + b_pre: what the autoencoder believes the block does.</summary>
+/// <summary>input + the dictionary's reconstruction of (output - input).</summary>
 internal sealed class ReconstructEdit(IFeatureDictionary sae) : BlockEdit
 {
     public override Tensor Apply(Tensor input, Tensor output)
@@ -160,13 +160,13 @@ internal sealed class ReconstructEdit(IFeatureDictionary sae) : BlockEdit
     }
 }
 
-/// <summary>The block does nothing: its input passes through.</summary>
+/// <summary>Removes the block: its output becomes its input.</summary>
 internal sealed class AblateEdit : BlockEdit
 {
     public override Tensor Apply(Tensor input, Tensor output) => input.alias();
 }
 
-/// <summary>Edits of one block in order: each sees the output of those before it, and all the same input.</summary>
+/// <summary>Applies edits in order. Each gets the output of the one before, and all get the same input.</summary>
 internal sealed class EditSequence(IReadOnlyList<BlockEdit> edits) : BlockEdit
 {
     public override Tensor Apply(Tensor input, Tensor output)

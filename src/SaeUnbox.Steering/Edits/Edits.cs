@@ -4,12 +4,12 @@ using static TorchSharp.torch;
 namespace SaeUnbox.Steering;
 
 /// <summary>
-/// Makes the edits of a block. Directions d_f and strengths come from the site's autoencoder; masks are the block's grid
-/// [h, w] with values from 0 to 1, null meaning 1 everywhere.
+/// Makes block edits. d_f is a feature's direction and mean_f its mean activation in the site's dictionary. A mask is a grid [h, w] of
+/// values from 0 to 1; null means 1 everywhere.
 /// </summary>
 public static class Edits
 {
-    /// <summary>Paints: output + mask * mean_f * strength * d_f; under guidance the conditional half gains what the other loses.</summary>
+    /// <summary>Paints a feature: output + mask * mean_f * strength * d_f.</summary>
     public static BlockEdit Add(
         IFeatureDictionary sae, int feature, double strength, Tensor? mask = null, Guidance guidance = Guidance.None) =>
         AddValue(sae, feature, sae.MeanOf(feature) * Finite(strength), mask, guidance);
@@ -19,7 +19,7 @@ public static class Edits
         IFeatureDictionary sae, int feature, double value, Tensor? mask = null, Guidance guidance = Guidance.None) =>
         new DeltaEdit(Delta(sae, feature, Finite(value), mask), guidance, ontoInput: false);
 
-    /// <summary>Modulates: output + beta * mask * z_f * d_f; beta -1 removes the feature.</summary>
+    /// <summary>Scales a feature: output + beta * mask * z_f * d_f. A beta of -1 removes it.</summary>
     public static BlockEdit Scale(IFeatureDictionary sae, int feature, double beta, Tensor? mask = null)
     {
         sae.RequireFeature(feature);
@@ -27,12 +27,11 @@ public static class Edits
     }
 
     /// <summary>
-    /// A feature's portrait: input + mean_f * strength * d_f at every position; under guidance the unconditional half is
-    /// its plain input.
+    /// Draws a feature's icon: input + mean_f * strength * d_f at every position. Under guidance the unconditional half is the plain
+    /// input.
     /// </summary>
     /// <param name="sae">The site's autoencoder.</param>
-    /// <param name="feature">The feature shown.</param>
-    /// <param name="strength">The autoencoder's k where null, as the reference does.</param>
+    ///     /// <param name="strength">Null for the dictionary's k, as in the reference.</param>
     /// <param name="guided">Whether the batch is [unconditional, conditional].</param>
     public static BlockEdit Icon(IFeatureDictionary sae, int feature, double? strength = null, bool guided = false) =>
         new DeltaEdit(
@@ -40,13 +39,13 @@ public static class Edits
             guided ? Guidance.ConditionalOnly : Guidance.None,
             ontoInput: true);
 
-    /// <summary>Replaces the block's contribution by the autoencoder's reconstruction of it.</summary>
+    /// <summary>Replaces the block's contribution by its reconstruction.</summary>
     public static BlockEdit Reconstruct(IFeatureDictionary sae) => new ReconstructEdit(sae);
 
-    /// <summary>Takes the block's contribution away.</summary>
+    /// <summary>Removes the block's contribution.</summary>
     public static BlockEdit Ablate() => new AblateEdit();
 
-    /// <summary>A recipe's edit; whether it acts at a step is the recipe's (<see cref="FeatureEdit.ActsAt"/>).</summary>
+    /// <summary>Makes a recipe's edit. The caller decides whether it acts at a step (<see cref="FeatureEdit.ActsAt"/>).</summary>
     public static BlockEdit From(FeatureEdit edit, IFeatureDictionary sae, bool guided)
     {
         using var scope = NewDisposeScope();
@@ -54,7 +53,7 @@ public static class Edits
         return EditKind.Of(edit.Mode).Make(edit, sae, mask, guided);
     }
 
-    /// <summary>A recipe's intervention on a whole block.</summary>
+    /// <summary>Makes a recipe's intervention on a whole site.</summary>
     public static BlockEdit From(SiteIntervention intervention, IFeatureDictionary sae, bool guided) => intervention switch
     {
         SiteIntervention.Reconstruct => Reconstruct(sae),
@@ -64,8 +63,8 @@ public static class Edits
     };
 
     /// <summary>
-    /// Several edits of one block as one, which owns them. Each sees the output of those before it and the same input;
-    /// neighbours that only add become one sum.
+    /// Combines edits of one block into one edit, which owns them. Each gets the output of the one before and the same input. Consecutive
+    /// edits that only add are merged into one sum.
     /// </summary>
     public static BlockEdit Sequence(IEnumerable<BlockEdit> edits)
     {
@@ -87,7 +86,7 @@ public static class Edits
         return merged.Count == 1 ? merged[0] : new EditSequence(merged);
     }
 
-    /// <summary>A mask's cells as a tensor [rows, columns] float32.</summary>
+    /// <summary>Returns a mask's cells as a tensor [rows, columns] float32.</summary>
     public static Tensor GridTensor(BrushMask mask) =>
         tensor(mask.Cells.ToArray(), dtype: ScalarType.Float32).view(mask.Rows, mask.Columns);
 

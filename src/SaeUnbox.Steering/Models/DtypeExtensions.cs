@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Steering;
 
-/// <summary>From the recipe's number formats to libtorch's.</summary>
+/// <summary>Converts the recipe's number formats to libtorch's.</summary>
 public static class DtypeExtensions
 {
     public static ScalarType ToScalarType(this Dtype dtype) => dtype switch

@@ -1,6 +1,6 @@
 namespace SaeUnbox.Steering;
 
-/// <summary>unbox-mini, the model that ships with the program and lies beside its binaries.</summary>
+/// <summary>unbox-mini, the bundled model. Its files lie beside the program.</summary>
 public static class EmbeddedModel
 {
     public const string Name = "unbox-mini";
@@ -10,9 +10,9 @@ public static class EmbeddedModel
     /// <summary>An SDXL pipeline folder in diffusers' layout.</summary>
     public static string ModelFolder => Path.Combine(Folder, "model");
 
-    /// <summary>Its four sparse autoencoders.</summary>
+    /// <summary>The folder of its four sparse autoencoders.</summary>
     public static string SaeFolder => Path.Combine(Folder, "saes");
 
-    /// <summary>What is known of its features.</summary>
+    /// <summary>The atlas of its features.</summary>
     public static string AtlasFolder => Path.Combine(Folder, "atlas");
 }

@@ -1,6 +1,6 @@
 namespace SaeUnbox.Steering;
 
-/// <summary>A pipeline and its sparse autoencoders, held by one device and used by one thread.</summary>
+/// <summary>A model and its dictionaries on one device. Used by one thread at a time.</summary>
 public sealed class LoadedModel : IDisposable
 {
     private const int WorthAThread = 256;
@@ -26,17 +26,17 @@ public sealed class LoadedModel : IDisposable
     public Vae Vae { get; }
 
     /// <summary>
-    /// Of what it computes latents with, U-Net, text encoders and scheduler, as its files are; models of one name differ in it.
+    /// A hash of the files that determine latents: U-Net, text encoders, tokenizers, scheduler. Models of the same name differ in it.
     /// </summary>
-    /// <exception cref="CheckpointException">The files are there no longer.</exception>
+    /// <exception cref="CheckpointException">The files no longer exist.</exception>
     public string Fingerprint => _fingerprint.Value;
 
-    /// <summary>CPU threads of one operator; another number gives other last digits.</summary>
+    /// <summary>CPU threads per operator. The last digits of a result depend on it.</summary>
     public int Threads { get; }
 
     /// <summary>Loads a model and checks that its autoencoders fit their sites.</summary>
-    /// <param name="progress">Told of the share of the weights that is loaded.</param>
-    /// <param name="cancellation">Ends the loading between two tensors.</param>
+    /// <param name="progress">Called with the fraction of the weights that is loaded.</param>
+    /// <param name="cancellation">Stops loading between two tensors.</param>
     /// <exception cref="ModelException">The model's folder or configuration cannot be used.</exception>
     /// <exception cref="SaeException">An autoencoder is missing, broken, or does not fit its site.</exception>
     /// <exception cref="CheckpointException">A weights file is broken or does not fit.</exception>
@@ -70,7 +70,7 @@ public sealed class LoadedModel : IDisposable
         }
     }
 
-    /// <summary>Gives the calling thread the model's number of threads, whichever thread loaded it.</summary>
+    /// <summary>Sets the model's number of threads for the calling thread.</summary>
     internal void UseThreads() => SaeUnbox.Models.Threads.Use(Threads);
 
     public void Dispose()
@@ -79,7 +79,7 @@ public sealed class LoadedModel : IDisposable
         Model.Dispose();
     }
 
-    // Operators of fewer channels are done before a second thread is awake, and what it would have taken is left to others.
+    // Operators on fewer channels finish before a second thread wakes up, so one thread leaves the other cores to other work.
     private static int DefaultThreads(ISteerableModel model) =>
         model.Sites.Max(site => site.Channels) < WorthAThread ? 1 : Environment.ProcessorCount;
 
@@ -100,7 +100,7 @@ public sealed class LoadedModel : IDisposable
             [.. sites]);
     }
 
-    // Another variant numbers its features otherwise.
+    // Each variant has its own feature numbers.
     private static string? SaesName(ModelOptions options) => options.SaeFolder is not { } folder ? null
         : options.SaeVariant is { } variant ? NameOf($"{NameOf(folder)}-{variant}")
         : NameOf(folder);
@@ -121,7 +121,7 @@ public sealed class LoadedModel : IDisposable
             .Where(file => !Path.GetFileName(file).StartsWith('.')).Select(file => ($"{folder.Part}/{Path.GetFileName(file)}", file))));
     }
 
-    // A folder may be called anything; the name in a recipe may not.
+    // Drops the characters that a recipe's model name must not contain.
     internal static string NameOf(string folder)
     {
         var name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)));

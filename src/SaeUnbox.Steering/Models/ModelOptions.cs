@@ -8,13 +8,13 @@ public sealed record ModelOptions
     /// <summary>An SDXL pipeline folder in diffusers' layout.</summary>
     public required string Folder { get; init; }
 
-    /// <summary>A folder of sparse autoencoders as published; null: none, and features cannot be read or painted.</summary>
+    /// <summary>A folder of sparse autoencoders; null for none, and then features cannot be read or painted.</summary>
     public string? SaeFolder { get; init; }
 
-    /// <summary>Which of the folder's autoencoders, where it has several a site, such as <c>k20_hidden5120</c>; null: the demo's.</summary>
+    /// <summary>Which autoencoders to load if a site has several, such as <c>k20_hidden5120</c>; null for the demo's.</summary>
     public string? SaeVariant { get; init; }
 
-    /// <summary>The name recipes use; null: the folder's own name.</summary>
+    /// <summary>The name in recipes; null for the folder's name.</summary>
     public string? Name { get; init; }
 
     public Dtype Dtype { get; init; } = Dtype.Fp32;
@@ -23,20 +23,20 @@ public sealed record ModelOptions
 
     public Vae Vae { get; init; } = Vae.Kl;
 
-    /// <summary>A folder of the decoder, where it is not the model's own.</summary>
+    /// <summary>A folder with another decoder; null for the model's own.</summary>
     public string? VaeFolder { get; init; }
 
-    /// <summary>A folder of another scheduler_config.json, where it is not the model's own.</summary>
+    /// <summary>A folder with another scheduler_config.json; null for the model's own.</summary>
     public string? SchedulerFolder { get; init; }
 
-    /// <summary>These options on a device that is named, in the number format that is asked for or that the device is fastest in.</summary>
-    /// <exception cref="ModelException">The text names no device.</exception>
+    /// <summary>Returns these options with the device of this name and the requested number format.</summary>
+    /// <exception cref="ModelException">The text does not name a device.</exception>
     public ModelOptions On(string device, DtypeChoice dtype)
     {
         var parsed = Devices.Parse(device) ?? throw new ModelException($"'{device}' is no device; use cpu, cuda or cuda:N.");
         return this with { Device = parsed, Dtype = dtype.On(parsed) };
     }
 
-    /// <summary>CPU threads of one operator; null: one a core, and one alone for a model of few channels.</summary>
+    /// <summary>CPU threads per operator; null for one per core, or one in all for a model with few channels.</summary>
     public int? Threads { get; init; }
 }

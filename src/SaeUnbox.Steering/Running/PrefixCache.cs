@@ -2,12 +2,12 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Steering;
 
-/// <summary>The prefixes used last. Of a recipe everything but its edits is the key.</summary>
+/// <summary>The most recently used prefixes, by everything in a recipe except its edits.</summary>
 internal sealed class PrefixCache(int capacity) : IDisposable
 {
     private readonly LinkedList<(Recipe Key, Prefix Prefix)> _recent = [];
 
-    /// <summary>The prefix of a recipe, made where it is not held.</summary>
+    /// <summary>Returns the prefix of a recipe, making it if it is not cached.</summary>
     public Prefix For(Recipe recipe, Func<Prefix> make)
     {
         var key = recipe with { Edits = [], Interventions = [] };
@@ -43,8 +43,8 @@ internal sealed class PrefixCache(int capacity) : IDisposable
 }
 
 /// <summary>
-/// What all recipes share that differ only in their edits: the encoded text, the noise, and, as far as they have been
-/// computed without any edit, the latents before each step, the U-Net's states in one step, and the activations.
+/// What recipes share that differ only in their edits: the encoded text, the noise, and what was computed so far without any edit, which is
+/// the latents before each step, the U-Net's states in one step, and the activations.
 /// </summary>
 internal sealed class Prefix(DenoisingRun run) : IDisposable
 {
@@ -55,7 +55,7 @@ internal sealed class Prefix(DenoisingRun run) : IDisposable
 
     public DenoisingRun Run { get; } = run;
 
-    /// <summary>The unedited latents before a step; null where that step was never reached without edits.</summary>
+    /// <summary>The unedited latents before a step; null if no unedited run has reached that step.</summary>
     public Tensor? LatentsBefore(int step) => _latents.GetValueOrDefault(step);
 
     public void KeepLatents(int step, Tensor before)
@@ -64,10 +64,10 @@ internal sealed class Prefix(DenoisingRun run) : IDisposable
             _latents[step] = before.alias().DetachFromDisposeScope();
     }
 
-    /// <summary>The unedited state before a site's output in a step.</summary>
+    /// <summary>The unedited state before a site's output in a step; null if it is not held.</summary>
     public UNetState? State(int step, Site site) => step == _statesStep ? _states.GetValueOrDefault(site) : null;
 
-    /// <summary>Takes over states; those of another step make room, since they are large.</summary>
+    /// <summary>Takes ownership of states. States are large, so those of another step are dropped.</summary>
     public void KeepStates(int step, IReadOnlyDictionary<Site, UNetState> captured)
     {
         if (step != _statesStep)

@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Steering;
 
-/// <summary>One recipe's way through the steps: from the prefix as far as it reaches, from there on with the edits.</summary>
+/// <summary>Denoises one recipe: takes the steps before the first edit from the prefix, and runs the others with the edits.</summary>
 internal sealed class RecipePass(LoadedModel model, Recipe recipe, RunRequest request, SteeringPlan plan, Prefix prefix)
 {
     private readonly ISteerableModel _network = model.Model;
@@ -12,7 +12,7 @@ internal sealed class RecipePass(LoadedModel model, Recipe recipe, RunRequest re
     public IEnumerable<SiteActivations> Readings =>
         _readings.Values.OrderBy(reading => _network.OrderOf(reading.Site)).ThenBy(reading => reading.Step);
 
-    /// <summary>The final latents, in the caller's dispose scope.</summary>
+    /// <summary>Returns the final latents, in the caller's dispose scope.</summary>
     public Tensor Denoise(CancellationToken cancellation)
     {
         var first = FirstStep();
@@ -38,10 +38,10 @@ internal sealed class RecipePass(LoadedModel model, Recipe recipe, RunRequest re
 
     private bool IsWhole => request.Recorder is { NeedsWholeRun: true };
 
-    // No edit acts before this step.
+    // The first step with an edit.
     private int Edited => plan.FirstStep ?? recipe.Steps;
 
-    // The last step at or before the first edited one whose latents, and the readings before it, are known.
+    // The latest step, up to the first edited one, whose latents and earlier readings are known.
     private int FirstStep()
     {
         if (IsWhole)
@@ -86,14 +86,14 @@ internal sealed class RecipePass(LoadedModel model, Recipe recipe, RunRequest re
         if (start is not null && !IsWhole && TryReadUpstream(input.Step, start) && prefix.State(input.Step, start) is { } state)
             return _network.Resume(state, cancellation);
 
-        // Whatever lies up to the first edited site is the unedited run's, and serves the next recipe.
+        // States up to the first edited site are those of the unedited run, so the next recipe can use them.
         var capture = Captured(input.Step).Where(site => start is null || _network.OrderOf(site) <= _network.OrderOf(start)).ToList();
         var run = _network.Run(input, capture, cancellation: cancellation);
         prefix.KeepStates(input.Step, run.States);
         return run.Output!;
     }
 
-    // States are held for one step: the first an edit acts in, or the first of all.
+    // States are held for one step only: the first with an edit, or the first of all.
     private IEnumerable<Site> Captured(int step)
     {
         if (step != (plan.FirstStep ?? 0))
@@ -101,7 +101,7 @@ internal sealed class RecipePass(LoadedModel model, Recipe recipe, RunRequest re
         return model.Saes.Keys.Concat(plan.At(step).Select(edit => edit.Site)).Distinct();
     }
 
-    // Sites before the resumed one are not run again; what was read there without edits still holds.
+    // Sites before the resumed one are not run again. Their readings without edits still hold.
     private bool TryReadUpstream(int step, Site start)
     {
         foreach (var site in request.Read.Where(site => _network.OrderOf(site) < _network.OrderOf(start)))
@@ -145,7 +145,7 @@ internal sealed class RecipePass(LoadedModel model, Recipe recipe, RunRequest re
     }
 }
 
-/// <summary>Which change acts at which site in which step: a recipe's interventions and edits, made ready once.</summary>
+/// <summary>A recipe's interventions and edits by step and site. Each is made once.</summary>
 internal sealed class SteeringPlan : IDisposable
 {
     private readonly Recipe _recipe;
@@ -162,10 +162,10 @@ internal sealed class SteeringPlan : IDisposable
         FirstStep = steps.Select(step => (int?)step).FirstOrDefault();
     }
 
-    /// <summary>The first step that anything is changed in; null where nothing is.</summary>
+    /// <summary>The first step with a change; null if there is none.</summary>
     public int? FirstStep { get; }
 
-    /// <summary>The changes of one step, in the order of the walk.</summary>
+    /// <summary>The changes of one step, in the order in which a pass reaches their sites.</summary>
     public IReadOnlyList<(Site Site, BlockEdit Edit)> At(int step) =>
         [.. from site in _sites let edit = EditOf(site, step) where edit is not null select (site, edit)];
 
@@ -175,7 +175,7 @@ internal sealed class SteeringPlan : IDisposable
             edit.Dispose();
     }
 
-    // Steps in which the same edits act share one block edit.
+    // Steps with the same edits share one block edit.
     private BlockEdit? EditOf(Site site, int step)
     {
         var whole = _recipe.Interventions.FirstOrDefault(intervention => intervention.Site == site);

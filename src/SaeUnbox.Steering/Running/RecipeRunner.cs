@@ -4,27 +4,27 @@ using static TorchSharp.torch;
 namespace SaeUnbox.Steering;
 
 /// <summary>
-/// Runs recipes on one model. A recipe that differs from an earlier one only in its edits starts again at the first thing an
-/// edit touches, with the same bits as a whole run. Used by one thread at a time.
+/// Runs recipes on one model. A recipe that differs from an earlier one only in its edits resumes at the first step and site that an edit
+/// changes, and gives the same bits as a whole run. Used by one thread at a time.
 /// </summary>
-/// <param name="model">The model; the caller's.</param>
-/// <param name="prefixes">How many prefixes (see <see cref="Prefix"/>) are held.</param>
+/// <param name="model">The model, which the caller disposes.</param>
+/// <param name="prefixes">How many prefixes (see <see cref="Prefix"/>) to keep.</param>
 public sealed class RecipeRunner(LoadedModel model, int prefixes = 4) : IDisposable
 {
     private readonly PrefixCache _cache = new(prefixes);
 
-    /// <summary>Makes what a recipe says.</summary>
+    /// <summary>Checks and runs a recipe.</summary>
     /// <exception cref="RecipeException">The recipe is not valid or does not fit the model.</exception>
-    /// <exception cref="ModelException">The model cannot make it.</exception>
-    /// <exception cref="OperationCanceledException">It was cancelled between two stages.</exception>
+    /// <exception cref="ModelException">The model cannot run it.</exception>
+    /// <exception cref="OperationCanceledException">The run was cancelled between two stages.</exception>
     public RunOutcome Run(Recipe recipe, RunRequest? request = null, CancellationToken cancellation = default) =>
         RunFitting(RecipeFit.Require(recipe, model).Recipe, request ?? new(), cancellation);
 
-    /// <summary>Makes what a checked recipe says. Only what the loaded model alone knows is still checked.</summary>
+    /// <summary>Runs a checked recipe. Only what the loaded model alone knows is still checked.</summary>
     /// <exception cref="RecipeException">The recipe does not fit the model.</exception>
-    /// <exception cref="ModelException">The model cannot make it.</exception>
+    /// <exception cref="ModelException">The model cannot run it.</exception>
     /// <exception cref="SaeException">A feature or a mask does not exist at its site.</exception>
-    /// <exception cref="OperationCanceledException">It was cancelled between two stages.</exception>
+    /// <exception cref="OperationCanceledException">The run was cancelled between two stages.</exception>
     public RunOutcome Run(CheckedRecipe recipe, RunRequest? request = null, CancellationToken cancellation = default)
     {
         RecipeFit.Require(recipe, model);
@@ -78,29 +78,29 @@ public sealed class RecipeRunner(LoadedModel model, int prefixes = 4) : IDisposa
     }
 }
 
-/// <summary>What is wanted of a run beside its picture.</summary>
+/// <summary>What a run should return.</summary>
 public sealed record RunRequest
 {
-    /// <summary>Sites whose activations are read, in every step.</summary>
+    /// <summary>Sites whose activations are read at every step.</summary>
     public IReadOnlyList<Site> Read { get; init; } = [];
 
-    /// <summary>False where only activations are wanted: nothing is decoded.</summary>
+    /// <summary>False for activations only; the latents are then not decoded.</summary>
     public bool Picture { get; init; } = true;
 
-    /// <summary>Gets the tensors of the run.</summary>
+    /// <summary>Receives the tensors of the run; null for none.</summary>
     public RunRecorder? Recorder { get; init; }
 
-    /// <summary>Told of every step done: its number from 1, and how many there are.</summary>
+    /// <summary>Called after each step with the number of finished steps and of all steps.</summary>
     public Action<int, int>? Progress { get; init; }
 }
 
-/// <summary>What a run gave.</summary>
-/// <param name="Picture">The picture; null where none was wanted.</param>
-/// <param name="Maps">The activations asked for, after the edits that act before each site.</param>
-/// <param name="Timings">How long each stage took, in their order.</param>
+/// <summary>The results of a run.</summary>
+/// <param name="Picture">Null if none was requested.</param>
+/// <param name="Maps">The requested activations. They include the effect of edits at earlier sites.</param>
+/// <param name="Timings">The duration of each stage, in order.</param>
 public sealed record RunOutcome(Picture? Picture, ActivationMaps Maps, IReadOnlyList<StageTiming> Timings);
 
-/// <summary>Times the stages of a run, and makes a span of each.</summary>
+/// <summary>Times the stages of a run, and traces each as a span.</summary>
 internal sealed class StageClock
 {
     private readonly List<StageTiming> _timings = [];
@@ -117,19 +117,18 @@ internal sealed class StageClock
     }
 }
 
-/// <param name="Stage">Such as wait, text, unet, decode, encode.</param>
-/// <param name="Duration">Time spent in it.</param>
+/// <param name="Stage">For example wait, text, unet, decode or encode.</param>
 public sealed record StageTiming(string Stage, TimeSpan Duration)
 {
-    /// <summary>The stage before all others: nothing was done yet.</summary>
+    /// <summary>The time before the first stage.</summary>
     public const string Wait = "wait";
 }
 
 /// <summary>
-/// Keeps every tensor of a run for a script to look at: text.hidden [B, 77, D], text.pooled [B, P], noise, step.N.latents,
+/// Copies the tensors of a run for scripts: text.hidden [B, 77, D], text.pooled [B, P], noise, step.N.latents,
 /// latents [1, C, h, w], image [1, 3, H, W] from 0 to 1, and of each site SITE.input and SITE.output (after hooks) [steps, B, C, h, w].
 /// </summary>
-/// <param name="sites">The sites to keep; where there are any, the run is made whole, from its first step.</param>
+/// <param name="sites">The sites to copy. If there are any, the run starts at its first step, whatever the cache holds.</param>
 public sealed class RunRecorder(IReadOnlyList<Site> sites) : IDisposable
 {
     private readonly Dictionary<string, Tensor> _tensors = [];
@@ -137,12 +136,12 @@ public sealed class RunRecorder(IReadOnlyList<Site> sites) : IDisposable
 
     internal bool NeedsWholeRun => sites.Count > 0;
 
-    /// <summary>What was kept so far; the recorder's own.</summary>
+    /// <summary>A copied tensor, which the recorder owns.</summary>
     public Tensor this[string name] => _series.TryGetValue(name, out var steps) ? stack(steps) : _tensors[name];
 
     internal void Keep(string name, Tensor tensor) => _tensors[name] = Copy(tensor);
 
-    /// <summary>Watches the sites until disposed; set after all edits, it sees what they made.</summary>
+    /// <summary>Hooks the sites until disposed. Set after the edits, the hooks see the edited output.</summary>
     internal IEnumerable<IDisposable> Watch(ISteerableModel model) => sites.Select(site => model.Hook(site, (input, output) =>
     {
         Append($"{site}.input", input);
@@ -150,7 +149,7 @@ public sealed class RunRecorder(IReadOnlyList<Site> sites) : IDisposable
         return output;
     }));
 
-    /// <summary>Writes all of it to one safetensors file.</summary>
+    /// <summary>Writes all tensors to one safetensors file.</summary>
     public void Save(string path)
     {
         using var scope = NewDisposeScope();
