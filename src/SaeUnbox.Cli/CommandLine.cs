@@ -34,7 +34,7 @@ internal static class CommandLine
             HealthCommand.Create(terminal),
             BrokerCommand.Create(terminal),
         };
-        InvariantNumbers.UseIn(root);
+        NumericOptions.UseIn(root);
         return root;
     }
 

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using System.Text.Json.Nodes;
 using SaeUnbox.Cli.Options;
 using SaeUnbox.Cli.Output;
@@ -99,15 +98,15 @@ internal sealed class CollectCommand
         : [.. loaded.Model.Sites.Select(shape => shape.Site).Intersect(Site.Named)];
 
     private static CollectionRequest WithShare(CollectionRequest request, string text) => text.Split('/') is [var first, var second]
-        && int.TryParse(first, NumberStyles.None, CultureInfo.InvariantCulture, out var index)
-        && int.TryParse(second, NumberStyles.None, CultureInfo.InvariantCulture, out var count)
+        && PlainNumber.TryWhole(first, out int index)
+        && PlainNumber.TryWhole(second, out int count)
         && index >= 1 && index <= count
         ? request with { Worker = index - 1, Workers = count }
         : throw new CliException($"--workers {Line.Quote(text)}: write I/N with I from 1 to N, such as 1/4.");
 
     private static (int Width, int Height) Size(string text)
     {
-        var sides = text.Split('x').Select(side => int.TryParse(side, NumberStyles.None, CultureInfo.InvariantCulture, out var pixels)
+        var sides = text.Split('x').Select(side => PlainNumber.TryWhole(side, out int pixels)
             && pixels is > 0 and <= RecipeLimits.MaxSide && pixels % RecipeLimits.SideMultiple == 0 ? pixels : 0).ToArray();
         return sides.Length is 1 or 2 && !sides.Contains(0)
             ? (sides[0], sides[^1])

@@ -152,6 +152,8 @@ internal sealed class EvaluateCommand
             var mask = MaskFile.Read(text, recipe, (rows, columns));
             if (mask.IsBlank)
                 terminal.Note($"the mask {Line.Quote(text)} is blank: painting at {site} changes nothing.");
+            else if (mask.IsNowhereEmpty)
+                terminal.Note($"the mask {Line.Quote(text)} is nowhere empty: painting at {site} changes every part of the picture.");
             return mask;
         }
         var cells = new float[rows * columns];
@@ -192,12 +194,12 @@ internal sealed class EvaluateCommand
     }
 
     private static IReadOnlyList<double> Strengths(string text) => [.. text.Split(',', StringSplitOptions.TrimEntries).Select(part =>
-        double.TryParse(part, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && Math.Abs(number) <= 40
+        PlainNumber.TryReal(part, out var number) && Math.Abs(number) <= 40
             ? number
             : throw new CliException($"--strengths {Line.Quote(text)}: use numbers from -40 to 40, such as -10,0,10."))];
 
     private static (Site Site, int Feature) Feature(string text) => text.LastIndexOf(':') is > 0 and var colon
-        && int.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var feature)
+        && PlainNumber.TryWhole(text[(colon + 1)..], out int feature) && feature >= 0
             ? (SiteArgument.Parse("--feature", text[..colon]), feature)
             : throw new CliException($"--feature {Line.Quote(text)}: write SITE:FEATURE, such as up.0.1:12.");
 }

@@ -65,7 +65,9 @@ internal static class ModelSession
         });
     }
 
-    /// <summary>Runs a recipe. Notes tell of words beyond the text encoders' limit and of blank masks, which have no effect.</summary>
+    /// <summary>
+    /// Runs a recipe. Notes tell of words beyond the text encoders' limit, and of masks that paint nothing or everything.
+    /// </summary>
     public static RunOutcome Run(Terminal terminal, LoadedModel model, Recipe recipe, RunRequest request, CancellationToken cancellation)
     {
         RecipeFit.Require(recipe, model);
@@ -73,6 +75,8 @@ internal static class ModelSession
             terminal.Note(Line.Quote(warning, LongestWarning));
         foreach (var edit in recipe.Edits.Where(edit => edit.Mask is { IsBlank: true }))
             terminal.Note($"the mask of the edit {edit.Site}:{edit.Feature} is blank: the edit changes nothing.");
+        foreach (var edit in recipe.Edits.Where(edit => edit.Mask is { IsNowhereEmpty: true }))
+            terminal.Note($"the mask of the edit {edit.Site}:{edit.Feature} is nowhere empty: the edit changes every part of the picture.");
         using var runner = new RecipeRunner(model, prefixes: 1);
         return terminal.WithProgress("generating", progress => runner.Run(
             recipe, request with { Progress = (done, all) => progress.Report(new(done, all)) }, cancellation));

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.RegularExpressions;
 using SaeUnbox.Cli.Output;
 
@@ -57,12 +56,12 @@ internal sealed partial record EditArgument(Site Site, int Feature, double Stren
         && !steps.Groups.Values.Skip(1).All(step => step.Length > 0 && step.Value.All(char.IsAsciiDigit));
 
     private static int Number(string text, string what, string digits) =>
-        int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+        PlainNumber.TryWhole(digits, out int number) && number >= 0
             ? number
             : throw Wrong(text, $"the {what} '{Line.Quote(digits)}' is not a whole number from 0 to {int.MaxValue}");
 
     private static double Real(string text, string digits) =>
-        double.TryParse(digits, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number)
+        PlainNumber.TryReal(digits, out var number)
             ? number
             : throw Wrong(text, $"the strength '{Line.Quote(digits)}' is not a finite number");
 

@@ -42,16 +42,19 @@ internal static class InputFile
         }
     }
 
-    /// <exception cref="CliException">The bytes are not UTF-8.</exception>
-    public static string Text(string path, byte[] bytes)
+    /// <param name="expected">What the file should be, in a clause.</param>
+    /// <exception cref="CliException">The bytes are not UTF-8 or belong to another kind of file.</exception>
+    public static string Text(string path, byte[] bytes, string expected)
     {
+        if (FileKind.Of(bytes) is { } kind)
+            throw new CliException($"{path} is {kind}; {expected}.");
         try
         {
             return Strict.GetString(bytes).TrimStart('\uFEFF');
         }
         catch (DecoderFallbackException)
         {
-            throw new CliException($"{path} is neither a picture nor a text.");
+            throw new CliException($"{path} is neither a picture nor a text; {expected}.");
         }
     }
 }
@@ -98,7 +101,7 @@ internal static partial class MaskFile
     {
         var file = InputFile.Read(path, LargestFile);
         if (!Png.IsPng(file) && !Jpeg.IsJpeg(file))
-            return Parse(InputFile.Text(path, file), path);
+            return Parse(InputFile.Text(path, file, "a mask is a PNG, a JPEG, or JSON in UTF-8"), path);
         Picture picture;
         try
         {
@@ -135,7 +138,8 @@ internal static class AtlasFiles
     /// <exception cref="CliException">The file cannot be read, or has another format.</exception>
     public static IReadOnlyDictionary<(Site Site, int Feature), string> Names(string path) => Read(path, root => root.EnumerateObject()
         .SelectMany(site => site.Value.EnumerateObject().Select(feature => (Site: Site.Parse(site.Name), Feature: feature)))
-        .ToDictionary(one => (one.Site, int.Parse(one.Feature.Name, CultureInfo.InvariantCulture)), one => one.Feature.Value.GetString()!));
+        .ToDictionary(one => (one.Site, int.Parse(one.Feature.Name, NumberStyles.None, CultureInfo.InvariantCulture)),
+            one => one.Feature.Value.GetString()!));
 
     /// <exception cref="CliException">The file cannot be read, or has another format.</exception>
     public static IReadOnlyList<Suggestion> Suggestions(string path) => Read<IReadOnlyList<Suggestion>>(path, root =>

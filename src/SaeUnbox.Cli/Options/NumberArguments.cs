@@ -7,35 +7,45 @@ using SaeUnbox.Cli.Output;
 namespace SaeUnbox.Cli.Options;
 
 /// <summary>
-/// Reads real numbers with a decimal point and without thousands separators. System.CommandLine follows the language of the machine, and
-/// would read 7,5 as 75.
+/// Reads numbers as <see cref="PlainNumber"/> does. System.CommandLine follows the language of the machine, and would read 7,5 as 75.
 /// </summary>
-internal static class InvariantNumbers
+internal static class NumericOptions
 {
     /// <summary>Changes all options of a command and its subcommands.</summary>
     public static void UseIn(Command command)
     {
         foreach (var option in command.Options)
         {
-            if (option is Option<double> number)
-                number.CustomParser = result => Read(result) ?? 0;
-            else if (option is Option<double?> optional)
-                optional.CustomParser = Read;
+            _ = option switch
+            {
+                Option<double> real => real.CustomParser = result => Real(result) ?? 0,
+                Option<double?> real => real.CustomParser = Real,
+                Option<int> whole => whole.CustomParser = result => Whole<int>(result) ?? 0,
+                Option<int?> whole => whole.CustomParser = Whole<int>,
+                Option<long> whole => whole.CustomParser = result => Whole<long>(result) ?? 0,
+                Option<long?> whole => whole.CustomParser = Whole<long>,
+                _ => (Delegate?)null,
+            };
         }
 
         foreach (var inner in command.Subcommands)
             UseIn(inner);
     }
 
-    private static double? Read(ArgumentResult result)
+    private static double? Real(ArgumentResult result) =>
+        PlainNumber.TryReal(TextOf(result), out var number) ? number : Refuse<double>(result, "a number such as 7.5");
+
+    private static T? Whole<T>(ArgumentResult result) where T : struct, IBinaryInteger<T>, IMinMaxValue<T> =>
+        PlainNumber.TryWhole(TextOf(result), out T number) ? number : Refuse<T>(result, $"a whole number up to {T.MaxValue}");
+
+    private static T? Refuse<T>(ArgumentResult result, string use) where T : struct
     {
-        var text = result.Tokens[0].Value;
-        if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number))
-            return number;
         var option = (result.Parent as OptionResult)?.Option.Name;
-        result.AddError($"{option} {Line.Quote(text)}: use a number such as 7.5.");
+        result.AddError($"{option} {Line.Quote(TextOf(result))}: use {use}.");
         return null;
     }
+
+    private static string TextOf(ArgumentResult result) => result.Tokens[0].Value;
 }
 
 /// <summary>Positive integers separated by commas, such as <c>5,10,20</c>.</summary>
@@ -43,7 +53,7 @@ internal static class NumberList
 {
     /// <exception cref="CliException">The text is not such a list.</exception>
     public static IReadOnlyList<int> Parse(string option, string text) => [.. text.Split(',', StringSplitOptions.TrimEntries).Select(part =>
-        int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= 1
+        PlainNumber.TryWhole(part, out int number) && number >= 1
             ? number
             : throw new CliException($"{option} {Line.Quote(text)}: use whole numbers of at least 1, such as 5,10,20."))];
 }

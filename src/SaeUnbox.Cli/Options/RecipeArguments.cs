@@ -89,7 +89,7 @@ internal sealed class RecipeArguments
         {
             var json = Png.IsPng(bytes)
                 ? Png.FindText(bytes, Recipe.PngKeyword) ?? throw new CliException($"the picture {path} carries no recipe.")
-                : InputFile.Text(path, bytes);
+                : InputFile.Text(path, bytes, "a recipe is JSON in UTF-8, or a PNG that contains one");
             return Recipe.FromJson(json);
         }
         catch (Exception error) when (error is RecipeException or PictureException)

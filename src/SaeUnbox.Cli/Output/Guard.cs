@@ -72,13 +72,9 @@ internal static partial class Guard
 
     // The parser quotes arguments at full length and names .NET types. This shortens them and uses plain terms.
     private static string Plain(string message) =>
-        TypeName().Replace(Quoted().Replace(message, match => $"'{Line.Quote(match.Groups[1].Value)}'"), match => match.Value switch
-    {
-        var name when name.Contains("Int32", StringComparison.Ordinal) => $"a whole number up to {int.MaxValue}",
-        var name when name.Contains("Int64", StringComparison.Ordinal) => $"a whole number up to {long.MaxValue}",
-        var name when name.Contains("Double", StringComparison.Ordinal) => "a number",
-        _ => "a text",
-    }).TrimEnd('.');
+        TypeName().Replace(Quoted().Replace(message, match => $"'{Line.Quote(match.Groups[1].Value)}'"),
+            match => match.Value.Contains("Boolean", StringComparison.Ordinal) ? "true or false" : "a text")
+            .TrimEnd('.');
 
     [GeneratedRegex("expected type '[^']*'", RegexOptions.CultureInvariant)]
     private static partial Regex TypeName();

@@ -36,6 +36,9 @@ public sealed class BrushMask : IEquatable<BrushMask>
     /// <summary>True if nothing is painted.</summary>
     public bool IsBlank => !_cells.AsSpan().ContainsAnyExcept(0f);
 
+    /// <summary>True if every cell is painted, at least a little.</summary>
+    public bool IsNowhereEmpty => !_cells.AsSpan().Contains(0f);
+
     /// <param name="cells">rows x columns values, row by row.</param>
     /// <exception cref="RecipeException">The size is out of bounds, or a value is outside 0 to 1.</exception>
     public static BrushMask FromCells(int rows, int columns, ReadOnlySpan<float> cells)

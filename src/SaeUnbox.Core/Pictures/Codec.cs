@@ -52,19 +52,22 @@ internal static class Codec
 public static class Jpeg
 {
     private const byte Marker = 0xFF, StartOfImage = 0xD8, StartOfScan = 0xDA, FirstFrame = 0xC0, LastFrame = 0xCF;
-    private const byte FirstApplication = 0xE0, AdobeColours = 0xEE, LastApplication = 0xEF, Comment = 0xFE;
+    private const byte FirstApplication = 0xE0, Exif = 0xE1, AdobeColours = 0xEE, LastApplication = 0xEF, Comment = 0xFE;
 
     // Above this quality, chroma keeps the full resolution.
     private const int MaxQualityOfHalvedChroma = 90;
 
     public static bool IsJpeg(ReadOnlySpan<byte> file) => file.StartsWith([Marker, StartOfImage, Marker]);
 
-    /// <summary>Reads a JPEG as RGB. Checks the size in its header first, and ignores metadata.</summary>
+    /// <summary>
+    /// Reads a JPEG as RGB, turned as its Exif orientation says. Checks the size in its header first, and ignores other metadata.
+    /// </summary>
     /// <exception cref="PictureException">The file is broken or too large.</exception>
     public static Picture Decode(ReadOnlySpan<byte> file)
     {
-        var pixels = Codec.Decode<Rgb24>(new JpegDecoder { IgnoreMetadata = true }, WithoutMetadata(file), out var width, out var height);
-        return new(width, height, 3, MemoryMarshal.AsBytes<Rgb24>(pixels).ToArray());
+        var pixels = Codec.Decode<Rgb24>(new JpegDecoder { IgnoreMetadata = true }, WithoutMetadata(file, out var orientation),
+            out var width, out var height);
+        return ExifOrientation.Turn(new(width, height, 3, MemoryMarshal.AsBytes<Rgb24>(pixels).ToArray()), orientation);
     }
 
     /// <summary>Writes a picture without alpha.</summary>
@@ -79,8 +82,9 @@ public static class Jpeg
     }
 
     // Reads the segments up to the pixels. Each has a marker and a length that includes itself.
-    private static byte[] WithoutMetadata(ReadOnlySpan<byte> file)
+    private static byte[] WithoutMetadata(ReadOnlySpan<byte> file, out int orientation)
     {
+        orientation = ExifOrientation.Upright;
         if (!IsJpeg(file))
             throw new PictureException("the file is not a JPEG");
         var kept = new MemoryStream(file.Length);
@@ -113,6 +117,8 @@ public static class Jpeg
                 sized = true;
             }
 
+            if (kind == Exif && orientation == ExifOrientation.Upright)
+                orientation = ExifOrientation.Read(rest[4..(length + 2)]);
             if (kind is AdobeColours or not (Comment or >= FirstApplication and <= LastApplication))
                 kept.Write(rest[..(length + 2)]);
             rest = rest[(length + 2)..];

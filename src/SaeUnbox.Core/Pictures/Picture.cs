@@ -6,6 +6,8 @@ public sealed class Picture
     /// <summary>Most pixels of a picture: 4096 x 4096.</summary>
     public const int MaxPixels = 1 << 24;
 
+    private const int Half = 128;
+
     private readonly byte[] _pixels;
 
     /// <param name="channels">3 (RGB) or 4 (RGBA, alpha not premultiplied).</param>
@@ -30,6 +32,17 @@ public sealed class Picture
 
     public bool HasAlpha => Channels == 4;
 
+    private bool IsOpaque
+    {
+        get
+        {
+            for (var at = 3; HasAlpha && at < _pixels.Length; at += 4)
+                if (_pixels[at] < byte.MaxValue)
+                    return false;
+            return true;
+        }
+    }
+
     /// <summary>height x width x channels bytes.</summary>
     public ReadOnlySpan<byte> Pixels => _pixels;
 
@@ -38,26 +51,23 @@ public sealed class Picture
     public static Picture Decode(ReadOnlySpan<byte> file) =>
         Png.IsPng(file) ? Png.Decode(file)
         : Jpeg.IsJpeg(file) ? Jpeg.Decode(file)
-        : throw new PictureException("the file is neither PNG nor JPEG");
+        : throw new PictureException(FileKind.Of(file) is { } kind
+            ? $"the file is {kind}; save the picture as PNG or JPEG"
+            : "the file is neither PNG nor JPEG");
 
     /// <summary>
-    /// One byte per pixel, nonzero where something is painted: the alpha or, in a picture without alpha, the brightest channel, so that a
-    /// mask can also be white on black.
+    /// One byte per pixel of a mask: 255 where its level is one half or more, else 0. The level is the alpha or, in a picture that is
+    /// opaque everywhere, the brightest channel, so that a mask can be strokes of any colour on transparent ground, or white on black.
     /// </summary>
     public byte[] PaintedPixels()
     {
         var painted = new byte[Width * Height];
-        if (HasAlpha)
-        {
-            for (var i = 0; i < painted.Length; i++)
-                painted[i] = _pixels[(i * 4) + 3];
-            return painted;
-        }
-
+        var countsAlpha = !IsOpaque;
         for (var i = 0; i < painted.Length; i++)
         {
-            var at = i * Channels;
-            painted[i] = Math.Max(_pixels[at], Math.Max(_pixels[at + 1], _pixels[at + 2]));
+            var pixel = _pixels.AsSpan(i * Channels, Channels);
+            var level = countsAlpha ? pixel[3] : Math.Max(pixel[0], Math.Max(pixel[1], pixel[2]));
+            painted[i] = level >= Half ? byte.MaxValue : byte.MinValue;
         }
 
         return painted;

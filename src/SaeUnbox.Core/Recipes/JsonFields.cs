@@ -29,13 +29,8 @@ internal static class Fields
         return problem;
     }
 
-    public static string? Whole(JsonElement element, out int value)
-    {
-        value = 0;
-        return element.ValueKind == JsonValueKind.Number && element.TryGetInt32(out value)
-            ? null
-            : $"is not a whole number up to {int.MaxValue}";
-    }
+    public static string? Whole(JsonElement element, out int value) =>
+        PlainNumber.TryWhole(element, out value) ? null : $"is not a whole number up to {int.MaxValue}";
 
     public static string? OptionalWhole(JsonElement element, out int? value)
     {
@@ -44,13 +39,8 @@ internal static class Fields
         return problem;
     }
 
-    public static string? LongWhole(JsonElement element, out long value)
-    {
-        value = 0;
-        return element.ValueKind == JsonValueKind.Number && element.TryGetInt64(out value)
-            ? null
-            : $"is not a whole number up to {long.MaxValue}";
-    }
+    public static string? LongWhole(JsonElement element, out long value) =>
+        PlainNumber.TryWhole(element, out value) ? null : $"is not a whole number up to {long.MaxValue}";
 
     public static string? Number(JsonElement element, out double value)
     {

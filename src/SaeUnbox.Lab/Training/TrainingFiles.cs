@@ -129,7 +129,7 @@ public sealed class TrainingLog
     public IReadOnlyDictionary<string, double[]> Read()
     {
         var rows = File.ReadLines(_path).Skip(1)
-            .Select(line => line.Split(',').Select(cell => double.Parse(cell, CultureInfo.InvariantCulture)).ToArray())
+            .Select(line => line.Split(',').Select(cell => double.Parse(cell, NumberStyles.Float, CultureInfo.InvariantCulture)).ToArray())
             .ToArray();
         return Header.Split(',').Select((name, column) => (name, column))
             .ToDictionary(pair => pair.name, pair => rows.Select(row => row[pair.column]).ToArray());

@@ -150,7 +150,7 @@ internal sealed class TrainingState(string path, Func<IEnumerable<KeyValuePair<s
         if (!File.Exists(path))
             return 0;
         using var checkpoint = Open(path, options);
-        if (!int.TryParse(checkpoint.Metadata.GetValueOrDefault(StepKey), CultureInfo.InvariantCulture, out var step))
+        if (!PlainNumber.TryWhole(checkpoint.Metadata.GetValueOrDefault(StepKey), out int step))
             throw new CheckpointException($"The training state '{path}' lacks the number of its step.");
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();

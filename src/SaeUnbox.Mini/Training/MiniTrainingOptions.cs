@@ -204,6 +204,7 @@ public static class MiniTrainingOptionsFile
         UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
         ReadCommentHandling = JsonCommentHandling.Skip,
         RespectNullableAnnotations = true,
+        Converters = { new WholeNumberConverter<int>(), new WholeNumberConverter<long>() },
     };
 
     /// <exception cref="CheckpointException">The file is missing, or contains something else.</exception>

@@ -133,8 +133,7 @@ public sealed class JsonConfig
 
     private static string? AsText(JsonElement value) => value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 
-    private static int? AsInteger(JsonElement value) =>
-        value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number) ? number : null;
+    private static int? AsInteger(JsonElement value) => PlainNumber.TryWhole(value, out int number) ? number : null;
 
     private static double? AsNumber(JsonElement value) =>
         value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out var number) && double.IsFinite(number) ? number : null;

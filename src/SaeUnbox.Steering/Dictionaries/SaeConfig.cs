@@ -134,17 +134,18 @@ public sealed record SaeConfig(
         long Integer(string field, long largest)
         {
             var value = Find(field, required: true)!.Value;
-            if (value.ValueKind != JsonValueKind.Number || !value.TryGetInt64(out var number) || number < 0 || number > largest)
+            if (!PlainNumber.TryWhole(value, out long number) || number < 0 || number > largest)
                 throw new SaeException($"{source}: {field} is {value.GetRawText()}, it must be a whole number up to {largest}.");
             return number;
         }
 
         float Number(JsonElement value) => value.ValueKind == JsonValueKind.Number && value.TryGetSingle(out var number)
+            && float.IsFinite(number)
             ? number
             : throw new SaeException($"{source}: threshold is {value.GetRawText()}, it must be a number.");
 
         int[] Sizes(JsonElement value) => value.ValueKind == JsonValueKind.Array
-            ? [.. value.EnumerateArray().Select(size => size.ValueKind == JsonValueKind.Number && size.TryGetInt32(out var number)
+            ? [.. value.EnumerateArray().Select(size => PlainNumber.TryWhole(size, out int number)
                 ? number
                 : throw new SaeException($"{source}: prefix_sizes holds {size.GetRawText()}, it must hold whole numbers."))]
             : throw new SaeException($"{source}: prefix_sizes is no list.");

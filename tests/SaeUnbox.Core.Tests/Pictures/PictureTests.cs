@@ -17,23 +17,26 @@ public class PictureTests
     [Fact]
     public void Decode_NeitherPngNorJpeg_SaysSo()
     {
-        Assert.Contains("neither PNG nor JPEG", Assert.Throws<PictureException>(() => Picture.Decode("GIF89a"u8)).Message);
+        Assert.Contains("neither PNG nor JPEG", Assert.Throws<PictureException>(() => Picture.Decode("P6 2 2 255"u8)).Message);
         Assert.Throws<PictureException>(() => Picture.Decode([]));
     }
 
     [Fact]
-    public void PaintedPixels_PictureWithAlpha_IsTheAlpha()
+    public void PaintedPixels_PictureWithAlpha_CountTheAlphaFromOneHalfOn()
     {
-        var picture = new Picture(2, 1, 4, [9, 9, 9, 0, 0, 0, 0, 7]);
+        var picture = new Picture(2, 2, 4, [9, 9, 9, 0, 0, 0, 0, 128, 255, 255, 255, 127, 0, 0, 0, 255]);
 
-        Assert.Equal([0, 7], picture.PaintedPixels());
-        Assert.Equal([255, 255], new Picture(2, 1, 4, [0, 0, 0, 255, 1, 2, 3, 255]).PaintedPixels());
+        Assert.Equal([0, 255, 0, 255], picture.PaintedPixels());
     }
 
     [Fact]
-    public void PaintedPixels_PictureWithoutAlpha_IsItsBrightestChannel()
+    public void PaintedPixels_AlphaThatIsOpaqueEverywhere_SaysNothing() =>
+        Assert.Equal([0, 255], new Picture(2, 1, 4, [0, 0, 0, 255, 255, 255, 255, 255]).PaintedPixels());
+
+    [Fact]
+    public void PaintedPixels_PictureWithoutAlpha_CountTheBrightestChannel()
     {
-        Assert.Equal([0, 3], new Picture(2, 1, 3, [0, 0, 0, 3, 2, 1]).PaintedPixels());
+        Assert.Equal([0, 255], new Picture(2, 1, 3, [127, 127, 127, 0, 130, 1]).PaintedPixels());
     }
 
     [Fact]

@@ -94,6 +94,19 @@ public sealed class PromptBarTests : BunitContext
         Assert.Equal("Steps can be 1 to 60.", Assert.Single(_problems));
     }
 
+    [Theory]
+    [InlineData("4.5", null)]
+    [InlineData("4,0", null)]
+    [InlineData("4.0", 4)]
+    public void Steps_AreAWholeNumber(string text, int? steps)
+    {
+        _limits.Steps = 60;
+        Bar(House with { Steps = 25, Guidance = 5 }).Find(".mini input").Change(text);
+
+        Assert.Equal(steps, _settings.SingleOrDefault()?.Steps);
+        Assert.Equal(steps is null ? 1 : 0, _problems.Count);
+    }
+
     [Fact]
     public void Prompt_IsAsLongAsVisitorsMayWrite()
     {

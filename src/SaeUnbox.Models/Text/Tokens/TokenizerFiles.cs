@@ -80,7 +80,7 @@ internal sealed class TokenizerFiles
             using var document = JsonDocument.Parse(TextFile.Read(path, MaxFileBytes));
             foreach (var entry in document.RootElement.EnumerateObject())
             {
-                ids[entry.Name] = entry.Value.TryGetInt32(out var id) && id >= 0
+                ids[entry.Name] = PlainNumber.TryWhole(entry.Value, out int id) && id >= 0
                     ? id
                     : throw new ModelException($"{path}: the id of the token {entry.Name} must be a whole number of at least 0.");
             }

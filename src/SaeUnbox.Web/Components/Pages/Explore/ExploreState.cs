@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Numerics;
 
 namespace SaeUnbox.Web.Components.Pages.Explore;
@@ -29,15 +28,16 @@ internal sealed record ExploreState(Recipe Recipe, Site? Site = null, int? Featu
         return new(
             recipe with
             {
-                Seed = Number<long>("seed") ?? recipe.Seed,
-                Steps = Number<int>("steps") ?? recipe.Steps,
-                Guidance = Number<double>("guidance", NumberStyles.AllowDecimalPoint) ?? recipe.Guidance,
+                Seed = Whole<long>("seed") ?? recipe.Seed,
+                Steps = Whole<int>("steps") ?? recipe.Steps,
+                Guidance = PlainNumber.TryReal(parameters.GetValueOrDefault("guidance"), out var guidance) && guidance >= 0
+                    ? guidance : recipe.Guidance,
             },
-            hasSite ? site : model.Sites.FirstOrDefault()?.Site, Number<int>("feature"),
+            hasSite ? site : model.Sites.FirstOrDefault()?.Site, Whole<int>("feature"),
             parameters.GetValueOrDefault("intervention") is Ablate or Reconstruct ? parameters["intervention"] : null);
 
-        T? Number<T>(string name, NumberStyles style = NumberStyles.None) where T : struct, INumber<T> =>
-            T.TryParse(parameters.GetValueOrDefault(name), style, CultureInfo.InvariantCulture, out var number) ? number : null;
+        T? Whole<T>(string name) where T : struct, IBinaryInteger<T>, IMinMaxValue<T> =>
+            PlainNumber.TryWhole(parameters.GetValueOrDefault(name), out T number) && number >= T.Zero ? number : null;
     }
 
     /// <summary>Returns the query parameters; null for those that equal the model's defaults.</summary>
