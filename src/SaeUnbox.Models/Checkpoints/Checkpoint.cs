@@ -55,11 +55,11 @@ public abstract class Checkpoint : IWeightSource, IDisposable
     }
 
     /// <summary>
-    /// Opens the weights of a model folder, by the file names of diffusers and transformers. Opens the half-precision file (<c>.fp16.</c>)
-    /// if it is preferred or the only one.
+    /// Opens the weights of a model folder, by the file names of diffusers and transformers. A variant (<c>.fp16.</c>, <c>.bf16.</c>) is
+    /// opened if it is the only one; <c>.fp16.</c> also if it is preferred.
     /// </summary>
     /// <exception cref="CheckpointException">The folder holds no weights.</exception>
-    public static Checkpoint OpenFolder(string folder, bool preferHalf = false) => Open(CheckpointFormat.FindWeights(folder, preferHalf));
+    public static Checkpoint OpenFolder(string folder, bool preferHalf = false) => Open(WeightFiles.Find(folder, preferHalf));
 
     /// <summary>Reads a tensor into <paramref name="target"/>, and converts its type. The target may have any strides and device.</summary>
     /// <exception cref="CheckpointException">There is no such tensor, its shape differs, or its data is broken.</exception>
@@ -207,11 +207,9 @@ internal sealed class ShardedCheckpoint : Checkpoint
             : name;
 }
 
-/// <summary>Detects container formats, and finds the weights in model folders.</summary>
+/// <summary>Detects container formats.</summary>
 internal static class CheckpointFormat
 {
-    private static readonly string[] Stems = ["diffusion_pytorch_model", "model", "pytorch_model"];
-
     /// <summary>
     /// Detects the format by the first bytes, because extensions may be wrong. Names common mistakes: an HTML page or a git-lfs pointer.
     /// </summary>
@@ -240,28 +238,6 @@ internal static class CheckpointFormat
             return SafetensorsFile.Open(file);
         throw file.Broken("it is neither a safetensors file nor a PyTorch file");
     }
-
-    /// <summary>Finds the weights of a folder; see <see cref="Checkpoint.OpenFolder"/>.</summary>
-    public static string FindWeights(string folder, bool preferHalf)
-    {
-        if (!Directory.Exists(folder))
-            throw new CheckpointException($"The folder '{folder}' does not exist.");
-        var candidates =
-            from variant in preferHalf ? new[] { ".fp16", "" } : ["", ".fp16"]
-            from stem in Stems
-            from name in Names(stem, variant)
-            select Path.Combine(folder, name);
-        return candidates.FirstOrDefault(File.Exists)
-            ?? throw new CheckpointException(
-                $"The folder '{folder}' holds no weights (such as diffusion_pytorch_model.safetensors or model.safetensors).");
-    }
-
-    // Old and new library versions put the variant at different positions in the name of an index.
-    private static IEnumerable<string> Names(string stem, string variant) =>
-    [
-        $"{stem}{variant}.safetensors", $"{stem}{variant}.safetensors.index.json", $"{stem}.safetensors.index{variant}.json",
-        $"{stem}{variant}.bin", $"{stem}{variant}.bin.index.json", $"{stem}.bin.index{variant}.json",
-    ];
 
     private static ShardedCheckpoint OpenIndex(SourceFile file)
     {

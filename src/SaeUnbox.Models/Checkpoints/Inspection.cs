@@ -48,7 +48,7 @@ public sealed record Inspection(
     /// <param name="progress">Called with the file being verified and the fraction done. An exception from it stops the inspection.</param>
     /// <exception cref="CheckpointException">The path is missing, holds no known model or checkpoint, or a file is broken.</exception>
     public static Inspection Read(string path, Action<string, double>? progress = null) =>
-        Directory.Exists(path) ? new FolderInspector(progress).Inspect(path) : FileInspector.Inspect(path, progress);
+        Directory.Exists(path) ? new FolderInspector(progress).Inspect(HubCache.Resolve(path)) : FileInspector.Inspect(path, progress);
 }
 
 /// <summary>Describes a checkpoint file or sharded set by the names of its tensors.</summary>
@@ -64,6 +64,7 @@ internal static class FileInspector
         (CheckpointKind.Autoencoder, ["encoder.conv_in.weight", "decoder.conv_in.weight"]),
         (CheckpointKind.TinyAutoencoder, ["encoder.layers.0.weight"]),
         (CheckpointKind.TextEncoder, ["text_model.embeddings.token_embedding.weight"]),
+        (CheckpointKind.TextEncoder, ["embeddings.token_embedding.weight", "final_layer_norm.weight"]),
         (CheckpointKind.BareTensor, [""]),
     ];
 
@@ -148,7 +149,7 @@ internal sealed class FolderInspector(Action<string, double>? progress)
             return Pipeline(folder);
         if (Has("scheduler_config.json"))
             return Plain(folder, CheckpointKind.Scheduler, "scheduler_config.json");
-        if (Has("vocab.json") && Has("merges.txt"))
+        if (Has("vocab.json") && Has("merges.txt") || Has("tokenizer.json") && !Has("config.json"))
             return Plain(folder, CheckpointKind.Tokenizer, "tokenizer_config.json");
         if (Has("config.json"))
             return Component(folder);
@@ -180,7 +181,7 @@ internal sealed class FolderInspector(Action<string, double>? progress)
         var facts = Configuration(Path.Combine(folder, "config.json"));
         if (!facts.ContainsKey("n_dirs_local"))
         {
-            var weights = FileInspector.Inspect(CheckpointFormat.FindWeights(folder, preferHalf: false), progress);
+            var weights = FileInspector.Inspect(WeightFiles.Find(folder, preferHalf: false), progress);
             return weights with { Path = folder, Title = Titled(weights.Kind, facts), Facts = Merged(weights.Facts, facts) };
         }
         var files = Checkpoints(folder).Select(path => FileInspector.Inspect(path, progress)).ToList();

@@ -44,6 +44,7 @@ public sealed class LoadedModel : IDisposable
     {
         SaeUnbox.Models.Threads.Use(options.Threads ?? Environment.ProcessorCount);
         Devices.Require(options.Device);
+        options = options.Resolved();
         var model = SteerableModels.Load(options.Folder, new SdxlPipelineOptions
         {
             DType = options.Dtype.ToScalarType(),
@@ -124,7 +125,7 @@ public sealed class LoadedModel : IDisposable
     // Drops the characters that a recipe's model name must not contain.
     internal static string NameOf(string folder)
     {
-        var name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)));
+        var name = HubCache.RepositoryOf(folder) ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)));
         var kept = string.Concat(name.Select(c => char.IsLetterOrDigit(c) || c is '-' or '_' or '.' or ' ' ? c : '-')).TrimStart('.', ' ');
         kept = kept[..Math.Min(kept.Length, RecipeLimits.MaxNameLength)].TrimEnd();
         return kept.Length > 0 ? kept : "model";

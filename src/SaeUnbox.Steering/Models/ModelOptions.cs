@@ -37,6 +37,16 @@ public sealed record ModelOptions
         return this with { Device = parsed, Dtype = dtype.On(parsed) };
     }
 
+    /// <summary>These options with the hub's cache folders replaced by the snapshots that they stand for.</summary>
+    /// <exception cref="ModelException">A cache folder has no snapshot, or does not say which one is meant.</exception>
+    internal ModelOptions Resolved() => this with
+    {
+        Folder = HubCache.Resolve(Folder),
+        SaeFolder = SaeFolder is { } saes ? HubCache.Resolve(saes) : null,
+        VaeFolder = VaeFolder is { } vae ? HubCache.Resolve(vae) : null,
+        SchedulerFolder = SchedulerFolder is { } scheduler ? HubCache.Resolve(scheduler) : null,
+    };
+
     /// <summary>CPU threads per operator; null for one per core, or one in all for a model with few channels.</summary>
     public int? Threads { get; init; }
 }

@@ -93,6 +93,22 @@ public sealed class RecipeFitTests(GoldenModel model) : IClassFixture<GoldenMode
         Assert.Equal(1, told);
     }
 
+    [Theory]
+    [InlineData]
+    [InlineData("snapshots", "0123abc")]
+    public void Load_CacheFolderOfTheHub_IsNamedByItsRepository(params string[] below)
+    {
+        using var folder = new TemporaryFolder();
+        Directory.CreateDirectory(folder.At("models--owner--tiny-xl", "snapshots"));
+        Directory.CreateDirectory(folder.At("models--owner--tiny-xl", "refs"));
+        File.WriteAllText(folder.At("models--owner--tiny-xl", "refs", "main"), "0123abc");
+        Directory.CreateSymbolicLink(folder.At("models--owner--tiny-xl", "snapshots", "0123abc"), Goldens.At("model"));
+        using var loaded = LoadedModel.Load(new ModelOptions { Threads = 1, Folder = folder.At(["models--owner--tiny-xl", .. below]) });
+        using var plain = LoadedModel.Load(new ModelOptions { Threads = 1, Folder = Goldens.At("model") });
+        Assert.Equal("tiny-xl", loaded.Info.Name);
+        Assert.Equal(plain.Fingerprint, loaded.Fingerprint);
+    }
+
     [Fact]
     public void Load_WrongFolders_NameWhatIsWrong()
     {

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Models;
@@ -94,7 +95,7 @@ internal sealed class ModelFolder
     /// <exception cref="ModelException">The folder is missing, is not an SDXL pipeline, or lacks a component.</exception>
     public ModelFolder(string path)
     {
-        Path = path;
+        Path = path = HubCache.Resolve(path);
         if (!Directory.Exists(path))
         {
             throw new ModelException(File.Exists(path)
@@ -112,6 +113,11 @@ internal sealed class ModelFolder
             throw Index.Wrong("_class_name", $"an SDXL pipeline such as StableDiffusionXLPipeline, but is \"{kind}\"");
 
         string[] needed = ["unet", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler"];
+        // Entries of parts that a pipeline does without are [null, null].
+        if (needed.Where(name => Index.Find(name) is { ValueKind: JsonValueKind.Array } part && part.EnumerateArray()
+            .All(entry => entry.ValueKind == JsonValueKind.Null)).ToArray() is { Length: > 0 } absent)
+            throw new ModelException($"{index}: the pipeline has no {string.Join(", ", absent)} (the entry is [null, null]), as SDXL's "
+                + "refiner has none; such a pipeline is not supported.");
         if (needed.Where(name => !Directory.Exists(At(name))).ToArray() is { Length: > 0 } missing)
             throw new ModelException($"The model folder {path} is incomplete; missing folders: {string.Join(", ", missing)}.");
     }

@@ -18,10 +18,13 @@ public sealed class ClipTextEncoder
     {
         Config = config;
         _device = weights.Device;
-        var (model, width) = (weights.At("text_model"), config.HiddenSize);
+        // transformers 5.6 and later write the tensors of a plain text model without the prefix.
+        const string tokens = "embeddings.token_embedding.weight", prefix = "text_model";
+        var isPlain = weights.Has(tokens) && !weights.Has($"{prefix}.{tokens}");
+        var (model, width) = (isPlain ? weights : weights.At(prefix), config.HiddenSize);
         // Files from before 2023 also store the numbers 0, 1, 2, …
         model.Ignore("embeddings.position_ids");
-        _tokens = model.Get("embeddings.token_embedding.weight", config.VocabularySize, width);
+        _tokens = model.Get(tokens, config.VocabularySize, width);
         _positions = model.Get("embeddings.position_embedding.weight", config.MaxPositions, width);
         _layers = [.. Enumerable.Range(0, config.Layers).Select(i => new ClipLayer(model.At($"encoder.layers.{i}"), config.Layer))];
         _finalNorm = new LayerNorm(model.At("final_layer_norm"), width, config.NormEpsilon);

@@ -34,7 +34,10 @@ public sealed class ClipTokenizer
 
     public int PadId => _files.PadId;
 
-    /// <summary>Reads vocab.json, merges.txt and, if they exist, tokenizer_config.json and special_tokens_map.json.</summary>
+    /// <summary>
+    /// Reads vocab.json and merges.txt, or tokenizer.json where they are missing, and tokenizer_config.json and special_tokens_map.json
+    /// where they exist.
+    /// </summary>
     /// <exception cref="ModelException">A file is missing or malformed.</exception>
     public static ClipTokenizer Load(string folder, TextCleaning cleaning = TextCleaning.Ftfy) =>
         new(TokenizerFiles.Read(folder), cleaning);

@@ -6,15 +6,13 @@ namespace SaeUnbox.Models;
 /// <summary>Reads the files of a CLIP tokenizer and checks that they match.</summary>
 internal sealed class TokenizerFiles
 {
-    // The number of merges of the published vocabulary. transformers never reads more.
-    private const int MaxMerges = 49152 - 256 - 2;
-    private const int DefaultLength = 77, MaxAllowedLength = 1 << 20, MaxFileBytes = 1 << 24;
+    private const int DefaultLength = 77, MaxAllowedLength = 1 << 20;
 
-    private readonly Dictionary<string, int> _ids;
+    private readonly IReadOnlyDictionary<string, int> _ids;
     private readonly int _unknownId;
 
     private TokenizerFiles(
-        Dictionary<string, int> ids,
+        IReadOnlyDictionary<string, int> ids,
         Dictionary<string, int> special,
         SpecialRoles roles,
         IReadOnlyList<(string, string)> merges,
@@ -46,63 +44,35 @@ internal sealed class TokenizerFiles
     /// <summary>The id of a piece, or that of the unknown token if the vocabulary lacks it.</summary>
     public int FindId(string piece) => Special.TryGetValue(piece, out var id) || _ids.TryGetValue(piece, out id) ? id : _unknownId;
 
+    /// <summary>Reads vocab.json and merges.txt, or tokenizer.json where they are missing, and the settings beside them.</summary>
     public static TokenizerFiles Read(string folder)
     {
-        var vocabularyPath = Path.Combine(folder, "vocab.json");
-        var ids = ReadVocabulary(vocabularyPath);
+        var vocabulary = TokenizerVocabulary.Read(folder);
         var configPath = Path.Combine(folder, "tokenizer_config.json");
         var config = File.Exists(configPath) ? JsonConfig.Load(configPath) : JsonConfig.Parse("{}", configPath);
-        var roles = SpecialRoles.Default.With(config);
+        var roles = SpecialRoles.Default;
+        if (vocabulary.Unknown is { } unknown)
+            roles = roles with { Unknown = unknown };
         var mapPath = Path.Combine(folder, "special_tokens_map.json");
         // Folders from before 2023 name their special tokens in the map. The configuration has precedence.
         if (config.Find("added_tokens_decoder") is null && File.Exists(mapPath))
-            roles = SpecialRoles.Default.With(JsonConfig.Load(mapPath)).With(config);
+            roles = roles.With(JsonConfig.Load(mapPath));
+        roles = roles.With(config);
 
-        var special = AddedTokens(config);
+        var special = new Dictionary<string, int>(vocabulary.Added);
+        foreach (var (token, id) in AddedTokens(config))
+            special[token] = id;
         foreach (var token in roles.All.Where(token => !special.ContainsKey(token)))
         {
-            special[token] = ids.TryGetValue(token, out var id)
+            special[token] = vocabulary.Ids.TryGetValue(token, out var id)
                 ? id
-                : throw new ModelException($"{vocabularyPath} lacks the special token {token}.");
+                : throw new ModelException($"{vocabulary.Source} lacks the special token {token}.");
         }
 
         var length = config.Number("model_max_length", DefaultLength);
         if (length is < 2 or > MaxAllowedLength || length != Math.Floor(length))
             throw config.Wrong("model_max_length", $"a whole number from 2 to {MaxAllowedLength}, but is {length}");
-        return new TokenizerFiles(ids, special, roles, ReadMerges(Path.Combine(folder, "merges.txt")), (int)length);
-    }
-
-    private static Dictionary<string, int> ReadVocabulary(string path)
-    {
-        var ids = new Dictionary<string, int>();
-        try
-        {
-            using var document = JsonDocument.Parse(TextFile.Read(path, MaxFileBytes));
-            foreach (var entry in document.RootElement.EnumerateObject())
-            {
-                ids[entry.Name] = PlainNumber.TryWhole(entry.Value, out int id) && id >= 0
-                    ? id
-                    : throw new ModelException($"{path}: the id of the token {entry.Name} must be a whole number of at least 0.");
-            }
-        }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)
-        {
-            throw new ModelException($"{path} is not a JSON object of tokens and ids: {e.Message}", e);
-        }
-        return ids.Count > 0 ? ids : throw new ModelException($"{path} contains no tokens.");
-    }
-
-    private static List<(string, string)> ReadMerges(string path)
-    {
-        var merges = new List<(string, string)>();
-        // The first line is the version of the format.
-        foreach (var line in TextFile.Read(path, MaxFileBytes).Trim().Split('\n').Skip(1).Take(MaxMerges))
-        {
-            merges.Add(line.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries) is [var left, var right]
-                ? (left, right)
-                : throw new ModelException($"{path}: line {merges.Count + 2} must be two pieces separated by a space."));
-        }
-        return merges;
+        return new TokenizerFiles(vocabulary.Ids, special, roles, vocabulary.Merges, (int)length);
     }
 
     private static Dictionary<string, int> AddedTokens(JsonConfig config)

@@ -1,0 +1,145 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using SaeUnbox.Testing;
+using static TorchSharp.torch;
+
+namespace SaeUnbox.Models.Tests;
+
+/// <summary>The small model, laid out as other library versions and hubs lay it out: its images stay the same bit for bit.</summary>
+public sealed class FolderFormsTests : IDisposable
+{
+    private const string UNetWeights = "diffusion_pytorch_model.safetensors", TextWeights = "model.safetensors";
+
+    private static readonly ImageRequest Request = new() { Prompts = ["a cat"], Seeds = [1], Steps = 1, Height = 64, Width = 64 };
+
+    private readonly TemporaryFolder _folder = new();
+
+    public FolderFormsTests() => ModelCopy.To(_folder.Path);
+
+    [Theory]
+    [InlineData("bf16")]
+    [InlineData("fp16")]
+    [InlineData("fp32")]
+    public void Load_OneVariantAlone_MakesTheSameImage(string variant)
+    {
+        foreach (var file in Directory.EnumerateFiles(_folder.Path, "*.safetensors", SearchOption.AllDirectories).ToList())
+            File.Move(file, Path.ChangeExtension(file, $".{variant}.safetensors"));
+        AssertSameImage();
+    }
+
+    [Theory]
+    [InlineData("diffusion_pytorch_model.safetensors.index.json")]
+    [InlineData("diffusion_pytorch_model.safetensors.fp16.index.json")]
+    [InlineData("diffusion_pytorch_model.safetensors.index.fp16.json")]
+    public void Load_Shards_MakesTheSameImage(string index)
+    {
+        Shard(_folder.At("unet"), UNetWeights, index);
+        AssertSameImage();
+    }
+
+    [Fact]
+    public void Load_TextEncodersWithoutPrefix_MakesTheSameImage()
+    {
+        foreach (var encoder in (string[])["text_encoder", "text_encoder_2"])
+        {
+            Rename(_folder.At(encoder, TextWeights), name => name.Replace("text_model.", ""));
+            Assert.Equal(CheckpointKind.TextEncoder, Inspection.Read(_folder.At(encoder, TextWeights)).Kind);
+        }
+        AssertSameImage();
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Load_TokenizerJsonAlone_MakesTheSameImage(bool pairs)
+    {
+        foreach (var tokenizer in (string[])["tokenizer", "tokenizer_2"])
+        {
+            Directory.Delete(_folder.At(tokenizer), recursive: true);
+            TokenizerJsonTests.Write(_folder.At(tokenizer), tokenizer, pairs);
+            Assert.Equal(CheckpointKind.Tokenizer, Inspection.Read(_folder.At(tokenizer)).Kind);
+        }
+        AssertSameImage();
+    }
+
+    [Fact]
+    public void Load_IndexWithEmptyEntries_MakesTheSameImage()
+    {
+        SetIndex("image_encoder", new JsonArray(null, null));
+        SetIndex("feature_extractor", new JsonArray(null, null));
+        AssertSameImage();
+        Assert.Equal(CheckpointKind.Pipeline, Inspection.Read(_folder.Path).Kind);
+    }
+
+    [Fact]
+    public void Load_IndexWithoutTextEncoder_NamesIt()
+    {
+        SetIndex("text_encoder", new JsonArray(null, null));
+        Directory.Delete(_folder.At("text_encoder"), recursive: true);
+        var message = Assert.Throws<ModelException>(() => SdxlPipeline.Load(_folder.Path)).Message;
+        Assert.Contains("has no text_encoder", message);
+        Assert.Contains("not supported", message);
+    }
+
+    [Fact]
+    public void Load_HubCacheFolder_MakesTheSameImage()
+    {
+        var cache = _folder.At("models--owner--tiny");
+        var snapshot = Path.Combine(cache, "snapshots", "0123abc");
+        Directory.CreateDirectory(Path.Combine(cache, "snapshots"));
+        Directory.CreateDirectory(Path.Combine(cache, "refs"));
+        File.WriteAllText(Path.Combine(cache, "refs", "main"), "0123abc");
+        Directory.CreateSymbolicLink(snapshot, Goldens.At("model"));
+        AssertSameImage(cache);
+        Assert.Equal(CheckpointKind.Pipeline, Inspection.Read(cache).Kind);
+    }
+
+    public void Dispose() => _folder.Dispose();
+
+    private void AssertSameImage(string? folder = null)
+    {
+        using var scope = NewDisposeScope();
+        TensorAssert.Same(Image(Goldens.At("model")), Image(folder ?? _folder.Path));
+    }
+
+    private static Tensor Image(string folder)
+    {
+        using var pipeline = SdxlPipeline.Load(folder);
+        return pipeline.Generate(Request).Images;
+    }
+
+    private void SetIndex(string key, JsonNode value)
+    {
+        var path = _folder.At("model_index.json");
+        var index = JsonNode.Parse(File.ReadAllText(path))!.AsObject();
+        index[key] = value;
+        File.WriteAllText(path, index.ToJsonString());
+    }
+
+    private static void Rename(string path, Func<string, string> rename)
+    {
+        using var scope = NewDisposeScope();
+        Dictionary<string, Tensor> tensors;
+        using (var file = Checkpoint.Open(path))
+            tensors = file.Entries.Keys.ToDictionary(rename, file.Read);
+        SafetensorsWriter.Write(path, tensors);
+    }
+
+    private static void Shard(string folder, string weights, string index)
+    {
+        using var scope = NewDisposeScope();
+        Dictionary<string, Tensor> tensors;
+        using (var file = Checkpoint.Open(Path.Combine(folder, weights)))
+            tensors = file.Entries.Keys.ToDictionary(name => name, file.Read);
+        File.Delete(Path.Combine(folder, weights));
+        var map = new Dictionary<string, string>();
+        foreach (var (shard, i) in tensors.Chunk(tensors.Count / 2 + 1).Select((shard, i) => (shard, i)))
+        {
+            var name = $"{Path.GetFileNameWithoutExtension(weights)}-0000{i + 1}-of-00002.safetensors";
+            SafetensorsWriter.Write(Path.Combine(folder, name), shard);
+            foreach (var (tensor, _) in shard)
+                map[tensor] = name;
+        }
+        File.WriteAllText(Path.Combine(folder, index), JsonSerializer.Serialize(new { weight_map = map }));
+    }
+}
