@@ -16,8 +16,8 @@ public static class OnDevice
     }
 
     /// <inheritdoc cref="SaeSet.Load"/>
-    public static SaeSet LoadAutoencoders(string folder, string device, string? variant = null) =>
-        SaeSet.Load(folder, Open(device), variant);
+    public static SaeSet LoadAutoencoders(string folder, string device, string? variant = null, int? k = null) =>
+        SaeSet.Load(folder, Open(device), variant, k);
 
     /// <inheritdoc cref="SaeLoader.Load"/>
     public static SparseAutoencoder LoadAutoencoder(string folder, string device) => SaeLoader.Load(folder, Open(device));

@@ -10,9 +10,10 @@ internal sealed class StatisticsCommand
 {
     private readonly Option<string?> _data = Setting.Required<string?>("--data", "DIR", "Folder that saeunbox collect filled.");
     private readonly Option<string> _saes =
-        Setting.Required<string>("--saes", "DIR", "Folder of sparse autoencoders, in the published layout.");
+        Setting.Required<string>("--saes", "DIR", "Folder of sparse autoencoders, in any of the layouts of docs/dictionaries.md.");
     private readonly Option<string?> _variant = Setting.Of<string?>("--sae-variant", "NAME",
         "Which autoencoders to use if a site has several, such as k20_hidden5120.");
+    private readonly SaeKArgument _saeK = new();
     private readonly Option<string[]> _sites = Setting.Of<string[]>("--site", "SITE",
         "A site; may be repeated (default: all with an autoencoder).");
     private readonly Option<string> _output = Setting.Output("FILE", "The JSON file to write.");
@@ -27,6 +28,7 @@ internal sealed class StatisticsCommand
         var options = new StatisticsCommand();
         var command = new Command("statistics", "Measure sparse autoencoders on collected activations.");
         command.Add(options._data, options._saes, options._variant, options._sites, options._output, options._neighbours, options._write);
+        options._saeK.AddTo(command);
         options._compute.AddTo(command);
         command.SetGuardedAction(terminal, (parsed, cancellation) => options.Run(terminal, parsed, cancellation));
         return command;
@@ -38,12 +40,13 @@ internal sealed class StatisticsCommand
         OutputFile.Require(file, "--out");
         var neighbours = Require.AtLeast(0, "--neighbours", parsed.GetValue(_neighbours));
         var named = SiteArgument.Read(parsed, _sites);
-        using var set = OnDevice.LoadAutoencoders(parsed.GetRequiredValue(_saes), _compute.Apply(parsed), parsed.GetValue(_variant));
+        using var set = OnDevice.LoadAutoencoders(parsed.GetRequiredValue(_saes), _compute.Apply(parsed), parsed.GetValue(_variant),
+            _saeK.Read(parsed));
         var measured = (named.Length > 0 ? named : set.Keys)
             .Select(site => (Site: site, Sae: set[site], Data: ActivationCollection.Open(data, site))).ToArray();
         if (parsed.GetValue(_write))
             foreach (var (_, sae, _) in measured)
-                OutputFile.RequireFolder(sae.Source, "--write-scale");
+                OutputFile.RequireFolder(File.Exists(sae.Source) ? Path.GetDirectoryName(sae.Source)! : sae.Source, "--write-scale");
 
         var reports = new Dictionary<Site, StatisticsReport>();
         foreach (var (site, sae, collection) in measured)

@@ -10,7 +10,8 @@ internal sealed class ModelArguments(DtypeChoice defaultDtype)
     private readonly Option<string?> _model = Setting.Of<string?>("--model", "DIR",
         "Folder of an SDXL pipeline in diffusers' layout (default: the built-in model, unbox-mini, with its autoencoders).");
     private readonly Option<string?> _saes =
-        Setting.Of<string?>("--saes", "DIR", "Folder of sparse autoencoders, in the published layout.");
+        Setting.Of<string?>("--saes", "DIR", "Folder of sparse autoencoders, in any of the layouts of docs/dictionaries.md.");
+    private readonly SaeKArgument _saeK = new();
     private readonly Option<string?> _variant = Setting.Of<string?>("--sae-variant", "NAME",
         "Which autoencoders to use if a site has several, such as k20_hidden5120 (default: k10_hidden5120, as in the demo).");
     private readonly Option<string?> _dtype = Setting.Of<string?>("--dtype", "FORMAT", defaultDtype == DtypeChoice.Auto
@@ -26,7 +27,9 @@ internal sealed class ModelArguments(DtypeChoice defaultDtype)
 
     public void AddTo(Command command)
     {
-        command.Add(_model, _saes, _variant, _dtype);
+        command.Add(_model, _saes, _variant);
+        _saeK.AddTo(command);
+        command.Add(_dtype);
         _device.AddTo(command);
         command.Add(_vae, _vaeFolder, _scheduler, _threads);
     }
@@ -41,6 +44,7 @@ internal sealed class ModelArguments(DtypeChoice defaultDtype)
             SaeFolder = InputFolder.Read(parsed, _saes) ?? (isBuiltIn ? EmbeddedModel.SaeFolder : null),
             Name = isBuiltIn ? EmbeddedModel.Name : null,
             SaeVariant = parsed.GetValue(_variant),
+            SaeK = _saeK.Read(parsed),
             Vae = Vae(parsed) ?? recipe?.Vae ?? Core.Vae.Kl,
             VaeFolder = InputFolder.Read(parsed, _vaeFolder),
             SchedulerFolder = InputFolder.Read(parsed, _scheduler),
@@ -81,6 +85,18 @@ internal sealed class ComputeArguments
         Threads.Use(parsed.GetValue(_threads) is { } count ? ModelArguments.Threads(count) : Environment.ProcessorCount);
         return _device.Read(parsed);
     }
+}
+
+/// <summary><c>--sae-k</c>: how many features are active per position, where an autoencoder's files do not tell.</summary>
+internal sealed class SaeKArgument
+{
+    private readonly Option<int?> _option = Setting.Of<int?>("--sae-k", "N",
+        "Active features per position, for autoencoders whose files do not tell (such as overcomplete's).");
+
+    public void AddTo(Command command) => command.Add(_option);
+
+    /// <exception cref="CliException">The number is below 1.</exception>
+    public int? Read(ParseResult parsed) => parsed.GetValue(_option) is { } k ? Require.AtLeast(1, "--sae-k", k) : null;
 }
 
 /// <summary><c>--device</c>: where to compute.</summary>

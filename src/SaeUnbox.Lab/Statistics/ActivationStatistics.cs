@@ -33,7 +33,7 @@ public sealed class ActivationStatistics : IDisposable
         var reconstruction = _sae.Decode(codes).reshape(-1, _sae.Width);
         _positions += rows.shape[0];
 
-        var values = codes.Values.reshape(-1);
+        var values = codes.Contributions().reshape(-1);
         var active = values.IsAbove(0);
         _features.AddAt(codes.Indices.reshape(-1).masked_select(active), values.masked_select(active));
         _inputs.AddRows(rows);

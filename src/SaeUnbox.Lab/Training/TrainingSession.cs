@@ -146,8 +146,17 @@ public static class TrainingSession
         using var drawn = collection.Sample(plan.SampleRows, plan.Seed);
         using var sample = drawn.to(device);
         return new TrainingRun([.. plan.Autoencoders.Select((options, i) => plan.From is { } from
-            ? SaeTrainer.StartFrom(options, SaeLoader.Load(from[i], device), sample)
+            ? SaeTrainer.StartFrom(options, Trainable(from[i], device), sample)
             : SaeTrainer.Start(options, sample, plan.Seed + (ulong)i))]);
+    }
+
+    private static SparseAutoencoder Trainable(string path, torch.Device device)
+    {
+        var sae = SaeLoader.Load(path, device);
+        if (sae.IsReferenceForm)
+            return sae;
+        sae.Dispose();
+        throw new SaeException($"{path}: training continues TopK and BatchTopK autoencoders with one bias, and this is another kind.");
     }
 
     private static TrainingRun Resume(string fingerprint, string state, torch.Device device)

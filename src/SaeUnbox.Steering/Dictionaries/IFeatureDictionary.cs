@@ -14,7 +14,7 @@ public interface IFeatureDictionary : IDisposable
     /// <summary>d, the channels of the site.</summary>
     int Width { get; }
 
-    /// <summary>Active features per position, or their mean number if it varies.</summary>
+    /// <summary>Active features per position, or their mean number if it varies; 10 if the files do not tell it.</summary>
     int K { get; }
 
     /// <summary>Where it was loaded from, for messages.</summary>
@@ -59,7 +59,9 @@ public static class FeatureDictionaries
     {
         dictionary.RequireFeature(feature);
         return dictionary.Scale?.Mean[feature]
-            ?? throw new SaeException($"{dictionary.Source}: mean.pt is missing, and steering needs the features' mean activations.");
+            ?? throw new SaeException(
+                $"{dictionary.Source}: mean.pt is missing, and painting with add needs the features' mean activations; "
+                + "saeunbox collect and then saeunbox statistics --write-scale make it.");
     }
 
     /// <exception cref="SaeException">There is no such feature.</exception>

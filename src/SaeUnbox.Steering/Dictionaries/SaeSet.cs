@@ -32,25 +32,25 @@ public sealed class SaeSet : IReadOnlyDictionary<Site, IFeatureDictionary>, IDis
             $"There is no sparse autoencoder for {site}; there are {(Count == 0 ? "none" : "those for " + string.Join(", ", Keys))}.");
 
     /// <summary>
-    /// Where the autoencoders under a directory lie. Folders whose name begins with a site count; of one training's
-    /// snapshots <c>final</c> is taken, else the highest step. Where a site has several (the published collection holds
-    /// many sizes), the demo's k10_hidden5120 is taken.
+    /// Where the autoencoders under a directory lie: folders, or files, whose name begins with a site, or whose configuration names one.
+    /// Of one training's snapshots <c>final</c> is taken, else the highest step. Where a site has several (the published collection
+    /// holds many sizes), the demo's k10_hidden5120 is taken.
     /// </summary>
-    /// <param name="directory">A folder of autoencoders, or one autoencoder's own.</param>
+    /// <param name="directory">A folder of autoencoders, one autoencoder's own, or its file.</param>
     /// <param name="variant">Only folders whose hyper-parameters begin with this, such as <c>k20_hidden5120</c>.</param>
     /// <exception cref="SaeException">There is none, or it is open which of several is meant.</exception>
     public static IReadOnlyDictionary<Site, string> Find(string directory, string? variant = null)
     {
-        if (!Directory.Exists(directory))
+        if (!Directory.Exists(directory) && !File.Exists(directory))
             throw new SaeException($"{directory}: there is no such folder of sparse autoencoders.");
         var found = Candidates(Path.GetFullPath(directory)).ToArray();
         var wanted = found.Where(candidate => variant is null || candidate.Name.IsVariant(variant)).ToArray();
         if (wanted.Length == 0)
-        {
             throw new SaeException(found.Length > 0
                 ? $"{directory}: no sparse autoencoder here is a {variant}; there are {Names(found)}."
-                : $"{directory}: no sparse autoencoder lies here; expected folders such as unet.mid_block.attentions.0_{Default}…/final.");
-        }
+                : $"{directory}: no sparse autoencoder of a known site lies here; {Lies(directory)}; expected folders named by site, such "
+                    + $"as unet.mid_block.attentions.0_{Default}…/final, up_blocks.1.attentions.1 or down.2.1, or files such as "
+                        + $"down.2.1.pt.");
 
         return new SortedDictionary<Site, string>(wanted
             .GroupBy(candidate => candidate.Name.Site)
@@ -58,13 +58,17 @@ public sealed class SaeSet : IReadOnlyDictionary<Site, IFeatureDictionary>, IDis
     }
 
     /// <summary>Loads every autoencoder that <see cref="Find"/> finds.</summary>
-    public static SaeSet Load(string directory, torch.Device? device = null, string? variant = null)
+    /// <param name="directory">As <see cref="Find"/> takes it.</param>
+    /// <param name="device">The CPU if null.</param>
+    /// <param name="variant">As <see cref="Find"/> takes it.</param>
+    /// <param name="k">Active features per position, for layouts that do not store them.</param>
+    public static SaeSet Load(string directory, torch.Device? device = null, string? variant = null, int? k = null)
     {
         var saes = new Dictionary<Site, IFeatureDictionary>();
         try
         {
             foreach (var (site, folder) in Find(directory, variant))
-                saes.Add(site, SaeLoader.Load(Snapshot(folder)!, device));
+                saes.Add(site, SaeLoader.Load(Snapshot(folder)!, device, k));
             return new SaeSet(saes);
         }
         catch
@@ -102,18 +106,23 @@ public sealed class SaeSet : IReadOnlyDictionary<Site, IFeatureDictionary>, IDis
     private static string Names(IEnumerable<(string Folder, SaeFolderName Name)> candidates) =>
         string.Join(", ", candidates.Select(candidate => Path.GetFileName(candidate.Folder)));
 
+    private static string Lies(string path) => File.Exists(path) ? "its name tells no site" : DictionaryFiles.Contents(path);
+
     private static IEnumerable<(string Folder, SaeFolderName Name)> Candidates(string directory)
     {
-        // The directory may itself be one autoencoder, or the final/ of one.
-        foreach (var self in new[] { directory, Path.GetDirectoryName(directory) })
-        {
-            if (self is not null && SaeFolderName.TryParse(Path.GetFileName(self), out var own) && Snapshot(directory) is not null)
-            {
-                yield return (directory, own);
-                yield break;
-            }
-        }
+        // The directory may itself be one autoencoder, or the final/ of one, or a file.
+        if (Named(directory) is { } own)
+            return [(directory, own)];
+        if (File.Exists(directory))
+            return [];
+        return Path.GetDirectoryName(directory) is { } parent && SaeFolderName.TryParse(Path.GetFileName(parent), out var parents)
+            && Snapshot(directory) is not null
+            ? [(directory, parents)]
+            : Inside(directory);
+    }
 
+    private static IEnumerable<(string Folder, SaeFolderName Name)> Inside(string directory)
+    {
         // Links are not followed: they may lead in a circle.
         var options = new EnumerationOptions
         {
@@ -121,28 +130,48 @@ public sealed class SaeSet : IReadOnlyDictionary<Site, IFeatureDictionary>, IDis
             MaxRecursionDepth = 4,
             AttributesToSkip = FileAttributes.ReparsePoint,
         };
+        var found = new List<string>();
         foreach (var folder in Directory.EnumerateDirectories(directory, "*", options).Order(StringComparer.Ordinal))
         {
-            if (SaeFolderName.TryParse(Path.GetFileName(folder), out var name) && Snapshot(folder) is not null)
+            // What lies in an autoencoder's folder are its snapshots.
+            if (!found.Exists(outer => folder.StartsWith(outer, StringComparison.Ordinal)) && Named(folder) is { } name)
+            {
+                found.Add(folder + Path.DirectorySeparatorChar);
                 yield return (folder, name);
+            }
         }
+
+        foreach (var file in Directory.EnumerateFiles(directory).Where(DictionaryFiles.IsCheckpoint).Order(StringComparer.Ordinal))
+            if (Named(file) is { } name)
+                yield return (file, name);
     }
 
-    private static string? Snapshot(string folder)
+    /// <summary>The site of a folder or file that is an autoencoder, by its name or its configuration; null if it is none.</summary>
+    private static SaeFolderName? Named(string path)
     {
-        if (SaeFiles.TryFolder(folder) is not null)
-            return folder;
-        var final = Path.Combine(folder, "final");
-        if (SaeFiles.TryFolder(final) is not null)
-            return final;
-        return Directory.EnumerateDirectories(folder)
-            .Select(path => (path, step: long.TryParse(Path.GetFileName(path), NumberStyles.None, CultureInfo.InvariantCulture,
-                out var step)
-                ? step
-                : -1))
-            .Where(snapshot => snapshot.step >= 0 && SaeFiles.TryFolder(snapshot.path) is not null)
-            .OrderByDescending(snapshot => snapshot.step)
-            .Select(snapshot => snapshot.path)
-            .FirstOrDefault();
+        var isFile = File.Exists(path);
+        var stem = isFile ? Path.GetFileNameWithoutExtension(path) : Path.GetFileName(path);
+        if (SaeFolderName.TryParse(stem, out var name))
+            return Snapshot(path) is null ? null : name;
+        var files = isFile ? null : DictionaryFiles.TryFolder(path);
+        return files?.SiteOfConfig() is { } site ? new SaeFolderName(site, "") : null;
     }
+
+    private static string? Snapshot(string path)
+    {
+        if (File.Exists(path) || DictionaryFiles.TryFolder(path) is not null)
+            return path;
+        var final = Path.Combine(path, "final");
+        if (DictionaryFiles.TryFolder(final) is not null)
+            return final;
+        var steps = Directory.EnumerateDirectories(path)
+            .Select(folder => (folder, step: StepOf(folder)))
+            .Where(snapshot => snapshot.step >= 0 && DictionaryFiles.TryFolder(snapshot.folder) is not null)
+            .OrderByDescending(snapshot => snapshot.step)
+            .Select(snapshot => snapshot.folder);
+        return steps.FirstOrDefault() ?? (DictionaryFiles.TryOnlyFile(path) is null ? null : path);
+    }
+
+    private static long StepOf(string folder) =>
+        long.TryParse(Path.GetFileName(folder), NumberStyles.None, CultureInfo.InvariantCulture, out var step) ? step : -1;
 }

@@ -3,14 +3,17 @@ using static TorchSharp.torch;
 namespace SaeUnbox.Steering;
 
 /// <summary>
-/// A top-k sparse autoencoder of what a block adds to its input (Gao et al. 2024, arXiv 2406.04093):
-/// <code>z = relu(topk(W_e (x - b_pre) + b_lat))      x_hat = W_d z + b_pre</code>
+/// A sparse autoencoder of what a block adds to its input, of any kind that is one linear encoder, an activation and a linear decoder:
+/// <code>z = activation(W_e (x - b_pre) + b_lat)      x_hat = W_d z + b_out</code>
+/// In the reference (Gao et al. 2024, arXiv 2406.04093) the activation is relu of the k largest, and b_out is b_pre.
 /// All mathematics is in float32, on the device of its tensors.
 /// </summary>
 public sealed class SparseAutoencoder : IFeatureDictionary
 {
     // Bounds the dense pre-activations held at once: 64 Mi values, 256 MiB.
     private const long LargestChunk = 1L << 26;
+
+    private Tensor? _outputBias;
 
     /// <summary>An autoencoder over these tensors, which it owns from now on.</summary>
     /// <param name="config">Its shape.</param>
@@ -51,6 +54,22 @@ public sealed class SparseAutoencoder : IFeatureDictionary
     /// <summary>b_lat [n].</summary>
     public Tensor LatentBias { get; private set; }
 
+    /// <summary>b_out [d], added to the reconstruction; null for b_pre, as in the reference.</summary>
+    public Tensor? OutputBias
+    {
+        get => _outputBias;
+        init => _outputBias = value is null ? null : Own(value, ScalarType.Float32, Config.Width);
+    }
+
+    /// <summary>How z follows from W_e (x - b_pre) + b_lat; null for what <see cref="Config"/> says: a threshold, else top-k.</summary>
+    public SparseActivation? Activation { get; init; }
+
+    /// <summary>What is done to x before anything else, and undone at the end.</summary>
+    public InputNormalisation Normalisation { get; init; }
+
+    /// <summary>Whether it has the form that is trained here and that the reference reads: top-k or one threshold, and one bias.</summary>
+    public bool IsReferenceForm => Activation is null && OutputBias is null && Normalisation == InputNormalisation.None;
+
     /// <summary>Training steps since each feature last fired, [n] int64.</summary>
     public Tensor StatsLastNonzero { get; private set; }
 
@@ -65,45 +84,37 @@ public sealed class SparseAutoencoder : IFeatureDictionary
     /// <summary>Moves all tensors to a device.</summary>
     public SparseAutoencoder To(Device device)
     {
-        EncoderWeight = Move(EncoderWeight);
-        Dictionary = Move(Dictionary);
-        PreBias = Move(PreBias);
-        LatentBias = Move(LatentBias);
-        StatsLastNonzero = Move(StatsLastNonzero);
+        EncoderWeight = Placement.Move(EncoderWeight, device);
+        Dictionary = Placement.Move(Dictionary, device);
+        PreBias = Placement.Move(PreBias, device);
+        LatentBias = Placement.Move(LatentBias, device);
+        StatsLastNonzero = Placement.Move(StatsLastNonzero, device);
+        _outputBias = _outputBias is null ? null : Placement.Move(_outputBias, device);
+        Activation?.MoveTo(device);
         return this;
-
-        Tensor Move(Tensor tensor)
-        {
-            if (tensor.device_type == device.type && tensor.device_index == device.index)
-                return tensor;
-            var moved = tensor.to(device).DetachFromDisposeScope();
-            if (!ReferenceEquals(moved, tensor))
-                tensor.Dispose();
-            return moved;
-        }
     }
 
     public SparseCodes Encode(Tensor x)
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
-        var flat = Flatten(x);
+        var (flat, frame) = InputFrame.Apply(Normalisation, Flatten(x));
+        var activation = Activation ?? FromConfig();
         var rows = Math.Max(1, LargestChunk / Config.Features);
         var indices = new List<Tensor>();
         var values = new List<Tensor>();
         for (long start = 0; start < Math.Max(flat.shape[0], 1); start += rows)
         {
             using var chunk = NewDisposeScope();
-            var preActivations = PreActivations(flat.narrow(0, start, Math.Min(rows, flat.shape[0] - start)));
-            var (top, where) = preActivations.topk(Count(preActivations), -1);
-            top = top.relu();
-            if (Config.Threshold is { } threshold)
-                top = top * top.IsAbove(threshold).to(ScalarType.Float32);
+            var (top, where) = activation.Select(PreActivations(flat.narrow(0, start, Math.Min(rows, flat.shape[0] - start))));
             values.Add(top.MoveToOuterDisposeScope());
             indices.Add(where.MoveToOuterDisposeScope());
         }
 
-        return new SparseCodes(Shape(Join(indices)), Shape(Join(values)), Config.Features);
+        return new SparseCodes(Shape(Join(indices)), Shape(Join(values)), Config.Features)
+        {
+            Frame = frame is null ? null : new InputFrame(Shape(frame.Factor), frame.Offset is { } offset ? Shape(offset) : null),
+        };
 
         Tensor Shape(Tensor tensor)
         {
@@ -123,10 +134,10 @@ public sealed class SparseAutoencoder : IFeatureDictionary
         var shape = codes.Indices.shape;
         shape[^1] = Config.Width;
         using var entries = ActiveEntries.OfTopK(codes.Indices, codes.Values);
-        return SparseKernels.For(Device)
-            .Decode(entries, Dictionary, PreBias, Nesting.None(Config.Features))
-            .view(shape)
-            .MoveToOuterDisposeScope();
+        var decoded = SparseKernels.For(Device)
+            .Decode(entries, Dictionary, OutputBias ?? PreBias, Nesting.None(Config.Features))
+            .view(shape);
+        return (codes.Frame?.Restore(decoded) ?? decoded).MoveToOuterDisposeScope();
     }
 
     public void Dispose()
@@ -136,17 +147,12 @@ public sealed class SparseAutoencoder : IFeatureDictionary
         PreBias.Dispose();
         LatentBias.Dispose();
         StatsLastNonzero.Dispose();
+        _outputBias?.Dispose();
+        Activation?.Dispose();
     }
 
-    // With a threshold the count differs by position; the largest of them is kept, padded with zeros.
-    private int Count(Tensor preActivations)
-    {
-        if (Config.Threshold is not { } threshold)
-            return Config.K;
-        if (preActivations.shape[0] == 0)
-            return 1;
-        return Math.Max(1, (int)preActivations.IsAbove(threshold).sum(-1).max().item<long>());
-    }
+    private SparseActivation FromConfig() =>
+        Config.Threshold is { } threshold ? new ThresholdActivation(threshold) : new TopKActivation(Config.K);
 
     private static Tensor Join(List<Tensor> chunks)
     {

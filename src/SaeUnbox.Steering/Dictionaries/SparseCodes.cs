@@ -11,6 +11,15 @@ namespace SaeUnbox.Steering;
 /// <param name="Features">n, the size of the dictionary.</param>
 public sealed record SparseCodes(Tensor Indices, Tensor Values, int Features) : IDisposable
 {
+    /// <summary>How the dictionary normalised each vector before it encoded it; null if it did not.</summary>
+    public InputFrame? Frame { get; init; }
+
+    /// <summary>
+    /// Values in the site's units, [..., k]: how many times d_f a feature adds to the vector. Differs from <see cref="Values"/> only if the
+    /// dictionary normalises its input.
+    /// </summary>
+    public Tensor Contributions() => Frame is { } frame ? Values * frame.Factor : Values.alias();
+
     /// <summary>z, dense: [..., n]. For few positions; a full grid of a large dictionary is mostly zeros.</summary>
     public Tensor ToDense()
     {
@@ -18,7 +27,7 @@ public sealed record SparseCodes(Tensor Indices, Tensor Values, int Features) : 
         var shape = Indices.shape;
         shape[^1] = Features;
         return zeros(shape, dtype: ScalarType.Float32, device: Values.device)
-            .scatter_(-1, Indices, Values)
+            .scatter_add_(-1, Indices, Values)
             .MoveToOuterDisposeScope();
     }
 
@@ -30,6 +39,9 @@ public sealed record SparseCodes(Tensor Indices, Tensor Values, int Features) : 
         using var scope = NewDisposeScope();
         return (Values * Indices.Is(feature).to(ScalarType.Float32)).sum(-1).MoveToOuterDisposeScope();
     }
+
+    /// <summary>How many times d_f one feature adds to the vector at every position, in the site's units: [...].</summary>
+    internal Tensor Contribution(int feature) => Frame is { } frame ? Map(feature) * frame.Factor.squeeze(-1) : Map(feature);
 
     /// <summary>The mean of z over all positions, per feature: [n].</summary>
     public Tensor MeanActivation()
@@ -66,12 +78,13 @@ public sealed record SparseCodes(Tensor Indices, Tensor Values, int Features) : 
     {
         Indices.Dispose();
         Values.Dispose();
+        Frame?.Dispose();
     }
 }
 
 /// <summary>
 /// How strongly features fire: mean and standard deviation of z_f over the positions where z_f &gt; 0
-/// (<c>mean.pt</c>, <c>std.pt</c>); 0 for a feature that never fires.
+/// (<c>mean.pt</c>, <c>std.pt</c>), in the site's units (<see cref="SparseCodes.Contributions"/>); 0 for a feature that never fires.
 /// </summary>
 public sealed record ActivationScale(IReadOnlyList<float> Mean, IReadOnlyList<float>? StandardDeviation);
 

@@ -139,7 +139,7 @@ internal sealed class ScaleEdit(IFeatureDictionary sae, int feature, float beta,
         using var scope = NewDisposeScope();
         RequireGrid(_mask, output);
         using var codes = sae.Encode(Difference(input, output));
-        var amount = codes.Map(feature).Times(beta);
+        var amount = codes.Contribution(feature).Times(beta);
         if (_mask is not null)
             amount = amount * _mask;
         var delta = amount.unsqueeze(-1) * sae.Direction(feature);

@@ -58,7 +58,7 @@ public sealed class LoadedModel : IDisposable
         SaeSet? saes = null;
         try
         {
-            saes = options.SaeFolder is { } folder ? SaeSet.Load(folder, options.Device, options.SaeVariant) : new SaeSet([]);
+            saes = options.SaeFolder is { } folder ? SaeSet.Load(folder, options.Device, options.SaeVariant, options.SaeK) : new SaeSet([]);
             foreach (var (site, sae) in saes)
                 RequireFit(site, sae, model);
             return new LoadedModel(model, saes, options);

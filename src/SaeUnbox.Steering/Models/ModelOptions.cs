@@ -8,11 +8,17 @@ public sealed record ModelOptions
     /// <summary>An SDXL pipeline folder in diffusers' layout.</summary>
     public required string Folder { get; init; }
 
-    /// <summary>A folder of sparse autoencoders; null for none, and then features cannot be read or painted.</summary>
+    /// <summary>
+    /// A folder of sparse autoencoders, in any layout of docs/dictionaries.md; null for none, and then
+    /// features cannot be read or painted.
+    /// </summary>
     public string? SaeFolder { get; init; }
 
     /// <summary>Which autoencoders to load if a site has several, such as <c>k20_hidden5120</c>; null for the demo's.</summary>
     public string? SaeVariant { get; init; }
+
+    /// <summary>Active features per position, for autoencoders whose files do not state it; null for what the files say.</summary>
+    public int? SaeK { get; init; }
 
     /// <summary>The name in recipes; null for the folder's name.</summary>
     public string? Name { get; init; }

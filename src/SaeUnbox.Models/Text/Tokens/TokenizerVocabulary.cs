@@ -95,7 +95,7 @@ internal sealed record TokenizerVocabulary(
         return ids.Count > 0 ? ids : throw new ModelException($"{path} contains no tokens.");
     }
 
-    private static int Id(JsonElement value, string token, string path) => value.TryGetInt32(out var id) && id >= 0
+    private static int Id(JsonElement value, string token, string path) => PlainNumber.TryWhole(value, out int id) && id >= 0
         ? id
         : throw new ModelException($"{path}: the id of the token {token} must be a whole number of at least 0.");
 
