@@ -19,6 +19,7 @@ internal static class CommandLine
             ExploreCommand.Create(terminal),
             IconCommand.Create(terminal),
             InspectCommand.Create(terminal),
+            ConvertCommand.Create(terminal),
             TokenizeCommand.Create(terminal),
             DownloadCommand.Create(terminal),
             BenchCommand.Create(terminal),

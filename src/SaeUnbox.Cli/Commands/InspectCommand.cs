@@ -28,11 +28,13 @@ internal static class InspectCommand
         terminal.WithProgress("inspecting", bar =>
     {
         var work = new LongWork(terminal, bar);
-        return Inspection.Read(path, (file, share) =>
+        return InspectDictionary.TryRead(path, Report) ?? Inspection.Read(path, Report);
+
+        void Report(string file, double share)
         {
             cancellation.ThrowIfCancellationRequested();
             work.Report(Math.Round(100 * share), 100, () => $"checking {Path.GetFileName(file)}");
-        });
+        }
     });
 
     private static string Text(Inspection found, bool all)

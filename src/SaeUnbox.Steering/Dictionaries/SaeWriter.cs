@@ -16,16 +16,18 @@ public static class SaeWriter
     /// <exception cref="SaeException">The layout does not know its kind.</exception>
     public static void Save(SparseAutoencoder sae, string folder, ScalarType dtype = ScalarType.Float32)
     {
-        if (!sae.IsReferenceForm)
-            throw new SaeException($"{sae.Source}: sdxl-unbox's layout holds TopK and BatchTopK autoencoders with one bias, not this one.");
+        if (sae.Activation is not null || sae.Normalisation != InputNormalisation.None)
+            throw DictionaryConversion.Refuse(sae, "sdxl-unbox");
+        using var _ = no_grad();
         using var scope = NewDisposeScope();
+        var bias = sae.OutputBias ?? sae.PreBias;
         Files.CreateFolder(folder);
         TorchFileWriter.Write(Path.Combine(folder, "state_dict.pth"), new Dictionary<string, object?>
         {
             [TensorNames.StateDict] = new Dictionary<string, object?>
             {
-                [TensorNames.PreBias] = sae.PreBias.cpu().to(dtype),
-                [TensorNames.LatentBias] = sae.LatentBias.cpu().to(dtype),
+                [TensorNames.PreBias] = bias.cpu().to(dtype),
+                [TensorNames.LatentBias] = DictionaryConversion.LatentBiasFor(sae, bias).cpu().to(dtype),
                 [TensorNames.StatsLastNonzero] = sae.StatsLastNonzero.cpu(),
                 [TensorNames.EncoderWeight] = sae.EncoderWeight.cpu().to(dtype),
                 [TensorNames.DecoderWeight] = sae.Dictionary.cpu().to(dtype).t(),

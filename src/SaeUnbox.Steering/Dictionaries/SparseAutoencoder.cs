@@ -67,6 +67,9 @@ public sealed class SparseAutoencoder : IFeatureDictionary
     /// <summary>What is done to x before anything else, and undone at the end.</summary>
     public InputNormalisation Normalisation { get; init; }
 
+    /// <summary>How features become active, such as "TopK".</summary>
+    public string Kind => (Activation ?? FromConfig()).Kind;
+
     /// <summary>Whether it has the form that is trained here and that the reference reads: top-k or one threshold, and one bias.</summary>
     public bool IsReferenceForm => Activation is null && OutputBias is null && Normalisation == InputNormalisation.None;
 
