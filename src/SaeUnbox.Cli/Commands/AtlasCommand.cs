@@ -15,6 +15,9 @@ internal sealed class AtlasCommand
     private readonly Option<int> _side = Setting.Of("--picture", "N", "Longer side of these pictures in pixels.", 160);
     private readonly Option<string?> _names = Setting.Of<string?>("--names", "FILE",
         "Known names: a JSON object of sites, each an object of feature numbers and names.");
+    private readonly Option<string?> _labels = Setting.Of<string?>("--labels", "DIR",
+        "Labels of features: files SITE.json, each a list of objects with id, label and category. Without captions they are added to an "
+        + "existing atlas.");
     private readonly Option<string?> _suggestions = Setting.Of<string?>("--suggestions", "FILE",
         "What users may try: a JSON array of objects with title and recipe. Without captions it replaces those of an existing atlas.");
     private readonly Option<string?> _import = Setting.Of<string?>("--import", "DIR",
@@ -31,7 +34,8 @@ internal sealed class AtlasCommand
             "Make the atlas of a model's features, which the page and the API show. You can interrupt it; the same command continues.");
         options._model.AddTo(command);
         options._captions.AddTo(command);
-        command.Add(options._output, options._top, options._side, options._names, options._suggestions, options._import, options._clip);
+        command.Add(options._output, options._top, options._side, options._names, options._labels, options._suggestions, options._import,
+            options._clip);
         command.SetGuardedAction(terminal, (parsed, cancellation) => options.Run(terminal, parsed, cancellation));
         return command;
     }
@@ -42,13 +46,19 @@ internal sealed class AtlasCommand
         OutputFile.RequireFolder(folder, "--out");
         var model = _model.Read(parsed, null);
         using var clip = InputFolder.Read(parsed, _clip) is { } path ? OnDevice.LoadClip(path, _model.Device(parsed)) : null;
+        var labels = parsed.GetValue(_labels) is { } labelled ? AtlasFiles.Labels(labelled) : null;
         var (import, suggestions) = (parsed.GetValue(_import), parsed.GetValue(_suggestions));
         var atlas = Path.Combine(folder, AtlasReader.FileName);
-        var isChange = (clip is not null || suggestions is not null) && import is null && !_captions.AreNamed(parsed) && File.Exists(atlas);
+        var isChange = (clip is not null || suggestions is not null || labels is not null)
+            && import is null
+            && !_captions.AreNamed(parsed)
+            && File.Exists(atlas);
         if (!isChange)
             Make(terminal, parsed, model, folder, import, cancellation);
         else if (suggestions is not null)
             AtlasWriter.SetSuggestions(atlas, AtlasFiles.Suggestions(suggestions));
+        if (labels is not null && AtlasWriter.SetLabels(atlas, labels) == 0)
+            throw new CliException($"--labels: none of the {labels.Count} labels is of a feature of this atlas.");
         if (clip is not null)
             Embed(terminal, clip, folder, cancellation);
         terminal.Output.WriteLine(atlas);

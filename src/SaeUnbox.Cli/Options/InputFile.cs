@@ -148,6 +148,44 @@ internal static class AtlasFiles
             entry.GetProperty("title").GetString()!, Recipe.FromJson(entry.GetProperty("recipe").GetRawText()))),
     ]);
 
+    /// <summary>
+    /// Labels of features, of a folder of files SITE.json or one such file: a list of objects with id, label and category; other keys are
+    /// left out, and so are entries without a label.
+    /// </summary>
+    /// <exception cref="CliException">A file cannot be read, is not named by a site, or has another format.</exception>
+    public static IReadOnlyDictionary<(Site Site, int Feature), FeatureLabel> Labels(string path)
+    {
+        var files = Directory.Exists(path) ? Directory.GetFiles(path, "*.json") : [path];
+        var labels = new Dictionary<(Site, int), FeatureLabel>();
+        foreach (var file in files.Order(StringComparer.Ordinal))
+        {
+            if (SaeFolderName.TryParse(Path.GetFileNameWithoutExtension(file), out var name))
+                foreach (var (feature, label) in Read(file, ReadLabels))
+                    labels[(name.Site, feature)] = label;
+            else if (files.Length == 1)
+                throw new CliException($"--labels {file}: its name is not a site's, such as down.2.1.json.");
+        }
+        return labels.Count > 0 ? labels
+            : throw new CliException($"--labels {path}: there are no labels; files such as down.2.1.json are expected.");
+    }
+
+    private static List<(int Feature, FeatureLabel Label)> ReadLabels(JsonElement root) =>
+    [
+        .. from entry in root.EnumerateArray()
+           let label = entry.TryGetProperty("label", out var text) ? text.GetString() : null
+           where !string.IsNullOrWhiteSpace(label)
+           select (Id(entry.GetProperty("id")), new FeatureLabel(label.Trim(), Category(entry))),
+    ];
+
+    private static int Id(JsonElement id) => id.ValueKind == JsonValueKind.String
+        ? int.Parse(id.GetString()!, NumberStyles.None, CultureInfo.InvariantCulture)
+        : id.GetInt32();
+
+    private static string? Category(JsonElement entry) =>
+        entry.TryGetProperty("category", out var category) && category.ValueKind == JsonValueKind.String
+            ? category.GetString()!.Trim()
+            : null;
+
     private static T Read<T>(string path, Func<JsonElement, T> read)
     {
         try
@@ -156,7 +194,7 @@ internal static class AtlasFiles
             return read(document.RootElement);
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException or KeyNotFoundException
-            or FormatException or RecipeException or ArgumentException)
+            or FormatException or RecipeException or ArgumentException or OverflowException)
         {
             throw new CliException($"{path} cannot be used: {exception.Message}");
         }

@@ -43,6 +43,29 @@ public static class AtlasWriter
         Add(connection, suggestions);
     });
 
+    /// <summary>Names features of an existing atlas. A category becomes the first of a feature's words.</summary>
+    /// <returns>The number of features that were named.</returns>
+    /// <exception cref="AtlasException">It cannot be written.</exception>
+    public static int SetLabels(string path, IReadOnlyDictionary<(Site Site, int Feature), FeatureLabel> labels)
+    {
+        var named = 0;
+        Change(path, connection =>
+        {
+            var rows = SearchRows(connection);
+            foreach (var (site, feature, words) in Words(connection).Where(row => labels.ContainsKey((row.Site, row.Feature))))
+            {
+                var label = labels[(site, feature)];
+                IEnumerable<string> all = label.Category is { Length: > 0 } category ? [category, .. words.Except([category])] : words;
+                Run(connection, "UPDATE features SET name = $1, words = $2 WHERE site = $3 AND feature = $4", label.Name,
+                    string.Join('\n', all), site.Code, feature);
+                if (rows.TryGetValue((site, feature), out var row))
+                    Run(connection, "UPDATE search SET name = $1, words = $2 WHERE rowid = $3", label.Name, string.Join(' ', all), row);
+                named++;
+            }
+        });
+        return named;
+    }
+
     /// <summary>Replaces the CLIP embeddings of an existing atlas.</summary>
     /// <exception cref="AtlasException">It cannot be written.</exception>
     public static void SetEmbeddings(string path, FeatureEmbeddings embeddings) => Change(path, connection =>
@@ -52,6 +75,30 @@ public static class AtlasWriter
         foreach (var one in embeddings.Vectors)
             Run(connection, "INSERT INTO embeddings VALUES ($1, $2, $3)", one.Site.Code, one.Feature, VectorBytes.Of(one.Vector));
     });
+
+    // The columns of the search table have no index.
+    private static Dictionary<(Site, int), long> SearchRows(SqliteConnection connection)
+    {
+        using var command = connection.CreateCommand();
+        command.CommandText = "SELECT site, feature, rowid FROM search";
+        using var reader = command.ExecuteReader();
+        var rows = new Dictionary<(Site, int), long>();
+        while (reader.Read())
+            rows[(Site.Parse(reader.GetString(0)), reader.GetInt32(1))] = reader.GetInt64(2);
+        return rows;
+    }
+
+    private static List<(Site Site, int Feature, string[] Words)> Words(SqliteConnection connection)
+    {
+        using var command = connection.CreateCommand();
+        command.CommandText = "SELECT site, feature, words FROM features";
+        using var reader = command.ExecuteReader();
+        var words = new List<(Site, int, string[])>();
+        while (reader.Read())
+            words.Add((Site.Parse(reader.GetString(0)), reader.GetInt32(1),
+                reader.GetString(2).Split('\n', StringSplitOptions.RemoveEmptyEntries)));
+        return words;
+    }
 
     private static void Change(string path, Action<SqliteConnection> change)
     {
@@ -131,6 +178,10 @@ public static class AtlasWriter
         command.ExecuteNonQuery();
     }
 }
+
+/// <summary>A name that someone gave to a feature.</summary>
+/// <param name="Category">What kind of thing it is, such as "texture"; null for none.</param>
+public sealed record FeatureLabel(string Name, string? Category);
 
 /// <summary>Imports a published atlas of pictures, SITE/FEATURE.jpg. It has no captions, seeds or maps.</summary>
 public static class AtlasImport

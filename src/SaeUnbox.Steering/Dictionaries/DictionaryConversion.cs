@@ -54,7 +54,8 @@ public static class DictionaryConversion
 
     internal static SaeException Refuse(SparseAutoencoder sae, string layout) => new(
         $"{sae.Source}: the layout {layout} has no room for this dictionary "
-        + $"({sae.Kind}{(sae.Normalisation == InputNormalisation.None ? "" : $", input normalised by {sae.Normalisation}")}); saelens holds "
+        + $"({sae.Kind}{(sae.Normalisation == InputNormalisation.None ? "" : $", input normalised by {sae.Normalisation}")}); saelens "
+            + $"holds "
         + "all kinds but GroupMax.");
 
     /// <summary>
@@ -62,7 +63,7 @@ public static class DictionaryConversion
     /// </summary>
     internal static Tensor LatentBiasFor(SparseAutoencoder sae, Tensor bias) => ReferenceEquals(bias, sae.PreBias)
         ? sae.LatentBias
-        : sae.LatentBias.Plus(matmul(sae.EncoderWeight, bias - sae.PreBias));
+        : sae.LatentBias.Plus(RowProducts.Linear((bias - sae.PreBias).unsqueeze(0), sae.EncoderWeight).squeeze(0));
 
     /// <summary>The gated kind's two biases, with a b_lat taken in.</summary>
     internal static (Tensor Gate, Tensor Magnitude) BiasesOf(GatedActivation gated, Tensor latentBias) =>

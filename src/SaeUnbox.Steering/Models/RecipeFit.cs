@@ -3,6 +3,8 @@ namespace SaeUnbox.Steering;
 /// <summary>Checks whether a loaded model can run a recipe.</summary>
 public static class RecipeFit
 {
+    private const string MakeMeans = "saeunbox statistics --write-scale";
+
     /// <summary>
     /// Checks all of a recipe: its values, what the catalogue knows of the model (<see cref="ModelFit"/>), and what only the loaded model
     /// knows.
@@ -39,15 +41,16 @@ public static class RecipeFit
         for (var i = 0; i < recipe.Edits.Count; i++)
             if (recipe.Edits[i] is { Mode.NeedsMean: true } edit && HasNoMeans(edit.Site, model))
                 yield return new($"edits[{i}].mode",
-                    $"{edit.Mode} needs the feature's mean activation, and the autoencoder of {edit.Site} has no mean.pt; use "
-                    + $"{string.Join(" or ", EditMode.All.Where(mode => !mode.NeedsMean))}");
+                    $"{edit.Mode} needs the feature's mean activation, and the autoencoder of {edit.Site} has no mean.pt: make it with "
+                    + $"{MakeMeans}, or use {string.Join(" or ", EditMode.All.Where(mode => !mode.NeedsMean))}");
         for (var i = 0; i < recipe.Interventions.Count; i++)
             if (recipe.Interventions[i] is SiteIntervention.Ablate ablate && model.Model.OrderOf(ablate.Site) < 0)
                 yield return new($"interventions[{i}].site",
                     $"the model has no site {ablate.Site}; it has {string.Join(", ", model.Model.Sites.Select(shape => shape.Site))}");
             else if (recipe.Interventions[i] is SiteIntervention.Icon icon && HasNoMeans(icon.Site, model))
                 yield return new($"interventions[{i}].feature",
-                    $"an icon needs the feature's mean activation, and the autoencoder of {icon.Site} has no mean.pt");
+                    $"an icon needs the feature's mean activation, and the autoencoder of {icon.Site} has no mean.pt: make "
+                    + $"it with {MakeMeans}");
     }
 
     private static bool HasNoMeans(Site site, LoadedModel model) => model.Info.Find(site) is not null && model.Saes[site].Scale is null;

@@ -54,6 +54,37 @@ public sealed class AtlasAndSearchTests : IDisposable
     }
 
     [Fact]
+    public async Task Atlas_LabelsForAnExistingAtlas_NameFeaturesAndAreSearched()
+    {
+        await Saeunbox.SucceedAsync("atlas", "--model", Goldens.At("model"), "--saes", Goldens.At("saes"), "--captions",
+            _folder.At("captions.txt"), "--out", _folder.At("atlas"), "--threads", "1");
+        var feature =
+            AtlasReader.Open(_folder.At("atlas")).Search(new Core.FeatureQuery { Site = Core.Site.Middle, Limit = 1 }).Hits[0].Card.Feature;
+        Directory.CreateDirectory(_folder.At("labels"));
+        File.WriteAllText(_folder.At("labels", "mid.0.json"),
+            $$"""[{"id": {{feature}}, "label": "zeppelin", "category": "vehicles", "confidence": 0.9, "meanActivation": 1.5}, {"id": 0, "label": ""}]""");
+        await Saeunbox.SucceedAsync("atlas", "--out", _folder.At("atlas"), "--labels", _folder.At("labels"), "--threads", "1");
+        Assert.Equal(["mid.0"], await Search("zeppelin"));
+        Assert.Equal(["mid.0"], await Search("vehicles"));
+        var card = AtlasReader.Open(_folder.At("atlas")).Find(Core.Site.Middle, feature)!;
+        Assert.Equal(("zeppelin", "vehicles"), (card.Name, card.Words[0]));
+    }
+
+    [Theory]
+    [InlineData("notes.json", "[]", "not a site's")]
+    [InlineData("mid.0.json", "[]", "no labels")]
+    [InlineData("mid.0.json", """[{"label": "x"}]""", "cannot be used")]
+    [InlineData("mid.0.json", """[{"id": 99999, "label": "x"}]""", "none of the 1 labels")]
+    public async Task Atlas_LabelsThatCannotBeUsed_AreNamed(string name, string json, string told)
+    {
+        File.WriteAllText(_folder.At(name), json);
+        Directory.CreateDirectory(_folder.At("atlas"));
+        AtlasWriter.Write(_folder.At("atlas", AtlasReader.FileName), new("m", [], [], [], []));
+        Assert.Contains(told,
+            await Saeunbox.FailAsync("atlas", "--out", _folder.At("atlas"), "--labels", _folder.At(name), "--threads", "1"));
+    }
+
+    [Fact]
     public async Task Atlas_ImportWithoutMeans_SaysWhatGalleriesLeaveOut()
     {
         Directory.CreateDirectory(_folder.At("published", "mid.0"));
