@@ -16,7 +16,8 @@ internal static class InspectDictionary
         var parts = Parts(path).Select(part => DictionaryHeader.TryRead(part) is { } one ? Describe(part, one, progress) : null)
             .OfType<Inspection>().ToList();
         return parts.Count == 0 ? null
-            : new Inspection(path, CheckpointKind.SparseAutoencoders, "sparse autoencoders", null, [], new Dictionary<string, string>(), parts);
+            : new Inspection(path, CheckpointKind.SparseAutoencoders, "sparse autoencoders", null, [],
+                new Dictionary<string, string>(), parts);
     }
 
     // A folder with files of other kinds is described as such.

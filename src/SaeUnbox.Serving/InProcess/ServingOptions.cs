@@ -36,6 +36,9 @@ public sealed class ServedModel
 
     public string? SaeVariant { get; set; }
 
+    /// <summary>Active features per position, for autoencoders whose files do not tell it. Null: what the files say.</summary>
+    public int? SaeK { get; set; }
+
     /// <summary>
     /// The feature atlas. Null: the folder "atlas" in or next to the autoencoders' folder, or in the model's folder, if it exists.
     /// </summary>
@@ -78,6 +81,7 @@ public sealed class ServedModel
         Folder = Folder,
         SaeFolder = SaeFolder,
         SaeVariant = SaeVariant,
+        SaeK = SaeK,
         Name = Name,
         Vae = Vae,
         VaeFolder = VaeFolder,

@@ -11,6 +11,7 @@ internal static class CommandLineOptions
           --model DIR          pipeline folder in diffusers' layout, such as sdxl-turbo
           --saes DIR           folder with the model's sparse autoencoders
           --sae-variant NAME   which autoencoder to use if a site has several
+          --sae-k N            active features per position, if the autoencoders' files do not tell
           --atlas DIR          folder with the features' atlas
           --clip DIR           folder with the CLIP model of the atlas
           --name NAME          name of the model in recipes
@@ -29,6 +30,7 @@ internal static class CommandLineOptions
         ["--model"] = "SaeUnbox:Models:0:Folder",
         ["--saes"] = "SaeUnbox:Models:0:SaeFolder",
         ["--sae-variant"] = "SaeUnbox:Models:0:SaeVariant",
+        ["--sae-k"] = "SaeUnbox:Models:0:SaeK",
         ["--atlas"] = "SaeUnbox:Models:0:AtlasFolder",
         ["--clip"] = "SaeUnbox:Models:0:ClipFolder",
         ["--name"] = "SaeUnbox:Models:0:Name",

@@ -62,7 +62,10 @@ public sealed class AtlasAndSearchTests : IDisposable
             AtlasReader.Open(_folder.At("atlas")).Search(new Core.FeatureQuery { Site = Core.Site.Middle, Limit = 1 }).Hits[0].Card.Feature;
         Directory.CreateDirectory(_folder.At("labels"));
         File.WriteAllText(_folder.At("labels", "mid.0.json"),
-            $$"""[{"id": {{feature}}, "label": "zeppelin", "category": "vehicles", "confidence": 0.9, "meanActivation": 1.5}, {"id": 0, "label": ""}]""");
+            $$"""
+            [{"id": {{feature}}, "label": "zeppelin", "category": "vehicles", "confidence": 0.9, "meanActivation": 1.5},
+             {"id": 0, "label": ""}]
+            """);
         await Saeunbox.SucceedAsync("atlas", "--out", _folder.At("atlas"), "--labels", _folder.At("labels"), "--threads", "1");
         Assert.Equal(["mid.0"], await Search("zeppelin"));
         Assert.Equal(["mid.0"], await Search("vehicles"));

@@ -26,7 +26,7 @@ public class ConversionTests
 
         Assert.Equal([folder.At("to")], DictionaryConversion.Run(folder.At("from"), folder.At("to"), layout));
         using var after = SaeLoader.Load(folder.At("to"));
-        var x = randn([11, 8], generator: new Generator(2)) * 3f;
+        var x = randn([11, 8], generator: new Generator(2)).Times(3);
         using var expected = before.Encode(x);
         using var actual = after.Encode(x);
         TensorAssert.Close(expected.ToDense(), actual.ToDense(), 1e-4, "codes");
@@ -129,7 +129,7 @@ public class ConversionTests
             case "Gated":
                 rows.Remove("b_enc");
                 foreach (var (name, seed) in new[] { ("b_gate", 1UL), ("b_mag", 2UL), ("r_mag", 3UL) })
-                    rows[name] = randn([24], generator: new Generator(seed)) * 0.3f;
+                    rows[name] = randn([24], generator: new Generator(seed)).Times(0.3);
                 Lens("""{"architecture": "gated", "apply_b_dec_to_input": false}""");
                 break;
             case "ReLU":

@@ -34,7 +34,7 @@ public class KindTests
     {
         using var scope = NewDisposeScope();
         var (it, x) = (Numbers(length: 2), Inputs());
-        var (gate, magnitude, scale) = (Draw(1), Draw(2), Draw(3) * 0.3f);
+        var (gate, magnitude, scale) = (Draw(1), Draw(2), Draw(3).Times(0.3));
         using var folder = new TemporaryFolder();
         if (layout == "SAELens")
         {
@@ -62,7 +62,7 @@ public class KindTests
 
         var pre = nn.functional.linear(x - it.Bias, it.Encoder);
         var dense = pre.Plus(gate).IsAbove(0).to(ScalarType.Float32) * (pre * scale.exp()).Plus(magnitude).relu();
-        AssertCodes(folder, x, folds ? dense * 2f : dense, folds ? it.Directions / 2f : it.Directions, it.Bias);
+        AssertCodes(folder, x, folds ? dense.Times(2) : dense, folds ? it.Directions.Over(2) : it.Directions, it.Bias);
     }
 
     [Theory]
@@ -88,7 +88,7 @@ public class KindTests
         else
             WrittenLayouts.Torch(folder.Path, "ae.pt", tensors, """{"trainer": {"dict_class": "AutoEncoder"}}""");
         var dense = nn.functional.linear(x - it.Bias, it.Encoder, it.LatentBias).relu();
-        AssertCodes(folder, x, folds ? dense * 2f : dense, folds ? it.Directions / 2f : it.Directions, it.Bias);
+        AssertCodes(folder, x, folds ? dense.Times(2) : dense, folds ? it.Directions.Over(2) : it.Directions, it.Bias);
     }
 
     [Fact]
@@ -189,7 +189,7 @@ public class KindTests
         using var folder = new TemporaryFolder();
         WriteLens(folder, Rows(it), """{"architecture": "standard", "normalize_activations": "layer_norm"}""");
         using var sae = SaeLoader.Load(folder.Path);
-        var output = randn([1, Width, 2, 3], generator: new Generator(8)) * 5f;
+        var output = randn([1, Width, 2, 3], generator: new Generator(8)).Times(5);
         var input = zeros_like(output);
         using var codes = sae.Encode(output.permute(0, 2, 3, 1));
         var feature = codes.TopFeatures(1)[0].Feature;
@@ -220,8 +220,8 @@ public class KindTests
         using var folder = new TemporaryFolder();
         WriteLens(folder, Rows(it), """{"architecture": "standard", "normalize_activations": "expected_average_only_in"}""");
         File.WriteAllText(folder.At("activation_scaler.json"), """{"scaling_factor": 0.25}""");
-        var dense = nn.functional.linear(x * 0.25f - it.Bias, it.Encoder, it.LatentBias).relu();
-        AssertCodes(folder, x, dense, it.Directions * 4f, it.Bias * 4f);
+        var dense = nn.functional.linear(x.Times(0.25) - it.Bias, it.Encoder, it.LatentBias).relu();
+        AssertCodes(folder, x, dense, it.Directions.Times(4), it.Bias.Times(4));
     }
 
     [Theory]
@@ -267,10 +267,10 @@ public class KindTests
     private static DictionaryNumbers Numbers(float length = 1)
     {
         var numbers = DictionaryNumbers.Random(Features, Width, 4, seed: 11);
-        return numbers with { Directions = numbers.Directions * length };
+        return numbers with { Directions = numbers.Directions.Times(length) };
     }
 
-    private static Tensor Inputs() => randn([13, Width], generator: new Generator(12)) * 2f;
+    private static Tensor Inputs() => randn([13, Width], generator: new Generator(12)).Times(2);
 
     private static Tensor Draw(ulong seed) => randn([Features], generator: new Generator(seed));
 

@@ -64,7 +64,7 @@ public sealed class LayoutTests(GoldenModel model) : IClassFixture<GoldenModel>
         var (top, where) = nn.functional.linear(x, numbers.Encoder, numbers.LatentBias).relu().topk(5);
         var dense = zeros([7, 64]).scatter(-1, where, top);
         TensorAssert.Close(dense, codes.ToDense(), 1e-5, "codes");
-        TensorAssert.Close(matmul(dense, numbers.Directions * (float)Math.Exp(0.5)), sae.Decode(codes), 1e-4, "reconstruction");
+        TensorAssert.Close(matmul(dense, numbers.Directions.Times(Math.Exp(0.5))), sae.Decode(codes), 1e-4, "reconstruction");
     }
 
     [Theory]

@@ -92,7 +92,7 @@ internal static class WrittenLayouts
         {
             ["encoder.final_block.0.weight"] = numbers.Encoder,
             ["encoder.final_block.0.bias"] = numbers.LatentBias,
-            ["dictionary._weights"] = numbers.Directions * 3f,
+            ["dictionary._weights"] = numbers.Directions.Times(3),
             ["dictionary.multiplier"] = tensor((float)multiplier),
         }, null);
     }

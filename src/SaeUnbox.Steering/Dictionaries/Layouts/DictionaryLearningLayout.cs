@@ -99,9 +99,10 @@ internal sealed class DictionaryLearningLayout : DictionaryLayout
         if (!source.Has(GroupSizes))
             return null;
         var prefixes = new List<int>();
-        double end = 0;
-        foreach (var size in source.Numbers(GroupSizes))
+        long end = 0;
+        foreach (var number in source.Numbers(GroupSizes))
         {
+            var size = source.Whole(GroupSizes, number);
             end += size;
             if (size < 1 || end > features)
                 throw source.Broken($"{GroupSizes} must be sizes of at least 1 that add up to {features}");

@@ -83,13 +83,18 @@ internal sealed class DictionarySource : IDisposable
     /// <summary>k from the caller, the tensor k, or the configuration's key, in this order.</summary>
     public int K(JsonConfig? config, int features, string key = "k")
     {
-        var stored = HasScalar("k") ? (int?)Math.Clamp(Numbers("k")[0], int.MinValue, int.MaxValue) : null;
+        var stored = HasScalar("k") ? Whole("k", Numbers("k")[0]) : (int?)null;
         var k = AskedK ?? stored ?? Stated(config, key) ?? Stated(Config, "k")
             ?? throw Broken("its files do not tell k, the number of active features per position; give it with --sae-k N, or as "
                 + "{\"k\": N} in a config.json beside the weights");
         return k >= 1 && k <= features ? k : throw Broken(string.Create(CultureInfo.InvariantCulture,
             $"k is {k}, it must be 1 to {features}, the number of features"));
     }
+
+    /// <summary>A stored number that must be whole.</summary>
+    public int Whole(string name, double number) => double.IsInteger(number) && Math.Abs(number) <= int.MaxValue
+        ? (int)number
+        : throw Broken(string.Create(CultureInfo.InvariantCulture, $"{name} holds {number}, a whole number is expected"));
 
     /// <summary>The two sizes of a matrix.</summary>
     public (int Features, int Width) SizeOf(StoredMatrix matrix)
