@@ -58,11 +58,15 @@ internal static class ModelSession
     public static LoadedModel Load(Terminal terminal, ModelOptions options, CancellationToken cancellation)
     {
         const string title = "loading the model";
-        return terminal.WithProgress(title, bar =>
+        // A line in between would tear the progress bar.
+        var notes = new List<string>();
+        var model = terminal.WithProgress(title, bar =>
         {
             IProgress<double> progress = new ShareProgress(new LongWork(terminal, bar), title);
-            return LoadedModel.Load(options, progress.Report, cancellation);
+            return LoadedModel.Load(options with { Note = notes.Add }, progress.Report, cancellation);
         });
+        notes.ForEach(terminal.Note);
+        return model;
     }
 
     /// <summary>

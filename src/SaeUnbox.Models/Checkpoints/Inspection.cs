@@ -72,11 +72,14 @@ internal static class FileInspector
     {
         using var checkpoint = Checkpoint.Open(path);
         checkpoint.Verify(progress);
-        var kind = KindOf(checkpoint.Entries);
+        string? around = null;
+        var kind = KindOf(StateDicts.Unwrap(checkpoint, note => around = note).Names.ToHashSet());
         var tensors = checkpoint.Entries.Keys.Order(StringComparer.Ordinal).Select(name => Summary(checkpoint.Locate(name))).ToList();
         var facts = new Dictionary<string, string>(checkpoint.Metadata);
         if (checkpoint is TorchFile file)
             AddValues(facts, file.Root, "");
+        if (around is not null)
+            facts["weights"] = around;
         return new Inspection(path, kind, Title(kind), checkpoint.Format, tensors, facts, []);
     }
 
@@ -96,10 +99,10 @@ internal static class FileInspector
         _ => "tensors",
     };
 
-    private static CheckpointKind KindOf(IReadOnlyDictionary<string, TensorEntry> entries)
+    private static CheckpointKind KindOf(HashSet<string> present)
     {
         foreach (var (kind, names) in Marks)
-            if (names.All(name => entries.ContainsKey(name) || name.Length > 0 && entries.ContainsKey($"state_dict.{name}")))
+            if (names.All(present.Contains))
                 return kind;
         return CheckpointKind.Tensors;
     }

@@ -64,16 +64,22 @@ internal sealed class SourceFile : IDisposable
     }
 
     /// <summary>Creates the error for a malformed file. Untrusted names in it are shortened and kept on one line.</summary>
-    public CheckpointException Broken(string what, Exception? inner = null)
+    public CheckpointException Broken(string what, Exception? inner = null) =>
+        new($"The checkpoint '{Path}' is broken: {OneLine(what)}.", inner);
+
+    /// <summary>Creates the error for a file that is in order, but of a kind that is not read here.</summary>
+    /// <param name="what">What the file is or holds, and what to do.</param>
+    public CheckpointException Unsupported(string what) => new($"'{Path}' cannot be read as weights: {OneLine(what)}.");
+
+    private static string OneLine(string what)
     {
         if (what.Length > MaxReasonLength)
             what = $"{what[..(MaxReasonLength / 2)]} … {what[^(MaxReasonLength / 2)..]}";
-        var line = string.Create(what.Length, what, (letters, text) =>
+        return string.Create(what.Length, what, (letters, text) =>
         {
             for (var i = 0; i < letters.Length; i++)
                 letters[i] = char.IsControl(text[i]) ? '?' : text[i];
         });
-        return new CheckpointException($"The checkpoint '{Path}' is broken: {line}.", inner);
     }
 
     public void Dispose() => _handle.Dispose();

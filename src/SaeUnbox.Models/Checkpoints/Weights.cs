@@ -88,6 +88,7 @@ internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, t
     private readonly HashSet<string> _ignored = [];
     private readonly List<string> _missing = [];
     private readonly List<string> _misshapen = [];
+    private readonly List<string> _integers = [];
 
     public IWeightSource Source => source;
     public torch.ScalarType DType => dtype;
@@ -101,7 +102,7 @@ internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, t
     {
         if (_tensors.TryGetValue(name, out var known))
             return Shared(name, known, type, shape);
-        var tensor = Allocate(Check(name, shape), type, shape, strides);
+        var tensor = Allocate(Check(name, shape, type), type, shape, strides);
         _tensors.Add(name, tensor);
         return tensor;
     }
@@ -110,7 +111,7 @@ internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, t
     {
         var fits = true;
         foreach (var name in names)
-            fits &= Check(name, shapeOfEach);
+            fits &= Check(name, shapeOfEach, type);
         var fused = Allocate(fits, type, [names.Length * shapeOfEach[0], .. shapeOfEach[1..]]);
         for (var i = 0; i < names.Length; i++)
             _tensors.Add(names[i], fused.narrow(0, i * shapeOfEach[0], shapeOfEach[0]).DetachFromDisposeScope());
@@ -120,6 +121,9 @@ internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, t
     public void Load(Action<long>? onRead)
     {
         var extra = source.Names.Where(name => !_tensors.ContainsKey(name) && !_ignored.Contains(name)).ToList();
+        if (Quantised.Describe(_integers, extra) is { } quantised)
+            throw new CheckpointException($"The weights of {source.Description} are quantised, which is not supported: {quantised}; "
+                + "take the weights in F32, F16, BF16 or F8.");
         var faults = new List<string>();
         if (_missing.Count > 0)
             faults.Add($"missing ({_missing.Count}): {string.Join(", ", _missing)}");
@@ -131,7 +135,7 @@ internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, t
             throw new CheckpointException($"The weights of {source.Description} do not fit the model; {string.Join("; ", faults)}.");
         foreach (var (name, tensor) in _tensors)
         {
-            source.Read(name, tensor);
+            Read(name, tensor);
             onRead?.Invoke(tensor.numel());
         }
     }
@@ -144,17 +148,35 @@ internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, t
             leaf.Dispose();
     }
 
-    /// <summary>Whether the source can fill a tensor of this shape. If not, <see cref="Load"/> reports it.</summary>
-    private bool Check(string name, long[] shape)
+    private void Read(string name, torch.Tensor tensor)
+    {
+        if (!source.TryFind(name, out var entry) || entry.Fits(tensor.shape))
+        {
+            source.Read(name, tensor);
+            return;
+        }
+        using var stored = tensor.view(entry.Shape);
+        source.Read(name, stored);
+    }
+
+    /// <summary>Whether the source can fill a tensor of this shape and type. If not, <see cref="Load"/> reports it.</summary>
+    private bool Check(string name, long[] shape, torch.ScalarType type)
     {
         if (!source.TryFind(name, out var entry))
             Miss(name);
-        else if (!entry.Fits(shape))
+        else if (torch.is_floating_point(type) && !entry.Element.IsFloatingPoint)
+            _integers.Add($"{name} is {entry.Element}");
+        else if (!entry.Fits(shape) && !IsSameMatrix(entry.Shape, shape))
             _misshapen.Add($"{name} (is {Shapes.Text(entry.Shape)}, expected {Shapes.Text(shape)})");
         else
             return true;
         return false;
     }
+
+    /// <summary>A matrix [out, in] may be stored as a 1x1 convolution [out, in, 1, 1], and the other way round.</summary>
+    private static bool IsSameMatrix(long[] stored, long[] wanted) =>
+        stored is [var rows, var columns, 1, 1] && wanted.AsSpan().SequenceEqual([rows, columns])
+        || wanted is [var outputs, var inputs, 1, 1] && stored.AsSpan().SequenceEqual([outputs, inputs]);
 
     // Stops early, so that a hostile configuration with a huge number of layers does not fill the memory.
     private void Miss(string name)
@@ -187,6 +209,36 @@ internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, t
         known.dtype == type && known.shape.SequenceEqual(shape) ? known
             : throw new ArgumentException(
                 $"'{name}' is requested twice, as {known.dtype} {Shapes.Text(known.shape)} and as {type} {Shapes.Text(shape)}.");
+}
+
+/// <summary>Tells quantised weights, which need scales from the format that wrote them, from plain ones.</summary>
+internal static class Quantised
+{
+    private const int MaxListed = 3;
+
+    /// <summary>Ends of the names that quantising libraries store beside the weights.</summary>
+    private static readonly string[] Marks =
+    [
+        ".SCB", ".absmax", ".quant_map", ".qweight", ".qzeros", ".g_idx", ".scale_weight", ".weight_scale", ".scale_input", ".input_scale",
+        ".weight_scale_inv", ".weight_format", ".comfy_quant", "scaled_fp8",
+    ];
+
+    /// <summary>What shows that the weights are quantised; null if nothing does.</summary>
+    /// <param name="integers">Descriptions of integer tensors where floats are due.</param>
+    /// <param name="extra">Names that the model does not need.</param>
+    public static string? Describe(IReadOnlyList<string> integers, IReadOnlyList<string> extra)
+    {
+        var scales = extra.Where(name => Array.Exists(Marks, mark => name.EndsWith(mark, StringComparison.Ordinal))
+            || name.Contains(".quant_state.", StringComparison.Ordinal)).ToList();
+        if (integers.Count + scales.Count == 0)
+            return null;
+        var facts = new List<string>();
+        if (integers.Count > 0)
+            facts.Add($"{Listing.Shorten(integers, MaxListed)}");
+        if (scales.Count > 0)
+            facts.Add($"scales lie beside them ({Listing.Shorten(scales, MaxListed)})");
+        return string.Join("; ", facts);
+    }
 }
 
 /// <summary>A source of weights: a checkpoint, a renamed view of one, or a random generator.</summary>

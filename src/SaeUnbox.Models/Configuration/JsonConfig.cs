@@ -116,10 +116,10 @@ public sealed class JsonConfig
         _ => throw Wrong(key, "an object"),
     };
 
-    /// <summary>Throws if an option is on that this library does not support.</summary>
+    /// <summary>Throws if an option is on that this library does not support. An option with a value per level is off if all are.</summary>
     public void MustBeOff(string key)
     {
-        if (Find(key) is { ValueKind: not JsonValueKind.False })
+        if (Find(key) is { } value && !(Items(value) ?? [value]).All(item => item.ValueKind is JsonValueKind.False or JsonValueKind.Null))
             throw Wrong(key, "null or false, because the option is not supported");
     }
 

@@ -8,9 +8,15 @@ internal static class Attention
 {
     /// <summary>softmax(q k^T / sqrt(d)) v for each head; query [B, Q, C], key and value [B, K, C], result [B, Q, C].</summary>
     /// <param name="causal">Each query sees only the keys up to its own position.</param>
-    public static Tensor Forward(Tensor query, Tensor key, Tensor value, long heads, bool causal = false)
+    /// <param name="upcast">Compute in float32, and convert the result to the type of the query.</param>
+    public static Tensor Forward(Tensor query, Tensor key, Tensor value, long heads, bool causal = false, bool upcast = false)
     {
         using var scope = NewDisposeScope();
+        if (upcast && query.dtype != ScalarType.Float32)
+        {
+            Tensor[] exact = [.. new[] { query, key, value }.Select(part => part.to_type(ScalarType.Float32))];
+            return Forward(exact[0], exact[1], exact[2], heads, causal).to_type(query.dtype).MoveToOuterDisposeScope();
+        }
         var attended = Functional.Attention(Split(query, heads), Split(key, heads), Split(value, heads), causal);
         return attended.transpose(1, 2).flatten(2).MoveToOuterDisposeScope();
     }

@@ -105,7 +105,8 @@ internal sealed partial class ModelHost : IJobExecutor, IDisposable
         {
             foreach (var wanted in _wanted)
             {
-                var model = new HostedModel(LoadedModel.Load(wanted.ToModelOptions(), cancellation: _ending.Token), wanted);
+                var model = new HostedModel(LoadedModel.Load(
+                    wanted.ToModelOptions() with { Note = note => Log.Noted(_logger, note) }, cancellation: _ending.Token), wanted);
                 models.Add(model);
                 _runners.Add(model.Info.Name, model.Runner);
                 Log.Loaded(_logger, model.Info.Name, wanted.Folder, Device, Names.Of(wanted.ToModelOptions().Dtype));
@@ -201,6 +202,9 @@ internal sealed partial class ModelHost : IJobExecutor, IDisposable
 
         [LoggerMessage(4, LogLevel.Error, "Job {Job} failed")]
         public static partial void JobFailed(ILogger logger, Exception exception, Guid job);
+
+        [LoggerMessage(6, LogLevel.Information, "{Note}")]
+        public static partial void Noted(ILogger logger, string note);
 
         [LoggerMessage(5, LogLevel.Critical, "{Device} also failed on a plain job, and runs no more jobs")]
         public static partial void Broke(ILogger logger, Exception exception, string device);

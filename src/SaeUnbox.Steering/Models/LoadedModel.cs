@@ -53,6 +53,7 @@ public sealed class LoadedModel : IDisposable
             AutoencoderFolder = options.VaeFolder,
             SchedulerFolder = options.SchedulerFolder,
             Progress = progress,
+            Note = options.Note,
             Cancellation = cancellation,
         });
         SaeSet? saes = null;

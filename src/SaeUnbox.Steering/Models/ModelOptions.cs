@@ -35,6 +35,9 @@ public sealed record ModelOptions
     /// <summary>A folder with another scheduler_config.json; null for the model's own.</summary>
     public string? SchedulerFolder { get; init; }
 
+    /// <summary>Told in a sentence what of the model's files is taken in an unusual way; null for nobody.</summary>
+    public Action<string>? Note { get; init; }
+
     /// <summary>Returns these options with the device of this name and the requested number format.</summary>
     /// <exception cref="ModelException">The text does not name a device.</exception>
     public ModelOptions On(string device, DtypeChoice dtype)

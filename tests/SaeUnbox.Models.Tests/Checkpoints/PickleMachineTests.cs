@@ -49,6 +49,86 @@ public sealed class PickleMachineTests : IDisposable
     [InlineData("}q\0X\u0001\0\0\0ah\0s")]
     public void Open_IllFormedOrCyclic_IsRejected(string pickle) => Error(pickle);
 
+    private const string Tensor = $"{OneFloatTensor}K\u0001\u0085K\u0001\u0085\u0089ccollections\nOrderedDict\n)RtR";
+    private const string Arguments = "K\u0001\u0085K\u0001\u0085\u0089ccollections\nOrderedDict\n)Rt";
+
+    // The storage with its offset: the arguments of a rebuilding function up to the shape.
+    private static readonly string Storage = OneFloatTensor[OneFloatTensor.IndexOf('(')..];
+
+    [Theory]
+    [InlineData("ctorch._utils\n_rebuild_parameter\n(TENSOR\u0088ccollections\nOrderedDict\n)RtR")]
+    [InlineData("ctorch._utils\n_rebuild_parameter_with_state\n(TENSOR\u0088ccollections\nOrderedDict\n)R}tR")]
+    [InlineData("ctorch.nn.parameter\nParameter\nTENSOR\u0089\u0086R")]
+    [InlineData("ctorch.nn.parameter\nParameter\nTENSOR\u0089\u0086\u0081")]
+    [InlineData("ctorch._tensor\n_rebuild_from_type_v2\n(ctorch._utils\n_rebuild_tensor_v2\nctorch.nn.parameter\nParameter\nARGUMENTS}tR")]
+    [InlineData("ctorch._tensor\n_rebuild_from_type_v2\n(ctorch._utils\n_rebuild_parameter\nctorch\nTensor\n"
+        + "(TENSOR\u0088ccollections\nOrderedDict\n)Rt}tR")]
+    [InlineData("TENSOR}b")]
+    [InlineData("TENSOR}}\u0086b")]
+    public void Open_TensorAsTorchRebuildsIt_IsRead(string pickle)
+    {
+        using var file = Open(pickle.Replace("TENSOR", Tensor).Replace("ARGUMENTS", Storage + Arguments), [0, 0, 0x80, 0x3f]);
+        using var tensor = file.Read("");
+        Assert.Equal(1f, tensor[0].item<float>());
+    }
+
+    [Theory]
+    [InlineData("\u008f(K\u0001K\u0002\u0090", "1 2")]
+    [InlineData("c__builtin__\nset\n](K\u0001K\u0002e\u0085R", "1 2")]
+    [InlineData("cbuiltins\nset\n)R", "")]
+    [InlineData("cbuiltins\nfrozenset\n](K\u0003e\u0085R", "3")]
+    [InlineData("ctorch\nSize\nK\u0004K\u0005\u0086\u0085R", "4 5")]
+    [InlineData("cbuiltins\ncomplex\nG\u003f\u00f8\0\0\0\0\0\0G\0\0\0\0\0\0\0\0\u0086R", "1.5 0")]
+    [InlineData("ctorch\nbfloat16\n\u0085", "BF16")]
+    [InlineData("ctorch\ncomplex128\n\u0085", "complex128")]
+    [InlineData("ctorch\ndevice\nX\u0003\0\0\0cpu\u0085R\u0085", "cpu")]
+    [InlineData("c_codecs\nencode\nX\u0002\0\0\0abX\u0006\0\0\0latin1\u0086R\u0085", "ab")]
+    [InlineData("ctorch.serialization\n_get_layout\nX\u000d\0\0\0torch.strided\u0085R\u0085", "torch.strided")]
+    public void Open_ValuesThatWeightsOnlyTakes_AreData(string pickle, string expected)
+    {
+        using var file = Open(pickle);
+        Assert.Equal(expected, string.Join(' ', Assert.IsType<List<object?>>(file.Root)));
+    }
+
+    [Theory]
+    [InlineData("}K\u0001K\u0009s", "1")]
+    [InlineData("}G\u003f\u00f8\0\0\0\0\0\0K\u0009s", "1.5")]
+    [InlineData("}\u0088K\u0009s", "True")]
+    [InlineData("}NK\u0009s", "None")]
+    [InlineData("}K\u0001X\u0001\0\0\0a\u0086K\u0009s", "(1, a)")]
+    [InlineData("}ctorch\nfloat16\nK\u0009s", "F16")]
+    [InlineData("ccollections\nOrderedDict\n](K\u0007K\u0009\u0086e\u0085R", "7")]
+    [InlineData("ccollections\nCounter\n}K\u0007K\u0009s\u0085R", "7")]
+    public void Open_KeyThatIsNoText_ReadsAsPythonPrintsIt(string pickle, string key)
+    {
+        using var file = Open(pickle);
+        Assert.Equal((key, 9L), (Assert.Single(Assert.IsType<OrderedDictionary<string, object?>>(file.Root)).Key, 9L));
+    }
+
+    [Theory]
+    [InlineData("}(K\u0001K\u0009X\u0001\0\0\01K\u0009u")]
+    [InlineData("ccollections\nOrderedDict\n](K\u0007K\u0009\u0086K\u0007K\u0008\u0086e\u0085R")]
+    public void Open_KeysThatReadAlike_AreRejected(string pickle) => Error(pickle);
+
+    [Fact]
+    public void Open_TupleKeyThatMultiplies_IsRejectedInBoundedMemory()
+    {
+        var pickle = new StringBuilder("}K\u0001q00");
+        for (var i = 0; i < 60; i++)
+            pickle.Append("h0h0\u0086q00");
+        Assert.Contains("keys are not plain", Error(pickle.Append("h0K\u0009s").ToString()));
+    }
+
+    [Theory]
+    [InlineData("ctorch._tensor\n_rebuild_from_type_v2\n(cos\nsystem\nctorch\nTensor\n)}tR")]
+    [InlineData("ctorch._tensor\n_rebuild_from_type_v2\nq0(h0ctorch\nTensor\n(h0ctorch\nTensor\n)}t}tR")]
+    [InlineData("ctorch._tensor\n_rebuild_from_type_v2\n(ccollections\nOrderedDict\nctorch\nTensor\n)}tR")]
+    [InlineData("ctorch\nTensor\n)R")]
+    [InlineData("cbuiltins\nset\nK\u0001\u0085R")]
+    [InlineData("cbuiltins\ncomplex\n)R")]
+    [InlineData("K\u0001)b")]
+    public void Open_AllowedNameMisused_IsRejected(string pickle) => Error(pickle);
+
     [Fact]
     public void Open_SharedPartsThatMultiply_AreRejectedQuickly()
     {

@@ -31,6 +31,25 @@ public sealed class AttentionTests
     }
 
     [Theory]
+    [InlineData(ScalarType.BFloat16)]
+    [InlineData(ScalarType.Float16)]
+    public void Forward_Upcast_IsFloat32RoundedOnce(ScalarType dtype)
+    {
+        using var mode = no_grad();
+        using var scope = NewDisposeScope();
+        manual_seed(5);
+        Tensor[] rows = [.. Enumerable.Range(0, 3).Select(_ => randn([1, 48, 64]).Times(6).to_type(dtype))];
+        Tensor[] heads = [.. rows.Select(part => part.to_type(float64).view(1, 48, 2, 32).transpose(1, 2))];
+        var scores = heads[0].matmul(heads[1].transpose(2, 3)).Over(Math.Sqrt(32));
+        var exact = scores.softmax(-1).matmul(heads[2]).transpose(1, 2).flatten(2);
+        var result = Attention.Forward(rows[0], rows[1], rows[2], heads: 2, upcast: true);
+        Assert.Equal(dtype, result.dtype);
+        var step = dtype == ScalarType.BFloat16 ? Math.Pow(2, -8) : Math.Pow(2, -11);
+        var off = (result.to_type(float64) - exact).abs() - exact.abs().Times(step * 1.01);
+        Assert.True(off.max().item<double>() < 1e-4, $"{off.max().item<double>()} beyond half a step");
+    }
+
+    [Theory]
     [InlineData(0)]
     [InlineData(100)]
     [InlineData(10_000)]

@@ -1,12 +1,11 @@
 using System.Buffers.Binary;
-using System.Globalization;
 using System.Numerics;
 
 namespace SaeUnbox.Models;
 
 /// <summary>
 /// Reads a pickle as data only. It supports the opcodes that PyTorch writes and the globals of an allow-list, and rejects everything else;
-/// it never imports or calls anything. Values are null, bool, long, BigInteger, double, string, <c>List&lt;object?&gt;</c>,
+/// it never imports or calls anything. Values are null, bool, long, BigInteger, double, string, <c>List&lt;object?&gt;</c> (also sets),
 /// <c>object?[]</c> (tuples), <c>OrderedDictionary&lt;string, object?&gt;</c>, and the results of the globals.
 /// Opcodes: https://github.com/python/cpython/blob/main/Lib/pickletools.py.
 /// </summary>
@@ -72,7 +71,7 @@ internal sealed class PickleMachine(ByteSource source, IReadOnlyDictionary<strin
             case (byte)'T': case (byte)'X': Push(source.ReadUtf8(ReadUInt32())); break;
             case 0x8d: Push(source.ReadUtf8((long)Math.Min(ReadUInt64(), long.MaxValue))); break;
 
-            case (byte)']': Push(new List<object?>()); break;
+            case (byte)']': case 0x8f: Push(new List<object?>()); break;
             case (byte)'}': Push(new OrderedDictionary<string, object?>()); break;
             case (byte)')': Push(Array.Empty<object?>()); break;
             case (byte)'l': Push(PopMark().ToList()); break;
@@ -82,7 +81,7 @@ internal sealed class PickleMachine(ByteSource source, IReadOnlyDictionary<strin
             case 0x86: Push(PopMany(2)); break;
             case 0x87: Push(PopMany(3)); break;
             case (byte)'a': { var item = Pop(); Top<List<object?>>().Add(item); break; }
-            case (byte)'e': { var items = PopMark(); Top<List<object?>>().AddRange(items); break; }
+            case (byte)'e': case 0x90: { var items = PopMark(); Top<List<object?>>().AddRange(items); break; }
             case (byte)'s': { var pair = PopMany(2); SetItems(Top<OrderedDictionary<string, object?>>(), pair); break; }
             case (byte)'u': { var pairs = PopMark(); SetItems(Top<OrderedDictionary<string, object?>>(), pairs); break; }
 
@@ -94,7 +93,7 @@ internal sealed class PickleMachine(ByteSource source, IReadOnlyDictionary<strin
 
             case (byte)'c': Push(Global(source.ReadLine(MaxNameLength), source.ReadLine(MaxNameLength))); break;
             case 0x93: { var name = PopMany(2); Push(Global(name[0] as string, name[1] as string)); break; }
-            case (byte)'R': Reduce(); break;
+            case (byte)'R': case 0x81: Reduce(); break;
             case (byte)'b': Build(); break;
             case (byte)'Q':
                 Push(persistent(Pop() as object?[] ?? throw Broken("refers to a storage by something other than a tuple")));
@@ -105,7 +104,7 @@ internal sealed class PickleMachine(ByteSource source, IReadOnlyDictionary<strin
     }
 
     private object Global(string? module, string? name) => globals.TryGetValue($"{module}.{name}", out var value)
-        ? value : throw Broken($"imports '{module}.{name}', which files of weights do not need; nothing of it was run");
+        ? value : throw source.File.Unsupported(PickleImports.Explain(module ?? "", name ?? ""));
 
     private void Reduce()
     {
@@ -115,12 +114,17 @@ internal sealed class PickleMachine(ByteSource source, IReadOnlyDictionary<strin
     }
 
     /// <summary>
-    /// Drops attributes of a dictionary (the <c>_metadata</c> of a state dict). Attributes of anything else are an error.
+    /// Drops attributes of a dictionary (the <c>_metadata</c> of a state dict) or of a tensor. Attributes of anything else are an error.
     /// </summary>
     private void Build()
     {
-        var state = Pop();
-        if (state is not OrderedDictionary<string, object?> || Peek() is not OrderedDictionary<string, object?>)
+        var isTuple = Pop() switch
+        {
+            OrderedDictionary<string, object?> => false,
+            object?[] => true,
+            _ => throw Broken("sets the attributes of an object"),
+        };
+        if (Peek() is not TorchTensor && (isTuple || Peek() is not OrderedDictionary<string, object?>))
             throw Broken("sets the attributes of an object");
     }
 
@@ -129,16 +133,13 @@ internal sealed class PickleMachine(ByteSource source, IReadOnlyDictionary<strin
         if (items.Length % 2 != 0)
             throw Broken("has a key without a value");
         for (var i = 0; i < items.Length; i += 2)
-            dictionary[Key(items[i])] = items[i + 1];
+        {
+            var key = PickleKey.Text(items[i]) ?? throw Broken("has a dictionary whose keys are not plain values");
+            if (!dictionary.TryAdd(key, items[i + 1]))
+                throw Broken($"has a dictionary with two keys that read '{key}'");
+        }
         return dictionary;
     }
-
-    private string Key(object? key) => key switch
-    {
-        string text => text,
-        long number => number.ToString(CultureInfo.InvariantCulture),
-        _ => throw Broken("has a dictionary whose keys are neither strings nor whole numbers"),
-    };
 
     private object ReadInteger(long length)
     {
@@ -202,104 +203,3 @@ internal sealed class PickleMachine(ByteSource source, IReadOnlyDictionary<strin
 
 /// <summary>A callable global. It has no side effects.</summary>
 internal delegate object? PickleFunction(object?[] arguments);
-
-/// <summary>
-/// The globals that files of weights need. Each only describes data. Their arguments are defined in PyTorch's torch/_utils.py and
-/// torch/storage.py.
-/// </summary>
-internal sealed class TorchGlobals(SourceFile file)
-{
-    private const int MaxAxes = 64;
-
-    private static readonly (string Name, string Element)[] DTypes =
-    [
-        ("float64", "F64"), ("double", "F64"), ("float32", "F32"), ("float", "F32"), ("float16", "F16"), ("half", "F16"),
-        ("bfloat16", "BF16"), ("int64", "I64"), ("long", "I64"), ("int32", "I32"), ("int", "I32"), ("int16", "I16"),
-        ("short", "I16"), ("int8", "I8"), ("uint8", "U8"), ("bool", "BOOL"), ("uint16", "U16"), ("uint32", "U32"), ("uint64", "U64"),
-        ("float8_e4m3fn", "F8_E4M3"), ("float8_e5m2", "F8_E5M2"), ("float8_e8m0fnu", "F8_E8M0"),
-        ("float8_e4m3fnuz", "F8_E4M3FNUZ"), ("float8_e5m2fnuz", "F8_E5M2FNUZ"),
-    ];
-
-    public IReadOnlyDictionary<string, object> AllowList()
-    {
-        var list = new Dictionary<string, object>
-        {
-            ["collections.OrderedDict"] = (PickleFunction)OrderedDict,
-            ["torch._utils._rebuild_tensor"] = (PickleFunction)(arguments => Tensor(arguments, 4, null)),
-            ["torch._utils._rebuild_tensor_v2"] = (PickleFunction)(arguments => Tensor(arguments, 6, null)),
-            ["torch._utils._rebuild_tensor_v3"] = (PickleFunction)TensorOfDType,
-            ["torch._utils._rebuild_parameter"] = (PickleFunction)Parameter,
-            ["torch.Size"] = (PickleFunction)(arguments => arguments is [object?[] sizes] ? sizes : throw Broken("torch.Size")),
-            ["torch.device"] = (PickleFunction)(arguments => arguments is [string name, ..] ? name : throw Broken("torch.device")),
-        };
-        foreach (var kind in StorageClass.All)
-            list[$"torch.{kind.Name}"] = list[$"torch.storage.{kind.Name}"] = kind;
-        foreach (var (name, element) in DTypes) list[$"torch.{name}"] = ElementType.Find(element)!;
-        return list;
-    }
-
-    private OrderedDictionary<string, object?> OrderedDict(object?[] arguments)
-    {
-        var dictionary = new OrderedDictionary<string, object?>();
-        if (arguments is [])
-            return dictionary;
-        if (arguments is not [List<object?> pairs])
-            throw Broken("OrderedDict");
-        foreach (var pair in pairs)
-        {
-            if (pair is List<object?> and [string first, var one])
-                dictionary[first] = one;
-            else if (pair is object?[] and [string second, var two])
-                dictionary[second] = two;
-            else
-                throw Broken("OrderedDict");
-        }
-        return dictionary;
-    }
-
-    private TorchTensor Parameter(object?[] arguments) => arguments is [TorchTensor data, ..] ? data : throw Broken("_rebuild_parameter");
-
-    private TorchTensor TensorOfDType(object?[] arguments) =>
-        Tensor(arguments, 7, arguments.Length > 6 ? arguments[6] as ElementType ?? throw Broken("_rebuild_tensor_v3") : null);
-
-    /// <summary>Arguments: storage, offset, size, stride, requires_grad, backward_hooks, … The last two do not affect the data.</summary>
-    private TorchTensor Tensor(object?[] arguments, int minCount, ElementType? dtype)
-    {
-        if (arguments.Length < minCount || arguments is not [TorchStorage storage, long offset, object?[] sizes, object?[] steps, ..])
-            throw Broken("_rebuild_tensor");
-        var element = dtype ?? storage.Element;
-        var (shape, strides) = (Numbers(sizes), Numbers(steps));
-        if (shape.Length != strides.Length || offset < 0)
-            throw Broken("_rebuild_tensor");
-        try
-        {
-            var capacity = storage.Bytes / element.Bytes;
-            var count = shape.Aggregate(1L, (product, size) => checked(product * Math.Max(1, size)));
-            if (shape.Contains(0))
-                count = 0;
-            if (checked(offset + StoredTensor.ExtentOf(shape, strides)) > capacity)
-                throw file.Broken(
-                    $"a tensor of shape {Shapes.Text(shape)}, strides {Shapes.Text(strides)} and offset {offset} is outside "
-                    + $"its storage of {capacity} elements");
-            if (count > capacity)
-                throw file.Broken(
-                    $"a tensor of shape {Shapes.Text(shape)} repeats the {capacity} elements of its storage, which is not supported");
-            StoredTensor.RowMajor(shape);
-            return new TorchTensor(storage, element, offset, shape, strides);
-        }
-        catch (OverflowException exception)
-        {
-            throw file.Broken($"a tensor of shape {Shapes.Text(shape)} and strides {Shapes.Text(strides)} overflows 64 bits", exception);
-        }
-    }
-
-    private long[] Numbers(object?[] values)
-    {
-        if (values.Length > MaxAxes)
-            throw Broken("_rebuild_tensor");
-        return Array.ConvertAll(values, value => value is long number and >= 0 ? number : throw Broken("_rebuild_tensor"));
-    }
-
-    private CheckpointException Broken(string function) =>
-        file.Broken($"its pickle gives {function} arguments that PyTorch would not write");
-}

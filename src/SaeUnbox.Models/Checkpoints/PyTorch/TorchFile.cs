@@ -144,6 +144,8 @@ internal static class LegacyTorch
     /// </summary>
     private static TorchStorage Storage(SourceFile file, Dictionary<string, TorchStorage> storages, object?[] id)
     {
+        if (id is ["module", ..])
+            throw file.Unsupported(PickleImports.WholeModule);
         if (id is not (["storage", StorageClass, string, string, long, null] or ["storage", StorageClass, string, string, long]))
             throw file.Broken("its pickle refers to a storage in an unknown way");
         var (kind, key, count) = ((StorageClass)id[1]!, (string)id[2]!, (long)id[4]!);
@@ -187,6 +189,7 @@ internal sealed record StorageClass(string Name, ElementType Element)
         new("BFloat16Storage", ElementType.BF16), new("LongStorage", ElementType.I64), new("IntStorage", ElementType.I32),
         new("ShortStorage", ElementType.I16), new("CharStorage", ElementType.I8), new("ByteStorage", ElementType.U8),
         new("BoolStorage", ElementType.BOOL), new("UntypedStorage", ElementType.U8),
+        new("ComplexFloatStorage", ElementType.Find("C64")!),
     ];
 
     /// <summary>Name of the storage class for an element type.</summary>

@@ -15,6 +15,9 @@ public sealed record Precision(ScalarType Storage, ScalarType Arithmetic, Device
     /// <summary>Called with the number of elements of each tensor after it is loaded. An exception from it stops the loading.</summary>
     internal Action<long>? OnRead { get; init; }
 
+    /// <summary>Told in a sentence where weights were found otherwise than under their own names.</summary>
+    internal Action<string>? Note { get; init; }
+
     /// <summary>The precision for a model of type <paramref name="dtype"/>.</summary>
     /// <exception cref="ModelException">The type is not float32, bfloat16 or float16.</exception>
     public static Precision For(ScalarType dtype, Device device) => dtype switch
@@ -31,10 +34,13 @@ public sealed record Precision(ScalarType Storage, ScalarType Arithmetic, Device
         return tensor.to_type(Storage).to(Arithmetic, Device).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Builds a module and loads its weights. The caller disposes the weights.</summary>
+    /// <summary>
+    /// Builds a module and loads its weights, also from what training scripts save (<see cref="StateDicts"/>). The caller disposes the
+    /// weights.
+    /// </summary>
     public (T Module, Weights Weights) Load<T>(IWeightSource source, Func<Weights, T> build)
     {
-        var weights = new Weights(source, Arithmetic, Device);
+        var weights = new Weights(StateDicts.Unwrap(source, Note), Arithmetic, Device);
         T module;
         try
         {

@@ -13,7 +13,11 @@ internal static class SdxlPipelineLoader
     {
         var model = new ModelFolder(folder);
         var precision = Precision.For(options.DType, options.Device);
-        var reporting = precision with { OnRead = ReportProgress(model, options, precision) };
+        var reporting = precision with
+        {
+            OnRead = ReportProgress(model, options, precision),
+            Note = options.Note,
+        };
         var owned = new List<IDisposable>();
         try
         {
@@ -44,7 +48,8 @@ internal static class SdxlPipelineLoader
             foreach (var folder in parts)
             {
                 using var checkpoint = OpenWeights(folder, precision);
-                all += checkpoint.Entries.Values.Sum(entry => entry.Count);
+                var source = StateDicts.Unwrap(checkpoint);
+                all += source.Names.Sum(name => source.TryFind(name, out var entry) ? entry.Count : 0);
             }
         }
 

@@ -235,7 +235,8 @@ internal sealed class Transformer2D
         _norm = new GroupNorm(weights.At("norm"), config.NormGroups, channels, eps: 1e-6);
         _projectIn = new Linear(weights.At("proj_in"), channels, channels, asConvolution: !config.LinearProjection);
         _blocks = [.. Enumerable.Range(0, level.TransformerLayers).Select(i =>
-            new BasicTransformerBlock(weights.At($"transformer_blocks.{i}"), channels, config.TextChannels, level.Heads))];
+            new BasicTransformerBlock(weights.At($"transformer_blocks.{i}"), channels, config.TextChannels, level.Heads,
+                config.UpcastAttention))];
         _projectOut = new Linear(weights.At("proj_out"), channels, channels, asConvolution: !config.LinearProjection);
     }
 
@@ -255,12 +256,12 @@ internal sealed class Transformer2D
 }
 
 /// <summary>Self-attention, cross-attention to the text and a feed-forward layer; each normalises its input and adds to it.</summary>
-internal sealed class BasicTransformerBlock(Weights weights, long channels, long textChannels, long heads)
+internal sealed class BasicTransformerBlock(Weights weights, long channels, long textChannels, long heads, bool upcast)
 {
     private readonly LayerNorm _norm1 = new(weights.At("norm1"), channels);
-    private readonly SelfAttention _self = new(weights.At("attn1"), channels, heads);
+    private readonly SelfAttention _self = new(weights.At("attn1"), channels, heads, upcast);
     private readonly LayerNorm _norm2 = new(weights.At("norm2"), channels);
-    private readonly CrossAttention _cross = new(weights.At("attn2"), channels, textChannels, heads);
+    private readonly CrossAttention _cross = new(weights.At("attn2"), channels, textChannels, heads, upcast);
     private readonly LayerNorm _norm3 = new(weights.At("norm3"), channels);
     private readonly FeedForward _feedForward = new(weights.At("ff"), channels);
 
@@ -277,7 +278,7 @@ internal sealed class BasicTransformerBlock(Weights weights, long channels, long
 }
 
 /// <summary>Attention of the rows to each other. One matrix product computes query, key and value.</summary>
-internal sealed class SelfAttention(Weights weights, long channels, long heads)
+internal sealed class SelfAttention(Weights weights, long channels, long heads, bool upcast)
 {
     private readonly Tensor _projections = weights.GetFused(["to_q.weight", "to_k.weight", "to_v.weight"], channels, channels);
     private readonly Linear _out = new(weights.At("to_out.0"), channels, channels);
@@ -287,12 +288,12 @@ internal sealed class SelfAttention(Weights weights, long channels, long heads)
     {
         using var scope = NewDisposeScope();
         var parts = Functional.Linear(rows, _projections).chunk(3, -1);
-        return _out.Forward(Attention.Forward(parts[0], parts[1], parts[2], heads)).MoveToOuterDisposeScope();
+        return _out.Forward(Attention.Forward(parts[0], parts[1], parts[2], heads, upcast: upcast)).MoveToOuterDisposeScope();
     }
 }
 
 /// <summary>Attention of the rows to the text. Keys and values depend only on the text, so they are computed once for a prompt.</summary>
-internal sealed class CrossAttention(Weights weights, long channels, long textChannels, long heads)
+internal sealed class CrossAttention(Weights weights, long channels, long textChannels, long heads, bool upcast)
 {
     private readonly Tensor _query = weights.Get("to_q.weight", channels, channels);
     private readonly Tensor _keyValue = weights.GetFused(["to_k.weight", "to_v.weight"], channels, textChannels);
@@ -307,7 +308,7 @@ internal sealed class CrossAttention(Weights weights, long channels, long textCh
         using var scope = NewDisposeScope();
         var query = Functional.Linear(rows, _query);
         var parts = keyValue.chunk(2, -1);
-        return _out.Forward(Attention.Forward(query, parts[0], parts[1], heads)).MoveToOuterDisposeScope();
+        return _out.Forward(Attention.Forward(query, parts[0], parts[1], heads, upcast: upcast)).MoveToOuterDisposeScope();
     }
 }
 

@@ -26,6 +26,7 @@ public sealed record UNetLevel(int Channels, int Layers, int TransformerLayers, 
 /// <param name="FrequencyShift">Subtracted from the number of frequencies in the exponent of a sinusoidal embedding (freq_shift).</param>
 /// <param name="InKernel">Kernel size of the first convolution.</param>
 /// <param name="OutKernel">Kernel size of the last convolution.</param>
+/// <param name="UpcastAttention">Attention is computed in float32, whatever the type of the model (upcast_attention).</param>
 public sealed record UNetConfig(
     int InChannels,
     int OutChannels,
@@ -40,7 +41,8 @@ public sealed record UNetConfig(
     bool CosineFirst,
     double FrequencyShift,
     int InKernel,
-    int OutKernel)
+    int OutKernel,
+    bool UpcastAttention = false)
 {
     /// <summary>Width of the time embedding.</summary>
     public int TimeChannels => 4 * Levels[0].Channels;
@@ -71,7 +73,8 @@ public sealed record UNetConfig(
             json.Flag("flip_sin_to_cos", true),
             json.Number("freq_shift", 0),
             Kernel(json, "conv_in_kernel"),
-            Kernel(json, "conv_out_kernel"));
+            Kernel(json, "conv_out_kernel"),
+            json.Flag("upcast_attention", false));
     }
 
     private static int Kernel(JsonConfig json, string key) =>
@@ -91,7 +94,7 @@ public sealed record UNetConfig(
             "center_input_sample", "class_embed_type", "class_embeddings_concat", "cross_attention_norm", "dual_cross_attention",
             "encoder_hid_dim", "encoder_hid_dim_type", "mid_block_only_cross_attention", "num_class_embeds", "only_cross_attention",
             "resnet_skip_time_act", "reverse_transformer_layers_per_block", "time_cond_proj_dim", "time_embedding_act_fn",
-            "time_embedding_dim", "timestep_post_act", "upcast_attention",
+            "time_embedding_dim", "timestep_post_act",
         ])
             json.MustBeOff(key);
 

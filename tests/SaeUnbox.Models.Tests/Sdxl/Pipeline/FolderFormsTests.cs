@@ -82,6 +82,67 @@ public sealed class FolderFormsTests : IDisposable
     }
 
     [Fact]
+    public void Load_WeightsBesideAnOptimizer_MakesTheSameImageAndTells()
+    {
+        using (var scope = NewDisposeScope())
+        {
+            var state = Tensors(_folder.At("unet", UNetWeights))
+                .ToDictionary(item => $"module._orig_mod.{item.Key}", item => (object?)item.Value);
+            File.Delete(_folder.At("unet", UNetWeights));
+            TorchFileWriter.Write(_folder.At("unet", "diffusion_pytorch_model.bin"), new Dictionary<string, object?>
+            {
+                ["epoch"] = 3,
+                ["state_dict"] = state,
+                ["optimizer"] = new Dictionary<string, object?> { ["exp_avg"] = zeros(100_000) },
+            });
+        }
+        var notes = new List<string>();
+        AssertSameImage(options: new() { Note = notes.Add });
+        var note = Assert.Single(notes);
+        Assert.Contains("diffusion_pytorch_model.bin", note);
+        Assert.Contains("from 'state_dict', without optimizer, and 'module._orig_mod.'", note);
+        Assert.Equal(CheckpointKind.UNet, Inspection.Read(_folder.At("unet")).Kind);
+
+        var shares = new List<double>();
+        SdxlPipeline.Load(_folder.Path, new() { Progress = shares.Add }).Dispose();
+        Assert.Equal(1, shares[^1], 1e-9);
+    }
+
+    [Theory]
+    [InlineData("unet", UNetWeights)]
+    [InlineData("vae", UNetWeights)]
+    public void Load_AttentionStoredAsConvolutions_MakesTheSameImage(string part, string weights)
+    {
+        Rewrite(_folder.At(part, weights), (name, tensor) => name.Contains(".to_") && tensor.dim() == 2
+            ? tensor.view([.. tensor.shape, 1, 1]) : tensor);
+        AssertSameImage();
+    }
+
+    [Theory]
+    [InlineData("only_cross_attention", "[false, false, false]")]
+    [InlineData("upcast_attention", "true")]
+    public void Load_OptionWithoutEffectInFloat32_MakesTheSameImage(string key, string value)
+    {
+        var path = _folder.At("unet", "config.json");
+        var config = JsonNode.Parse(File.ReadAllText(path))!.AsObject();
+        config[key] = JsonNode.Parse(value);
+        File.WriteAllText(path, config.ToJsonString());
+        AssertSameImage();
+    }
+
+    [Theory]
+    [InlineData("unet", UNetWeights)]
+    [InlineData("text_encoder", TextWeights)]
+    [InlineData("vae", UNetWeights)]
+    public void Load_IntegerWeights_AreRefusedAsQuantised(string part, string weights)
+    {
+        Rewrite(_folder.At(part, weights), (_, tensor) => tensor.dim() > 1 ? tensor.Times(100).to_type(ScalarType.Int8) : tensor);
+        var message = Assert.Throws<CheckpointException>(() => SdxlPipeline.Load(_folder.Path)).Message;
+        Assert.Contains("quantised", message);
+        Assert.Contains(_folder.At(part, weights), message);
+    }
+
+    [Fact]
     public void Load_HubCacheFolder_MakesTheSameImage()
     {
         var cache = _folder.At("models--owner--tiny");
@@ -96,15 +157,15 @@ public sealed class FolderFormsTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    private void AssertSameImage(string? folder = null)
+    private void AssertSameImage(string? folder = null, SdxlPipelineOptions? options = null)
     {
         using var scope = NewDisposeScope();
-        TensorAssert.Same(Image(Goldens.At("model")), Image(folder ?? _folder.Path));
+        TensorAssert.Same(Image(Goldens.At("model")), Image(folder ?? _folder.Path, options));
     }
 
-    private static Tensor Image(string folder)
+    private static Tensor Image(string folder, SdxlPipelineOptions? options = null)
     {
-        using var pipeline = SdxlPipeline.Load(folder);
+        using var pipeline = SdxlPipeline.Load(folder, options);
         return pipeline.Generate(Request).Images;
     }
 
@@ -116,21 +177,28 @@ public sealed class FolderFormsTests : IDisposable
         File.WriteAllText(path, index.ToJsonString());
     }
 
+    private static Dictionary<string, Tensor> Tensors(string path)
+    {
+        using var file = Checkpoint.Open(path);
+        return file.Entries.Keys.ToDictionary(name => name, file.Read);
+    }
+
     private static void Rename(string path, Func<string, string> rename)
     {
         using var scope = NewDisposeScope();
-        Dictionary<string, Tensor> tensors;
-        using (var file = Checkpoint.Open(path))
-            tensors = file.Entries.Keys.ToDictionary(rename, file.Read);
-        SafetensorsWriter.Write(path, tensors);
+        SafetensorsWriter.Write(path, Tensors(path).Select(item => KeyValuePair.Create(rename(item.Key), item.Value)).ToList());
+    }
+
+    private static void Rewrite(string path, Func<string, Tensor, Tensor> change)
+    {
+        using var scope = NewDisposeScope();
+        SafetensorsWriter.Write(path, Tensors(path).Select(item => KeyValuePair.Create(item.Key, change(item.Key, item.Value))).ToList());
     }
 
     private static void Shard(string folder, string weights, string index)
     {
         using var scope = NewDisposeScope();
-        Dictionary<string, Tensor> tensors;
-        using (var file = Checkpoint.Open(Path.Combine(folder, weights)))
-            tensors = file.Entries.Keys.ToDictionary(name => name, file.Read);
+        var tensors = Tensors(Path.Combine(folder, weights));
         File.Delete(Path.Combine(folder, weights));
         var map = new Dictionary<string, string>();
         foreach (var (shard, i) in tensors.Chunk(tensors.Count / 2 + 1).Select((shard, i) => (shard, i)))
