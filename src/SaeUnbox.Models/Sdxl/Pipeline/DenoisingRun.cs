@@ -80,7 +80,7 @@ public sealed class DenoisingRun : IDisposable
         using var _ = no_grad();
         var predicted = predict(InputOf(index, latents), cancellation);
         var output = Request.IsGuided ? Guide(predicted) : predicted;
-        var after = Scheduler.Step(output, index, latents, Scheduler.DrawsNoise ? _noise[index + 1] : null);
+        var after = Scheduler.Step(output, index, latents, Scheduler.DrawsNoise(index) ? _noise[index + 1] : null);
         return new DenoisingStep(index, Scheduler.Timesteps[index], latents, after.MoveToOuterDisposeScope());
     }
 

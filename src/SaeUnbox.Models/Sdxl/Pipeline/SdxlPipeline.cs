@@ -9,7 +9,7 @@ namespace SaeUnbox.Models;
 /// </summary>
 public sealed class SdxlPipeline : ISteerableModel
 {
-    private const int FewSteps = 1, ManySteps = 25;
+    private const int FewSteps = 1, ConsistencySteps = 4, ManySteps = 25;
     private const double UsualGuidance = 8;
 
     private readonly IReadOnlyList<IDisposable> _owned;
@@ -26,10 +26,19 @@ public sealed class SdxlPipeline : ISteerableModel
 
     public IReadOnlyList<SiteShape> Sites => UNet.Sites;
 
-    // No file contains the number of steps a model was distilled for. Models for few steps have a trailing or ancestral scheduler.
-    public RunDefaults Defaults => Scheduler.Ancestral || Scheduler.Spacing == TimestepSpacing.Trailing
-        ? new(FewSteps, 0, UNet.Config.SampleSize * PixelsPerCell)
-        : new(ManySteps, UsualGuidance, UNet.Config.SampleSize * PixelsPerCell);
+    // No file contains the number of steps a model was distilled for. Models for few steps have a trailing or ancestral scheduler or LCM.
+    public RunDefaults Defaults
+    {
+        get
+        {
+            var side = UNet.Config.SampleSize * PixelsPerCell;
+            if (Scheduler.Kind == SchedulerKind.Lcm)
+                return new(ConsistencySteps, 0, side);
+            return Scheduler.Ancestral || Scheduler.Spacing == TimestepSpacing.Trailing && !Scheduler.ZeroSnr
+                ? new(FewSteps, 0, side)
+                : new(ManySteps, UsualGuidance, side);
+        }
+    }
 
     public int PixelsPerCell => Autoencoder.PixelsPerCell;
 
@@ -76,7 +85,7 @@ public sealed class SdxlPipeline : ISteerableModel
     public DenoisingRun Begin(ImageRequest request, Conditioning? conditioning = null)
     {
         request.Validate(Autoencoder.PixelsPerCell);
-        var scheduler = new Scheduler(Scheduler, request.Steps);
+        var scheduler = Models.Scheduler.Create(Scheduler, request.Steps);
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var (hidden, pooled, timeIds) = conditioning ?? Encode(request);

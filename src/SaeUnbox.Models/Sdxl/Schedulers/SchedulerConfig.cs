@@ -21,18 +21,31 @@ public enum TimestepSpacing
     Trailing,
 }
 
-/// <summary>The scheduler_config.json of an EulerDiscreteScheduler or EulerAncestralDiscreteScheduler.</summary>
-/// <param name="Ancestral">Each step adds fresh noise.</param>
+/// <summary>The samplers that exist.</summary>
+public enum SchedulerKind
+{
+    /// <summary>EulerDiscreteScheduler.</summary>
+    Euler,
+
+    /// <summary>EulerAncestralDiscreteScheduler.</summary>
+    EulerAncestral,
+
+    /// <summary>LCMScheduler.</summary>
+    Lcm,
+}
+
+/// <summary>The scheduler_config.json of an EulerDiscreteScheduler, EulerAncestralDiscreteScheduler or LCMScheduler.</summary>
+/// <param name="Kind">The sampler.</param>
 /// <param name="TrainTimesteps">Number of training timesteps.</param>
 /// <param name="BetaStart">First beta.</param>
 /// <param name="BetaEnd">Last beta.</param>
 /// <param name="ScaledLinear">The square roots of the betas are evenly spaced; otherwise the betas are.</param>
 /// <param name="Prediction">What the U-Net predicts.</param>
-/// <param name="Spacing">How the timesteps are chosen.</param>
+/// <param name="Spacing">How the timesteps are chosen. LCM has a spacing of its own.</param>
 /// <param name="StepsOffset">Added to each timestep if the spacing is leading.</param>
 /// <param name="EndsAtSigmaMin">The last sigma is the smallest training sigma instead of 0.</param>
 public sealed record SchedulerConfig(
-    bool Ancestral,
+    SchedulerKind Kind,
     int TrainTimesteps,
     double BetaStart,
     double BetaEnd,
@@ -42,44 +55,107 @@ public sealed record SchedulerConfig(
     int StepsOffset,
     bool EndsAtSigmaMin)
 {
-    private const string EulerAncestral = "EulerAncestralDiscreteScheduler";
-    private const string Euler = "EulerDiscreteScheduler";
+    private static readonly Dictionary<string, SchedulerKind> Kinds = new()
+    {
+        ["EulerDiscreteScheduler"] = SchedulerKind.Euler,
+        ["EulerAncestralDiscreteScheduler"] = SchedulerKind.EulerAncestral,
+        ["LCMScheduler"] = SchedulerKind.Lcm,
+    };
 
-    /// <summary>Reads a configuration. Missing keys get the defaults of diffusers.</summary>
+    /// <summary>Each step adds fresh noise.</summary>
+    public bool Ancestral => Kind == SchedulerKind.EulerAncestral;
+
+    /// <summary>The last training timestep is pure noise (rescale_betas_zero_snr; arXiv 2305.08891, algorithm 1).</summary>
+    public bool ZeroSnr { get; init; }
+
+    /// <summary>Noise levels are those of arXiv 2206.00364, equation 5 (use_karras_sigmas). Only for Euler.</summary>
+    public bool Karras { get; init; }
+
+    /// <summary>First noise level of <see cref="Karras"/>; null for that of the first timestep.</summary>
+    public double? SigmaMax { get; init; }
+
+    /// <summary>Last noise level of <see cref="Karras"/>; null for that of the last timestep.</summary>
+    public double? SigmaMin { get; init; }
+
+    /// <summary>Steps of the schedule that LCM was distilled with (original_inference_steps).</summary>
+    public int OriginalSteps { get; init; } = 50;
+
+    /// <summary>Factor of the timestep in LCM's boundary condition.</summary>
+    public double TimestepScaling { get; init; } = 10;
+
+    /// <summary>LCM clamps clean latents to this distance from 0; null for no limit (clip_sample, clip_sample_range).</summary>
+    public double? ClipRange { get; init; }
+
+    /// <summary>
+    /// Reads a configuration. Missing keys get the defaults of diffusers, and keys of other samplers are ignored as there.
+    /// </summary>
     /// <exception cref="ModelException">A value is malformed or not supported.</exception>
     public static SchedulerConfig From(JsonConfig json)
     {
-        string[] unsupported =
-            ["trained_betas", "rescale_betas_zero_snr", "use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas"];
+        var kind = ReadKind(json);
+        var isLcm = kind == SchedulerKind.Lcm;
+        string[] unsupported = kind switch
+        {
+            SchedulerKind.Euler => ["trained_betas", "use_exponential_sigmas", "use_beta_sigmas"],
+            SchedulerKind.EulerAncestral => ["trained_betas"],
+            _ => ["trained_betas", "thresholding"],
+        };
         foreach (var key in unsupported)
             json.MustBeOff(key);
-        json.Choice("interpolation_type", "linear", "linear");
-        json.Choice("timestep_type", "discrete", "discrete");
-        var ancestral = json.Choice("_class_name", "", EulerAncestral, Euler) == EulerAncestral;
+        if (kind == SchedulerKind.Euler)
+        {
+            json.Choice("interpolation_type", "linear", "linear");
+            json.Choice("timestep_type", "discrete", "discrete");
+        }
+        var trainTimesteps = json.Count("num_train_timesteps", 1000, min: 2);
         var config = new SchedulerConfig(
-            ancestral,
-            json.Count("num_train_timesteps", 1000, min: 2),
-            json.Number("beta_start", 0.0001),
-            json.Number("beta_end", 0.02),
-            json.Choice("beta_schedule", "linear", "linear", "scaled_linear") == "scaled_linear",
-            ReadPrediction(json, ancestral),
-            json.Choice("timestep_spacing", "linspace", "linspace", "leading", "trailing") switch
+            kind,
+            trainTimesteps,
+            json.Number("beta_start", isLcm ? .00085 : .0001),
+            json.Number("beta_end", isLcm ? .012 : .02),
+            json.Choice("beta_schedule", isLcm ? "scaled_linear" : "linear", "linear", "scaled_linear") == "scaled_linear",
+            ReadPrediction(json, kind),
+            json.Choice("timestep_spacing", isLcm ? "leading" : "linspace", "linspace", "leading", "trailing") switch
             {
                 "leading" => TimestepSpacing.Leading,
                 "trailing" => TimestepSpacing.Trailing,
                 _ => TimestepSpacing.Linspace,
             },
             json.Count("steps_offset", 0, min: 0),
-            !ancestral && json.Choice("final_sigmas_type", "zero", "zero", "sigma_min") == "sigma_min");
+            kind == SchedulerKind.Euler && json.Choice("final_sigmas_type", "zero", "zero", "sigma_min") == "sigma_min")
+        {
+            ZeroSnr = json.Flag("rescale_betas_zero_snr", false),
+            Karras = kind == SchedulerKind.Euler && json.Flag("use_karras_sigmas", false),
+            SigmaMax = Level(json, "sigma_max"),
+            SigmaMin = Level(json, "sigma_min"),
+            OriginalSteps = isLcm ? json.Count("original_inference_steps", 50, max: trainTimesteps) : 50,
+            TimestepScaling = isLcm && json.Number("timestep_scaling", 10) is var scaling
+                ? scaling > 0 ? scaling : throw json.Wrong("timestep_scaling", "above 0") : 10,
+            ClipRange = isLcm && json.Flag("clip_sample", false) ? json.Number("clip_sample_range", 1) : null,
+        };
+        if (isLcm && config is { ZeroSnr: true, Prediction: PredictionType.Epsilon })
+            throw json.Wrong("rescale_betas_zero_snr",
+                "false where LCMScheduler predicts epsilon, because its first timestep is pure noise");
         return config.BetaStart is > 0 and < 1 && config.BetaEnd is > 0 and < 1
             ? config
             : throw json.Wrong("beta_start and beta_end", "between 0 and 1");
     }
 
-    // diffusers allows "sample" only for the scheduler that is not ancestral.
-    private static PredictionType ReadPrediction(JsonConfig json, bool ancestral)
+    private static double? Level(JsonConfig json, string key) => json.Find(key) is null
+        ? null : json.Number(key) is var level and > 0 ? level : throw json.Wrong(key, "above 0");
+
+    private static SchedulerKind ReadKind(JsonConfig json)
     {
-        string[] allowed = ancestral ? ["epsilon", "v_prediction"] : ["epsilon", "v_prediction", "sample"];
+        const string key = "_class_name";
+        var name = json.Text(key, "");
+        return Kinds.TryGetValue(name, out var kind) ? kind : throw json.Wrong(key, $"one of {string.Join(", ", Kinds.Keys)}, but is "
+            + $"\"{name}\", which is not supported; name a folder whose scheduler_config.json has one of them (--scheduler DIR)");
+    }
+
+    // diffusers allows "sample" only for the scheduler that is not ancestral.
+    private static PredictionType ReadPrediction(JsonConfig json, SchedulerKind kind)
+    {
+        string[] allowed = kind == SchedulerKind.EulerAncestral ? ["epsilon", "v_prediction"] : ["epsilon", "v_prediction", "sample"];
         return json.Choice("prediction_type", "epsilon", allowed) switch
         {
             "v_prediction" => PredictionType.VPrediction,

@@ -142,6 +142,25 @@ public sealed class FolderFormsTests : IDisposable
         Assert.Contains(_folder.At(part, weights), message);
     }
 
+    [Theory]
+    [InlineData("EulerDiscreteScheduler", "rescale_betas_zero_snr", 3)]
+    [InlineData("EulerDiscreteScheduler", "use_karras_sigmas", 3)]
+    [InlineData("LCMScheduler", "set_alpha_to_one", 4)]
+    public void Generate_OtherScheduler_RunsAllStepsAndResumesBitForBit(string name, string key, int steps)
+    {
+        using var scope = NewDisposeScope();
+        File.WriteAllText(_folder.At("scheduler", "scheduler_config.json"), $$"""
+            {"_class_name": "{{name}}", "{{key}}": true, "beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
+            """);
+        using var pipeline = SdxlPipeline.Load(_folder.Path);
+        using var run = pipeline.Begin(Request with { Steps = steps });
+        var all = run.Denoise().ToList();
+        Assert.Equal(steps, all.Count);
+        Assert.True(all[^1].After.isfinite().all().item<bool>());
+        TensorAssert.Same(all[^1].After, run.Denoise(steps - 1, all[^1].Before).Single().After);
+        TensorAssert.Same(all[^1].After, pipeline.Generate(Request with { Steps = steps }).Latents);
+    }
+
     [Fact]
     public void Load_HubCacheFolder_MakesTheSameImage()
     {

@@ -31,7 +31,7 @@ public sealed class FullSizeTests
         var config = SchedulerConfig.From(Config(name));
         Assert.Equal((ancestral, spacing, 1, PredictionType.Epsilon, true),
             (config.Ancestral, config.Spacing, config.StepsOffset, config.Prediction, config.ScaledLinear));
-        Assert.Equal(config.TrainTimesteps, new Scheduler(config, config.TrainTimesteps).Timesteps.Count);
+        Assert.Equal(config.TrainTimesteps, new EulerScheduler(config, config.TrainTimesteps).Timesteps.Count);
     }
 
     [Theory]

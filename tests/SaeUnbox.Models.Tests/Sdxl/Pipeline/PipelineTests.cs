@@ -98,7 +98,7 @@ public sealed class PipelineTests
         using var pipeline = golden.LoadPipeline();
         var steps = new List<(int, float)>();
         pipeline.Generate(golden.Request, step => steps.Add((step.Index, step.Timestep)));
-        var timesteps = new Scheduler(pipeline.Scheduler, golden.Request.Steps).Timesteps;
+        var timesteps = new EulerScheduler(pipeline.Scheduler, golden.Request.Steps).Timesteps;
         Assert.Equal(timesteps.Select((t, i) => (i, t)), steps);
     }
 

@@ -8,8 +8,10 @@ public sealed class SchedulerConfigTests
     private const string Ancestral = "EulerAncestralDiscreteScheduler";
 
     [Theory]
-    [InlineData("\"rescale_betas_zero_snr\": true", "rescale_betas_zero_snr")]
-    [InlineData("\"use_karras_sigmas\": true", "use_karras_sigmas")]
+    [InlineData("\"use_exponential_sigmas\": true", "use_exponential_sigmas")]
+    [InlineData("\"use_beta_sigmas\": true", "use_beta_sigmas")]
+    [InlineData("\"rescale_betas_zero_snr\": 1", "rescale_betas_zero_snr")]
+    [InlineData("\"sigma_max\": 0", "sigma_max")]
     [InlineData("\"trained_betas\": [0.1]", "trained_betas")]
     [InlineData("\"interpolation_type\": \"log_linear\"", "interpolation_type")]
     [InlineData("\"beta_schedule\": \"squaredcos_cap_v2\"", "beta_schedule")]
@@ -26,20 +28,46 @@ public sealed class SchedulerConfigTests
         Assert.Contains(key, error.Message);
     }
 
+    [Theory]
+    [InlineData("original_inference_steps", "0")]
+    [InlineData("original_inference_steps", "1001")]
+    [InlineData("timestep_scaling", "0")]
+    [InlineData("thresholding", "true")]
+    [InlineData("rescale_betas_zero_snr", "true")]
+    public void From_ValueThatLcmCannotUse_NamesIt(string key, string value) =>
+        Assert.Contains(key, Assert.Throws<ModelException>(() => Config("LCMScheduler", $"\"{key}\": {value}")).Message);
+
+    [Theory]
+    [InlineData("DPMSolverMultistepScheduler")]
+    [InlineData("DDIMScheduler")]
+    [InlineData("UniPCMultistepScheduler")]
+    [InlineData("FlowMatchEulerDiscreteScheduler")]
+    [InlineData("TCDScheduler")]
+    public void From_OtherClass_NamesItTheKnownOnesAndTheWayOut(string name)
+    {
+        var message = Assert.Throws<ModelException>(() => Config(name, "\"use_karras_sigmas\": true")).Message;
+        Assert.Contains($"\"{name}\", which is not supported", message);
+        Assert.Contains($"{Euler}, {Ancestral}, LCMScheduler", message);
+        Assert.Contains("--scheduler DIR", message);
+    }
+
     [Fact]
-    public void From_UnknownClass_NamesTheKnownOnes() =>
-        Assert.Contains(Euler, Assert.Throws<ModelException>(() => Config("DDIMScheduler", "")).Message);
+    public void From_KeysOfOtherSamplers_AreIgnored()
+    {
+        var plain = Config(Ancestral, "");
+        Assert.Equal(plain, Config(Ancestral, "\"use_karras_sigmas\": true, \"interpolation_type\": \"log_linear\", \"later\": [1]"));
+    }
 
     [Theory]
     [InlineData(0)]
     [InlineData(1001)]
     public void Scheduler_StepsOutOfRange_IsRefused(int steps) =>
-        Assert.Contains($"is {steps}", Assert.Throws<ModelException>(() => new Scheduler(Config(Euler, ""), steps)).Message);
+        Assert.Contains($"is {steps}", Assert.Throws<ModelException>(() => new EulerScheduler(Config(Euler, ""), steps)).Message);
 
     [Fact]
     public void Scheduler_Linspace_RunsFromTheLastTimestepToZero()
     {
-        var schedule = new Scheduler(Config(Euler, "\"timestep_spacing\": \"linspace\""), 5);
+        var schedule = new EulerScheduler(Config(Euler, "\"timestep_spacing\": \"linspace\""), 5);
         Assert.Equal([999f, 749.25f, 499.5f, 249.75f, 0f], schedule.Timesteps);
         Assert.Equal(schedule.Sigmas.Max(), schedule.InitialNoiseSigma);
     }
@@ -52,7 +80,7 @@ public sealed class SchedulerConfigTests
             var config = Config(Euler, $"\"timestep_spacing\": \"{spacing}\"");
             for (var steps = 1; steps <= 1000; steps += 37)
             {
-                var schedule = new Scheduler(config, steps);
+                var schedule = new EulerScheduler(config, steps);
                 Assert.Equal(steps, schedule.Timesteps.Count);
                 Assert.All(schedule.Timesteps.Zip(schedule.Timesteps.Skip(1)), p => Assert.True(p.First > p.Second));
                 Assert.All(schedule.Sigmas.Zip(schedule.Sigmas.Skip(1)), p => Assert.True(p.First > p.Second));
@@ -64,8 +92,8 @@ public sealed class SchedulerConfigTests
     public void Scheduler_FinalSigmaMin_EndsAtTheSmallestTrainingSigma()
     {
         var config = Config(Euler, "\"final_sigmas_type\": \"sigma_min\"");
-        var schedule = new Scheduler(config, 3);
-        var smallest = Scheduler.CumulativeAlphas(config)[0];
+        var schedule = new EulerScheduler(config, 3);
+        var smallest = NoiseSchedule.CumulativeAlphas(config)[0];
         Assert.Equal(Math.Sqrt((1 - smallest) / smallest), schedule.Sigmas[^1], 1e-6);
     }
 
@@ -74,7 +102,7 @@ public sealed class SchedulerConfigTests
     {
         using var scope = torch.NewDisposeScope();
         var (epsilon, velocity) =
-            (new Scheduler(Config(Euler, ""), 4), new Scheduler(Config(Euler, "\"prediction_type\": \"v_prediction\""), 4));
+            (new EulerScheduler(Config(Euler, ""), 4), new EulerScheduler(Config(Euler, "\"prediction_type\": \"v_prediction\""), 4));
         var sigma = epsilon.Sigmas[1];
         var clean = torch.randn([1, 4, 2, 3]);
         var noise = torch.randn([1, 4, 2, 3]);
@@ -91,7 +119,7 @@ public sealed class SchedulerConfigTests
     public void Step_SamplePrediction_MovesTowardsTheOutput()
     {
         using var scope = torch.NewDisposeScope();
-        var scheduler = new Scheduler(Config(Euler, "\"prediction_type\": \"sample\""), 1);
+        var scheduler = new EulerScheduler(Config(Euler, "\"prediction_type\": \"sample\""), 1);
         var clean = torch.randn([1, 4, 2, 3]);
         var step = scheduler.Step(clean, 0, torch.randn([1, 4, 2, 3]), null);
         Testing.TensorAssert.Close(clean, step, 1e-5);
@@ -101,7 +129,7 @@ public sealed class SchedulerConfigTests
     public void Step_LastAncestralStep_GivesNoiseNoWeight()
     {
         using var scope = torch.NewDisposeScope();
-        var scheduler = new Scheduler(Config(Ancestral, ""), 1);
+        var scheduler = new EulerScheduler(Config(Ancestral, ""), 1);
         var (output, latents) = (torch.randn([1, 4, 2, 3]), torch.randn([1, 4, 2, 3]));
         var one = scheduler.Step(output, 0, latents, torch.zeros([1, 4, 2, 3]));
         var other = scheduler.Step(output, 0, latents, torch.ones([1, 4, 2, 3]));
@@ -113,7 +141,7 @@ public sealed class SchedulerConfigTests
     {
         using var scope = torch.NewDisposeScope();
         var output = torch.randn([1, 4, 2, 3]).to_type(torch.ScalarType.BFloat16);
-        var step = new Scheduler(Config(Euler, ""), 2).Step(output, 0, output, null);
+        var step = new EulerScheduler(Config(Euler, ""), 2).Step(output, 0, output, null);
         Assert.Equal(torch.ScalarType.BFloat16, step.dtype);
     }
 

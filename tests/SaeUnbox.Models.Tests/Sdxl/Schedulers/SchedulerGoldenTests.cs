@@ -31,7 +31,7 @@ public sealed class SchedulerGoldenTests
     {
         using var scope = torch.NewDisposeScope();
         using var file = Checkpoint.Open(Goldens.At("schedulers.safetensors"));
-        var alphas = torch.tensor(Scheduler.CumulativeAlphas(Config(Folders.Keys.First())));
+        var alphas = torch.tensor(NoiseSchedule.CumulativeAlphas(Config(Folders.Keys.First())));
         TensorAssert.Close(file.Read("alphas_cumprod"), alphas, 1e-7);
     }
 
@@ -43,8 +43,8 @@ public sealed class SchedulerGoldenTests
         var scheduler = SchedulerOf(name);
         var (latents, scaled) = (file.Read($"{name}/latents"), file.Read($"{name}/scaled"));
         var outputs = file.Read($"{name}/model_output");
-        Assert.Equal(file.Entries.ContainsKey($"{name}/noise"), scheduler.DrawsNoise);
-        var noise = scheduler.DrawsNoise ? file.Read($"{name}/noise") : null;
+        Assert.Equal(file.Entries.ContainsKey($"{name}/noise"), scheduler.DrawsNoise(0));
+        var noise = scheduler.DrawsNoise(0) ? file.Read($"{name}/noise") : null;
         var current = latents[0];
         for (var i = 0; i < scheduler.Timesteps.Count; i++)
         {
@@ -54,7 +54,7 @@ public sealed class SchedulerGoldenTests
         }
     }
 
-    private static Scheduler SchedulerOf(string name)
+    private static EulerScheduler SchedulerOf(string name)
     {
         var parts = name.Split('/');
         return new(Config(parts[0]), int.Parse(parts[1]));
