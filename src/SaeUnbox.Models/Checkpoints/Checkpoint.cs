@@ -190,7 +190,7 @@ internal sealed class ShardedCheckpoint : Checkpoint
         {
             using var json = JsonDocument.Parse(bytes, new JsonDocumentOptions { MaxDepth = 16, AllowDuplicateProperties = false });
             if (!json.RootElement.TryGetProperty("weight_map", out var map))
-                throw index.Broken("its index has no weight_map");
+                throw index.Unsupported("it is a configuration or another JSON, not an index of shards, which has a weight_map");
             return map.EnumerateObject().ToDictionary(pair => pair.Name, pair => ShardName(index, pair.Value.GetString()));
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException)
@@ -211,13 +211,13 @@ internal sealed class ShardedCheckpoint : Checkpoint
 internal static class CheckpointFormat
 {
     /// <summary>
-    /// Detects the format by the first bytes, because extensions may be wrong. Names common mistakes: an HTML page or a git-lfs pointer.
+    /// Detects the format by the first bytes, because extensions may be wrong. Names what other files are (<see cref="ForeignFile"/>).
     /// </summary>
     public static Checkpoint Open(SourceFile file)
     {
         if (file.Length == 0)
             throw file.Broken("it is empty");
-        Span<byte> head = stackalloc byte[16];
+        Span<byte> head = stackalloc byte[ForeignFile.HeadLength];
         head = head[..(int)Math.Min(head.Length, file.Length)];
         file.ReadExactly(0, head);
 
@@ -230,13 +230,11 @@ internal static class CheckpointFormat
             return TorchFile.OpenLegacy(file);
         if (file.Path.EndsWith(".json", StringComparison.OrdinalIgnoreCase))
             return OpenIndex(file);
-        if (head.StartsWith("version https://"u8))
-            throw file.Broken("it is a git-lfs pointer, not the file itself; fetch the file");
-        if (head[0] == '<')
-            throw file.Broken("it is an HTML page, not a checkpoint; download it again");
+        if (ForeignFile.Explain(head) is { } explained)
+            throw file.Unsupported(explained);
         if (file.Path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase))
             return SafetensorsFile.Open(file);
-        throw file.Broken("it is neither a safetensors file nor a PyTorch file");
+        throw file.Unsupported("it is neither a safetensors file nor a PyTorch file, nor of another kind that is known here");
     }
 
     private static ShardedCheckpoint OpenIndex(SourceFile file)

@@ -23,6 +23,8 @@ public enum CheckpointKind
     Pipeline,
     /// <summary>Any other folder with checkpoints.</summary>
     Folder,
+    /// <summary>A part of a folder that cannot be read; the title says why.</summary>
+    Unknown,
 }
 
 /// <summary>A tensor as <c>inspect</c> lists it.</summary>
@@ -141,7 +143,7 @@ internal sealed class FolderInspector(Action<string, double>? progress)
     private const int MaxParts = 200;
     private const int MaxDepth = 4;
 
-    private static readonly string[] Endings = [".safetensors", ".pt", ".pth", ".bin"];
+    private static readonly string[] Endings = [".safetensors", ".sft", ".pt", ".pth", ".bin", ".ckpt", ".gguf"];
 
     public Inspection Inspect(string folder) => Find(folder, 0)
         ?? throw new CheckpointException($"The folder '{folder}' holds neither a model nor a checkpoint.");
@@ -167,7 +169,10 @@ internal sealed class FolderInspector(Action<string, double>? progress)
     {
         var index = Configuration(Path.Combine(folder, "model_index.json"));
         var parts = Directory.EnumerateDirectories(folder).Order(StringComparer.Ordinal)
-            .Where(part => index.ContainsKey(Path.GetFileName(part))).Select(part => Find(part, MaxDepth)).OfType<Inspection>().ToList();
+            .Where(part => index.ContainsKey(Path.GetFileName(part)))
+                .Select(part => Part(part, () => Find(part, MaxDepth)))
+                .OfType<Inspection>()
+                .ToList();
         return new Inspection(folder, CheckpointKind.Pipeline, Titled(CheckpointKind.Pipeline, index), null, [], index, parts);
     }
 
@@ -187,7 +192,10 @@ internal sealed class FolderInspector(Action<string, double>? progress)
             var weights = FileInspector.Inspect(WeightFiles.Find(folder, preferHalf: false), progress);
             return weights with { Path = folder, Title = Titled(weights.Kind, facts), Facts = Merged(weights.Facts, facts) };
         }
-        var files = Checkpoints(folder).Select(path => FileInspector.Inspect(path, progress)).ToList();
+        var files = Checkpoints(folder)
+            .Select(path => Part(path, () => FileInspector.Inspect(path, progress)))
+            .OfType<Inspection>()
+            .ToList();
         var state = files.Find(file => file.Kind == CheckpointKind.SparseAutoencoder)
             ?? throw new CheckpointException($"The folder '{folder}' has the configuration of a sparse autoencoder, but not its weights.");
         files.Remove(state);
@@ -197,13 +205,28 @@ internal sealed class FolderInspector(Action<string, double>? progress)
     private Inspection? Other(string folder, int depth)
     {
         var inner = Directory.EnumerateDirectories(folder).Order(StringComparer.Ordinal).Take(MaxParts)
-            .Select(part => Find(part, depth + 1)).OfType<Inspection>().ToList();
-        var files = Checkpoints(folder).Take(MaxParts).Select(path => FileInspector.Inspect(path, progress)).ToList();
+            .Select(part => Part(part, () => Find(part, depth + 1))).OfType<Inspection>().ToList();
+        var files = Checkpoints(folder).Take(MaxParts).Select(path => Part(path, () => FileInspector.Inspect(path, progress)))
+            .OfType<Inspection>().ToList();
         if (inner.Count + files.Count == 0)
             return null;
         var kind = files.Count == 0 && inner.TrueForAll(part => part.Kind == CheckpointKind.SparseAutoencoder)
             ? CheckpointKind.SparseAutoencoders : CheckpointKind.Folder;
         return new Inspection(folder, kind, FileInspector.Title(kind), null, [], new Dictionary<string, string>(), [.. inner, .. files]);
+    }
+
+    /// <summary>A part that cannot be read is listed with the reason, and the others follow.</summary>
+    private static Inspection? Part(string path, Func<Inspection?> inspect)
+    {
+        try
+        {
+            return inspect();
+        }
+        catch (CheckpointException exception)
+        {
+            return new Inspection(path, CheckpointKind.Unknown, $"unknown: {exception.Message.TrimEnd('.')}", null, [],
+                new Dictionary<string, string>(), []);
+        }
     }
 
     private static IEnumerable<string> Checkpoints(string folder) => Directory.EnumerateFiles(folder).Order(StringComparer.Ordinal)

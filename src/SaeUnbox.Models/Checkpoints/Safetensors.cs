@@ -43,8 +43,11 @@ internal sealed record SafetensorsHeader(IReadOnlyList<StoredTensor> Tensors, IR
         Span<byte> prefix = stackalloc byte[Prefix];
         file.ReadExactly(0, prefix);
         var length = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
-        if (length is < 2 or > MaxHeaderLength || (long)length > file.Length - Prefix)
-            throw file.Broken($"its safetensors header would have {length} bytes, the file has {file.Length}");
+        if (length is < 2 or > MaxHeaderLength)
+            throw file.Broken($"its first eight bytes are not the length of a safetensors header, which has 2 to {MaxHeaderLength} bytes");
+        if ((long)length > file.Length - Prefix)
+            throw file.Broken(
+                $"its safetensors header should have {length} bytes, but the file ends after {file.Length}; download it again");
 
         var json = new byte[length];
         file.ReadExactly(Prefix, json);

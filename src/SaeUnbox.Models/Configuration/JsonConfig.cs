@@ -46,7 +46,11 @@ public sealed class JsonConfig
         }
         catch (JsonException e)
         {
-            throw new ModelException($"{source} is not valid JSON: {e.Message}", e);
+            var isJson = json.TrimStart().StartsWith('{');
+            var kind = isJson
+                ? null
+                : ForeignFile.Explain(Encoding.UTF8.GetBytes(json[..Math.Min(json.Length, ForeignFile.HeadLength / 4)]));
+            throw new ModelException($"{source} is not valid JSON: {kind ?? e.Message}{(kind is null ? "" : ".")}", e);
         }
     }
 

@@ -61,7 +61,7 @@ internal sealed class TorchArchive
         _folder = pickles switch
         {
             [var only] when only.Name.IndexOf('/') == only.Name.Length - pickle.Length => only.Name[..^pickle.Length],
-            [] => throw _file.Broken("it is a zip without data.pkl, not a PyTorch file"),
+            [] => throw _file.Unsupported(NotTorch()),
             [_] => throw _file.Broken("its data.pkl is not in a top folder"),
             _ => throw _file.Broken("it is a zip with more than one data.pkl"),
         };
@@ -79,6 +79,15 @@ internal sealed class TorchArchive
         if (source.Left > 0)
             throw _file.Broken("its data.pkl has data after its end");
         return value;
+    }
+
+    private string NotTorch()
+    {
+        var names = _directory.Records.Select(record => record.Name).ToList();
+        if (names.Exists(name => name.EndsWith(".npy", StringComparison.Ordinal)))
+            return "it is a NumPy archive (.npz); save its arrays with safetensors.numpy.save_file";
+        var listed = names.Count == 0 ? "nothing in it" : Listing.Shorten(names, 3);
+        return $"it is a zip without data.pkl ({listed}), not a PyTorch file; unpack it and name what lies in it";
     }
 
     private void RequireLittleEndian()
@@ -122,7 +131,9 @@ internal static class LegacyTorch
     {
         var source = new ByteSource(file, 0, Math.Min(file.Length, TorchArchive.MaxPickleLength));
         if (Plain() is not BigInteger magic || magic != Magic)
-            throw file.Broken("it is a bare pickle, not a PyTorch file; nothing of it was run");
+            throw file.Unsupported(
+                "it is a bare pickle, not a PyTorch file; nothing of it was run; save its tensors with torch.save, or as "
+                + "safetensors");
         if (Plain() is not Protocol)
             throw file.Broken($"it has another protocol than {Protocol}");
         if (Plain() is not OrderedDictionary<string, object?> machine || machine.GetValueOrDefault("little_endian") is not true)
