@@ -49,7 +49,7 @@ public sealed class LcmScheduler : Scheduler
         var x = latents.to_type(ScalarType.Float32);
         var clean = Predict(x, modelOutput.to_type(ScalarType.Float32), _alphas[_timesteps[step]]);
         if (_config.ClipRange is { } range)
-            clean = clean.clamp(-range, range);
+            clean = clean.Between(-range, range);
         var result = clean.Times(scaled / Math.Sqrt(total)).Plus(x.Times(DataSigma * DataSigma / total));
         if (DrawsNoise(step))
         {

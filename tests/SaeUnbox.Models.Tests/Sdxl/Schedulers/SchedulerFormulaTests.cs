@@ -107,12 +107,12 @@ public sealed class SchedulerFormulaTests
                         _ => o,
                     };
                     if (clip)
-                        clean = clean.clamp(-.5, .5);
-                    exact = clean.Times(u / Math.Sqrt(u * u + .25)) + exact.Times(.25 / (u * u + .25));
+                        clean = clean.Between(-.5, .5);
+                    exact = clean.Times(u / Math.Sqrt(u * u + .25)).Plus(exact.Times(.25 / (u * u + .25)));
                     if (i < steps - 1)
                     {
                         var next = alphas[20 * (50 - (int)Math.Floor((i + 1) * 50d / steps)) - 1];
-                        exact = exact.Times(Math.Sqrt(next)) + noise.to_type(torch.float64).Times(Math.Sqrt(1 - next));
+                        exact = exact.Times(Math.Sqrt(next)).Plus(noise.to_type(torch.float64).Times(Math.Sqrt(1 - next)));
                     }
                     var off = (current.to_type(torch.float64) - exact).abs().max().item<double>();
                     Assert.True(off <= 1e-4 * exact.abs().max().item<double>(), $"{off} in step {i} of {steps}");
@@ -144,7 +144,7 @@ public sealed class SchedulerFormulaTests
                     var (x64, o64) = (x.to_type(torch.float64), output.to_type(torch.float64));
                     var clean = prediction == "epsilon" ? x64 - o64.Times(sigma)
                         : x64.Over(sigma * sigma + 1) - o64.Times(sigma / Math.Sqrt(sigma * sigma + 1));
-                    var expected = x64 + (x64 - clean).Over(sigma).Times(next - sigma);
+                    var expected = x64.Plus((x64 - clean).Over(sigma).Times(next - sigma));
                     var off = (sampler.Step(output, i, x, null).to_type(torch.float64) - expected).abs().max().item<double>();
                     Assert.True(off <= 1e-6 * sigma, $"{off} at {sigma}");
                 }
