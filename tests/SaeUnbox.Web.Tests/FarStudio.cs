@@ -1,10 +1,11 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Text;
 using System.Threading.Channels;
 
 namespace SaeUnbox.Web.Tests;
 
-/// <summary>A studio behind a slow connection that delays all data in both directions.</summary>
+/// <summary>A studio behind a slow connection that delays all data in both directions, or behind a proxy that rewrites requests.</summary>
 internal sealed class FarStudio : IAsyncDisposable
 {
     private const int LargestPiece = 64 << 10;
@@ -12,11 +13,13 @@ internal sealed class FarStudio : IAsyncDisposable
     private readonly CancellationTokenSource _end = new();
     private readonly Uri _studio;
     private readonly TimeSpan _oneWay;
+    private readonly Func<string, string>? _rewrite;
     private readonly Task _accepting;
 
-    public FarStudio(Studio studio, TimeSpan oneWay)
+    /// <param name="rewrite">Changes what browsers send, piece by piece, each byte a character; null for nothing.</param>
+    public FarStudio(Studio studio, TimeSpan oneWay, Func<string, string>? rewrite = null)
     {
-        (_studio, _oneWay) = (studio.Address, oneWay);
+        (_studio, _oneWay, _rewrite) = (studio.Address, oneWay, rewrite);
         _listener.Start();
         Address = new($"http://localhost:{((IPEndPoint)_listener.LocalEndpoint).Port}");
         _accepting = AcceptAsync();
@@ -54,7 +57,7 @@ internal sealed class FarStudio : IAsyncDisposable
             try
             {
                 await far.ConnectAsync(_studio.Host, _studio.Port, _end.Token);
-                await Task.WhenAny(CarryAsync(near, far), CarryAsync(far, near));
+                await Task.WhenAny(CarryAsync(near, far, _rewrite), CarryAsync(far, near, null));
             }
             catch (Exception exception) when (exception is SocketException or OperationCanceledException)
             {
@@ -63,7 +66,7 @@ internal sealed class FarStudio : IAsyncDisposable
         }
     }
 
-    private async Task CarryAsync(TcpClient from, TcpClient to)
+    private async Task CarryAsync(TcpClient from, TcpClient to, Func<string, string>? rewrite)
     {
         from.NoDelay = to.NoDelay = true;
         var underway = Channel.CreateUnbounded<(byte[] Bytes, long Due)>();
@@ -72,7 +75,7 @@ internal sealed class FarStudio : IAsyncDisposable
         {
             var piece = new byte[LargestPiece];
             while (await from.GetStream().ReadAsync(piece, _end.Token) is > 0 and var count)
-                underway.Writer.TryWrite((piece[..count], Environment.TickCount64 + (long)_oneWay.TotalMilliseconds));
+                underway.Writer.TryWrite((Rewritten(piece[..count]), Environment.TickCount64 + (long)_oneWay.TotalMilliseconds));
         }
         catch (Exception exception) when (exception is IOException or OperationCanceledException)
         {
@@ -80,6 +83,8 @@ internal sealed class FarStudio : IAsyncDisposable
         }
         underway.Writer.Complete();
         await arriving;
+
+        byte[] Rewritten(byte[] bytes) => rewrite is null ? bytes : Encoding.Latin1.GetBytes(rewrite(Encoding.Latin1.GetString(bytes)));
 
         async Task ArriveAsync()
         {

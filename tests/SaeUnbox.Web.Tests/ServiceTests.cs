@@ -188,6 +188,7 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     public async Task Start_WithValuesThatCannotBeRead_NamesThemBesideTheOtherMistakes()
     {
         var (code, said) = await RunAsync("--SaeUnbox:Telemetry:Prometheus=yes", "--SaeUnbox:QueueLimit=abc", "--SaeUnbox:Grace=soon",
+            "--SaeUnbox:Canvases:Steps=7,5", "--SaeUnbox:Canvases:Pixels=1e400", "--SaeUnbox:Canvases:Most=5.0", "--SaeUnbox:PathBase=sae",
             "--SaeUnbox:ReadinessDelay=never", "--SaeUnbox:Canvases:Keep=long",
             "--SaeUnbox:Models:0:Threads=two", "--dtype", "fp64", "--Serilog:MinimumLevel:Default=loud", "--SaeUnbox:Store=Oracle",
             "--SaeUnbox:Sharing:Keep=-1.00:00:00", "--SaeUnbox:Canvases:Burst=0",
@@ -198,6 +199,8 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
         {
             "Telemetry:Prometheus is 'yes'; use true or false", "SaeUnbox:QueueLimit is 'abc'; use a whole number",
             "SaeUnbox:Grace is 'soon'; use a time such as 00:00:20", "ReadinessDelay is 'never'",
+            "Canvases:Steps is '7,5'; use a whole number", "Canvases:Pixels is '1e400'",
+            "SaeUnbox:PathBase is 'sae'; use a path such as /sae",
             "Canvases:Keep is 'long'", "Models:0:Threads is 'two'", "Models:0:Dtype is 'fp64'; use Auto, Fp32",
             "MinimumLevel:Default is 'loud'; use Verbose, Debug", "Store is 'Oracle'", "Sharing:Keep is '-1.00:00:00'",
             "Canvases:Burst is '0'", "RabbitMq:AffinityWait is 'x'", "RabbitMq:QueueLimit is 0", "RabbitMq:Uri is missing",
@@ -205,6 +208,7 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
             Assert.Contains(said.Split('\n'),
                 line => line.StartsWith("saeunbox: ", StringComparison.Ordinal) && line.Contains(mistake, StringComparison.Ordinal));
         Assert.DoesNotContain("   at ", said);
+        Assert.DoesNotContain("Canvases:Most", said);
     }
 
     [Theory]

@@ -1,6 +1,6 @@
 // Paints into the selected layer's mask and sends the mask to the server while the pointer moves.
-import * as masks from '/js/masks.js';
-import * as draft from '/js/draft.js';
+import * as masks from './masks.js';
+import * as draft from './draft.js';
 
 const sendInterval = 40; // milliseconds
 const stillDistance = .02; // share of the picture's side

@@ -1,6 +1,6 @@
 // Compares the picture with the one that the same recipe gives without its edits.
-import * as masks from '/js/masks.js';
-import { generate } from '/js/generate.js';
+import * as masks from './masks.js';
+import { generate } from './generate.js';
 
 export class Comparison {
     constructor(picture, before) {

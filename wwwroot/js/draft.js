@@ -5,8 +5,8 @@
 const tab = 'sessionStorage', browser = 'localStorage';
 const keys = { recipe: 'saeunbox.draft', job: 'saeunbox.job', stroke: 'saeunbox.pending', solo: 'saeunbox.solo' };
 
-/** Returns the recipe link in the address, if any. */
-export const link = () => /[#&]r=([\w-]+)/.exec(location.hash)?.[1];
+/** Returns the recipe link in the address, if any. Chats and mail programs encode the = and move the link behind a question mark. */
+export const link = () => /[#?&]r(?:=|%(?:25)*3d)([\w-]+)/i.exec(location.search + location.hash)?.[1];
 
 /** Returns the link in the address and what is stored. With a link, only the draft is returned, in case the link is unreadable. */
 export function find() {

@@ -5,33 +5,41 @@
 const version = 2, maxRunning = 3;
 
 async function library() {
-    if (!globalThis.signalR) await import('/lib/signalr/signalr.min.js');
-    if (!globalThis.signalR.protocols?.msgpack) await import('/lib/signalr/signalr-protocol-msgpack.min.js');
+    if (!globalThis.signalR) await import('../lib/signalr/signalr.min.js');
+    if (!globalThis.signalR.protocols?.msgpack) await import('../lib/signalr/signalr-protocol-msgpack.min.js');
     return globalThis.signalR;
 }
 
 export async function connect({ onFrame, onRecipe, onChanged, onStatus, onPainted, onIdle, onError }) {
     const signalR = await library();
-    const hub = new signalR.HubConnectionBuilder()
-        .withUrl(`/hubs/paint?version=${version}`, { transport: signalR.HttpTransportType.WebSockets, skipNegotiation: true })
+    const { WebSockets, LongPolling } = signalR.HttpTransportType;
+    const hubBy = transport => new signalR.HubConnectionBuilder()
+        .withUrl(new URL(`hubs/paint?version=${version}`, document.baseURI).href, { transport, skipNegotiation: transport === WebSockets })
         .withHubProtocol(new signalR.protocols.msgpack.MessagePackHubProtocol())
         .withAutomaticReconnect({ nextRetryDelayInMilliseconds: retry => Math.min(4000, 150 * 2 ** retry.previousRetryCount) })
         .configureLogging(signalR.LogLevel.Error)
         .build();
     const newestNumber = new Map(); // of each layer's strokes
     let canvas = '', recipe = '', waiting = [], running = 0, isPaused = false, number = 0, painted = -1, shown = -1;
-    hub.on('Frame', frame => {
-        if (frame.Version <= shown) return;
-        shown = frame.Version;
-        onFrame(frame);
-    });
-    hub.on('Changed', change => {
-        recipe = change.Recipe;
-        onRecipe(recipe, change.Version);
-        onChanged(change);
-    });
-    hub.on('Status', onStatus);
-    hub.onreconnected(reopen);
+    const hub = await start(hubBy(WebSockets)).catch(() => start(hubBy(LongPolling)));
+
+    // Some proxies let no WebSocket pass.
+    async function start(hub) {
+        hub.on('Frame', frame => {
+            if (frame.Version <= shown) return;
+            shown = frame.Version;
+            onFrame(frame);
+        });
+        hub.on('Changed', change => {
+            recipe = change.Recipe;
+            onRecipe(recipe, change.Version);
+            onChanged(change);
+        });
+        hub.on('Status', onStatus);
+        hub.onreconnected(reopen);
+        await hub.start();
+        return hub;
+    }
 
     async function reopen() {
         shown = -1;
@@ -97,7 +105,6 @@ export async function connect({ onFrame, onRecipe, onChanged, onStatus, onPainte
         }, 1000 * seconds);
     }
 
-    await hub.start();
     return {
         open,
         stop: () => hub.stop(),

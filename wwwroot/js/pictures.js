@@ -1,6 +1,6 @@
 // Decodes pictures and shows each unless a newer one is shown already. Reports a picture that stays to the page, and keeps its thumbnail.
-import { fadeIn } from '/js/fade.js';
-import { Speed } from '/js/speed.js';
+import { fadeIn } from './fade.js';
+import { Speed } from './speed.js';
 
 const reducedMotion = matchMedia('(prefers-reduced-motion: reduce)');
 const settleDelay = 160, thumbSide = 96; // milliseconds, pixels

@@ -29,6 +29,18 @@
             }
         },
     };
+    // Blazor only writes to the console if its first connection is refused. The answer to the same request says why.
+    const patience = 2500;
+    const sayWhyNot = async () => {
+        if (document.querySelector('main[data-live]')) return;
+        const answer = await fetch('_blazor/negotiate?negotiateVersion=1', { method: 'POST' }).catch(() => null);
+        if (answer?.ok) return;
+        const notice = document.getElementById('connection-refused');
+        notice.querySelector('span').textContent = answer?.status === 403 ? await answer.text()
+            : answer ? `The server answered ${answer.status} to the request for a connection.` : 'The server cannot be reached.';
+        notice.classList.add('is-refused');
+    };
+    addEventListener('load', () => setTimeout(sayWhyNot, patience));
     // After a restart of the server, Blazor cannot resume the page's circuit. The draft is stored in the browser, so the page reloads, but
     // not before a running stroke ends.
     let isHeld = false, isLost = false;

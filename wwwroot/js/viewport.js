@@ -1,5 +1,5 @@
 // Scales and scrolls the picture. At scale 1 it fills the stage; beyond, the stage scrolls.
-import { fit } from '/js/frame.js';
+import { fit } from './frame.js';
 
 const maxScale = 4, nearlyOne = 1.05;
 

@@ -1,6 +1,6 @@
 // Views that compare the picture with the one without its edits: while a key is held, across a divider, or as the difference.
-import { Comparison } from '/js/comparison.js';
-import { drawDifference } from '/js/brush-overlay.js';
+import { Comparison } from './comparison.js';
+import { drawDifference } from './brush-overlay.js';
 
 const divider = {
     role: 'slider', ariaValueMin: '0', ariaValueMax: '100',

@@ -9,7 +9,7 @@ namespace SaeUnbox.Web.Api;
 /// <summary>The OpenAPI document of /api/v1.</summary>
 internal static class ApiDocument
 {
-    public const string Name = "v1", Address = "/openapi/v1.json";
+    public const string Name = "v1", Address = "openapi/v1.json";
 
     public static void AddApiDocument(this IServiceCollection services)
     {
@@ -20,7 +20,7 @@ internal static class ApiDocument
 
     private static void Describe(OpenApiOptions options)
     {
-        options.AddDocumentTransformer((document, _, _) =>
+        options.AddDocumentTransformer((document, context, _) =>
         {
             document.Info = new()
             {
@@ -29,8 +29,9 @@ internal static class ApiDocument
                 Description = "Make pictures from recipes, list the features that are active in them, and search features. "
                     + "A recipe gives the same pixels here and on the page.",
             };
-            // Without servers, clients use the address that the document came from.
-            document.Servers?.Clear();
+            // Without servers, clients use the root of the site that the document came from.
+            var prefix = context.ApplicationServices.GetRequiredService<IHttpContextAccessor>().HttpContext?.Request.PathBase.Value;
+            document.Servers = string.IsNullOrEmpty(prefix) ? null : [new() { Url = prefix }];
             return Task.CompletedTask;
         });
         options.AddSchemaTransformer((schema, context, _) =>

@@ -65,14 +65,15 @@ internal static class PublicApi
         var recipe = await ReadAsync(context, cancellation);
         limits.Admit(ClientKey.Of(context), recipe);
         var id = await shares.SaveAsync(recipe, cancellation);
-        return TypedResults.Created($"/s/{id}", new SavedRecipe(id, $"/s/{id}"));
+        var address = $"{context.Request.PathBase}/s/{id}";
+        return TypedResults.Created(address, new SavedRecipe(id, address));
     }
 
     private static async Task<IResult> FindAsync(
         string id, HttpContext context, IShareStore shares, ClientLimits limits, CancellationToken cancellation)
     {
         limits.AdmitReading(ClientKey.Of(context));
-        return await shares.FindAsync(id, cancellation) is { } recipe
+        return await shares.FindAsync(ShareId.Find(id), cancellation) is { } recipe
             ? TypedResults.Content(recipe.ToJson(), Json)
             : TypedResults.Problem($"There is no recipe with the id '{id}'.", statusCode: StatusCodes.Status404NotFound);
     }

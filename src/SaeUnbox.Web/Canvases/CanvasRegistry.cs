@@ -149,18 +149,12 @@ internal static class CanvasExtensions
         services.AddSignalR(options => options.MaximumReceiveMessageSize = MaxMessageBytes).AddMessagePackProtocol();
     }
 
+    /// <summary>Connections of pages of other sites are refused to the circuits, too, because clicks make pictures.</summary>
     public static void MapCanvases(this WebApplication app)
     {
-        // Pages of other sites must not make pictures in a visitor's name. The circuits are included, because clicks make pictures too.
+        app.UseOwnOrigin(IsForHubs);
         app.UseWhen(IsForHubs, branch => branch.Use(async (context, next) =>
         {
-            if (context.Request.Headers.Origin is [{ Length: > 0 } origin] && !IsOwn(origin, context.Request))
-            {
-                context.Response.StatusCode = StatusCodes.Status403Forbidden;
-                await context.Response.WriteAsync("This hub serves its own pages and programs that send no Origin. "
-                    + "If a proxy ends TLS, add it to SaeUnbox:TrustedProxies.");
-                return;
-            }
             if (context.Request.Query["version"] is [{ } version] && version != PaintHub.Version.ToString(CultureInfo.InvariantCulture))
             {
                 context.Response.StatusCode = StatusCodes.Status400BadRequest;
@@ -174,7 +168,4 @@ internal static class CanvasExtensions
 
     private static bool IsForHubs(HttpContext context) =>
         context.Request.Path.StartsWithSegments(PaintHub.Address) || context.Request.Path.StartsWithSegments(Circuits);
-
-    private static bool IsOwn(string origin, HttpRequest request) => Uri.TryCreate(origin, UriKind.Absolute, out var uri)
-        && uri.Scheme == request.Scheme && string.Equals(uri.Authority, request.Host.Value, StringComparison.OrdinalIgnoreCase);
 }

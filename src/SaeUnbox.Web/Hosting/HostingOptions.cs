@@ -12,13 +12,20 @@ internal sealed class HostingOptions : IValidatableObject
     /// </summary>
     public IList<string> TrustedProxies { get; } = [];
 
+    /// <summary>The path under which a proxy shows the site, such as /sae; empty for the root.</summary>
+    public string PathBase { get; set; } = "";
+
     /// <summary>
     /// On shutdown, how long /readyz fails before the site refuses requests, so that a load balancer can stop sending visitors.
     /// </summary>
     [Range(typeof(TimeSpan), "00:00:00", "00:10:00")]
     public TimeSpan ReadinessDelay { get; set; }
 
-    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext) => TrustedProxies
-        .Where(proxy => !System.Net.IPNetwork.TryParse(proxy, out _))
-        .Select(proxy => new ValidationResult($"contains '{proxy}', which is not a network such as 10.0.0.0/8", [nameof(TrustedProxies)]));
+    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
+    {
+        foreach (var proxy in TrustedProxies.Where(proxy => !System.Net.IPNetwork.TryParse(proxy, out _)))
+            yield return new($"contains '{proxy}', which is not a network such as 10.0.0.0/8", [nameof(TrustedProxies)]);
+        if (PathBase.Length > 0 && (PathBase[0] != '/' || PathBase.AsSpan().IndexOfAny("?#\\ ") >= 0))
+            yield return new($"is '{PathBase}'; use a path such as /sae", [nameof(PathBase)]);
+    }
 }

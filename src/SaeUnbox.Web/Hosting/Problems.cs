@@ -1,3 +1,5 @@
+using Microsoft.AspNetCore.Diagnostics;
+
 namespace SaeUnbox.Web.Hosting;
 
 /// <summary>Error responses: a page for people, problem+json for programs.</summary>
@@ -15,6 +17,12 @@ internal static class Problems
                 context.ProblemDetails.Detail = refused.Message;
             else if (context.ProblemDetails is { Status: StatusCodes.Status404NotFound, Detail: null })
                 context.ProblemDetails.Detail = "There is nothing at this address; /api lists what the API offers.";
+            else if (context.ProblemDetails is { Status: StatusCodes.Status405MethodNotAllowed, Detail: null })
+                context.ProblemDetails.Detail = $"This address takes {context.HttpContext.Response.Headers.Allow}; "
+                    + $"{context.HttpContext.Request.Method} was sent.";
+            else if (context.ProblemDetails is { Status: StatusCodes.Status415UnsupportedMediaType, Detail: null })
+                context.ProblemDetails.Detail = "Send the recipe as JSON, with the header Content-Type: application/json"
+                    + (context.HttpContext.Request.ContentType is { Length: > 0 } ? "; this request has another type." : ".");
         });
     }
 
@@ -22,6 +30,13 @@ internal static class Problems
     {
         app.UseExceptionHandler("/error", createScopeForErrors: true);
         app.UseStatusCodePagesWithReExecute("/not-found");
+        // Pages are made for GET alone, whatever was asked for.
+        app.Use((context, next) =>
+        {
+            if (context.Features.Get<IStatusCodeReExecuteFeature>() is not null)
+                context.Request.Method = HttpMethods.Get;
+            return next(context);
+        });
         // Registered inside the handlers above, which then see only responses without a body.
         app.UseWhen(IsForProgram, api =>
         {

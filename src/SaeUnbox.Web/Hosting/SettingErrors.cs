@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using System.Globalization;
 using System.Reflection;
 
 namespace SaeUnbox.Web.Hosting;
@@ -54,8 +55,14 @@ internal static class SettingErrors
         }
         catch (InvalidOperationException)
         {
-            return false;
+            // The framework reads no 7.0 as a whole number.
+            if (!PlainNumber.TryWhole(section.Value, out long whole) || section.Value == Text(whole))
+                return false;
+            section.Value = Text(whole);
+            return CanBeRead(section, type);
         }
+
+        static string Text(long number) => number.ToString(CultureInfo.InvariantCulture);
     }
 
     private static string Allowed(Type type) =>

@@ -1,3 +1,5 @@
+using Microsoft.Extensions.Options;
+
 namespace SaeUnbox.Web.Hosting;
 
 /// <summary>Writes the page's address to the console once the studio can make pictures.</summary>
@@ -10,7 +12,8 @@ internal static class StartupMessage
     private static async Task AnnounceAsync(WebApplication app)
     {
         var (readiness, stopping) = (app.Services.GetRequiredService<Readiness>(), app.Lifetime.ApplicationStopping);
-        var addresses = string.Join(" and ", app.Urls);
+        var prefix = app.Services.GetRequiredService<IOptions<HostingOptions>>().Value.PathBase;
+        var addresses = string.Join(" and ", app.Urls.Select(url => url + prefix));
         string? reported = null;
         while (!readiness.IsReady && !stopping.IsCancellationRequested)
         {

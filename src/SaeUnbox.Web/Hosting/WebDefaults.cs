@@ -33,7 +33,8 @@ internal static class WebDefaults
         services.AddHsts(options => options.MaxAge = TimeSpan.FromDays(180));
         services.AddOptions<ForwardedHeadersOptions>().Configure<IOptions<HostingOptions>>((headers, hosting) =>
         {
-            headers.ForwardedHeaders = ForwardedHeaders.XForwardedFor | ForwardedHeaders.XForwardedProto | ForwardedHeaders.XForwardedHost;
+            headers.ForwardedHeaders = ForwardedHeaders.XForwardedFor | ForwardedHeaders.XForwardedProto | ForwardedHeaders.XForwardedHost
+                | ForwardedHeaders.XForwardedPrefix;
             foreach (var proxy in hosting.Value.TrustedProxies)
                 headers.KnownIPNetworks.Add(System.Net.IPNetwork.Parse(proxy));
         });
@@ -42,8 +43,12 @@ internal static class WebDefaults
     public static void UseWebDefaults(this WebApplication app)
     {
         app.UseForwardedHeaders();
+        app.UsePathPrefix();
+        app.UseHeadAsGet();
         app.UseSecurityHeaders();
         app.UseProblems();
+        app.UseRouting();
+        app.UseMethodNotAllowed();
         if (!app.Environment.IsDevelopment())
             app.UseHsts();
         app.UseResponseCompression();

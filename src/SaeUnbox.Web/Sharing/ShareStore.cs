@@ -13,7 +13,7 @@ namespace SaeUnbox.Web.Sharing;
 internal sealed class ShareStore(IDbContextFactory<ShareContext> contexts, IOptions<ShareOptions> options, TimeProvider clock)
     : IShareStore
 {
-    private const int IdBytes = 16, IdLength = 22;
+    private const int IdBytes = 16;
     private const long SecondsPerDay = 86_400;
 
     public Task<string> SaveAsync(Recipe recipe, CancellationToken cancellation = default)
@@ -94,7 +94,7 @@ internal sealed class ShareStore(IDbContextFactory<ShareContext> contexts, IOpti
         await context.Recipes.Where(one => one.LastSeen < limit).ExecuteDeleteAsync(cancellation);
     }
 
-    private static bool IsId(string id) => id.Length == IdLength && id.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_');
+    private static bool IsId(string id) => id.Length == ShareId.Length && id.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_');
 }
 
 /// <summary>Stores recipes under short ids. Each method throws <see cref="ShareStoreException"/> if the store cannot be reached.</summary>

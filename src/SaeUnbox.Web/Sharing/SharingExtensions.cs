@@ -36,6 +36,9 @@ internal static class SharingExtensions
     public static void MapSharing(this WebApplication app)
     {
         app.Services.GetRequiredService<ShareDatabase>().Prepare();
+        // Chats sometimes encode the # of a link.
+        app.MapGet("/{link:regex(^#r(=|%3D))}", (string link, HttpRequest request) => TypedResults.Redirect($"{request.PathBase}/{link}"))
+            .WithOrder(int.MaxValue).ExcludeFromDescription();
         app.MapGet("/s/{id}", PageAsync).AddEndpointFilter(ApiProblems.Filter).ExcludeFromDescription();
         app.MapGet("/s/{id}/card.jpg", PictureAsync).AddEndpointFilter(ApiProblems.Filter).ExcludeFromDescription();
     }
@@ -46,9 +49,10 @@ internal static class SharingExtensions
         string id, IShareStore shares, ClientLimits limits, HttpRequest request, CancellationToken cancellation)
     {
         limits.AdmitReading(ClientKey.Of(request.HttpContext));
+        id = ShareId.Find(id);
         if (await shares.FindAsync(id, cancellation) is not { } recipe)
             return TypedResults.NotFound();
-        var site = $"{request.Scheme}://{request.Host}";
+        var site = $"{request.Scheme}://{request.Host}{request.PathBase}";
         var title = WebUtility.HtmlEncode(recipe.Prompt.Length > 0 ? recipe.Prompt : "A picture");
         var text = recipe.Edits.Count switch
         {
@@ -71,9 +75,9 @@ internal static class SharingExtensions
                 <meta property="og:image:width" content="{recipe.Width}">
                 <meta property="og:image:height" content="{recipe.Height}">
                 <meta name="twitter:card" content="summary_large_image">
-                <meta http-equiv="refresh" content="0; url=/#r={recipe.ToLink()}">
+                <meta http-equiv="refresh" content="0; url={request.PathBase}/#r={recipe.ToLink()}">
             </head>
-            <body><a href="/#r={recipe.ToLink()}">Open the picture in the studio</a></body>
+            <body><a href="{request.PathBase}/#r={recipe.ToLink()}">Open the picture in the studio</a></body>
             </html>
             """, "text/html; charset=utf-8");
     }
@@ -82,6 +86,7 @@ internal static class SharingExtensions
         string id, IShareStore shares, ClientLimits limits, JobClient jobs, HttpContext context, CancellationToken cancellation)
     {
         limits.AdmitReading(ClientKey.Of(context));
+        id = ShareId.Find(id);
         if (await shares.FindPictureAsync(id, cancellation) is { } stored)
             return TypedResults.Bytes(stored, "image/jpeg");
         if (await shares.FindAsync(id, cancellation) is not { } recipe)

@@ -168,7 +168,7 @@ public sealed partial class Explore
         var max = Math.Max(cells.Max(), 1e-6f);
         var mask = BrushMask.FromCells(map.Rows, map.Columns, [.. cells.Select(value => value >= AreaThreshold * max ? 1f : 0)]);
         var recipe = _state.Recipe with { Edits = [new FeatureEdit(map.Site, feature, NewLayer.Strength) { Mask = mask }] };
-        Navigation.NavigateTo($"/#r={recipe.ToLink()}");
+        Navigation.NavigateTo($"./#r={recipe.ToLink()}");
     }
 
     // The strongest features, and the selected one.

@@ -1,7 +1,7 @@
 // Draws feature maps over the picture and ranks the features under the cursor, all in the browser.
-import { colours } from '/js/colours.js';
-import { download } from '/js/download.js';
-import { fit } from '/js/frame.js';
+import { colours } from '../../../js/colours.js';
+import { download } from '../../../js/download.js';
+import { fit } from '../../../js/frame.js';
 
 const maxRanked = 10;
 
@@ -147,7 +147,7 @@ class View {
 }
 
 function listItem({ map, feature, value, share }) {
-    const link = element('a', 'pick', { href: `/features/${map.site}/${feature}` });
+    const link = element('a', 'pick', { href: `features/${map.site}/${feature}` });
     const name = element('strong', '', { textContent: map.names[feature] ?? `feature ${feature}` });
     link.append(name, ' ', element('span', 'chip mono', { textContent: `#${feature}` }, map.site));
     const bar = element('meter', '', { min: 0, max: 1, value: share });

@@ -67,7 +67,7 @@ class Plane {
         if (near) {
             const { x, y } = this.at(near);
             this.tip.textContent = `#${near.feature} ${near.name ?? ''}`;
-            this.tip.href = `/features/${this.root.dataset.site}/${near.feature}`;
+            this.tip.href = `features/${this.root.dataset.site}/${near.feature}`;
             Object.assign(this.tip.style, {
                 left: `${Math.max(4, Math.min(x + 14, this.width - this.tip.offsetWidth - 4))}px`,
                 top: `${Math.max(4, Math.min(y + 14, this.height - this.tip.offsetHeight - 4))}px`,

@@ -1,5 +1,5 @@
 // Opens a saved picture. The browser reads its recipe; the picture itself is not sent.
-import { recipeOf } from '/js/png-text.js';
+import { recipeOf } from '../../../js/png-text.js';
 
 export function create(root, page) {
     const input = root.querySelector('input'), off = new AbortController();

@@ -1,17 +1,17 @@
 // The Paint page in the browser. Blazor tells it the selected layer, the brush and the view; strokes and pictures go through the hub
 // instead.
-import { Brush } from '/js/brush.js';
-import { drawCells, placeMark } from '/js/brush-overlay.js';
-import { Keys } from '/js/brush-keys.js';
-import { download } from '/js/download.js';
-import * as draft from '/js/draft.js';
-import { generate } from '/js/generate.js';
-import { connect } from '/js/paint-connection.js';
-import { Pictures } from '/js/pictures.js';
-import { recipeOf } from '/js/png-text.js';
-import { Pointers } from '/js/pointers.js';
-import { Viewport } from '/js/viewport.js';
-import { Views } from '/js/views.js';
+import { Brush } from '../../../js/brush.js';
+import { drawCells, placeMark } from '../../../js/brush-overlay.js';
+import { Keys } from '../../../js/brush-keys.js';
+import { download } from '../../../js/download.js';
+import * as draft from '../../../js/draft.js';
+import { generate } from '../../../js/generate.js';
+import { connect } from '../../../js/paint-connection.js';
+import { Pictures } from '../../../js/pictures.js';
+import { recipeOf } from '../../../js/png-text.js';
+import { Pointers } from '../../../js/pointers.js';
+import { Viewport } from '../../../js/viewport.js';
+import { Views } from '../../../js/views.js';
 
 const maxThumbnails = 64;
 
@@ -77,7 +77,8 @@ class Surface {
     }
 
     clearLink() {
-        if (location.hash) history.replaceState(null, '', location.pathname + location.search);
+        const search = location.search.replace(/([?&])r(=|%(25)*3d)[^&]*&?/i, '$1').replace(/[?&]$/, '');
+        if (location.hash || search !== location.search) history.replaceState(null, '', location.pathname + search);
     }
 
     close() {
