@@ -17,11 +17,13 @@ public sealed partial class ProxyTests(Browser browser) : IClassFixture<Browser>
     [InlineData(false, true)]
     public async Task Pages_UnderAPrefix_ReferToNothingOutsideIt(bool isSetting, bool isInPath)
     {
-        await using var studio = isSetting ? await Studio.OfAsync($"--SaeUnbox:PathBase={Prefix}") : await Studio.OfAsync();
+        await using var studio = await Studio.OfAsync(
+            $"--SaeUnbox:PathBase={(isSetting ? Prefix : "")}", "--SaeUnbox:Canvases:ReadingBurst=1000");
         var (open, seen) = (new Queue<Uri>(), new HashSet<Uri>());
         foreach (var page in new[] { "/", "/explore", "/features", "/features/mid.0/1", "/guide", "/api" })
             open.Enqueue(new(studio.Address, Prefix + page));
-        while (open.TryDequeue(out var address))
+        // Pages of features refer to each other without end.
+        while (seen.Count < 200 && open.TryDequeue(out var address))
         {
             if (!seen.Add(address))
                 continue;

@@ -30,10 +30,11 @@ internal static class Methods
         var endpoints = app.Services.GetRequiredService<EndpointDataSource>();
         app.Use(async (context, next) =>
         {
-            if (Allowed(context, endpoints) is not { Count: > 0 } allowed || allowed.Contains(context.Request.Method))
+            var allowed = Allowed(context, endpoints);
+            if (allowed is null or { Count: 0 } || allowed.Contains(context.Request.Method))
             {
                 // Routing answers 405 for addresses that only a fallback takes.
-                if (context.GetEndpoint() is not (null or RouteEndpoint))
+                if (allowed is { Count: 0 } && context.GetEndpoint() is not RouteEndpoint)
                     context.SetEndpoint(null);
                 await next(context);
                 return;
