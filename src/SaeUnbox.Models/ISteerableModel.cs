@@ -57,10 +57,10 @@ public sealed record RunDefaults(int Steps, double Guidance, int Side);
 /// <summary>Loads models and finds their sites.</summary>
 public static class SteerableModels
 {
-    /// <summary>Loads a model folder in the layout of diffusers.</summary>
-    /// <exception cref="ModelException">The folder, a configuration or an option is not usable.</exception>
+    /// <summary>Loads a model folder in the layout of diffusers, or a one-file checkpoint of SDXL.</summary>
+    /// <exception cref="ModelException">The path, a configuration or an option is not usable.</exception>
     /// <exception cref="CheckpointException">Weights are missing, damaged, or do not match the configuration.</exception>
-    public static ISteerableModel Load(string folder, SdxlPipelineOptions? options = null) => SdxlPipeline.Load(folder, options);
+    public static ISteerableModel Load(string path, SdxlPipelineOptions? options = null) => SdxlPipeline.Load(path, options);
 
     /// <summary>Index of a site in the sites of the model; -1 if the model has no such site.</summary>
     public static int OrderOf(this ISteerableModel model, Site site)

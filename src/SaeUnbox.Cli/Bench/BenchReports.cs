@@ -93,3 +93,32 @@ internal static class RunsReport
             terminal.Output.WriteLine(Json.Text(new JsonObject { ["model"] = model, ["runs"] = repeats, ["milliseconds"] = nodes }));
     }
 }
+
+/// <summary>Prints how a model is loaded.</summary>
+internal static class LoadingReport
+{
+    public static void Write(Terminal terminal, LoadingFigures figures, bool asJson)
+    {
+        var (time, memory) = (figures.LoadSeconds / figures.ReadSeconds, (double?)figures.PeakBytes / figures.WeightBytes);
+        if (asJson)
+            terminal.Output.WriteLine(Json.Text(new JsonObject
+            {
+                ["fileBytes"] = figures.FileBytes,
+                ["readSeconds"] = figures.ReadSeconds,
+                ["loadSeconds"] = figures.LoadSeconds,
+                ["loadPerRead"] = time,
+                ["weightBytes"] = figures.WeightBytes,
+                ["peakBytes"] = figures.PeakBytes,
+                ["peakPerSize"] = memory,
+            }));
+        else
+        {
+            terminal.Output.WriteLine(Line.Of(
+                $"read: {figures.FileBytes / 1e6:0.0} MB in {figures.ReadSeconds:0.00} s; load: {figures.LoadSeconds:0.00} s, {time:0.00} "
+                + $"times that"));
+            if (memory is { } ratio)
+                terminal.Output.WriteLine(Line.Of(
+                    $"weights: {figures.WeightBytes / 1e6:0.0} MB; peak: {figures.PeakBytes / 1e6:0.0} MB, {ratio:0.00} times that"));
+        }
+    }
+}

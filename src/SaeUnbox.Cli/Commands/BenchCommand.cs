@@ -12,7 +12,8 @@ internal sealed class BenchCommand
 {
     private const int SideMultiple = 64;
 
-    private readonly Option<string?> _model = Setting.Of<string?>("--model", "DIR", "Folder of an SDXL pipeline.");
+    private readonly Option<string?> _model =
+        Setting.Of<string?>("--model", "PATH", "An SDXL model; --loading and --runs also take one file.");
     private readonly Option<string?> _architecture = Setting.Of<string?>("--architecture", "NAME",
         "Time a full-size model with random weights: sdxl-turbo.");
     private readonly Option<string> _dtype = Setting.Of("--dtype", "FORMAT",
@@ -37,6 +38,8 @@ internal sealed class BenchCommand
     private readonly Option<double> _seconds = Setting.Of("--seconds", "S", "For --serving: duration of each measurement.", 20.0);
     private readonly Option<string?> _broker = Setting.Of<string?>("--broker", "AMQP",
         "For --serving: also measure over this RabbitMQ broker, in separate queues.");
+    private readonly Option<bool> _loading = Setting.Switch("--loading",
+        "Time the loading of the model instead, against a plain read of its files, and compare peak memory with its weights.");
     private readonly Option<bool> _processor = Setting.Switch("--processor-time",
         "Measure processor time instead of wall time, for a machine that is busy; needs --threads 1.");
     private readonly Option<bool> _json = Setting.Switch("--json", "Print the figures as JSON.");
@@ -48,11 +51,13 @@ internal sealed class BenchCommand
         command.Add(options._model, options._architecture, options._dtype);
         options._device.AddTo(command);
         command.Add(options._threads, options._side, options._repeats, options._parts, options._runs, options._saes, options._sae,
-            options._serving, options._canvases, options._seconds, options._broker, options._processor, options._json);
+            options._serving, options._loading, options._canvases, options._seconds, options._broker, options._processor, options._json);
         command.SetGuardedAction(terminal, (parsed, cancellation) =>
         {
             if (parsed.GetValue(options._serving))
                 options.TimeServing(terminal, parsed, cancellation);
+            else if (parsed.GetValue(options._loading))
+                options.TimeLoading(terminal, parsed, cancellation);
             else if (parsed.GetValue(options._runs) is { } count)
                 options.TimeRuns(terminal, parsed, count, cancellation);
             else
@@ -88,6 +93,12 @@ internal sealed class BenchCommand
         RunsReport.Write(terminal, loaded.Info.Name, count, new RecipeBenchmark(loaded, count).Run(cancellation), parsed.GetValue(_json));
     }
 
+    private void TimeLoading(Terminal terminal, ParseResult parsed, CancellationToken cancellation)
+    {
+        var repeats = Require.Between("--repeats", parsed.GetValue(_repeats), 1, 1000);
+        LoadingReport.Write(terminal, LoadingBenchmark.Run(Model(parsed), repeats, cancellation), parsed.GetValue(_json));
+    }
+
     private void TimeParts(Terminal terminal, ParseResult parsed, CancellationToken cancellation)
     {
         var isSae = parsed.GetValue(_sae) is not null;
@@ -110,7 +121,7 @@ internal sealed class BenchCommand
     // The built-in model, unless --model names another.
     private ModelOptions Model(ParseResult parsed)
     {
-        var folder = InputFolder.Read(parsed, _model);
+        var folder = InputPath.Read(parsed, _model);
         return new ModelOptions
         {
             Name = folder is null ? EmbeddedModel.Name : null,

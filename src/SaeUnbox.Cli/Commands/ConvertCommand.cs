@@ -1,4 +1,5 @@
 using System.CommandLine;
+using SaeUnbox.Cli.Options;
 using SaeUnbox.Cli.Output;
 
 namespace SaeUnbox.Cli.Commands;
@@ -6,26 +7,62 @@ namespace SaeUnbox.Cli.Commands;
 /// <summary><c>convert</c>: writes what it is given in another layout. What that is decides which layouts there are.</summary>
 internal sealed class ConvertCommand
 {
-    private readonly Argument<string> _in = new("IN") { Description = "A dictionary in any layout, or a folder of several." };
-    private readonly Argument<string> _out = new("OUT") { Description = "The folder to write." };
+    private readonly Argument<string> _in = new("IN") { Description = "A model (a folder of diffusers, or one file), or a dictionary." };
+    private readonly Argument<string> _out = new("OUT")
+    {
+        Description = "A new folder, or a file with the ending .safetensors, which gets the original layout.",
+    };
     private readonly ConvertDictionary _dictionary = new();
+    private readonly Option<string?> _dtype =
+        Setting.Of<string?>("--dtype", "FORMAT", "Store weights as fp32, bf16 or fp16 (default: as they are).");
+    private readonly Option<string?> _base = InputPath.Base();
+    private readonly Option<string?> _tokenizer = InputPath.Tokenizer();
+    private readonly Option<string?> _scheduler = Setting.Of<string?>("--scheduler", "DIR", "Folder of another scheduler_config.json.");
 
     public static Command Create(Terminal terminal)
     {
         var self = new ConvertCommand();
-        var command = new Command("convert", "Write dictionaries in the layout of another program.") { self._in, self._out };
+        var command = new Command("convert", "Write a model as a folder or as one file, or a dictionary in another layout.") { self._in, self._out };
+        command.Add(self._dtype, self._base, self._tokenizer, self._scheduler);
         self._dictionary.AddTo(command);
-        command.SetGuardedAction(terminal, (parsed, _) => self.Run(terminal, parsed));
+        command.SetGuardedAction(terminal, (parsed, cancellation) => self.Run(terminal, parsed, cancellation));
         return command;
     }
 
-    private void Run(Terminal terminal, ParseResult parsed)
+    private void Run(Terminal terminal, ParseResult parsed, CancellationToken cancellation)
     {
         var (source, target) = (parsed.GetRequiredValue(_in), parsed.GetRequiredValue(_out));
         if (!File.Exists(source) && !Directory.Exists(source))
             throw new CliException($"{Line.Quote(source)}: there is no such file or folder.");
-        if (!_dictionary.IsMeant(parsed))
-            throw new CliException($"--to: name the layout to write: {string.Join(", ", DictionaryConversion.Layouts)}.");
-        _dictionary.Run(terminal, parsed, source, target);
+        if (_dictionary.IsMeant(parsed))
+            _dictionary.Run(terminal, parsed, source, target);
+        else
+            Model(terminal, parsed, source, target, cancellation);
+    }
+
+    private void Model(Terminal terminal, ParseResult parsed, string source, string target, CancellationToken cancellation)
+    {
+        var dtype = NamedValue.Parse<Dtype>("--dtype", parsed.GetValue(_dtype));
+        var isWhole = terminal.WithProgress("converting", bar =>
+        {
+            var work = new LongWork(terminal, bar);
+            var options = new ModelConversionOptions
+            {
+                BasePath = InputPath.Read(parsed, _base),
+                TokenizerFolder = InputFolder.Read(parsed, _tokenizer),
+                SchedulerFolder = InputFolder.Read(parsed, _scheduler),
+                Dtype = dtype,
+                Progress = share => work.Report(Math.Round(100 * share), 100, () => $"writing {Path.GetFileName(target)}"),
+                Cancellation = cancellation,
+            };
+            if (target.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase))
+                return ModelConversion.ToFile(source, target, options);
+            ModelConversion.ToFolder(source, target, options);
+            return true;
+        });
+        if (!isWhole)
+            terminal.Note("the model's tokenizer is not CLIP's, and a file holds none; name its folder with --tokenizer where you load "
+                + "the file");
+        terminal.Output.WriteLine(target);
     }
 }

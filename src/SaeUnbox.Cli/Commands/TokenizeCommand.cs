@@ -15,7 +15,7 @@ internal static class TokenizeCommand
     public static Command Create(Terminal terminal)
     {
         var text = new Argument<string>("TEXT") { Description = "The prompt." };
-        var model = Setting.Required<string?>("--model", "DIR", "Folder of an SDXL pipeline, or of one tokenizer.");
+        var model = Setting.Required<string?>("--model", "PATH", "An SDXL model, a folder or one file, or the folder of one tokenizer.");
         var plain = Setting.Switch("--no-ftfy", "Clean the text as the reference does without the Python package ftfy.");
         var json = Setting.Switch("--json", "Print ids, pieces and lengths as JSON.");
         var command = new Command("tokenize", "Show the tokens of a prompt.") { text, model, plain, json };
@@ -23,9 +23,11 @@ internal static class TokenizeCommand
         {
             var cleaning = parsed.GetValue(plain) ? TextCleaning.Basic : TextCleaning.Ftfy;
             var prompt = parsed.GetRequiredValue(text);
-            var results = Folders(InputFolder.Read(parsed, model)!)
-                .Select(folder => (Path.GetFileName(folder), ClipTokenizer.Load(folder, cleaning).Tokenize(prompt)))
-                .ToList();
+            var path = InputPath.Read(parsed, model)!;
+            var tokenizers = File.Exists(path)
+                ? Components.Select(name => (Name: name, Tokenizer: ClipTokenizer.BuiltIn(name, cleaning)))
+                : Folders(path).Select(folder => (Name: Path.GetFileName(folder), Tokenizer: ClipTokenizer.Load(folder, cleaning)));
+            var results = tokenizers.Select(one => (one.Name, one.Tokenizer.Tokenize(prompt))).ToList();
             terminal.Output.Write(parsed.GetValue(json) ? Json.Text(Node(results)) + Environment.NewLine : Text(results));
         });
         return command;

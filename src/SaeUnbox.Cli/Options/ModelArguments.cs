@@ -7,8 +7,10 @@ namespace SaeUnbox.Cli.Options;
 /// <param name="defaultDtype">The number format if neither the options nor a recipe name one.</param>
 internal sealed class ModelArguments(DtypeChoice defaultDtype)
 {
-    private readonly Option<string?> _model = Setting.Of<string?>("--model", "DIR",
-        "Folder of an SDXL pipeline in diffusers' layout (default: the built-in model, unbox-mini, with its autoencoders).");
+    private readonly Option<string?> _model = Setting.Of<string?>("--model", "PATH",
+        "SDXL model: a folder in diffusers' layout or one file (default: the built-in model, unbox-mini, with its autoencoders).");
+    private readonly Option<string?> _base = InputPath.Base();
+    private readonly Option<string?> _tokenizer = InputPath.Tokenizer();
     private readonly Option<string?> _saes =
         Setting.Of<string?>("--saes", "DIR", "Folder of sparse autoencoders, in any of the layouts of docs/dictionaries.md.");
     private readonly SaeKArgument _saeK = new();
@@ -20,7 +22,7 @@ internal sealed class ModelArguments(DtypeChoice defaultDtype)
     private readonly DeviceArgument _device = new();
     private readonly Option<string?> _vae = Setting.Of<string?>("--vae", "KIND",
         "Decoder: kl (default), or tiny (from vae_tiny in the model's folder or next to it).");
-    private readonly Option<string?> _vaeFolder = Setting.Of<string?>("--vae-folder", "DIR", "Folder of another decoder.");
+    private readonly Option<string?> _vaeFolder = Setting.Of<string?>("--vae-folder", "PATH", "Folder or file of another decoder.");
     private readonly Option<string?> _scheduler = Setting.Of<string?>("--scheduler", "DIR", "Folder of another scheduler_config.json.");
     private readonly Option<int?> _threads =
         Setting.Of<int?>("--threads", "N", "CPU threads (default: one per core; one for a small model).");
@@ -31,7 +33,7 @@ internal sealed class ModelArguments(DtypeChoice defaultDtype)
         _saeK.AddTo(command);
         command.Add(_dtype);
         _device.AddTo(command);
-        command.Add(_vae, _vaeFolder, _scheduler, _threads);
+        command.Add(_vae, _vaeFolder, _scheduler, _base, _tokenizer, _threads);
     }
 
     /// <summary>What to load. A recipe supplies number format and decoder where the options do not.</summary>
@@ -40,14 +42,16 @@ internal sealed class ModelArguments(DtypeChoice defaultDtype)
         var isBuiltIn = parsed.GetValue(_model) is null;
         var options = new ModelOptions
         {
-            Folder = InputFolder.Read(parsed, _model) ?? EmbeddedModel.ModelFolder,
+            Folder = InputPath.Read(parsed, _model) ?? EmbeddedModel.ModelFolder,
             SaeFolder = InputFolder.Read(parsed, _saes) ?? (isBuiltIn ? EmbeddedModel.SaeFolder : null),
             Name = isBuiltIn ? EmbeddedModel.Name : null,
             SaeVariant = parsed.GetValue(_variant),
             SaeK = _saeK.Read(parsed),
             Vae = Vae(parsed) ?? recipe?.Vae ?? Core.Vae.Kl,
-            VaeFolder = InputFolder.Read(parsed, _vaeFolder),
+            VaeFolder = InputPath.Read(parsed, _vaeFolder),
             SchedulerFolder = InputFolder.Read(parsed, _scheduler),
+            BasePath = InputPath.Read(parsed, _base),
+            TokenizerFolder = InputFolder.Read(parsed, _tokenizer),
             Threads = parsed.GetValue(_threads) is { } count ? Threads(count) : null,
         }.On(Device(parsed), Choice(parsed) ?? defaultDtype);
         return Dtype(parsed) is null && recipe?.Dtype is { } dtype ? options with { Dtype = dtype } : options;

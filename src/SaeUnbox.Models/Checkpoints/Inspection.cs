@@ -25,6 +25,8 @@ public enum CheckpointKind
     Folder,
     /// <summary>A part of a folder that cannot be read; the title says why.</summary>
     Unknown,
+    /// <summary>Parts of SDXL in one file.</summary>
+    OneFile,
 }
 
 /// <summary>A tensor as <c>inspect</c> lists it.</summary>
@@ -75,14 +77,18 @@ internal static class FileInspector
         using var checkpoint = Checkpoint.Open(path);
         checkpoint.Verify(progress);
         string? around = null;
-        var kind = KindOf(StateDicts.Unwrap(checkpoint, note => around = note).Names.ToHashSet());
+        var source = StateDicts.Unwrap(checkpoint, note => around = note);
+        var kind = KindOf(source.Names.ToHashSet());
+        var title = Title(kind);
+        if (kind is CheckpointKind.Tensors or CheckpointKind.Autoencoder && OneFile.Find(checkpoint) is { IsOriginal: true } one)
+            (kind, title) = (CheckpointKind.OneFile, $"SDXL in the original layout, {one.Contents}");
         var tensors = checkpoint.Entries.Keys.Order(StringComparer.Ordinal).Select(name => Summary(checkpoint.Locate(name))).ToList();
         var facts = new Dictionary<string, string>(checkpoint.Metadata);
         if (checkpoint is TorchFile file)
             AddValues(facts, file.Root, "");
         if (around is not null)
             facts["weights"] = around;
-        return new Inspection(path, kind, Title(kind), checkpoint.Format, tensors, facts, []);
+        return new Inspection(path, kind, title, checkpoint.Format, tensors, facts, []);
     }
 
     public static string Title(CheckpointKind kind) => kind switch

@@ -216,11 +216,16 @@ public static class SafetensorsWriter
     /// <param name="metadata">Null for <c>format: pt</c>.</param>
     /// <exception cref="CheckpointException">A name is duplicate, a type cannot be stored, or the file cannot be written.</exception>
     public static void Write(
-        string path, IEnumerable<KeyValuePair<string, torch.Tensor>> tensors, IReadOnlyDictionary<string, string>? metadata = null)
+        string path, IEnumerable<KeyValuePair<string, torch.Tensor>> tensors, IReadOnlyDictionary<string, string>? metadata = null) =>
+        Write(path, tensors.Select(pair => new PendingTensor(
+            pair.Key, ElementType.For(pair.Value.dtype), pair.Value.shape, stream => TensorWriter.Write(stream, pair.Value))), metadata);
+
+    /// <summary>Writes tensors that are read one by one while the file is written.</summary>
+    /// <inheritdoc cref="Write(string, IEnumerable{KeyValuePair{string, torch.Tensor}}, IReadOnlyDictionary{string, string}?)"/>
+    internal static void Write(string path, IEnumerable<PendingTensor> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
         // Writing the widest elements first keeps every tensor aligned to its element size.
-        var ordered = tensors.Select(pair => (Name: pair.Key, Tensor: pair.Value, Type: ElementType.For(pair.Value.dtype)))
-            .OrderByDescending(item => item.Type.Bits).ThenBy(item => item.Name, StringComparer.Ordinal).ToList();
+        var ordered = tensors.OrderByDescending(item => item.Type.Bits).ThenBy(item => item.Name, StringComparer.Ordinal).ToList();
         if (ordered.GroupBy(item => item.Name).FirstOrDefault(group => group.Count() > 1 || group.Key == "__metadata__") is { } clash)
             throw new CheckpointException($"'{path}' cannot be written: the tensor name '{clash.Key}' is duplicate or reserved.");
         var header = Header(ordered, metadata ?? DefaultMetadata);
@@ -235,12 +240,11 @@ public static class SafetensorsWriter
             stream.Write(length);
             stream.Write(header);
             foreach (var item in ordered)
-                TensorWriter.Write(stream, item.Tensor);
+                item.Write(stream);
         });
     }
 
-    private static byte[] Header(
-        List<(string Name, torch.Tensor Tensor, ElementType Type)> items, IReadOnlyDictionary<string, string> metadata)
+    private static byte[] Header(List<PendingTensor> items, IReadOnlyDictionary<string, string> metadata)
     {
         using var buffer = new MemoryStream();
         using (var json = new Utf8JsonWriter(buffer))
@@ -254,12 +258,12 @@ public static class SafetensorsWriter
                 json.WriteEndObject();
             }
             long offset = 0;
-            foreach (var (name, tensor, type) in items)
+            foreach (var item in items)
             {
-                json.WriteStartObject(name);
-                json.WriteString("dtype", type.Name);
-                WriteNumbers(json, "shape", tensor.shape);
-                WriteNumbers(json, "data_offsets", [offset, offset += tensor.numel() * type.Bytes]);
+                json.WriteStartObject(item.Name);
+                json.WriteString("dtype", item.Type.Name);
+                WriteNumbers(json, "shape", item.Shape);
+                WriteNumbers(json, "data_offsets", [offset, offset += item.Bytes]);
                 json.WriteEndObject();
             }
             json.WriteEndObject();
@@ -276,6 +280,12 @@ public static class SafetensorsWriter
             json.WriteNumberValue(number);
         json.WriteEndArray();
     }
+}
+
+/// <summary>A tensor to write: its description, and how to write its data in row-major order.</summary>
+internal sealed record PendingTensor(string Name, ElementType Type, long[] Shape, Action<Stream> Write)
+{
+    public long Bytes => Shape.Aggregate((long)Type.Bytes, (product, size) => checked(product * size));
 }
 
 /// <summary>Writes a tensor of any strides and device in row-major order, through a small staging tensor if needed.</summary>

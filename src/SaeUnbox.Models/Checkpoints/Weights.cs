@@ -279,7 +279,10 @@ public sealed class RenamedSource : IWeightSource
     public string Description => _source.Description;
 
     /// <summary>Renames the attention weights of older autoencoders (query, key, value, proj_attn) to the current names.</summary>
-    public static IWeightSource WithPresentAttentionNames(IWeightSource source) => new RenamedSource(source, name =>
+    public static IWeightSource WithPresentAttentionNames(IWeightSource source) => new RenamedSource(source, PresentAttentionName);
+
+    /// <summary>The current name of an autoencoder's tensor.</summary>
+    internal static string PresentAttentionName(string name)
     {
         var parts = name.Split('.');
         if (parts is not [.., "attentions", _, _, _])
@@ -293,7 +296,7 @@ public sealed class RenamedSource : IWeightSource
             var other => other,
         };
         return string.Join('.', [.. parts[..^2], present, parts[^1]]);
-    });
+    }
 
     public bool TryFind(string name, [MaybeNullWhen(false)] out TensorEntry entry)
     {

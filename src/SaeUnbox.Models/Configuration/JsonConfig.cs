@@ -1,5 +1,7 @@
 using System.Text;
+using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 
 namespace SaeUnbox.Models;
 
@@ -53,6 +55,9 @@ public sealed class JsonConfig
             throw new ModelException($"{source} is not valid JSON: {kind ?? e.Message}{(kind is null ? "" : ".")}", e);
         }
     }
+
+    /// <summary>A copy of the object.</summary>
+    internal JsonObject ToObject() => JsonNode.Parse(_root.GetRawText())!.AsObject();
 
     /// <summary>The value of <paramref name="key"/>; null if it is missing or null.</summary>
     public JsonElement? Find(string key) =>
@@ -176,4 +181,14 @@ internal static class TextFile
             throw new ModelException($"{path} cannot be read: {e.Message}", e);
         }
     }
+}
+
+/// <summary>How JSON files of a model are written.</summary>
+internal static class JsonFile
+{
+    /// <summary>On one line, with all letters as they are.</summary>
+    public static readonly JsonSerializerOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    /// <summary>One entry a line.</summary>
+    public static readonly JsonSerializerOptions Indented = new(Plain) { WriteIndented = true };
 }

@@ -29,7 +29,7 @@ public sealed class ServedModel
     /// <summary>The name that recipes use. Null: the folder's name.</summary>
     public string? Name { get; set; }
 
-    /// <summary>An SDXL pipeline in the layout of diffusers. Empty: the embedded model.</summary>
+    /// <summary>An SDXL model: a folder in the layout of diffusers, or one file. Empty: the embedded model.</summary>
     public string Folder { get; set; } = "";
 
     public string? SaeFolder { get; set; }
@@ -55,6 +55,15 @@ public sealed class ServedModel
     public Vae Vae { get; set; } = Vae.Kl;
 
     public string? VaeFolder { get; set; }
+
+    /// <summary>The model that lends what a one-file model lacks, a folder or a file. Null: the file is whole.</summary>
+    public string? Base { get; set; }
+
+    /// <summary>Another tokenizer, or a folder with tokenizer and tokenizer_2. Null: the model's own.</summary>
+    public string? TokenizerFolder { get; set; }
+
+    /// <summary>Another scheduler_config.json. Null: the model's own.</summary>
+    public string? SchedulerFolder { get; set; }
 
     public int? Threads { get; set; }
 
@@ -85,6 +94,9 @@ public sealed class ServedModel
         Name = Name,
         Vae = Vae,
         VaeFolder = VaeFolder,
+        BasePath = Base,
+        TokenizerFolder = TokenizerFolder,
+        SchedulerFolder = SchedulerFolder,
         Threads = Threads,
     }.On(Device, Dtype);
 }
@@ -115,18 +127,22 @@ internal sealed class ServingOptionsValidator(bool needsModels = true) : IValida
         foreach (var (i, model) in options.Models.Index())
         {
             var path = $"{section}:Models:{i}";
-            if (!Directory.Exists(model.Folder) && (needsModels || model.Folder.Length > 0))
-                yield return $"{path}:Folder '{model.Folder}' does not exist; name the folder of an SDXL pipeline in the layout of "
-                    + $"diffusers.";
+            if (!Path.Exists(model.Folder) && (needsModels || model.Folder.Length > 0))
+                yield return $"{path}:Folder '{model.Folder}' does not exist; name an SDXL model, a folder in the layout of diffusers "
+                    + "or one file.";
             foreach (var (key, folder) in new[]
             {
                 ("SaeFolder", model.SaeFolder),
                 ("AtlasFolder", model.AtlasFolder),
                 ("ClipFolder", model.ClipFolder),
-                ("VaeFolder", model.VaeFolder)
+                ("TokenizerFolder", model.TokenizerFolder),
+                ("SchedulerFolder", model.SchedulerFolder)
             })
                 if (folder is not null && !Directory.Exists(folder))
                     yield return $"{path}:{key} '{folder}' does not exist; name an existing folder.";
+            foreach (var (key, file) in new[] { ("VaeFolder", model.VaeFolder), ("Base", model.Base) })
+                if (file is not null && !Path.Exists(file))
+                    yield return $"{path}:{key} '{file}' does not exist; name an existing folder or file.";
             if (!Devices.IsDevice(model.Device))
                 yield return $"{path}:Device is '{model.Device}'; use cpu, cuda or cuda:N.";
             if (model.Threads is < 1 or > 1024)

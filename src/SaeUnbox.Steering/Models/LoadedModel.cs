@@ -5,6 +5,8 @@ public sealed class LoadedModel : IDisposable
 {
     private const int WorthAThread = 256;
 
+    private static readonly string[] FileEndings = [".safetensors", ".ckpt", ".pt", ".pth", ".bin"];
+
     private readonly Lazy<string> _fingerprint;
 
     private LoadedModel(ISteerableModel model, SaeSet saes, ModelOptions options)
@@ -52,6 +54,8 @@ public sealed class LoadedModel : IDisposable
             Autoencoder = options.Vae == Vae.Tiny ? AutoencoderChoice.Tiny : AutoencoderChoice.KL,
             AutoencoderFolder = options.VaeFolder,
             SchedulerFolder = options.SchedulerFolder,
+            BasePath = options.BasePath,
+            TokenizerFolder = options.TokenizerFolder,
             Progress = progress,
             Note = options.Note,
             Cancellation = cancellation,
@@ -109,24 +113,24 @@ public sealed class LoadedModel : IDisposable
 
     private static string FingerprintOf(ModelOptions options)
     {
-        var folders = new[]
-        {
-            "unet",
-            "text_encoder",
-            "text_encoder_2",
-            "tokenizer",
-            "tokenizer_2"
-        }.Select(part => (Part: part, Path: Path.Combine(options.Folder, part)))
-            .Append((Part: "scheduler", Path: options.SchedulerFolder
-                ?? Path.Combine(options.Folder, "scheduler"))).Where(folder => Directory.Exists(folder.Path));
+        string?[] models = File.Exists(options.Folder) ? [options.BasePath] : [options.Folder];
+        string[] parts = ["unet", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler"];
+        var folders = models.OfType<string>().SelectMany(model => parts.Select(part => (Part: part, Path: Path.Combine(model, part))))
+            .Select(folder => folder.Part == "scheduler" ? (folder.Part, Path: options.SchedulerFolder ?? folder.Path) : folder)
+            .Append((Part: "tokenizer", Path: options.TokenizerFolder ?? ""))
+            .Append((Part: "scheduler", Path: options.SchedulerFolder ?? "")).Where(folder => Directory.Exists(folder.Path)).Distinct();
+        var files = ((string?[])[options.Folder, options.BasePath]).OfType<string>().Where(File.Exists).Select(file => ("model", file));
         return FileFingerprint.Compute(folders.SelectMany(folder => Directory.EnumerateFiles(folder.Path)
-            .Where(file => !Path.GetFileName(file).StartsWith('.')).Select(file => ($"{folder.Part}/{Path.GetFileName(file)}", file))));
+            .Where(file => !Path.GetFileName(file).StartsWith('.'))
+            .Select(file => ($"{folder.Part}/{Path.GetFileName(file)}", file))).Concat(files));
     }
 
     // Drops the characters that a recipe's model name must not contain.
-    internal static string NameOf(string folder)
+    internal static string NameOf(string path)
     {
-        var name = HubCache.RepositoryOf(folder) ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)));
+        var name = HubCache.RepositoryOf(path) ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)));
+        if (FileEndings.Contains(Path.GetExtension(name), StringComparer.OrdinalIgnoreCase))
+            name = Path.GetFileNameWithoutExtension(name);
         var kept = string.Concat(name.Select(c => char.IsLetterOrDigit(c) || c is '-' or '_' or '.' or ' ' ? c : '-')).TrimStart('.', ' ');
         kept = kept[..Math.Min(kept.Length, RecipeLimits.MaxNameLength)].TrimEnd();
         return kept.Length > 0 ? kept : "model";

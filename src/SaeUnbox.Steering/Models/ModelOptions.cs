@@ -5,7 +5,7 @@ namespace SaeUnbox.Steering;
 /// <summary>What to load and where.</summary>
 public sealed record ModelOptions
 {
-    /// <summary>An SDXL pipeline folder in diffusers' layout.</summary>
+    /// <summary>An SDXL model: a folder in diffusers' layout, or one file.</summary>
     public required string Folder { get; init; }
 
     /// <summary>
@@ -20,7 +20,7 @@ public sealed record ModelOptions
     /// <summary>Active features per position, for autoencoders whose files do not state it; null for what the files say.</summary>
     public int? SaeK { get; init; }
 
-    /// <summary>The name in recipes; null for the folder's name.</summary>
+    /// <summary>The name in recipes; null for that of the folder or file.</summary>
     public string? Name { get; init; }
 
     public Dtype Dtype { get; init; } = Dtype.Fp32;
@@ -29,7 +29,7 @@ public sealed record ModelOptions
 
     public Vae Vae { get; init; } = Vae.Kl;
 
-    /// <summary>A folder with another decoder; null for the model's own.</summary>
+    /// <summary>A folder or file with another decoder; null for the model's own.</summary>
     public string? VaeFolder { get; init; }
 
     /// <summary>A folder with another scheduler_config.json; null for the model's own.</summary>
@@ -37,6 +37,12 @@ public sealed record ModelOptions
 
     /// <summary>Told in a sentence what of the model's files is taken in an unusual way; null for nobody.</summary>
     public Action<string>? Note { get; init; }
+
+    /// <summary>The model that lends what a one-file model lacks; null if the file is whole.</summary>
+    public string? BasePath { get; init; }
+
+    /// <summary>A folder with another tokenizer, or with tokenizer and tokenizer_2; null for the model's own.</summary>
+    public string? TokenizerFolder { get; init; }
 
     /// <summary>Returns these options with the device of this name and the requested number format.</summary>
     /// <exception cref="ModelException">The text does not name a device.</exception>
@@ -54,6 +60,8 @@ public sealed record ModelOptions
         SaeFolder = SaeFolder is { } saes ? HubCache.Resolve(saes) : null,
         VaeFolder = VaeFolder is { } vae ? HubCache.Resolve(vae) : null,
         SchedulerFolder = SchedulerFolder is { } scheduler ? HubCache.Resolve(scheduler) : null,
+        BasePath = BasePath is { } lender ? HubCache.Resolve(lender) : null,
+        TokenizerFolder = TokenizerFolder is { } tokenizer ? HubCache.Resolve(tokenizer) : null,
     };
 
     /// <summary>CPU threads per operator; null for one per core, or one in all for a model with few channels.</summary>

@@ -8,7 +8,10 @@ internal static class CommandLineOptions
     public const string Help = $"""
         Serves the studio at {DefaultAddress} until you press Ctrl-C. Without --model it serves unbox-mini, the bundled model.
 
-          --model DIR          pipeline folder in diffusers' layout, such as sdxl-turbo
+          --model PATH         SDXL model: a folder in diffusers' layout, such as sdxl-turbo, or one file
+          --base PATH          model that lends what a one-file model lacks
+          --tokenizer DIR      folder of another tokenizer
+          --scheduler DIR      folder of another scheduler_config.json
           --saes DIR           folder with the model's sparse autoencoders
           --sae-variant NAME   which autoencoder to use if a site has several
           --sae-k N            active features per position, if the autoencoders' files do not tell
@@ -28,6 +31,9 @@ internal static class CommandLineOptions
     private static readonly Dictionary<string, string> Keys = new(StringComparer.OrdinalIgnoreCase)
     {
         ["--model"] = "SaeUnbox:Models:0:Folder",
+        ["--base"] = "SaeUnbox:Models:0:Base",
+        ["--tokenizer"] = "SaeUnbox:Models:0:TokenizerFolder",
+        ["--scheduler"] = "SaeUnbox:Models:0:SchedulerFolder",
         ["--saes"] = "SaeUnbox:Models:0:SaeFolder",
         ["--sae-variant"] = "SaeUnbox:Models:0:SaeVariant",
         ["--sae-k"] = "SaeUnbox:Models:0:SaeK",

@@ -46,9 +46,14 @@ public static class Autoencoder
     /// <exception cref="CheckpointException">The weights are not usable.</exception>
     public static (IAutoencoder Module, Weights Weights) Load(string folder, Precision precision, Tiling? tiling = null)
     {
-        var json = JsonConfig.Load(Path.Combine(folder, "config.json"));
+        using var part = ModelPart.OpenFolder(folder, precision.PrefersHalf);
+        return Load(part, precision, tiling);
+    }
+
+    internal static (IAutoencoder Module, Weights Weights) Load(ModelPart part, Precision precision, Tiling? tiling)
+    {
+        var (json, checkpoint) = part;
         var kind = json.Choice("_class_name", nameof(AutoencoderKL), nameof(AutoencoderKL), nameof(AutoencoderTiny));
-        using var checkpoint = Checkpoint.OpenFolder(folder, preferHalf: precision.Storage == ScalarType.Float16);
         if (kind == nameof(AutoencoderTiny))
         {
             var tiny = AutoencoderTinyConfig.From(json);

@@ -18,6 +18,9 @@ public sealed record Precision(ScalarType Storage, ScalarType Arithmetic, Device
     /// <summary>Told in a sentence where weights were found otherwise than under their own names.</summary>
     internal Action<string>? Note { get; init; }
 
+    /// <summary>Whether the half-precision file is the better one of a folder that has both.</summary>
+    internal bool PrefersHalf => Storage == ScalarType.Float16;
+
     /// <summary>The precision for a model of type <paramref name="dtype"/>.</summary>
     /// <exception cref="ModelException">The type is not float32, bfloat16 or float16.</exception>
     public static Precision For(ScalarType dtype, Device device) => dtype switch

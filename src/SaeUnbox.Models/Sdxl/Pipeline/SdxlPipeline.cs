@@ -55,11 +55,11 @@ public sealed class SdxlPipeline : ISteerableModel
     /// <summary>With guidance, a missing negative prompt becomes zeros instead of an encoded empty text.</summary>
     public bool ForceZerosForEmptyPrompt { get; }
 
-    /// <summary>Loads a model folder in the layout of diffusers.</summary>
-    /// <exception cref="ModelException">The folder, a configuration or an option is not usable.</exception>
+    /// <summary>Loads a model folder in the layout of diffusers, or a one-file checkpoint.</summary>
+    /// <exception cref="ModelException">The path, a configuration or an option is not usable.</exception>
     /// <exception cref="CheckpointException">Weights are missing, damaged, or do not match the configuration.</exception>
-    public static SdxlPipeline Load(string folder, SdxlPipelineOptions? options = null) =>
-        SdxlPipelineLoader.Load(folder, options ?? new());
+    public static SdxlPipeline Load(string path, SdxlPipelineOptions? options = null) =>
+        SdxlPipelineLoader.Load(path, options ?? new());
 
     public string? WarnAbout(string prompt) => PromptEncoder.Tokenize(prompt).First.Warning;
 
@@ -162,7 +162,7 @@ public enum AutoencoderChoice
     Tiny,
 }
 
-/// <summary>Options for loading a model folder.</summary>
+/// <summary>Options for loading a model.</summary>
 public sealed record SdxlPipelineOptions
 {
     /// <summary>float32, bfloat16 or float16. On a CPU, float16 means float32 arithmetic with weights rounded to float16.</summary>
@@ -172,11 +172,22 @@ public sealed record SdxlPipelineOptions
 
     public AutoencoderChoice Autoencoder { get; init; }
 
-    /// <summary>Folder of the autoencoder. Null for vae, or for vae_tiny in the model folder or next to it.</summary>
+    /// <summary>
+    /// Folder or file of the autoencoder. Null for that of the model, or for vae_tiny in the model folder or next to it.
+    /// </summary>
     public string? AutoencoderFolder { get; init; }
 
     /// <summary>Folder with another scheduler_config.json; null for that of the model.</summary>
     public string? SchedulerFolder { get; init; }
+
+    /// <summary>
+    /// Folder or file of the model that lends what a one-file checkpoint lacks: parts, the tokenizer, and what shapes of tensors do not
+    /// tell. Null if the file is whole and its sizes are those of SDXL.
+    /// </summary>
+    public string? BasePath { get; init; }
+
+    /// <summary>Folder of another tokenizer, or with the folders tokenizer and tokenizer_2; null for that of the model.</summary>
+    public string? TokenizerFolder { get; init; }
 
     /// <summary>Called with the loaded share of the weights, from 0 to 1.</summary>
     public Action<double>? Progress { get; init; }

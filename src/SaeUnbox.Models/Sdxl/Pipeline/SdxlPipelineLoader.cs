@@ -1,5 +1,4 @@
 using System.Text.Json;
-using static TorchSharp.torch;
 
 namespace SaeUnbox.Models;
 
@@ -9,9 +8,9 @@ internal static class SdxlPipelineLoader
     // Height, width, crop top, crop left, target height, target width.
     private const int SizeConditions = 6;
 
-    public static SdxlPipeline Load(string folder, SdxlPipelineOptions options)
+    public static SdxlPipeline Load(string path, SdxlPipelineOptions options)
     {
-        var model = new ModelFolder(folder);
+        using var model = ModelParts.Open(path, options);
         var precision = Precision.For(options.DType, options.Device);
         var reporting = precision with
         {
@@ -21,11 +20,12 @@ internal static class SdxlPipelineLoader
         var owned = new List<IDisposable>();
         try
         {
-            var scheduler = SchedulerConfig.From(JsonConfig.Load(
-                Path.Combine(options.SchedulerFolder ?? model.At("scheduler"), "scheduler_config.json")));
-            var promptEncoder = PromptEncoder.Load(model.Path, reporting);
+            var scheduler = SchedulerConfig.From(options.SchedulerFolder is { } folder
+                ? JsonConfig.Load(Path.Combine(folder, "scheduler_config.json"))
+                : model.Scheduler);
+            var promptEncoder = PromptEncoder.Load(model, reporting);
             owned.Add(promptEncoder);
-            var autoencoder = Keep(Models.Autoencoder.Load(model.FindAutoencoder(options), reporting, options.Tiling), owned);
+            var autoencoder = LoadAutoencoder(model, options, reporting, owned);
             var unet = LoadUNet(model, reporting, owned);
             CheckMatch(unet.Config, autoencoder, promptEncoder);
             return new SdxlPipeline(
@@ -39,18 +39,19 @@ internal static class SdxlPipelineLoader
         }
     }
 
-    private static Action<long> ReportProgress(ModelFolder model, SdxlPipelineOptions options, Precision precision)
+    private static Action<long> ReportProgress(IModelParts model, SdxlPipelineOptions options, Precision precision)
     {
         var (done, all) = (0L, 0L);
         if (options.Progress is not null)
         {
-            string[] parts = [model.At("text_encoder"), model.At("text_encoder_2"), model.At("unet"), model.FindAutoencoder(options)];
-            foreach (var folder in parts)
+            foreach (var name in (string[])["text_encoder", "text_encoder_2", "unet"])
             {
-                using var checkpoint = OpenWeights(folder, precision);
-                var source = StateDicts.Unwrap(checkpoint);
-                all += source.Names.Sum(name => source.TryFind(name, out var entry) ? entry.Count : 0);
+                using var part = model.Open(name, precision.PrefersHalf);
+                Add(part);
             }
+
+            using var autoencoder = model.OpenAutoencoder(options, precision.PrefersHalf);
+            Add(autoencoder);
         }
 
         return elements =>
@@ -58,13 +59,26 @@ internal static class SdxlPipelineLoader
             options.Cancellation.ThrowIfCancellationRequested();
             options.Progress?.Invoke(Math.Min(1, (double)(done += elements) / all));
         };
+
+        void Add(ModelPart part)
+        {
+            var source = StateDicts.Unwrap(part.Weights);
+            all += source.Names.Sum(name => source.TryFind(name, out var entry) ? entry.Count : 0);
+        }
     }
 
-    private static UNet LoadUNet(ModelFolder model, Precision precision, List<IDisposable> owned)
+    private static IAutoencoder LoadAutoencoder(
+        IModelParts model, SdxlPipelineOptions options, Precision precision, List<IDisposable> owned)
     {
-        var config = UNetConfig.From(JsonConfig.Load(Path.Combine(model.At("unet"), "config.json")));
-        using var checkpoint = OpenWeights(model.At("unet"), precision);
-        return Keep(precision.Load(checkpoint, weights => new UNet(weights, config)), owned);
+        using var part = model.OpenAutoencoder(options, precision.PrefersHalf);
+        return Keep(Models.Autoencoder.Load(part, precision, options.Tiling), owned);
+    }
+
+    private static UNet LoadUNet(IModelParts model, Precision precision, List<IDisposable> owned)
+    {
+        using var part = model.Open("unet", precision.PrefersHalf);
+        var config = UNetConfig.From(part.Config);
+        return Keep(precision.Load(part.Weights, weights => new UNet(weights, config)), owned);
     }
 
     private static void CheckMatch(UNetConfig unet, IAutoencoder autoencoder, PromptEncoder text)
@@ -84,9 +98,6 @@ internal static class SdxlPipelineLoader
                 + $"{text.PooledSize} + {SizeConditions} * {unet.TimeIdChannels} values.");
     }
 
-    private static Checkpoint OpenWeights(string folder, Precision precision) =>
-        Checkpoint.OpenFolder(folder, preferHalf: precision.Storage == ScalarType.Float16);
-
     private static T Keep<T>((T Module, Weights Weights) loaded, List<IDisposable> owned)
     {
         owned.Add(loaded.Weights);
@@ -95,18 +106,14 @@ internal static class SdxlPipelineLoader
 }
 
 /// <summary>The folder of an SDXL pipeline of diffusers, checked before any weights are read.</summary>
-internal sealed class ModelFolder
+internal sealed class ModelFolder : IModelParts
 {
     /// <exception cref="ModelException">The folder is missing, is not an SDXL pipeline, or lacks a component.</exception>
     public ModelFolder(string path)
     {
         Path = path = HubCache.Resolve(path);
         if (!Directory.Exists(path))
-        {
-            throw new ModelException(File.Exists(path)
-                ? $"{path} is a file; a model is a folder that contains model_index.json."
-                : $"The model folder {path} is missing.");
-        }
+            throw new ModelException($"The model {path} is missing.");
 
         var index = System.IO.Path.Combine(path, "model_index.json");
         if (!File.Exists(index))
@@ -132,19 +139,18 @@ internal sealed class ModelFolder
     /// <summary>model_index.json.</summary>
     public JsonConfig Index { get; }
 
-    public string At(string component) => System.IO.Path.Combine(Path, component);
+    public JsonConfig Scheduler => JsonConfig.Load(System.IO.Path.Combine(At("scheduler"), "scheduler_config.json"));
 
-    /// <summary>The folder of the chosen autoencoder.</summary>
-    /// <exception cref="ModelException">There is none.</exception>
-    public string FindAutoencoder(SdxlPipelineOptions options)
+    public ModelPart Open(string part, bool preferHalf) => Directory.Exists(At(part))
+        ? ModelPart.OpenFolder(At(part), preferHalf)
+        : throw new ModelException($"The model folder {Path} has no folder {part}.");
+
+    public ClipTokenizer Tokenizer(string part, TextCleaning cleaning) => ClipTokenizer.Load(At(part), cleaning);
+
+    public void Dispose()
     {
-        IReadOnlyList<string> candidates = options switch
-        {
-            { AutoencoderFolder: { } folder } => [folder],
-            { Autoencoder: AutoencoderChoice.Tiny } => Models.Autoencoder.TinyFolders(Path),
-            _ => [At("vae")],
-        };
-        return candidates.FirstOrDefault(Directory.Exists) ?? throw new ModelException(
-            $"No autoencoder found; looked for {string.Join(", ", candidates.Select(System.IO.Path.GetFullPath))}.");
+        // Each part is a folder of its own, so nothing is open between them.
     }
+
+    private string At(string part) => System.IO.Path.Combine(Path, part);
 }

@@ -39,12 +39,18 @@ public sealed class PromptEncoder : IDisposable
     /// <exception cref="CheckpointException">Weights are not usable.</exception>
     public static PromptEncoder Load(string folder, Precision precision, TextCleaning cleaning = TextCleaning.Ftfy)
     {
-        var tokenizers = (Tokenizer(folder, "tokenizer", cleaning), Tokenizer(folder, "tokenizer_2", cleaning));
-        var first = Encoder(folder, "text_encoder", precision);
+        using var model = new ModelFolder(folder);
+        return Load(model, precision, cleaning);
+    }
+
+    internal static PromptEncoder Load(IModelParts model, Precision precision, TextCleaning cleaning = TextCleaning.Ftfy)
+    {
+        var tokenizers = (model.Tokenizer("tokenizer", cleaning), model.Tokenizer("tokenizer_2", cleaning));
+        var first = Encoder(model, "text_encoder", precision);
         (ClipTextEncoder Module, Weights Weights)? second = null;
         try
         {
-            second = Encoder(folder, "text_encoder_2", precision);
+            second = Encoder(model, "text_encoder_2", precision);
             return new PromptEncoder(tokenizers, first, second.Value);
         }
         catch
@@ -78,22 +84,19 @@ public sealed class PromptEncoder : IDisposable
         _second.Weights.Dispose();
     }
 
-    private static ClipTokenizer Tokenizer(string folder, string name, TextCleaning cleaning) =>
-        ClipTokenizer.Load(Path.Combine(folder, name), cleaning);
-
-    private static (ClipTextEncoder Module, Weights Weights) Encoder(string folder, string name, Precision precision)
+    private static (ClipTextEncoder Module, Weights Weights) Encoder(IModelParts model, string name, Precision precision)
     {
-        var path = Path.Combine(folder, name);
-        var config = ClipTextConfig.From(JsonConfig.Load(Path.Combine(path, "config.json")));
-        using var checkpoint = Checkpoint.OpenFolder(path, preferHalf: precision.Storage == ScalarType.Float16);
-        return precision.Load(checkpoint, weights => new ClipTextEncoder(weights, config));
+        using var part = model.Open(name, precision.PrefersHalf);
+        var config = ClipTextConfig.From(part.Config);
+        return precision.Load(part.Weights, weights => new ClipTextEncoder(weights, config));
     }
 
     private static void Check(string name, ClipTokenizer tokenizer, ClipTextConfig config)
     {
         if (tokenizer.VocabularySize > config.VocabularySize)
             throw new ModelException(
-                $"{name} makes ids up to {tokenizer.VocabularySize - 1}, but vocab_size of its text encoder is {config.VocabularySize}.");
+                $"{name} makes ids up to {tokenizer.VocabularySize - 1}, but vocab_size of its text encoder is {config.VocabularySize}; "
+                + "name the tokenizer of this model (--tokenizer DIR).");
         if (tokenizer.MaxLength > config.MaxPositions)
             throw new ModelException(
                 $"{name} makes {tokenizer.MaxLength} ids (model_max_length), "

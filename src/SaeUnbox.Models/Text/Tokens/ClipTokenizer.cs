@@ -42,6 +42,31 @@ public sealed class ClipTokenizer
     public static ClipTokenizer Load(string folder, TextCleaning cleaning = TextCleaning.Ftfy) =>
         new(TokenizerFiles.Read(folder), cleaning);
 
+    /// <summary>
+    /// Reads the tokenizer of a part of SDXL, <c>tokenizer</c> or <c>tokenizer_2</c>: from the folder of that name in
+    /// <paramref name="folder"/> if there is one, else from <paramref name="folder"/> itself. SDXL pads the second with "!".
+    /// </summary>
+    /// <exception cref="ModelException">A file is missing or malformed.</exception>
+    public static ClipTokenizer LoadFor(string part, string folder, TextCleaning cleaning = TextCleaning.Ftfy)
+    {
+        var own = Path.Combine(folder, part);
+        return Directory.Exists(own) ? Load(own, cleaning) : new(Padded(TokenizerFiles.Read(folder), part), cleaning);
+    }
+
+    /// <summary>The tokenizer of a part of SDXL with CLIP's own vocabulary, which ships with the program.</summary>
+    public static ClipTokenizer BuiltIn(string part, TextCleaning cleaning = TextCleaning.Ftfy) =>
+        new(Padded(ClipVocabulary.Read(), part), cleaning);
+
+    /// <summary>Writes vocab.json, merges.txt and tokenizer_config.json, from which <see cref="Load"/> makes the same tokenizer.</summary>
+    /// <param name="folder">An existing folder.</param>
+    /// <exception cref="CheckpointException">A file cannot be written.</exception>
+    public void Save(string folder) => _files.Write(folder);
+
+    /// <summary>Whether it makes the same ids.</summary>
+    internal bool IsSameAs(ClipTokenizer other) => _files.IsSameAs(other._files);
+
+    private static TokenizerFiles Padded(TokenizerFiles files, string part) => part == "tokenizer_2" ? files.PaddedWith("!") : files;
+
     /// <summary>Cleans a text without special tokens and converts it to lower case.</summary>
     public string Clean(string text) => PromptText.Clean(text, Cleaning);
 
@@ -226,6 +251,9 @@ internal static class ByteAlphabet
     private static readonly char[] Characters = BuildCharacters();
     private static readonly Dictionary<char, byte> Bytes =
         Enumerable.Range(0, 256).ToDictionary(value => Characters[value], value => (byte)value);
+
+    /// <summary>The characters in the order of CLIP's ids: those that stand for themselves, then the others.</summary>
+    public static IEnumerable<char> InOrder => Characters.Order();
 
     public static string Encode(string word) => string.Concat(Encoding.UTF8.GetBytes(word).Select(value => Characters[value]));
 

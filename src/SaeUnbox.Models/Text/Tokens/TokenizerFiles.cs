@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 
 namespace SaeUnbox.Models;
 
@@ -11,7 +12,7 @@ internal sealed class TokenizerFiles
     private readonly IReadOnlyDictionary<string, int> _ids;
     private readonly int _unknownId;
 
-    private TokenizerFiles(
+    internal TokenizerFiles(
         IReadOnlyDictionary<string, int> ids,
         Dictionary<string, int> special,
         SpecialRoles roles,
@@ -24,6 +25,14 @@ internal sealed class TokenizerFiles
         MaxLength = maxLength;
         (StartId, EndId, PadId, _unknownId) = (special[roles.Start], special[roles.End], special[roles.Pad], special[roles.Unknown]);
         VocabularySize = 1 + ids.Values.Concat(special.Values).Max();
+    }
+
+    private TokenizerFiles(TokenizerFiles other, string pad)
+    {
+        (_ids, _unknownId, Merges, MaxLength) = (other._ids, other._unknownId, other.Merges, other.MaxLength);
+        (StartId, EndId, VocabularySize) = (other.StartId, other.EndId, other.VocabularySize);
+        PadId = other.FindId(pad);
+        Special = new Dictionary<string, int>(other.Special) { [pad] = PadId };
     }
 
     /// <summary>Tokens that are matched literally before the text is cleaned and split.</summary>
@@ -43,6 +52,13 @@ internal sealed class TokenizerFiles
 
     /// <summary>The id of a piece, or that of the unknown token if the vocabulary lacks it.</summary>
     public int FindId(string piece) => Special.TryGetValue(piece, out var id) || _ids.TryGetValue(piece, out id) ? id : _unknownId;
+
+    /// <summary>The same vocabulary with another padding token, which it must have.</summary>
+    public TokenizerFiles PaddedWith(string token) => new(this, token);
+
+    public bool IsSameAs(TokenizerFiles other) =>
+        (StartId, EndId, PadId, MaxLength) == (other.StartId, other.EndId, other.PadId, other.MaxLength)
+        && _ids.Count == other._ids.Count && !_ids.Except(other._ids).Any() && Merges.SequenceEqual(other.Merges);
 
     /// <summary>Reads vocab.json and merges.txt, or tokenizer.json where they are missing, and the settings beside them.</summary>
     public static TokenizerFiles Read(string folder)
@@ -73,6 +89,30 @@ internal sealed class TokenizerFiles
         if (length is < 2 or > MaxAllowedLength || length != Math.Floor(length))
             throw config.Wrong("model_max_length", $"a whole number from 2 to {MaxAllowedLength}, but is {length}");
         return new TokenizerFiles(vocabulary.Ids, special, roles, vocabulary.Merges, (int)length);
+    }
+
+    /// <summary>Writes the files that <see cref="Read"/> reads.</summary>
+    public void Write(string folder)
+    {
+        var vocabulary =
+            new JsonObject(_ids.OrderBy(pair => pair.Value).Select(pair => KeyValuePair.Create(pair.Key, (JsonNode?)pair.Value)));
+        var config = new JsonObject
+        {
+            ["added_tokens_decoder"] = new JsonObject(Special.OrderBy(pair => pair.Value).Select(pair =>
+                KeyValuePair.Create($"{pair.Value}", (JsonNode?)new JsonObject { ["content"] = pair.Key, ["special"] = true }))),
+            ["bos_token"] = NameOf(StartId),
+            ["eos_token"] = NameOf(EndId),
+            ["model_max_length"] = MaxLength,
+            ["pad_token"] = NameOf(PadId),
+            ["tokenizer_class"] = "CLIPTokenizer",
+            ["unk_token"] = NameOf(_unknownId),
+        };
+        AtomicFile.WriteAllText(Path.Combine(folder, "vocab.json"), vocabulary.ToJsonString(JsonFile.Plain));
+        AtomicFile.WriteAllText(
+            Path.Combine(folder, "merges.txt"), $"#version: 0.2\n{string.Concat(Merges.Select(merge => $"{merge.Left} {merge.Right}\n"))}");
+        AtomicFile.WriteAllText(Path.Combine(folder, "tokenizer_config.json"), config.ToJsonString(JsonFile.Indented));
+
+        string NameOf(int id) => Special.First(pair => pair.Value == id).Key;
     }
 
     private static Dictionary<string, int> AddedTokens(JsonConfig config)

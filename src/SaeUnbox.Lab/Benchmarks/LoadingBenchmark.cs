@@ -1,0 +1,89 @@
+using System.Diagnostics;
+
+namespace SaeUnbox.Lab;
+
+/// <summary>Times the loading of a model against a plain read of its files, and compares its peak of memory with its weights.</summary>
+public static class LoadingBenchmark
+{
+    private const int BufferBytes = 8 << 20;
+
+    private static readonly string[] Parts = ["text_encoder", "text_encoder_2", "unet", "vae"];
+
+    /// <summary>
+    /// Reads the files, then loads the model, in turn. The first read is not timed, so that all find the files cached alike.
+    /// </summary>
+    /// <param name="repeats">Timed reads and loads; the medians count.</param>
+    /// <exception cref="ModelException">The model is not usable.</exception>
+    /// <exception cref="CheckpointException">The weights are not usable.</exception>
+    public static LoadingFigures Run(ModelOptions options, int repeats, CancellationToken cancellation = default)
+    {
+        var files = Files(options.Folder);
+        Read(files, cancellation);
+        var (reads, loads) = (new List<double>(), new List<double>());
+        var (weights, peak) = (0L, (long?)null);
+        for (var i = 0; i < repeats; i++)
+        {
+            reads.Add(Seconds(() => Read(files, cancellation)));
+            GC.Collect();
+            var before = Environment.WorkingSet;
+            var memory = new PeakMemory();
+            LoadedModel? model = null;
+            try
+            {
+                loads.Add(Seconds(() => model = LoadedModel.Load(options, cancellation: cancellation)));
+                // Later loads get the memory that the first one left.
+                if (i == 0)
+                    (weights, peak) = (Environment.WorkingSet - before, memory.Growth);
+            }
+            finally
+            {
+                model?.Dispose();
+            }
+        }
+
+        return new LoadingFigures(files.Sum(file => new FileInfo(file).Length), Median(reads), Median(loads), weights, peak);
+    }
+
+    private static IReadOnlyList<string> Files(string path)
+    {
+        if (File.Exists(path))
+            return [path];
+        return [.. Parts.Select(part => Path.Combine(path, part)).Where(Directory.Exists).SelectMany(Weights)];
+
+        static IEnumerable<string> Weights(string folder)
+        {
+            using var checkpoint = Checkpoint.OpenFolder(folder);
+            return checkpoint.Path.EndsWith(".json", StringComparison.Ordinal)
+                ? Directory.EnumerateFiles(folder, "*-of-*")
+                : [checkpoint.Path];
+        }
+    }
+
+    private static void Read(IReadOnlyList<string> files, CancellationToken cancellation)
+    {
+        var buffer = new byte[BufferBytes];
+        foreach (var path in files)
+        {
+            using var file = File.OpenHandle(path);
+            for (long position = 0, count; (count = RandomAccess.Read(file, buffer, position)) > 0; position += count)
+                cancellation.ThrowIfCancellationRequested();
+        }
+    }
+
+    private static double Seconds(Action work)
+    {
+        var start = Stopwatch.GetTimestamp();
+        work();
+        return Stopwatch.GetElapsedTime(start).TotalSeconds;
+    }
+
+    private static double Median(List<double> values) => values.Order().ElementAt(values.Count / 2);
+}
+
+/// <summary>How a model is loaded.</summary>
+/// <param name="FileBytes">Size of its files.</param>
+/// <param name="ReadSeconds">Time that a plain read of them takes.</param>
+/// <param name="LoadSeconds">Time that loading the model takes.</param>
+/// <param name="WeightBytes">Resident memory that the loaded model takes; on a GPU its weights do not count.</param>
+/// <param name="PeakBytes">Most memory that was taken while it was loaded; null where the system does not tell.</param>
+public sealed record LoadingFigures(long FileBytes, double ReadSeconds, double LoadSeconds, long WeightBytes, long? PeakBytes);
