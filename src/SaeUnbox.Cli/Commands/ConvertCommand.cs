@@ -22,7 +22,8 @@ internal sealed class ConvertCommand
     public static Command Create(Terminal terminal)
     {
         var self = new ConvertCommand();
-        var command = new Command("convert", "Write a model as a folder or as one file, or a dictionary in another layout.") { self._in, self._out };
+        var command =
+            new Command("convert", "Write a model as a folder or as one file, or a dictionary in another layout.") { self._in, self._out };
         command.Add(self._dtype, self._base, self._tokenizer, self._scheduler);
         self._dictionary.AddTo(command);
         command.SetGuardedAction(terminal, (parsed, cancellation) => self.Run(terminal, parsed, cancellation));
@@ -34,7 +35,7 @@ internal sealed class ConvertCommand
         var (source, target) = (parsed.GetRequiredValue(_in), parsed.GetRequiredValue(_out));
         if (!File.Exists(source) && !Directory.Exists(source))
             throw new CliException($"{Line.Quote(source)}: there is no such file or folder.");
-        if (_dictionary.IsMeant(parsed))
+        if (_dictionary.IsMeant(parsed) || InspectDictionary.IsOne(source))
             _dictionary.Run(terminal, parsed, source, target);
         else
             Model(terminal, parsed, source, target, cancellation);

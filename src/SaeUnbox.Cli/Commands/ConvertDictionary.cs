@@ -22,7 +22,8 @@ internal sealed class ConvertDictionary
 
     public void Run(Terminal terminal, ParseResult parsed, string source, string target)
     {
-        var layout = parsed.GetValue(_to)!;
+        var layout = parsed.GetValue(_to)
+            ?? throw new CliException($"--to: name the layout to write: {string.Join(", ", DictionaryConversion.Layouts)}.");
         if (!DictionaryConversion.Layouts.Contains(layout))
             throw new CliException(
                 $"--to {Line.Quote(layout)}: no such layout; use {string.Join(", ", DictionaryConversion.Layouts)}.");

@@ -20,6 +20,11 @@ internal static class InspectDictionary
                 new Dictionary<string, string>(), parts);
     }
 
+    /// <summary>Whether the path is a dictionary or a folder of dictionaries. Reads headers only.</summary>
+    public static bool IsOne(string path) =>
+        DictionaryHeader.IsOne(path)
+            || (Directory.Exists(path) && !File.Exists(Path.Combine(path, "model_index.json")) && Parts(path).Any(DictionaryHeader.IsOne));
+
     // A folder with files of other kinds is described as such.
     private static IEnumerable<string> Parts(string path)
     {

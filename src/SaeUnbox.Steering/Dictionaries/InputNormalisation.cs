@@ -35,18 +35,18 @@ public sealed record InputFrame(Tensor Factor, Tensor? Offset) : IDisposable
         switch (kind)
         {
             case InputNormalisation.ConstantNorm:
-            {
-                var factor = rows.Square().sum(-1, keepdim: true).sqrt().Over(Math.Sqrt(rows.shape[^1])).AtLeast(SmallestNorm);
-                return (rows / factor, new InputFrame(factor, null));
-            }
+                {
+                    var factor = rows.Square().sum(-1, keepdim: true).sqrt().Over(Math.Sqrt(rows.shape[^1])).AtLeast(SmallestNorm);
+                    return (rows / factor, new InputFrame(factor, null));
+                }
 
             case InputNormalisation.Standard:
-            {
-                var mean = rows.mean([-1], keepdim: true);
-                var centred = rows - mean;
-                var deviation = centred.std(-1, unbiased: true, keepdim: true);
-                return (centred / deviation.Plus(Guard), new InputFrame(deviation, mean));
-            }
+                {
+                    var mean = rows.mean([-1], keepdim: true);
+                    var centred = rows - mean;
+                    var deviation = centred.std(-1, unbiased: true, keepdim: true);
+                    return (centred / deviation.Plus(Guard), new InputFrame(deviation, mean));
+                }
 
             default:
                 return (rows, null);

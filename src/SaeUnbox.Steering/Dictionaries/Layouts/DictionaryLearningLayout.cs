@@ -79,13 +79,13 @@ internal sealed class DictionaryLearningLayout : DictionaryLayout
             case "AutoEncoderTopK":
                 return new TopKForm(source.K(config, features));
             case "BatchTopKSAE" or "MatryoshkaBatchTopKSAE":
-            {
-                var name = kind == "BatchTopKSAE" ? "BatchTopK" : "Matryoshka BatchTopK";
-                var k = source.K(config, features);
-                return source.HasScalar(Threshold) && source.Numbers(Threshold)[0] is >= 0 and var threshold
-                    ? new ThresholdForm((float)threshold, k, name)
-                    : new TopKForm(k, name + ", per position at inference");
-            }
+                {
+                    var name = kind == "BatchTopKSAE" ? "BatchTopK" : "Matryoshka BatchTopK";
+                    var k = source.K(config, features);
+                    return source.HasScalar(Threshold) && source.Numbers(Threshold)[0] is >= 0 and var threshold
+                        ? new ThresholdForm((float)threshold, k, name)
+                        : new TopKForm(k, name + ", per position at inference");
+                }
 
             default:
                 throw source.Broken($"its dict_class is \"{kind}\"; AutoEncoder, AutoEncoderNew, AutoEncoderTopK, BatchTopKSAE, "
