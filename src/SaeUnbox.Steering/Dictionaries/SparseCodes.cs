@@ -43,37 +43,6 @@ public sealed record SparseCodes(Tensor Indices, Tensor Values, int Features) : 
     /// <summary>How many times d_f one feature adds to the vector at every position, in the site's units: [...].</summary>
     internal Tensor Contribution(int feature) => Frame is { } frame ? Map(feature) * frame.Factor.squeeze(-1) : Map(feature);
 
-    /// <summary>The mean of z over all positions, per feature: [n].</summary>
-    public Tensor MeanActivation()
-    {
-        using var scope = NewDisposeScope();
-        var k = Indices.shape[^1];
-        var positions = Indices.numel() / Math.Max(k, 1);
-        return zeros([Features], dtype: ScalarType.Float64, device: Values.device)
-            .scatter_add_(0, Indices.reshape(-1), Values.reshape(-1).to(ScalarType.Float64))
-            .DivideInPlace((double)Math.Max(positions, 1))
-            .to(ScalarType.Float32)
-            .MoveToOuterDisposeScope();
-    }
-
-    /// <summary>
-    /// The features of largest mean activation, largest first, equal ones by rising number; features that are
-    /// active nowhere come last, as in the reference.
-    /// </summary>
-    public IReadOnlyList<(int Feature, float Mean)> TopFeatures(int count)
-    {
-        using var scope = NewDisposeScope();
-        var means = MeanActivation().cpu().data<float>().ToArray();
-        return
-        [
-            .. Enumerable.Range(0, means.Length)
-                .OrderByDescending(feature => means[feature])
-                .ThenBy(feature => feature)
-                .Take(count)
-                .Select(feature => (feature, means[feature]))
-        ];
-    }
-
     public void Dispose()
     {
         Indices.Dispose();

@@ -166,20 +166,6 @@ public class OffsetTests
         double Dot(int a, int b) => directions[a].Zip(directions[b], (x, y) => x * y).Sum();
     }
 
-    [Theory, MemberData(nameof(Offsets))]
-    public void MeanActivation_ManyPositions_IsRoundedOnce(double offset)
-    {
-        using var scope = NewDisposeScope();
-        const int positions = 300_000;
-        using var generator = new Generator(9);
-        var values = rand([positions, 1], generator: generator).Plus(offset);
-        using var codes = new SparseCodes(zeros([positions, 1], dtype: ScalarType.Int64), values, 2);
-
-        var mean = codes.MeanActivation()[0].item<float>();
-
-        Assert.Equal((float)Column(values, 0).Average(), mean);
-    }
-
     private static Tensor Normal(double offset, ulong seed)
     {
         using var generator = new Generator(seed);

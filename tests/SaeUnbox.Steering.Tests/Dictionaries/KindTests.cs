@@ -192,7 +192,7 @@ public class KindTests
         var output = randn([1, Width, 2, 3], generator: new Generator(8)).Times(5);
         var input = zeros_like(output);
         using var codes = sae.Encode(output.permute(0, 2, 3, 1));
-        var feature = codes.TopFeatures(1)[0].Feature;
+        var feature = (int)codes.Indices.reshape(-1)[0].item<long>();
         using var edit = Edits.Scale(sae, feature, -1);
         var removed = output - edit.Apply(input, output);
         using var without = codes with { Values = codes.Values * codes.Indices.Is(feature).logical_not().to(ScalarType.Float32) };

@@ -24,8 +24,6 @@ internal sealed class Nesting
 
     public int Groups => PrefixSizes.Count;
 
-    public ReadOnlySpan<int> GroupOf => _groupOf;
-
     public int[] GroupArray => _groupOf;
 
     public static Nesting None(int features) => new([features]);
