@@ -41,8 +41,11 @@ public sealed class PackageTests : IDisposable
     {
         // Packed without libtorch, which takes most of a minute to compress; the tool then takes the one that is named.
         await PackAsync("SaeUnbox.Cli", "-p:Torch=none");
-        await DotnetAsync("tool", "install", "saeunbox", "--version", Version, "--tool-path", _folder.At("tools"), "--add-source",
-            _folder.At("feed"));
+        var sources = new XElement("configuration", new XElement("packageSources", new XElement("clear"),
+            new XElement("add", new XAttribute("key", "feed"), new XAttribute("value", _folder.At("feed")))));
+        File.WriteAllText(_folder.At("nuget.config"), sources.ToString());
+        await DotnetAsync("tool", "install", "saeunbox", "--version", Version, "--tool-path", _folder.At("tools"),
+            "--configfile", _folder.At("nuget.config"));
         var natives = Path.Combine(AppContext.BaseDirectory, "runtimes/linux-x64/native");
         var generate = new ProcessStartInfo(_folder.At("tools/saeunbox"),
             ["generate", "--prompt", "a boat", "--out", _folder.At("boat.png")])
