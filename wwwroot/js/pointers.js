@@ -29,7 +29,7 @@ export class Pointers {
         const doing = event.button === 1 ? 'move' : event.button !== 0 ? null : surface.views.view === 'slider' ? 'slide' : 'paint';
         if (!doing) return;
         if (doing === 'paint' && surface.brush.layer.index < 0) {
-            surface.showError('Choose a feature on the right first. It becomes the layer that the brush paints.');
+            surface.showError('Choose a feature first. It becomes the layer that the brush paints.');
             return;
         }
         Object.assign(this, { doing, id: event.pointerId });

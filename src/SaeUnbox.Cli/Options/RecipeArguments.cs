@@ -94,7 +94,9 @@ internal sealed class RecipeArguments
         }
         catch (Exception error) when (error is RecipeException or PictureException)
         {
-            throw new CliException($"the recipe {path}: {error.Message}");
+            throw new CliException(error is RecipeException { Errors: [{ Field: "recipe", Message: var whole }] }
+                ? $"the recipe {path} {whole}"
+                : $"the recipe {path}: {error.Message}");
         }
     }
 }

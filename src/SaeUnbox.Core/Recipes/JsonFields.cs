@@ -66,25 +66,22 @@ internal static class Fields
         return null;
     }
 
-    public static string? Mode(JsonElement element, out EditMode value)
-    {
-        value = EditMode.Default;
-        if (Text(element, out var text) is { } problem)
-            return problem;
-        if (!EditMode.TryParse(text, out var mode))
-            return $"is {UntrustedText.Quote(text)}; write one of {EditMode.Names(", ")}";
-        value = mode;
-        return null;
-    }
+    public static string? Mode(JsonElement element, out EditMode value) => Named(
+        element, EditMode.Default, text => EditMode.TryParse(text, out var mode) ? mode : null,
+        $"write one of {EditMode.Names(", ")}", out value);
 
-    public static string? SiteCode(JsonElement element, out Site value)
+    public static string? SiteCode(JsonElement element, out Site value) => Named(
+        element, Site.Composition, text => Site.TryParse(text, out var site) ? site : null, Site.Expected, out value);
+
+    private static string? Named<T>(JsonElement element, T fallback, Func<string, T?> find, string expected, out T value)
+        where T : class
     {
-        value = Site.Composition;
+        value = fallback;
         if (Text(element, out var text) is { } problem)
             return problem;
-        if (!Site.TryParse(text, out var site))
-            return $"is {UntrustedText.Quote(text)}; {Site.Expected}";
-        value = site;
+        if (find(text) is not { } found)
+            return $"is {UntrustedText.Quote(text)}; {expected}";
+        value = found;
         return null;
     }
 

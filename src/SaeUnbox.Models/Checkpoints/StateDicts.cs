@@ -1,8 +1,8 @@
 namespace SaeUnbox.Models;
 
 /// <summary>
-/// Finds a model's weights in what training scripts save: the state dict beside an optimizer and the like, under names that
-/// DataParallel (<c>module.</c>) or torch.compile (<c>_orig_mod.</c>) put a prefix before.
+/// Finds a model's weights in what training scripts save: a state dict beside an optimizer, or names with the prefix that DataParallel
+/// (<c>module.</c>) or torch.compile (<c>_orig_mod.</c>) adds.
 /// </summary>
 public static class StateDicts
 {
@@ -18,7 +18,7 @@ public static class StateDicts
 
     /// <summary>The weights under their own names; the source itself if it has nothing around them.</summary>
     /// <param name="source">A checkpoint, or a renamed view of one.</param>
-    /// <param name="note">Told in a sentence what was left out and stripped; not called if nothing was.</param>
+    /// <param name="note">Called with a sentence about what was left out and stripped; not called if nothing was.</param>
     public static IWeightSource Unwrap(IWeightSource source, Action<string>? note = null)
     {
         var names = source.Names.ToList();

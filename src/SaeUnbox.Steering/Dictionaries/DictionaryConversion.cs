@@ -166,7 +166,7 @@ internal static class DictionaryLearningWriter
                 ["threshold"] = tensor(sae.Config.Threshold ?? -1f),
             }),
             ReluActivation => ("AutoEncoder", new(Columns(sae)) { ["encoder.bias"] = latentBias, ["bias"] = bias }),
-            // Its class subtracts no bias unless it is told to.
+            // Its class subtracts a bias only if asked to.
             JumpReluActivation jump => ("JumpReluAutoEncoder",
                 new(Rows(sae, DictionaryConversion.LatentBiasFor(sae, zeros_like(bias)), bias)) { ["threshold"] = jump.Thresholds }),
             GatedActivation gated => ("GatedAutoEncoder", Gated(sae, gated, latentBias, bias)),

@@ -78,7 +78,7 @@ public static class SaeLoader
         using var scope = NewDisposeScope();
         var (features, width) = (form.Features, form.Width);
         var config = form.Config ?? ConfigOf(form);
-        // Too large a size is told before memory is taken.
+        // Reports a size that is too large before allocating memory.
         config.Validate(source.Files.Config ?? source.Files.Weights);
         var encoder = Matrix(form.Encoder);
         var dictionary = Matrix(form.Decoder);

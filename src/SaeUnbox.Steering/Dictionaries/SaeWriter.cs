@@ -63,7 +63,7 @@ internal static class TensorNames
     public const string StatsLastNonzero = "stats_last_nonzero";
 }
 
-/// <summary>File operations whose failure is told in one sentence.</summary>
+/// <summary>File operations that report a failure in one sentence.</summary>
 internal static class Files
 {
     public static void CreateFolder(string path) => Try(path, "created", () => Directory.CreateDirectory(path));

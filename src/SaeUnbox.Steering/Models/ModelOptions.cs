@@ -35,7 +35,7 @@ public sealed record ModelOptions
     /// <summary>A folder with another scheduler_config.json; null for the model's own.</summary>
     public string? SchedulerFolder { get; init; }
 
-    /// <summary>Told in a sentence what of the model's files is taken in an unusual way; null for nobody.</summary>
+    /// <summary>Called with a sentence about anything unusual in the model's files that was accepted; null to ignore it.</summary>
     public Action<string>? Note { get; init; }
 
     /// <summary>The model that lends what a one-file model lacks; null if the file is whole.</summary>

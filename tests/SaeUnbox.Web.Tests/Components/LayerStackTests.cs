@@ -11,7 +11,7 @@ public sealed class LayerStackTests : BunitContext
     private readonly List<string> _problems = [];
 
     [Fact]
-    public void Render_NoEdits_SaysHowToBegin() => Assert.Contains("Choose a feature on the right", Stack([]).Find(".empty").TextContent);
+    public void Render_NoEdits_SaysHowToBegin() => Assert.Contains("Choose a feature", Stack([]).Find(".empty").TextContent);
 
     [Fact]
     public void Render_Edits_NamesThemAndMarksWhatIsOff()

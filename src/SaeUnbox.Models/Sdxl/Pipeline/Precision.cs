@@ -15,7 +15,7 @@ public sealed record Precision(ScalarType Storage, ScalarType Arithmetic, Device
     /// <summary>Called with the number of elements of each tensor after it is loaded. An exception from it stops the loading.</summary>
     internal Action<long>? OnRead { get; init; }
 
-    /// <summary>Told in a sentence where weights were found otherwise than under their own names.</summary>
+    /// <summary>Called with a sentence if weights were found under other names than their own.</summary>
     internal Action<string>? Note { get; init; }
 
     /// <summary>Whether the half-precision file is the better one of a folder that has both.</summary>

@@ -192,7 +192,7 @@ public sealed record SdxlPipelineOptions
     /// <summary>Called with the loaded share of the weights, from 0 to 1.</summary>
     public Action<double>? Progress { get; init; }
 
-    /// <summary>Told in a sentence what was taken otherwise than usual, such as weights beside an optimizer.</summary>
+    /// <summary>Called with a sentence about anything unusual that was accepted, such as weights beside an optimizer.</summary>
     public Action<string>? Note { get; init; }
 
     /// <summary>Checked after each tensor.</summary>
