@@ -99,7 +99,9 @@ internal static class LoadingReport
 {
     public static void Write(Terminal terminal, LoadingFigures figures, bool asJson)
     {
-        var (time, memory) = (figures.LoadSeconds / figures.ReadSeconds, (double?)figures.PeakBytes / figures.WeightBytes);
+        var time = figures.LoadSeconds / figures.ReadSeconds;
+        // Weights that fit into memory the process already had do not show.
+        var memory = figures.WeightBytes > 0 ? (double?)figures.PeakBytes / figures.WeightBytes : null;
         if (asJson)
             terminal.Output.WriteLine(Json.Text(new JsonObject
             {
