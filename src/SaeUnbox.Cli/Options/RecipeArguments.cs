@@ -23,12 +23,14 @@ internal sealed class RecipeArguments
     private readonly Option<string[]> _edits = Setting.Of<string[]>("--edit", "EDIT",
         $"{EditArgument.Form}; may be repeated. MASK is a PNG of the picture's size, a JSON file, or JSON rows in place. Steps FIRST to "
         + "LAST - 1 are edited.");
+    private readonly Option<string?> _overlap = Setting.Of<string?>("--overlap", "RULE",
+        "Where edits of one site overlap: sum adds them up (the default), cover lets the later one win.");
     private readonly Option<string[]> _reconstruct = Setting.Of<string[]>("--reconstruct", "SITE",
         "Replace what a site adds with its autoencoder's reconstruction; may be repeated.");
     private readonly Option<string[]> _ablate = Setting.Of<string[]>("--ablate", "SITE", "Remove what a site adds; may be repeated.");
 
     public void AddTo(Command command) =>
-        command.Add(_recipe, _prompt, _negative, _seed, _steps, _guidance, _width, _height, _edits, _reconstruct, _ablate);
+        command.Add(_recipe, _prompt, _negative, _seed, _steps, _guidance, _width, _height, _edits, _overlap, _reconstruct, _ablate);
 
     /// <summary>Reads and checks everything that needs no model, so that a mistake is reported before a model is loaded.</summary>
     public RecipeDraft ReadDraft(ParseResult parsed)
@@ -69,6 +71,7 @@ internal sealed class RecipeArguments
         Seed = parsed.GetValue(_seed) ?? start.Seed,
         Steps = parsed.GetValue(_steps) ?? start.Steps,
         Guidance = parsed.GetValue(_guidance) ?? start.Guidance,
+        Overlap = NamedValue.Parse<Overlap>(_overlap.Name, parsed.GetValue(_overlap)) ?? start.Overlap,
         Width = parsed.GetValue(_width) ?? start.Width,
         Height = parsed.GetValue(_height) ?? start.Height,
         Interventions = [.. start.Interventions, .. draft.Interventions],

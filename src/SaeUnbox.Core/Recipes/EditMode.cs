@@ -8,17 +8,17 @@ namespace SaeUnbox.Core;
 /// </summary>
 public sealed class EditMode
 {
-    private EditMode(string name, string summary, string formula, bool needsMean) =>
-        (Name, Summary, Formula, NeedsMean) = (name, summary, formula, needsMean);
+    private EditMode(string name, string summary, string formula, bool needsMean, bool covers) =>
+        (Name, Summary, Formula, NeedsMean, Covers) = (name, summary, formula, needsMean, covers);
 
     /// <summary>Adds the feature's direction, scaled by the feature's mean activation: output + m · mean · s · d.</summary>
     public static EditMode Add { get; } =
-        new("add", "put the feature in", "strength times the feature's mean activation is added", needsMean: true);
+        new("add", "put the feature in", "strength times the feature's mean activation is added", needsMean: true, covers: true);
 
     /// <summary>Adds a multiple of the feature's current contribution: output + s · m · z · d.</summary>
     public static EditMode Scale { get; } =
         new("scale", "strengthen or weaken what is there",
-            "strength times the current activation is added: -1 removes the feature, 1 doubles it", needsMean: false);
+            "strength times the current activation is added: -1 removes the feature, 1 doubles it", needsMean: false, covers: false);
 
     /// <summary>All modes, the default first.</summary>
     public static IReadOnlyList<EditMode> All { get; } = [Add, Scale];
@@ -37,6 +37,9 @@ public sealed class EditMode
 
     /// <summary>Whether the mode needs the feature's mean activation (mean.pt).</summary>
     public bool NeedsMean { get; }
+
+    /// <summary>Whether an edit hides earlier ones of such modes under <see cref="Overlap.Cover"/>.</summary>
+    public bool Covers { get; }
 
     /// <summary>The names of all modes, such as "add|scale".</summary>
     public static string Names(string separator) => string.Join(separator, All.Select(mode => mode.Name));

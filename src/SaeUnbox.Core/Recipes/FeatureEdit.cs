@@ -22,6 +22,9 @@ public sealed record FeatureEdit(Site Site, int Feature, double Strength)
     /// <summary>False if the layer is kept but switched off.</summary>
     public bool Enabled { get; init; } = true;
 
+    /// <summary>What its painter calls the layer; null for the feature's own name.</summary>
+    public string? Name { get; init; }
+
     public bool ActsAt(int step) => Enabled && step >= FirstStep && (LastStep is not { } last || step < last);
 }
 

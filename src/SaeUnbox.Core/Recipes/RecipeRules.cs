@@ -15,6 +15,10 @@ internal static class RecipeRules
         _ => Text(value),
     };
 
+    public static string? LayerName(string value) => value.Length > RecipeLimits.MaxNameLength
+        ? $"is {value.Length} characters long; {RecipeLimits.MaxNameLength} are allowed"
+        : Text(value);
+
     public static string? Prompt(string value) => value.Length > RecipeLimits.MaxPromptLength
         ? $"is {value.Length} characters long; {RecipeLimits.MaxPromptLength} are allowed"
         : Text(value);
@@ -94,6 +98,7 @@ internal sealed class RecipeChecker(int steps, List<RecipeError> errors)
         Field("width", recipe.Width, RecipeRules.Side);
         Field("height", recipe.Height, RecipeRules.Side);
         Field("dtype", recipe.Dtype, dtype => RecipeRules.Defined(dtype!.Value));
+        Field("overlap", recipe.Overlap, RecipeRules.Defined);
         Field("vae", recipe.Vae, vae => RecipeRules.Defined(vae!.Value));
         var checker = new RecipeChecker(recipe.Steps, errors);
         for (var i = 0; i < recipe.Edits.Count; i++)
@@ -108,6 +113,7 @@ internal sealed class RecipeChecker(int steps, List<RecipeError> errors)
         var before = errors.Count;
         Require(++_edits <= RecipeLimits.MaxEdits, path, $"exceeds the limit of {RecipeLimits.MaxEdits} edits");
         Require($"{path}.feature", RecipeRules.Feature(edit.Feature));
+        Require($"{path}.name", edit.Name is { } name ? RecipeRules.LayerName(name) : null);
         Require($"{path}.strength", RecipeRules.Strength(edit.Strength));
         var cells = edit.Mask?.Cells.Length ?? 0;
         Require($"{path}.mask", RecipeRules.MaskCells(_maskCells + cells));
