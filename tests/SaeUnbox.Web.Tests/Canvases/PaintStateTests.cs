@@ -7,7 +7,7 @@ namespace SaeUnbox.Web.Tests.Canvases;
 
 public sealed class PaintStateTests : IDisposable
 {
-    private static readonly StoredState Nothing = new(null, null, null, null, -1, null);
+    private static readonly StoredState Nothing = new(null, null, null, null, null, -1, null);
     private static readonly ListAtlas Atlas = new(
         (Site.Composition, 3, "snow field"), (Site.Composition, 7, "red roof"), (Site.Composition, 9, "blue boat"));
 
@@ -61,8 +61,72 @@ public sealed class PaintStateTests : IDisposable
 
         await OpenAsync(stored);
 
-        Assert.True(_state.HasStroke(stored));
+        Assert.True(stored.HasStrokeOf(_state.Recipe));
         Assert.Equal(mask, _queue.Jobs.Single().Recipe.Edits[1].Mask);
+    }
+
+    [Fact]
+    public async Task Open_WithALinkOverADraft_IsOneStepThatUndoTakesBack()
+    {
+        await OpenAsync(Nothing with { Link = House(2).ToLink(), Draft = House(1).ToJson() });
+        Assert.Equal((House(2), "The recipe of the link is open. Undo returns to your previous recipe."),
+            (_state.Recipe, _state.Notice!.Text));
+
+        _state.Undo();
+
+        Assert.Equal((House(1), false), (_state.Recipe, _state.Canvas!.CanUndo));
+    }
+
+    [Fact]
+    public async Task Open_WithALinkAndAStrokeThatTheDraftLacks_KeepsTheStrokeForUndo()
+    {
+        var mask = BrushMask.FromCells(32, 32, [.. Enumerable.Repeat(1f, 1024)]);
+        await OpenAsync(Nothing with
+        {
+            Link = House(2).ToLink(), Draft = House(1).ToJson(), PendingEdit = 0, PendingMask = mask.ToString(),
+        });
+
+        _state.Undo();
+
+        Assert.Equal(mask, _state.Recipe.Edits.Single().Mask);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Open_AfterAnotherPageOrAReload_ContinuesUndoRedoAndTheHistory(bool isReload)
+    {
+        var earlier = _canvases.Create("ann", House(0));
+        earlier.Change(_ => House(1));
+        earlier.Change(_ => House(2));
+        earlier.Undo();
+        earlier.Pictures.Add(new(House(1), earlier.Version));
+
+        await OpenAsync(
+            Nothing with { Canvas = earlier.Id, Draft = House(1).ToJson() }, layer: "down.2.1:7", last: isReload ? null : earlier);
+
+        Assert.NotSame(earlier, _state.Canvas);
+        Assert.True(_state.Canvas!.Version > earlier.Version);
+        Assert.Equal([0, 7], _state.Recipe.Edits.Select(edit => edit.Feature));
+        Assert.Equal(House(1), _state.History.Single().Recipe);
+        _state.Undo();
+        Assert.Equal(House(1), _state.Recipe);
+        _state.Undo();
+        Assert.Equal(House(0), _state.Recipe);
+        Assert.Equal(House(1), earlier.Recipe);
+    }
+
+    [Fact]
+    public async Task Open_AfterAnUndo_CanStillRedo()
+    {
+        var earlier = _canvases.Create("ann", House(0));
+        earlier.Change(_ => House(1));
+        earlier.Undo();
+
+        await OpenAsync(Nothing, last: earlier);
+        _state.Redo();
+
+        Assert.Equal(House(1), _state.Recipe);
     }
 
     [Fact]
@@ -81,7 +145,7 @@ public sealed class PaintStateTests : IDisposable
         _options.Most = 1;
         var other = _canvases.Create("bob", House(0));
         other.Updated += Ignore;
-        var opened = _state.OpenAsync("ann", Nothing, null, TestContext.Current.CancellationToken);
+        var opened = _state.OpenAsync("ann", Nothing, null, null, TestContext.Current.CancellationToken);
         Assert.Equal((1, true), (_redraws, _state.Notice!.IsError));
 
         other.Updated -= Ignore;
@@ -272,9 +336,9 @@ public sealed class PaintStateTests : IDisposable
     private static Recipe WithOff(Recipe recipe, int layer) =>
         recipe with { Edits = [.. recipe.Edits.Select((edit, i) => edit with { Enabled = i != layer })] };
 
-    private async Task OpenAsync(StoredState stored, string? layer = null)
+    private async Task OpenAsync(StoredState stored, string? layer = null, CanvasSession? last = null)
     {
-        await _state.OpenAsync("ann", stored, layer, TestContext.Current.CancellationToken);
+        await _state.OpenAsync("ann", stored, layer, last, TestContext.Current.CancellationToken);
         _state.Canvas!.Updated += update => _state.Apply(update);
         await _state.ResumeAsync(stored, TestContext.Current.CancellationToken);
     }

@@ -130,10 +130,12 @@ public sealed partial class Paint
         try
         {
             var stored = await surface.InvokeAsync<StoredState>("find");
-            var canvas = await _state.OpenAsync(Visitor.Key, stored, Layer, _closed.Token);
+            var canvas = await _state.OpenAsync(Visitor.Key, stored, Layer, Visitor.Canvas, _closed.Token);
+            Visitor.Canvas = canvas;
             canvas.Updated += OnUpdated;
             await surface.InvokeVoidAsync("open", canvas.Id);
-            if (!_state.HasStroke(stored))
+            // Until the draft contains a stroke, the browser keeps it.
+            if (stored.Link is not null || !stored.HasStrokeOf(_state.Recipe))
                 await surface.InvokeVoidAsync("forget");
             await _state.ResumeAsync(stored, _closed.Token);
             await ShowLayerAsync();

@@ -13,7 +13,7 @@ import { Pointers } from '../../../js/pointers.js';
 import { Viewport } from '../../../js/viewport.js';
 import { Views } from '../../../js/views.js';
 
-const maxThumbnails = 64;
+const maxThumbnails = 32;
 
 export function create(root, page) {
     return new Surface(root, page);
@@ -56,6 +56,7 @@ class Surface {
 
     async open(canvas) {
         this.connection ??= await connect({
+            onOpened: draft.storeCanvas,
             onFrame: frame => this.pictures.show(frame),
             onRecipe: (recipe, version) => this.setRecipe(recipe, version),
             onChanged: change => draft.storeRecipe(change),
@@ -76,8 +77,9 @@ class Surface {
         this.page.invokeMethodAsync('OpenLink', link);
     }
 
+    // Neither a link nor a feature to add must act again after a reload or in a bookmark.
     clearLink() {
-        const search = location.search.replace(/([?&])r(=|%(25)*3d)[^&]*&?/i, '$1').replace(/[?&]$/, '');
+        const search = location.search.replace(/([?&])r(=|%(25)*3d)[^&]*&?/i, '$1').replace(/([?&])layer=[^&]*&?/, '$1').replace(/[?&]$/, '');
         if (location.hash || search !== location.search) history.replaceState(null, '', location.pathname + search);
     }
 
@@ -173,16 +175,17 @@ class Surface {
     }
 }
 
-/** The thumbnails of the history. They stay in the browser: the page names a picture by its version. */
+/** The thumbnails of the history. They stay in this tab: the page names a picture by its version. */
 class Thumbnails {
     constructor(root) {
-        Object.assign(this, { root, urls: new Map(), observer: new MutationObserver(() => this.show()) });
-        this.observer.observe(root, { childList: true, subtree: true, attributeFilter: ['data-picture'] });
+        Object.assign(this, { root, urls: new Map(draft.loadThumbnails()), observer: new MutationObserver(() => this.show()) });
+        this.observer.observe(root, { childList: true, subtree: true, attributeFilter: ['data-picture', 'aria-pressed'] });
     }
 
     add(version, url) {
         this.urls.set(version, url);
         if (this.urls.size > maxThumbnails) this.urls.delete(this.urls.keys().next().value);
+        draft.storeThumbnails([...this.urls]);
     }
 
     show() {
@@ -190,6 +193,11 @@ class Thumbnails {
             const url = this.urls.get(+image.dataset.picture);
             if (url && image.src !== url) image.src = url;
         }
+        const shown = this.root.querySelector('.history [aria-pressed="true"]');
+        if (shown === this.shown) return;
+        this.shown = shown;
+        // Only the strip scrolls, not the page.
+        shown?.closest('.history').scrollTo({ left: shown.parentElement.offsetLeft - 120 });
     }
 
     stop() {

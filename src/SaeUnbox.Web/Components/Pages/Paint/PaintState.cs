@@ -12,9 +12,9 @@ namespace SaeUnbox.Web.Components.Pages.Paint;
 internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalogue, TimeProvider clock, Action changed)
 {
     private const int MaxActive = 12, MaxHistory = 24, MaxHistoryBytes = 1 << 20;
+    private const string LinkIsOpen = "The recipe of the link is open. Undo returns to your previous recipe.";
     private static readonly TimeSpan LongWait = TimeSpan.FromSeconds(1);
     private static readonly Recipe NoRecipe = new() { Model = "none", Prompt = "", Width = 256, Height = 256 };
-    private readonly List<HistoryEntry> _history = [];
     private Solo? _solo;
     private (double X, double Y)? _place;
     private bool _isStroke;
@@ -49,7 +49,8 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
 
     public Notice? Notice { get; set; }
 
-    public IReadOnlyList<HistoryEntry> History => _history;
+    /// <summary>The earlier pictures.</summary>
+    public IReadOnlyList<HistoryEntry> History => Canvas?.Pictures ?? [];
 
     /// <summary>Index of the shown history entry; -1 if none is shown.</summary>
     public int ShownEntry { get; private set; } = -1;
@@ -68,48 +69,49 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
 
     public string? NameOf(FeatureEdit edit) => Atlas?.Find(edit.Site, edit.Feature)?.Name;
 
-    /// <summary>Creates the canvas. Retries while the client exceeds its limits.</summary>
+    /// <summary>
+    /// Creates the canvas. It continues an earlier one, so that undo leads back across pages, links and reloads. Retries while the client
+    /// exceeds its limits.
+    /// </summary>
     /// <param name="client">The client whose limits apply.</param>
     /// <param name="stored">Decides the first recipe.</param>
     /// <param name="layer">A feature to add as a layer, as SITE:FEATURE.</param>
+    /// <param name="last">The canvas that the circuit had open before; null for none.</param>
     /// <param name="cancellation">Ends the retries.</param>
-    public async Task<CanvasSession> OpenAsync(string client, StoredState stored, string? layer, CancellationToken cancellation)
+    public async Task<CanvasSession> OpenAsync(
+        string client, StoredState stored, string? layer, CanvasSession? last, CancellationToken cancellation)
     {
-        var (start, note) = StartingRecipe.Choose(stored.Link, stored.Draft, layer, catalogue);
+        var past = PastOf(stored, last);
+        var before = past?.Steps.Current.Recipe;
+        var (start, note) = StartingRecipe.Choose(stored.Link, before, layer, catalogue);
         await WhenAdmittedAsync(() =>
         {
             try
             {
-                Canvas = canvases.Create(client, start);
+                Canvas = canvases.Create(client, start, past);
             }
             catch (RecipeException exception)
             {
                 // A link of another server may exceed this server's limits.
                 note = $"This recipe cannot be used here: {exception.Message}.";
-                Canvas = canvases.Create(client, Examples.First(catalogue));
+                Canvas = canvases.Create(client, before ?? Examples.First(catalogue), past);
             }
         }, cancellation);
         _solo = Solo.Restore(stored.Solo);
+        ShownEntry = Canvas!.Pictures.FindLastIndex(entry => entry.Recipe == Recipe);
         if (note is not null)
             ShowError(note);
+        else if (stored.Link is { Length: > 0 } && before is not null && start != before)
+            ShowMessage(LinkIsOpen);
         return Canvas!;
     }
 
-    /// <summary>Whether the recipe has the layer of the stored stroke.</summary>
-    public bool HasStroke(StoredState stored) => stored.PendingMask is not null && stored.PendingEdit < Recipe.Edits.Count;
-
-    /// <summary>
-    /// Requests the first picture, with the stored stroke if there is one. Retries while the client exceeds its limits.
-    /// </summary>
-    /// <exception cref="RecipeException">The stored stroke is invalid.</exception>
+    /// <summary>Requests the first picture. Retries while the client exceeds its limits.</summary>
     public async Task ResumeAsync(StoredState stored, CancellationToken cancellation)
     {
-        var mask = HasStroke(stored) ? BrushMask.Parse(stored.PendingMask!) : null;
         await WhenAdmittedAsync(() =>
         {
-            if (mask is not null)
-                Canvas!.Paint(stored.PendingEdit, mask, isLast: true);
-            else if (Guid.TryParse(stored.Job, out var job))
+            if (Guid.TryParse(stored.Job, out var job))
                 Canvas!.Resume(job);
             else
                 Canvas!.Refresh();
@@ -228,23 +230,24 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
     public void RestoreEntry(int entry)
     {
         (ShownEntry, IsBusy) = (entry, true);
-        Change(_ => _history[entry].Recipe);
+        Change(_ => History[entry].Recipe);
     }
 
     /// <summary>Adds the shown picture to the history, unless it is the shown entry.</summary>
     public void AddToHistory(long version)
     {
         if (Canvas is not { } canvas || canvas.Version != version
-            || (ShownEntry >= 0 && _history[ShownEntry].Recipe == canvas.Recipe))
+            || (ShownEntry >= 0 && History[ShownEntry].Recipe == canvas.Recipe))
             return;
-        _history.Add(new(canvas.Recipe, version));
-        var fitting = RecipeMemory.CountWithin(MaxHistoryBytes, _history.Select(entry => entry.Recipe).Reverse());
-        _history.RemoveRange(0, Math.Max(0, _history.Count - Math.Clamp(fitting, 1, MaxHistory)));
-        ShownEntry = _history.Count - 1;
+        var pictures = canvas.Pictures;
+        pictures.Add(new(canvas.Recipe, version));
+        var fitting = RecipeMemory.CountWithin(MaxHistoryBytes, pictures.Select(entry => entry.Recipe).Reverse());
+        pictures.RemoveRange(0, Math.Max(0, pictures.Count - Math.Clamp(fitting, 1, MaxHistory)));
+        ShownEntry = pictures.Count - 1;
     }
 
     public void OpenLink(string link) =>
-        Open(StartingRecipe.OfLink(link, catalogue), "The recipe of the link is open. Undo returns to your previous recipe.");
+        Open(StartingRecipe.OfLink(link, catalogue), LinkIsOpen);
 
     /// <param name="json">The picture's recipe; null if it has none.</param>
     public void OpenPicture(string? json) => Open(
@@ -277,6 +280,27 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
     /// <param name="share">Share of the change that lies outside the masks; null if unknown.</param>
     public void ShowLeak(double? share) =>
         Leak = share is { } known ? FormattableString.Invariant($"{known:0.0 %} of the change lies outside the masks") : "";
+
+    // The last canvas, or else the draft, with the stroke that may not have arrived.
+    private CanvasPast? PastOf(StoredState stored, CanvasSession? last)
+    {
+        var past = (last ?? canvases.Find(stored.Canvas ?? ""))?.Past;
+        if (past is null && stored.Draft is { Length: > 0 } draft && StartingRecipe.OfJson(draft, catalogue).Recipe is { } recipe)
+            past = CanvasPast.Of(recipe.Check());
+        if (past is null || !stored.HasStrokeOf(past.Steps.Current.Recipe))
+            return past;
+        var current = past.Steps.Current;
+        try
+        {
+            var model = ModelFit.Require(current.Recipe, catalogue);
+            past.Steps.Add(current.WithMask(stored.PendingEdit, BrushMask.Parse(stored.PendingMask!), model));
+        }
+        catch (RecipeException)
+        {
+            // The layer has another grid by now, or the server another model.
+        }
+        return past;
+    }
 
     private void Open((Recipe? Recipe, string? Problem) found, string message)
     {
