@@ -74,7 +74,7 @@ public sealed class PaintPageTests(Studio studio, Browser browser) : IClassFixtu
         Assert.Equal(2, await page.Locator(".layer").CountAsync());
         Assert.NotEqual(one, await page.PixelsAsync());
 
-        await page.Locator(".layer").Nth(1).Locator(".corner").ClickAsync();
+        await page.Locator("[data-layer='1']").Locator(".corner").ClickAsync();
         await page.HistoryAsync(6);
 
         Assert.Equal(one, await page.PixelsAsync());

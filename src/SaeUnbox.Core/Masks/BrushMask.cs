@@ -123,6 +123,18 @@ public sealed class BrushMask : IEquatable<BrushMask>
     internal static RecipeException OutOfRange(int row, int column, double value) =>
         new(FieldName, FormattableString.Invariant($"the cell in row {row}, column {column} is {value}; it must lie between 0 and 1"));
 
+    /// <summary>The mask on another grid: each cell takes the value at its middle.</summary>
+    /// <exception cref="RecipeException">The size is out of bounds.</exception>
+    public BrushMask Resize(int rows, int columns)
+    {
+        CheckSize(rows, columns);
+        var cells = new float[rows * columns];
+        for (var row = 0; row < rows; row++)
+            for (var column = 0; column < columns; column++)
+                cells[(row * columns) + column] = this[((2 * row) + 1) * Rows / (2 * rows), ((2 * column) + 1) * Columns / (2 * columns)];
+        return new(rows, columns, cells);
+    }
+
     private static int Edge(int index, int pixels, int cells) => (int)((long)index * pixels / cells);
 }
 

@@ -50,7 +50,7 @@ public sealed class PaintStateTests : IDisposable
 
         Assert.Equal([0, 7], _state.Recipe.Edits.Select(edit => edit.Feature));
         Assert.True(_state.Recipe.Edits[1].Mask!.IsBlank);
-        Assert.Equal("down.2.1 #7 red roof +10", _state.SelectedLabel);
+        Assert.Equal("down.2.1 #7 red roof +8", _state.SelectedLabel);
     }
 
     [Fact]
@@ -174,6 +174,63 @@ public sealed class PaintStateTests : IDisposable
 
         Assert.Equal([9, 0, 1], _state.Recipe.Edits.Select(edit => edit.Feature));
         Assert.Equal(1, _state.Selected);
+    }
+
+    [Fact]
+    public async Task AddLayer_OverAnUnpaintedOne_ReplacesIt()
+    {
+        await OpenAsync(Nothing with { Draft = House(1).ToJson() });
+
+        _state.AddLayer(Atlas.Find(Site.Composition, 7)!);
+        _state.AddLayer(Atlas.Find(Site.Composition, 9)!, strength: 12);
+
+        Assert.Equal([(0, 5d), (9, 12d)], _state.Recipe.Edits.Select(edit => (edit.Feature, edit.Strength)));
+    }
+
+    [Theory]
+    [InlineData(0, Overlap.Cover)]
+    [InlineData(1, Overlap.Cover)]
+    [InlineData(2, Overlap.Sum)]
+    public async Task AddLayer_WhereLayersCouldOverlapBefore_KeepsTheirRule(int layers, Overlap rule)
+    {
+        await OpenAsync(Nothing with { Draft = House(layers).ToJson() });
+
+        _state.AddLayer(Atlas.Find(Site.Composition, 9)!);
+
+        Assert.Equal(rule, _state.Recipe.Overlap);
+    }
+
+    [Fact]
+    public async Task Hint_OfAnUnpaintedLayer_SaysToDrag()
+    {
+        await OpenAsync(Nothing with { Draft = House(0).ToJson() });
+        Show(3, 7, 9, 9);
+        _state.AddLayer(Atlas.Find(Site.Composition, 9)!);
+        Assert.Equal("Drag on the picture to paint blue boat", _state.Hint);
+
+        _state.Canvas!.Paint(0, null, isLast: true);
+
+        Assert.Null(_state.Hint);
+    }
+
+    [Fact]
+    public async Task PasteMask_OnALayerOfAnotherGrid_CoversTheSamePart()
+    {
+        var mask = BrushMask.FromCells(2, 2, [1, 0, 0, .5f]);
+        await OpenAsync(Nothing with { Draft = House(1).ToJson() });
+        _state.Canvas!.Change(recipe => recipe with
+        {
+            Edits = [recipe.Edits[0] with { Mask = mask.Resize(32, 32) }, new(Site.Composition, 7, 5), new(Site.Composition, 9, 5)],
+        });
+        Assert.False(_state.CanPasteMask);
+
+        _state.Select(0);
+        _state.CopyMask();
+        _state.Select(1);
+        _state.PasteMask();
+
+        Assert.Equal(mask.Resize(32, 32), _state.Recipe.Edits[1].Mask);
+        Assert.Null(_state.Recipe.Edits[2].Mask);
     }
 
     [Fact]

@@ -18,6 +18,7 @@ public sealed partial class Paint
     private PaintState _state = null!;
     private StudioSettings _settings = StudioSettings.Default;
     private IconView? _icon;
+    private bool _showsKeys;
 
     [SupplyParameterFromQuery(Name = "layer")]
     private string? Layer { get; set; }
@@ -198,7 +199,22 @@ public sealed partial class Paint
     {
         var brush = _settings.Brush;
         if (_surface is not null)
-            await _surface.InvokeVoidAsync("setBrush", brush.Size, brush.Hardness, brush.Tool == Tool.Eraser);
+            await _surface.InvokeVoidAsync(
+                "setBrush", brush.Size, brush.Hardness, brush.Tool.ToString().ToLowerInvariant(), _settings.HasKeys);
+    }
+
+    // Whoever chooses a feature wants to paint with it.
+    private async Task PickAsync((FeatureCard Card, double Strength) picked)
+    {
+        await ChangeLayersAsync(() => _state.AddLayer(picked.Card, picked.Strength));
+        if (_settings.Brush.Tool is not Tool.Lasso)
+            await SetBrushAsync(_settings.Brush with { Tool = Tool.Brush });
+    }
+
+    private async Task SwitchKeysAsync(ChangeEventArgs change)
+    {
+        _settings = _settings with { HasKeys = change.Value is true };
+        await SetBrushAsync(_settings.Brush);
     }
 
     private async Task LockSeedAsync(bool isLocked)
@@ -252,7 +268,7 @@ public sealed partial class Paint
     private async Task ShowIconAsync(int index)
     {
         var edit = _state.Recipe.Edits[index];
-        var asked = _icon = new($"{_state.NameOf(edit) ?? "feature"} {edit.Site} #{edit.Feature}", null);
+        var asked = _icon = new($"{_state.NameOf(edit)} {edit.Site} #{edit.Feature}", null);
         try
         {
             var picture = await _surface!.InvokeAsync<string>("iconOf", edit.Site.Code, edit.Feature);

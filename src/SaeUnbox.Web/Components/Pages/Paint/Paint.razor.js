@@ -26,6 +26,7 @@ class Surface {
         Object.assign(this, { root, page, pointer: null, cursor: null, off: new AbortController() });
         [this.frame, this.picture, this.before, this.overlay] = ['.frame', '.picture', '.before', '.overlay'].map(find);
         [this.cells, this.difference, this.mark, this.cellText] = ['.cells', '.difference', '.mark', '[data-cell]'].map(find);
+        this.lasso = find('.lasso path');
         const on = (target, type, handle, options) => target.addEventListener(type, handle, { signal: this.off.signal, ...options });
         this.brush = new Brush(this);
         this.views = new Views(this);
@@ -111,8 +112,9 @@ class Surface {
         this.drawMark();
     }
 
-    setBrush(size, hardness, erase) {
-        Object.assign(this.brush, { size, hardness, erase });
+    setBrush(size, hardness, tool, hasKeys) {
+        Object.assign(this.brush, { size, hardness, tool });
+        this.keys.isOff = !hasKeys;
         this.drawMark();
     }
 

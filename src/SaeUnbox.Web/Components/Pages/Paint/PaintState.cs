@@ -17,6 +17,7 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
     private static readonly Recipe NoRecipe = new() { Model = "none", Prompt = "", Width = 256, Height = 256 };
     private Solo? _solo;
     private (double X, double Y)? _place;
+    private BrushMask? _copiedMask;
     private bool _isStroke;
 
     /// <summary>Null until <see cref="OpenAsync"/> has created it.</summary>
@@ -35,8 +36,14 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
 
     /// <summary>The selected layer in words, such as "down.2.1 #12 snow +10".</summary>
     public string? SelectedLabel => SelectedEdit is { } edit
-        ? FormattableString.Invariant($"{edit.Site} #{edit.Feature} {NameOf(edit)} {edit.Strength:+0.#;−0.#;0}")
+        ? FormattableString.Invariant($"{edit.Site} #{edit.Feature} {NameOf(edit)} {ModeText(edit)}{edit.Strength:+0.#;−0.#;0}")
         : null;
+
+    /// <summary>What to do next, if the selected layer is still unpainted; null otherwise.</summary>
+    public string? Hint =>
+        HasPicture && SelectedEdit is { Mask.IsBlank: true } edit ? $"Drag on the picture to paint {NameOf(edit)}" : null;
+
+    public bool CanPasteMask => _copiedMask is not null && SelectedEdit is not null;
 
     /// <summary>The layer that is shown alone; null if there is none.</summary>
     public Solo? Solo => _solo?.IsOn(Recipe) == true ? _solo : null;
@@ -67,7 +74,7 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
 
     public bool HasPicture { get; private set; }
 
-    public string? NameOf(FeatureEdit edit) => Atlas?.Find(edit.Site, edit.Feature)?.Name;
+    public string NameOf(FeatureEdit edit) => edit.Name ?? Atlas?.Find(edit.Site, edit.Feature)?.Name ?? $"feature {edit.Feature}";
 
     /// <summary>
     /// Creates the canvas. It continues an earlier one, so that undo leads back across pages, links and reloads. Retries while the client
@@ -178,14 +185,40 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
 
     public void Select(int layer) => Selected = layer;
 
-    /// <summary>Adds a blank layer for a feature and selects it.</summary>
-    public void AddLayer(FeatureCard card)
+    /// <summary>Adds a blank layer for a feature on top and selects it. An upper layer that is still unpainted is replaced.</summary>
+    public void AddLayer(FeatureCard card, double strength = NewLayer.Strength)
     {
         if (Model?.Find(card.Site) is not { } sae)
             return;
-        ChangeLayers(edits => edits.Add(NewLayer.Blank(sae, card.Feature, Recipe)));
+        Change(recipe =>
+        {
+            var known = Solo?.Leave(recipe) ?? recipe;
+            var kept = known.Edits.Count > 0 && known.Edits[^1].Mask?.IsBlank == true ? known.Edits.SkipLast(1) : known.Edits;
+            return NewLayer.OnTop(known with { Edits = [.. kept] }, NewLayer.Blank(sae, card.Feature, known, strength));
+        });
         Notice = null;
         Select(Recipe.Edits.Count - 1);
+    }
+
+    /// <summary>Chooses what layers of one site do where they overlap.</summary>
+    public void SetOverlap(Overlap overlap) => Change(recipe => recipe with { Overlap = overlap });
+
+    public void CopyMask()
+    {
+        if (SelectedEdit is not { } edit)
+            return;
+        _copiedMask = edit.Mask ?? BrushMask.FromCells(1, 1, [1]);
+        ShowMessage("The mask is copied. Choose another layer and paste it.");
+    }
+
+    /// <summary>Gives the selected layer the copied mask, on the layer's own grid.</summary>
+    public void PasteMask()
+    {
+        if (_copiedMask is not { } copied || SelectedEdit is not { } selected || Model?.Find(selected.Site) is not { } sae)
+            return;
+        var (rows, columns) = sae.Grid(Recipe.Width, Recipe.Height);
+        Change(recipe => WithEdit(recipe, Selected, edit => edit with { Mask = copied.Resize(rows, columns) }));
+        Notice = null;
     }
 
     /// <summary>Changes a layer but keeps its mask, which a stroke may have changed since.</summary>
@@ -387,6 +420,8 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
 
         static int Cell(double share, int count) => Math.Clamp((int)(share * count), 0, count - 1);
     }
+
+    private static string ModeText(FeatureEdit edit) => edit.Mode == EditMode.Default ? "" : $"{edit.Mode} ";
 
     private static Recipe WithEdit(Recipe recipe, int index, Func<FeatureEdit, FeatureEdit> change) =>
         recipe with { Edits = [.. recipe.Edits.Select((edit, i) => i == index ? change(edit) : edit)] };
