@@ -261,11 +261,12 @@ public sealed class JobRunner(LoadedModel model) : IDisposable
     {
         var outcome = _runner.Run(job.Checked,
             new RunRequest { Read = job.Sites, Picture = job.Picture is not null, Progress = progress }, cancellation);
+        var note = model.Model.WarnAbout(job.Recipe.Prompt);
         if (outcome.Picture is not { } picture)
-            return new(job.Id, job.Recipe, default, outcome.Maps, outcome.Timings);
+            return new(job.Id, job.Recipe, default, outcome.Maps, outcome.Timings) { Note = note };
         var encoding = new StageClock();
         var bytes = encoding.Time("encode", () => PictureEncoder.Encode(picture, job.Picture!.Value, job.Checked));
-        return new(job.Id, job.Recipe, bytes, outcome.Maps, [.. outcome.Timings, .. encoding.Timings]);
+        return new(job.Id, job.Recipe, bytes, outcome.Maps, [.. outcome.Timings, .. encoding.Timings]) { Note = note };
     }
 
     public void Dispose() => _runner.Dispose();

@@ -24,7 +24,9 @@ internal static class PublicApi
         var pictures = api.MapGroup("").WithTags("Pictures");
         pictures.MapPost("/generate", GenerateAsync).WithSummary("Make a recipe's picture")
             .WithDescription("The Accept header selects the format: a PNG that contains the recipe, a JPEG or a WebP. Missing fields of "
-                + "the recipe take the model's defaults. The header Server-Timing gives the duration of each stage.")
+                + "the recipe take the model's defaults. The header Server-Timing gives the duration of each stage. The header "
+                    + "Recipe-Note, "
+                + "percent-encoded, says what had no effect, such as the words behind the prompt's last token.")
             .Accepts<Recipe>(Json).Produces<PictureFile>(200, Png, Jpeg, WebP).ProducesValidationProblem().ProducesProblem(503);
         pictures.MapPost("/explore", ExploreAsync).WithSummary("List the features that are active in a recipe's picture")
             .WithDescription("Returns the active features of each site and cell with their activations, but no picture.")
@@ -44,6 +46,8 @@ internal static class PublicApi
         var result = await jobs.RunAsync(job, ClientKey.Of(context), cancellation);
         context.Response.Headers["Server-Timing"] = string.Join(", ", result.Timings
             .Select(stage => FormattableString.Invariant($"{stage.Stage};dur={stage.Duration.TotalMilliseconds:0.0}")));
+        if (result.Note is { } note)
+            context.Response.Headers["Recipe-Note"] = Uri.EscapeDataString(note);
         context.Response.Headers.Vary = HeaderNames.Accept;
         return TypedResults.Bytes(
             result.Picture.ToArray(), format switch { PictureFormat.Jpeg => Jpeg, PictureFormat.WebP => WebP, _ => Png });
@@ -56,7 +60,7 @@ internal static class PublicApi
         var sites = catalogue.Find(recipe.Model)?.Sites.Select(sae => sae.Site) ?? [];
         var job = new GenerationJob(Guid.NewGuid(), recipe.Check()) { Picture = null, Sites = [.. sites] };
         var result = await jobs.RunAsync(job, ClientKey.Of(context), cancellation);
-        return TypedResults.Ok(new Exploration([.. result.Maps.All.Select(SiteReading.Of)]));
+        return TypedResults.Ok(new Exploration([.. result.Maps.All.Select(SiteReading.Of)], result.Note));
     }
 
     private static async Task<IResult> SaveAsync(

@@ -56,6 +56,9 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
 
     public Notice? Notice { get; set; }
 
+    /// <summary>What of the shown recipe had no effect, in one sentence; null for nothing.</summary>
+    public string? Note => Canvas?.NewestFrame?.Result.Note;
+
     /// <summary>The earlier pictures.</summary>
     public IReadOnlyList<HistoryEntry> History => Canvas?.Pictures ?? [];
 
@@ -142,7 +145,7 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
                 if (Notice is { IsAboutQueue: true })
                     Notice = null;
                 ReadActive();
-                return frame.Result.Maps.All.Count > 0;
+                return frame.Result.Maps.All.Count > 0 || frame.Result.Note is not null;
             case CanvasUpdate.Status { Progress: GenerationProgress.Running { Steps: > 1 } running }:
                 (IsBusy, Progress) = (true, (double)running.Step / running.Steps);
                 return true;
