@@ -36,7 +36,7 @@ public sealed class NothingIsLostTests(Studio studio, Browser browser) : IClassF
     {
         var page = await OpenAsync();
         await page.GotoAsync("/guide");
-        await page.Locator(".tries a").First.ClickAsync();
+        await page.Locator(".examples a").First.ClickAsync();
         await page.PictureAsync();
         Assert.NotEqual(House.Prompt, await page.Locator("#prompt").InputValueAsync());
 

@@ -3,7 +3,7 @@
 // tab's recipe.
 
 const tab = 'sessionStorage', browser = 'localStorage';
-const keys = { canvas: 'saeunbox.canvas', thumbnails: 'saeunbox.thumbnails', recipe: 'saeunbox.draft', job: 'saeunbox.job', stroke: 'saeunbox.pending', solo: 'saeunbox.solo' };
+const keys = { seen: 'saeunbox.seen', canvas: 'saeunbox.canvas', thumbnails: 'saeunbox.thumbnails', recipe: 'saeunbox.draft', job: 'saeunbox.job', stroke: 'saeunbox.pending', solo: 'saeunbox.solo' };
 
 /** Returns the recipe link in the address, if any. Chats and mail programs encode the = and move the link behind a question mark. */
 export const link = () => /[#?&]r(?:=|%(?:25)*3d)([\w-]+)/i.exec(location.search + location.hash)?.[1];
@@ -13,9 +13,14 @@ export function find() {
     const from = load(tab, keys.recipe) === null ? browser : tab, draft = load(from, keys.recipe);
     const stroke = loadStroke(), linked = link();
     return {
-        canvas: load(tab, keys.canvas), link: linked, draft, job: linked ? null : load(from, keys.job),
+        isFirst: draft === null && load(browser, keys.seen) === null, canvas: load(tab, keys.canvas), link: linked, draft, job: linked ? null : load(from, keys.job),
         solo: linked ? null : load(tab, keys.solo), pendingEdit: stroke?.edit ?? -1, pendingMask: stroke?.mask,
     };
+}
+
+/** Remembers that the example was painted. */
+export function storeSeen() {
+    store(keys.seen, 'yes', [browser]);
 }
 
 /** Stores the canvas, whose undo steps the page continues after a reload. */

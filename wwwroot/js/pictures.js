@@ -22,6 +22,7 @@ export class Pictures {
         this.speed.show(frame, brush.isDown, started);
         surface.frame.removeAttribute('data-empty');
         surface.raise('frame', { version: frame.Version, stages: frame.Stages, milliseconds: frame.Milliseconds });
+        surface.tryDemonstration();
         clearTimeout(this.settling);
         if (!brush.isDown) this.settling = setTimeout(() => this.settle(frame.Version), settleDelay);
     }

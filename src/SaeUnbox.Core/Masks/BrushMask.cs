@@ -123,6 +123,9 @@ public sealed class BrushMask : IEquatable<BrushMask>
     internal static RecipeException OutOfRange(int row, int column, double value) =>
         new(FieldName, FormattableString.Invariant($"the cell in row {row}, column {column} is {value}; it must lie between 0 and 1"));
 
+    /// <summary>A mask of this size in which nothing is painted.</summary>
+    public BrushMask Blank() => new(Rows, Columns, new float[Rows * Columns]);
+
     /// <summary>The mask on another grid: each cell takes the value at its middle.</summary>
     /// <exception cref="RecipeException">The size is out of bounds.</exception>
     public BrushMask Resize(int rows, int columns)

@@ -14,6 +14,7 @@ internal static class PublicApi
     public static void AddPublicApi(this IServiceCollection services)
     {
         services.AddSingleton<JobClient>();
+        services.AddSingleton<ExamplePictures>();
         services.AddApiDocument();
     }
 

@@ -18,7 +18,7 @@ public sealed partial class Paint
     private PaintState _state = null!;
     private StudioSettings _settings = StudioSettings.Default;
     private IconView? _icon;
-    private bool _showsKeys;
+    private bool _showsKeys, _showsExamples;
 
     [SupplyParameterFromQuery(Name = "layer")]
     private string? Layer { get; set; }
@@ -140,6 +140,8 @@ public sealed partial class Paint
                 await surface.InvokeVoidAsync("forget");
             await _state.ResumeAsync(stored, _closed.Token);
             await ShowLayerAsync();
+            if (_state.Demonstration is { } mask)
+                await surface.InvokeVoidAsync("demonstrate", mask.ToString());
         }
         catch (RecipeException exception)
         {
@@ -209,6 +211,12 @@ public sealed partial class Paint
         await ChangeLayersAsync(() => _state.AddLayer(picked.Card, picked.Strength));
         if (_settings.Brush.Tool is not Tool.Lasso)
             await SetBrushAsync(_settings.Brush with { Tool = Tool.Brush });
+    }
+
+    private Task OpenExampleAsync(Recipe recipe)
+    {
+        _showsExamples = false;
+        return ChangeLayersAsync(() => _state.OpenExample(recipe));
     }
 
     private async Task SwitchKeysAsync(ChangeEventArgs change)

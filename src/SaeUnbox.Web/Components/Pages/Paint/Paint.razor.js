@@ -3,6 +3,7 @@
 import { Brush } from '../../../js/brush.js';
 import { drawCells, placeMark } from '../../../js/brush-overlay.js';
 import { Keys } from '../../../js/brush-keys.js';
+import { demonstrate } from '../../../js/demonstration.js';
 import { download } from '../../../js/download.js';
 import * as draft from '../../../js/draft.js';
 import { generate } from '../../../js/generate.js';
@@ -49,6 +50,19 @@ class Surface {
     /** Deletes the stored stroke. */
     forget() {
         draft.forgetStroke();
+    }
+
+    /** Paints an example's mask once its layer and its first picture are there. */
+    demonstrate(mask) {
+        draft.storeSeen();
+        this.example = mask;
+        this.tryDemonstration();
+    }
+
+    tryDemonstration() {
+        if (!this.example || this.brush.layer.index < 0 || this.frame.hasAttribute('data-empty')) return;
+        demonstrate(this, this.example);
+        this.example = null;
     }
 
     keepSolo(solo) {
@@ -110,6 +124,7 @@ class Surface {
         const masks = this.edits.filter(edit => edit.enabled !== false).map(edit => edit.mask ?? null);
         this.brush.setLayer({ ...layer, mask: this.edits[layer.index]?.mask ?? null, masks });
         this.drawMark();
+        this.tryDemonstration();
     }
 
     setBrush(size, hardness, tool, hasKeys) {

@@ -20,8 +20,10 @@ internal sealed record Notice(string Text, bool IsError, bool IsAboutQueue = fal
 /// <param name="Solo">The layer that is shown alone, as written by ToJson of Solo.</param>
 /// <param name="PendingEdit">The edit of the last stroke, if the draft may not contain the stroke; -1 for none.</param>
 /// <param name="PendingMask">The mask of that stroke.</param>
+/// <param name="IsFirst">Whether this browser has not been here before.</param>
 internal sealed record StoredState(
-    string? Canvas, string? Link, string? Draft, string? Job, string? Solo, int PendingEdit, string? PendingMask)
+    string? Canvas, string? Link, string? Draft, string? Job, string? Solo, int PendingEdit, string? PendingMask,
+    bool IsFirst = false)
 {
     /// <summary>Whether the recipe has the layer of the stored stroke.</summary>
     public bool HasStrokeOf(Recipe recipe) => PendingMask is not null && PendingEdit < recipe.Edits.Count;

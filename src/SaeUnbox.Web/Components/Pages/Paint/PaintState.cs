@@ -41,7 +41,12 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
 
     /// <summary>What to do next, if the selected layer is still unpainted; null otherwise.</summary>
     public string? Hint =>
-        HasPicture && SelectedEdit is { Mask.IsBlank: true } edit ? $"Drag on the picture to paint {NameOf(edit)}" : null;
+        HasPicture && Demonstration is null && SelectedEdit is { Mask.IsBlank: true } edit
+            ? $"Drag on the picture to paint {NameOf(edit)}"
+            : null;
+
+    /// <summary>The mask that the page paints before a first visitor's eyes; null for none.</summary>
+    public BrushMask? Demonstration { get; private set; }
 
     public bool CanPasteMask => _copiedMask is not null && SelectedEdit is not null;
 
@@ -94,6 +99,13 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
         var past = PastOf(stored, last);
         var before = past?.Steps.Current.Recipe;
         var (start, note) = StartingRecipe.Choose(stored.Link, before, layer, catalogue);
+        if (stored is { IsFirst: true, Link: null or "" } && past is null && layer is null
+            && Examples.ToDemonstrate(catalogue) is { Edits: [var painted] } example)
+        {
+            Demonstration = painted.Mask;
+            past = CanvasPast.Of((example with { Edits = [] }).Check());
+            start = example with { Edits = [painted with { Mask = painted.Mask!.Blank() }] };
+        }
         await WhenAdmittedAsync(() =>
         {
             try
@@ -137,6 +149,8 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
         {
             case CanvasUpdate.Changed change:
                 _isStroke = change.IsStroke;
+                if (!_isStroke && change.Recipe.Recipe.Edits is [{ Mask.IsBlank: false }])
+                    EndDemonstration();
                 if (!_isStroke)
                     Select(Math.Clamp(Selected, 0, Math.Max(0, change.Recipe.Recipe.Edits.Count - 1)));
                 return !_isStroke;
@@ -163,6 +177,15 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
             default:
                 return false;
         }
+    }
+
+    /// <summary>Takes in that the example is painted.</summary>
+    public void EndDemonstration()
+    {
+        if (Demonstration is null || SelectedEdit is not { } edit)
+            return;
+        Demonstration = null;
+        ShowMessage($"One feature painted this: {NameOf(edit)}. Drag to paint more of it, or choose another one.");
     }
 
     public void ShowError(string text) => Notice = new(text, IsError: true);
@@ -281,6 +304,8 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
         pictures.RemoveRange(0, Math.Max(0, pictures.Count - Math.Clamp(fitting, 1, MaxHistory)));
         ShownEntry = pictures.Count - 1;
     }
+
+    public void OpenExample(Recipe recipe) => Open((recipe, null), "The example is open. Undo returns to your previous recipe.");
 
     public void OpenLink(string link) =>
         Open(StartingRecipe.OfLink(link, catalogue), LinkIsOpen);
