@@ -75,7 +75,7 @@ public sealed class AxeTests(Studio studio, Browser browser) : IClassFixture<Bro
         await AssertCleanAsync(page);
     }
 
-    private static async Task AssertCleanAsync(IPage page)
+    internal static async Task AssertCleanAsync(IPage page)
     {
         // Injected by the debugger, because the page's policy blocks foreign scripts.
         await page.EvaluateAsync(await File.ReadAllTextAsync(Path.Combine(AppContext.BaseDirectory, "axe.min.js")));

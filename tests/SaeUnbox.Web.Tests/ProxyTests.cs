@@ -58,6 +58,7 @@ public sealed partial class ProxyTests(Browser browser) : IClassFixture<Browser>
         var link = Regex.Match(saved, "\"address\":\"([^\"]+)\"").Groups[1].Value;
         Assert.StartsWith($"{Prefix}/s/", link, StringComparison.Ordinal);
         await page.GotoAsync(new Uri(studio.Address, link).ToString());
+        await page.GetByRole(AriaRole.Link, new() { Name = "Open in the studio" }).ClickAsync();
         await page.WaitForURLAsync(address => new Uri(address).AbsolutePath == Prefix + "/");
         await page.PictureAsync();
         Assert.Equal("a cat", await page.Locator("#prompt").InputValueAsync());

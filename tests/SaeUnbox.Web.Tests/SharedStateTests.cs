@@ -1,3 +1,4 @@
+using SaeUnbox.Web.Components.Shared;
 using System.Buffers.Binary;
 using System.IO.Compression;
 using System.Net.Http.Headers;
@@ -41,7 +42,9 @@ public sealed class SharedStateTests(Studio studio, Browser browser) : IClassFix
         using var answer = await studio.Client.PostAsync("/api/v1/recipes", Json(Painted));
         var address = answer.Headers.Location!.ToString();
 
-        var page = await OpenAsync(address);
+        var page = await browser.OpenAsync(studio, address, waitsForPage: false);
+        await page.GetByRole(AriaRole.Link, new() { Name = "Open in the studio" }).ClickAsync();
+        await page.PictureAsync();
 
         Assert.EndsWith("/", page.Url);
         Assert.Equal(Painted, await RecipeAsync(page));
@@ -56,7 +59,7 @@ public sealed class SharedStateTests(Studio studio, Browser browser) : IClassFix
 
         var saved = await page.RunAndWaitForDownloadAsync(() => page.GetByRole(AriaRole.Button, new() { Name = "Save PNG" }).ClickAsync());
 
-        Assert.Equal("saeunbox.png", saved.SuggestedFilename);
+        Assert.Equal($"{FileNames.Of(Painted)}.png", saved.SuggestedFilename);
         Assert.Equal(await GenerateAsync(Painted, "image/png"), await File.ReadAllBytesAsync(await saved.PathAsync()));
     }
 

@@ -5,6 +5,7 @@
     const set = theme => { document.documentElement.dataset.theme = theme; };
     const chosen = () => { try { return localStorage.getItem(key); } catch { return null; } };
     set(chosen() ?? system());
+    if (navigator.share) document.documentElement.dataset.canShare = 'true';
     window.saeunbox = {
         switchTheme() {
             const next = document.documentElement.dataset.theme === 'dark' ? 'light' : 'dark';
@@ -19,6 +20,9 @@
         },
         showDialog(dialog) {
             dialog.showModal();
+        },
+        async share(title, url) {
+            try { await navigator.share({ title, url }); } catch { /* The visitor closed the sheet. */ }
         },
         async copy(text) {
             try {
@@ -37,10 +41,10 @@
     // Blazor only writes to the console if its first connection is refused. The answer to the same request says why.
     const patience = 2500;
     const sayWhyNot = async () => {
-        if (document.querySelector('main[data-live]')) return;
+        const notice = document.getElementById('connection-refused');
+        if (!notice || document.querySelector('main[data-live]')) return;
         const answer = await fetch('_blazor/negotiate?negotiateVersion=1', { method: 'POST' }).catch(() => null);
         if (answer?.ok) return;
-        const notice = document.getElementById('connection-refused');
         notice.querySelector('span').textContent = answer?.status === 403 ? await answer.text()
             : answer ? `The server answered ${answer.status} to the request for a connection.` : 'The server cannot be reached.';
         notice.classList.add('is-refused');
@@ -57,6 +61,7 @@
         });
     addEventListener('DOMContentLoaded', () => {
         const notice = document.getElementById('components-reconnect-modal');
+        if (!notice) return;
         new MutationObserver(() => {
             isLost = notice.classList.contains('components-reconnect-rejected');
             reload();

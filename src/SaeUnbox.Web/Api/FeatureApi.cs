@@ -7,6 +7,8 @@ namespace SaeUnbox.Web.Api;
 internal static class FeatureApi
 {
     private const string Default = "default"; // the first model
+    private const string ExamplesClient = "examples";
+    private const int ExampleSide = 120, ExampleQuality = 75;
     private const string ModelHelp = "The model's name, or 'default'", SiteHelp = "Such as down.2.1";
 
     public static void MapFeatureApi(this RouteGroupBuilder api)
@@ -77,14 +79,16 @@ internal static class FeatureApi
         AtlasOf(catalogue, model) is { } atlas ? TypedResults.Ok(atlas.Suggestions) : NotFound($"There is no model '{model}'.");
 
     private static async Task<IResult> ExamplePictureAsync(
-        IModelCatalogue catalogue, ExamplePictures pictures, [Description(ModelHelp)] string model,
+        IModelCatalogue catalogue, MadePictures pictures, [Description(ModelHelp)] string model,
         [Description("The example's place in the list, from 0")] int number, HttpResponse response)
     {
         if (AtlasOf(catalogue, model)?.Suggestions is not { } examples || number < 0 || number >= examples.Count)
             return NotFound($"The model '{model}' has no example {number}.");
-        var picture = await pictures.FindAsync(examples[number].Recipe);
+        var picture = Core.Picture.Decode(await pictures.FindAsync(examples[number].Recipe, ExamplesClient));
+        var scale = (double)ExampleSide / Math.Max(picture.Width, picture.Height);
+        var small = PictureScaling.Resize(picture, Math.Max(1, (int)(picture.Width * scale)), Math.Max(1, (int)(picture.Height * scale)));
         response.Headers.CacheControl = "public, max-age=86400";
-        return TypedResults.Bytes(picture, "image/jpeg");
+        return TypedResults.Bytes(Jpeg.Encode(small, ExampleQuality), "image/jpeg");
     }
 
     private static IResult Picture(

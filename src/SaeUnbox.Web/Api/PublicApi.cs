@@ -14,7 +14,7 @@ internal static class PublicApi
     public static void AddPublicApi(this IServiceCollection services)
     {
         services.AddSingleton<JobClient>();
-        services.AddSingleton<ExamplePictures>();
+        services.AddSingleton<MadePictures>();
         services.AddApiDocument();
     }
 

@@ -1,9 +1,10 @@
-using System.Net;
+using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
 using SaeUnbox.Web.Api;
 using SaeUnbox.Web.Canvases;
+using SaeUnbox.Web.Components.Pages.Shared;
 using SaeUnbox.Web.Hosting;
 using SaeUnbox.Web.Sharing.Postgres;
 
@@ -11,6 +12,8 @@ namespace SaeUnbox.Web.Sharing;
 
 internal static class SharingExtensions
 {
+    private const string JpegType = "image/jpeg";
+
     public static void AddSharing(this IServiceCollection services, IConfiguration configuration)
     {
         services.AddAnnotatedOptions<ShareOptions>(configuration, ShareOptions.Section);
@@ -32,7 +35,7 @@ internal static class SharingExtensions
         services.AddHostedService(provider => provider.GetRequiredService<ShareHealth>());
     }
 
-    /// <summary>/s/ID opens a recipe in the studio. Its page has a preview for programs that show link previews.</summary>
+    /// <summary>/s/ID shows a recipe, with a preview card for programs that show link previews.</summary>
     public static void MapSharing(this WebApplication app)
     {
         app.Services.GetRequiredService<ShareDatabase>().Prepare();
@@ -40,7 +43,9 @@ internal static class SharingExtensions
         app.MapGet("/{link:regex(^#r(=|%3D))}", (string link, HttpRequest request) => TypedResults.Redirect($"{request.PathBase}/{link}"))
             .WithOrder(int.MaxValue).ExcludeFromDescription();
         app.MapGet("/s/{id}", PageAsync).AddEndpointFilter(ApiProblems.Filter).ExcludeFromDescription();
-        app.MapGet("/s/{id}/card.jpg", PictureAsync).AddEndpointFilter(ApiProblems.Filter).ExcludeFromDescription();
+        app.MapGet("/s/{id}/card.jpg", CardAsync).AddEndpointFilter(ApiProblems.Filter).ExcludeFromDescription();
+        app.MapGet("/s/{id}/{which:regex(^(before|after)$)}.jpg", PictureAsync).AddEndpointFilter(ApiProblems.Filter)
+            .ExcludeFromDescription();
     }
 
     private static ShareOptions Options(IServiceProvider services) => services.GetRequiredService<IOptions<ShareOptions>>().Value;
@@ -48,53 +53,48 @@ internal static class SharingExtensions
     private static async Task<IResult> PageAsync(
         string id, IShareStore shares, ClientLimits limits, HttpRequest request, CancellationToken cancellation)
     {
-        limits.AdmitReading(ClientKey.Of(request.HttpContext));
         id = ShareId.Find(id);
-        if (await shares.FindAsync(id, cancellation) is not { } recipe)
+        return await FindAsync(id, shares, limits, request.HttpContext, cancellation) is { } recipe
+            ? new RazorComponentResult<SharedPage>(new { Id = id, Recipe = recipe })
+            : TypedResults.NotFound();
+    }
+
+    private static async Task<IResult> CardAsync(
+        string id, IShareStore shares, ClientLimits limits, MadePictures pictures, HttpContext context, CancellationToken cancellation)
+    {
+        id = ShareId.Find(id);
+        if (await FindAsync(id, shares, limits, context, cancellation) is not { } recipe)
             return TypedResults.NotFound();
-        var site = $"{request.Scheme}://{request.Host}{request.PathBase}";
-        var title = WebUtility.HtmlEncode(recipe.Prompt.Length > 0 ? recipe.Prompt : "A picture");
-        var text = recipe.Edits.Count switch
-        {
-            0 => "Made with SaeUnbox.",
-            1 => "Made with one painted feature in SaeUnbox.",
-            var count => $"Made with {count} painted features in SaeUnbox.",
-        };
-        return TypedResults.Content($"""
-            <!DOCTYPE html>
-            <html lang="en">
-            <head>
-                <meta charset="utf-8">
-                <title>{title} · SaeUnbox</title>
-                <meta name="description" content="{text}">
-                <meta property="og:type" content="website">
-                <meta property="og:title" content="{title}">
-                <meta property="og:description" content="{text}">
-                <meta property="og:url" content="{site}/s/{id}">
-                <meta property="og:image" content="{site}/s/{id}/card.jpg">
-                <meta property="og:image:width" content="{recipe.Width}">
-                <meta property="og:image:height" content="{recipe.Height}">
-                <meta name="twitter:card" content="summary_large_image">
-                <meta http-equiv="refresh" content="0; url={request.PathBase}/#r={recipe.ToLink()}">
-            </head>
-            <body><a href="{request.PathBase}/#r={recipe.ToLink()}">Open the picture in the studio</a></body>
-            </html>
-            """, "text/html; charset=utf-8");
+        if (await shares.FindPictureAsync(id, cancellation) is { } stored && Picture.Decode(stored).Width == SharedCard.Width)
+            return TypedResults.Bytes(stored, JpegType);
+        var client = ClientKey.Of(context);
+        var before = recipe.IsPainted() ? Picture.Decode(await pictures.FindAsync(recipe.Unpainted(), client)) : null;
+        var card = SharedCard.Make(before, Picture.Decode(await pictures.FindAsync(recipe, client)));
+        await shares.SavePictureAsync(id, card, cancellation);
+        return TypedResults.Bytes(card, JpegType);
     }
 
     private static async Task<IResult> PictureAsync(
-        string id, IShareStore shares, ClientLimits limits, JobClient jobs, HttpContext context, CancellationToken cancellation)
+        string id, string which, IShareStore shares, ClientLimits limits, MadePictures pictures, HttpContext context,
+        CancellationToken cancellation)
+    {
+        if (await FindAsync(ShareId.Find(id), shares, limits, context, cancellation) is not { } recipe)
+            return TypedResults.NotFound();
+        context.Response.Headers.CacheControl = "public, max-age=86400";
+        return TypedResults.Bytes(
+            await pictures.FindAsync(which == "before" ? recipe.Unpainted() : recipe, ClientKey.Of(context)), JpegType);
+    }
+
+    private static Task<Recipe?> FindAsync(
+        string id, IShareStore shares, ClientLimits limits, HttpContext context, CancellationToken cancellation)
     {
         limits.AdmitReading(ClientKey.Of(context));
-        id = ShareId.Find(id);
-        if (await shares.FindPictureAsync(id, cancellation) is { } stored)
-            return TypedResults.Bytes(stored, "image/jpeg");
-        if (await shares.FindAsync(id, cancellation) is not { } recipe)
-            return TypedResults.NotFound();
-        var job = new GenerationJob(Guid.NewGuid(), recipe.Check()) { Picture = PictureFormat.Jpeg };
-        var result = await jobs.RunAsync(job, ClientKey.Of(context), cancellation);
-        var picture = result.Picture.ToArray();
-        await shares.SavePictureAsync(id, picture, cancellation);
-        return TypedResults.Bytes(picture, "image/jpeg");
+        return shares.FindAsync(id, cancellation);
     }
+
+    /// <summary>Whether anything was changed about the picture of the prompt.</summary>
+    public static bool IsPainted(this Recipe recipe) => recipe.Edits.Count > 0 || recipe.Interventions.Count > 0;
+
+    /// <summary>The recipe without what was changed about the picture of the prompt.</summary>
+    public static Recipe Unpainted(this Recipe recipe) => recipe with { Edits = [], Interventions = [], Overlap = Overlap.Sum };
 }

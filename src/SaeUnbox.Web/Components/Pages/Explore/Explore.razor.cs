@@ -158,7 +158,7 @@ public sealed partial class Explore
         return RunAsync();
     }
 
-    private async Task SaveAsync() => await _view!.InvokeVoidAsync("save");
+    private async Task SaveAsync() => await _view!.InvokeVoidAsync("save", $"{FileNames.Of(_state.Recipe)}.png");
 
     private void PaintArea()
     {

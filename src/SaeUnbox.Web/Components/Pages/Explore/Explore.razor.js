@@ -34,8 +34,8 @@ class View {
     }
 
     /** Saves the picture's file, which contains the recipe. */
-    save() {
-        download(this.file, 'saeunbox.png');
+    save(name) {
+        download(this.file, name);
     }
 
     async show(bytes, sites) {

@@ -265,7 +265,7 @@ public sealed partial class Paint
         try
         {
             if (_surface is not null)
-                await _surface.InvokeVoidAsync("save", _state.Canvas?.Version ?? 0);
+                await _surface.InvokeVoidAsync("save", _state.Canvas?.Version ?? 0, $"{FileNames.Of(_state.Recipe)}.png");
         }
         catch (JSException exception)
         {

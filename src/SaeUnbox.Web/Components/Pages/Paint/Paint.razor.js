@@ -146,9 +146,9 @@ class Surface {
     }
 
     /** Saves the picture of this version, which the hub may still have to send. */
-    async save(version) {
+    async save(version, name) {
         for (let wait = 0; wait < 20 && this.version < version; wait++) await new Promise(resolve => setTimeout(resolve, 50));
-        download(await generate(this.recipe, 'image/png'), 'saeunbox.png');
+        download(await generate(this.recipe, 'image/png'), name);
     }
 
     /** Returns the address of a feature's icon. */
