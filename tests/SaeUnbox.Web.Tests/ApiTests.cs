@@ -9,6 +9,19 @@ namespace SaeUnbox.Web.Tests;
 [Collection(nameof(Studio))]
 public sealed class ApiTests(Studio studio)
 {
+    [Theory]
+    [InlineData("#62", 4)]
+    [InlineData("down.2.1 62", 1)]
+    [InlineData("down.2.1 #62", 1)]
+    [InlineData("down.2.1", 512)]
+    public async Task Search_InThePagesOwnNotation_FindsTheFeature(string text, int count)
+    {
+        var found = await studio.Client.GetStringAsync(
+            $"/api/v1/models/default/features?dead=true&text={Uri.EscapeDataString(text)}", TestContext.Current.CancellationToken);
+
+        Assert.StartsWith($"{{\"total\":{count},", found);
+    }
+
     [Fact]
     public async Task Generate_TheSameRecipeTwice_GivesTheSameBytesWithTheRecipeInside()
     {

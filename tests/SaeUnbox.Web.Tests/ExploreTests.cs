@@ -9,6 +9,24 @@ namespace SaeUnbox.Web.Tests;
 public sealed class ExploreTests(Studio studio, Browser browser) : IClassFixture<Browser>
 {
     [Fact]
+    public async Task Explore_FromAPaintedPicture_ShowsItWithItsLayersAndAddsToThem()
+    {
+        var recipe = new Recipe
+        {
+            Model = "unbox-mini", Prompt = "a boat at sea", Seed = 5, Width = 256, Height = 256, Edits = [new(Site.Composition, 187, 8)],
+        };
+        var page = await browser.OpenAsync(studio, $"/#r={recipe.ToLink()}");
+        await page.PictureAsync();
+        await page.GetByRole(AriaRole.Link, new() { Name = "Explore" }).ClickAsync();
+        await page.Locator(".own").Filter(new() { HasText = "Your picture with its layer." }).WaitForAsync();
+        Assert.Equal("a boat at sea", await page.Locator("#prompt").InputValueAsync());
+
+        await page.GetByRole(AriaRole.Button, new() { Name = "Paint its area" }).ClickAsync();
+
+        await page.WaitForFunctionAsync("() => document.querySelectorAll('.layer').length === 2");
+    }
+
+    [Fact]
     public async Task Heat_OpacityAndColours_AreThoseOfTheControls()
     {
         var page = await browser.OpenAsync(studio, "/explore");

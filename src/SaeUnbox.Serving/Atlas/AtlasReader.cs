@@ -90,7 +90,9 @@ public sealed class AtlasReader : IFeatureAtlas
     {
         string? note = null;
         var text = string.Concat((query.Text ?? "").Select(c => char.IsControl(c) ? ' ' : c)).Trim();
-        var hits = text.Length == 0 ? All(query).Select(card => new FeatureHit(card, null))
+        (query, text, var number) = Notation(query, text);
+        var hits = number is not null ? All(query).Where(card => card.Feature == number).Select(card => new FeatureHit(card, null))
+            : text.Length == 0 ? All(query).Select(card => new FeatureHit(card, null))
             : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out _)
                 ? All(query).Where(card => card.Feature.ToString(CultureInfo.InvariantCulture).StartsWith(text, StringComparison.Ordinal))
                     .Select(card => new FeatureHit(card, null))
@@ -98,6 +100,19 @@ public sealed class AtlasReader : IFeatureAtlas
         var sorted = Sort(hits, query.Sort, text.Length > 0).ToArray();
         return new(sorted.Length, [.. sorted.Skip(Math.Max(0, query.Offset)).Take(Math.Clamp(query.Limit, 1, FeatureQuery.MaxLimit))],
             note);
+    }
+
+    // Reads what the pages write: "#62" is a number, and "down.2.1 62" a site and a number.
+    private static (FeatureQuery Query, string Text, int? Number) Notation(FeatureQuery query, string text)
+    {
+        var words = text.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        if (words.Length > 0 && query.Site is null && Site.TryParse(words[0], out var site))
+            (query, words) = (query with { Site = site }, words[1..]);
+        else if (words is not [['#', ..]])
+            return (query, text, null);
+        return words is [var last] && int.TryParse(last.TrimStart('#'), NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+            ? (query, "", number)
+            : (query, string.Join(' ', words), null);
     }
 
     public IReadOnlyList<TopPicture> TopPictures(Site site, int feature) =>

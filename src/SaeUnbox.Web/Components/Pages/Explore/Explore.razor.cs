@@ -56,6 +56,7 @@ public sealed partial class Explore
         }
         if (isLate)
             ReadAddress();
+        ShowOwnPicture();
         _settings = await StudioSettings.LoadAsync(Script);
         await using var module = await Script.InvokeAsync<IJSObjectReference>("import", "./Components/Pages/Explore/Explore.razor.js");
         _view = await module.InvokeAsync<IJSObjectReference>("create", _root);
@@ -81,6 +82,13 @@ public sealed partial class Explore
     {
         if (Model is { } model)
             _state = ExploreState.Read(_address.Parameters, model, Examples.First(Catalogue));
+    }
+
+    // Without an address of its own, the page shows the picture that the visitor paints on, with its layers.
+    private void ShowOwnPicture()
+    {
+        if (_address.Parameters.Count == 0 && Visitor.Canvas?.Recipe is { } own && own.Model == Model?.Name)
+            _state = _state with { Recipe = own with { Interventions = [] } };
     }
 
     private void KeepAddress()
@@ -167,7 +175,7 @@ public sealed partial class Explore
         var cells = map.Map(feature);
         var max = Math.Max(cells.Max(), 1e-6f);
         var mask = BrushMask.FromCells(map.Rows, map.Columns, [.. cells.Select(value => value >= AreaThreshold * max ? 1f : 0)]);
-        var recipe = _state.Recipe with { Edits = [new FeatureEdit(map.Site, feature, NewLayer.Strength) { Mask = mask }] };
+        var recipe = NewLayer.OnTop(_state.Recipe, new FeatureEdit(map.Site, feature, NewLayer.Strength) { Mask = mask });
         Navigation.NavigateTo($"./#r={recipe.ToLink()}");
     }
 

@@ -84,13 +84,14 @@ class View {
     }
 
     drawHeat(context, { cells, rows, columns }) {
-        const min = Math.min(...cells), max = Math.max(...cells), colour = colours[this.palette.value];
-        if (max === min) return;
+        const max = Math.max(...cells), colour = colours[this.palette.value];
+        if (max <= 0) return;
         const { width, height } = this.overlay, edge = (index, side, count) => Math.round(index * side / count);
-        context.globalAlpha = +this.opacity.value;
         cells.forEach((value, i) => {
-            const level = Math.min(255, Math.floor((value - min) / (max - min) * 256));
+            const level = Math.min(255, Math.floor(value / max * 256));
             if (level === 0) return;
+            // Fades to nothing where there is nothing.
+            context.globalAlpha = +this.opacity.value * Math.min(1, 2 * level / 255);
             const row = Math.floor(i / columns), column = i % columns;
             const [x, y] = [edge(column, width, columns), edge(row, height, rows)];
             context.fillStyle = colour(level / 255);

@@ -7,7 +7,8 @@ export function measure(gallery, page) {
         const columns = Math.max(1, Math.floor((gallery.clientWidth + gap) / (least + gap)));
         const row = Math.round((gallery.clientWidth - (columns - 1) * gap) / columns + text);
         if (reported === (reported = `${columns} ${row + gap}`)) return;
-        page.invokeMethodAsync('Measured', columns, row + gap);
+        // The visitor may have left the page.
+        page.invokeMethodAsync('Measured', columns, row + gap).catch(() => { });
     };
     const size = new ResizeObserver(report), match = new MutationObserver(report);
     size.observe(gallery);
