@@ -15,7 +15,6 @@ public sealed class StudioToolsTests(Studio studio, Browser browser) : IClassFix
             (page.GetByRole(AriaRole.Slider, new() { Name = "Size" }), page.GetByRole(AriaRole.Slider, new() { Name = "Hardness" }));
         await size.PressAsync("End");
         await hardness.PressAsync("Home");
-        await page.GetByRole(AriaRole.Button, new() { Name = "Eraser" }).ClickAsync();
         await page.GetByRole(AriaRole.Button, new() { Name = "Keep the seed" }).ClickAsync();
         await page.Locator(".right .row .pick").First.ClickAsync();
         await page.Locator(".layer").WaitForAsync();
@@ -23,6 +22,10 @@ public sealed class StudioToolsTests(Studio studio, Browser browser) : IClassFix
         await page.WaitForFunctionAsync(
             "() => localStorage['saeunbox.settings']?.includes('\"IsSeedLocked\":false') && localStorage['saeunbox.recent']");
 
+        // A chosen feature gives the brush.
+        await page.GetByRole(AriaRole.Button, new() { Name = "Eraser" }).ClickAsync();
+        await page.Locator(".studio[data-tool='eraser']").WaitForAsync();
+        await page.WaitForFunctionAsync("() => localStorage.getItem('saeunbox.settings')?.includes('\"Tool\":1')");
         await page.ReloadAsync();
         await page.PictureAsync();
 
