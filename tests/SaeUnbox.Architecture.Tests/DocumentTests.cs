@@ -10,7 +10,7 @@ public sealed partial class DocumentTests
     public static TheoryData<string> Documents { get; } = [.. Find().Order(StringComparer.Ordinal)];
 
     [Theory, MemberData(nameof(Documents))]
-    public void Links_OfADocument_LeadSomewhere(string document)
+    public void Links_OfADocument_Exist(string document)
     {
         var folder = Path.GetDirectoryName(Path.Combine(Root, document))!;
         var missing = Link().Matches(Read(document)).Select(match => match.Groups[1].Value)

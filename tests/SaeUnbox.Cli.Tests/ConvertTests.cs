@@ -33,11 +33,11 @@ public sealed class ConvertTests : IDisposable
     }
 
     [Fact]
-    public async Task Convert_NothingThere_SaysSo() =>
+    public async Task Convert_PathMissing_SaysSo() =>
         Assert.Contains("nowhere", await Saeunbox.FailAsync("convert", _folder.At("nowhere"), File));
 
     [Fact]
-    public async Task Convert_FileThatIsNoModel_LeavesNothing()
+    public async Task Convert_NotAModel_LeavesNothing()
     {
         var line = await Saeunbox.FailAsync("convert", Goldens.At("badfiles", "good.safetensors"), _folder.At("model"));
         Assert.Contains("no part of SDXL", line);

@@ -18,7 +18,7 @@ public sealed class EditArgumentTests
         select new EditArgument(site, feature, strength.Get, mode, mask, length == 0 ? 0 : first, length == 0 ? null : first + length);
 
     [Fact]
-    public void Parse_WhateverIsWritten_GivesItBack() => Prop.ForAll(Edits.ToArbitrary(), edit =>
+    public void Parse_WrittenValue_ReadsBack() => Prop.ForAll(Edits.ToArbitrary(), edit =>
     {
         Assert.Equal(edit, EditArgument.Parse(Write(edit)));
     }).QuickCheckThrowOnFailure();

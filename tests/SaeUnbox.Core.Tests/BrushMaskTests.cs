@@ -41,7 +41,7 @@ public class BrushMaskTests
     [InlineData(257, 1, 257)]
     [InlineData(2, 2, 5)]
     [InlineData(65536, 65536, 0)]
-    public void FromCells_SizesThatDoNotFit_AreRefused(int rows, int columns, int count)
+    public void FromCells_MismatchedSizes_AreRefused(int rows, int columns, int count)
     {
         Assert.Throws<RecipeException>(() => BrushMask.FromCells(rows, columns, new float[count]));
     }
@@ -56,7 +56,7 @@ public class BrushMaskTests
     }
 
     [Fact]
-    public void FromPixels_BlocksOfPixels_GiveTheShareAboveZero()
+    public void FromPixels_BlockOfPixels_GivesTheShareAboveZero()
     {
         byte[] pixels =
         [
@@ -72,7 +72,7 @@ public class BrushMaskTests
     }
 
     [Fact]
-    public void FromPixels_PictureNoMultipleOfTheGrid_CountsEveryPixelOnce()
+    public void FromPixels_PictureNotAMultipleOfTheGrid_CountsEachPixelOnce()
     {
         var pixels = Enumerable.Repeat((byte)255, 5 * 3).ToArray();
 
@@ -85,7 +85,7 @@ public class BrushMaskTests
     [InlineData(2, 2, 4, 4, 4)]
     [InlineData(4, 4, 15, 2, 2)]
     [InlineData(int.MaxValue, int.MaxValue, 1, 2, 2)]
-    public void FromPixels_SizesThatDoNotFit_AreRefused(int width, int height, int count, int rows, int columns)
+    public void FromPixels_MismatchedSizes_AreRefused(int width, int height, int count, int rows, int columns)
     {
         Assert.Throws<RecipeException>(() => BrushMask.FromPixels(new byte[count], width, height, rows, columns));
     }

@@ -7,7 +7,7 @@ public class ModelFitTests
     private static readonly FeatureEdit Good = new(Site.Composition, 511, 5) { Mask = BrushMask.FromCells(8, 8, new float[64]) };
 
     [Fact]
-    public void Check_EveryFieldWrong_NamesThemAll()
+    public void Check_EveryFieldWrong_NamesEach()
     {
         var recipe = Mini.NewRecipe() with
         {
@@ -28,7 +28,7 @@ public class ModelFitTests
     }
 
     [Fact]
-    public void Restore_SomeEditsThatDoNotFit_KeepsTheOthers()
+    public void Restore_UnusableEdits_KeepsTheOthers()
     {
         var recipe = Mini.NewRecipe("a dog") with
         {
@@ -44,7 +44,7 @@ public class ModelFitTests
     }
 
     [Fact]
-    public void Require_AModelThatIsNotThere_SaysWhichAre()
+    public void Require_UnknownModel_ListsTheModels()
     {
         var error = Assert.Throws<RecipeException>(() => ModelFit.Require(Mini.NewRecipe() with { Model = "turbo" }, new Models(Mini)));
 
@@ -53,7 +53,7 @@ public class ModelFitTests
     }
 
     [Fact]
-    public void Require_AModelOutOfSight_GoesByTheLastSeen()
+    public void Require_ModelOutOfSight_UsesTheLastSeen()
     {
         Assert.Same(Mini, ModelFit.Require(Mini.NewRecipe(), new Models(), Mini));
         Assert.Throws<RecipeException>(() => ModelFit.Require(Mini.NewRecipe() with { Edits = [Good with { Feature = 512 }] },

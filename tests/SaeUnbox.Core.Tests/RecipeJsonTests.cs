@@ -29,7 +29,7 @@ public class RecipeJsonTests
     };
 
     [Fact]
-    public void ToJson_PlainRecipe_HoldsWhatMakesTheImageAndNoMore()
+    public void ToJson_PlainRecipe_HasOnlyWhatMakesTheImage()
     {
         Assert.Equal(
             """{"version":1,"model":"mini","prompt":"a dog","seed":42,"steps":1,"guidance":0,"width":512,"height":512}""",
@@ -37,7 +37,7 @@ public class RecipeJsonTests
     }
 
     [Fact]
-    public void ToJson_EveryField_StandsInTheFixedOrder()
+    public void ToJson_EveryField_IsInTheFixedOrder()
     {
         Assert.Equal(
             """
@@ -66,7 +66,7 @@ public class RecipeJsonTests
     }
 
     [Fact]
-    public void ToJson_AnyRecipe_IsJsonToOthers()
+    public void ToJson_AnyRecipe_IsValidJson()
     {
         Samples.ForAll(Samples.Recipes, recipe =>
         {
@@ -174,7 +174,7 @@ public class RecipeJsonTests
     }
 
     [Fact]
-    public void FromJson_SeveralFaults_NamesThemAll()
+    public void FromJson_SeveralFaults_NamesEach()
     {
         var error = Assert.Throws<RecipeException>(() => Recipe.FromJson("""{"version":1,"model":"../m","steps":0,"edits":[{}]}"""));
 
@@ -192,7 +192,7 @@ public class RecipeJsonTests
     }
 
     [Fact]
-    public void FromJson_WithDefaults_TakesFromThemWhatIsMissing()
+    public void FromJson_WithDefaults_FillsMissingFields()
     {
         var defaults = Rich with { Model = "base", Prompt = "none" };
 

@@ -85,7 +85,7 @@ public class RecipeValidationTests
     [InlineData(0, null, "0123")]
     [InlineData(1, 3, "12")]
     [InlineData(3, null, "3")]
-    public void ActsAt_StepRange_LeavesOutTheLast(int first, int? last, string expected)
+    public void ActsAt_StepRange_ExcludesTheEnd(int first, int? last, string expected)
     {
         var edit = Edit() with { FirstStep = first, LastStep = last };
 

@@ -32,7 +32,7 @@ public class SiteTests
     [InlineData("down.100.1")]
     [InlineData("down.٢.1")]
     [InlineData("unet.down_blocks.2.attentions.1")]
-    public void Parse_OtherText_SaysWhatASiteLooksLike(string text)
+    public void Parse_OtherText_ShowsTheForm(string text)
     {
         var error = Assert.Throws<FormatException>(() => Site.Parse(text));
 
@@ -41,7 +41,7 @@ public class SiteTests
     }
 
     [Fact]
-    public void Order_OfSites_IsTheWalkOfTheUNet()
+    public void Order_OfSites_FollowsTheUNet()
     {
         string[] walk = ["down.1.0", "down.1.1", "down.2.0", "down.2.1", "mid.0", "up.0.0", "up.0.1", "up.0.2", "up.1.0", "up.10.0"];
 

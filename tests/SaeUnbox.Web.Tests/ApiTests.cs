@@ -10,7 +10,7 @@ namespace SaeUnbox.Web.Tests;
 public sealed class ApiTests(Studio studio)
 {
     [Fact]
-    public async Task Generate_TheSameRecipeTwice_GivesTheSameBytesWithTheRecipeInside()
+    public async Task Generate_SameRecipeTwice_GivesTheSameBytesWithTheRecipeInside()
     {
         var first = await BytesAsync(await PostAsync("generate", """{"prompt":"a pine tree on snow","seed":7}"""));
         var second = await BytesAsync(await PostAsync("generate", """{"prompt":"a pine tree on snow","seed":7}"""));
@@ -38,7 +38,7 @@ public sealed class ApiTests(Studio studio)
     }
 
     [Fact]
-    public async Task Generate_WrongFields_NamesThemAll()
+    public async Task Generate_WrongFields_NamesEach()
     {
         var answer = await PostAsync("generate", """{"prompt":"a","seed":-1,"edits":[{"site":"down.2.1","feature":0,"strength":99}]}""");
 
@@ -52,7 +52,7 @@ public sealed class ApiTests(Studio studio)
     [InlineData("""{"prompt":"a","model":"elsewhere"}""", "elsewhere")]
     [InlineData("not json", "JSON")]
     [InlineData("""{"prompt":"a","edits":[{"site":"down.2.1","feature":999999,"strength":1}]}""", "999999")]
-    public async Task Generate_WhatCannotBeMade_SaysWhy(string body, string word)
+    public async Task Generate_InvalidRequest_SaysWhy(string body, string word)
     {
         var answer = await PostAsync("generate", body);
 
@@ -61,7 +61,7 @@ public sealed class ApiTests(Studio studio)
     }
 
     [Fact]
-    public async Task Generate_APromptTooLong_IsRefused()
+    public async Task Generate_PromptTooLong_IsRefused()
     {
         var answer = await PostAsync("generate", $$"""{"prompt":"{{new string('a', 5000)}}"}""");
 
@@ -69,7 +69,7 @@ public sealed class ApiTests(Studio studio)
     }
 
     [Fact]
-    public async Task Explore_ARecipe_GivesEverySitesCells()
+    public async Task Explore_Recipe_GivesTheCellsOfEverySite()
     {
         var answer = await (await PostAsync("explore", """{"prompt":"a house"}""")).Content.ReadFromJsonAsync<JsonElement>();
 
@@ -101,11 +101,11 @@ public sealed class ApiTests(Studio studio)
     [InlineData("/api/v1/models/default/pictures/%2e%2e%2f%2e%2e%2fatlas.sqlite")]
     [InlineData("/api/v1/recipes/nothing")]
     [InlineData("/s/AAAAAAAAAAAAAAAAAAAAAA")]
-    public async Task Get_WhatIsNotThere_IsNotFound(string address) =>
+    public async Task Get_UnknownAddress_IsNotFound(string address) =>
         Assert.Equal(HttpStatusCode.NotFound, (await studio.Client.GetAsync(address)).StatusCode);
 
     [Fact]
-    public async Task Recipes_SavedAndAskedFor_AreTheSame()
+    public async Task Recipes_SavedAndFound_AreEqual()
     {
         var saved = await PostAsync("recipes", """{"prompt":"a cat <b>&\" on sand"}""");
         Assert.Equal(HttpStatusCode.Created, saved.StatusCode);
@@ -123,7 +123,7 @@ public sealed class ApiTests(Studio studio)
     }
 
     [Fact]
-    public async Task Recipes_SavedTwice_HaveOneAddress()
+    public async Task Recipes_SavedTwice_HaveOneId()
     {
         var first = await (await PostAsync("recipes", """{"prompt":"a tree"}""")).Content.ReadAsStringAsync();
         var second = await (await PostAsync("recipes", """{"prompt":"a tree"}""")).Content.ReadAsStringAsync();
@@ -132,7 +132,7 @@ public sealed class ApiTests(Studio studio)
     }
 
     [Fact]
-    public async Task OpenApi_Document_NamesEveryDoor()
+    public async Task OpenApi_Document_ListsEveryEndpoint()
     {
         var document = await studio.Client.GetFromJsonAsync<JsonElement>("/openapi/v1.json");
 
@@ -170,7 +170,7 @@ public sealed class ApiTests(Studio studio)
     }
 
     [Fact]
-    public async Task Logs_OfAJob_HoldItsTimingsAndNotItsPrompt()
+    public async Task Logs_OfAJob_HaveTimingsButNoPrompt()
     {
         await PostAsync("generate", """{"prompt":"a secret garden of words"}""");
 

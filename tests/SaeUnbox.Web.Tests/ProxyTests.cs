@@ -45,7 +45,7 @@ public sealed partial class ProxyTests(Browser browser) : IClassFixture<Browser>
     }
 
     [Fact]
-    public async Task Paint_UnderAPrefix_MakesPicturesAndLinksThatOpen()
+    public async Task Paint_UnderAPrefix_GivesPicturesAndWorkingLinks()
     {
         await using var studio = await Studio.OfAsync($"--SaeUnbox:PathBase={Prefix}");
         var page = await browser.OpenAsync(studio, Prefix + "/");
@@ -100,7 +100,7 @@ public sealed partial class ProxyTests(Browser browser) : IClassFixture<Browser>
     [InlineData("/#r={0})")]
     [InlineData("/%23r={0}")]
     [InlineData("/%23r%3D{0}")]
-    public async Task Link_AsChatsChangeIt_OpensItsRecipe(string form)
+    public async Task Link_ChangedByAChat_OpensItsRecipe(string form)
     {
         await using var studio = await Studio.OfAsync();
         var link = new Recipe { Model = "unbox-mini", Prompt = "a cat on sand", Width = 256, Height = 256 }.ToLink();
@@ -118,7 +118,7 @@ public sealed partial class ProxyTests(Browser browser) : IClassFixture<Browser>
     [InlineData("_")]
     [InlineData(",%20")]
     [InlineData("%3E")]
-    public async Task ShortLink_WithWhatChatsPutBehindIt_Opens(string behind)
+    public async Task ShortLink_WithTrailingPunctuation_Opens(string behind)
     {
         await using var studio = await Studio.OfAsync();
         var saved = await (await studio.Client.PostAsync("/api/v1/recipes",

@@ -16,7 +16,7 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Generate_TooOften_Is429ForThatClientAlone()
+    public async Task Generate_TooOften_Is429ForThatClientOnly()
     {
         await using var studio = await Studio.OfAsync("--SaeUnbox:Canvases:Burst=2", "--SaeUnbox:Canvases:RequestsPerSecond=1");
         var answers = await Task.WhenAll(Enumerable.Range(0, 20)
@@ -39,7 +39,7 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
 
     // Requests from this machine are trusted, so the other client uses the machine's network address.
     [Fact]
-    public async Task Search_UnderForgedAddresses_IsOneClient()
+    public async Task Search_ForgedAddresses_CountAsOneClient()
     {
         var own = NetworkInterface
             .GetAllNetworkInterfaces()
@@ -63,7 +63,7 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     }
 
     [Fact]
-    public async Task Generate_WhileTheQueueIsFull_Is429AndThePageSaysSo()
+    public async Task Generate_QueueFull_Is429AndThePageSaysSo()
     {
         await using var studio = await Studio.OfAsync("--SaeUnbox:QueueLimit=1", "--SaeUnbox:Canvases:Steps=1000");
         await using var running = await HubClient.ConnectAsync(studio.Address);
@@ -99,7 +99,7 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     }
 
     [Fact]
-    public async Task Paint_TooOften_TellsWhenToSendItAgainAndKeepsStrokesApart()
+    public async Task Paint_TooOften_SaysWhenToRetryAndKeepsStrokesApart()
     {
         await using var studio = await Studio.OfAsync("--SaeUnbox:Canvases:Burst=4", "--SaeUnbox:Canvases:RequestsPerSecond=1",
             "--SaeUnbox:Canvases:StrokeBurst=50");
@@ -128,7 +128,7 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     }
 
     [Fact]
-    public async Task Get_OverHttps_TellsTheBrowserToStayThere()
+    public async Task Get_OverHttps_SendsStrictTransportSecurity()
     {
         await using var studio = await Studio.OfAsync();
         using var request = new HttpRequestMessage(HttpMethod.Get, "/healthz");
@@ -141,7 +141,7 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     }
 
     [Fact]
-    public async Task Terminate_WhileAJobRuns_SaysNotReadyAndLetsItEnd()
+    public async Task Terminate_DuringAJob_IsNotReadyAndFinishesIt()
     {
         await using var studio = await Studio.OfAsync("--SaeUnbox:ReadinessDelay=00:00:05", "--SaeUnbox:Grace=00:05:00");
         await using var watcher = await HubClient.ConnectAsync(studio.Address);
@@ -161,7 +161,7 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     }
 
     [Fact]
-    public async Task Start_WithMistakes_NamesThemAllAndEnds()
+    public async Task Start_SeveralMistakes_NamesEachAndExits()
     {
         var (code, said) = await RunAsync("--SaeUnbox:QueueLimit=0", "--SaeUnbox:Canvases:Burst=0", "--SaeUnbox:Sharing:File=",
             "--SaeUnbox:TrustedProxies:0=everyone", "--model", "/nowhere",
@@ -185,7 +185,7 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     }
 
     [Fact]
-    public async Task Start_WithValuesThatCannotBeRead_NamesThemBesideTheOtherMistakes()
+    public async Task Start_UnreadableValues_AreNamedWithTheOtherMistakes()
     {
         var (code, said) = await RunAsync("--SaeUnbox:Telemetry:Prometheus=yes", "--SaeUnbox:QueueLimit=abc", "--SaeUnbox:Grace=soon",
             "--SaeUnbox:Canvases:Steps=7,5", "--SaeUnbox:Canvases:Pixels=1e400", "--SaeUnbox:Canvases:Most=5.0", "--SaeUnbox:PathBase=sae",
@@ -216,7 +216,7 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     [InlineData("https://127.0.0.1:0")]
     [InlineData("http://localhost:99999")]
     [InlineData("http://192.0.2.1:5080")]
-    public async Task Start_AtAnAddressThatCannotBe_SaysWhyInALine(string address)
+    public async Task Start_InvalidAddress_SaysWhyInOneLine(string address)
     {
         var (code, said) = await RunAsync("--urls", address);
 
@@ -239,7 +239,7 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     [Theory]
     [InlineData("127.0.0.1")]
     [InlineData("::1")]
-    public async Task Start_AtAPortThatIsTaken_SaysSoAndEnds(string address)
+    public async Task Start_PortTaken_SaysSoAndExits(string address)
     {
         Assert.SkipUnless(Socket.OSSupportsIPv6 || address != "::1", "This system has no IPv6.");
         using var other = new TcpListener(IPAddress.Parse(address), 0);
@@ -257,7 +257,7 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     [InlineData("saeunbox: --modell is not a known option", "--modell", "DIR")]
     [InlineData("saeunbox: --model needs a value", "--model")]
     [InlineData("saeunbox: --model needs a value", "--model", "--device", "cpu")]
-    public async Task Start_WithAWordThatNobodyReads_NamesItAndEnds(string mistake, params string[] options)
+    public async Task Start_UnknownArgument_NamesItAndExits(string mistake, params string[] options)
     {
         var (code, said) = await RunAsync(options);
 
@@ -266,7 +266,7 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     }
 
     [Fact]
-    public async Task Start_ReadyForVisitors_TellsTheAddressInALine()
+    public async Task Start_Ready_PrintsTheAddressInOneLine()
     {
         await using var studio = await Studio.OfAsync();
         var line = $"saeunbox: the studio is open at {studio.Address.ToString().TrimEnd('/')} (Ctrl-C stops it)";
@@ -276,7 +276,7 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     }
 
     [Fact]
-    public async Task Start_WithOptionsButNoModel_ServesTheOneThatShips()
+    public async Task Start_OptionsWithoutAModel_ServesTheShippedOne()
     {
         await using var studio = await Studio.OfAsync("--device", "cpu", "--threads", "1");
 
@@ -284,7 +284,7 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     }
 
     [Fact]
-    public async Task Start_WithAModelThatCannotBeLoaded_TellsWhyInALine()
+    public async Task Start_ModelUnusable_SaysWhyInOneLine()
     {
         using var folder = new TemporaryFolder();
         using var process = Process.Start(Studio.Command([

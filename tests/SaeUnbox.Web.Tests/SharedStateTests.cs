@@ -27,7 +27,7 @@ public sealed class SharedStateTests(Studio studio, Browser browser) : IClassFix
     };
 
     [Fact]
-    public async Task Api_OfThePagesRecipe_GivesThePagesPixels()
+    public async Task Api_RecipeOfThePage_GivesTheSamePixels()
     {
         var page = await OpenAsync($"/#r={Painted.ToLink()}");
         Assert.Equal(Painted, await RecipeAsync(page));
@@ -50,7 +50,7 @@ public sealed class SharedStateTests(Studio studio, Browser browser) : IClassFix
     }
 
     [Fact]
-    public async Task SavePng_OfAPainting_HoldsItsPixelsAndItsRecipe()
+    public async Task SavePng_OfAPainting_HasItsPixelsAndRecipe()
     {
         var page = await OpenAsync($"/#r={Painted.ToLink()}");
 
@@ -61,7 +61,7 @@ public sealed class SharedStateTests(Studio studio, Browser browser) : IClassFix
     }
 
     [Fact]
-    public async Task SavePng_WhileTheServerRefuses_SaysWhyAndLeavesTheStudio()
+    public async Task SavePng_ServerRefuses_SaysWhyAndKeepsTheStudio()
     {
         var page = await OpenAsync("/");
         await page.RouteAsync("**/api/v1/generate",
@@ -81,7 +81,7 @@ public sealed class SharedStateTests(Studio studio, Browser browser) : IClassFix
     }
 
     [Fact]
-    public async Task Drop_ASavedPainting_BringsBackItsLayersAndPixels()
+    public async Task Drop_SavedPainting_RestoresItsLayersAndPixels()
     {
         var source = await OpenAsync($"/#r={Painted.ToLink()}");
         var page = await OpenAsync("/");
@@ -95,7 +95,7 @@ public sealed class SharedStateTests(Studio studio, Browser browser) : IClassFix
     }
 
     [Fact]
-    public async Task Drop_APictureOfAnotherModel_KeepsItsPromptAndSaysWhatIsNot()
+    public async Task Drop_PictureOfAnotherModel_KeepsItsPromptAndNamesWhatWasDropped()
     {
         var page = await OpenAsync("/");
 
@@ -109,7 +109,7 @@ public sealed class SharedStateTests(Studio studio, Browser browser) : IClassFix
     }
 
     [Fact]
-    public async Task Drop_ATextThatUnpacksToTooMuch_IsNotRead()
+    public async Task Drop_TextBomb_IsNotRead()
     {
         var page = await OpenAsync("/");
         using var packed = new MemoryStream();
@@ -123,7 +123,7 @@ public sealed class SharedStateTests(Studio studio, Browser browser) : IClassFix
     }
 
     [Fact]
-    public async Task Link_WithEditsThatDoNotFit_KeepsTheOthersAndNamesThem()
+    public async Task Link_WithUnusableEdits_NamesThemAndKeepsTheOthers()
     {
         var wrong = Painted with
         {
@@ -142,7 +142,7 @@ public sealed class SharedStateTests(Studio studio, Browser browser) : IClassFix
     }
 
     [Fact]
-    public async Task Link_PutIntoTheAddressOfAnOpenStudio_IsAChangeToUndo()
+    public async Task Link_PastedIntoAnOpenStudio_CanBeUndone()
     {
         var page = await OpenAsync("/");
         var before = await RecipeAsync(page);
@@ -160,7 +160,7 @@ public sealed class SharedStateTests(Studio studio, Browser browser) : IClassFix
     }
 
     [Fact]
-    public async Task Drafts_OfTwoTabs_AreEachTheirOwnAndTheLastIsANewOnes()
+    public async Task Drafts_OfTwoTabs_AreSeparateAndANewTabGetsTheLatest()
     {
         var first = await OpenAsync("/");
         await GenerateAsync(first, "a boat at sea");

@@ -14,7 +14,7 @@ public sealed class ActivationCollectorTests(GoldenModel model) : IClassFixture<
 
     [Theory]
     [MemberData(nameof(Runs))]
-    public void Run_GoldenPromptAndSeed_KeepsWhatTheReferencesBlocksAdd(string run)
+    public void Run_GoldenPromptAndSeed_KeepsTheReferenceActivations(string run)
     {
         using var scope = NewDisposeScope();
         using var folder = new TemporaryFolder();
@@ -47,7 +47,7 @@ public sealed class ActivationCollectorTests(GoldenModel model) : IClassFixture<
     }
 
     [Fact]
-    public void Run_CancelledAndStartedAgain_EndsInTheSameActivations()
+    public void Run_CancelledAndRestarted_GivesTheSameActivations()
     {
         using var scope = NewDisposeScope();
         using var folder = new TemporaryFolder();
@@ -76,7 +76,7 @@ public sealed class ActivationCollectorTests(GoldenModel model) : IClassFixture<
     [Theory]
     [InlineData(1)]
     [InlineData(3)]
-    public void Run_WorkersSideBySide_FillOneCollectionWhateverTheirNumberBefore(int before)
+    public void Run_SeveralWorkers_FillOneCollection(int before)
     {
         using var scope = NewDisposeScope();
         using var folder = new TemporaryFolder();
@@ -90,7 +90,7 @@ public sealed class ActivationCollectorTests(GoldenModel model) : IClassFixture<
     }
 
     [Fact]
-    public void Run_BudgetSpent_StopsAndGoesOnWithMore()
+    public void Run_BudgetSpent_StopsAndCanContinue()
     {
         using var scope = NewDisposeScope();
         using var folder = new TemporaryFolder();
@@ -127,7 +127,7 @@ public sealed class ActivationCollectorTests(GoldenModel model) : IClassFixture<
     }
 
     [Fact]
-    public void Run_AnotherModelOfTheSameName_IsRefused()
+    public void Run_OtherModelOfTheSameName_IsRefused()
     {
         using var folder = new TemporaryFolder();
         using var other = OtherWeights.Load(folder.At("other"));

@@ -13,7 +13,7 @@ public sealed class MiniTrainingTests : IDisposable
     private readonly string _straight = Tiny.Folder(), _broken = Tiny.Folder();
 
     [Fact]
-    public void Run_StoppedInEveryStageAndResumed_EndsWithTheSameBits()
+    public void Run_StoppedInEveryStage_ResumesToTheSameBits()
     {
         var recorder = new Recorder();
         var keptOut = false;
@@ -52,7 +52,7 @@ public sealed class MiniTrainingTests : IDisposable
     }
 
     [Fact]
-    public void Run_WhereAnotherTrains_IsRefused()
+    public void Run_OtherTrainingInTheFolder_IsRefused()
     {
         using var other = FolderLock.Take(_straight);
 

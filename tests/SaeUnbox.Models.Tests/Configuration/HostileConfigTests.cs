@@ -35,7 +35,7 @@ public sealed class HostileConfigTests
     [InlineData("unet", "transformer_layers_per_block")]
     [InlineData("vae", "layers_per_block")]
     [InlineData("text_encoder", "num_hidden_layers")]
-    public void Load_DeepestNetworkAllowed_IsNotListedToItsEnd(string component, string key)
+    public void Load_DeepestNetworkAllowed_ListsOnlyTheFirstFaults(string component, string key)
     {
         var message = Assert.Throws<CheckpointException>(() => LoadChanged(component, key, 1 << 20)).Message;
         Assert.Contains("more than 10000 tensors are missing", message);
@@ -45,7 +45,7 @@ public sealed class HostileConfigTests
     [Theory]
     [InlineData("block_out_channels")]
     [InlineData("layers_per_block")]
-    public void Load_EndlessLevels_NamesTheList(string key)
+    public void Load_TooManyLevels_NamesTheList(string key)
     {
         var levels = new JsonArray([.. Enumerable.Repeat(8, 10_000).Select(width => (JsonNode)width)]);
         Assert.Contains(key, Assert.Throws<ModelException>(() => LoadChanged("unet", key, levels)).Message);
@@ -67,7 +67,7 @@ public sealed class HostileConfigTests
     }
 
     [Fact]
-    public void Decode_SampleOfLessThanACell_IsTiledCellByCell()
+    public void Decode_SampleSizeBelowOneCell_IsTiledCellByCell()
     {
         using var scope = NewDisposeScope();
         using var folder = new TemporaryFolder();

@@ -5,7 +5,7 @@ namespace SaeUnbox.Models.Tests;
 public sealed class ClipVocabularyTests
 {
     [Fact]
-    public void Of_MergesOfATokenizer_MakesItsIds()
+    public void Of_MergesOfATokenizer_GiveItsIds()
     {
         var folder = Goldens.At("model", "tokenizer");
         var files = ClipVocabulary.Of(ClipVocabulary.Merges(File.ReadAllText(Path.Combine(folder, "merges.txt"))));
@@ -26,7 +26,7 @@ public sealed class ClipVocabularyTests
     [Theory]
     [InlineData("tokenizer")]
     [InlineData("tokenizer_2")]
-    public void Save_BuiltIn_IsReadBack(string part)
+    public void Save_BuiltIn_ReadsBack(string part)
     {
         using var folder = new TemporaryFolder();
         ClipTokenizer.BuiltIn(part).Save(folder.Path);

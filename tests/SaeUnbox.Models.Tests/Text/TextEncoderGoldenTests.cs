@@ -18,7 +18,7 @@ public sealed class TextEncoderGoldenTests
 
     [Theory]
     [MemberData(nameof(AllPrompts))]
-    public void Tokenize_GoldenPrompt_GivesTheReferencesIds(int prompt)
+    public void Tokenize_GoldenPrompt_GivesTheReferenceIds(int prompt)
     {
         using var scope = NewDisposeScope();
         var (first, second) = Encoder.Tokenize(Prompts[prompt]);
@@ -28,7 +28,7 @@ public sealed class TextEncoderGoldenTests
 
     [Theory]
     [MemberData(nameof(AllPrompts))]
-    public void Forward_GoldenPrompt_MakesTheReferencesStates(int prompt)
+    public void Forward_GoldenPrompt_GivesTheReferenceStates(int prompt)
     {
         using var scope = NewDisposeScope();
         using var mode = no_grad();
@@ -38,7 +38,7 @@ public sealed class TextEncoderGoldenTests
     }
 
     [Fact]
-    public void Encode_AllGoldenPromptsAtOnce_MakesTheReferencesEmbeddings()
+    public void Encode_AllGoldenPrompts_GivesTheReferenceEmbeddings()
     {
         using var scope = NewDisposeScope();
         var encoding = Encoder.Encode(Prompts);
@@ -63,7 +63,7 @@ public sealed class TextEncoderGoldenTests
     }
 
     [Fact]
-    public void Encode_BFloat16_StaysNearTheReference()
+    public void Encode_BFloat16_IsNearTheReference()
     {
         using var scope = NewDisposeScope();
         using var encoder = PromptEncoder.Load(Goldens.At("model"), Precision.For(ScalarType.BFloat16, CPU));

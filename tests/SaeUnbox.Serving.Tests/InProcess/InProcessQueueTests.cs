@@ -30,7 +30,7 @@ public sealed class InProcessQueueTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Submit_ARecipe_GivesItsPictureAndMaps()
+    public async Task Submit_Recipe_GivesItsPictureAndMaps()
     {
         await StartAsync();
         var job = Job() with { Sites = [_host.Models.First().Info.Sites[0].Site] };
@@ -44,7 +44,7 @@ public sealed class InProcessQueueTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Submit_TheSameRecipeTwice_GivesTheSamePixels()
+    public async Task Submit_SameRecipeTwice_GivesTheSamePixels()
     {
         await StartAsync();
         var jobs = new[] { Job(), Job() };
@@ -69,7 +69,7 @@ public sealed class InProcessQueueTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Submit_AModelThatIsNotHere_FailsWithItsName()
+    public async Task Submit_ModelNotLoaded_FailsWithItsName()
     {
         var early = Job() with { Checked = (Job().Recipe with { Model = "elsewhere" }).Check() };
         await _queue.SubmitAsync(early);
@@ -93,7 +93,7 @@ public sealed class InProcessQueueTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Submit_ANewerJobOfTheCanvas_SupersedesTheWaiting()
+    public async Task Submit_NewerJobOfTheCanvas_SupersedesTheWaiting()
     {
         var (older, newer) = (Job() with { Canvas = "c" }, Job() with { Canvas = "c" });
         await _queue.SubmitAsync(older);
@@ -105,7 +105,7 @@ public sealed class InProcessQueueTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Watch_BehindOthers_TellsThePosition()
+    public async Task Watch_BehindOthers_ReportsThePosition()
     {
         var jobs = Enumerable.Range(0, 3).Select(i => Job() with { Canvas = $"{i}" }).ToArray();
         foreach (var job in jobs)
@@ -119,7 +119,7 @@ public sealed class InProcessQueueTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Cancel_AWaitingJob_EndsIt()
+    public async Task Cancel_WaitingJob_EndsIt()
     {
         var job = Job();
         await _queue.SubmitAsync(job);
@@ -129,7 +129,7 @@ public sealed class InProcessQueueTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Cancel_ARunningJob_EndsItBetweenStages()
+    public async Task Cancel_RunningJob_EndsItBetweenStages()
     {
         await StartAsync();
         var job = Job() with { Checked = (Job().Recipe with { Steps = 1000 }).Check() };
@@ -147,7 +147,7 @@ public sealed class InProcessQueueTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Watch_AJobThatHasEnded_StillTells()
+    public async Task Watch_EndedJob_StillReports()
     {
         await StartAsync();
         var job = Job();
@@ -159,7 +159,7 @@ public sealed class InProcessQueueTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Stop_WithJobsWaiting_LetsThemEnd()
+    public async Task Stop_JobsWaiting_FinishesThem()
     {
         await StartAsync();
         var jobs = Enumerable.Range(0, 3).Select(i => Job() with { Canvas = $"{i}" }).ToArray();
@@ -175,7 +175,7 @@ public sealed class InProcessQueueTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Load_AFolderThatIsNoModel_SaysWhy()
+    public async Task Load_FolderThatIsNotAModel_SaysWhy()
     {
         using var folder = new TemporaryFolder();
         var options = new ServingOptions { Models = { new ServedModel { Folder = folder.Path } } };
@@ -190,7 +190,7 @@ public sealed class InProcessQueueTests : IAsyncLifetime
     }
 
     [Fact]
-    public void Validate_SeveralMistakes_NamesThemAll()
+    public void Validate_SeveralMistakes_NamesEach()
     {
         var result = new ServingOptionsValidator().Validate(null, new ServingOptions
         {

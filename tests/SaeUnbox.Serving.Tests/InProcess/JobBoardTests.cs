@@ -8,7 +8,7 @@ public sealed class JobBoardTests
     private static readonly Recipe Any = new() { Model = "m", Prompt = "" };
 
     [Fact]
-    public void Add_ANewerJobOfTheCanvas_TakesTheOldersPlace()
+    public void Add_NewerJobOfTheCanvas_ReplacesTheOlder()
     {
         var board = new JobBoard();
         var (first, other, second) = (Live("a"), Live("b"), Live("a"));
@@ -22,7 +22,7 @@ public sealed class JobBoardTests
     }
 
     [Fact]
-    public void Take_WhileTheCanvasHasOneRunning_PassesItsNextBy()
+    public void Take_CanvasAlreadyRunning_SkipsItsNext()
     {
         var board = new JobBoard();
         var (first, second) = (Live("a"), Live("a"));
@@ -47,7 +47,7 @@ public sealed class JobBoardTests
     }
 
     [Fact]
-    public void Take_BatchBesidesMuchPainting_IsNotLeftBehind()
+    public void Take_BatchBesideManyStrokes_IsNotStarved()
     {
         var board = new JobBoard();
         var batch = Batch("x");
@@ -64,7 +64,7 @@ public sealed class JobBoardTests
     }
 
     [Fact]
-    public void Take_AModelNotAtHand_IsLeftToOthers()
+    public void Take_ModelNotLoaded_IsLeftToOthers()
     {
         var board = new JobBoard();
         board.Add(Live("a"));
@@ -74,7 +74,7 @@ public sealed class JobBoardTests
     }
 
     [Fact]
-    public void Remove_AnyWaitingJob_TakesOnlyIt()
+    public void Remove_AnyWaitingJob_RemovesOnlyIt()
     {
         var board = new JobBoard();
         var jobs = new[] { Live("a"), Live("b"), Batch("x"), Batch("x"), Batch("y") };
@@ -90,7 +90,7 @@ public sealed class JobBoardTests
 
     // In any order of arrival, every job is taken or replaced exactly once, and each canvas gets one turn.
     [Fact]
-    public void Take_AnyOrderOfArrivals_ServesEveryCanvasInTurn() => Prop.ForAll(
+    public void Take_AnyOrderOfArrival_ServesEachCanvasInTurn() => Prop.ForAll(
         Gen.Choose(-1, 5).ListOf().ToArbitrary(), arrivals =>
         {
             var board = new JobBoard();

@@ -25,7 +25,7 @@ public sealed class FairnessTests(Broker broker)
     }
 
     [Fact]
-    public async Task Submit_BatchBehindMuchLive_HasItsTurn()
+    public async Task Submit_BatchBehindManyLive_GetsItsTurn()
     {
         await using var cluster = new Cluster(broker);
         var node = await cluster.NodeAsync();
@@ -47,7 +47,7 @@ public sealed class FairnessTests(Broker broker)
     }
 
     [Fact]
-    public async Task Submit_OneGreedyCanvasAmongModestOnes_TakesNoMoreTurnsThanEach()
+    public async Task Submit_OneGreedyCanvas_GetsNoMoreTurnsThanOthers()
     {
         await using var cluster = new Cluster(broker);
         var (nodes, executor) = await TwoNodesAndAWorkerAsync(cluster);
@@ -77,7 +77,7 @@ public sealed class FairnessTests(Broker broker)
     }
 
     [Fact]
-    public async Task Submit_MoreThanMayWait_IsRefusedWithATimeToComeBack()
+    public async Task Submit_MoreThanMayWait_IsRefusedWithRetryAfter()
     {
         await using var cluster = new Cluster(broker).With("QueueLimit", 3);
         var node = await cluster.NodeAsync();
@@ -122,7 +122,7 @@ public sealed class FairnessTests(Broker broker)
     }
 
     [Fact]
-    public async Task Submit_BehindAnothersManyBatchJobsOnAnotherNode_WaitsForNoMoreThanAWorkersFill()
+    public async Task Submit_BehindManyBatchJobsOfAnotherNode_WaitsForAtMostOnePrefetch()
     {
         await using var cluster = new Cluster(broker);
         var (nodes, executor) = await TwoNodesAndAWorkerAsync(cluster);
@@ -146,7 +146,7 @@ public sealed class FairnessTests(Broker broker)
     }
 
     [Fact]
-    public async Task Submit_AModelThatNoWorkerHolds_IsRefusedWithThoseThereAre()
+    public async Task Submit_ModelOfNoWorker_IsRefusedWithTheOthers()
     {
         await using var cluster = new Cluster(broker);
         var node = await cluster.NodeAsync();
@@ -170,7 +170,7 @@ public sealed class FairnessTests(Broker broker)
     }
 
     [Fact]
-    public async Task Wait_LongerThanAJobMay_FailsAndSaysSo()
+    public async Task Wait_BeyondTheTimeLimit_FailsAndSaysSo()
     {
         await using var cluster = new Cluster(broker).With("LiveTimeToLive", "00:00:01");
         var node = await cluster.NodeAsync();
@@ -185,7 +185,7 @@ public sealed class FairnessTests(Broker broker)
     }
 
     [Fact]
-    public async Task Watch_BehindOthers_TellsThePosition()
+    public async Task Watch_BehindOthers_ReportsThePosition()
     {
         await using var cluster = new Cluster(broker);
         var node = await cluster.NodeAsync();

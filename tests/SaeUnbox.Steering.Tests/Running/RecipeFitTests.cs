@@ -5,7 +5,7 @@ namespace SaeUnbox.Steering.Tests;
 public sealed class RecipeFitTests(GoldenModel model) : IClassFixture<GoldenModel>
 {
     [Fact]
-    public void Require_EveryFieldWrong_NamesThemAll()
+    public void Require_EveryFieldWrong_NamesEach()
     {
         var loaded = model.For("turbo1");
         var sae = loaded.Info.Sites[0];
@@ -64,7 +64,7 @@ public sealed class RecipeFitTests(GoldenModel model) : IClassFixture<GoldenMode
     }
 
     [Fact]
-    public void Require_AblateWhereNoAutoencoderIs_IsAllowed()
+    public void Require_AblateWithoutADictionary_IsAllowed()
     {
         var loaded = model.For("turbo1");
         var site = loaded.Model.Sites.First(shape => loaded.Info.Find(shape.Site) is null).Site;
@@ -74,7 +74,7 @@ public sealed class RecipeFitTests(GoldenModel model) : IClassFixture<GoldenMode
     }
 
     [Fact]
-    public void Load_Model_TellsHowFarItIsAndStopsWhenAsked()
+    public void Load_Model_ReportsProgressAndCanBeCancelled()
     {
         var options = new ModelOptions { Threads = 1, Folder = Goldens.At("model") };
         var shares = new List<double>();
@@ -110,7 +110,7 @@ public sealed class RecipeFitTests(GoldenModel model) : IClassFixture<GoldenMode
     }
 
     [Fact]
-    public void Load_WrongFolders_NameWhatIsWrong()
+    public void Load_WrongFolders_NameTheFault()
     {
         using var folder = new TemporaryFolder();
         Assert.Contains(folder.Path,

@@ -34,7 +34,7 @@ public sealed class PaintStateTests : IDisposable
     }
 
     [Fact]
-    public async Task Open_WithALinkThatCannotBeRead_UsesTheDraftAndSaysWhy()
+    public async Task Open_UnreadableLink_UsesTheDraftAndSaysWhy()
     {
         await OpenAsync(Nothing with { Link = "nonsense", Draft = House(1).ToJson() });
 
@@ -54,7 +54,7 @@ public sealed class PaintStateTests : IDisposable
     }
 
     [Fact]
-    public async Task Open_WithAStrokeThatTheDraftLacks_PaintsIt()
+    public async Task Open_StrokeMissingFromTheDraft_PaintsIt()
     {
         var mask = BrushMask.FromCells(32, 32, [.. Enumerable.Repeat(1f, 1024)]);
         var stored = Nothing with { Draft = House(2).ToJson(), PendingEdit = 1, PendingMask = mask.ToString() };
@@ -66,7 +66,7 @@ public sealed class PaintStateTests : IDisposable
     }
 
     [Fact]
-    public async Task Open_WithTheJobOfItsPicture_ResumesIt()
+    public async Task Open_WithARunningJob_ResumesIt()
     {
         var job = Guid.NewGuid();
 
@@ -76,7 +76,7 @@ public sealed class PaintStateTests : IDisposable
     }
 
     [Fact]
-    public async Task Open_WhileAllCanvasesAreWatched_RetriesOnceThereIsRoom()
+    public async Task Open_AllCanvasesWatched_RetriesOnceThereIsRoom()
     {
         _options.Most = 1;
         var other = _canvases.Create("bob", House(0));
@@ -180,7 +180,7 @@ public sealed class PaintStateTests : IDisposable
     }
 
     [Fact]
-    public async Task Apply_APicture_EndsTheQueueMessageAndListsFeatures()
+    public async Task Apply_Picture_ClearsTheQueueMessageAndListsFeatures()
     {
         await OpenAsync(Nothing);
         Assert.True(_state.Apply(new CanvasUpdate.Rejected(1, "full", TimeSpan.FromSeconds(1))));
@@ -194,7 +194,7 @@ public sealed class PaintStateTests : IDisposable
     }
 
     [Fact]
-    public async Task PointAt_ACell_ListsItsFeaturesAlone()
+    public async Task PointAt_Cell_ListsOnlyItsFeatures()
     {
         await OpenAsync(Nothing);
         Show(3, 7, 9, 9);
@@ -212,7 +212,7 @@ public sealed class PaintStateTests : IDisposable
     [InlineData(true, null, false)]
     [InlineData(true, 5.0, true)]
     [InlineData(false, .5, false)]
-    public async Task Apply_AWait_IsShownUnlessItIsShortOrPartOfAStroke(bool isStroke, double? seconds, bool isShown)
+    public async Task Apply_Wait_IsShownUnlessShortOrDuringAStroke(bool isStroke, double? seconds, bool isShown)
     {
         await OpenAsync(Nothing);
         _state.Apply(new CanvasUpdate.Changed(2, _state.Recipe.Check(), isStroke, Guid.NewGuid()));
@@ -224,7 +224,7 @@ public sealed class PaintStateTests : IDisposable
     }
 
     [Fact]
-    public async Task AddToHistory_TheSameRecipeTwice_AddsItOnce()
+    public async Task AddToHistory_SameRecipeTwice_AddsItOnce()
     {
         await OpenAsync(Nothing);
         var first = _state.Canvas!.Version;

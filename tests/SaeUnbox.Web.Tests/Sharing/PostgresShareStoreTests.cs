@@ -17,7 +17,7 @@ public sealed class PostgresShareStoreTests(PostgresServer server) : IClassFixtu
     private readonly TemporaryFolder _folder = new();
 
     [Fact]
-    public async Task Prepare_AnEmptyDatabase_GivesTheModelAsItIs()
+    public async Task Prepare_EmptyDatabase_GivesTheCurrentModel()
     {
         var (options, contexts) = Store(server.NewDatabase());
         Database(options, contexts).Prepare();
@@ -29,7 +29,7 @@ public sealed class PostgresShareStoreTests(PostgresServer server) : IClassFixtu
     }
 
     [Fact]
-    public async Task Save_ByManyNodesAtOnce_GivesOneIdThatAllFind()
+    public async Task Save_ByManyNodesAtOnce_GivesOneId()
     {
         var connection = server.NewDatabase();
         var stores = Enumerable.Range(0, 8).Select(_ => Store(connection)).ToArray();
@@ -45,7 +45,7 @@ public sealed class PostgresShareStoreTests(PostgresServer server) : IClassFixtu
     }
 
     [Fact]
-    public async Task Import_OfAnSqliteFile_KeepsEveryLinkAndIsDoneOnce()
+    public async Task Import_SqliteFile_KeepsEveryLinkAndRunsOnce()
     {
         var file = new ShareOptions { File = _folder.At("shares.db") };
         var sqlite = new Contexts<ShareContext>(
@@ -71,7 +71,7 @@ public sealed class PostgresShareStoreTests(PostgresServer server) : IClassFixtu
     }
 
     [Fact]
-    public void Prepare_WhereNothingListens_SaysWhereAndKeepsThePassword()
+    public void Prepare_NothingListening_SaysWhereWithoutThePassword()
     {
         var (options, contexts) = Store("Host=127.0.0.1;Port=1;Database=shares;Username=u;Password=hunter2;Timeout=2");
 
@@ -86,7 +86,7 @@ public sealed class PostgresShareStoreTests(PostgresServer server) : IClassFixtu
     [InlineData("--SaeUnbox:Store=Oracle", "'Oracle'; use Sqlite or Postgres")]
     [InlineData("--SaeUnbox:Store=Postgres --SaeUnbox:Sharing:Connection=nonsense", "not a connection string of PostgreSQL")]
     [InlineData("--SaeUnbox:Sharing:Import=/nowhere/shares.db", "/nowhere/shares.db cannot be used")]
-    public async Task Start_WithAStoreThatCannotBe_SaysWhyInALine(string words, string reason)
+    public async Task Start_StoreUnusable_SaysWhyInOneLine(string words, string reason)
     {
         using var process = Process.Start(Studio.Command([
             "--urls",
@@ -120,7 +120,7 @@ public sealed class PostgresShareStoreTests(PostgresServer server) : IClassFixtu
     }
 
     [Fact]
-    public async Task Health_WhileTheDatabaseIsAway_SaysSo()
+    public async Task Health_DatabaseUnreachable_SaysSo()
     {
         var connection = server.NewDatabase();
         var name = new NpgsqlConnectionStringBuilder(connection).Database;

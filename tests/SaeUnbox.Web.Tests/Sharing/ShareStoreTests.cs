@@ -34,7 +34,7 @@ public sealed class ShareStoreTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Migrations_Applied_GiveTheModelAsItIs()
+    public async Task Migrations_Applied_GiveTheCurrentModel()
     {
         await using var context = _contexts.CreateDbContext();
 
@@ -43,7 +43,7 @@ public sealed class ShareStoreTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task AnyCall_WhileTheDatabaseIsBroken_SaysSoInASentence()
+    public async Task AnyCall_DatabaseBroken_ThrowsOneSentence()
     {
         var id = await _store.SaveAsync(House);
         File.WriteAllText(_folder.At("shares.db"), new string('x', 4096));
@@ -59,7 +59,7 @@ public sealed class ShareStoreTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Save_ARecipe_GivesAnIdNobodyCanGuess()
+    public async Task Save_Recipe_GivesAnUnguessableId()
     {
         var ids = new[] { await _store.SaveAsync(House), await _store.SaveAsync(House with { Seed = 1 }) };
 
@@ -70,7 +70,7 @@ public sealed class ShareStoreTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Find_ALinkThatNobodyOpenedForLong_FindsNothing()
+    public async Task Find_LinkUnopenedForLong_IsGone()
     {
         var id = await _store.SaveAsync(House);
         _clock.Now += TimeSpan.FromDays(31);
@@ -79,7 +79,7 @@ public sealed class ShareStoreTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Find_ALinkThatIsOpenedNowAndThen_IsKept()
+    public async Task Find_LinkOpenedFromTimeToTime_IsKept()
     {
         var id = await _store.SaveAsync(House);
         for (var month = 0; month < 3; month++)
@@ -90,7 +90,7 @@ public sealed class ShareStoreTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Save_TheRecipeOfAForgottenLink_GivesANewOne()
+    public async Task Save_RecipeOfAnExpiredLink_GivesANewId()
     {
         var old = await _store.SaveAsync(House);
         _clock.Now += TimeSpan.FromDays(31);
@@ -106,7 +106,7 @@ public sealed class ShareStoreTests : IAsyncLifetime
     [InlineData("' or 1=1 --")]
     [InlineData("../../../../etc/passwd")]
     [InlineData("AAAAAAAAAAAAAAAAAAAAAA")]
-    public async Task Find_WhatIsNoId_FindsNothing(string id)
+    public async Task Find_InvalidId_FindsNothing(string id)
     {
         await _store.SaveAsync(House);
 
@@ -115,7 +115,7 @@ public sealed class ShareStoreTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Save_TheSameRecipeManyTimesAtOnce_GivesOneId()
+    public async Task Save_SameRecipeConcurrently_GivesOneId()
     {
         var ids = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(() => _store.SaveAsync(House))));
 

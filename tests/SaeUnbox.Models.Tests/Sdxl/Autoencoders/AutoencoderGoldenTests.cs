@@ -8,7 +8,7 @@ public sealed class AutoencoderGoldenTests
     private static readonly Checkpoint File = Checkpoint.Open(Goldens.At("vae.safetensors"));
 
     [Fact]
-    public void Decode_KL_MakesTheReferenceImage()
+    public void Decode_KL_GivesTheReferenceImage()
     {
         using var scope = NewDisposeScope();
         var decoded = Load("model", "vae").Decode(File.Read("kl/latents").OnTestDevice());
@@ -20,14 +20,14 @@ public sealed class AutoencoderGoldenTests
     }
 
     [Fact]
-    public void ToBytes_OfTheReferenceImage_IsThePicture()
+    public void ToBytes_ReferenceImage_EqualsThePicture()
     {
         using var scope = NewDisposeScope();
         TensorAssert.Same(File.Read("kl/image_uint8"), Pixels.ToBytes(Pixels.ToUnit(File.Read("kl/decoded"))));
     }
 
     [Fact]
-    public void Encode_KL_MakesTheReferenceMean()
+    public void Encode_KL_GivesTheReferenceMean()
     {
         using var scope = NewDisposeScope();
         var autoencoder = Assert.IsType<AutoencoderKL>(Load("model", "vae"));
@@ -36,7 +36,7 @@ public sealed class AutoencoderGoldenTests
     }
 
     [Fact]
-    public void DecodeAndEncode_Tiny_MakeTheReferenceTensors()
+    public void DecodeAndEncode_Tiny_GiveTheReferenceTensors()
     {
         using var scope = NewDisposeScope();
         var autoencoder = Load("vae_tiny");
@@ -46,7 +46,7 @@ public sealed class AutoencoderGoldenTests
     }
 
     [Fact]
-    public void Decode_BFloat16_StaysNearTheReference()
+    public void Decode_BFloat16_IsNearTheReference()
     {
         using var scope = NewDisposeScope();
         var decoded = Autoencoder.Load(Goldens.At("model", "vae"), Precision.For(ScalarType.BFloat16, TestDevice.Current)).Module

@@ -12,7 +12,7 @@ public sealed class TilingTests
     [InlineData(8, 20, 13)]
     [InlineData(8, 9, 30)]
     [InlineData(5, 11, 7)]
-    public void Decode_OfADecoderThatSeesOneCell_IsTheWholeDecode(int tile, int height, int width)
+    public void Decode_TilesOfADecoderThatSeesOneCell_EqualTheWholeDecode(int tile, int height, int width)
     {
         using var scope = NewDisposeScope();
         var latents = randn([2, 3, height, width]);
@@ -39,7 +39,7 @@ public sealed class TilingTests
     }
 
     [Fact]
-    public void Decode_KLInTiles_BeginsAndEndsAsItsTilesDoAlone()
+    public void Decode_KLInTiles_EqualsItsTilesAtTheEdges()
     {
         const int tile = 16;
         var config = AutoencoderKLConfig.From(JsonConfig.Load(Goldens.At("model", "vae", "config.json")));
@@ -48,7 +48,7 @@ public sealed class TilingTests
     }
 
     [Fact]
-    public void Decode_TinyInTiles_BeginsAndEndsAsItsTilesDoAlone()
+    public void Decode_TinyInTiles_EqualsItsTilesAtTheEdges()
     {
         var config = AutoencoderTinyConfig.From(JsonConfig.Load(Goldens.At("vae_tiny", "config.json")));
         RequireTiled(64, Goldens.At("vae_tiny"), weights => new AutoencoderTiny(weights, config) { Tiling = AllTiled });
@@ -82,7 +82,7 @@ public sealed class TilingTests
     }
 
     [Fact]
-    public void Decode_UpToTheLimit_IsWhole()
+    public void Decode_UpToTheLimit_IsNotTiled()
     {
         using var scope = NewDisposeScope();
         var calls = 0;

@@ -26,7 +26,7 @@ public sealed class UpcastTests
     }
 
     [Fact]
-    public void Decode_UpcastFromFloat16_TakesHalfLatentsAndIsTheDecodeOfRoundedWeights()
+    public void Decode_UpcastFromFloat16_EqualsTheDecodeOfRoundedWeights()
     {
         using var scope = NewDisposeScope();
         var (upcast, weights) = Autoencoder.Load(Goldens.At("model", "vae"), Half);

@@ -80,7 +80,7 @@ public sealed class ModelConversionTests : IDisposable
     }
 
     [Fact]
-    public void ToFolder_FolderInUse_LeavesItAlone()
+    public void ToFolder_FolderInUse_KeepsIt()
     {
         Directory.CreateDirectory(_folder.At("copy"));
         System.IO.File.WriteAllText(_folder.At("copy", "mine"), "");

@@ -20,7 +20,7 @@ public sealed class OneFileTests : IDisposable
     [InlineData(Dtype.Fp32)]
     [InlineData(Dtype.Fp16)]
     [InlineData(Dtype.Bf16)]
-    public void Load_FileOfAFolder_MakesTheSamePixels(Dtype? stored)
+    public void Load_FileOfAFolder_GivesTheSamePixels(Dtype? stored)
     {
         ModelConversion.ToFile(Model, File, new() { Dtype = stored });
         ModelConversion.ToFolder(Model, _folder.At("model"), new() { Dtype = stored });
@@ -60,7 +60,7 @@ public sealed class OneFileTests : IDisposable
     }
 
     [Fact]
-    public void Load_UNetAloneWithoutBase_SaysWhatIsThere()
+    public void Load_UNetAloneWithoutBase_NamesItsParts()
     {
         WritePart("", name => name.StartsWith("model.diffusion_model.", StringComparison.Ordinal));
         var message = Assert.Throws<ModelException>(() => SdxlPipeline.Load(File)).Message;
@@ -71,7 +71,7 @@ public sealed class OneFileTests : IDisposable
     [Theory]
     [InlineData("")]
     [InlineData("first_stage_model.")]
-    public void Load_AutoencoderFile_IsThatOfItsFolder(string prefix)
+    public void Load_AutoencoderFile_EqualsItsFolder(string prefix)
     {
         const string own = "first_stage_model.";
         WritePart(prefix, name => name.StartsWith(own, StringComparison.Ordinal), own);

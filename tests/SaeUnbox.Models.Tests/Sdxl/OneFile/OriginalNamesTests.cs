@@ -33,7 +33,7 @@ public sealed class OriginalNamesTests
     [InlineData("unet")]
     [InlineData("vae")]
     [InlineData("text_encoder_2")]
-    public void ToFolder_OriginalNamesAlone_GiveBackEveryName(string part)
+    public void ToFolder_OriginalNames_MapBackToEveryName(string part)
     {
         var folder = Manifest(part).Keys.ToList();
         var there = NamesOf(part, folder.Contains);

@@ -24,7 +24,7 @@ public sealed class BadInputTests
         Assert.Contains(named, Assert.Throws<ModelException>(() => request.Validate(8)).Message);
 
     [Fact]
-    public void Load_FolderThatIsNotThere_SaysSo()
+    public void Load_FolderMissing_SaysSo()
     {
         using var folder = new TemporaryFolder();
         Assert.Contains("nowhere", Assert.Throws<ModelException>(() => SdxlPipeline.Load(folder.At("nowhere"))).Message);
@@ -46,7 +46,7 @@ public sealed class BadInputTests
     }
 
     [Fact]
-    public void Load_ComponentMissing_NamesEveryOne()
+    public void Load_ComponentsMissing_NamesEach()
     {
         using var folder = new TemporaryFolder();
         ModelCopy.To(folder.Path);
@@ -85,7 +85,7 @@ public sealed class BadInputTests
     }
 
     [Fact]
-    public void Load_TinyAutoencoderThatIsNotThere_NamesThePlacesLookedAt()
+    public void Load_TinyAutoencoderMissing_NamesThePlacesSearched()
     {
         using var folder = new TemporaryFolder();
         var model = Directory.CreateDirectory(folder.At("model")).FullName;
@@ -95,7 +95,7 @@ public sealed class BadInputTests
     }
 
     [Fact]
-    public void Load_OldAttentionNames_AreThePresentOnes()
+    public void Load_OldAttentionNames_AreMapped()
     {
         using var scope = NewDisposeScope();
         using var folder = new TemporaryFolder();

@@ -11,7 +11,7 @@ public sealed class DevicesTests
     [InlineData("cuda:1", 2, null)]
     [InlineData("cuda:1", 1, "finds 1 CUDA device; use cuda:0 or cpu")]
     [InlineData("cuda:99", 2, "finds 2 CUDA devices; use one of cuda:0 to cuda:1")]
-    public void FindFault_OfADevice_NamesItAndWhatIsThere(string device, int gpus, string? expected)
+    public void FindFault_MissingDevice_NamesItAndTheOthers(string device, int gpus, string? expected)
     {
         var fault = Devices.FindFault(Devices.Parse(device)!, gpus);
         if (expected is null)

@@ -10,7 +10,7 @@ public sealed class Float16Tests
     [InlineData("unet")]
     [InlineData("text_encoder")]
     [InlineData("vae")]
-    public void Load_Cpu_HoldsFloat32TensorsOfFloat16Numbers(string part)
+    public void Load_Float16OnACpu_HoldsRoundedFloat32(string part)
     {
         using var scope = NewDisposeScope();
         using var file = Checkpoint.OpenFolder(Goldens.At("model", part));
@@ -31,7 +31,7 @@ public sealed class Float16Tests
     }
 
     [Fact]
-    public void Denoise_Cpu_MeetsFloat32EverywhereInTheWalk()
+    public void Denoise_Float16OnACpu_ComputesInFloat32Throughout()
     {
         using var scope = NewDisposeScope();
         using var pipeline = SdxlPipeline.Load(Goldens.At("model"), new SdxlPipelineOptions { DType = float16 });

@@ -20,7 +20,7 @@ public sealed class FolderFormsTests : IDisposable
     [InlineData("bf16")]
     [InlineData("fp16")]
     [InlineData("fp32")]
-    public void Load_OneVariantAlone_MakesTheSameImage(string variant)
+    public void Load_OneVariantAlone_GivesTheSameImage(string variant)
     {
         foreach (var file in Directory.EnumerateFiles(_folder.Path, "*.safetensors", SearchOption.AllDirectories).ToList())
             File.Move(file, Path.ChangeExtension(file, $".{variant}.safetensors"));
@@ -31,14 +31,14 @@ public sealed class FolderFormsTests : IDisposable
     [InlineData("diffusion_pytorch_model.safetensors.index.json")]
     [InlineData("diffusion_pytorch_model.safetensors.fp16.index.json")]
     [InlineData("diffusion_pytorch_model.safetensors.index.fp16.json")]
-    public void Load_Shards_MakesTheSameImage(string index)
+    public void Load_Shards_GiveTheSameImage(string index)
     {
         Shard(_folder.At("unet"), UNetWeights, index);
         AssertSameImage();
     }
 
     [Fact]
-    public void Load_TextEncodersWithoutPrefix_MakesTheSameImage()
+    public void Load_TextEncodersWithoutPrefix_GiveTheSameImage()
     {
         foreach (var encoder in (string[])["text_encoder", "text_encoder_2"])
         {
@@ -51,7 +51,7 @@ public sealed class FolderFormsTests : IDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public void Load_TokenizerJsonAlone_MakesTheSameImage(bool pairs)
+    public void Load_TokenizerJsonAlone_GivesTheSameImage(bool pairs)
     {
         foreach (var tokenizer in (string[])["tokenizer", "tokenizer_2"])
         {
@@ -63,7 +63,7 @@ public sealed class FolderFormsTests : IDisposable
     }
 
     [Fact]
-    public void Load_IndexWithEmptyEntries_MakesTheSameImage()
+    public void Load_IndexWithEmptyEntries_GivesTheSameImage()
     {
         SetIndex("image_encoder", new JsonArray(null, null));
         SetIndex("feature_extractor", new JsonArray(null, null));
@@ -82,7 +82,7 @@ public sealed class FolderFormsTests : IDisposable
     }
 
     [Fact]
-    public void Load_WeightsBesideAnOptimizer_MakesTheSameImageAndTells()
+    public void Load_WeightsBesideAnOptimizer_GiveTheSameImageAndAWarning()
     {
         using (var scope = NewDisposeScope())
         {
@@ -111,7 +111,7 @@ public sealed class FolderFormsTests : IDisposable
     [Theory]
     [InlineData("unet", UNetWeights)]
     [InlineData("vae", UNetWeights)]
-    public void Load_AttentionStoredAsConvolutions_MakesTheSameImage(string part, string weights)
+    public void Load_AttentionStoredAsConvolutions_GivesTheSameImage(string part, string weights)
     {
         Rewrite(_folder.At(part, weights), (name, tensor) => name.Contains(".to_") && tensor.dim() == 2
             ? tensor.view([.. tensor.shape, 1, 1]) : tensor);
@@ -121,7 +121,7 @@ public sealed class FolderFormsTests : IDisposable
     [Theory]
     [InlineData("only_cross_attention", "[false, false, false]")]
     [InlineData("upcast_attention", "true")]
-    public void Load_OptionWithoutEffectInFloat32_MakesTheSameImage(string key, string value)
+    public void Load_OptionWithoutEffectInFloat32_GivesTheSameImage(string key, string value)
     {
         var path = _folder.At("unet", "config.json");
         var config = JsonNode.Parse(File.ReadAllText(path))!.AsObject();
@@ -162,7 +162,7 @@ public sealed class FolderFormsTests : IDisposable
     }
 
     [Fact]
-    public void Load_HubCacheFolder_MakesTheSameImage()
+    public void Load_HubCacheFolder_GivesTheSameImage()
     {
         var cache = _folder.At("models--owner--tiny");
         var snapshot = Path.Combine(cache, "snapshots", "0123abc");

@@ -26,7 +26,7 @@ public sealed class FullSizeTests
     [Theory]
     [InlineData("scheduler", true, TimestepSpacing.Trailing)]
     [InlineData("scheduler_base", false, TimestepSpacing.Leading)]
-    public void Scheduler_PublishedConfiguration_IsUnderstood(string name, bool ancestral, TimestepSpacing spacing)
+    public void Scheduler_PublishedConfiguration_Loads(string name, bool ancestral, TimestepSpacing spacing)
     {
         var config = SchedulerConfig.From(Config(name));
         Assert.Equal((ancestral, spacing, 1, PredictionType.Epsilon, true),
@@ -37,7 +37,7 @@ public sealed class FullSizeTests
     [Theory]
     [InlineData("tokenizer", "<|endoftext|>")]
     [InlineData("tokenizer_2", "!")]
-    public void Tokenizer_PublishedConfiguration_IsUnderstood(string name, string pad)
+    public void Tokenizer_PublishedConfiguration_Loads(string name, string pad)
     {
         // The published vocabulary is not here; the ids of the special tokens stand in the configuration.
         using var folder = new TemporaryFolder();

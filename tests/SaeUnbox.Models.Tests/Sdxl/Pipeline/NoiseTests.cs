@@ -31,7 +31,7 @@ public sealed class NoiseTests
     }
 
     [Theory, MemberData(nameof(Seeds))]
-    public void Draw_TwiceFromOneGenerator_GoesOnWhereItStopped(string seed)
+    public void Draw_TwiceFromOneGenerator_Continues(string seed)
     {
         using var scope = NewDisposeScope();
         var sums = Goldens.Json("noise.json").GetProperty(seed);
@@ -50,7 +50,7 @@ public sealed class NoiseTests
     }
 
     [Fact]
-    public void Draw_OneGeneratorAnItem_DrawsEveryItemAlone()
+    public void Draw_OneGeneratorPerItem_DrawsEachItemAsAlone()
     {
         using var scope = NewDisposeScope();
         var expected = File.Read("list_of_generators");
@@ -69,7 +69,7 @@ public sealed class NoiseTests
         Assert.Contains("-1", Assert.Throws<ModelException>(() => Noise.CreateGenerator(-1)).Message);
 
     [Fact]
-    public void Sequence_ReadOutOfOrder_KeepsTheOrderOfDrawing()
+    public void Sequence_ReadOutOfOrder_IsDrawnInOrder()
     {
         using var scope = NewDisposeScope();
         using var sequence = new NoiseSequence([3, 4], [2, 4, 2, 2], ScalarType.Float32, t => t.alias());

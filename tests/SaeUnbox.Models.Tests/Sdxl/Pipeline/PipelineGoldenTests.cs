@@ -8,7 +8,7 @@ public sealed class PipelineGoldenTests
     public static TheoryData<string> Runs => [.. GoldenRun.Names];
 
     [Theory, MemberData(nameof(Runs))]
-    public void Denoise_GoldenRun_MakesTheReferenceLatentsAndPicture(string name)
+    public void Denoise_GoldenRun_GivesTheReferenceLatentsAndPicture(string name)
     {
         using var scope = NewDisposeScope();
         using var golden = new GoldenRun(name);
@@ -29,7 +29,7 @@ public sealed class PipelineGoldenTests
     }
 
     [Theory, MemberData(nameof(Runs))]
-    public void Denoise_GoldenRun_HasTheReferenceBlockInputsAndOutputs(string name)
+    public void Denoise_GoldenRun_GivesTheReferenceBlockInputsAndOutputs(string name)
     {
         using var scope = NewDisposeScope();
         using var golden = new GoldenRun(name);
@@ -59,7 +59,7 @@ public sealed class PipelineGoldenTests
     }
 
     [Theory, MemberData(nameof(Runs))]
-    public void Generate_OtherPrompts_MakesTheReferenceLatents(string name)
+    public void Generate_OtherPrompts_GiveTheReferenceLatents(string name)
     {
         using var scope = NewDisposeScope();
         using var golden = new GoldenRun(name);
@@ -77,7 +77,7 @@ public sealed class PipelineGoldenTests
     }
 
     [Theory, MemberData(nameof(Runs))]
-    public void Noise_OfTheStepsOfAGoldenRun_IsTheReferences(string name)
+    public void Noise_StepsOfAGoldenRun_EqualTheReference(string name)
     {
         using var scope = NewDisposeScope();
         using var golden = new GoldenRun(name);

@@ -6,7 +6,7 @@ namespace SaeUnbox.Models.Tests;
 public sealed class PipelineTests
 {
     [Fact]
-    public void Denoise_FromAnyStepOn_IsTheWholeRunBitForBit()
+    public void Denoise_FromAnyStep_EqualsTheWholeRunBitForBit()
     {
         using var scope = NewDisposeScope();
         using var golden = new GoldenRun(GoldenRun.ShortestOfSeveralSteps);
@@ -23,7 +23,7 @@ public sealed class PipelineTests
     }
 
     [Fact]
-    public void Denoise_ResumedAtASiteOfAStep_IsTheWholeEditedRunBitForBit()
+    public void Denoise_ResumedAtASiteOfAStep_EqualsTheWholeEditedRunBitForBit()
     {
         using var scope = NewDisposeScope();
         using var golden = new GoldenRun(GoldenRun.ShortestOfSeveralSteps);
@@ -62,7 +62,7 @@ public sealed class PipelineTests
     }
 
     [Fact]
-    public void Generate_Batch_MakesEveryImageAsAlone()
+    public void Generate_Batch_GivesEachImageAsAlone()
     {
         using var scope = NewDisposeScope();
         using var golden = new GoldenRun(GoldenRun.ShortestOfSeveralSteps);
@@ -91,7 +91,7 @@ public sealed class PipelineTests
     }
 
     [Fact]
-    public void Generate_Progress_TellsOfEveryStep()
+    public void Generate_Progress_ReportsEachStep()
     {
         using var scope = NewDisposeScope();
         using var golden = new GoldenRun(GoldenRun.ShortestOfSeveralSteps);
@@ -145,7 +145,7 @@ public sealed class PipelineTests
     [Theory]
     [InlineData(ScalarType.Float16, 1e-2)]
     [InlineData(ScalarType.BFloat16, 0.3)]
-    public void Generate_HalfPrecision_StaysNearFloat32(ScalarType dtype, double tolerance)
+    public void Generate_HalfPrecision_IsNearFloat32(ScalarType dtype, double tolerance)
     {
         using var scope = NewDisposeScope();
         using var golden = new GoldenRun(GoldenRun.Names[0]);
@@ -157,7 +157,7 @@ public sealed class PipelineTests
     }
 
     [Fact]
-    public void Generate_TinyAutoencoder_MakesAPictureOfTheSize()
+    public void Generate_TinyAutoencoder_GivesAPictureOfTheSize()
     {
         using var scope = NewDisposeScope();
         using var golden = new GoldenRun(GoldenRun.ShortestOfSeveralSteps);

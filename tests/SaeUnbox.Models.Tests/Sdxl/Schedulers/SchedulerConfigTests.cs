@@ -34,7 +34,7 @@ public sealed class SchedulerConfigTests
     [InlineData("timestep_scaling", "0")]
     [InlineData("thresholding", "true")]
     [InlineData("rescale_betas_zero_snr", "true")]
-    public void From_ValueThatLcmCannotUse_NamesIt(string key, string value) =>
+    public void From_ValueUnusableForLcm_NamesIt(string key, string value) =>
         Assert.Contains(key, Assert.Throws<ModelException>(() => Config("LCMScheduler", $"\"{key}\": {value}")).Message);
 
     [Theory]
@@ -43,7 +43,7 @@ public sealed class SchedulerConfigTests
     [InlineData("UniPCMultistepScheduler")]
     [InlineData("FlowMatchEulerDiscreteScheduler")]
     [InlineData("TCDScheduler")]
-    public void From_OtherClass_NamesItTheKnownOnesAndTheWayOut(string name)
+    public void From_OtherClass_NamesItAndTheKnownOnes(string name)
     {
         var message = Assert.Throws<ModelException>(() => Config(name, "\"use_karras_sigmas\": true")).Message;
         Assert.Contains($"\"{name}\", which is not supported", message);
@@ -73,7 +73,7 @@ public sealed class SchedulerConfigTests
     }
 
     [Fact]
-    public void Scheduler_AnyNumberOfSteps_FallsFromTimestepToTimestep()
+    public void Scheduler_AnyNumberOfSteps_HasFallingTimesteps()
     {
         foreach (var spacing in (string[])["linspace", "leading", "trailing"])
         {
@@ -98,7 +98,7 @@ public sealed class SchedulerConfigTests
     }
 
     [Fact]
-    public void Step_VelocityAndEpsilonOfTheSameClean_MoveAlike()
+    public void Step_VelocityAndEpsilonOfTheSameImage_Agree()
     {
         using var scope = torch.NewDisposeScope();
         var (epsilon, velocity) =
@@ -126,7 +126,7 @@ public sealed class SchedulerConfigTests
     }
 
     [Fact]
-    public void Step_LastAncestralStep_GivesNoiseNoWeight()
+    public void Step_LastAncestralStep_AddsNoNoise()
     {
         using var scope = torch.NewDisposeScope();
         var scheduler = new EulerScheduler(Config(Ancestral, ""), 1);

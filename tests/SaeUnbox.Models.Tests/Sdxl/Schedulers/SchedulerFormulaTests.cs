@@ -76,7 +76,7 @@ public sealed class SchedulerFormulaTests
     [InlineData("epsilon")]
     [InlineData("v_prediction")]
     [InlineData("sample")]
-    public void Run_Lcm_IsThatOfTheFormula(string prediction)
+    public void Run_Lcm_MatchesTheFormula(string prediction)
     {
         var alphas = Alphas("scaled_linear", .00085, .012);
         foreach (var steps in (int[])[1, 2, 4, 8, 13, 50])

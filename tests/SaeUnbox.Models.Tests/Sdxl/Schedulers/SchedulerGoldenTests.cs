@@ -15,7 +15,7 @@ public sealed class SchedulerGoldenTests
     public static TheoryData<string> Cases => [.. Goldens.Json("schedulers.json").EnumerateObject().Select(p => p.Name)];
 
     [Theory, MemberData(nameof(Cases))]
-    public void Schedule_OfGoldenSteps_HasTheReferenceNumbers(string name)
+    public void Schedule_GoldenSteps_HasTheReferenceNumbers(string name)
     {
         var expected = Goldens.Json("schedulers.json").GetProperty(name);
         var schedule = SchedulerOf(name);
@@ -27,7 +27,7 @@ public sealed class SchedulerGoldenTests
     }
 
     [Fact]
-    public void Schedule_OfEitherScheduler_HasTheReferenceAlphas()
+    public void Schedule_EitherScheduler_HasTheReferenceAlphas()
     {
         using var scope = torch.NewDisposeScope();
         using var file = Checkpoint.Open(Goldens.At("schedulers.safetensors"));
@@ -36,7 +36,7 @@ public sealed class SchedulerGoldenTests
     }
 
     [Theory, MemberData(nameof(Cases))]
-    public void Step_OverAWholeRun_MakesTheReferenceLatents(string name)
+    public void Step_WholeRun_GivesTheReferenceLatents(string name)
     {
         using var scope = torch.NewDisposeScope();
         using var file = Checkpoint.Open(Goldens.At("schedulers.safetensors"));

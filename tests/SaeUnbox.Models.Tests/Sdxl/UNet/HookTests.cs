@@ -27,7 +27,7 @@ public sealed class HookTests(GoldenUNet golden) : IClassFixture<GoldenUNet>
     }
 
     [Fact]
-    public void Hook_ReturnsInput_TakesTheSiteAway()
+    public void Hook_ReturnsInput_SkipsTheSite()
     {
         using var scope = NewDisposeScope();
         using var mode = inference_mode();
@@ -41,7 +41,7 @@ public sealed class HookTests(GoldenUNet golden) : IClassFixture<GoldenUNet>
     }
 
     [Fact]
-    public void Hook_ScopeEnds_ComesOff()
+    public void Hook_ScopeEnds_IsRemoved()
     {
         using var scope = NewDisposeScope();
         using var mode = inference_mode();
@@ -54,7 +54,7 @@ public sealed class HookTests(GoldenUNet golden) : IClassFixture<GoldenUNet>
     }
 
     [Fact]
-    public void Hook_ExceptionInsideNestedScopes_AllComeOff()
+    public void Hook_ExceptionInsideNestedScopes_RemovesAll()
     {
         using var scope = NewDisposeScope();
         using var mode = inference_mode();

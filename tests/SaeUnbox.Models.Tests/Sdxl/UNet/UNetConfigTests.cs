@@ -49,7 +49,7 @@ public sealed class UNetConfigTests
     }
 
     [Fact]
-    public void From_Numbers_CountForEveryLevel()
+    public void From_SingleNumbers_ApplyToEveryLevel()
     {
         var config = Small();
         config["layers_per_block"] = 3;
@@ -59,7 +59,7 @@ public sealed class UNetConfigTests
     }
 
     [Fact]
-    public void From_HeadCountsGiven_WinOverTheMisnomer()
+    public void From_HeadCountsGiven_OverrideAttentionHeadDim()
     {
         var config = Small();
         config["num_attention_heads"] = new JsonArray(4, 6, 8);
@@ -67,7 +67,7 @@ public sealed class UNetConfigTests
     }
 
     [Fact]
-    public void From_BlockTypes_SayWhereAttentionIs()
+    public void From_BlockTypes_PlaceTheAttention()
     {
         var config = Small();
         config["up_block_types"] = new JsonArray("UpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D");

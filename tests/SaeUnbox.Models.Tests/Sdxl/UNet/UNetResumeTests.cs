@@ -24,7 +24,7 @@ public sealed class UNetResumeTests(GoldenUNet golden) : IClassFixture<GoldenUNe
     }
 
     [Fact]
-    public void Run_Stopped_RunsHooksOfTheLastSiteAndNoneAfterIt()
+    public void Run_Stopped_RunsHooksUpToTheLastSite()
     {
         using var scope = NewDisposeScope();
         using var mode = inference_mode();

@@ -44,7 +44,7 @@ public sealed class UNetVariantTests
     [InlineData(6, 9)]
     [InlineData(1, 3)]
     [InlineData(10, 4)]
-    public void Forward_SidesThatDoNotHalve_KeepsTheSizeAndResumes(int height, int width)
+    public void Forward_OddSides_KeepsTheSizeAndResumes(int height, int width)
     {
         using var scope = NewDisposeScope();
         using var mode = inference_mode();
@@ -133,7 +133,7 @@ public sealed class UNetVariantTests
     }
 
     [Fact]
-    public void Prepare_ShapesThatDoNotFit_SayWhich()
+    public void Prepare_MismatchedShapes_AreNamed()
     {
         using var scope = NewDisposeScope();
         using var mode = inference_mode();
