@@ -14,7 +14,7 @@ public interface IFeatureDictionary : IDisposable
     /// <summary>d, the channels of the site.</summary>
     int Width { get; }
 
-    /// <summary>Active features per position, or their mean number if it varies; 10 if the files do not tell it.</summary>
+    /// <summary>Active features per position, or their mean number if it varies; 10 if the files do not give it.</summary>
     int K { get; }
 
     /// <summary>Where it was loaded from, for messages.</summary>
