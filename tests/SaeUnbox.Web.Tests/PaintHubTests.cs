@@ -174,7 +174,7 @@ public sealed class PaintHubTests(Studio studio)
     {
         await using var hub = await HubClient.ConnectAsync(studio.Address);
         await hub.SendAsync(JsonSerializer.Serialize(
-            new { type = 1, target = "SetRecipe", arguments = new[] { new string('a', 1 << 20) } }));
+            new { type = 1, target = "SetRecipe", arguments = new[] { new string('a', RecipeLimits.MaxJsonBytes) } }));
 
         Assert.True(await hub.IsClosedAsync());
     }

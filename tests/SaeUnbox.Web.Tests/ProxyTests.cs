@@ -67,18 +67,18 @@ public sealed partial class ProxyTests(Browser browser) : IClassFixture<Browser>
     public async Task Paint_BehindAProxyThatChangesTheHost_SaysSoAndLogsBothHostsOnce()
     {
         await using var studio = await Studio.OfAsync();
-        await using var proxy = new FarStudio(studio, TimeSpan.Zero, text => Host().Replace(text, "Host: backend:8080\r\n"));
+        await using var proxy = new FarStudio(studio, TimeSpan.Zero, text => Host().Replace(text, "Host: 192.0.2.7:8080\r\n"));
         var page = await browser.OpenAsync(proxy.Address, waitsForPage: false);
 
         var notice = page.Locator("#connection-refused.is-refused");
         await notice.WaitForAsync();
         var text = await notice.TextContentAsync();
         var own = $"http://localhost:{proxy.Address.Port}";
-        Assert.Contains($"The page comes from {own}, but its request arrived for http://backend:8080", text);
+        Assert.Contains($"The page comes from {own}, but its request arrived for http://192.0.2.7:8080", text);
         Assert.Contains("SaeUnbox:TrustedProxies", text);
         var line = Assert.Single(studio.Output.Split('\n'), line => line.Contains("may not connect", StringComparison.Ordinal));
         Assert.Contains(own, line);
-        Assert.Contains("http://backend:8080", line);
+        Assert.Contains("http://192.0.2.7:8080", line);
     }
 
     [Fact]

@@ -65,7 +65,8 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     [Fact]
     public async Task Generate_QueueFull_Is429AndThePageSaysSo()
     {
-        await using var studio = await Studio.OfAsync("--SaeUnbox:QueueLimit=1", "--SaeUnbox:Canvases:Steps=1000");
+        await using var studio = await Studio.OfAsync("--SaeUnbox:QueueLimit=1", "--SaeUnbox:Canvases:Steps=1000",
+            "--SaeUnbox:Canvases:Burst=100000", "--SaeUnbox:Canvases:RequestsPerSecond=10000");
         await using var running = await HubClient.ConnectAsync(studio.Address);
         await using var waiting = await HubClient.ConnectAsync(studio.Address);
         foreach (var (hub, state) in new[] { (running, "running"), (waiting, "waiting") })
@@ -226,10 +227,11 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     }
 
     [Theory]
-    [InlineData(50)]
-    [InlineData(615, "SaeUnbox:RabbitMq:Grace", "00:05:00", "SaeUnbox:ReadinessDelay", "00:00:05")]
-    [InlineData(130, "SaeUnbox:Grace", "00:01:00")]
-    [InlineData(50, "SaeUnbox:Grace", "soon")]
+    [InlineData(30)]
+    [InlineData(50, "SaeUnbox:Queue", "RabbitMq")]
+    [InlineData(615, "SaeUnbox:Queue", "rabbitmq", "SaeUnbox:RabbitMq:Grace", "00:05:00", "SaeUnbox:ReadinessDelay", "00:00:05")]
+    [InlineData(70, "SaeUnbox:Grace", "00:01:00")]
+    [InlineData(30, "SaeUnbox:Grace", "soon")]
     public void TimeToStop_OfAConfiguration_HoldsItsLongestGrace(int seconds, params string[] settings) =>
         Assert.Equal(TimeSpan.FromSeconds(seconds),
             Roles.TimeToStop(new ConfigurationBuilder().AddInMemoryCollection(
@@ -251,6 +253,18 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
         Assert.Equal(1, code);
         Assert.Contains($"saeunbox: another program already listens at {wanted}; ", said);
         Assert.DoesNotContain("   at ", said);
+    }
+
+    [Theory]
+    [InlineData("SaeUnbox:QueueLimt", "SaeUnbox:QueueLimt is not a setting; SaeUnbox has Api, Canvases, ")]
+    [InlineData("SaeUnbox:Canvases:Brst", "SaeUnbox:Canvases:Brst is not a setting; SaeUnbox:Canvases has Burst, ")]
+    [InlineData("SaeUnbox:Models:0:Foldr", "SaeUnbox:Models:0:Foldr is not a setting; SaeUnbox:Models:0 has AtlasFolder, ")]
+    public async Task Start_UnknownSetting_NamesItAndThoseThereAre(string setting, string expected)
+    {
+        var (code, said) = await RunAsync($"--{setting}=1");
+
+        Assert.Equal(1, code);
+        Assert.Contains($"saeunbox: {expected}", said);
     }
 
     [Theory]

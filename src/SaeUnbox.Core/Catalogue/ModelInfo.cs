@@ -24,6 +24,16 @@ public sealed record ModelInfo(
     public Recipe NewRecipe(string prompt = "") =>
         new() { Model = Name, Prompt = prompt, Steps = Steps, Guidance = Guidance, Width = Width, Height = Height };
 
+    /// <summary>
+    /// How much work a recipe is: its pixels, steps and passes (two under guidance) as a multiple of those of <see cref="NewRecipe"/>. What
+    /// resuming saves does not count.
+    /// </summary>
+    public double CostOf(Recipe recipe) =>
+        Work(recipe.Width, recipe.Height, recipe.Steps, recipe.Guidance) / Work(Width, Height, Steps, Guidance);
+
+    private static double Work(int width, int height, int steps, double guidance) =>
+        (double)width * height * steps * (guidance > 1 ? 2 : 1);
+
     public SaeInfo? Find(Site site) => Sites.FirstOrDefault(info => info.Site == site);
 }
 

@@ -138,6 +138,9 @@ public static class RecipeLimits
     /// <summary>Longest JSON of a recipe in characters; also the limit for an inflated link in bytes.</summary>
     public const int MaxJsonLength = 1 << 21;
 
+    /// <summary>Longest JSON of a recipe in UTF-8, with room for what a message puts around it.</summary>
+    public const int MaxJsonBytes = MaxJsonLength + (64 << 10);
+
     /// <summary>Longest link form in characters.</summary>
     public const int MaxLinkLength = 1 << 17;
 }
@@ -162,4 +165,8 @@ public sealed class RecipeException : Exception
     }
 
     public IReadOnlyList<RecipeError> Errors { get; }
+
+    /// <param name="length">How long the recipe is, such as "4000000 characters".</param>
+    public static RecipeException TooLong(string length) =>
+        new("recipe", $"is {length} long; at most {RecipeLimits.MaxJsonLength} characters are allowed");
 }

@@ -19,7 +19,7 @@ internal static class RecipeReader
     public static RestoredRecipe Read(string json, Recipe? defaults)
     {
         if (json.Length > RecipeLimits.MaxJsonLength)
-            throw new RecipeException(Whole, $"is {json.Length} characters long; {RecipeLimits.MaxJsonLength} are allowed");
+            throw RecipeException.TooLong($"{json.Length} characters");
         using var document = StrictJson.Parse(json, Whole);
         if (document.RootElement.ValueKind != JsonValueKind.Object)
             throw new RecipeException(Whole, "is not a JSON object");

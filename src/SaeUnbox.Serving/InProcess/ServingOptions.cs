@@ -10,7 +10,9 @@ public sealed class ServingOptions
     /// <summary>The first is the default. Empty: the embedded model.</summary>
     public IList<ServedModel> Models { get; } = [];
 
-    /// <summary>Most jobs that may wait.</summary>
+    /// <summary>
+    /// Most work that may wait, in default pictures of each job's model. One client may have a quarter of it, and batch jobs three quarters.
+    /// </summary>
     public int QueueLimit { get; set; } = 256;
 
     /// <summary>How long the result of a finished job stays available.</summary>
@@ -18,6 +20,9 @@ public sealed class ServingOptions
 
     /// <summary>Most bytes that the results of finished jobs take together.</summary>
     public long KeepBytes { get; set; } = 256L << 20;
+
+    /// <summary>How long a job may run. It is then stopped between two stages.</summary>
+    public TimeSpan TimeLimit { get; set; } = TimeSpan.FromMinutes(10);
 
     /// <summary>How long running and waiting jobs may take at shutdown.</summary>
     public TimeSpan Grace { get; set; } = TimeSpan.FromSeconds(20);
@@ -122,6 +127,8 @@ internal sealed class ServingOptionsValidator(bool needsModels = true) : IValida
             yield return $"{section}:KeepResults is {options.KeepResults}; use 00:00:00 to 1.00:00:00.";
         if (options.KeepBytes < 0)
             yield return $"{section}:KeepBytes is {options.KeepBytes}; use 0 or more.";
+        if (options.TimeLimit <= TimeSpan.Zero || options.TimeLimit > TimeSpan.FromDays(1))
+            yield return $"{section}:TimeLimit is {options.TimeLimit}; use more than 00:00:00, at most 1.00:00:00.";
         if (options.Grace < TimeSpan.Zero || options.Grace > TimeSpan.FromDays(1))
             yield return $"{section}:Grace is {options.Grace}; use 00:00:00 to 1.00:00:00.";
         foreach (var (i, model) in options.Models.Index())

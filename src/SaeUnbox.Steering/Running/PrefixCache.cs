@@ -10,35 +10,47 @@ internal sealed class PrefixCache(int capacity) : IDisposable
     /// <summary>Returns the prefix of a recipe, making it if it is not cached.</summary>
     public Prefix For(Recipe recipe, Func<Prefix> make)
     {
-        var key = recipe with { Edits = [], Interventions = [] };
-        for (var node = _recent.First; node is not null; node = node.Next)
+        var found = Find(recipe);
+        ServingTelemetry.CountPrefixLookup(isHit: found is not null);
+        if (found is not null)
         {
-            if (node.Value.Key != key)
-                continue;
-            _recent.Remove(node);
-            _recent.AddFirst(node);
-            ServingTelemetry.CountPrefixLookup(isHit: true);
-            return node.Value.Prefix;
+            _recent.Remove(found);
+            _recent.AddFirst(found);
+            return found.Value.Prefix;
         }
         while (_recent.Count >= capacity)
-            DropLast();
-        ServingTelemetry.CountPrefixLookup(isHit: false);
+            Drop(_recent.Last!);
         var prefix = make();
-        _recent.AddFirst((key, prefix));
+        _recent.AddFirst((KeyOf(recipe), prefix));
         return prefix;
+    }
+
+    public void Remove(Recipe recipe)
+    {
+        if (Find(recipe) is { } found)
+            Drop(found);
     }
 
     public void Dispose()
     {
-        while (_recent.Count > 0)
-            DropLast();
+        while (_recent.Last is { } oldest)
+            Drop(oldest);
     }
 
-    private void DropLast()
+    private static Recipe KeyOf(Recipe recipe) => recipe with { Edits = [], Interventions = [] };
+
+    private LinkedListNode<(Recipe Key, Prefix Prefix)>? Find(Recipe recipe)
     {
-        var (_, oldest) = _recent.Last!.Value;
-        _recent.RemoveLast();
-        oldest.Dispose();
+        var (key, node) = (KeyOf(recipe), _recent.First);
+        while (node is not null && node.Value.Key != key)
+            node = node.Next;
+        return node;
+    }
+
+    private void Drop(LinkedListNode<(Recipe Key, Prefix Prefix)> node)
+    {
+        _recent.Remove(node);
+        node.Value.Prefix.Dispose();
     }
 }
 

@@ -42,6 +42,8 @@ public sealed class RecipeRunner(LoadedModel model, int prefixes = 4) : IDisposa
         var prefix = stages.Time("text", () => Begin(recipe, request.Recorder));
         var pass = new RecipePass(model, recipe, request, plan, prefix);
         var latents = stages.Time("unet", () => pass.Denoise(cancellation));
+        if (!request.KeepPrefix)
+            _cache.Remove(recipe);
         var picture = request.Picture ? stages.Time("decode", () => Decode(latents, request.Recorder, cancellation)) : null;
         return new RunOutcome(picture, new ActivationMaps(pass.Readings), stages.Timings);
     }

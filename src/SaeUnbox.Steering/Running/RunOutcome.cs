@@ -12,6 +12,9 @@ public sealed record RunRequest
     /// <summary>False for activations only; the latents are then not decoded.</summary>
     public bool Picture { get; init; } = true;
 
+    /// <summary>False to free what a recipe with other edits could reuse.</summary>
+    public bool KeepPrefix { get; init; } = true;
+
     /// <summary>Receives the tensors of the run; null for none.</summary>
     public RunRecorder? Recorder { get; init; }
 

@@ -1,6 +1,7 @@
 using System.Text;
 using Microsoft.Net.Http.Headers;
 using SaeUnbox.Web.Canvases;
+using SaeUnbox.Web.Hosting;
 using SaeUnbox.Web.Sharing;
 
 namespace SaeUnbox.Web.Api;
@@ -8,11 +9,11 @@ namespace SaeUnbox.Web.Api;
 /// <summary>/api/v1 offers to programs what the pages offer to people. /openapi/v1.json describes it and /api shows it.</summary>
 internal static class PublicApi
 {
-    private const int MaxRecipeBytes = 4 << 20;
     private const string Json = "application/json", Png = "image/png", Jpeg = "image/jpeg", WebP = "image/webp";
 
-    public static void AddPublicApi(this IServiceCollection services)
+    public static void AddPublicApi(this IServiceCollection services, IConfiguration configuration)
     {
+        services.AddAnnotatedOptions<ApiOptions>(configuration, ApiOptions.Section);
         services.AddSingleton<JobClient>();
         services.AddApiDocument();
     }
@@ -20,7 +21,8 @@ internal static class PublicApi
     public static void MapPublicApi(this WebApplication app)
     {
         app.MapOpenApi("/openapi/{documentName}.json");
-        var api = app.MapGroup("/api/v1").AddEndpointFilter(ApiProblems.Filter).DisableAntiforgery().ProducesProblem(429);
+        var api = app.MapGroup("/api/v1").AddEndpointFilter(ApiProblems.Filter)
+            .AddEndpointFilter(ApiKeys.Filter).DisableAntiforgery().ProducesProblem(429);
         var pictures = api.MapGroup("").WithTags("Pictures");
         pictures.MapPost("/generate", GenerateAsync).WithSummary("Make a recipe's picture")
             .WithDescription("The Accept header selects the format: a PNG that contains the recipe, a JPEG or a WebP. Missing fields of "
@@ -60,10 +62,11 @@ internal static class PublicApi
     }
 
     private static async Task<IResult> SaveAsync(
-        HttpContext context, IShareStore shares, ClientLimits limits, CancellationToken cancellation)
+        HttpContext context, IShareStore shares, IModelCatalogue catalogue, ClientLimits limits, CancellationToken cancellation)
     {
         var recipe = await ReadAsync(context, cancellation);
-        limits.Admit(ClientKey.Of(context), recipe);
+        limits.Check(recipe, ModelFit.Require(recipe, catalogue));
+        limits.AdmitStored(ClientKey.Of(context), recipe);
         var id = await shares.SaveAsync(recipe, cancellation);
         var address = $"{context.Request.PathBase}/s/{id}";
         return TypedResults.Created(address, new SavedRecipe(id, address));
@@ -81,9 +84,9 @@ internal static class PublicApi
     private static async Task<Recipe> ReadAsync(HttpContext context, CancellationToken cancellation)
     {
         var services = context.RequestServices;
-        var body = await context.Request.BodyReader.ReadAtLeastAsync(MaxRecipeBytes + 1, cancellation);
-        if (body.Buffer.Length > MaxRecipeBytes)
-            throw new RecipeException("recipe", $"is larger than {MaxRecipeBytes} bytes");
+        var body = await context.Request.BodyReader.ReadAtLeastAsync(RecipeLimits.MaxJsonBytes + 1, cancellation);
+        if (body.Buffer.Length > RecipeLimits.MaxJsonBytes)
+            throw RecipeException.TooLong($"more than {RecipeLimits.MaxJsonBytes} bytes");
         var json = Encoding.UTF8.GetString(body.Buffer);
         context.Request.BodyReader.AdvanceTo(body.Buffer.End);
         var serving = services.GetRequiredService<IServingState>();

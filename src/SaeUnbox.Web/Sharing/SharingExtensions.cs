@@ -27,6 +27,7 @@ internal static class SharingExtensions
             services.AddDbContextFactory<ShareContext>((provider, options) =>
                 options.UseSqlite(new SqliteConnectionStringBuilder { DataSource = Options(provider).File }.ConnectionString));
         services.AddSingleton<ShareDatabase>();
+        services.AddSingleton<ShareRoom>();
         services.AddSingleton<IShareStore, ShareStore>();
         services.AddSingleton<ShareHealth>();
         services.AddHostedService(provider => provider.GetRequiredService<ShareHealth>());
@@ -52,7 +53,7 @@ internal static class SharingExtensions
         id = ShareId.Find(id);
         if (await shares.FindAsync(id, cancellation) is not { } recipe)
             return TypedResults.NotFound();
-        var site = $"{request.Scheme}://{request.Host}{request.PathBase}";
+        var site = OwnHost.SiteOf(request);
         var title = WebUtility.HtmlEncode(recipe.Prompt.Length > 0 ? recipe.Prompt : "A picture");
         var text = recipe.Edits.Count switch
         {

@@ -93,6 +93,54 @@ public sealed class InProcessQueueTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Submit_BeyondAClientsShare_IsRefusedAndLeavesRoomForOthers()
+    {
+        _options.QueueLimit = 8;
+        var greedy = Job() with { Client = "greedy" };
+        await _queue.SubmitAsync(greedy);
+        await _queue.SubmitAsync(Another(greedy));
+
+        var refused = await Assert.ThrowsAsync<QueueFullException>(async () => await _queue.SubmitAsync(Another(greedy)));
+        Assert.Contains("too many of your pictures", refused.Message);
+        await _queue.SubmitAsync(Job() with { Client = "modest" });
+    }
+
+    [Fact]
+    public async Task Submit_LargeJobs_CountByTheirCost()
+    {
+        _options.QueueLimit = 8;
+        var large = Job() with { Client = "a", Cost = 64 };
+        await _queue.SubmitAsync(large); // alone, it may wait whatever its size
+
+        await Assert.ThrowsAsync<QueueFullException>(async () => await _queue.SubmitAsync(Job() with { Client = "b" }));
+    }
+
+    [Fact]
+    public async Task Submit_OnlyBatchJobs_LeaveRoomForPainters()
+    {
+        _options.QueueLimit = 4;
+        for (var i = 0; i < 3; i++)
+            await _queue.SubmitAsync(Job());
+
+        await Assert.ThrowsAsync<QueueFullException>(async () => await _queue.SubmitAsync(Job()));
+        await _queue.SubmitAsync(Job() with { Canvas = "c" });
+    }
+
+    [Fact]
+    public async Task Run_LongerThanTheTimeLimit_FailsAndFreesTheDevice()
+    {
+        _options.TimeLimit = TimeSpan.FromMilliseconds(100);
+        using var host = new ServingHost(Options.Create(_options), _queue, NullLogger<ModelHost>.Instance);
+        await host.StartAsync(default);
+        await host.Loaded.WaitAsync(Patience);
+        var job = Job() with { Checked = (Job().Recipe with { Steps = 1000, Width = 512, Height = 512 }).Check() };
+        await _queue.SubmitAsync(job);
+
+        Assert.Contains("longer than 0.1 s", Assert.IsType<GenerationProgress.Failed>(await LastAsync(job)).Message);
+        await host.StopAsync(new CancellationToken(true));
+    }
+
+    [Fact]
     public async Task Submit_NewerJobOfTheCanvas_SupersedesTheWaiting()
     {
         var (older, newer) = (Job() with { Canvas = "c" }, Job() with { Canvas = "c" });
@@ -170,7 +218,7 @@ public sealed class InProcessQueueTests : IAsyncLifetime
 
         foreach (var job in jobs)
             Assert.IsType<GenerationProgress.Completed>(await LastAsync(job));
-        await Assert.ThrowsAsync<QueueFullException>(async () => await _queue.SubmitAsync(Job()));
+        await Assert.ThrowsAsync<QueueStoppingException>(async () => await _queue.SubmitAsync(Job()));
         Assert.False(_host.IsReady);
     }
 
@@ -201,6 +249,8 @@ public sealed class InProcessQueueTests : IAsyncLifetime
         Assert.Equal(["QueueLimit", "Folder", "Device", "Threads"],
             result.Failures!.Select(failure => failure.Split(' ')[0].Split(':')[^1]));
     }
+
+    private static GenerationJob Another(GenerationJob job) => job with { Id = Guid.NewGuid() };
 
     private async Task StartAsync()
     {

@@ -82,7 +82,7 @@ public sealed class ShareMenuTests : BunitContext
 
         public Task<string> SaveAsync(Recipe recipe, CancellationToken cancellation = default) =>
             IsDown
-                ? Task.FromException<string>(new ShareStoreException(new TimeoutException()))
+                ? Task.FromException<string>(new ShareStoreException(inner: new TimeoutException()))
                 : Task.FromResult("0123456789012345678901");
 
         public Task<Recipe?> FindAsync(string id, CancellationToken cancellation = default) => Task.FromResult<Recipe?>(null);

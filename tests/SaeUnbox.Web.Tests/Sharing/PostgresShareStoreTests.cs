@@ -34,7 +34,7 @@ public sealed class PostgresShareStoreTests(PostgresServer server) : IClassFixtu
         var connection = server.NewDatabase();
         var stores = Enumerable.Range(0, 8).Select(_ => Store(connection)).ToArray();
         Parallel.ForEach(stores, store => Database(store.Options, store.Contexts).Prepare());
-        var nodes = stores.Select(store => new ShareStore(store.Contexts, Options.Create(store.Options), TimeProvider.System)).ToArray();
+        var nodes = stores.Select(store => NewStore(store.Contexts, store.Options)).ToArray();
 
         var ids = await Task.WhenAll(nodes.Select(node => Task.Run(() => node.SaveAsync(House))));
         await nodes[1].SavePictureAsync(ids[0], [1, 2, 3]);
@@ -52,7 +52,7 @@ public sealed class PostgresShareStoreTests(PostgresServer server) : IClassFixtu
             new DbContextOptionsBuilder<ShareContext>().UseSqlite(
                 $"Data Source={file.File};Pooling=False").Options, options => new(options));
         Database(file, sqlite).Prepare();
-        var old = new ShareStore(sqlite, Options.Create(file), TimeProvider.System);
+        var old = NewStore(sqlite, file);
         var ids = new List<string>();
         for (var seed = 0; seed < 1200; seed++)
             ids.Add(await old.SaveAsync(House with { Seed = seed }));
@@ -62,12 +62,23 @@ public sealed class PostgresShareStoreTests(PostgresServer server) : IClassFixtu
         Database(options, contexts).Prepare();
         Database(options, contexts).Prepare();
 
-        var store = new ShareStore(contexts, Options.Create(options), TimeProvider.System);
+        var store = NewStore(contexts, options);
         foreach (var seed in new[] { 0, 7, 499, 500, 1199 })
             Assert.Equal(House with { Seed = seed }, await store.FindAsync(ids[seed]));
         Assert.Equal([7], await store.FindPictureAsync(ids[7]));
         await using var context = contexts.CreateDbContext();
         Assert.Equal(1200, await context.Recipes.CountAsync());
+    }
+
+    [Fact]
+    public async Task Save_StoreFull_IsRefused()
+    {
+        var (options, contexts) = Store(server.NewDatabase());
+        Database(options, contexts).Prepare();
+        options.MaxBytes = 1; // an empty table takes more
+        var refused = await Assert.ThrowsAsync<ShareStoreException>(() => NewStore(contexts, options).SaveAsync(House));
+
+        Assert.Contains("store of short links is full", refused.Message);
     }
 
     [Fact]
@@ -151,6 +162,9 @@ public sealed class PostgresShareStoreTests(PostgresServer server) : IClassFixtu
         (new() { Store = ShareStoreKind.Postgres, Connection = connection, Import = import },
             new PostgresShareContexts(new Contexts<PostgresShareContext>(
                 new DbContextOptionsBuilder<PostgresShareContext>().UseNpgsql(connection).Options, options => new(options))));
+
+    private static ShareStore NewStore(IDbContextFactory<ShareContext> contexts, ShareOptions options) =>
+        new(contexts, Options.Create(options), new ShareRoom(Options.Create(options)), TimeProvider.System);
 
     private static ShareDatabase Database(ShareOptions options,
         IDbContextFactory<ShareContext> contexts) => new(contexts, Options.Create(options), NullLogger<ShareDatabase>.Instance);
