@@ -60,7 +60,7 @@ public static class SteerableModels
     /// <summary>Loads a model folder in the layout of diffusers, or a one-file checkpoint of SDXL.</summary>
     /// <exception cref="ModelException">The path, a configuration or an option is not usable.</exception>
     /// <exception cref="CheckpointException">Weights are missing, damaged, or do not match the configuration.</exception>
-    public static ISteerableModel Load(string path, SdxlPipelineOptions? options = null) => SdxlPipeline.Load(path, options);
+    public static ISteerableModel Load(string path, PipelineOptions? options = null) => DiffusionPipeline.Load(path, options);
 
     /// <summary>Index of a site in the sites of the model; -1 if the model has no such site.</summary>
     public static int OrderOf(this ISteerableModel model, Site site)

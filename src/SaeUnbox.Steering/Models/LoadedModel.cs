@@ -47,7 +47,7 @@ public sealed class LoadedModel : IDisposable
         SaeUnbox.Models.Threads.Use(options.Threads ?? Environment.ProcessorCount);
         Devices.Require(options.Device);
         options = options.Resolved();
-        var model = SteerableModels.Load(options.Folder, new SdxlPipelineOptions
+        var model = SteerableModels.Load(options.Folder, new PipelineOptions
         {
             DType = options.Dtype.ToScalarType(),
             Device = options.Device,

@@ -167,7 +167,7 @@ public sealed class MiniTrainingTests : IDisposable
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         const string prompt = "red houses on snow at night";
-        using var pipeline = SdxlPipeline.Load(Path.Combine(_straight, "model"));
+        using var pipeline = DiffusionPipeline.Load(Path.Combine(_straight, "model"));
         var drawn = pipeline.Generate(new ImageRequest { Prompts = [prompt], Seeds = [7], Height = 256, Width = 256 });
 
         using var network = new MiniNetwork(Path.Combine(_straight, "model"), 1, CPU);

@@ -149,7 +149,7 @@ public sealed class PipelineTests
     {
         using var scope = NewDisposeScope();
         using var golden = new GoldenRun(GoldenRun.Names[0]);
-        using var pipeline = golden.LoadPipeline(new SdxlPipelineOptions { DType = dtype });
+        using var pipeline = golden.LoadPipeline(new PipelineOptions { DType = dtype });
         using var run = pipeline.Begin(golden.Request);
         var rounded = golden.File.Read("noise").to_type(dtype).to(float32);
         TensorAssert.Same(rounded, run.StartNoise.to(float32));
@@ -161,7 +161,7 @@ public sealed class PipelineTests
     {
         using var scope = NewDisposeScope();
         using var golden = new GoldenRun(GoldenRun.ShortestOfSeveralSteps);
-        using var pipeline = golden.LoadPipeline(new SdxlPipelineOptions { Autoencoder = AutoencoderChoice.Tiny });
+        using var pipeline = golden.LoadPipeline(new PipelineOptions { Autoencoder = AutoencoderChoice.Tiny });
         Assert.IsType<AutoencoderTiny>(pipeline.Autoencoder);
         var images = pipeline.Generate(golden.Request).Images;
         Assert.Equal([1, 3, golden.Request.Height, golden.Request.Width], images.shape);

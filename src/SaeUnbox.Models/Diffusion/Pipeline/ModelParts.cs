@@ -54,7 +54,7 @@ internal static class ModelParts
     /// <summary>Opens a folder of diffusers or a one-file checkpoint.</summary>
     /// <exception cref="ModelException">The path is missing, or is not an SDXL model; the message says what it is.</exception>
     /// <exception cref="CheckpointException">The file is broken.</exception>
-    public static IModelParts Open(string path, SdxlPipelineOptions options)
+    public static IModelParts Open(string path, PipelineOptions options)
     {
         if (!File.Exists(path))
             return options.TokenizerFolder is { } folder ? new OtherTokenizer(new ModelFolder(path), folder) : new ModelFolder(path);
@@ -72,7 +72,7 @@ internal static class ModelParts
     }
 
     /// <summary>Opens the autoencoder that the options choose.</summary>
-    public static ModelPart OpenAutoencoder(this IModelParts parts, SdxlPipelineOptions options, bool preferHalf)
+    public static ModelPart OpenAutoencoder(this IModelParts parts, PipelineOptions options, bool preferHalf)
     {
         if (options is { AutoencoderFolder: null, Autoencoder: AutoencoderChoice.KL })
             return parts.Open(OneFile.Autoencoder, preferHalf);

@@ -6,13 +6,13 @@ namespace SaeUnbox.Models;
 /// <summary>Options for converting a model between a folder and one file.</summary>
 public sealed record ModelConversionOptions
 {
-    /// <inheritdoc cref="SdxlPipelineOptions.BasePath"/>
+    /// <inheritdoc cref="PipelineOptions.BasePath"/>
     public string? BasePath { get; init; }
 
-    /// <inheritdoc cref="SdxlPipelineOptions.TokenizerFolder"/>
+    /// <inheritdoc cref="PipelineOptions.TokenizerFolder"/>
     public string? TokenizerFolder { get; init; }
 
-    /// <inheritdoc cref="SdxlPipelineOptions.SchedulerFolder"/>
+    /// <inheritdoc cref="PipelineOptions.SchedulerFolder"/>
     public string? SchedulerFolder { get; init; }
 
     /// <summary>The type that floating-point weights are stored in; null to keep theirs.</summary>
@@ -101,7 +101,7 @@ public static class ModelConversion
     }
 
     private static IModelParts Open(string path, ModelConversionOptions options) => ModelParts.Open(
-        path, new SdxlPipelineOptions { BasePath = options.BasePath, TokenizerFolder = options.TokenizerFolder });
+        path, new PipelineOptions { BasePath = options.BasePath, TokenizerFolder = options.TokenizerFolder });
 
     private static JsonConfig SchedulerOf(IModelParts model, ModelConversionOptions options) => options.SchedulerFolder is { } folder
         ? JsonConfig.Load(Path.Combine(folder, "scheduler_config.json"))

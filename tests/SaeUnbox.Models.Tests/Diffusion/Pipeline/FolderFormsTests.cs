@@ -76,7 +76,7 @@ public sealed class FolderFormsTests : IDisposable
     {
         SetIndex("text_encoder", new JsonArray(null, null));
         Directory.Delete(_folder.At("text_encoder"), recursive: true);
-        var message = Assert.Throws<ModelException>(() => SdxlPipeline.Load(_folder.Path)).Message;
+        var message = Assert.Throws<ModelException>(() => DiffusionPipeline.Load(_folder.Path)).Message;
         Assert.Contains("has no text_encoder", message);
         Assert.Contains("not supported", message);
     }
@@ -104,7 +104,7 @@ public sealed class FolderFormsTests : IDisposable
         Assert.Equal(CheckpointKind.UNet, Inspection.Read(_folder.At("unet")).Kind);
 
         var shares = new List<double>();
-        SdxlPipeline.Load(_folder.Path, new() { Progress = shares.Add }).Dispose();
+        DiffusionPipeline.Load(_folder.Path, new() { Progress = shares.Add }).Dispose();
         Assert.Equal(1, shares[^1], 1e-9);
     }
 
@@ -137,7 +137,7 @@ public sealed class FolderFormsTests : IDisposable
     public void Load_IntegerWeights_AreRefusedAsQuantised(string part, string weights)
     {
         Rewrite(_folder.At(part, weights), (_, tensor) => tensor.dim() > 1 ? tensor.Times(100).to_type(ScalarType.Int8) : tensor);
-        var message = Assert.Throws<CheckpointException>(() => SdxlPipeline.Load(_folder.Path)).Message;
+        var message = Assert.Throws<CheckpointException>(() => DiffusionPipeline.Load(_folder.Path)).Message;
         Assert.Contains("quantised", message);
         Assert.Contains(_folder.At(part, weights), message);
     }
@@ -152,7 +152,7 @@ public sealed class FolderFormsTests : IDisposable
         File.WriteAllText(_folder.At("scheduler", "scheduler_config.json"), $$"""
             {"_class_name": "{{name}}", "{{key}}": true, "beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
             """);
-        using var pipeline = SdxlPipeline.Load(_folder.Path);
+        using var pipeline = DiffusionPipeline.Load(_folder.Path);
         using var run = pipeline.Begin(Request with { Steps = steps });
         var all = run.Denoise().ToList();
         Assert.Equal(steps, all.Count);
@@ -176,15 +176,15 @@ public sealed class FolderFormsTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    private void AssertSameImage(string? folder = null, SdxlPipelineOptions? options = null)
+    private void AssertSameImage(string? folder = null, PipelineOptions? options = null)
     {
         using var scope = NewDisposeScope();
         TensorAssert.Same(Image(Goldens.At("model")), Image(folder ?? _folder.Path, options));
     }
 
-    private static Tensor Image(string folder, SdxlPipelineOptions? options = null)
+    private static Tensor Image(string folder, PipelineOptions? options = null)
     {
-        using var pipeline = SdxlPipeline.Load(folder, options);
+        using var pipeline = DiffusionPipeline.Load(folder, options);
         return pipeline.Generate(Request).Images;
     }
 

@@ -7,7 +7,7 @@ namespace SaeUnbox.Models;
 /// Makes images from text with SDXL (arXiv 2307.01952) or SDXL Turbo: encodes prompts, denoises latents step by step, and decodes them.
 /// Not thread-safe. Returned tensors belong to the dispose scope of the caller.
 /// </summary>
-public sealed class SdxlPipeline : ISteerableModel
+public sealed class DiffusionPipeline : ISteerableModel
 {
     private const int FewSteps = 1, ConsistencySteps = 4, ManySteps = 25;
     private const double UsualGuidance = 8;
@@ -15,7 +15,7 @@ public sealed class SdxlPipeline : ISteerableModel
     private readonly IReadOnlyList<IDisposable> _owned;
 
     /// <param name="owned">The weights of the parts, disposed with the pipeline.</param>
-    public SdxlPipeline(
+    public DiffusionPipeline(
         PromptEncoder promptEncoder, UNet unet, IAutoencoder autoencoder, SchedulerConfig scheduler, Precision precision,
         bool forceZerosForEmptyPrompt = true, IReadOnlyList<IDisposable>? owned = null)
     {
@@ -58,8 +58,8 @@ public sealed class SdxlPipeline : ISteerableModel
     /// <summary>Loads a model folder in the layout of diffusers, or a one-file checkpoint.</summary>
     /// <exception cref="ModelException">The path, a configuration or an option is not usable.</exception>
     /// <exception cref="CheckpointException">Weights are missing, damaged, or do not match the configuration.</exception>
-    public static SdxlPipeline Load(string path, SdxlPipelineOptions? options = null) =>
-        SdxlPipelineLoader.Load(path, options ?? new());
+    public static DiffusionPipeline Load(string path, PipelineOptions? options = null) =>
+        PipelineLoader.Load(path, options ?? new());
 
     public string? WarnAbout(string prompt) => PromptEncoder.Tokenize(prompt).First.Warning;
 
@@ -163,7 +163,7 @@ public enum AutoencoderChoice
 }
 
 /// <summary>Options for loading a model.</summary>
-public sealed record SdxlPipelineOptions
+public sealed record PipelineOptions
 {
     /// <summary>float32, bfloat16 or float16. On a CPU, float16 means float32 arithmetic with weights rounded to float16.</summary>
     public ScalarType DType { get; init; } = ScalarType.Float32;

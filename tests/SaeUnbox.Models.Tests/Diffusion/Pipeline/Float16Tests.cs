@@ -34,7 +34,7 @@ public sealed class Float16Tests
     public void Denoise_Float16OnACpu_ComputesInFloat32Throughout()
     {
         using var scope = NewDisposeScope();
-        using var pipeline = SdxlPipeline.Load(Goldens.At("model"), new SdxlPipelineOptions { DType = float16 });
+        using var pipeline = DiffusionPipeline.Load(Goldens.At("model"), new PipelineOptions { DType = float16 });
         var met = new List<TorchSharp.torch.ScalarType>();
         var hooks = pipeline.UNet.Sites.Select(site => pipeline.UNet.Hook(site.Site, (input, output) =>
         {

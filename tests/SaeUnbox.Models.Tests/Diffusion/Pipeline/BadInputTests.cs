@@ -27,14 +27,14 @@ public sealed class BadInputTests
     public void Load_FolderMissing_SaysSo()
     {
         using var folder = new TemporaryFolder();
-        Assert.Contains("nowhere", Assert.Throws<ModelException>(() => SdxlPipeline.Load(folder.At("nowhere"))).Message);
+        Assert.Contains("nowhere", Assert.Throws<ModelException>(() => DiffusionPipeline.Load(folder.At("nowhere"))).Message);
     }
 
     [Fact]
     public void Load_FolderWithoutAModel_NamesTheMissingIndex()
     {
         using var folder = new TemporaryFolder();
-        Assert.Contains("model_index.json", Assert.Throws<ModelException>(() => SdxlPipeline.Load(folder.Path)).Message);
+        Assert.Contains("model_index.json", Assert.Throws<ModelException>(() => DiffusionPipeline.Load(folder.Path)).Message);
     }
 
     [Fact]
@@ -42,7 +42,7 @@ public sealed class BadInputTests
     {
         using var folder = new TemporaryFolder();
         File.WriteAllText(folder.At("model_index.json"), """{"_class_name": "FluxPipeline"}""");
-        Assert.Contains("FluxPipeline", Assert.Throws<ModelException>(() => SdxlPipeline.Load(folder.Path)).Message);
+        Assert.Contains("FluxPipeline", Assert.Throws<ModelException>(() => DiffusionPipeline.Load(folder.Path)).Message);
     }
 
     [Fact]
@@ -52,7 +52,7 @@ public sealed class BadInputTests
         ModelCopy.To(folder.Path);
         Directory.Delete(folder.At("unet"), recursive: true);
         Directory.Delete(folder.At("tokenizer_2"), recursive: true);
-        var message = Assert.Throws<ModelException>(() => SdxlPipeline.Load(folder.Path)).Message;
+        var message = Assert.Throws<ModelException>(() => DiffusionPipeline.Load(folder.Path)).Message;
         Assert.Contains("unet", message);
         Assert.Contains("tokenizer_2", message);
     }
@@ -65,7 +65,7 @@ public sealed class BadInputTests
         using var folder = new TemporaryFolder();
         ModelCopy.To(folder.Path);
         File.Delete(folder.At(component, "diffusion_pytorch_model.safetensors"));
-        Assert.Contains(component, Assert.Throws<CheckpointException>(() => SdxlPipeline.Load(folder.Path)).Message);
+        Assert.Contains(component, Assert.Throws<CheckpointException>(() => DiffusionPipeline.Load(folder.Path)).Message);
     }
 
     [Fact]
@@ -80,7 +80,7 @@ public sealed class BadInputTests
                 folder.At(component, "diffusion_pytorch_model.fp16.safetensors"));
         }
 
-        using var pipeline = SdxlPipeline.Load(folder.Path);
+        using var pipeline = DiffusionPipeline.Load(folder.Path);
         Assert.Equal(ScalarType.Float32, pipeline.Autoencoder.DType);
     }
 
@@ -90,8 +90,8 @@ public sealed class BadInputTests
         using var folder = new TemporaryFolder();
         var model = Directory.CreateDirectory(folder.At("model")).FullName;
         ModelCopy.To(model);
-        var options = new SdxlPipelineOptions { Autoencoder = AutoencoderChoice.Tiny };
-        Assert.Contains("vae_tiny", Assert.Throws<ModelException>(() => SdxlPipeline.Load(model, options)).Message);
+        var options = new PipelineOptions { Autoencoder = AutoencoderChoice.Tiny };
+        Assert.Contains("vae_tiny", Assert.Throws<ModelException>(() => DiffusionPipeline.Load(model, options)).Message);
     }
 
     [Fact]

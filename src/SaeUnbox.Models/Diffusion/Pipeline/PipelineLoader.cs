@@ -3,12 +3,12 @@ using System.Text.Json;
 namespace SaeUnbox.Models;
 
 /// <summary>Loads a pipeline from a model folder. If a part fails, it disposes the parts loaded before.</summary>
-internal static class SdxlPipelineLoader
+internal static class PipelineLoader
 {
     // Height, width, crop top, crop left, target height, target width.
     private const int SizeConditions = 6;
 
-    public static SdxlPipeline Load(string path, SdxlPipelineOptions options)
+    public static DiffusionPipeline Load(string path, PipelineOptions options)
     {
         using var model = ModelParts.Open(path, options);
         var precision = Precision.For(options.DType, options.Device);
@@ -28,7 +28,7 @@ internal static class SdxlPipelineLoader
             var autoencoder = LoadAutoencoder(model, options, reporting, owned);
             var unet = LoadUNet(model, reporting, owned);
             CheckMatch(unet.Config, autoencoder, promptEncoder);
-            return new SdxlPipeline(
+            return new DiffusionPipeline(
                 promptEncoder, unet, autoencoder, scheduler, precision,
                 model.Index.Flag("force_zeros_for_empty_prompt", true), owned);
         }
@@ -39,7 +39,7 @@ internal static class SdxlPipelineLoader
         }
     }
 
-    private static Action<long> ReportProgress(IModelParts model, SdxlPipelineOptions options, Precision precision)
+    private static Action<long> ReportProgress(IModelParts model, PipelineOptions options, Precision precision)
     {
         var (done, all) = (0L, 0L);
         if (options.Progress is not null)
@@ -68,7 +68,7 @@ internal static class SdxlPipelineLoader
     }
 
     private static IAutoencoder LoadAutoencoder(
-        IModelParts model, SdxlPipelineOptions options, Precision precision, List<IDisposable> owned)
+        IModelParts model, PipelineOptions options, Precision precision, List<IDisposable> owned)
     {
         using var part = model.OpenAutoencoder(options, precision.PrefersHalf);
         return Keep(Models.Autoencoder.Load(part, precision, options.Tiling), owned);

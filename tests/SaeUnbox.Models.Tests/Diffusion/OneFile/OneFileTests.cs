@@ -38,7 +38,7 @@ public sealed class OneFileTests : IDisposable
     public void Load_FileWithoutConfigurations_AsksForTheBase()
     {
         WritePart("", name => true);
-        var message = Assert.Throws<ModelException>(() => SdxlPipeline.Load(File, new() { TokenizerFolder = Model })).Message;
+        var message = Assert.Throws<ModelException>(() => DiffusionPipeline.Load(File, new() { TokenizerFolder = Model })).Message;
         Assert.Contains("text_encoder", message);
         Assert.Contains("base", message);
     }
@@ -63,7 +63,7 @@ public sealed class OneFileTests : IDisposable
     public void Load_UNetAloneWithoutBase_NamesItsParts()
     {
         WritePart("", name => name.StartsWith("model.diffusion_model.", StringComparison.Ordinal));
-        var message = Assert.Throws<ModelException>(() => SdxlPipeline.Load(File)).Message;
+        var message = Assert.Throws<ModelException>(() => DiffusionPipeline.Load(File)).Message;
         Assert.Contains("holds U-Net only", message);
         Assert.Contains("base", message);
     }
@@ -96,7 +96,7 @@ public sealed class OneFileTests : IDisposable
     public void Load_OtherVocabulary_AsksForTheTokenizer()
     {
         ModelConversion.ToFile(Model, File);
-        Assert.Contains("tokenizer", Assert.Throws<ModelException>(() => SdxlPipeline.Load(File)).Message);
+        Assert.Contains("tokenizer", Assert.Throws<ModelException>(() => DiffusionPipeline.Load(File)).Message);
     }
 
     [Fact]
@@ -105,14 +105,14 @@ public sealed class OneFileTests : IDisposable
         ModelConversion.ToFile(Model, _folder.At("whole.safetensors"));
         Rewrite(_folder.At("whole.safetensors"),
             name => name.EndsWith("middle_block.2.out_layers.3.bias", StringComparison.Ordinal) ? null : name);
-        var message = Assert.Throws<CheckpointException>(() => SdxlPipeline.Load(File, new() { BasePath = Model })).Message;
+        var message = Assert.Throws<CheckpointException>(() => DiffusionPipeline.Load(File, new() { BasePath = Model })).Message;
         Assert.Contains("mid_block.resnets.1.conv2.bias", message);
     }
 
-    private static byte[] PixelsOf(string path, SdxlPipelineOptions? options = null)
+    private static byte[] PixelsOf(string path, PipelineOptions? options = null)
     {
         using var scope = NewDisposeScope();
-        using var pipeline = SdxlPipeline.Load(path, options);
+        using var pipeline = DiffusionPipeline.Load(path, options);
         return Pixels.ToBytes(pipeline.Generate(Request).Images).bytes.ToArray();
     }
 
