@@ -57,7 +57,7 @@ public sealed record RunDefaults(int Steps, double Guidance, int Side);
 /// <summary>Loads models and finds their sites.</summary>
 public static class SteerableModels
 {
-    /// <summary>Loads a model folder in the layout of diffusers, or a one-file checkpoint of SDXL.</summary>
+    /// <summary>Loads a model folder in the layout of diffusers, or a one-file checkpoint.</summary>
     /// <exception cref="ModelException">The path, a configuration or an option is not usable.</exception>
     /// <exception cref="CheckpointException">Weights are missing, damaged, or do not match the configuration.</exception>
     public static ISteerableModel Load(string path, PipelineOptions? options = null) => DiffusionPipeline.Load(path, options);
@@ -76,7 +76,5 @@ public static class SteerableModels
 
     /// <summary>Finds the shape of a site.</summary>
     /// <exception cref="ModelException">The model has no such site.</exception>
-    public static SiteShape ShapeOf(this ISteerableModel model, Site site) => model.Sites.FirstOrDefault(shape => shape.Site == site)
-        ?? throw new ModelException(
-            $"The model has no site {site}; its sites are {string.Join(", ", model.Sites.Select(shape => shape.Site))}.");
+    public static SiteShape ShapeOf(this ISteerableModel model, Site site) => SiteShape.Find(model.Sites, site);
 }

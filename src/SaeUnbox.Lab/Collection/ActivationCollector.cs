@@ -79,16 +79,24 @@ public static class ActivationCollector
         using var tap = new SiteTap(network, request.Sites, captions.Length, run.Request.IsGuided);
         var steps = new List<Dictionary<Site, Tensor>[]>(request.Steps);
         var latents = run.StartLatents();
-        foreach (var step in run.Denoise(cancellation: cancellation).Take(request.Steps - 1))
+        foreach (var step in run.Denoise(predict: Predict, cancellation: cancellation).Take(request.Steps - 1))
         {
             steps.Add(Current());
             latents = step.After;
         }
 
         var input = run.InputOf(request.Steps - 1, latents);
+        tap.IsOpen = true;
         using (network.Run(input, [last], stop: true, cancellation))
             steps.Add(Current());
         return Enumerable.Range(0, captions.Length).SelectMany(picture => steps.Select(step => step[picture]));
+
+        // Of a step that predicts twice, the first pass is kept.
+        Tensor Predict(DenoisingInput given, CancellationToken token)
+        {
+            tap.IsOpen = !given.IsCorrection;
+            return network.Run(given, [], cancellation: token).Output!;
+        }
 
         Dictionary<Site, Tensor>[] Current() => [.. Enumerable.Range(0, captions.Length).Select(tap.Of)];
     }
@@ -234,6 +242,9 @@ internal sealed class SiteTap : IDisposable
             _hooks.Add(network.Hook(site, (input, output) => Keep(site, input, output)));
     }
 
+    /// <summary>Whether passes are kept.</summary>
+    public bool IsOpen { get; set; } = true;
+
     /// <summary>Output - input of one picture for each site, [h, w, d] in float32 on the CPU.</summary>
     public Dictionary<Site, Tensor> Of(int picture) => _differences.ToDictionary(pair => pair.Key, pair => pair.Value[picture]);
 
@@ -247,6 +258,8 @@ internal sealed class SiteTap : IDisposable
 
     private Tensor Keep(Site site, Tensor input, Tensor output)
     {
+        if (!IsOpen)
+            return output;
         using var scope = NewDisposeScope();
         var from = _isGuided ? _pictures : 0; // the unconditional half comes first
         var difference = BlockEdit.Difference(input.narrow(0, from, _pictures), output.narrow(0, from, _pictures));

@@ -180,7 +180,7 @@ public sealed class MiniTrainingTests : IDisposable
         }
         using var generator = new Generator(7);
         var text =
-            network.Encode([pipeline.PromptEncoder.Tokenize(prompt).First.Ids], [pipeline.PromptEncoder.Tokenize(prompt).Second.Ids]);
+            network.Encode([pipeline.PromptEncoder.Tokenize(prompt)[0].Ids], [pipeline.PromptEncoder.Tokenize(prompt)[1].Ids]);
         var predicted = network.Predict(randn([1, 4, 64, 64], generator: generator), text.Hidden, text.Pooled);
 
         Assert.True(drawn.Latents.allclose(predicted, atol: 2e-4), $"{(drawn.Latents - predicted).abs().max().item<float>()}");

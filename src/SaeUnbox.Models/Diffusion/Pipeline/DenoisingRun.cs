@@ -30,14 +30,16 @@ public sealed class DenoisingRun : IDisposable
     public Tensor StartLatents() => StartNoise.Times(Scheduler.InitialNoiseSigma);
 
     /// <summary>The input of the U-Net in a step that starts from these latents. The caller owns its tensors.</summary>
-    public DenoisingInput InputOf(int step, Tensor latents)
+    public DenoisingInput InputOf(int step, Tensor latents) => InputOf(step, latents, isCorrection: false);
+
+    private DenoisingInput InputOf(int step, Tensor latents, bool isCorrection)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var scaled = Scheduler.ScaleInput(latents, step);
         var sample = Request.IsGuided ? cat([scaled, scaled], 0) : scaled.alias();
-        var timestep = tensor([Scheduler.Timesteps[step]], device: sample.device);
-        return new DenoisingInput(step, sample.MoveToOuterDisposeScope(), timestep.MoveToOuterDisposeScope(), Conditioning);
+        var timestep = tensor([Scheduler.Timesteps[isCorrection ? step + 1 : step]], device: sample.device);
+        return new DenoisingInput(step, sample.MoveToOuterDisposeScope(), timestep.MoveToOuterDisposeScope(), Conditioning, isCorrection);
     }
 
     /// <summary>Computes each step when it is enumerated.</summary>
@@ -78,10 +80,16 @@ public sealed class DenoisingRun : IDisposable
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var predicted = predict(InputOf(index, latents), cancellation);
-        var output = Request.IsGuided ? Guide(predicted) : predicted;
-        var after = Scheduler.Step(output, index, latents, Scheduler.DrawsNoise(index) ? _noise[index + 1] : null);
+        var after = Scheduler.Step(Output(latents, false), index, latents, Scheduler.DrawsNoise(index) ? _noise[index + 1] : null);
+        if (Scheduler.Corrects(index))
+            after = Scheduler.Correct(Output(after, true), index, after);
         return new DenoisingStep(index, Scheduler.Timesteps[index], latents, after.MoveToOuterDisposeScope());
+
+        Tensor Output(Tensor from, bool isCorrection)
+        {
+            var predicted = predict(InputOf(index, from, isCorrection), cancellation);
+            return Request.IsGuided ? Guide(predicted) : predicted;
+        }
     }
 
     // unconditional + guidance * (conditional - unconditional)
@@ -102,7 +110,9 @@ public sealed class DenoisingRun : IDisposable
 /// </param>
 /// <param name="Timestep">[1], float32.</param>
 /// <param name="Conditioning">Prepared text and sizes.</param>
-public sealed record DenoisingInput(int Step, Tensor Sample, Tensor Timestep, UNetConditioning Conditioning);
+/// <param name="IsCorrection">It is the second input of the same step (<see cref="Scheduler.Corrects"/>).</param>
+public sealed record DenoisingInput(
+    int Step, Tensor Sample, Tensor Timestep, UNetConditioning Conditioning, bool IsCorrection = false);
 
 /// <summary>
 /// Predicts the noise of a step; for example with hooks, with captures, or by resuming from a captured state. Returns a tensor of the shape
@@ -110,7 +120,10 @@ public sealed record DenoisingInput(int Step, Tensor Sample, Tensor Timestep, UN
 /// </summary>
 public delegate Tensor NoisePredictor(DenoisingInput input, CancellationToken cancellation);
 
-/// <summary>A completed step. All tensors are [B, C, h, w] and belong to the dispose scope of the caller.</summary>
+/// <summary>
+/// A completed step. Its tensors are latents as <see cref="Scheduler"/> describes them and belong to the dispose scope of the caller. Those
+/// after the last step are [B, C, h, w].
+/// </summary>
 /// <param name="Index">Index of the step.</param>
 /// <param name="Timestep">Timestep of the step.</param>
 /// <param name="Before">The latents before the step.</param>
@@ -119,6 +132,8 @@ public sealed record DenoisingStep(int Index, float Timestep, Tensor Before, Ten
 
 /// <summary>Encoded prompts and sizes. With guidance, B is twice the number of images: first all unconditional ones.</summary>
 /// <param name="Hidden">Text states, [B, 77, D].</param>
-/// <param name="Pooled">Pooled text, [B, P].</param>
-/// <param name="TimeIds">Height, width, crop top, crop left, target height, target width: [B, 6].</param>
-public sealed record Conditioning(Tensor Hidden, Tensor Pooled, Tensor TimeIds);
+/// <param name="Pooled">Pooled text, [B, P]; null for models that take none, such as SD 1.x.</param>
+/// <param name="TimeIds">
+/// Height, width, crop top, crop left, target height, target width: [B, 6]; null for models that take none.
+/// </param>
+public sealed record Conditioning(Tensor Hidden, Tensor? Pooled = null, Tensor? TimeIds = null);

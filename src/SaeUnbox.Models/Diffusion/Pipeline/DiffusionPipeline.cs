@@ -4,13 +4,15 @@ using static TorchSharp.torch;
 namespace SaeUnbox.Models;
 
 /// <summary>
-/// Makes images from text with SDXL (arXiv 2307.01952) or SDXL Turbo: encodes prompts, denoises latents step by step, and decodes them.
-/// Not thread-safe. Returned tensors belong to the dispose scope of the caller.
+/// Makes images from text with Stable Diffusion 1.x or 2.x (arXiv 2112.10752), SDXL (arXiv 2307.01952), or a Turbo model: encodes prompts,
+/// denoises latents step by step, and decodes them. Not thread-safe. Returned tensors belong to the dispose scope of the caller.
 /// </summary>
 public sealed class DiffusionPipeline : ISteerableModel
 {
-    private const int FewSteps = 1, ConsistencySteps = 4, ManySteps = 25;
-    private const double UsualGuidance = 8;
+    private const int FewSteps = 1, ConsistencySteps = 4;
+
+    // Steps and guidance of SDXL base in the demo, and of SD in diffusers.
+    private static readonly (int Steps, double Guidance) UsualWithSizes = (25, 8), Usual = (50, 7.5);
 
     private readonly IReadOnlyList<IDisposable> _owned;
 
@@ -34,9 +36,10 @@ public sealed class DiffusionPipeline : ISteerableModel
             var side = UNet.Config.SampleSize * PixelsPerCell;
             if (Scheduler.Kind == SchedulerKind.Lcm)
                 return new(ConsistencySteps, 0, side);
-            return Scheduler.Ancestral || Scheduler.Spacing == TimestepSpacing.Trailing && !Scheduler.ZeroSnr
-                ? new(FewSteps, 0, side)
-                : new(ManySteps, UsualGuidance, side);
+            if (Scheduler.Ancestral || Scheduler.Spacing == TimestepSpacing.Trailing && !Scheduler.ZeroSnr)
+                return new(FewSteps, 0, side);
+            var (steps, guidance) = UNet.Config.Addition is null ? Usual : UsualWithSizes;
+            return new(steps, guidance, side);
         }
     }
 
@@ -61,7 +64,7 @@ public sealed class DiffusionPipeline : ISteerableModel
     public static DiffusionPipeline Load(string path, PipelineOptions? options = null) =>
         PipelineLoader.Load(path, options ?? new());
 
-    public string? WarnAbout(string prompt) => PromptEncoder.Tokenize(prompt).First.Warning;
+    public string? WarnAbout(string prompt) => PromptEncoder.Tokenizers[0].Tokenize(prompt).Warning;
 
     public Conditioning Encode(ImageRequest request)
     {
@@ -72,11 +75,14 @@ public sealed class DiffusionPipeline : ISteerableModel
         if (request.IsGuided)
         {
             var (unconditional, unconditionalPooled) = request.NegativePrompts is null && ForceZerosForEmptyPrompt
-                ? (zeros_like(hidden), zeros_like(pooled))
+                ? (zeros_like(hidden), pooled is null ? null : zeros_like(pooled))
                 : Encode(request.NegativePrompts ?? [""], request.BatchSize);
-            (hidden, pooled) = (cat([unconditional, hidden], 0), cat([unconditionalPooled, pooled], 0));
+            hidden = cat([unconditional, hidden], 0);
+            pooled = pooled is null ? null : cat([unconditionalPooled!, pooled], 0);
         }
 
+        if (pooled is null)
+            return new Conditioning(hidden.MoveToOuterDisposeScope());
         float[] sizes = [request.Height, request.Width, 0, 0, request.Height, request.Width];
         var timeIds = tensor(sizes, device: Precision.Device).unsqueeze(0).repeat(hidden.shape[0], 1);
         return new Conditioning(hidden.MoveToOuterDisposeScope(), pooled.MoveToOuterDisposeScope(), timeIds.MoveToOuterDisposeScope());
@@ -140,12 +146,12 @@ public sealed class DiffusionPipeline : ISteerableModel
             part.Dispose();
     }
 
-    private (Tensor Hidden, Tensor Pooled) Encode(IReadOnlyList<string> prompts, int batch)
+    private (Tensor Hidden, Tensor? Pooled) Encode(IReadOnlyList<string> prompts, int batch)
     {
         var encoding = PromptEncoder.Encode(prompts);
         return prompts.Count == batch
             ? (encoding.Hidden, encoding.Pooled)
-            : (encoding.Hidden.repeat(batch, 1, 1), encoding.Pooled.repeat(batch, 1));
+            : (encoding.Hidden.repeat(batch, 1, 1), encoding.Pooled?.repeat(batch, 1));
     }
 
     private static IReadOnlyList<T> Repeat<T>(IReadOnlyList<T> values, int count) =>

@@ -2,7 +2,7 @@ using System.Text.Json.Nodes;
 
 namespace SaeUnbox.Models;
 
-/// <summary>Where the parts of an SDXL pipeline come from: a folder of diffusers, or one file.</summary>
+/// <summary>Where the parts of a pipeline come from: a folder of diffusers, or one file.</summary>
 internal interface IModelParts : IDisposable
 {
     /// <summary>The folder or file.</summary>
@@ -10,6 +10,8 @@ internal interface IModelParts : IDisposable
 
     /// <summary>The file <c>model_index.json</c>.</summary>
     JsonConfig Index { get; }
+
+    ModelFamily Family => ModelFamily.Of(Index);
 
     JsonConfig Scheduler { get; }
 
@@ -20,7 +22,7 @@ internal interface IModelParts : IDisposable
     /// <exception cref="CheckpointException">The weights are not usable.</exception>
     ModelPart Open(string part, bool preferHalf);
 
-    /// <summary>Loads <c>tokenizer</c> or <c>tokenizer_2</c>.</summary>
+    /// <summary>Loads one of <see cref="ModelFamily.Tokenizers"/>.</summary>
     /// <exception cref="ModelException">The tokenizer is not usable.</exception>
     ClipTokenizer Tokenizer(string part, TextCleaning cleaning);
 }
@@ -52,7 +54,7 @@ internal sealed record ModelPart(JsonConfig Config, Checkpoint Weights) : IDispo
 internal static class ModelParts
 {
     /// <summary>Opens a folder of diffusers or a one-file checkpoint.</summary>
-    /// <exception cref="ModelException">The path is missing, or is not an SDXL model; the message says what it is.</exception>
+    /// <exception cref="ModelException">The path is missing, or is no model that is supported; the message says what it is.</exception>
     /// <exception cref="CheckpointException">The file is broken.</exception>
     public static IModelParts Open(string path, PipelineOptions options)
     {

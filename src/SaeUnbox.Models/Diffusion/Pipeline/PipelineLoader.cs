@@ -20,9 +20,9 @@ internal static class PipelineLoader
         var owned = new List<IDisposable>();
         try
         {
-            var scheduler = SchedulerConfig.From(options.SchedulerFolder is { } folder
+            var scheduler = model.Family.Adapt(SchedulerConfig.From(options.SchedulerFolder is { } folder
                 ? JsonConfig.Load(Path.Combine(folder, "scheduler_config.json"))
-                : model.Scheduler);
+                : model.Scheduler));
             var promptEncoder = PromptEncoder.Load(model, reporting);
             owned.Add(promptEncoder);
             var autoencoder = LoadAutoencoder(model, options, reporting, owned);
@@ -30,7 +30,7 @@ internal static class PipelineLoader
             CheckMatch(unet.Config, autoencoder, promptEncoder);
             return new DiffusionPipeline(
                 promptEncoder, unet, autoencoder, scheduler, precision,
-                model.Index.Flag("force_zeros_for_empty_prompt", true), owned);
+                model.Index.Flag("force_zeros_for_empty_prompt", model.Family.ZerosForEmptyPrompt), owned);
         }
         catch
         {
@@ -44,7 +44,7 @@ internal static class PipelineLoader
         var (done, all) = (0L, 0L);
         if (options.Progress is not null)
         {
-            foreach (var name in (string[])["text_encoder", "text_encoder_2", "unet"])
+            foreach (var name in model.Family.Networks.Where(name => name != OneFile.Autoencoder))
             {
                 using var part = model.Open(name, precision.PrefersHalf);
                 Add(part);
@@ -86,16 +86,22 @@ internal static class PipelineLoader
         if (unet.InChannels != autoencoder.LatentChannels || unet.OutChannels != autoencoder.LatentChannels)
             throw new ModelException(
                 $"The U-Net has {unet.InChannels} input and {unet.OutChannels} output channels, "
-                + $"but the latents of the autoencoder have {autoencoder.LatentChannels}.");
+                + $"but the latents of the autoencoder have {autoencoder.LatentChannels}; models that take a picture beside the text, "
+                + "such as those for inpainting, are not supported.");
+
+        if (unet.Addition is null != (text.PooledSize == 0))
+            throw new ModelException(unet.Addition is null
+                ? "The model has two text encoders, but its U-Net takes no pooled text (addition_embed_type is missing)."
+                : "The U-Net takes pooled text and sizes (addition_embed_type is text_time), but the model has one text encoder only.");
 
         if (unet.TextChannels != text.HiddenSize)
             throw new ModelException(
                 $"The U-Net needs text states of width {unet.TextChannels}, but those of the text encoders are {text.HiddenSize} wide.");
 
-        if (unet.AdditionChannels != text.PooledSize + SizeConditions * unet.TimeIdChannels)
+        if (unet.Addition is { } addition && addition.Channels != text.PooledSize + SizeConditions * addition.TimeIdChannels)
             throw new ModelException(
-                $"projection_class_embeddings_input_dim of the U-Net is {unet.AdditionChannels}, but pooled text and sizes have "
-                + $"{text.PooledSize} + {SizeConditions} * {unet.TimeIdChannels} values.");
+                $"projection_class_embeddings_input_dim of the U-Net is {addition.Channels}, but pooled text and sizes have "
+                + $"{text.PooledSize} + {SizeConditions} * {addition.TimeIdChannels} values.");
     }
 
     private static T Keep<T>((T Module, Weights Weights) loaded, List<IDisposable> owned)
@@ -105,10 +111,10 @@ internal static class PipelineLoader
     }
 }
 
-/// <summary>The folder of an SDXL pipeline of diffusers, checked before any weights are read.</summary>
+/// <summary>The folder of a pipeline of diffusers, checked before any weights are read.</summary>
 internal sealed class ModelFolder : IModelParts
 {
-    /// <exception cref="ModelException">The folder is missing, is not an SDXL pipeline, or lacks a component.</exception>
+    /// <exception cref="ModelException">The folder is missing, holds no known pipeline, or lacks a component.</exception>
     public ModelFolder(string path)
     {
         Path = path = HubCache.Resolve(path);
@@ -120,11 +126,9 @@ internal sealed class ModelFolder : IModelParts
             throw new ModelException($"{path} is not a model folder of diffusers: it contains no model_index.json.");
 
         Index = JsonConfig.Load(index);
-        var kind = Index.Text("_class_name");
-        if (!kind.StartsWith("StableDiffusionXL", StringComparison.Ordinal))
-            throw Index.Wrong("_class_name", $"an SDXL pipeline such as StableDiffusionXLPipeline, but is \"{kind}\"");
+        Family = ModelFamily.Of(Index);
 
-        string[] needed = ["unet", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler"];
+        string[] needed = ["unet", .. Family.TextEncoders, .. Family.Tokenizers, "scheduler"];
         // Entries of parts that a pipeline does without are [null, null].
         if (needed.Where(name => Index.Find(name) is { ValueKind: JsonValueKind.Array } part && part.EnumerateArray()
             .All(entry => entry.ValueKind == JsonValueKind.Null)).ToArray() is { Length: > 0 } absent)
@@ -138,6 +142,8 @@ internal sealed class ModelFolder : IModelParts
 
     /// <summary>model_index.json.</summary>
     public JsonConfig Index { get; }
+
+    public ModelFamily Family { get; }
 
     public JsonConfig Scheduler => JsonConfig.Load(System.IO.Path.Combine(At("scheduler"), "scheduler_config.json"));
 

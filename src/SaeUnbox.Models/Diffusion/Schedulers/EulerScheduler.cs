@@ -18,7 +18,7 @@ public sealed class EulerScheduler : Scheduler
     {
         RequireSteps(steps, config.TrainTimesteps);
         (_prediction, _ancestral) = (config.Prediction, config.Ancestral);
-        _timesteps = SpaceTimesteps(config, steps);
+        _timesteps = Array.ConvertAll(NoiseSchedule.Timesteps(config, steps), t => (float)t);
         var training = NoiseSchedule.Sigmas(config);
         var sigmas = _timesteps.Select(t => NoiseSchedule.Interpolate(training, t)).ToArray();
         if (config.Karras)
@@ -73,19 +73,5 @@ public sealed class EulerScheduler : Scheduler
             PredictionType.VPrediction => output.Times(-sigma / MathF.Sqrt(squared)).Plus(x.Over(squared)),
             _ => output.alias(),
         };
-    }
-
-    private static float[] SpaceTimesteps(SchedulerConfig config, int steps)
-    {
-        var train = config.TrainTimesteps;
-        var timesteps = new float[steps];
-        for (var i = 0; i < steps; i++)
-            timesteps[i] = config.Spacing switch
-            {
-                TimestepSpacing.Leading => (steps - 1 - i) * (train / steps) + config.StepsOffset,
-                TimestepSpacing.Trailing => (float)Math.Round(train - i * ((double)train / steps), MidpointRounding.ToEven) - 1,
-                _ => steps == 1 ? 0 : (float)((train - 1d) / (steps - 1) * (steps - 1 - i)),
-            };
-        return timesteps;
     }
 }

@@ -29,12 +29,7 @@ public sealed class LcmScheduler : Scheduler
 
     public override IReadOnlyList<float> Timesteps { get; }
 
-    public override float InitialNoiseSigma => 1;
-
     public override bool DrawsNoise(int step) => step < _timesteps.Length - 1;
-
-    /// <summary>The latents themselves: they keep variance 1.</summary>
-    public override Tensor ScaleInput(Tensor latents, int step) => latents.alias();
 
     /// <summary>
     /// y = c_out x0 + c_skip x, with c_skip = s^2 / (u^2 + s^2), c_out = u / sqrt(u^2 + s^2), s = 0.5 and u = timestep_scaling * t. After
@@ -47,7 +42,7 @@ public sealed class LcmScheduler : Scheduler
         var scaled = _timesteps[step] * _config.TimestepScaling;
         var total = scaled * scaled + DataSigma * DataSigma;
         var x = latents.to_type(ScalarType.Float32);
-        var clean = Predict(x, modelOutput.to_type(ScalarType.Float32), _alphas[_timesteps[step]]);
+        var (clean, _) = Separate(_config.Prediction, x, modelOutput.to_type(ScalarType.Float32), _alphas[_timesteps[step]]);
         if (_config.ClipRange is { } range)
             clean = clean.Between(-range, range);
         var result = clean.Times(scaled / Math.Sqrt(total)).Plus(x.Times(DataSigma * DataSigma / total));
@@ -58,16 +53,5 @@ public sealed class LcmScheduler : Scheduler
             result = result.Times(Math.Sqrt(next)).Plus(noise.to_type(ScalarType.Float32).Times(Math.Sqrt(1 - next)));
         }
         return result.to_type(modelOutput.dtype).MoveToOuterDisposeScope();
-    }
-
-    private Tensor Predict(Tensor x, Tensor output, double alpha)
-    {
-        var (signal, spread) = (Math.Sqrt(alpha), Math.Sqrt(1 - alpha));
-        return _config.Prediction switch
-        {
-            PredictionType.Epsilon => (x - output.Times(spread)).Over(signal),
-            PredictionType.VPrediction => x.Times(signal) - output.Times(spread),
-            _ => output.alias(),
-        };
     }
 }

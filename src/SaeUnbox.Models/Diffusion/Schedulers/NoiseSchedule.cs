@@ -53,6 +53,33 @@ internal static class NoiseSchedule
         return values;
     }
 
+    /// <summary>The timesteps of a run, latest first.</summary>
+    public static double[] Timesteps(SchedulerConfig config, int steps)
+    {
+        var train = config.TrainTimesteps;
+        return [.. Enumerable.Range(0, steps).Select(i => config.Spacing switch
+        {
+            TimestepSpacing.Leading => (steps - 1 - i) * (train / steps) + config.StepsOffset,
+            TimestepSpacing.Trailing => Math.Round(train - i * ((double)train / steps), MidpointRounding.ToEven) - 1,
+            _ => steps == 1 ? 0 : (train - 1d) / (steps - 1) * (steps - 1 - i),
+        })];
+    }
+
+    /// <summary>The timesteps of a run, rounded to training timesteps.</summary>
+    /// <exception cref="ModelException">steps_offset moves the first one beyond the training timesteps.</exception>
+    public static int[] WholeTimesteps(SchedulerConfig config, int steps)
+    {
+        var timesteps = Array.ConvertAll(Timesteps(config, steps), t => (int)Math.Round(t, MidpointRounding.ToEven));
+        return timesteps[0] < config.TrainTimesteps ? timesteps : throw new ModelException(
+            $"With {steps} steps and steps_offset {config.StepsOffset} of the scheduler, the first timestep is {timesteps[0]}, but the "
+            + $"model "
+            + $"was trained on 0 to {config.TrainTimesteps - 1}; take fewer steps.");
+    }
+
+    /// <summary>The cumulative alpha of the timestep that a step leads to. Below 0 it is 1, or that of timestep 0.</summary>
+    public static double AlphaAfter(SchedulerConfig config, float[] alphas, int timestep) =>
+        timestep >= 0 ? alphas[timestep] : config.EndsClean ? 1 : alphas[0];
+
     // numpy.interp over 0, 1, 2, …: computed in double, clamped at the ends.
     public static double Interpolate(float[] values, double at)
     {

@@ -32,9 +32,15 @@ public enum SchedulerKind
 
     /// <summary>LCMScheduler.</summary>
     Lcm,
+
+    /// <summary>DDIMScheduler.</summary>
+    Ddim,
+
+    /// <summary>PNDMScheduler.</summary>
+    Pndm,
 }
 
-/// <summary>The scheduler_config.json of an EulerDiscreteScheduler, EulerAncestralDiscreteScheduler or LCMScheduler.</summary>
+/// <summary>The scheduler_config.json of one of the samplers.</summary>
 /// <param name="Kind">The sampler.</param>
 /// <param name="TrainTimesteps">Number of training timesteps.</param>
 /// <param name="BetaStart">First beta.</param>
@@ -60,6 +66,8 @@ public sealed record SchedulerConfig(
         ["EulerDiscreteScheduler"] = SchedulerKind.Euler,
         ["EulerAncestralDiscreteScheduler"] = SchedulerKind.EulerAncestral,
         ["LCMScheduler"] = SchedulerKind.Lcm,
+        ["DDIMScheduler"] = SchedulerKind.Ddim,
+        ["PNDMScheduler"] = SchedulerKind.Pndm,
     };
 
     /// <summary>Each step adds fresh noise.</summary>
@@ -83,8 +91,11 @@ public sealed record SchedulerConfig(
     /// <summary>Factor of the timestep in LCM's boundary condition.</summary>
     public double TimestepScaling { get; init; } = 10;
 
-    /// <summary>LCM clamps clean latents to this distance from 0; null for no limit (clip_sample, clip_sample_range).</summary>
+    /// <summary>LCM and DDIM clamp clean latents to this distance from 0; null for no limit (clip_sample, clip_sample_range).</summary>
     public double? ClipRange { get; init; }
+
+    /// <summary>The last step of DDIM and PNDM leads to latents without noise instead of timestep 0 (set_alpha_to_one).</summary>
+    public bool EndsClean { get; init; }
 
     /// <summary>
     /// Reads a configuration. Missing keys get the defaults of diffusers, and keys of other samplers are ignored as there.
@@ -98,6 +109,7 @@ public sealed record SchedulerConfig(
         {
             SchedulerKind.Euler => ["trained_betas", "use_exponential_sigmas", "use_beta_sigmas"],
             SchedulerKind.EulerAncestral => ["trained_betas"],
+            SchedulerKind.Pndm => ["trained_betas"],
             _ => ["trained_betas", "thresholding"],
         };
         foreach (var key in unsupported)
@@ -107,6 +119,8 @@ public sealed record SchedulerConfig(
             json.Choice("interpolation_type", "linear", "linear");
             json.Choice("timestep_type", "discrete", "discrete");
         }
+        if (kind == SchedulerKind.Pndm && !json.Flag("skip_prk_steps", false))
+            throw json.Wrong("skip_prk_steps", "true; Runge-Kutta steps are not supported");
         var trainTimesteps = json.Count("num_train_timesteps", 1000, min: 2);
         var config = new SchedulerConfig(
             kind,
@@ -115,7 +129,8 @@ public sealed record SchedulerConfig(
             json.Number("beta_end", isLcm ? .012 : .02),
             json.Choice("beta_schedule", isLcm ? "scaled_linear" : "linear", "linear", "scaled_linear") == "scaled_linear",
             ReadPrediction(json, kind),
-            json.Choice("timestep_spacing", isLcm ? "leading" : "linspace", "linspace", "leading", "trailing") switch
+            json.Choice("timestep_spacing", kind is SchedulerKind.Euler or SchedulerKind.EulerAncestral ? "linspace" : "leading",
+                "linspace", "leading", "trailing") switch
             {
                 "leading" => TimestepSpacing.Leading,
                 "trailing" => TimestepSpacing.Trailing,
@@ -124,18 +139,20 @@ public sealed record SchedulerConfig(
             json.Count("steps_offset", 0, min: 0),
             kind == SchedulerKind.Euler && json.Choice("final_sigmas_type", "zero", "zero", "sigma_min") == "sigma_min")
         {
-            ZeroSnr = json.Flag("rescale_betas_zero_snr", false),
+            ZeroSnr = kind != SchedulerKind.Pndm && json.Flag("rescale_betas_zero_snr", false),
             Karras = kind == SchedulerKind.Euler && json.Flag("use_karras_sigmas", false),
             SigmaMax = Level(json, "sigma_max"),
             SigmaMin = Level(json, "sigma_min"),
             OriginalSteps = isLcm ? json.Count("original_inference_steps", 50, max: trainTimesteps) : 50,
             TimestepScaling = isLcm && json.Number("timestep_scaling", 10) is var scaling
                 ? scaling > 0 ? scaling : throw json.Wrong("timestep_scaling", "above 0") : 10,
-            ClipRange = isLcm && json.Flag("clip_sample", false) ? json.Number("clip_sample_range", 1) : null,
+            ClipRange = kind is SchedulerKind.Lcm or SchedulerKind.Ddim && json.Flag("clip_sample", !isLcm)
+                ? json.Number("clip_sample_range", 1) : null,
+            EndsClean = json.Flag("set_alpha_to_one", kind != SchedulerKind.Pndm),
         };
-        if (isLcm && config is { ZeroSnr: true, Prediction: PredictionType.Epsilon })
+        if (kind is SchedulerKind.Lcm or SchedulerKind.Ddim && config is { ZeroSnr: true, Prediction: PredictionType.Epsilon })
             throw json.Wrong("rescale_betas_zero_snr",
-                "false where LCMScheduler predicts epsilon, because its first timestep is pure noise");
+                $"false where {json.Text("_class_name")} predicts epsilon, because its first timestep is pure noise");
         return config.BetaStart is > 0 and < 1 && config.BetaEnd is > 0 and < 1
             ? config
             : throw json.Wrong("beta_start and beta_end", "between 0 and 1");
@@ -152,10 +169,12 @@ public sealed record SchedulerConfig(
             + $"\"{name}\", which is not supported; name a folder whose scheduler_config.json has one of them (--scheduler DIR)");
     }
 
-    // diffusers allows "sample" only for the scheduler that is not ancestral.
+    // diffusers allows "sample" for some of the schedulers only.
     private static PredictionType ReadPrediction(JsonConfig json, SchedulerKind kind)
     {
-        string[] allowed = kind == SchedulerKind.EulerAncestral ? ["epsilon", "v_prediction"] : ["epsilon", "v_prediction", "sample"];
+        string[] allowed = kind is SchedulerKind.EulerAncestral or SchedulerKind.Pndm
+            ? ["epsilon", "v_prediction"]
+            : ["epsilon", "v_prediction", "sample"];
         return json.Choice("prediction_type", "epsilon", allowed) switch
         {
             "v_prediction" => PredictionType.VPrediction,

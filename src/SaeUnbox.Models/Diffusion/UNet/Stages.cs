@@ -352,6 +352,21 @@ internal sealed class Sinusoid(int channels, bool cosineFirst, double frequencyS
     }
 }
 
+/// <summary>The embedding of pooled text and of the sizes of the image, which SDXL adds to that of the timestep.</summary>
+internal sealed class SizeEmbedding(Weights weights, UNetConfig config, UNetAddition addition)
+{
+    private readonly Sinusoid _sinusoid = new(addition.TimeIdChannels, config.CosineFirst, config.FrequencyShift);
+    private readonly TimeEmbedding _embedding = new(weights, addition.Channels, config.TimeChannels);
+
+    /// <summary>[B, P] and [B, N] to [B, time channels], in the type of the pooled text.</summary>
+    public Tensor Forward(Tensor pooled, Tensor timeIds)
+    {
+        using var scope = NewDisposeScope();
+        var times = _sinusoid.Forward(timeIds.flatten()).reshape(pooled.shape[0], -1);
+        return _embedding.Forward(cat([pooled, times.to_type(pooled.dtype)], 1)).MoveToOuterDisposeScope();
+    }
+}
+
 /// <summary>linear_2(silu(linear_1(x))).</summary>
 internal sealed class TimeEmbedding(Weights weights, long inChannels, long outChannels)
 {

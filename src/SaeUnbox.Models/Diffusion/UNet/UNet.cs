@@ -3,8 +3,9 @@ using static TorchSharp.torch;
 namespace SaeUnbox.Models;
 
 /// <summary>
-/// The U-Net of SDXL (arXiv 2307.01952; UNet2DConditionModel of diffusers). A forward pass runs a list of stages. Hooks can read and
-/// replace the output of a site; a pass can stop after a site, and resume from a state captured at a site. Not thread-safe.
+/// The U-Net of Stable Diffusion (arXiv 2112.10752, 2307.01952; UNet2DConditionModel of diffusers). A forward pass runs a list of stages.
+/// Hooks can read and replace the output of a site; a pass can stop after a site, and resume from a state captured at a site. Not
+/// thread-safe.
 /// </summary>
 public sealed class UNet
 {
@@ -12,9 +13,8 @@ public sealed class UNet
     private readonly IReadOnlyList<Stage> _stages;
     private readonly Dictionary<Site, int> _stageOfSite;
     private readonly TimeEmbedding _timeEmbedding;
-    private readonly TimeEmbedding _addEmbedding;
+    private readonly SizeEmbedding? _sizeEmbedding;
     private readonly Sinusoid _timestepSinusoid;
-    private readonly Sinusoid _timeIdSinusoid;
     private readonly ScalarType _dtype;
 
     /// <param name="weights">Registers the tensors here; its Load reads them.</param>
@@ -24,9 +24,8 @@ public sealed class UNet
         Config = config;
         _dtype = weights.DType;
         _timestepSinusoid = new Sinusoid(config.Levels[0].Channels, config.CosineFirst, config.FrequencyShift);
-        _timeIdSinusoid = new Sinusoid(config.TimeIdChannels, config.CosineFirst, config.FrequencyShift);
         _timeEmbedding = new TimeEmbedding(weights.At("time_embedding"), config.Levels[0].Channels, config.TimeChannels);
-        _addEmbedding = new TimeEmbedding(weights.At("add_embedding"), config.AdditionChannels, config.TimeChannels);
+        _sizeEmbedding = config.Addition is { } addition ? new SizeEmbedding(weights.At("add_embedding"), config, addition) : null;
         _stages = StageBuilder.Build(weights, config);
         Sites = [.. _stages.Select(stage => stage.Site).OfType<SiteShape>()];
         _stageOfSite = _stages.Index().Where(s => s.Item.Site is not null).ToDictionary(s => s.Item.Site!.Site, s => s.Index);
@@ -39,8 +38,7 @@ public sealed class UNet
 
     /// <summary>Finds the shape of a site.</summary>
     /// <exception cref="ModelException">There is no such site.</exception>
-    public SiteShape ShapeOf(Site site) => Sites.FirstOrDefault(shape => shape.Site == site)
-        ?? throw new ModelException($"The U-Net has no site {site}; its sites are {string.Join(", ", Sites.Select(shape => shape.Site))}.");
+    public SiteShape ShapeOf(Site site) => SiteShape.Find(Sites, site);
 
     /// <summary>Adds a hook; disposing the result removes it. Hooks at the same site run in the order in which they were added.</summary>
     /// <exception cref="ModelException">There is no such site.</exception>
@@ -48,20 +46,22 @@ public sealed class UNet
 
     /// <summary>Computes everything that depends on the prompt but not on the step.</summary>
     /// <param name="hidden">Text states, [B, T, D].</param>
-    /// <param name="pooled">Pooled text embedding, [B, P].</param>
-    /// <param name="timeIds">Original size, crop and target size of the image, [B, 6] for SDXL.</param>
+    /// <param name="pooled">Pooled text embedding, [B, P]; null for a model without <see cref="UNetConfig.Addition"/>.</param>
+    /// <param name="timeIds">
+    /// Original size, crop and target size of the image, [B, 6] for SDXL; null like <paramref name="pooled"/>.
+    /// </param>
     /// <exception cref="ModelException">The shapes do not match the model or each other.</exception>
-    public UNetConditioning Prepare(Tensor hidden, Tensor pooled, Tensor timeIds) =>
+    public UNetConditioning Prepare(Tensor hidden, Tensor? pooled = null, Tensor? timeIds = null) =>
         Prepare(_ => hidden, pooled, timeIds, hidden.shape[0]);
 
     /// <summary>
-    /// Like <see cref="Prepare(Tensor, Tensor, Tensor)"/>, but with a separate text for each transformer (P+, arXiv 2303.09522).
+    /// Like <see cref="Prepare(Tensor, Tensor?, Tensor?)"/>, but with a separate text for each transformer (P+, arXiv 2303.09522).
     /// </summary>
     /// <param name="hiddenOf">The text states that a transformer reads, [B, T, D].</param>
     public UNetConditioning Prepare(Func<Site, Tensor> hiddenOf, Tensor pooled, Tensor timeIds) =>
         Prepare(hiddenOf, pooled, timeIds, pooled.shape[0]);
 
-    private UNetConditioning Prepare(Func<Site, Tensor> hiddenOf, Tensor pooled, Tensor timeIds, long batch)
+    private UNetConditioning Prepare(Func<Site, Tensor> hiddenOf, Tensor? pooled, Tensor? timeIds, long batch)
     {
         var texts = _stages.OfType<TransformerStage>().Select(stage => (Stage: stage, Hidden: hiddenOf(stage.Site.Site))).ToArray();
         foreach (var (_, hidden) in texts)
@@ -70,13 +70,8 @@ public sealed class UNet
                 "The text states", $"[B, T, {Config.TextChannels}]", hidden);
         }
 
-        Require(timeIds.dim() == 2 && timeIds.shape[0] == batch, "The time ids", $"[{batch}, N]", timeIds);
-        var pooledChannels = Config.AdditionChannels - timeIds.shape[1] * Config.TimeIdChannels;
-        Require(pooled.shape.SequenceEqual([batch, pooledChannels]), "The pooled text", $"[{batch}, {pooledChannels}]", pooled);
-
         using var scope = NewDisposeScope();
-        var times = _timeIdSinusoid.Forward(timeIds.flatten()).reshape(batch, -1);
-        var addition = _addEmbedding.Forward(cat([pooled.to_type(_dtype), times.to_type(_dtype)], 1));
+        var addition = EmbedSizes(pooled, timeIds, batch);
         var keyValues = texts.ToDictionary(t => t.Stage.Site.Site, t => t.Stage.KeyValues(t.Hidden.to_type(_dtype)));
         return new UNetConditioning(batch, addition, keyValues);
     }
@@ -163,6 +158,19 @@ public sealed class UNet
             return Walk.Compute(() => _hooks.Apply(site, input, output));
     }
 
+    private Tensor? EmbedSizes(Tensor? pooled, Tensor? timeIds, long batch)
+    {
+        if (_sizeEmbedding is null || Config.Addition is not { } addition)
+            return pooled is null && timeIds is null
+                ? null : throw new ModelException("This U-Net takes text states only, but got pooled text or time ids.");
+        if (pooled is null || timeIds is null)
+            throw new ModelException("This U-Net takes pooled text and time ids beside the text states, but got none.");
+        Require(timeIds.dim() == 2 && timeIds.shape[0] == batch, "The time ids", $"[{batch}, N]", timeIds);
+        var pooledChannels = addition.Channels - timeIds.shape[1] * addition.TimeIdChannels;
+        Require(pooled.shape.SequenceEqual([batch, pooledChannels]), "The pooled text", $"[{batch}, {pooledChannels}]", pooled);
+        return _sizeEmbedding.Forward(pooled.to_type(_dtype), timeIds);
+    }
+
     private Tensor EmbedTime(Tensor timestep, UNetConditioning conditioning)
     {
         using var scope = NewDisposeScope();
@@ -170,7 +178,9 @@ public sealed class UNet
         Require(timestep.dim() <= 1 && (count == 1 || count == conditioning.Batch),
             "The timestep", $"[], [1] or [{conditioning.Batch}]", timestep);
         var sinusoid = _timestepSinusoid.Forward(timestep.reshape(-1).expand(conditioning.Batch)).to_type(_dtype);
-        var embedding = InPlace.Add(_timeEmbedding.Forward(sinusoid), conditioning.Addition);
+        var embedding = _timeEmbedding.Forward(sinusoid);
+        if (conditioning.Addition is { } addition)
+            embedding = InPlace.Add(embedding, addition);
         return InPlace.Silu(embedding).MoveToOuterDisposeScope();
     }
 
@@ -182,15 +192,15 @@ public sealed class UNet
 }
 
 /// <summary>
-/// The result of <see cref="UNet.Prepare(Tensor, Tensor, Tensor)"/>: the keys and values of each cross-attention, and the embedding of
-/// pooled text and sizes. All steps share it. Dispose it only after the states captured with it.
+/// The result of <see cref="UNet.Prepare(Tensor, Tensor?, Tensor?)"/>: the keys and values of each cross-attention, and the embedding of
+/// pooled text and sizes, if the model has one. All steps share it. Dispose it only after the states captured with it.
 /// </summary>
 public sealed class UNetConditioning : IDisposable
 {
-    internal UNetConditioning(long batch, Tensor addition, IReadOnlyDictionary<Site, IReadOnlyList<Tensor>> keyValues)
+    internal UNetConditioning(long batch, Tensor? addition, IReadOnlyDictionary<Site, IReadOnlyList<Tensor>> keyValues)
     {
         Batch = batch;
-        Addition = addition.DetachFromDisposeScope();
+        Addition = addition?.DetachFromDisposeScope();
         KeyValues = keyValues;
         foreach (var tensor in keyValues.Values.SelectMany(list => list))
             tensor.DetachFromDisposeScope();
@@ -199,15 +209,15 @@ public sealed class UNetConditioning : IDisposable
     /// <summary>Number of images.</summary>
     public long Batch { get; }
 
-    /// <summary>[B, time channels], added to the embedding of the timestep.</summary>
-    internal Tensor Addition { get; }
+    /// <summary>[B, time channels], added to the embedding of the timestep; null if nothing is.</summary>
+    internal Tensor? Addition { get; }
 
     /// <summary>For each site, the keys and values of its basic blocks in order, each [B, T, 2C].</summary>
     internal IReadOnlyDictionary<Site, IReadOnlyList<Tensor>> KeyValues { get; }
 
     public void Dispose()
     {
-        Addition.Dispose();
+        Addition?.Dispose();
         foreach (var tensor in KeyValues.Values.SelectMany(list => list))
             tensor.Dispose();
     }
@@ -323,4 +333,10 @@ internal sealed class HookTable
 /// <param name="Site">The site.</param>
 /// <param name="Channels">Width of its input and output.</param>
 /// <param name="Downscale">Side of the latents over side of the site, if all sides halve evenly.</param>
-public sealed record SiteShape(Site Site, int Channels, int Downscale);
+public sealed record SiteShape(Site Site, int Channels, int Downscale)
+{
+    /// <summary>Finds a site in those of a model.</summary>
+    /// <exception cref="ModelException">The model has no such site.</exception>
+    public static SiteShape Find(IReadOnlyList<SiteShape> sites, Site site) => sites.FirstOrDefault(shape => shape.Site == site)
+        ?? throw new ModelException($"The model has no site {site}; its sites are {string.Join(", ", sites.Select(shape => shape.Site))}.");
+}

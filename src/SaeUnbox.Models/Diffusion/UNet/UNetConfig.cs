@@ -11,7 +11,12 @@ namespace SaeUnbox.Models;
 /// <param name="UpAttention">The up block has transformers.</param>
 public sealed record UNetLevel(int Channels, int Layers, int TransformerLayers, int Heads, bool DownAttention, bool UpAttention);
 
-/// <summary>The config.json of an SDXL U-Net.</summary>
+/// <summary>What a U-Net adds to its time embedding beside the timestep: pooled text and sizes of the image, as SDXL has them.</summary>
+/// <param name="TimeIdChannels">Width of the embedding of one time id (addition_time_embed_dim).</param>
+/// <param name="Channels">Width of pooled text and embedded time ids together (projection_class_embeddings_input_dim).</param>
+public sealed record UNetAddition(int TimeIdChannels, int Channels);
+
+/// <summary>The config.json of a U-Net of Stable Diffusion.</summary>
 /// <param name="InChannels">Channels of the input latents.</param>
 /// <param name="OutChannels">Channels of the prediction.</param>
 /// <param name="SampleSize">Side of the training latents.</param>
@@ -20,8 +25,7 @@ public sealed record UNetLevel(int Channels, int Layers, int TransformerLayers, 
 /// <param name="NormEps">Epsilon of the group norms in residual blocks and before the output.</param>
 /// <param name="LinearProjection">The checkpoint stores the projections of transformers as linear layers, not as 1x1 convolutions.</param>
 /// <param name="TextChannels">Width of the text states (cross_attention_dim).</param>
-/// <param name="TimeIdChannels">Width of the embedding of one time id (addition_time_embed_dim).</param>
-/// <param name="AdditionChannels">Width of pooled text and embedded time ids together (projection_class_embeddings_input_dim).</param>
+/// <param name="Addition">What is added to the time embedding; null for a U-Net that takes nothing but text.</param>
 /// <param name="CosineFirst">Sinusoidal embeddings start with the cosines (flip_sin_to_cos).</param>
 /// <param name="FrequencyShift">Subtracted from the number of frequencies in the exponent of a sinusoidal embedding (freq_shift).</param>
 /// <param name="InKernel">Kernel size of the first convolution.</param>
@@ -36,8 +40,7 @@ public sealed record UNetConfig(
     double NormEps,
     bool LinearProjection,
     int TextChannels,
-    int TimeIdChannels,
-    int AdditionChannels,
+    UNetAddition? Addition,
     bool CosineFirst,
     double FrequencyShift,
     int InKernel,
@@ -53,12 +56,6 @@ public sealed record UNetConfig(
     {
         RequireSupported(json);
         var levels = UNetLevels.Read(json);
-        var timeIdChannels = json.Count("addition_time_embed_dim");
-        var additionChannels = json.Count("projection_class_embeddings_input_dim");
-        if (additionChannels <= timeIdChannels)
-            throw json.Wrong(
-                "projection_class_embeddings_input_dim", $"above addition_time_embed_dim {timeIdChannels}, but is {additionChannels}");
-
         return new UNetConfig(
             json.Count("in_channels", 4),
             json.Count("out_channels", 4),
@@ -68,13 +65,24 @@ public sealed record UNetConfig(
             json.Number("norm_eps", 1e-5) is var eps and > 0 ? eps : throw json.Wrong("norm_eps", "above 0"),
             json.Flag("use_linear_projection", false),
             json.Count("cross_attention_dim", 1280),
-            timeIdChannels,
-            additionChannels,
+            ReadAddition(json),
             json.Flag("flip_sin_to_cos", true),
             json.Number("freq_shift", 0),
             Kernel(json, "conv_in_kernel"),
             Kernel(json, "conv_out_kernel"),
             json.Flag("upcast_attention", false));
+    }
+
+    private static UNetAddition? ReadAddition(JsonConfig json)
+    {
+        const string key = "addition_embed_type", width = "projection_class_embeddings_input_dim";
+        if (json.Find(key) is null)
+            return null;
+        json.Choice(key, "text_time", "text_time");
+        var (timeIds, all) = (json.Count("addition_time_embed_dim"), json.Count(width));
+        return all > timeIds
+            ? new UNetAddition(timeIds, all)
+            : throw json.Wrong(width, $"above addition_time_embed_dim {timeIds}, but is {all}");
     }
 
     private static int Kernel(JsonConfig json, string key) =>
@@ -84,7 +92,6 @@ public sealed record UNetConfig(
     {
         json.Choice("_class_name", "UNet2DConditionModel", "UNet2DConditionModel");
         json.Choice("act_fn", "silu", "silu", "swish");
-        json.Choice("addition_embed_type", "", "text_time");
         json.Choice("attention_type", "default", "default");
         json.Choice("mid_block_type", "UNetMidBlock2DCrossAttn", "UNetMidBlock2DCrossAttn");
         json.Choice("resnet_time_scale_shift", "default", "default");
@@ -120,7 +127,7 @@ internal static class UNetLevels
         var up = Attention(json, "up_block_types", "UpBlock2D", "CrossAttnUpBlock2D", channels.Count);
         var layers = PerLevel(json, "layers_per_block", 2, channels.Count);
         var transformerLayers = PerLevel(json, "transformer_layers_per_block", 1, channels.Count, min: 0);
-        // In configurations of SDXL, attention_head_dim holds the number of heads.
+        // In configurations of Stable Diffusion, attention_head_dim holds the number of heads.
         var headsKey = json.Find("num_attention_heads") is null ? "attention_head_dim" : "num_attention_heads";
         var heads = PerLevel(json, headsKey, 8, channels.Count);
 

@@ -42,7 +42,8 @@ internal sealed class GoldenRun : IDisposable
     /// <summary>What another correct implementation may differ by in the final latents.</summary>
     public Limit LatentsTolerance => Limit.Latents(Request.IsGuided);
 
-    public DiffusionPipeline LoadPipeline(PipelineOptions? options = null) => DiffusionPipeline.Load(Goldens.At("model"), (options ?? new()) with
+    public DiffusionPipeline LoadPipeline(PipelineOptions? options = null) =>
+        DiffusionPipeline.Load(Goldens.At("model"), (options ?? new()) with
     {
         Device = TestDevice.Current,
         SchedulerFolder = Goldens.At(_json.GetProperty("scheduler").GetString()!.Split('/')),

@@ -38,8 +38,26 @@ public sealed class SchedulerConfigTests
         Assert.Contains(key, Assert.Throws<ModelException>(() => Config("LCMScheduler", $"\"{key}\": {value}")).Message);
 
     [Theory]
-    [InlineData("DPMSolverMultistepScheduler")]
+    [InlineData("DDIMScheduler", "\"rescale_betas_zero_snr\": true", "rescale_betas_zero_snr")]
+    [InlineData("DDIMScheduler", "\"thresholding\": true", "thresholding")]
+    [InlineData("PNDMScheduler", "", "skip_prk_steps")]
+    [InlineData("PNDMScheduler", "\"skip_prk_steps\": true, \"prediction_type\": \"sample\"", "prediction_type")]
+    public void From_ValueThatTheSamplerCannotUse_NamesIt(string name, string entry, string key) =>
+        Assert.Contains(key, Assert.Throws<ModelException>(() => Config(name, entry)).Message);
+
+    [Theory]
     [InlineData("DDIMScheduler")]
+    [InlineData("PNDMScheduler")]
+    public void Create_FirstTimestepBeyondTraining_IsRefused(string name)
+    {
+        var config = Config(name, "\"skip_prk_steps\": true, \"steps_offset\": 1");
+        Assert.Equal(999, Scheduler.Create(config, 500).Timesteps[0]);
+        Assert.Contains("steps_offset 1", Assert.Throws<ModelException>(() => Scheduler.Create(config, 1000)).Message);
+    }
+
+    [Theory]
+    [InlineData("DPMSolverMultistepScheduler")]
+    [InlineData("HeunDiscreteScheduler")]
     [InlineData("UniPCMultistepScheduler")]
     [InlineData("FlowMatchEulerDiscreteScheduler")]
     [InlineData("TCDScheduler")]
@@ -47,7 +65,7 @@ public sealed class SchedulerConfigTests
     {
         var message = Assert.Throws<ModelException>(() => Config(name, "\"use_karras_sigmas\": true")).Message;
         Assert.Contains($"\"{name}\", which is not supported", message);
-        Assert.Contains($"{Euler}, {Ancestral}, LCMScheduler", message);
+        Assert.Contains($"{Euler}, {Ancestral}, LCMScheduler, DDIMScheduler, PNDMScheduler", message);
         Assert.Contains("--scheduler DIR", message);
     }
 

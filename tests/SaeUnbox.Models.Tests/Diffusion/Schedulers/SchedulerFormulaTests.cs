@@ -127,6 +127,60 @@ public sealed class SchedulerFormulaTests
     public void Lcm_StepsBeyondItsSchedule_AreRefused(int steps) => Assert.Contains("original_inference_steps",
         Assert.Throws<ModelException>(() => Scheduler.Create(Config("LCMScheduler", ""), steps)).Message);
 
+    [Theory]
+    [InlineData("DDIMScheduler", "epsilon")]
+    [InlineData("DDIMScheduler", "v_prediction")]
+    [InlineData("DDIMScheduler", "sample")]
+    [InlineData("PNDMScheduler", "epsilon")]
+    [InlineData("PNDMScheduler", "v_prediction")]
+    public void Step_PredictionOfOnePicture_MovesAlongItsCurve(string name, string prediction)
+    {
+        var alphas = Alphas("scaled_linear", .00085, .012);
+        foreach (var spacing in Spacings)
+            foreach (var (steps, endsClean) in ((int, bool)[])[(1, true), (2, false), (3, true), (7, false), (50, true), (333, false)])
+            {
+                using var scope = torch.NewDisposeScope();
+                torch.manual_seed(steps);
+                var sampler = Scheduler.Create(Config(name, $"\"prediction_type\": \"{prediction}\", \"timestep_spacing\": \"{spacing}\", "
+                    + "\"beta_schedule\": \"scaled_linear\", \"beta_start\": 0.00085, \"beta_end\": 0.012, \"steps_offset\": 1, "
+                    + $"\"skip_prk_steps\": true, \"clip_sample\": false, \"set_alpha_to_one\": {(endsClean ? "true" : "false")}"), steps);
+                Assert.Equal(1, sampler.InitialNoiseSigma);
+                var (clean, noise) = (torch.randn([1, 4, 3, 3]), torch.randn([1, 4, 3, 3]));
+                for (var i = 0; i < steps; i++)
+                {
+                    var t = spacing switch
+                    {
+                        "leading" => (steps - 1 - i) * (Train / steps) + 1,
+                        "trailing" => (int)Math.Round(Train - i * (double)Train / steps) - 1,
+                        _ => steps == 1 ? 0 : (int)Math.Round((Train - 1) * (steps - 1d - i) / (steps - 1)),
+                    };
+                    var next = t - Train / steps;
+                    Assert.Equal(t, sampler.Timesteps[i]);
+                    Assert.False(sampler.DrawsNoise(i));
+                    var latents = sampler.Step(Output(alphas[t]), i, On(alphas[t]), null);
+                    TensorAssert.Close(On(next >= 0 ? alphas[next] : endsClean ? 1 : alphas[0]), Scheduler.LatentsOf(latents), 1e-4);
+                }
+
+                torch.Tensor On(double a) => clean.Times(Math.Sqrt(a)).Plus(noise.Times(Math.Sqrt(1 - a)));
+
+                torch.Tensor Output(double a) => prediction switch
+                {
+                    "epsilon" => noise,
+                    "sample" => clean,
+                    _ => noise.Times(Math.Sqrt(a)) - clean.Times(Math.Sqrt(1 - a)),
+                };
+            }
+    }
+
+    [Fact]
+    public void Step_DdimThatClips_ClampsTheCleanLatents()
+    {
+        using var scope = torch.NewDisposeScope();
+        var sampler = Scheduler.Create(Config("DDIMScheduler", "\"prediction_type\": \"sample\", \"clip_sample_range\": 0.5"), 1);
+        TensorAssert.Close(
+            torch.tensor([.5, -.5, .25]), sampler.Step(torch.tensor([3d, -3, .25]), 0, torch.tensor([3d, -3, .25]), null), 1e-6);
+    }
+
     [Fact]
     public void Step_ZeroSnrAndKarras_FollowTheOdeStep()
     {

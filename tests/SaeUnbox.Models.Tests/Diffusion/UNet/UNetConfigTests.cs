@@ -20,7 +20,6 @@ public sealed class UNetConfigTests
     [InlineData("num_attention_heads", "[2, 3, 7]", "does not divide 40")]
     [InlineData("act_fn", "\"gelu\"", "silu")]
     [InlineData("addition_embed_type", "\"image\"", "text_time")]
-    [InlineData("addition_embed_type", "null", "text_time")]
     [InlineData("class_embed_type", "\"timestep\"", "not supported")]
     [InlineData("resnet_time_scale_shift", "\"scale_shift\"", "default")]
     [InlineData("cross_attention_dim", "0", "from 1 to")]
@@ -64,6 +63,16 @@ public sealed class UNetConfigTests
         var config = Small();
         config["num_attention_heads"] = new JsonArray(4, 6, 8);
         Assert.Equal([4, 6, 8], Parse(config).Levels.Select(level => level.Heads));
+    }
+
+    [Fact]
+    public void From_NoAddition_TakesTextAlone()
+    {
+        var config = Small();
+        Assert.Equal(new UNetAddition(8, 96), Parse(config).Addition);
+        foreach (var key in (string[])["addition_embed_type", "addition_time_embed_dim", "projection_class_embeddings_input_dim"])
+            config.Remove(key);
+        Assert.Null(Parse(config).Addition);
     }
 
     [Fact]
