@@ -74,6 +74,10 @@ public static class SteerableModels
         return -1;
     }
 
+    /// <summary>The sites that are known for something, in the order in which a pass runs them.</summary>
+    public static IReadOnlyList<Site> KnownSites(this ISteerableModel model) =>
+        [.. model.Sites.Where(shape => shape.Nickname is not null).Select(shape => shape.Site)];
+
     /// <summary>Finds the shape of a site.</summary>
     /// <exception cref="ModelException">The model has no such site.</exception>
     public static SiteShape ShapeOf(this ISteerableModel model, Site site) => SiteShape.Find(model.Sites, site);

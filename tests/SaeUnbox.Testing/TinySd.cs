@@ -48,6 +48,33 @@ public static class TinySd
         ["upcast_attention"] = true,
     }, scheduler);
 
+    /// <summary>Writes random dictionaries of 24 features for up.1.1 and up.1.2, as SAeUron lays them out, with means.</summary>
+    public static void WriteSaes(string folder)
+    {
+        const int width = 40, features = 24;
+        using var scope = torch.NewDisposeScope();
+        using var generator = new torch.Generator(5);
+        foreach (var site in (string[])["unet.up_blocks.1.attentions.1", "unet.up_blocks.1.attentions.2"])
+        {
+            var path = Directory.CreateDirectory(Path.Combine(folder, site)).FullName;
+            File.WriteAllText(Path.Combine(path, "cfg.json"), $$"""
+                {"d_in": {{width}}, "num_latents": {{features}}, "expansion_factor": 1, "k": 4, "batch_topk": true, "sample_topk": false,
+                 "input_unit_norm": false, "multi_topk": false}
+                """);
+            SafetensorsWriter.Write(Path.Combine(path, "sae.safetensors"), new Dictionary<string, torch.Tensor>
+            {
+                ["encoder.weight"] = Draw(features, width),
+                ["encoder.bias"] = Draw(features).Times(.1),
+                ["W_dec"] = Draw(features, width).Over(Math.Sqrt(width)),
+                ["b_dec"] = Draw(width).Times(.1),
+            });
+            TorchFileWriter.Write(Path.Combine(path, "mean.pt"), Draw(features).abs());
+            TorchFileWriter.Write(Path.Combine(path, "std.pt"), Draw(features).abs());
+        }
+
+        torch.Tensor Draw(params long[] shape) => torch.randn(shape, generator: generator);
+    }
+
     // Which of the golden model's text encoders it has.
     private static void Write(string folder, string encoder, JsonObject options, string scheduler)
     {

@@ -13,7 +13,7 @@ internal sealed class BenchCommand
     private const int SideMultiple = 64;
 
     private readonly Option<string?> _model =
-        Setting.Of<string?>("--model", "PATH", "An SDXL model; --loading and --runs also take one file.");
+        Setting.Of<string?>("--model", "PATH", "A model; --loading and --runs also take one file.");
     private readonly Option<string?> _architecture = Setting.Of<string?>("--architecture", "NAME",
         "Time a full-size model with random weights: sdxl-turbo.");
     private readonly Option<string> _dtype = Setting.Of("--dtype", "FORMAT",

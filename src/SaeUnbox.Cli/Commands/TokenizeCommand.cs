@@ -15,7 +15,7 @@ internal static class TokenizeCommand
     public static Command Create(Terminal terminal)
     {
         var text = new Argument<string>("TEXT") { Description = "The prompt." };
-        var model = Setting.Required<string?>("--model", "PATH", "An SDXL model, a folder or one file, or the folder of one tokenizer.");
+        var model = Setting.Required<string?>("--model", "PATH", "A model, a folder or one file, or the folder of one tokenizer.");
         var plain = Setting.Switch("--no-ftfy", "Clean the text as the reference does without the Python package ftfy.");
         var json = Setting.Switch("--json", "Print ids, pieces and lengths as JSON.");
         var command = new Command("tokenize", "Show the tokens of a prompt.") { text, model, plain, json };

@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Models;
 
-/// <summary>The variational autoencoder of SDXL (AutoencoderKL; arXiv 2112.10752, section 3.1).</summary>
+/// <summary>The variational autoencoder of Stable Diffusion (AutoencoderKL; arXiv 2112.10752, section 3.1).</summary>
 public sealed class AutoencoderKL : IAutoencoder
 {
     private readonly KLEncoder _encoder;

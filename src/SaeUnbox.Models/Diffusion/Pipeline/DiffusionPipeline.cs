@@ -11,19 +11,16 @@ public sealed class DiffusionPipeline : ISteerableModel
 {
     private const int FewSteps = 1, ConsistencySteps = 4;
 
-    // Steps and guidance of SDXL base in the demo, and of SD in diffusers.
-    private static readonly (int Steps, double Guidance) UsualWithSizes = (25, 8), Usual = (50, 7.5);
-
+    private readonly ModelFamily _family;
     private readonly IReadOnlyList<IDisposable> _owned;
 
     /// <param name="owned">The weights of the parts, disposed with the pipeline.</param>
-    public DiffusionPipeline(
-        PromptEncoder promptEncoder, UNet unet, IAutoencoder autoencoder, SchedulerConfig scheduler, Precision precision,
-        bool forceZerosForEmptyPrompt = true, IReadOnlyList<IDisposable>? owned = null)
+    internal DiffusionPipeline(
+        ModelFamily family, PromptEncoder promptEncoder, UNet unet, IAutoencoder autoencoder, SchedulerConfig scheduler,
+        Precision precision, bool forceZerosForEmptyPrompt, IReadOnlyList<IDisposable> owned)
     {
         (PromptEncoder, UNet, Autoencoder, Scheduler, Precision) = (promptEncoder, unet, autoencoder, scheduler, precision);
-        ForceZerosForEmptyPrompt = forceZerosForEmptyPrompt;
-        _owned = owned ?? [];
+        (_family, ForceZerosForEmptyPrompt, _owned) = (family, forceZerosForEmptyPrompt, owned);
     }
 
     public IReadOnlyList<SiteShape> Sites => UNet.Sites;
@@ -36,10 +33,9 @@ public sealed class DiffusionPipeline : ISteerableModel
             var side = UNet.Config.SampleSize * PixelsPerCell;
             if (Scheduler.Kind == SchedulerKind.Lcm)
                 return new(ConsistencySteps, 0, side);
-            if (Scheduler.Ancestral || Scheduler.Spacing == TimestepSpacing.Trailing && !Scheduler.ZeroSnr)
-                return new(FewSteps, 0, side);
-            var (steps, guidance) = UNet.Config.Addition is null ? Usual : UsualWithSizes;
-            return new(steps, guidance, side);
+            return Scheduler.Ancestral || Scheduler.Spacing == TimestepSpacing.Trailing && !Scheduler.ZeroSnr
+                ? new(FewSteps, 0, side)
+                : new(_family.Steps, _family.Guidance, side);
         }
     }
 

@@ -29,7 +29,7 @@ internal static class PipelineLoader
             var unet = LoadUNet(model, reporting, owned);
             CheckMatch(unet.Config, autoencoder, promptEncoder);
             return new DiffusionPipeline(
-                promptEncoder, unet, autoencoder, scheduler, precision,
+                model.Family, promptEncoder, unet, autoencoder, scheduler, precision,
                 model.Index.Flag("force_zeros_for_empty_prompt", model.Family.ZerosForEmptyPrompt), owned);
         }
         catch

@@ -27,7 +27,9 @@ public sealed class UNet
         _timeEmbedding = new TimeEmbedding(weights.At("time_embedding"), config.Levels[0].Channels, config.TimeChannels);
         _sizeEmbedding = config.Addition is { } addition ? new SizeEmbedding(weights.At("add_embedding"), config, addition) : null;
         _stages = StageBuilder.Build(weights, config);
-        Sites = [.. _stages.Select(stage => stage.Site).OfType<SiteShape>()];
+        var nicknames = ModelFamily.Of(config).Nicknames;
+        Sites = [.. _stages.Select(stage => stage.Site).OfType<SiteShape>()
+            .Select(shape => shape with { Nickname = nicknames.GetValueOrDefault(shape.Site) })];
         _stageOfSite = _stages.Index().Where(s => s.Item.Site is not null).ToDictionary(s => s.Item.Site!.Site, s => s.Index);
     }
 
@@ -335,6 +337,9 @@ internal sealed class HookTable
 /// <param name="Downscale">Side of the latents over side of the site, if all sides halve evenly.</param>
 public sealed record SiteShape(Site Site, int Channels, int Downscale)
 {
+    /// <summary>What the site is known for in its model, in a word; null if nothing is known.</summary>
+    public string? Nickname { get; init; }
+
     /// <summary>Finds a site in those of a model.</summary>
     /// <exception cref="ModelException">The model has no such site.</exception>
     public static SiteShape Find(IReadOnlyList<SiteShape> sites, Site site) => sites.FirstOrDefault(shape => shape.Site == site)

@@ -88,7 +88,8 @@ public sealed class SdPipelineTests : IDisposable
             "down.0.0 down.0.1 down.1.0 down.1.1 down.2.0 down.2.1 mid.0 "
             + "up.1.0 up.1.1 up.1.2 up.2.0 up.2.1 up.2.2 up.3.0 up.3.1 up.3.2",
             string.Join(' ', model.Sites.Select(shape => shape.Site)));
-        Assert.Equal(new SiteShape(Site.Up(1, 1), 40, 4), model.ShapeOf(Site.Up(1, 1)));
+        Assert.Equal(new SiteShape(Site.Up(1, 1), 40, 4) { Nickname = "objects" }, model.ShapeOf(Site.Up(1, 1)));
+        Assert.Equal([Site.Up(1, 1), Site.Up(1, 2)], model.KnownSites());
         Assert.Equal(new SiteShape(Site.Mid(0), 40, 8), model.ShapeOf(Site.Mid(0)));
     }
 
