@@ -62,6 +62,21 @@ public static class SteerableModels
     /// <exception cref="CheckpointException">Weights are missing, damaged, or do not match the configuration.</exception>
     public static ISteerableModel Load(string path, PipelineOptions? options = null) => DiffusionPipeline.Load(path, options);
 
+    /// <summary>The tokenizers of a model, a folder or one file, by their names; of the folder of one tokenizer, that tokenizer.</summary>
+    /// <exception cref="ModelException">The model or a tokenizer is not usable.</exception>
+    /// <exception cref="CheckpointException">The file is broken.</exception>
+    public static IReadOnlyList<(string Name, ClipTokenizer Tokenizer)> Tokenizers(string path, TextCleaning cleaning = TextCleaning.Ftfy)
+    {
+        if (File.Exists(path))
+        {
+            using var model = ModelParts.Open(path, new());
+            return [.. model.Family.Tokenizers.Select(name => (name, model.Tokenizer(name, cleaning)))];
+        }
+        var parts = ModelFamily.Sdxl.Tokenizers.Select(name => Path.Combine(path, name)).Where(Directory.Exists).ToArray();
+        string[] folders = parts.Length > 0 ? parts : [Path.TrimEndingDirectorySeparator(Path.GetFullPath(path))];
+        return [.. folders.Select(folder => (Path.GetFileName(folder), ClipTokenizer.Load(folder, cleaning)))];
+    }
+
     /// <summary>Index of a site in the sites of the model; -1 if the model has no such site.</summary>
     public static int OrderOf(this ISteerableModel model, Site site)
     {

@@ -79,7 +79,7 @@ public static class TinySd
     private static void Write(string folder, string encoder, JsonObject options, string scheduler)
     {
         Copy("tokenizer" + encoder, Path.Combine(folder, "tokenizer"));
-        Copy("text_encoder" + encoder, Path.Combine(folder, "text_encoder"));
+        CopyEncoder("text_encoder" + encoder, Path.Combine(folder, "text_encoder"));
         Copy("vae", Path.Combine(folder, "vae"));
         WriteJson(Path.Combine(folder, "vae"), Changed(Path.Combine(folder, "vae", "config.json"), "scaling_factor", 0.18215));
         Directory.CreateDirectory(Path.Combine(folder, "scheduler"));
@@ -114,6 +114,17 @@ public static class TinySd
         foreach (var (_, tensor) in weights.Tensors.OrderBy(pair => pair.Key, StringComparer.Ordinal).Where(pair => pair.Value.dim() < 2))
             tensor.Accumulate(torch.randn(tensor.shape, generator: generator), .1);
         SafetensorsWriter.Write(path, [.. weights.Tensors.Select(pair => KeyValuePair.Create(pair.Key, pair.Value.contiguous()))]);
+    }
+
+    // SD's text encoders have no projection.
+    private static void CopyEncoder(string part, string target)
+    {
+        using var scope = torch.NewDisposeScope();
+        Directory.CreateDirectory(target);
+        WriteJson(target, Changed(Goldens.At("model", part, "config.json"), "architectures", new JsonArray("CLIPTextModel")));
+        using var weights = Checkpoint.OpenFolder(Goldens.At("model", part));
+        SafetensorsWriter.Write(Path.Combine(target, "model.safetensors"), [.. weights.Entries.Keys
+            .Where(name => name != "text_projection.weight").Select(name => KeyValuePair.Create(name, weights.Read(name)))]);
     }
 
     private static void Copy(string part, string target)

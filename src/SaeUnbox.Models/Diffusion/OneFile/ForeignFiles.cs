@@ -1,6 +1,6 @@
 namespace SaeUnbox.Models;
 
-/// <summary>Names files that are not checkpoints of SDXL by their tensors, and says what to do with them.</summary>
+/// <summary>Names files that are no checkpoints of Stable Diffusion by their tensors, and says what to do with them.</summary>
 internal static class ForeignFiles
 {
     private static readonly (string What, Func<IReadOnlyDictionary<string, StoredTensor>, bool> Fits)[] Kinds =
@@ -20,12 +20,9 @@ internal static class ForeignFiles
             Any(tensors, "double_blocks.", "model.diffusion_model.double_blocks.", "single_transformer_blocks.")),
         ("a checkpoint of SD 3, which is not supported", tensors =>
             Any(tensors, "joint_blocks.", "model.diffusion_model.joint_blocks.")),
-        ("a checkpoint of SD 1.x in the original layout; convert it to a folder of diffusers", tensors =>
-            Any(tensors, "cond_stage_model.transformer.") || IsUNetOf(tensors, 768)),
-        ("a checkpoint of SD 2.x in the original layout; convert it to a folder of diffusers", tensors =>
-            Any(tensors, "cond_stage_model.model.") || IsUNetOf(tensors, 1024)),
         ("the refiner of SDXL, which cannot make images by itself; use the base model", tensors =>
-            !Any(tensors, "conditioner.embedders.1.") && Any(tensors, "conditioner.embedders.0.model.") || IsUNetOf(tensors, 1280)),
+            !Any(tensors, "conditioner.embedders.1.") && Any(tensors, "conditioner.embedders.0.model.")
+                && OriginalModel.Of(tensors) != OriginalModel.SdTurbo || IsUNetOf(tensors, 1280)),
         ("a text encoder alone; name a checkpoint that has the U-Net", tensors =>
             Any(tensors, "text_model.") && !Any(tensors, "vision_model.") || Has(tensors, "token_embedding.weight", "ln_final.weight")),
         ("a CLIP model; name it with --clip", tensors => Any(tensors, "vision_model.", "visual.")),
@@ -38,9 +35,9 @@ internal static class ForeignFiles
     public static string Describe(string path, IReadOnlyDictionary<string, StoredTensor> tensors) =>
         Kinds.FirstOrDefault(kind => kind.Fits(tensors)).What is { } what
             ? $"{path} is {what}."
-            : $"{path} holds no part of SDXL; its tensors are {Listing.Shorten(tensors.Keys.Order(StringComparer.Ordinal).ToList(), 5)}.";
+            : $"{path} holds no part of SD or SDXL; its tensors are {Listing.Shorten(tensors.Keys.Order(StringComparer.Ordinal).ToList(), 5)}.";
 
-    /// <summary>A U-Net whose text states are this wide, and that takes no sizes, as SDXL's does.</summary>
+    /// <summary>A U-Net whose text states are this wide.</summary>
     private static bool IsUNetOf(IReadOnlyDictionary<string, StoredTensor> tensors, long width) => tensors.Any(pair =>
         pair.Key.EndsWith("transformer_blocks.0.attn2.to_k.weight", StringComparison.Ordinal) && pair.Value.Entry.Shape is [_, var text]
         && text == width);

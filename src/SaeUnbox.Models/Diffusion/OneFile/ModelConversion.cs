@@ -26,15 +26,11 @@ public sealed record ModelConversionOptions
 }
 
 /// <summary>
-/// Writes an SDXL model as a folder of diffusers or as one file in the original layout. Tensors are read and written one by one. A failed
+/// Writes a model as a folder of diffusers or as one file in the original layout. Tensors are read and written one by one. A failed
 /// conversion leaves nothing behind.
 /// </summary>
 public static class ModelConversion
 {
-    private static readonly string[] Networks = [OneFile.First, OneFile.Second, OneFile.UNet, OneFile.Autoencoder];
-
-    private static readonly string[] Tokenizers = ["tokenizer", "tokenizer_2"];
-
     /// <summary>Writes the model at <paramref name="path"/>, a folder or a file, as a folder of diffusers.</summary>
     /// <param name="folder">The new folder. It must not exist, or be empty.</param>
     /// <exception cref="ModelException">The model or the folder is not usable.</exception>
@@ -46,7 +42,7 @@ public static class ModelConversion
         AtomicFolder.Write(folder, made =>
         {
             var progress = new Written(options, model);
-            foreach (var name in Networks)
+            foreach (var name in model.Family.Networks)
             {
                 using var part = model.Open(name, preferHalf: false);
                 var target = Directory.CreateDirectory(Path.Combine(made, name)).FullName;
@@ -56,7 +52,7 @@ public static class ModelConversion
                     progress.Pending(part.Weights, tensor, tensor)));
             }
 
-            foreach (var name in Tokenizers)
+            foreach (var name in model.Family.Tokenizers)
                 model.Tokenizer(name, TextCleaning.Ftfy).Save(Directory.CreateDirectory(Path.Combine(made, name)).FullName);
             var scheduler = SchedulerOf(model, options);
             WriteJson(Path.Combine(Directory.CreateDirectory(Path.Combine(made, "scheduler")).FullName, "scheduler_config.json"),
@@ -78,16 +74,19 @@ public static class ModelConversion
         options ??= new();
         using var model = Open(path, options);
         var progress = new Written(options, model);
-        var parts = Networks.ToDictionary(name => name, name => OriginalLayout.WithTextPrefix(model.Open(name, preferHalf: false)));
+        var parts = model.Family.Networks.ToDictionary(name => name, name => OriginalLayout.WithTextPrefix(model.Open(name, preferHalf: false)));
         try
         {
+            var original = OriginalModel.Of(model.Family, ClipTextConfig.From(parts[OneFile.First].Config));
             var metadata = new Dictionary<string, string> { ["format"] = "pt" };
             foreach (var (name, part) in parts)
                 Embed($"{name}/config.json", part.Config);
             Embed("model_index.json", model.Index);
             Embed("scheduler/scheduler_config.json", SchedulerOf(model, options));
-            SafetensorsWriter.Write(file, parts.SelectMany(part => OriginalLayout.Tensors(part.Key, part.Value.Weights, progress)),
-                metadata);
+            SafetensorsWriter.Write(
+                file, parts.SelectMany(part => OriginalLayout.Tensors(original, part.Key, part.Value.Weights, progress)), metadata);
+            return model.Family.Tokenizers.All(name => model.Tokenizer(name, TextCleaning.Ftfy)
+                .IsSameAs(ClipTokenizer.BuiltIn(original.PadsWithExclamation.Contains(name))));
 
             void Embed(string name, JsonConfig json) => metadata[OneFileModel.EmbeddedPrefix + name] = json.ToObject().ToJsonString();
         }
@@ -96,8 +95,6 @@ public static class ModelConversion
             foreach (var part in parts.Values)
                 part.Dispose();
         }
-
-        return Tokenizers.All(name => model.Tokenizer(name, TextCleaning.Ftfy).IsSameAs(ClipTokenizer.BuiltIn(name)));
     }
 
     private static IModelParts Open(string path, ModelConversionOptions options) => ModelParts.Open(
@@ -120,7 +117,7 @@ public static class ModelConversion
         public Written(ModelConversionOptions options, IModelParts model)
         {
             _options = options;
-            foreach (var name in Networks)
+            foreach (var name in model.Family.Networks)
             {
                 using var part = model.Open(name, preferHalf: false);
                 _all += part.Weights.Entries.Values.Sum(entry => entry.Count);

@@ -1,7 +1,7 @@
 namespace SaeUnbox.Models;
 
 /// <summary>
-/// A checkpoint of SDXL in one file: whole, or single parts of it. The names are the original ones or those of diffusers. Each part is a
+/// A checkpoint of Stable Diffusion in one file: whole, or single parts of it. The names are the original ones or those of diffusers. Each part is a
 /// view of the file under the names that its folder would have.
 /// </summary>
 internal sealed class OneFile : IDisposable
@@ -11,15 +11,6 @@ internal sealed class OneFile : IDisposable
     // Files of torch.save often hold the weights under this key.
     private const string StateDict = "state_dict.";
 
-    private static readonly (string Part, string Title, string[] Prefixes, string[] Marks)[] Layout =
-    [
-        (UNet, "U-Net", ["model.diffusion_model.", "diffusion_model.", ""],
-            ["input_blocks.0.0.weight", "time_embedding.linear_1.weight"]),
-        (First, "text encoder 1", ["conditioner.embedders.0.transformer."], ["text_model.embeddings.token_embedding.weight"]),
-        (Second, "text encoder 2", ["conditioner.embedders.1.model."], ["token_embedding.weight"]),
-        (Autoencoder, "VAE", ["first_stage_model.", ""], ["decoder.conv_in.weight"]),
-    ];
-
     private readonly Checkpoint _checkpoint;
     private readonly Dictionary<string, CheckpointView> _parts = [];
 
@@ -27,12 +18,13 @@ internal sealed class OneFile : IDisposable
     {
         _checkpoint = checkpoint;
         var tensors = Tensors(checkpoint);
-        foreach (var (part, _, prefixes, marks) in Layout)
+        Model = OriginalModel.Of(tensors);
+        foreach (var (part, prefixes, marks) in Layout(Model))
         {
             if (prefixes.FirstOrDefault(prefix => marks.Any(mark => tensors.ContainsKey(prefix + mark))) is { } prefix)
             {
                 var own = Below(tensors, prefix);
-                _parts[part] = new CheckpointView(checkpoint, Convert(part, own));
+                _parts[part] = new CheckpointView(checkpoint, Convert(Model, part, own));
                 IsOriginal |= prefix.Length > 0 || own.Keys.Any(name => name.StartsWith("input_blocks.", StringComparison.Ordinal)
                     || name.StartsWith("decoder.mid.", StringComparison.Ordinal));
             }
@@ -45,6 +37,9 @@ internal sealed class OneFile : IDisposable
     public string Path => _checkpoint.Path;
 
     public Checkpoint Checkpoint => _checkpoint;
+
+    /// <summary>The model that it belongs to.</summary>
+    public OriginalModel Model { get; }
 
     /// <summary>The parts that the file has, by the names of their folders.</summary>
     public IReadOnlyDictionary<string, CheckpointView> Parts => _parts;
@@ -59,11 +54,16 @@ internal sealed class OneFile : IDisposable
     public bool IsOriginal { get; }
 
     /// <summary>The parts in words, such as "U-Net, 2 text encoders, VAE".</summary>
-    public string Contents => string.Join(", ", Layout.Where(part => _parts.ContainsKey(part.Part))
-        .Select(part => part.Title).Select(title => HasBothEncoders ? title.Replace("text encoder 1", "2 text encoders") : title)
-        .Where(title => !HasBothEncoders || title != "text encoder 2"));
+    public string Contents => string.Join(", ", ((string?[])
+        [_parts.ContainsKey(UNet) ? "U-Net" : null, Encoders, _parts.ContainsKey(Autoencoder) ? "VAE" : null]).OfType<string>());
 
-    private bool HasBothEncoders => _parts.ContainsKey(First) && _parts.ContainsKey(Second);
+    private string? Encoders => (_parts.ContainsKey(First), _parts.ContainsKey(Second)) switch
+    {
+        (true, true) => "2 text encoders",
+        (true, false) => Model.Encoders.Count == 1 ? "text encoder" : "text encoder 1",
+        (false, true) => "text encoder 2",
+        _ => null,
+    };
 
     /// <summary>Opens a file and finds its parts.</summary>
     /// <exception cref="CheckpointException">The file is missing or broken.</exception>
@@ -82,7 +82,7 @@ internal sealed class OneFile : IDisposable
         }
     }
 
-    /// <summary>Finds the parts of an open checkpoint; null if it has none of SDXL.</summary>
+    /// <summary>Finds the parts of an open checkpoint; null if it has none.</summary>
     public static OneFile? Find(Checkpoint checkpoint) =>
         ForeignFiles.IsForeign(Tensors(checkpoint)) || new OneFile(checkpoint) is not { Parts.Count: > 0 } file ? null : file;
 
@@ -99,10 +99,20 @@ internal sealed class OneFile : IDisposable
         .Where(pair =>
             pair.Key.StartsWith(prefix, StringComparison.Ordinal)).ToDictionary(pair => pair.Key[prefix.Length..], pair => pair.Value);
 
-    private static IReadOnlyList<StoredTensor> Convert(string part, Dictionary<string, StoredTensor> tensors) => part switch
+    private static IEnumerable<(string Part, string[] Prefixes, string[] Marks)> Layout(OriginalModel model) =>
+    [
+        (UNet, ["model.diffusion_model.", "diffusion_model.", ""], ["input_blocks.0.0.weight", "time_embedding.linear_1.weight"]),
+        .. model.Encoders.Select(encoder => (encoder.Part, (string[])[encoder.Prefix], (string[])
+            [encoder.IsOpenClip ? "token_embedding.weight" : "text_model.embeddings.token_embedding.weight"])),
+        (Autoencoder, ["first_stage_model.", ""], ["decoder.conv_in.weight"]),
+    ];
+
+    private static IReadOnlyList<StoredTensor> Convert(
+        OriginalModel model, string part, Dictionary<string, StoredTensor> tensors) => part switch
     {
         UNet => Renamed(tensors, OriginalNames.UNet(tensors.ContainsKey)),
-        Second => [.. OpenClip.Split(tensors)],
+        First or Second when model.Encoders.First(encoder => encoder.Part == part).IsOpenClip =>
+            [.. OpenClip.Split(tensors).Where(tensor => !OpenClip.IsBeyond(tensor.Entry.Name, model.EncoderLayers))],
         Autoencoder => [.. Renamed(tensors, OriginalNames.Autoencoder(tensors.ContainsKey)).Select(tensor =>
             tensor.Entry.Name.Contains(".mid_block.attentions.", StringComparison.Ordinal) ? tensor.AsMatrix() : tensor)],
         _ => [.. tensors.Where(pair => !pair.Key.EndsWith(".position_ids", StringComparison.Ordinal))
@@ -123,6 +133,16 @@ internal static class OpenClip
     // The scale of the contrastive loss, the causal mask, and the image encoder have no use in making images.
     private static bool IsUnused(string name) =>
         name is "logit_scale" or "attn_mask" || name.StartsWith("visual.", StringComparison.Ordinal);
+
+    /// <summary>
+    /// Whether a tensor lies behind the layers that a model uses: SD 2.x takes the states before the last layer, and diffusers leaves that
+    /// layer and the projection out.
+    /// </summary>
+    public static bool IsBeyond(string name, int? layers)
+    {
+        const string layer = "text_model.encoder.layers.";
+        return layers is { } used && (name == "text_projection.weight" || name.StartsWith($"{layer}{used}.", StringComparison.Ordinal));
+    }
 
     /// <summary>Renames the tensors, splits queries, keys and values, and transposes the projection.</summary>
     public static IEnumerable<StoredTensor> Split(Dictionary<string, StoredTensor> tensors)

@@ -4,26 +4,26 @@ namespace SaeUnbox.Models;
 
 /// <summary>
 /// Makes the configurations of a one-file checkpoint. Sizes come from the shapes of its tensors. What shapes do not tell (widths of heads,
-/// groups of norms, scaling of the latents) comes from a model of the same architecture, or else is that of SDXL.
+/// groups of norms, scaling of the latents) comes from a model of the same architecture, or else is that of the published model.
 /// </summary>
 internal static class OneFileConfigs
 {
-    // Heads of SDXL's U-Net and of both its text encoders are this wide.
+    // Heads of all text encoders and of the U-Nets of SDXL and SD 2.x are this wide.
     private const int HeadWidth = 64;
 
-    private static readonly JsonObject Known = ReadKnown();
+    private static readonly JsonObject All = ReadKnown();
 
-    /// <summary>A file of SDXL's own folder, such as <c>unet/config.json</c>.</summary>
-    public static JsonObject Sdxl(string file) => Known[file]!.DeepClone().AsObject();
+    /// <summary>A file of the published model's folder, such as <c>unet/config.json</c>.</summary>
+    public static JsonObject Known(OriginalModel model, string file) => All[model.Name]![file]!.DeepClone().AsObject();
 
     /// <summary>The configuration of a part.</summary>
     /// <param name="part">The name of its folder.</param>
     /// <param name="weights">Its tensors under the names of a folder.</param>
-    /// <param name="like">The configuration of a model of the same architecture; null for SDXL's.</param>
-    /// <exception cref="ModelException">The sizes are not those of SDXL, and <paramref name="like"/> is null.</exception>
-    public static JsonObject Of(string part, IReadOnlyDictionary<string, TensorEntry> weights, JsonObject? like)
+    /// <param name="like">The configuration of a model of the same architecture; null for the published model's.</param>
+    /// <exception cref="ModelException">The sizes are not those of a published model, and <paramref name="like"/> is null.</exception>
+    public static JsonObject Of(OriginalModel model, string part, IReadOnlyDictionary<string, TensorEntry> weights, JsonObject? like)
     {
-        var json = like?.DeepClone().AsObject() ?? Sdxl($"{part}/config.json");
+        var json = like?.DeepClone().AsObject() ?? Known(model, $"{part}/config.json");
         var shapes = new PartShapes(weights);
         var sizes = part switch
         {
@@ -43,12 +43,12 @@ internal static class OneFileConfigs
         };
         if (widths.Count == 0 || widths.Any(width => width == 0 || width % HeadWidth != 0))
             throw new ModelException(
-                $"The widths of the {part}, {string.Join(", ", widths)}, are not those of an SDXL model, so the file does "
+                $"The widths of the {part}, {string.Join(", ", widths)}, are not those of {model.Name}, so the file does "
                 + "not tell its heads and norms; name a model folder of the same architecture as base (--base DIR).");
         if (heads is not null)
-            json[heads] = part == OneFile.UNet
-                ? Numbers(widths.Select(width => width / HeadWidth))
-                : JsonValue.Create(widths[0] / HeadWidth);
+            json[heads] = part != OneFile.UNet ? JsonValue.Create(widths[0] / HeadWidth)
+                : model.Heads is { } count ? JsonValue.Create(count)
+                : Numbers(widths.Select(width => width / HeadWidth));
         return json;
     }
 
@@ -56,7 +56,7 @@ internal static class OneFileConfigs
     {
         var levels = Enumerable.Range(0, shapes.Widths("down_blocks").Count).ToArray();
         var layers = levels.Select(level => (long)shapes.Count($"down_blocks.{level}.resnets.*.conv1.weight")).ToArray();
-        return new JsonObject
+        var json = new JsonObject
         {
             ["in_channels"] = shapes.Size("conv_in.weight", 1),
             ["out_channels"] = shapes.Size("conv_out.weight", 0),
@@ -66,9 +66,11 @@ internal static class OneFileConfigs
             ["up_block_types"] = Texts(levels.Select(level => Attends($"up_blocks.{level}") ? "CrossAttnUpBlock2D" : "UpBlock2D")),
             ["transformer_layers_per_block"] = Numbers(levels.Select(level => TransformerLayers(level, levels.Length))),
             ["cross_attention_dim"] = shapes.Size("mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight", 1),
-            ["projection_class_embeddings_input_dim"] = shapes.Size("add_embedding.linear_1.weight", 1),
             ["use_linear_projection"] = shapes.Axes("mid_block.attentions.0.proj_in.weight") == 2,
         };
+        if (shapes.Axes("add_embedding.linear_1.weight") > 0)
+            json["projection_class_embeddings_input_dim"] = shapes.Size("add_embedding.linear_1.weight", 1);
+        return json;
 
         bool Attends(string block) => shapes.Axes($"{block}.attentions.0.norm.weight") > 0;
 
@@ -116,8 +118,8 @@ internal static class OneFileConfigs
 
     private static JsonObject ReadKnown()
     {
-        using var stream = typeof(OneFileConfigs).Assembly.GetManifestResourceStream("sdxl.json")
-            ?? throw new InvalidOperationException("The resource sdxl.json is missing.");
+        using var stream = typeof(OneFileConfigs).Assembly.GetManifestResourceStream("known.json")
+            ?? throw new InvalidOperationException("The resource known.json is missing.");
         return JsonNode.Parse(stream)!.AsObject();
     }
 }

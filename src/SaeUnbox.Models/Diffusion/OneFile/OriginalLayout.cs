@@ -8,13 +8,15 @@ internal static class OriginalLayout
     // The scale of CLIP's contrastive loss, which readers of the layout expect: ln 100.
     private const double LogitScale = 4.605170185988092;
 
-    public static IEnumerable<PendingTensor> Tensors(string part, Checkpoint weights, ModelConversion.Written written) => part switch
-    {
-        OneFile.UNet => UNet(weights, written),
-        OneFile.Autoencoder => Autoencoder(weights, written),
-        OneFile.First => FirstEncoder(weights, written),
-        _ => SecondEncoder(weights, written),
-    };
+    public static IEnumerable<PendingTensor> Tensors(
+        OriginalModel model, string part, Checkpoint weights, ModelConversion.Written written) => part switch
+        {
+            OneFile.UNet => UNet(weights, written),
+            OneFile.Autoencoder => Autoencoder(weights, written),
+            _ => model.Encoders.First(encoder => encoder.Part == part) is { IsOpenClip: true } open
+                ? OpenClipEncoder(open.Prefix, weights, written)
+                : ClipEncoder(model.Encoders[0].Prefix, weights, written),
+        };
 
     /// <summary>Adds the prefix that transformers 5.6 and later leave out of a text encoder's names.</summary>
     public static ModelPart WithTextPrefix(ModelPart part)
@@ -49,9 +51,9 @@ internal static class OriginalLayout
         }
     }
 
-    private static IEnumerable<PendingTensor> FirstEncoder(Checkpoint weights, ModelConversion.Written written)
+    private static IEnumerable<PendingTensor> ClipEncoder(string prefix, Checkpoint weights, ModelConversion.Written written)
     {
-        const string prefix = "conditioner.embedders.0.transformer.", positions = "text_model.embeddings.position_ids";
+        const string positions = "text_model.embeddings.position_ids";
         foreach (var name in weights.Entries.Keys.Where(name => name != positions))
             yield return written.Pending(weights, name, prefix + name);
         // The layout also stores the numbers 0, 1, 2, …
@@ -60,9 +62,9 @@ internal static class OriginalLayout
         yield return written.Pending(prefix + positions, numbers, numbers.Shape, () => Numbers(length));
     }
 
-    private static IEnumerable<PendingTensor> SecondEncoder(Checkpoint weights, ModelConversion.Written written)
+    private static IEnumerable<PendingTensor> OpenClipEncoder(string prefix, Checkpoint weights, ModelConversion.Written written)
     {
-        const string prefix = "conditioner.embedders.1.model.", query = ".self_attn.q_proj.";
+        const string query = ".self_attn.q_proj.";
         var names = OriginalNames.TextEncoder(weights.Entries.ContainsKey);
         foreach (var (source, entry) in weights.Entries)
         {

@@ -1,8 +1,8 @@
 namespace SaeUnbox.Models;
 
 /// <summary>
-/// Names of the parts of SDXL in the original layout (github.com/Stability-AI/generative-models, sgm/modules; OpenCLIP for the second text
-/// encoder) and in diffusers' folders. Numbers of levels and layers come from the names themselves.
+/// Names of the parts of Stable Diffusion in the original layout (github.com/Stability-AI/generative-models, sgm/modules; OpenCLIP for text
+/// encoders of its own) and in diffusers' folders. Numbers of levels and layers come from the names themselves.
 /// </summary>
 internal static class OriginalNames
 {
@@ -80,7 +80,7 @@ internal static class OriginalNames
         return map;
     }
 
-    /// <summary>The second text encoder's names, but for the fused in_proj, which <see cref="OpenClip"/> splits.</summary>
+    /// <summary>The names of OpenCLIP's text encoder, but for the fused in_proj, which <see cref="OpenClip"/> splits.</summary>
     /// <inheritdoc cref="UNet"/>
     public static NameMap TextEncoder(Func<string, bool> has)
     {

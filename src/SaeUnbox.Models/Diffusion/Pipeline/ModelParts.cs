@@ -13,6 +13,9 @@ internal interface IModelParts : IDisposable
 
     ModelFamily Family => ModelFamily.Of(Index);
 
+    /// <summary>A sentence about what the files leave open and how it is taken; null if nothing is open.</summary>
+    string? Doubt => null;
+
     JsonConfig Scheduler { get; }
 
     /// <summary>Opens a part for reading.</summary>
@@ -95,6 +98,8 @@ internal static class ModelParts
 
         public JsonConfig Scheduler => parts.Scheduler;
 
+        public string? Doubt => parts.Doubt;
+
         public ModelPart Open(string part, bool preferHalf) => parts.Open(part, preferHalf);
 
         public ClipTokenizer Tokenizer(string part, TextCleaning cleaning) => ClipTokenizer.LoadFor(part, folder, cleaning);
@@ -103,30 +108,36 @@ internal static class ModelParts
     }
 }
 
-/// <summary>An SDXL model in one file. A base model lends the parts that the file lacks, and what shapes do not tell.</summary>
+/// <summary>A model in one file. A base model lends the parts that the file lacks, and what shapes do not tell.</summary>
 internal sealed class OneFileModel(OneFile file, IModelParts? parent) : IModelParts
 {
     /// <summary>Key in the header under which a file carries a file of its folder.</summary>
     public const string EmbeddedPrefix = "saeunbox:";
 
+    private const string SchedulerFile = "scheduler/scheduler_config.json";
+
     public string Path => file.Path;
 
     public JsonConfig Index => Parse("model_index.json", Embedded(file, "model_index.json")
-        ?? parent?.Index.ToObject() ?? OneFileConfigs.Sdxl("model_index.json"));
+        ?? parent?.Index.ToObject() ?? OneFileConfigs.Known(file.Model, "model_index.json"));
+
+    public string? Doubt => parent is null && file.Model.LeavesPredictionOpen && !file.PredictsVelocity && Embedded(file, SchedulerFile) is null
+        ? $"{Path} does not tell whether its U-Net predicts velocity, as SD 2.1 does, or noise, as SD 2.1 base; it is taken for velocity. "
+            + "If pictures are noise, name the folder of its scheduler (--scheduler DIR)."
+        : null;
 
     public JsonConfig Scheduler
     {
         get
         {
-            const string name = "scheduler/scheduler_config.json";
-            if (Embedded(file, name) is { } own)
-                return Parse(name, own);
-            var json = parent?.Scheduler.ToObject() ?? OneFileConfigs.Sdxl(name);
+            if (Embedded(file, SchedulerFile) is { } own)
+                return Parse(SchedulerFile, own);
+            var json = parent?.Scheduler.ToObject() ?? OneFileConfigs.Known(file.Model, SchedulerFile);
             if (file.PredictsVelocity)
                 json["prediction_type"] = "v_prediction";
             if (file.HasZeroTerminalSnr)
                 json["rescale_betas_zero_snr"] = true;
-            return Parse(name, json);
+            return Parse(SchedulerFile, json);
         }
     }
 
@@ -147,7 +158,7 @@ internal sealed class OneFileModel(OneFile file, IModelParts? parent) : IModelPa
             }
 
             return new ModelPart(
-                JsonConfig.Parse(OneFileConfigs.Of(OneFile.Autoencoder, weights.Entries, like).ToJsonString(), path), weights.Owning(file));
+                JsonConfig.Parse(OneFileConfigs.Of(file.Model, OneFile.Autoencoder, weights.Entries, like).ToJsonString(), path), weights.Owning(file));
         }
         catch
         {
@@ -168,11 +179,11 @@ internal sealed class OneFileModel(OneFile file, IModelParts? parent) : IModelPa
             like = lent.Config.ToObject();
         }
 
-        return new ModelPart(Parse(part, OneFileConfigs.Of(part, weights.Entries, like)), weights);
+        return new ModelPart(Parse(part, OneFileConfigs.Of(file.Model, part, weights.Entries, like)), weights);
     }
 
     public ClipTokenizer Tokenizer(string part, TextCleaning cleaning) =>
-        parent?.Tokenizer(part, cleaning) ?? ClipTokenizer.BuiltIn(part, cleaning);
+        parent?.Tokenizer(part, cleaning) ?? ClipTokenizer.BuiltIn(file.Model.PadsWithExclamation.Contains(part), cleaning);
 
     public void Dispose()
     {

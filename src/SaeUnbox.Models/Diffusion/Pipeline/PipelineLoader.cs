@@ -23,6 +23,8 @@ internal static class PipelineLoader
             var scheduler = model.Family.Adapt(SchedulerConfig.From(options.SchedulerFolder is { } folder
                 ? JsonConfig.Load(Path.Combine(folder, "scheduler_config.json"))
                 : model.Scheduler));
+            if (options.SchedulerFolder is null && model.Doubt is { } doubt)
+                options.Note?.Invoke(doubt);
             var promptEncoder = PromptEncoder.Load(model, reporting);
             owned.Add(promptEncoder);
             var autoencoder = LoadAutoencoder(model, options, reporting, owned);
