@@ -1,4 +1,6 @@
+using System.Text.Json;
 using SaeUnbox.Testing;
+using TorchSharp;
 
 namespace SaeUnbox.Cli.Tests;
 
@@ -53,8 +55,10 @@ public sealed class SdTests : IDisposable
     [Fact]
     public async Task CollectTrainMeasurePaint_WithoutSites_TakesTheNamedOnes()
     {
+        // One step instead of fifty.
+        TinySd.WriteFirst(_folder.At("turbo"), TinySd.Turbo);
         File.WriteAllLines(_folder.At("captions.txt"), ["a dog", "a boat", "a house on snow"]);
-        await Saeunbox.SucceedAsync("collect", "--model", _folder.At("tiny"), "--captions", _folder.At("captions.txt"),
+        await Saeunbox.SucceedAsync("collect", "--model", _folder.At("turbo"), "--captions", _folder.At("captions.txt"),
             "--out", _folder.At("data"), "--steps", "3", "--threads", "1");
         Assert.Equal(["up.1.1", "up.1.2"], Directory.GetDirectories(_folder.At("data")).Select(Path.GetFileName).Order());
         Assert.Equal(3 * 3 * 4 * 4, ActivationCollection.Open(_folder.At("data"), Site.Up(1, 1)).Rows);
@@ -65,12 +69,40 @@ public sealed class SdTests : IDisposable
         Assert.True(training.Code == 0, training.Error);
         await Saeunbox.SucceedAsync([
             "statistics", "--data", _folder.At("data"), .. trained, "--out", _folder.At("statistics.json"), "--write-scale"]);
-        string[] picture = ["--model", _folder.At("tiny"), "--prompt", "a dog", "--steps", "2"];
+        string[] picture = ["--model", _folder.At("turbo"), "--prompt", "a dog", "--steps", "2"];
         await Saeunbox.SucceedAsync([
             "evaluate", .. picture, .. trained, "--site", "up.1.2", "--top", "2", "--seeds", "1", "--out", _folder.At("report")]);
         await Saeunbox.SucceedAsync([
-            "atlas", "--model", _folder.At("tiny"), .. trained, "--captions", _folder.At("captions.txt"), "--out", _folder.At("atlas")]);
+            "atlas", "--model", _folder.At("turbo"), .. trained, "--captions", _folder.At("captions.txt"), "--out", _folder.At("atlas")]);
         Assert.Equal([Site.Up(1, 1), Site.Up(1, 2)], AtlasReader.Open(_folder.At("atlas")).Sites);
+    }
+
+    [Fact]
+    public async Task Collect_ForADictionaryOfOutputs_StoresThemAndMeasuresIt()
+    {
+        File.WriteAllLines(_folder.At("captions.txt"), ["a dog"]);
+        await Saeunbox.SucceedAsync(["collect", .. _model, "--captions", _folder.At("captions.txt"), "--steps", "1", "--dtype", "fp32",
+            "--out", _folder.At("data")]);
+        Assert.True(ActivationCollection.Open(_folder.At("data"), Site.Up(1, 1)).HoldsOutputs);
+        using (var json = JsonDocument.Parse(File.ReadAllText(_folder.At("data", "captions.jsonl"))))
+            await Saeunbox.SucceedAsync("generate", "--model", _folder.At("tiny"), "--threads", "1", "--prompt", "a dog", "--steps", "1",
+                "--seed", json.RootElement.GetProperty("seed").GetRawText(), "--dtype", "fp32",
+                "--out", _folder.At("x.png"), "--dump", _folder.At("x.safetensors"));
+        using (var scope = torch.NewDisposeScope())
+        using (var dump = Checkpoint.Open(_folder.At("x.safetensors")))
+        {
+            var output = dump.Read("up.1.1.output")[0][1].permute(1, 2, 0).reshape(-1, 40);
+            var rows = ActivationCollection.Open(_folder.At("data"), Site.Up(1, 1)).Shards.Single().ReadRows();
+            TensorAssert.RelativelyClose(output, rows, 2e-3);
+        }
+
+        string[] measure = ["--saes", _folder.At("saes"), "--out", _folder.At("statistics.json"), "--threads", "1", "--write-scale"];
+        await Saeunbox.SucceedAsync(["statistics", "--data", _folder.At("data"), .. measure]);
+        await Saeunbox.SucceedAsync("collect", "--model", _folder.At("tiny"), "--captions", _folder.At("captions.txt"), "--steps", "1",
+            "--out", _folder.At("differences"), "--threads", "1");
+        Assert.Contains("collect again", await Saeunbox.FailAsync(["statistics", "--data", _folder.At("differences"), .. measure]));
+        Assert.Contains("outputs of up.1.1", await Saeunbox.FailAsync(
+            "train-sae", "--data", _folder.At("data"), "--out", _folder.At("trained"), "--k", "2", "--features", "24", "--threads", "1"));
     }
 
     [Fact]
