@@ -57,10 +57,25 @@ public sealed record RunDefaults(int Steps, double Guidance, int Side);
 /// <summary>Loads models and finds their sites.</summary>
 public static class SteerableModels
 {
-    /// <summary>Loads a model folder in the layout of diffusers, or a one-file checkpoint of SDXL.</summary>
+    /// <summary>Loads a model folder in the layout of diffusers, or a one-file checkpoint.</summary>
     /// <exception cref="ModelException">The path, a configuration or an option is not usable.</exception>
     /// <exception cref="CheckpointException">Weights are missing, damaged, or do not match the configuration.</exception>
-    public static ISteerableModel Load(string path, SdxlPipelineOptions? options = null) => SdxlPipeline.Load(path, options);
+    public static ISteerableModel Load(string path, PipelineOptions? options = null) => DiffusionPipeline.Load(path, options);
+
+    /// <summary>The tokenizers of a model, a folder or one file, by their names; of the folder of one tokenizer, that tokenizer.</summary>
+    /// <exception cref="ModelException">The model or a tokenizer is not usable.</exception>
+    /// <exception cref="CheckpointException">The file is broken.</exception>
+    public static IReadOnlyList<(string Name, ClipTokenizer Tokenizer)> Tokenizers(string path, TextCleaning cleaning = TextCleaning.Ftfy)
+    {
+        if (File.Exists(path))
+        {
+            using var model = ModelParts.Open(path, new());
+            return [.. model.Family.Tokenizers.Select(name => (name, model.Tokenizer(name, cleaning)))];
+        }
+        var parts = ModelFamily.Sdxl.Tokenizers.Select(name => Path.Combine(path, name)).Where(Directory.Exists).ToArray();
+        string[] folders = parts.Length > 0 ? parts : [Path.TrimEndingDirectorySeparator(Path.GetFullPath(path))];
+        return [.. folders.Select(folder => (Path.GetFileName(folder), ClipTokenizer.Load(folder, cleaning)))];
+    }
 
     /// <summary>Index of a site in the sites of the model; -1 if the model has no such site.</summary>
     public static int OrderOf(this ISteerableModel model, Site site)
@@ -74,9 +89,11 @@ public static class SteerableModels
         return -1;
     }
 
+    /// <summary>The sites that are known for something, in the order in which a pass runs them.</summary>
+    public static IReadOnlyList<Site> KnownSites(this ISteerableModel model) =>
+        [.. model.Sites.Where(shape => shape.Nickname is not null).Select(shape => shape.Site)];
+
     /// <summary>Finds the shape of a site.</summary>
     /// <exception cref="ModelException">The model has no such site.</exception>
-    public static SiteShape ShapeOf(this ISteerableModel model, Site site) => model.Sites.FirstOrDefault(shape => shape.Site == site)
-        ?? throw new ModelException(
-            $"The model has no site {site}; its sites are {string.Join(", ", model.Sites.Select(shape => shape.Site))}.");
+    public static SiteShape ShapeOf(this ISteerableModel model, Site site) => SiteShape.Find(model.Sites, site);
 }

@@ -40,7 +40,7 @@ public sealed class ConvertTests : IDisposable
     public async Task Convert_NotAModel_LeavesNothing()
     {
         var line = await Saeunbox.FailAsync("convert", Goldens.At("badfiles", "good.safetensors"), _folder.At("model"));
-        Assert.Contains("no part of SDXL", line);
+        Assert.Contains("no part of SD or SDXL", line);
         Assert.Empty(Directory.EnumerateFileSystemEntries(_folder.Path));
     }
 

@@ -51,12 +51,8 @@ public class SiteTests
     }
 
     [Fact]
-    public void Named_Sites_AreFourWithNicknames()
-    {
+    public void Named_Sites_AreTheFourOfTheDemo() =>
         Assert.Equal(["down.2.1", "mid.0", "up.0.0", "up.0.1"], Site.Named.Select(site => site.Code));
-        Assert.Equal(["composition", "hard to make sense of", "details", "style"], Site.Named.Select(site => site.Nickname));
-        Assert.Null(Site.Parse("up.0.2").Nickname);
-    }
 
     [Fact]
     public void Json_OfASite_IsItsCode()

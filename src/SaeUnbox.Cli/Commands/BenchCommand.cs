@@ -13,9 +13,9 @@ internal sealed class BenchCommand
     private const int SideMultiple = 64;
 
     private readonly Option<string?> _model =
-        Setting.Of<string?>("--model", "PATH", "An SDXL model; --loading and --runs also take one file.");
+        Setting.Of<string?>("--model", "PATH", "A model; --loading and --runs also take one file.");
     private readonly Option<string?> _architecture = Setting.Of<string?>("--architecture", "NAME",
-        "Time a full-size model with random weights: sdxl-turbo.");
+        $"Time a full-size model with random weights: {string.Join(", ", Lab.ModelBenchmark.Architectures)}.");
     private readonly Option<string> _dtype = Setting.Of("--dtype", "FORMAT",
         "Number format: auto (the fastest on the device), fp32, bf16, fp16. --sae always uses fp32.", "auto");
     private readonly DeviceArgument _device = new();
@@ -147,7 +147,7 @@ internal sealed class BenchCommand
             ({ } folder, null) => Lab.ModelBenchmark.OfFolder(folder, parts, side),
             (null, { } name) => Lab.ModelBenchmark.OfArchitecture(
                 NamedValue.OneOf("--architecture", name, Lab.ModelBenchmark.Architectures), parts, side),
-            _ => throw new CliException("say what to time: either --model DIR or --architecture sdxl-turbo, or --sae."),
+            _ => throw new CliException("say what to time: either --model DIR or --architecture NAME, or --sae."),
         };
     }
 

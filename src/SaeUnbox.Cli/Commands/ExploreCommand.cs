@@ -38,9 +38,9 @@ internal static class ExploreCommand
 
             var outcome = ModelSession.Run(terminal, loaded, made, new RunRequest { Read = [.. loaded.Saes.Keys] }, cancellation);
             var maps = outcome.Maps.All.Where(map => map.Step == shown).ToArray();
-            var features = Features(made, maps, count);
+            var features = Features(made, loaded.Info, maps, count);
             OutputFile.WriteFolder(folder, inside => Write(inside, made, outcome.Picture!, maps, features, count), OldHeatmaps(folder));
-            terminal.Output.Write(parsed.GetValue(json) ? Json.Text(features) + Environment.NewLine : Table(maps, count));
+            terminal.Output.Write(parsed.GetValue(json) ? Json.Text(features) + Environment.NewLine : Table(loaded.Info, maps, count));
         });
         return command;
     }
@@ -67,13 +67,13 @@ internal static class ExploreCommand
         OutputFile.Write(Path.Combine(folder, "features.json"), Encoding.UTF8.GetBytes(Json.Text(features)));
     }
 
-    private static JsonObject Features(Recipe recipe, SiteActivations[] maps, int count) => new()
+    private static JsonObject Features(Recipe recipe, ModelInfo model, SiteActivations[] maps, int count) => new()
     {
         ["recipe"] = JsonNode.Parse(recipe.ToJson()),
         ["step"] = maps[0].Step,
         ["sites"] = new JsonObject(maps.Select(map => KeyValuePair.Create(map.Site.Code, (JsonNode?)new JsonObject
         {
-            ["nickname"] = map.Site.Nickname,
+            ["nickname"] = model.Find(map.Site)?.Nickname,
             ["rows"] = map.Rows,
             ["columns"] = map.Columns,
             ["k"] = map.K,
@@ -88,12 +88,12 @@ internal static class ExploreCommand
         }))),
     };
 
-    private static string Table(SiteActivations[] maps, int count)
+    private static string Table(ModelInfo model, SiteActivations[] maps, int count)
     {
         var text = new StringBuilder();
         foreach (var map in maps)
         {
-            text.AppendLine(CultureInfo.InvariantCulture, $"{map.Site}  {map.Site.Nickname}");
+            text.AppendLine(CultureInfo.InvariantCulture, $"{map.Site}  {model.Find(map.Site)?.Nickname}");
             text.AppendLine("  feature      mean       max   share");
             foreach (var feature in map.Top(count))
                 text.AppendLine(CultureInfo.InvariantCulture,

@@ -16,7 +16,8 @@ internal static class GenerateCommand
         var dump = Setting.Of<string?>("--dump", "FILE",
             "Also write the tensors of the run to this safetensors file: text.hidden, text.pooled, noise, step.N.latents, latents, image, "
             + "and "
-            + "SITE.input and SITE.output of every site with an autoencoder (without any, of the four sites of the demo).");
+            + "SITE.input and SITE.output of every site with an autoencoder (without any, of the sites that have a name, such as the four "
+                + "of the demo).");
         var json = Setting.Switch("--json", "Print the files, the recipe and the seconds of each stage as JSON.");
         var command = new Command("generate", "Make a picture, with features painted in.");
         model.AddTo(command);
@@ -47,7 +48,7 @@ internal static class GenerateCommand
 
     private static IReadOnlyList<Site> SitesToDump(LoadedModel model) => model.Saes.Count > 0
         ? [.. model.Saes.Keys]
-        : [.. model.Model.Sites.Select(shape => shape.Site).Intersect(Site.Named)];
+        : model.Model.KnownSites();
 }
 
 /// <summary>Loads and runs models for commands.</summary>

@@ -122,7 +122,7 @@ internal sealed record Selection(string Repository, string Folder, IReadOnlyList
     private const string Weights = ".safetensors";
     private const string HalfWeights = ".fp16" + Weights;
 
-    /// <summary>An SDXL pipeline: configurations, tokenizers and weights, without the files of other frameworks.</summary>
+    /// <summary>A pipeline: configurations, tokenizers and weights, without the files of other frameworks.</summary>
     public static Selection Model(string repository, bool half) => new(
         repository, NameOf(repository),
         ["model_index.json", "*/*.json", "tokenizer*/merges.txt", "*/*" + Weights],

@@ -8,7 +8,7 @@ internal static class InputPath
 {
     /// <summary><c>--base</c>.</summary>
     public static Option<string?> Base() => Setting.Of<string?>("--base", "PATH",
-        "Model that lends what a one-file model lacks: other parts, the tokenizer, the configuration of sizes that are not SDXL's.");
+        "Model that lends what a one-file model lacks: other parts, the tokenizer, the configuration of unusual sizes.");
 
     /// <summary><c>--tokenizer</c>.</summary>
     public static Option<string?> Tokenizer() => Setting.Of<string?>("--tokenizer", "DIR",

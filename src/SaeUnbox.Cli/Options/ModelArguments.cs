@@ -8,7 +8,7 @@ namespace SaeUnbox.Cli.Options;
 internal sealed class ModelArguments(DtypeChoice defaultDtype)
 {
     private readonly Option<string?> _model = Setting.Of<string?>("--model", "PATH",
-        "SDXL model: a folder in diffusers' layout or one file (default: the built-in model, unbox-mini, with its autoencoders).");
+        "SDXL, SD 1.x or SD 2.x: a folder in diffusers' layout or one file (default: the built-in unbox-mini, with its autoencoders).");
     private readonly Option<string?> _base = InputPath.Base();
     private readonly Option<string?> _tokenizer = InputPath.Tokenizer();
     private readonly Option<string?> _saes =

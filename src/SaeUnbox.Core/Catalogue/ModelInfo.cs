@@ -35,6 +35,9 @@ public sealed record ModelInfo(
         (double)width * height * steps * (guidance > 1 ? 2 : 1);
 
     public SaeInfo? Find(Site site) => Sites.FirstOrDefault(info => info.Site == site);
+
+    /// <summary>The site's nickname in this model; its code if it has none.</summary>
+    public string NameOf(Site site) => Find(site)?.Nickname ?? site.Code;
 }
 
 /// <summary>The autoencoder of a site.</summary>
@@ -44,6 +47,9 @@ public sealed record ModelInfo(
 /// <param name="CellSize">Side of a cell of the site's grid in pixels.</param>
 public sealed record SaeInfo(Site Site, int Features, int K, int Channels, int CellSize)
 {
+    /// <summary>What the site is known for in its model, in a word; null if nothing is known.</summary>
+    public string? Nickname { get; init; }
+
     /// <summary>Size of the grid for a picture of this size. Partly covered cells count.</summary>
     public (int Rows, int Columns) Grid(int width, int height) =>
         ((height + CellSize - 1) / CellSize, (width + CellSize - 1) / CellSize);

@@ -22,19 +22,19 @@ public sealed record Site : IComparable<Site>, IParsable<Site>
         Attention = attention;
     }
 
-    /// <summary><c>down.2.1</c>, which decides what is where in the picture.</summary>
+    /// <summary><c>down.2.1</c>, which decides in SDXL what is where in the picture.</summary>
     public static Site Composition { get; } = Down(2, 1);
 
-    /// <summary><c>mid.0</c>, whose features are hard to interpret.</summary>
+    /// <summary><c>mid.0</c>, whose features are hard to interpret in SDXL.</summary>
     public static Site Middle { get; } = Mid(0);
 
-    /// <summary><c>up.0.0</c>, which adds details.</summary>
+    /// <summary><c>up.0.0</c>, which adds details in SDXL.</summary>
     public static Site Details { get; } = Up(0, 0);
 
-    /// <summary><c>up.0.1</c>, which sets colours, light and style.</summary>
+    /// <summary><c>up.0.1</c>, which sets colours, light and style in SDXL.</summary>
     public static Site Style { get; } = Up(0, 1);
 
-    /// <summary>The four sites that have a nickname, in the order of the U-Net.</summary>
+    /// <summary>The four sites of the demo on SDXL, in the order of the U-Net.</summary>
     public static IReadOnlyList<Site> Named { get; } = [Composition, Middle, Details, Style];
 
     /// <summary>Attention <paramref name="attention"/> of down block <paramref name="block"/>.</summary>
@@ -68,14 +68,6 @@ public sealed record Site : IComparable<Site>, IParsable<Site>
         UNetSection.Mid => Invariant($"unet.mid_block.attentions.{Attention}"),
         _ => Invariant($"unet.up_blocks.{Block}.attentions.{Attention}"),
     };
-
-    /// <summary>What the site is known to control, in a few words; null for other sites.</summary>
-    public string? Nickname =>
-        this == Composition ? "composition"
-        : this == Middle ? "hard to make sense of"
-        : this == Details ? "details"
-        : this == Style ? "style"
-        : null;
 
     /// <summary>Reads a code such as <c>up.0.1</c>.</summary>
     /// <exception cref="FormatException">The text is not the code of a site.</exception>

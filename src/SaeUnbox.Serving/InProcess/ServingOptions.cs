@@ -34,7 +34,7 @@ public sealed class ServedModel
     /// <summary>The name that recipes use. Null: the folder's name.</summary>
     public string? Name { get; set; }
 
-    /// <summary>An SDXL model: a folder in the layout of diffusers, or one file. Empty: the embedded model.</summary>
+    /// <summary>A model, SDXL or SD 1.x or 2.x: a folder in the layout of diffusers, or one file. Empty: the embedded model.</summary>
     public string Folder { get; set; } = "";
 
     public string? SaeFolder { get; set; }
@@ -135,7 +135,7 @@ internal sealed class ServingOptionsValidator(bool needsModels = true) : IValida
         {
             var path = $"{section}:Models:{i}";
             if (!Path.Exists(model.Folder) && (needsModels || model.Folder.Length > 0))
-                yield return $"{path}:Folder '{model.Folder}' does not exist; name an SDXL model, a folder in the layout of diffusers "
+                yield return $"{path}:Folder '{model.Folder}' does not exist; name a model, a folder in the layout of diffusers "
                     + "or one file.";
             foreach (var (key, folder) in new[]
             {

@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Steering;
 
-/// <summary>Encodes what a block added into the features of its dictionary.</summary>
+/// <summary>Encodes what a block did into the features of its dictionary.</summary>
 public static class ActivationReader
 {
     /// <summary>The active features of one picture of the batch.</summary>
@@ -18,8 +18,8 @@ public static class ActivationReader
         using var scope = NewDisposeScope();
         if (picture < 0 || picture >= output.shape[0])
             throw new SaeException($"Picture {picture} does not exist in a batch of {output.shape[0]}.");
-        var difference = BlockEdit.Difference(input.narrow(0, picture, 1), output.narrow(0, picture, 1));
-        using var codes = sae.Encode(difference);
+        var vectors = sae.VectorsOf(input.narrow(0, picture, 1), output.narrow(0, picture, 1));
+        using var codes = sae.Encode(vectors);
         return new SiteActivations(
             site,
             step,
@@ -29,7 +29,7 @@ public static class ActivationReader
             codes.Indices.to(ScalarType.Int32).cpu().data<int>().ToArray(),
             codes.Values.cpu().data<float>().ToArray())
         {
-            ExplainedVariance = ExplainedVariance.PerChannel(sae.Decode(codes), difference),
+            ExplainedVariance = ExplainedVariance.PerChannel(sae.Decode(codes), vectors),
         };
     }
 }

@@ -45,6 +45,9 @@ public static class DictionaryConversion
         void Convert(string from, string folder, Site? site)
         {
             using var sae = SaeLoader.Load(from, k: k);
+            if (sae.ReadsOutput)
+                throw new SaeException($"{sae.Source}: a dictionary of the site's output; the layout {layout} cannot say so, "
+                    + "and would be taken for one of what the site adds.");
             save(sae, folder, site);
             if (sae.Scale is { } scale)
                 SaeWriter.SaveScale(scale, folder);

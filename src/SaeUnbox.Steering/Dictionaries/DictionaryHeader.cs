@@ -12,6 +12,9 @@ namespace SaeUnbox.Steering;
 public sealed record DictionaryHeader(
     string Weights, string Layout, string? Kind, int? Features, int? Width, int? K, Site? Site, IReadOnlyList<string> Missing)
 {
+    /// <summary>Whether it is of the site's output rather than of what the site adds to its input.</summary>
+    public bool ReadsOutput { get; init; }
+
     /// <summary>Whether a path is one dictionary: a folder of its files or its parent, or a file.</summary>
     public static bool IsOne(string path) => TryRead(path) is not null;
 
@@ -54,7 +57,10 @@ public sealed record DictionaryHeader(
         if (!files.Scales.Any(scale => File.Exists(scale.Mean)))
             missing.Add("mean.pt, which painting with add needs (saeunbox statistics --write-scale makes it)");
         return new(files.Weights, layout, form?.Activation.Kind, form?.Features, form?.Width, knowsK ? form?.Activation.K : null,
-            SiteOf(path), missing);
+            SiteOf(path), missing)
+        {
+            ReadsOutput = form?.ReadsOutput == true,
+        };
     }
 
     // Everything else is known without k.

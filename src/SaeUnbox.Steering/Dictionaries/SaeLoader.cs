@@ -112,6 +112,7 @@ public static class SaeLoader
             OutputBias = outputBias,
             Activation = Activation(form.Activation, vectors),
             Normalisation = form.Normalisation,
+            ReadsOutput = form.ReadsOutput,
             Source = path,
         };
 

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 namespace SaeUnbox.Steering;
 
 /// <summary>
-/// A sparse autoencoder of what a block adds to its input: one linear encoder, an activation and a linear decoder.
+/// A sparse autoencoder of what a block adds to its input, or of its output: one linear encoder, an activation and a linear decoder.
 /// <code>z = activation(W_e (x - b_pre) + b_lat)      x_hat = W_d z + b_out</code>
 /// In the reference (Gao et al. 2024, arXiv 2406.04093) the activation is relu of the k largest, and b_out is b_pre.
 /// All mathematics is in float32, on the device of its tensors.
@@ -70,8 +70,10 @@ public sealed class SparseAutoencoder : IFeatureDictionary
     /// <summary>How features become active, such as "TopK".</summary>
     public string Kind => (Activation ?? FromConfig()).Kind;
 
+    public bool ReadsOutput { get; init; }
+
     /// <summary>Whether the reference can read it: top-k or one threshold, and one bias. Trained autoencoders have this form.</summary>
-    public bool IsReferenceForm => Activation is null && OutputBias is null && Normalisation == InputNormalisation.None;
+    public bool IsReferenceForm => Activation is null && OutputBias is null && Normalisation == InputNormalisation.None && !ReadsOutput;
 
     /// <summary>Training steps since each feature last fired, [n] int64.</summary>
     public Tensor StatsLastNonzero { get; private set; }

@@ -138,7 +138,7 @@ internal sealed class ScaleEdit(IFeatureDictionary sae, int feature, float beta,
         using var _ = no_grad();
         using var scope = NewDisposeScope();
         RequireGrid(_mask, output);
-        using var codes = sae.Encode(Difference(input, output));
+        using var codes = sae.Encode(sae.VectorsOf(input, output));
         var amount = codes.Contribution(feature).Times(beta);
         if (_mask is not null)
             amount = amount * _mask;
@@ -149,14 +149,15 @@ internal sealed class ScaleEdit(IFeatureDictionary sae, int feature, float beta,
     protected override void Dispose(bool disposing) => _mask?.Dispose();
 }
 
-/// <summary>input + the dictionary's reconstruction of (output - input).</summary>
+/// <summary>input + the dictionary's reconstruction of (output - input); for a dictionary of outputs, that of the output.</summary>
 internal sealed class ReconstructEdit(IFeatureDictionary sae) : BlockEdit
 {
     public override Tensor Apply(Tensor input, Tensor output)
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
-        return input.Plus(ChannelsFirst(sae.Reconstruct(Difference(input, output)), input)).MoveToOuterDisposeScope();
+        var made = ChannelsFirst(sae.Reconstruct(sae.VectorsOf(input, output)), input);
+        return (sae.ReadsOutput ? made : input.Plus(made)).MoveToOuterDisposeScope();
     }
 }
 

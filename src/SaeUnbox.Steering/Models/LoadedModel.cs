@@ -47,7 +47,7 @@ public sealed class LoadedModel : IDisposable
         SaeUnbox.Models.Threads.Use(options.Threads ?? Environment.ProcessorCount);
         Devices.Require(options.Device);
         options = options.Resolved();
-        var model = SteerableModels.Load(options.Folder, new SdxlPipelineOptions
+        var model = SteerableModels.Load(options.Folder, new PipelineOptions
         {
             DType = options.Dtype.ToScalarType(),
             Device = options.Device,
@@ -100,8 +100,11 @@ public sealed class LoadedModel : IDisposable
 
     private static ModelInfo Describe(ISteerableModel model, SaeSet saes, string name)
     {
-        var sites = saes.Select(pair => new SaeInfo(
-            pair.Key, pair.Value.Features, pair.Value.K, pair.Value.Width, model.ShapeOf(pair.Key).Downscale * model.PixelsPerCell));
+        var sites = saes.Select(pair => (pair.Value, Shape: model.ShapeOf(pair.Key))).Select(pair => new SaeInfo(
+            pair.Shape.Site, pair.Value.Features, pair.Value.K, pair.Value.Width, pair.Shape.Downscale * model.PixelsPerCell)
+        {
+            Nickname = pair.Shape.Nickname,
+        });
         return new ModelInfo(name, name, model.Defaults.Steps, model.Defaults.Guidance, model.Defaults.Side, model.Defaults.Side,
             [.. sites]);
     }

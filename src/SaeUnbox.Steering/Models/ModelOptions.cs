@@ -5,7 +5,7 @@ namespace SaeUnbox.Steering;
 /// <summary>What to load and where.</summary>
 public sealed record ModelOptions
 {
-    /// <summary>An SDXL model: a folder in diffusers' layout, or one file.</summary>
+    /// <summary>A model, SDXL or SD 1.x or 2.x: a folder in diffusers' layout, or one file.</summary>
     public required string Folder { get; init; }
 
     /// <summary>

@@ -64,7 +64,8 @@ public sealed class RecipeRunner(LoadedModel model, int prefixes = 4) : IDisposa
             return _cache.For(recipe, () => new Prefix(model.Model.Begin(request)));
         var conditioning = model.Model.Encode(request);
         recorder.Keep("text.hidden", conditioning.Hidden);
-        recorder.Keep("text.pooled", conditioning.Pooled);
+        if (conditioning.Pooled is { } pooled)
+            recorder.Keep("text.pooled", pooled);
         var prefix = _cache.For(recipe, () => new Prefix(model.Model.Begin(request, conditioning)));
         recorder.Keep("noise", prefix.Run.StartNoise);
         return prefix;
@@ -107,7 +108,7 @@ internal sealed class RecipePass(LoadedModel model, Recipe recipe, RunRequest re
         {
             latents = step.After;
             KeepLatents(step.Index + 1, latents);
-            request.Recorder?.Keep($"step.{step.Index}.latents", latents);
+            request.Recorder?.Keep($"step.{step.Index}.latents", Scheduler.LatentsOf(latents));
             request.Progress?.Invoke(step.Index + 1, recipe.Steps);
         }
         return latents;
@@ -150,14 +151,16 @@ internal sealed class RecipePass(LoadedModel model, Recipe recipe, RunRequest re
     {
         var edits = plan.At(input.Step);
         using var hooks = new HookScopes();
-        foreach (var site in request.Read)
-            hooks.Add(_network.Hook(site, (before, after) => Read(input.Step, site, before, after)));
+        // Of a step that predicts twice, the first pass is read and kept. Edits act in both.
+        if (!input.IsCorrection)
+            foreach (var site in request.Read)
+                hooks.Add(_network.Hook(site, (before, after) => Read(input.Step, site, before, after)));
         foreach (var (site, edit) in edits)
             hooks.Add(_network.Hook(site, edit.Apply));
-        if (request.Recorder is { } recorder)
+        if (request.Recorder is { } recorder && !input.IsCorrection)
             hooks.Add(recorder.Watch(_network));
 
-        if (input.Step > Edited)
+        if (input.IsCorrection || input.Step > Edited)
             return _network.Run(input, [], cancellation: cancellation).Output!;
         Site? start = edits.Count > 0 ? edits[0].Site : null;
         if (start is not null && !IsWhole && TryReadUpstream(input.Step, start) && prefix.State(input.Step, start) is { } state)

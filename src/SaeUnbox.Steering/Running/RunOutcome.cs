@@ -53,7 +53,7 @@ public sealed record StageTiming(string Stage, TimeSpan Duration)
 }
 
 /// <summary>
-/// Copies the tensors of a run for scripts: text.hidden [B, 77, D], text.pooled [B, P], noise, step.N.latents,
+/// Copies the tensors of a run for scripts: text.hidden [B, 77, D], text.pooled [B, P] if there is any, noise, step.N.latents,
 /// latents [1, C, h, w], image [1, 3, H, W] from 0 to 1, and of each site SITE.input and SITE.output (after hooks) [steps, B, C, h, w].
 /// </summary>
 /// <param name="sites">The sites to copy. If there are any, the run starts at its first step, whatever the cache holds.</param>

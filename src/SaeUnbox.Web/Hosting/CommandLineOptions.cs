@@ -8,7 +8,7 @@ internal static class CommandLineOptions
     public const string Help = $"""
         Serves the studio at {DefaultAddress} until you press Ctrl-C. Without --model it serves unbox-mini, the bundled model.
 
-          --model PATH         SDXL model: a folder in diffusers' layout, such as sdxl-turbo, or one file
+          --model PATH         SDXL, SD 1.x or SD 2.x: a folder in diffusers' layout, or one file
           --base PATH          model that lends what a one-file model lacks
           --tokenizer DIR      folder of another tokenizer
           --scheduler DIR      folder of another scheduler_config.json

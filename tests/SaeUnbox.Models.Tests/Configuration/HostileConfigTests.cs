@@ -61,7 +61,7 @@ public sealed class HostileConfigTests
         ModelCopy.To(folder.Path);
         using (var stream = File.OpenWrite(folder.At(component, file)))
             stream.SetLength(1L << 40);
-        var message = Assert.Throws<ModelException>(() => SdxlPipeline.Load(folder.Path).Dispose()).Message;
+        var message = Assert.Throws<ModelException>(() => DiffusionPipeline.Load(folder.Path).Dispose()).Message;
         Assert.Contains(Path.Combine(component, file), message);
         Assert.Contains("larger than", message);
     }
@@ -84,7 +84,7 @@ public sealed class HostileConfigTests
         using var folder = new TemporaryFolder();
         ModelCopy.To(folder.Path);
         Change(folder.At(component, component == "scheduler" ? "scheduler_config.json" : "config.json"), key, value);
-        SdxlPipeline.Load(folder.Path).Dispose();
+        DiffusionPipeline.Load(folder.Path).Dispose();
     }
 
     private static void Change(string path, string key, JsonNode value)

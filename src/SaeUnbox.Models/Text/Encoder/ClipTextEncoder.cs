@@ -143,6 +143,6 @@ public sealed record ClipTextConfig(
 
 /// <summary>The result of a text encoder for B prompts of L tokens each.</summary>
 /// <param name="Penultimate">Input of the last layer (hidden_states[-2]), which SDXL uses: [B, L, D].</param>
-/// <param name="Last">Output of the last layer after the final norm: [B, L, D].</param>
+/// <param name="Last">Output of the last layer after the final norm, which SD 1.x and 2.x use: [B, L, D].</param>
 /// <param name="Pooled">The last state at the end token, projected if the model has a projection (otherwise P = D): [B, P].</param>
 public sealed record ClipTextStates(Tensor Penultimate, Tensor Last, Tensor Pooled);

@@ -32,6 +32,9 @@ internal sealed record DictionaryForm
 
     public InputNormalisation Normalisation { get; init; }
 
+    /// <summary>Whether x is the output of the site rather than what it adds to its input.</summary>
+    public bool ReadsOutput { get; init; }
+
     /// <summary>
     /// Whether z is in units of |d_f|: W_e, biases and thresholds are then multiplied by |d_f|, and d_f is divided by it.
     /// </summary>

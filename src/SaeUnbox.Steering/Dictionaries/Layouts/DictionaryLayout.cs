@@ -126,7 +126,7 @@ internal sealed class OvercompleteLayout : DictionaryLayout
 /// <summary>sparsify, SAeUron and SAEmnesia: cfg.json with sae.safetensors, in a folder named by its hook point.</summary>
 internal sealed class SparsifyLayout : DictionaryLayout
 {
-    private const string SkipConnection = "W_skip";
+    private const string SkipConnection = "W_skip", Output = "output", Difference = "diff";
 
     public override string Name => "sparsify";
 
@@ -164,8 +164,13 @@ internal sealed class SparsifyLayout : DictionaryLayout
             InputBias = config?.Flag("transcode", false) == true ? null : "b_dec",
             OutputBias = "b_dec",
             Normalisation = config?.Flag("input_unit_norm", false) == true ? InputNormalisation.Standard : InputNormalisation.None,
+            ReadsOutput = config?.Choice("output_or_diff", IsSaeuron(config) ? Output : Difference, Output, Difference) == Output,
         };
     }
+
+    // SAeUron and SAEmnesia, which descends from it, train on outputs. sparsify itself has none of these settings.
+    private static bool IsSaeuron(JsonConfig config) =>
+        ((string[])["sample_topk", "batch_topk", "input_unit_norm"]).Any(key => config.Find(key) is not null);
 
     private static bool IsBatched(JsonConfig? config) =>
         config?.Flag("batch_topk", false) == true || config?.Flag("sample_topk", false) == true;
