@@ -44,7 +44,7 @@ internal sealed class RecipeArguments
         var draft = new RecipeDraft(file, [.. (parsed.GetValue(_edits) ?? []).Select(EditArgument.Parse)], [.. interventions]);
         // Masks are checked later: only the model knows their size. The same holds for defaults that the model sets.
         var start = file ?? new Recipe { Model = "model", Prompt = "", Steps = RecipeLimits.MaxSteps };
-        Override(parsed, start with { Edits = [.. start.Edits, .. draft.Edits.Select(edit => edit.ToEdit(null))] }, draft).Check();
+        Override(parsed, start with { Edits = [.. start.Edits, .. draft.Edits.Select(one => one.Edit)] }, draft).Check();
         return draft;
     }
 
@@ -57,8 +57,8 @@ internal sealed class RecipeArguments
             Dtype = arguments.Dtype(parsed) ?? start.Dtype,
             Vae = arguments.Vae(parsed) ?? start.Vae,
         };
-        var edits = draft.Edits.Select(edit =>
-            edit.ToEdit(edit.Mask is { } mask ? MaskFile.Read(mask, recipe, GridOf(edit.Site, recipe, model)) : null));
+        var edits = draft.Edits.Select(one =>
+            one.Mask is { } mask ? one.Edit with { Mask = MaskFile.Read(mask, recipe, GridOf(one.Edit.Site, recipe, model)) } : one.Edit);
         return (recipe with { Edits = [.. recipe.Edits, .. edits] }).Check().Recipe;
     }
 
