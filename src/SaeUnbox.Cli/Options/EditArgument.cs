@@ -4,10 +4,15 @@ using SaeUnbox.Cli.Output;
 namespace SaeUnbox.Cli.Options;
 
 /// <summary>An edit as written on the command line (see <see cref="Form"/>).</summary>
-/// <param name="Edit">The edit, still without its mask.</param>
+/// <param name="Edit">The edit, still without its mask, and without site and features if it names a concept.</param>
 /// <param name="Mask">The mask as it was written; null for everywhere.</param>
 internal sealed partial record EditArgument(FeatureEdit Edit, string? Mask)
 {
+    private const string ConceptWord = "concept";
+
+    /// <summary>The concept whose features are edited; null if the edit names them.</summary>
+    public ConceptReference? Concept { get; init; }
+
     /// <summary>How to write an edit, for help and messages. LAST is exclusive.</summary>
     public static readonly string Form =
         $"SITE:FEATURE[+FEATURE]:STRENGTH[:{EditMode.Names("|")}[:THRESHOLD[:GROW]]][@MASK][#FIRST-LAST]";
@@ -35,14 +40,17 @@ internal sealed partial record EditArgument(FeatureEdit Edit, string? Mask)
         var parts = rest.Split(':');
         if (parts.Length is < 3 or > 6)
             throw Wrong(text, $"write {Form}, such as down.2.1:89:10");
-        if (!Site.TryParse(parts[0], out var site))
+        var concept = parts[0] == ConceptWord ? ConceptReference.Parse(parts[1]) ?? throw Wrong(text,
+            $"'{Line.Quote(parts[1])}' is not a concept; write {ConceptWord}:NAME:STRENGTH or {ConceptWord}:NAME/SITE:STRENGTH") : null;
+        var site = Site.Composition;
+        if (concept is null && !Site.TryParse(parts[0], out site))
             throw Wrong(text, $"'{Line.Quote(parts[0])}' is not a site; use a code such as down.2.1, mid.0, up.0.0 or up.0.1");
-        int[] features = [.. parts[1].Split('+').Select(feature => Number(text, "feature", feature))];
+        int[] features = concept is not null ? [0] : [.. parts[1].Split('+').Select(feature => Number(text, "feature", feature))];
         var mode = EditMode.Default;
         if (parts.Length > 3 && !EditMode.TryParse(parts[3], out mode))
             throw Wrong(text, $"the mode '{Line.Quote(parts[3])}' is not one of {EditMode.Names(", ")}");
         return new EditArgument(
-            new FeatureEdit(site, features[0], Real(text, "strength", parts[2]))
+            new FeatureEdit(site!, features[0], Real(text, "strength", parts[2]))
             {
                 Also = [.. features[1..]],
                 Mode = mode,
@@ -51,7 +59,10 @@ internal sealed partial record EditArgument(FeatureEdit Edit, string? Mask)
                 FirstStep = steps.First,
                 LastStep = steps.Last,
             },
-            mask);
+            mask)
+        {
+            Concept = concept,
+        };
     }
 
     // A file name may contain #. Only whole numbers after it make it a range of steps.
@@ -73,4 +84,36 @@ internal sealed partial record EditArgument(FeatureEdit Edit, string? Mask)
 
     [GeneratedRegex(@"#([^#\-]*)-([^#\-]*)$", RegexOptions.CultureInvariant)]
     private static partial Regex Steps();
+}
+
+/// <summary>A concept as an edit names it: <c>NAME</c>, or <c>NAME/SITE</c> for one of its sites.</summary>
+/// <param name="Site">Null for all sites of the concept.</param>
+internal sealed record ConceptReference(string Name, Site? Site)
+{
+    /// <returns>Null if the text names no concept.</returns>
+    public static ConceptReference? Parse(string text) => text.Split('/') switch
+    {
+        [var name] when Core.Concept.IsName(name) => new(name, null),
+        [var name, var code] when Core.Concept.IsName(name) && Core.Site.TryParse(code, out var site) => new(name, site),
+        _ => null,
+    };
+
+    /// <summary>One edit for each of the concept's sites.</summary>
+    /// <param name="known">The concepts of the atlas.</param>
+    /// <param name="edit">Gives everything but site and features.</param>
+    /// <param name="model">The model; sites without an autoencoder in it are an error.</param>
+    /// <exception cref="CliException">There is no such concept, or it does not fit the model.</exception>
+    public IReadOnlyList<FeatureEdit> Edits(IReadOnlyList<Concept> known, FeatureEdit edit, ModelInfo model)
+    {
+        if (known.FirstOrDefault(one => one.Name == Name) is not { } concept)
+            throw new CliException($"there is no concept '{Line.Quote(Name)}'; "
+                + (known.Count > 0 ? $"the atlas has {string.Join(", ", known.Select(one => one.Name))}." : "saeunbox concept makes one."));
+        var edits = concept.Edits(edit, Site);
+        if (edits.Count == 0)
+            throw new CliException(
+                $"the concept '{Name}' has no features at {Site}, only at {string.Join(", ", concept.Sites.Select(one => one.Site))}.");
+        return edits.FirstOrDefault(one => model.Find(one.Site) is null) is { } other
+            ? throw new CliException($"the concept '{Name}' has features at {other.Site}, for which there is no sparse autoencoder.")
+            : edits;
+    }
 }
