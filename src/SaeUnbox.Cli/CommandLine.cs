@@ -30,6 +30,7 @@ internal static class CommandLine
             AtlasCommand.Create(terminal),
             SearchCommand.Create(terminal),
             ConceptCommand.Create(terminal),
+            StepsCommand.Create(terminal),
             EvaluateCommand.Create(terminal),
             EvaluateMiniCommand.Create(terminal),
             SimulateCommand.Create(terminal),

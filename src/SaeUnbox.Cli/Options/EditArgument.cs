@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.RegularExpressions;
 using SaeUnbox.Cli.Output;
 
@@ -12,6 +13,10 @@ internal sealed partial record EditArgument(FeatureEdit Edit, string? Mask)
 
     /// <summary>The concept whose features are edited; null if the edit names them.</summary>
     public ConceptReference? Concept { get; init; }
+
+    /// <summary>What is edited and how, without mask and steps: <c>SITE:FEATURE+FEATURE:STRENGTH:MODE</c>, or a concept instead.</summary>
+    public string Name => string.Create(CultureInfo.InvariantCulture,
+        $"{Concept?.ToString() ?? $"{Edit.Site}:{string.Join('+', Edit.Features)}"}:{Edit.Strength}:{Edit.Mode}");
 
     /// <summary>How to write an edit, for help and messages. LAST is exclusive.</summary>
     public static readonly string Form =
@@ -97,6 +102,8 @@ internal sealed record ConceptReference(string Name, Site? Site)
         [var name, var code] when Core.Concept.IsName(name) && Core.Site.TryParse(code, out var site) => new(name, site),
         _ => null,
     };
+
+    public override string ToString() => Site is null ? $"concept:{Name}" : $"concept:{Name}/{Site}";
 
     /// <summary>One edit for each of the concept's sites.</summary>
     /// <param name="known">The concepts of the atlas.</param>
