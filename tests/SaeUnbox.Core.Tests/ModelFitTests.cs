@@ -13,6 +13,7 @@ public class ModelFitTests
         {
             Edits = [
                 new FeatureEdit(Site.Composition, 512, 1),
+                Good with { Also = [3, 512] },
                 Good,
                 Good with { Site = Site.Details },
                 Good with { Site = Site.Style }
@@ -22,9 +23,10 @@ public class ModelFitTests
 
         var errors = ModelFit.Check(recipe, Mini);
 
-        Assert.Equal(["edits[0].feature", "edits[2].mask", "edits[3].site", "interventions[0].feature", "interventions[1].site"],
+        Assert.Equal(
+            ["edits[0].feature", "edits[1].also[1]", "edits[3].mask", "edits[4].site", "interventions[0].feature", "interventions[1].site"],
             errors.Select(error => error.Field));
-        Assert.Contains("16 x 16 at 256 x 256 pixels", errors[1].Message);
+        Assert.Contains("16 x 16 at 256 x 256 pixels", errors[2].Message);
     }
 
     [Fact]

@@ -24,6 +24,11 @@ public class RecipeJsonTests
             {
                 Mode = EditMode.Scale, Mask = BrushMask.FromCells(1, 2, [0, 1]), FirstStep = 1, LastStep = 3, Enabled = false,
             },
+            new(Site.Middle, 3, 1)
+            {
+                Also = [9, 4], Mode = EditMode.ReplaceNearest, Mask = BrushMask.FromCells(1, 2, [0, 1]), Threshold = 0.5, Grow = 2,
+                FirstStep = 1,
+            },
         ],
         Interventions = [new SiteIntervention.Ablate(Site.Middle), new SiteIntervention.Icon(Site.Details, 7)],
     };
@@ -45,7 +50,9 @@ public class RecipeJsonTests
             "guidance":7.5,"width":1024,"height":768,"dtype":"bf16","vae":"tiny",
             "edits":[{"site":"down.2.1","feature":127,"mode":"add","strength":5},
             {"site":"up.0.1","feature":4998,"mode":"scale","strength":-0.1,"mask":"1x2/1:AQABAQ",
-            "firstStep":1,"lastStep":3,"enabled":false}],
+            "firstStep":1,"lastStep":3,"enabled":false},
+            {"site":"mid.0","feature":3,"also":[9,4],"mode":"replace-nearest","strength":1,"mask":"1x2/1:AQABAQ",
+            "threshold":0.5,"grow":2,"firstStep":1}],
             "interventions":[{"kind":"ablate","site":"mid.0"},{"kind":"icon","site":"up.0.0","feature":7}]}
             """.Replace("\n", ""),
             Rich.ToJson());
@@ -134,6 +141,10 @@ public class RecipeJsonTests
     [InlineData("""{"site":"mid.0","feature":1,"strength":41}""", "edits[1].strength: is 41; it must lie between -40 and 40")]
     [InlineData("""{"site":"mid.0","feature":1,"strength":1e999}""", "edits[1].strength")]
     [InlineData("""{"site":"mid.0","feature":1,"strength":1,"mode":"Add"}""", "edits[1].mode: is 'Add'; write one of add, scale")]
+    [InlineData("""{"site":"mid.0","feature":1,"strength":1,"also":2}""", "edits[1].also: is not an array")]
+    [InlineData("""{"site":"mid.0","feature":1,"strength":1,"also":[2,0.5]}""", "edits[1].also: [1] is not a whole number")]
+    [InlineData("""{"site":"mid.0","feature":1,"strength":1,"threshold":1}""", "edits[1].threshold: does not belong to the mode add")]
+    [InlineData("""{"site":"mid.0","feature":1,"strength":1,"grow":1}""", "edits[1].grow: does not belong to the mode add")]
     [InlineData("""{"site":"mid.0","feature":1,"strength":1,"mask":"2x2/1:AA"}""", "edits[1].mask: ")]
     [InlineData("""{"site":"mid.0","feature":1,"strength":1,"mask":[[0,2]]}""", "edits[1].mask: the cell in row 0, column 1 is 2")]
     [InlineData("""{"site":"mid.0","feature":1,"strength":1,"mask":7}""", "edits[1].mask: is neither")]

@@ -44,6 +44,11 @@ public class RecipeValidationTests
         { Valid with { Edits = [Edit(strength: double.NaN)] }, "edits[0].strength" },
         { Valid with { Edits = [Edit(), Edit(strength: 40.001)] }, "edits[1].strength" },
         { Valid with { Edits = [Edit() with { Feature = -1 }] }, "edits[0].feature" },
+        { Valid with { Edits = [Edit() with { Also = [2, -1] }] }, "edits[0].also[1]" },
+        { Valid with { Edits = [Edit() with { Also = [2, 1] }] }, "edits[0].also" },
+        { Valid with { Edits = [Edit() with { Also = Numbers(2, 2048) }, Edit() with { Also = Numbers(2, 2047) }] }, "edits[1].also" },
+        { Valid with { Edits = [Edit().In(EditMode.ReplaceMean) with { Threshold = double.NaN }] }, "edits[0].threshold" },
+        { Valid with { Edits = [Edit().In(EditMode.ReplaceMean) with { Grow = 65 }] }, "edits[0].grow" },
         { Valid with { Edits = [Edit() with { FirstStep = -1 }] }, "edits[0].firstStep" },
         { Valid with { Edits = [Edit() with { FirstStep = 4 }] }, "edits[0].firstStep" },
         { Valid with { Edits = [Edit() with { FirstStep = 2, LastStep = 2 }] }, "edits[0].lastStep" },
@@ -74,7 +79,7 @@ public class RecipeValidationTests
         {
             Prompt = new string('\u0001', RecipeLimits.MaxPromptLength),
             NegativePrompt = new string('\u0001', RecipeLimits.MaxPromptLength),
-            Edits = Enumerable.Repeat(Edit() with { Mask = noise }, 4).ToValueList(),
+            Edits = Enumerable.Repeat(Edit() with { Mask = noise, Also = Numbers(int.MaxValue - 2000, 1023) }, 4).ToValueList(),
         };
 
         Assert.Equal(recipe, Recipe.FromJson(recipe.ToJson()));
@@ -92,6 +97,17 @@ public class RecipeValidationTests
         Assert.Equal(expected, string.Concat(Enumerable.Range(0, 4).Where(edit.ActsAt)));
         Assert.DoesNotContain(Enumerable.Range(0, 4), (edit with { Enabled = false }).ActsAt);
     }
+
+    [Fact]
+    public void In_AModeThatFindsNoCells_DropsWhatOnlyCellsHave()
+    {
+        var replaced = Edit().In(EditMode.ReplaceMean) with { Threshold = 2, Grow = 1 };
+
+        Assert.Equal(Edit().In(EditMode.Scale), replaced.In(EditMode.Scale));
+        Assert.Equal((2, 1), (replaced.In(EditMode.ReplaceNearest).Threshold, replaced.In(EditMode.ReplaceNearest).Grow));
+    }
+
+    private static ValueList<int> Numbers(int first, int count) => Enumerable.Range(first, count).ToValueList();
 
     private static FeatureEdit Edit(double strength = 1) => new(Site.Composition, 1, strength);
 

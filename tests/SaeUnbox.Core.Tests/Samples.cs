@@ -75,15 +75,21 @@ internal static class Samples
         from site in Sites
         from feature in Gen.Choose(0, int.MaxValue)
         from strength in Gen.Choose(-4_000_000, 4_000_000)
-        from mode in Gen.Elements(EditMode.Add, EditMode.Scale)
+        from also in Gen.ArrayOf(Gen.Choose(0, 5119)).OrNull()
+        from mode in Gen.Elements(EditMode.All.ToArray())
+        from threshold in Gen.Choose(0, 3000)
+        from grow in Gen.Choose(0, 3)
         from mask in Masks.OrNull()
         from first in Gen.Choose(0, steps - 1)
         from length in Gen.Choose(0, steps - first)
         from enabled in Gen.Elements(true, true, false)
         select new FeatureEdit(site, feature, strength / 100_000.0)
         {
+            Also = [.. (also ?? []).Distinct().Where(other => other != feature)],
             Mode = mode,
             Mask = mask,
+            Threshold = mode.FindsCells ? threshold / 300.0 : 0,
+            Grow = mode.FindsCells ? grow : 0,
             FirstStep = first,
             LastStep = length == 0 ? null : first + length,
             Enabled = enabled,

@@ -82,6 +82,41 @@ public sealed class ApiTests(Studio studio)
     }
 
     [Fact]
+    public async Task Selection_OfARegion_GivesFeaturesThatAreStrongerInside()
+    {
+        var region = BrushMask.FromCells(1, 2, [1, 0]);
+        var answer = await (await PostAsync("selection", $$"""{"recipe":{"prompt":"a house"},"region":"{{region}}","top":2}"""))
+            .Content.ReadFromJsonAsync<JsonElement>();
+
+        var sites = answer.GetProperty("sites").EnumerateArray().ToArray();
+        Assert.NotEmpty(sites);
+        foreach (var feature in sites.SelectMany(site => site.GetProperty("features").EnumerateArray()))
+        {
+            Assert.InRange(feature.GetProperty("score").GetDouble(), 1e-9, 1);
+            Assert.InRange(feature.GetProperty("auc").GetDouble(), 0, 1);
+        }
+    }
+
+    [Theory]
+    [InlineData("""{"region":"1x2/1:AQEBAA"}""", "recipe")]
+    [InlineData("""{"recipe":{"prompt":"a"}}""", "region")]
+    [InlineData("""{"recipe":{"prompt":"a"},"region":"1x2/1:"}""", "selection")]
+    [InlineData("""{"recipe":{"prompt":"a"},"region":[[1,0]],"top":0}""", "top")]
+    [InlineData("[]", "selection")]
+    public async Task Selection_InvalidRequest_NamesTheField(string body, string field)
+    {
+        var answer = await PostAsync("selection", body);
+
+        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+        var errors = (await answer.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("errors");
+        Assert.Equal(field, Assert.Single(errors.EnumerateObject()).Name);
+    }
+
+    [Fact]
+    public async Task Concepts_OfTheDefaultModel_AreAList() =>
+        Assert.Equal(JsonValueKind.Array, (await studio.Client.GetFromJsonAsync<JsonElement>("/api/v1/models/default/concepts")).ValueKind);
+
+    [Fact]
     public async Task Features_BySiteAndNumber_AreFound()
     {
         var name = (await ModelAsync()).GetProperty("name").GetString();

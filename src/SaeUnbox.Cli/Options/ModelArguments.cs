@@ -57,6 +57,13 @@ internal sealed class ModelArguments(DtypeChoice defaultDtype)
         return Dtype(parsed) is null && recipe?.Dtype is { } dtype ? options with { Dtype = dtype } : options;
     }
 
+    /// <summary>The folder of the model's atlas, as the studio finds it; null for none.</summary>
+    public string? AtlasFolder(ParseResult parsed) => (parsed.GetValue(_model), parsed.GetValue(_saes)) switch
+    {
+        (null, null) => EmbeddedModel.AtlasFolder,
+        var (model, saes) => AtlasReader.FolderFor(saes, model ?? EmbeddedModel.ModelFolder),
+    };
+
     /// <summary>cpu, cuda or cuda:N.</summary>
     public string Device(ParseResult parsed) => _device.Read(parsed);
 

@@ -14,6 +14,9 @@ public interface IFeatureAtlas
     /// <summary>Prompts and features that work well; may be empty.</summary>
     IReadOnlyList<Suggestion> Suggestions { get; }
 
+    /// <summary>Named groups of features, by name; may be empty.</summary>
+    IReadOnlyList<Concept> Concepts => [];
+
     /// <summary>
     /// Searches features by words, number and site, and by the meaning of their pictures if the atlas supports it. Returns one page. The
     /// first search by meaning may take seconds, so do not call this on a UI thread.

@@ -122,7 +122,9 @@ public static class ModelFit
         }
 
         if (edit.Feature >= sae.Features)
-            yield return OutOfRange(edit.Feature, path, sae);
+            yield return OutOfRange(edit.Feature, $"{path}.feature", sae);
+        foreach (var (i, feature) in edit.Also.Index().Where(one => one.Item >= sae.Features))
+            yield return OutOfRange(feature, $"{path}.also[{i}]", sae);
         if (MaskProblem(edit, recipe, model) is { } problem)
             yield return new($"{path}.mask", problem);
     }
@@ -143,7 +145,7 @@ public static class ModelFit
         if (model.Find(intervention.Site) is not { } sae)
             yield return NoAutoencoder(intervention.Site, path, model);
         else if (intervention is SiteIntervention.Icon icon && icon.Feature >= sae.Features)
-            yield return OutOfRange(icon.Feature, path, sae);
+            yield return OutOfRange(icon.Feature, $"{path}.feature", sae);
     }
 
     private static RecipeError NoAutoencoder(Site site, string path, ModelInfo model) =>
@@ -154,6 +156,6 @@ public static class ModelFit
             ? "none (set the folder of the autoencoders)"
             : string.Join(", ", model.Sites.Select(sae => sae.Site)));
 
-    private static RecipeError OutOfRange(int feature, string path, SaeInfo sae) =>
-        new($"{path}.feature", $"is {feature}, but {sae.Site} has the features 0 to {sae.Features - 1}");
+    private static RecipeError OutOfRange(int feature, string field, SaeInfo sae) =>
+        new(field, $"is {feature}, but {sae.Site} has the features 0 to {sae.Features - 1}");
 }

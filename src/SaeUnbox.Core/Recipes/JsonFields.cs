@@ -39,6 +39,22 @@ internal static class Fields
         return problem;
     }
 
+    public static string? Wholes(JsonElement element, out ValueList<int> value)
+    {
+        var numbers = new List<int>();
+        value = [];
+        if (element.ValueKind != JsonValueKind.Array)
+            return "is not an array of whole numbers";
+        foreach (var item in element.EnumerateArray())
+        {
+            if (Whole(item, out var number) is { } problem)
+                return $"[{numbers.Count}] {problem}";
+            numbers.Add(number);
+        }
+        value = numbers.ToValueList();
+        return null;
+    }
+
     public static string? LongWhole(JsonElement element, out long value) =>
         PlainNumber.TryWhole(element, out value) ? null : $"is not a whole number up to {long.MaxValue}";
 

@@ -132,6 +132,15 @@ public static class RecipeLimits
     public const double MaxStrength = 40;
     public const int MaxEdits = 64;
 
+    /// <summary>Most features in all edits together.</summary>
+    public const int MaxFeatures = 4096;
+
+    /// <summary>Largest <see cref="FeatureEdit.Threshold"/>.</summary>
+    public const double MaxThreshold = 10_000;
+
+    /// <summary>Largest <see cref="FeatureEdit.Grow"/>, in cells.</summary>
+    public const int MaxGrow = 64;
+
     /// <summary>Most cells in all masks together.</summary>
     public const int MaxMaskCells = 1 << 18;
 

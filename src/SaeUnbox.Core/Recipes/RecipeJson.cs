@@ -91,8 +91,11 @@ internal static class RecipeReader
             fields.Required<int>("feature", Fields.Whole, 0),
             fields.Required<double>("strength", Fields.Number, 0))
         {
+            Also = fields.Optional<ValueList<int>>("also", Fields.Wholes, []),
             Mode = fields.Optional("mode", Fields.Mode, EditMode.Default),
             Mask = fields.Optional<BrushMask?>("mask", Fields.Mask, null),
+            Threshold = fields.Optional<double>("threshold", Fields.Number, 0),
+            Grow = fields.Optional("grow", Fields.Whole, 0),
             FirstStep = fields.Optional("firstStep", Fields.Whole, 0),
             LastStep = fields.Optional<int?>("lastStep", Fields.OptionalWhole, null),
             Enabled = fields.Optional("enabled", Fields.Flag, true),
@@ -139,8 +142,14 @@ internal static class RecipeWriter
 
     private static void Edit(StringBuilder json, FeatureEdit edit)
     {
-        json.Text("site", edit.Site.Code).Number("feature", edit.Feature)
-            .Text("mode", edit.Mode.Name).Number("strength", edit.Strength).Text("mask", edit.Mask?.ToString());
+        json.Text("site", edit.Site.Code).Number("feature", edit.Feature);
+        if (edit.Also.Count > 0)
+            json.Name("also").Append('[').AppendJoin(',', edit.Also).Append(']');
+        json.Text("mode", edit.Mode.Name).Number("strength", edit.Strength).Text("mask", edit.Mask?.ToString());
+        if (edit.Threshold != 0)
+            json.Number("threshold", edit.Threshold);
+        if (edit.Grow != 0)
+            json.Number("grow", edit.Grow);
         if (edit.FirstStep != 0)
             json.Number("firstStep", edit.FirstStep);
         if (edit.LastStep is { } last)

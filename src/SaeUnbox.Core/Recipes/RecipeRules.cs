@@ -29,6 +29,10 @@ internal static class RecipeRules
 
     public static string? Feature(int value) => value < 0 ? $"is {value}; features count from 0" : null;
 
+    public static string? Threshold(double value) => Between(value, 0, RecipeLimits.MaxThreshold);
+
+    public static string? Grow(int value) => Between(value, 0, RecipeLimits.MaxGrow);
+
     public static string? MaskCells(int total) =>
         total > RecipeLimits.MaxMaskCells ? $"exceeds the limit of {RecipeLimits.MaxMaskCells} cells in all masks together" : null;
 
@@ -74,6 +78,7 @@ internal sealed class RecipeChecker(int steps, List<RecipeError> errors)
     private readonly HashSet<Site> _intervened = [];
     private int _edits;
     private int _maskCells;
+    private int _features;
 
     public static IReadOnlyList<RecipeError> Check(Recipe recipe)
     {
@@ -108,7 +113,18 @@ internal sealed class RecipeChecker(int steps, List<RecipeError> errors)
         var before = errors.Count;
         Require(++_edits <= RecipeLimits.MaxEdits, path, $"exceeds the limit of {RecipeLimits.MaxEdits} edits");
         Require($"{path}.feature", RecipeRules.Feature(edit.Feature));
+        foreach (var (i, feature) in edit.Also.Index())
+            Require($"{path}.also[{i}]", RecipeRules.Feature(feature));
+        var features = edit.Also.Count + 1;
+        Require(edit.Features.Distinct().Count() == features, $"{path}.also", "names a feature twice");
+        Require(_features + features <= RecipeLimits.MaxFeatures, $"{path}.also",
+            $"exceeds the limit of {RecipeLimits.MaxFeatures} features in all edits together");
         Require($"{path}.strength", RecipeRules.Strength(edit.Strength));
+        Require($"{path}.threshold", RecipeRules.Threshold(edit.Threshold));
+        Require($"{path}.grow", RecipeRules.Grow(edit.Grow));
+        Require(edit.Mode.FindsCells || (edit.Threshold == 0 && edit.Grow == 0), $"{path}.{(edit.Threshold == 0 ? "grow" : "threshold")}",
+            $"does not belong to the mode {edit.Mode}; it belongs to "
+            + string.Join(" and ", EditMode.All.Where(mode => mode.FindsCells)));
         var cells = edit.Mask?.Cells.Length ?? 0;
         Require($"{path}.mask", RecipeRules.MaskCells(_maskCells + cells));
         Require(edit.FirstStep >= 0 && edit.FirstStep < steps, $"{path}.firstStep",
@@ -119,6 +135,7 @@ internal sealed class RecipeChecker(int steps, List<RecipeError> errors)
         if (errors.Count > before)
             return false;
         _maskCells += cells;
+        _features += features;
         return true;
     }
 

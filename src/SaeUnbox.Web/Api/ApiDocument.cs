@@ -80,10 +80,14 @@ internal static class RecipeSchema
         schema.Examples = [JsonNode.Parse(Example)!];
     }
 
+    private static string FindCells => string.Join(" and ", EditMode.All.Where(mode => mode.FindsCells));
+
     private static OpenApiSchema Edit() => Object("A feature painted at a site", new()
     {
         ["site"] = Text("down.B.A, mid.A or up.B.A", null),
         ["feature"] = Number("The feature's number", JsonSchemaType.Integer, 0, int.MaxValue),
+        ["also"] = List("Further features of the same site that act together with it", RecipeLimits.MaxFeatures - 1,
+            Number("The feature's number", JsonSchemaType.Integer, 0, int.MaxValue)),
         ["mode"] = OneOf(
             string.Join("; ", EditMode.All.Select(mode => $"{mode.Name}: {mode.Formula}")), [.. EditMode.All.Select(mode => mode.Name)]),
         ["strength"] = Number("Factor of the edit", JsonSchemaType.Number, RecipeLimits.MinStrength, RecipeLimits.MaxStrength),
@@ -93,6 +97,10 @@ internal static class RecipeSchema
                 + "ROWSxCOLUMNS/SCALE:DATA; by default the whole picture",
             Type = JsonSchemaType.String | JsonSchemaType.Array,
         },
+        ["threshold"] = Number($"The activation above which a cell is the feature's; for {FindCells}", JsonSchemaType.Number, 0,
+            RecipeLimits.MaxThreshold),
+        ["grow"] = Number($"By how many cells to all sides the found ones grow; for {FindCells}", JsonSchemaType.Integer, 0,
+            RecipeLimits.MaxGrow),
         ["firstStep"] = Number("The first denoising step of the edit", JsonSchemaType.Integer, 0, RecipeLimits.MaxSteps),
         ["lastStep"] = Number("The first denoising step after the edit", JsonSchemaType.Integer, 1, RecipeLimits.MaxSteps),
         ["enabled"] = new OpenApiSchema { Description = "Whether the edit is switched on", Type = JsonSchemaType.Boolean },

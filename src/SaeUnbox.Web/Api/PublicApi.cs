@@ -31,6 +31,11 @@ internal static class PublicApi
         pictures.MapPost("/explore", ExploreAsync).WithSummary("List the features that are active in a recipe's picture")
             .WithDescription("Returns the active features of each site and cell with their activations, but no picture.")
             .Accepts<Recipe>(Json).Produces<Exploration>().ProducesValidationProblem().ProducesProblem(503);
+        pictures.MapPost("/selection", SelectAsync)
+            .WithSummary("Find the features that are active in a region of a picture and not elsewhere")
+            .WithDescription("Compares the shares of all activation inside and outside of the region, over all steps. An edit takes the "
+                + "features of a site as feature and also.")
+            .Accepts<SelectionRequest>(Json).Produces<Selection>().ProducesValidationProblem().ProducesProblem(503);
         var recipes = api.MapGroup("/recipes").WithTags("Recipes");
         recipes.MapPost("", SaveAsync).WithSummary("Save a recipe under a short address")
             .Accepts<Recipe>(Json).Produces<SavedRecipe>(201).ProducesValidationProblem();
@@ -54,11 +59,23 @@ internal static class PublicApi
     private static async Task<IResult> ExploreAsync(
         HttpContext context, JobClient jobs, IModelCatalogue catalogue, CancellationToken cancellation)
     {
-        var recipe = await ReadAsync(context, cancellation);
+        var maps = await ReadMapsAsync(await ReadAsync(context, cancellation), context, jobs, catalogue, cancellation);
+        return TypedResults.Ok(new Exploration([.. maps.All.Select(SiteReading.Of)]));
+    }
+
+    private static async Task<IResult> SelectAsync(
+        HttpContext context, JobClient jobs, IModelCatalogue catalogue, CancellationToken cancellation)
+    {
+        var request = SelectionRequest.FromJson(await ReadTextAsync(context, cancellation), NewRecipe(context.RequestServices));
+        return TypedResults.Ok(Selection.Of(await ReadMapsAsync(request.Recipe, context, jobs, catalogue, cancellation), request));
+    }
+
+    private static async Task<ActivationMaps> ReadMapsAsync(
+        Recipe recipe, HttpContext context, JobClient jobs, IModelCatalogue catalogue, CancellationToken cancellation)
+    {
         var sites = catalogue.Find(recipe.Model)?.Sites.Select(sae => sae.Site) ?? [];
         var job = new GenerationJob(Guid.NewGuid(), recipe.Check()) { Picture = null, Sites = [.. sites] };
-        var result = await jobs.RunAsync(job, ClientKey.Of(context), cancellation);
-        return TypedResults.Ok(new Exploration([.. result.Maps.All.Select(SiteReading.Of)]));
+        return (await jobs.RunAsync(job, ClientKey.Of(context), cancellation)).Maps;
     }
 
     private static async Task<IResult> SaveAsync(
@@ -81,18 +98,26 @@ internal static class PublicApi
             : TypedResults.Problem($"There is no recipe with the id '{id}'.", statusCode: StatusCodes.Status404NotFound);
     }
 
-    private static async Task<Recipe> ReadAsync(HttpContext context, CancellationToken cancellation)
+    private static async Task<Recipe> ReadAsync(HttpContext context, CancellationToken cancellation) =>
+        Recipe.FromJson(await ReadTextAsync(context, cancellation), NewRecipe(context.RequestServices));
+
+    private static async Task<string> ReadTextAsync(HttpContext context, CancellationToken cancellation)
     {
-        var services = context.RequestServices;
         var body = await context.Request.BodyReader.ReadAtLeastAsync(RecipeLimits.MaxJsonBytes + 1, cancellation);
         if (body.Buffer.Length > RecipeLimits.MaxJsonBytes)
             throw RecipeException.TooLong($"more than {RecipeLimits.MaxJsonBytes} bytes");
         var json = Encoding.UTF8.GetString(body.Buffer);
         context.Request.BodyReader.AdvanceTo(body.Buffer.End);
+        return json;
+    }
+
+    // The default model's settings.
+    private static Recipe NewRecipe(IServiceProvider services)
+    {
         var serving = services.GetRequiredService<IServingState>();
         var model = services.GetRequiredService<IModelCatalogue>().Models.FirstOrDefault()
             ?? throw new JobFailedException(serving.Failure ?? serving.Missing ?? "The model is still loading; try again in a moment.");
-        return Recipe.FromJson(json, model.NewRecipe());
+        return model.NewRecipe();
     }
 
     // The accepted type of the highest quality. PNG comes first, because only it contains the recipe.
