@@ -67,7 +67,7 @@ public sealed class GenerateTests : IDisposable
         string[] steered =
         [
             "--edit", $"{site}:1:5.5@{mask}#0-1", "--edit", $"{site}:2:-1:scale", "--ablate", GoldenUse.Sites[^1].Code, "--reconstruct",
-            GoldenUse.Sites[1].Code,
+            GoldenUse.Sites[1].Code, "--overlap", "cover",
         ];
         await Saeunbox.SucceedAsync(["generate", .. GoldenUse.Words(GoldenUse.Smallest), .. steered, "--out", _folder.At("first.png")]);
         var first = File.ReadAllBytes(_folder.At("first.png"));
@@ -86,6 +86,7 @@ public sealed class GenerateTests : IDisposable
             Assert.Equal(first, File.ReadAllBytes(_folder.At(name)));
         }
         var recipe = Recipe.FromJson(Png.FindText(first, Recipe.PngKeyword)!);
+        Assert.Equal(Overlap.Cover, recipe.Overlap);
         Assert.Equal([5.5, -1.0], recipe.Edits.Select(edit => edit.Strength));
         Assert.Equal((rows, columns), (recipe.Edits[0].Mask!.Rows, recipe.Edits[0].Mask!.Columns));
         Assert.Equal((0, 1), (recipe.Edits[0].FirstStep, recipe.Edits[0].LastStep));

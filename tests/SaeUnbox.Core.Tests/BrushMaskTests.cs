@@ -3,6 +3,18 @@ namespace SaeUnbox.Core.Tests;
 public class BrushMaskTests
 {
     [Fact]
+    public void Resize_ToAFinerAndACoarserGrid_KeepsThePlaces()
+    {
+        var mask = BrushMask.FromCells(2, 2, [1, 0, .25f, .5f]);
+
+        var fine = mask.Scaled(4, 4);
+
+        Assert.Equal(BrushMask.FromCells(4, 4, [1, 1, 0, 0, 1, 1, 0, 0, .25f, .25f, .5f, .5f, .25f, .25f, .5f, .5f]), fine);
+        Assert.Equal(mask, fine.Scaled(2, 2));
+        Assert.Throws<RecipeException>(() => mask.Scaled(0, 1));
+    }
+
+    [Fact]
     public void FromCells_RowsByColumns_IsReadByRowAndColumn()
     {
         var mask = BrushMask.FromCells(2, 3, [0, 0.25f, 0.5f, 0.75f, 1, 0]);

@@ -59,6 +59,17 @@ public class RecipeJsonTests
     }
 
     [Fact]
+    public void ToJson_FieldsOfVersion2_AreWrittenAsVersion2()
+    {
+        Assert.Equal(
+            """
+            {"version":2,"model":"mini","prompt":"a dog","seed":42,"steps":1,"guidance":0,"width":512,"height":512,"overlap":"cover",
+            "edits":[{"site":"mid.0","feature":1,"mode":"add","strength":2,"name":"my snow"}]}
+            """.Replace("\n", ""),
+            (Plain with { Overlap = Overlap.Cover, Edits = [new(Site.Middle, 1, 2) { Name = "my snow" }] }).ToJson());
+    }
+
+    [Fact]
     public void ToJson_AnyRecipe_ReadsBackEqualAndWritesTheSameText()
     {
         Samples.ForAll(Samples.Recipes, recipe =>
@@ -105,7 +116,9 @@ public class RecipeJsonTests
     }
 
     [Theory]
-    [InlineData("""{"version":2,"model":"m","prompt":"","seed":1,"steps":1,"guidance":0,"width":512,"height":512}""", "version: is 2")]
+    [InlineData("""{"version":3,"model":"m","prompt":"","seed":1,"steps":1,"guidance":0,"width":512,"height":512}""", "version: is 3")]
+    [InlineData("""{"version":2,"model":"m","prompt":"","seed":1,"steps":1,"guidance":0,"width":8,"height":8,"overlap":"mix"}""",
+        "overlap: is 'mix'; write one of sum, cover")]
     [InlineData("""{"model":"m","prompt":"","seed":1,"steps":1,"guidance":0,"width":512,"height":512}""", "version: is missing")]
     [InlineData("""{"version":1,"model":"m","prompt":"","seed":1,"steps":1,"guidance":0,"width":512,"height":512,"colour":1}""",
         "'colour': is not a field")]

@@ -28,7 +28,7 @@ internal static class Samples
     public static Gen<Recipe> Recipes { get; } =
         from names in Gen.Two(Gen.Elements("mini", "sdxl-turbo", "my model (v2)"))
         from texts in Gen.Two(Gen.Elements(Texts))
-        from options in Gen.ArrayOf(Gen.Choose(0, 3), 4)
+        from options in Gen.ArrayOf(Gen.Choose(0, 3), 5)
         from seed in Gen.OneOf(Gen.Choose(0, int.MaxValue).Select(s => (long)s), Gen.Elements(0, long.MaxValue, 1L << 53))
         from steps in Gen.Choose(1, 50)
         from guidance in Gen.Choose(0, 10_000)
@@ -48,6 +48,7 @@ internal static class Samples
             Height = sides.Item2 * 8,
             Dtype = options[2] < 3 ? (Dtype)options[2] : null,
             Vae = options[3] < 2 ? (Vae)options[3] : null,
+            Overlap = options[4] == 0 ? Overlap.Cover : Overlap.Sum,
             Edits = edits.ToValueList(),
             Interventions = interventions.DistinctBy(i => i.Site).ToValueList(),
         };
@@ -83,6 +84,7 @@ internal static class Samples
         from first in Gen.Choose(0, steps - 1)
         from length in Gen.Choose(0, steps - first)
         from enabled in Gen.Elements(true, true, false)
+        from name in Gen.Elements(Texts).OrNull()
         select new FeatureEdit(site, feature, strength / 100_000.0)
         {
             Also = [.. (also ?? []).Distinct().Where(other => other != feature)],
@@ -93,5 +95,6 @@ internal static class Samples
             FirstStep = first,
             LastStep = length == 0 ? null : first + length,
             Enabled = enabled,
+            Name = name,
         };
 }

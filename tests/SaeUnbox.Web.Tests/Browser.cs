@@ -32,9 +32,11 @@ public sealed class Browser : IAsyncLifetime
         _playwright.Dispose();
     }
 
-    /// <summary>Opens a page in a new window with empty storage.</summary>
+    /// <summary>
+    /// Opens a page in a new window with empty storage, as somebody who has been here before unless it is the first visit.
+    /// </summary>
     internal async Task<IPage> OpenAsync(Uri site, string address = "/", int width = 1440, int height = 900, bool dark = true,
-        bool touch = false, bool waitsForPage = true)
+        bool touch = false, bool waitsForPage = true, bool isFirst = false, bool reducesMotion = true)
     {
         var context = await _browser.NewContextAsync(new()
         {
@@ -42,8 +44,10 @@ public sealed class Browser : IAsyncLifetime
             ViewportSize = new() { Width = width, Height = height },
             HasTouch = touch,
             ColorScheme = dark ? ColorScheme.Dark : ColorScheme.Light,
-            ReducedMotion = ReducedMotion.Reduce,
+            ReducedMotion = reducesMotion ? ReducedMotion.Reduce : ReducedMotion.NoPreference,
         });
+        if (!isFirst)
+            await context.AddInitScriptAsync("try { localStorage.setItem('saeunbox.seen', 'yes'); } catch { }");
         context.SetDefaultTimeout(Patience);
         var page = await context.NewPageAsync();
         await page.GotoAsync(address);

@@ -130,7 +130,7 @@ public sealed class BrushTests(Studio studio, Browser browser) : IClassFixture<B
     }
 
     [Fact]
-    public async Task Brackets_OutsideTextFields_SizeTheBrush()
+    public async Task Brackets_WhereNoTextIsTyped_SizeTheBrush()
     {
         var page = await browser.OpenLayerAsync(studio);
         Task SizeAsync(string size) =>
@@ -141,7 +141,7 @@ public sealed class BrushTests(Studio studio, Browser browser) : IClassFixture<B
 
         await page.Keyboard.PressAsync("]");
         await SizeAsync("80");
-        await page.Locator(".right .pick").First.FocusAsync();
+        await page.Locator("#prompt").FocusAsync();
         await page.Keyboard.PressAsync("]");
         await page.GetByLabel("Size").FocusAsync();
         await page.Keyboard.PressAsync("]");

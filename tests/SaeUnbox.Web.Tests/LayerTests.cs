@@ -83,7 +83,7 @@ public sealed class LayerTests(Studio studio, Browser browser) : IClassFixture<B
     {
         var page = await OpenAsync();
         var before = await page.PixelsAsync();
-        await page.Locator(".layer").Nth(0).Locator(".corner").ClickAsync();
+        await page.Locator("[data-layer='0']").Locator(".corner").ClickAsync();
         await page.HistoryAsync(2);
         var changed = await page.PixelsAsync();
         Assert.NotEqual(before, changed);
@@ -109,7 +109,7 @@ public sealed class LayerTests(Studio studio, Browser browser) : IClassFixture<B
         await SaysAsync("A seed is a whole number");
         Assert.Equal("42", await page.Locator("#seed").InputValueAsync());
 
-        var strength = ".layer:nth-child(1) input[type=number]";
+        var strength = "[data-layer='0'] input[type=number]";
         await WriteAsync(strength, "");
         await SaysAsync("A strength is a number from -40 to 40");
         Assert.Equal("15", await page.Locator(strength).InputValueAsync());
@@ -140,14 +140,14 @@ public sealed class LayerTests(Studio studio, Browser browser) : IClassFixture<B
 
     private static async Task PressAsync(IPage page, int layer, string button)
     {
-        var one = page.Locator(".layer").Nth(layer);
+        var one = page.Locator($"[data-layer='{layer}']");
         await one.Locator(".pick").ClickAsync();
         await one.GetByRole(AriaRole.Button, new() { Name = button, Exact = true }).ClickAsync();
     }
 
     private static Task StatesAsync(IPage page, params bool[] states) =>
         page.WaitForFunctionAsync(
-            "states => JSON.stringify([...document.querySelectorAll('.layer')].map(layer => !layer.dataset.off)) === states",
+            "states => JSON.stringify([...document.querySelectorAll('.layer')].toReversed().map(layer => !layer.dataset.off)) === states",
             System.Text.Json.JsonSerializer.Serialize(states));
 
     private static Task ShowsAsync(IPage page, byte[] expected) => ShowsAsync(page, pixels => pixels.SequenceEqual(expected));

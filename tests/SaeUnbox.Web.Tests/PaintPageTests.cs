@@ -63,21 +63,26 @@ public sealed class PaintPageTests(Studio studio, Browser browser) : IClassFixtu
     [Fact]
     public async Task Layers_SecondSwitchedOff_LeavesThePicture()
     {
-        var page = await OpenAsync();
-        await PickAsync(page);
-        await page.GetByRole(AriaRole.Button, new() { Name = "Paint everywhere" }).ClickAsync();
-        await page.HistoryAsync(3);
-        var one = await page.PixelsAsync();
-        await PickAsync(page, 1);
-        await page.GetByRole(AriaRole.Button, new() { Name = "Paint everywhere" }).ClickAsync();
-        await page.HistoryAsync(5);
-        Assert.Equal(2, await page.Locator(".layer").CountAsync());
+        var house = new Recipe
+        {
+            Model = "unbox-mini", Prompt = "a red house in a meadow", Width = 256, Height = 256, Edits = [new(Site.Composition, 62, 8)],
+        };
+        var one = await OpenPixelsAsync(house);
+        var page = await browser.OpenAsync(studio, $"/#r={(house with { Edits = [.. house.Edits, new(Site.Style, 421, 8)] }).ToLink()}");
+        await page.PictureAsync();
         Assert.NotEqual(one, await page.PixelsAsync());
 
-        await page.Locator(".layer").Nth(1).Locator(".corner").ClickAsync();
-        await page.HistoryAsync(6);
+        await page.Locator("[data-layer='1']").Locator(".corner").ClickAsync();
+        await page.HistoryAsync(2);
 
         Assert.Equal(one, await page.PixelsAsync());
+
+        async Task<byte[]> OpenPixelsAsync(Recipe recipe)
+        {
+            var other = await browser.OpenAsync(studio, $"/#r={recipe.ToLink()}");
+            await other.PictureAsync();
+            return await other.PixelsAsync();
+        }
     }
 
     [Fact]

@@ -1,10 +1,9 @@
-// Painting with the keyboard. On the picture, arrow keys move the cell cursor or the divider; elsewhere in the studio, letters choose
-// tools.
+// The keys of the studio. On the picture, arrow keys move the cell cursor, the divider or the mask. Single keys act wherever no text is
+// typed; visitors can switch them off.
 
 const arrows = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 const ends = { Home: 0, End: 1 };
-// Single letters act only while the focus is in these parts of the page.
-const studio = '.left, .stage, .tools';
+const tools = ['b', 'e', 'l', 'm', '?'];
 const textFields = 'textarea, input:not([type="range"], [type="checkbox"], [type="radio"], [type="button"])';
 
 export class Keys {
@@ -42,6 +41,10 @@ export class Keys {
         const { surface } = this, { brush } = surface, { rows, columns } = brush.mask, step = arrows[key];
         const middle = { row: rows >> 1, column: columns >> 1 };
         if (brush.layer.index < 0) return false;
+        if (step && brush.tool === 'move') {
+            brush.nudge(...step);
+            return true;
+        }
         if (step) {
             surface.cursor = surface.cursor
                 ? { row: clamp(surface.cursor.row + step[0], rows), column: clamp(surface.cursor.column + step[1], columns) }
@@ -49,7 +52,7 @@ export class Keys {
             if (shiftKey) brush.set(surface.cursor, 255);
         } else if (key === ' ' || key === 'Enter') {
             surface.cursor ??= middle;
-            brush.set(surface.cursor, brush.erase ? 0 : 255);
+            brush.set(surface.cursor, brush.tool === 'eraser' ? 0 : 255);
         } else if (key === 'Delete' || key === 'Backspace') {
             if (surface.cursor) brush.set(surface.cursor, 0);
         } else {
@@ -78,23 +81,30 @@ export class Keys {
 
     /** Handles a key pressed anywhere on the page. */
     shortcut(event) {
-        const { root, page, brush, views } = this.surface, { target, key } = event, factor = { '[': .8, ']': 1.25 }[key];
-        if (target.matches?.(textFields)) return;
+        const { root, page, views } = this.surface, { target } = event, key = event.key.toLowerCase();
+        if (target.matches?.(textFields) || root.querySelector('dialog[open]')) return;
         if (event.ctrlKey || event.metaKey) {
-            if (key.toLowerCase() !== 'z') return;
+            if (key !== 'z' && key !== 'y') return;
             event.preventDefault();
-            page.invokeMethodAsync('UndoOrRedo', event.shiftKey);
-        } else if (event.altKey || !target.closest?.(studio) || target.matches('select')) {
-            // The key belongs to the browser or another element.
-        } else if (factor) {
-            brush.size = Math.round(Math.min(256, Math.max(8, brush.size * factor)) / 4) * 4;
-            page.invokeMethodAsync('SetBrushSize', brush.size);
-            this.surface.drawMark();
-        } else if (key === 'b' || key === 'e') {
-            root.querySelector(key === 'b' ? '[aria-label="Brush"].icon-button' : '[aria-label="Eraser"]')?.click();
+            page.invokeMethodAsync('UndoOrRedo', key === 'y' || event.shiftKey);
+        } else if (event.altKey || this.isOff || target.matches?.('select')) {
+            // The key belongs to the browser or to the list.
+        } else if (key === '[' || key === ']') {
+            this.resize(key === '[' ? .8 : 1.25);
         } else if (key === 'c' && !event.repeat) {
             views.hold(true);
+        } else if (tools.includes(key) && !event.repeat) {
+            root.querySelector(`[aria-keyshortcuts="${key.toUpperCase()}"]`)?.click();
+        } else if (key >= '1' && key <= '9') {
+            root.querySelector(`[data-layer="${key - 1}"] .pick`)?.click();
         }
+    }
+
+    resize(factor) {
+        const { brush, page } = this.surface;
+        brush.size = Math.round(Math.min(256, Math.max(8, brush.size * factor)) / 4) * 4;
+        page.invokeMethodAsync('SetBrushSize', brush.size);
+        this.surface.drawMark();
     }
 }
 

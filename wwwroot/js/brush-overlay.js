@@ -14,12 +14,15 @@ export function drawCells({ cells, brush: { mask, layer } }) {
 }
 
 /** Moves the mark to the pointer, the cell cursor or the divider. */
-export function placeMark({ mark, frame, before, cursor, pointer, brush, picture, viewport: { side }, views: { view, split } }) {
+export function placeMark({ mark, lasso, frame, before, cursor, pointer, brush, picture, viewport: { side }, views: { view, split } }) {
     const { layer, mask } = brush;
     before.style.clipPath = view === 'slider' ? `inset(0 ${100 - split * 100}% 0 0)` : '';
-    const shape = view === 'slider' ? 'divider' : layer.index < 0 ? null : cursor ? 'cell' : pointer ? 'brush' : null;
+    const hasRing = pointer && ['brush', 'eraser'].includes(brush.tool);
+    const shape = view === 'slider' ? 'divider' : layer.index < 0 ? null : cursor ? 'cell' : hasRing ? 'brush' : null;
     attribute(mark, 'shape', shape);
     attribute(frame, 'busy', layer.index >= 0 && (brush.isDown || cursor || pointer) ? 'true' : null);
+    attribute(frame, 'painting', brush.isDown ? 'true' : null);
+    lasso.setAttribute('d', brush.loop.map(({ x, y }, i) => `${i ? 'L' : 'M'}${x} ${y}`).join(''));
     const { width, height } = side;
     if (shape === 'divider') place(mark, split * width, 0);
     if (shape === 'cell') {

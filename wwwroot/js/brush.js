@@ -1,13 +1,14 @@
-// Paints into the selected layer's mask and sends the mask to the server while the pointer moves.
+// Changes the selected layer's mask with the brush, the eraser, the lasso or the hand, and sends it to the server while the pointer moves.
 import * as masks from './masks.js';
 import * as draft from './draft.js';
 
 const sendInterval = 40; // milliseconds
-const stillDistance = .02; // share of the picture's side
+// Shares of the picture's side.
+const stillDistance = .02, lassoStep = .004;
 
 export class Brush {
     constructor(surface) {
-        Object.assign(this, { surface, size: 64, hardness: .8, erase: false, isDown: false });
+        Object.assign(this, { surface, size: 64, hardness: .8, tool: 'brush', isDown: false, loop: [] });
         this.layer = { index: -1, rows: 0, columns: 0 };
         this.mask = masks.blank(1, 1);
     }
@@ -29,28 +30,60 @@ export class Brush {
         if (this.deferred) this.setLayer(this.deferred);
     }
 
+    get isBlank() {
+        return this.mask.cells.every(cell => cell === 0);
+    }
+
     begin(place, event) {
         this.isDown = true;
         this.begun = { place, cells: this.mask.cells.slice() };
         this.last = place;
+        this.loop = [];
         this.draw(place, event);
     }
 
-    /** Paints a line from the pointer's last place. A pen paints wider when pressed harder. */
     draw(to, event) {
         if (this.layer.index < 0) return;
-        const { mask, last } = this, at = place => ({ x: place.x * mask.columns, y: place.y * mask.rows });
-        const pressure = event.pointerType === 'pen' && event.pressure > 0 ? .35 + .65 * event.pressure : 1;
-        const radius = this.size / 2 * pressure * mask.columns / this.surface.picture.width;
-        const changed = masks.line(mask, at(last), at(to), radius, this.hardness, this.erase);
+        const changed = this.tool === 'lasso' ? this.surround(to, event) : this.tool === 'move' ? this.carry(to) : this.line(to, event);
         this.last = to;
         if (!changed) return;
         this.changedAt ??= performance.now();
         this.send(false);
     }
 
+    /** Paints or erases a line from the pointer's last place. A pen paints wider when pressed harder. */
+    line(to, event) {
+        const { mask, last } = this, at = place => ({ x: place.x * mask.columns, y: place.y * mask.rows });
+        const pressure = event.pointerType === 'pen' && event.pressure > 0 ? .35 + .65 * event.pressure : 1;
+        const radius = this.size / 2 * pressure * mask.columns / this.surface.picture.width;
+        return masks.line(mask, at(last), at(to), radius, this.hardness, this.tool === 'eraser');
+    }
+
+    /** Extends the lasso. Its area is filled when the pointer is up; with Alt it is erased. */
+    surround(to, { altKey }) {
+        const end = this.loop.at(-1);
+        this.erasesLoop = altKey;
+        if (!end || Math.hypot(to.x - end.x, to.y - end.y) > lassoStep) this.loop.push(to);
+        return false;
+    }
+
+    /** Moves the mask by whole cells. */
+    carry(to) {
+        const { mask, begun } = this, by = (key, count) => Math.round((to[key] - begun.place[key]) * count);
+        return masks.shift(mask, begun.cells, by('y', mask.rows), by('x', mask.columns));
+    }
+
+    /** Moves the mask by cells. */
+    nudge(rows, columns) {
+        if (masks.shift(this.mask, this.mask.cells.slice(), rows, columns)) this.send(true);
+    }
+
     end() {
+        const { mask, loop } = this;
         this.isDown = false;
+        this.loop = [];
+        if (loop.length > 2)
+            masks.polygon(mask, loop.map(({ x, y }) => ({ x: x * mask.columns, y: y * mask.rows })), this.erasesLoop);
         this.send(true);
     }
 
@@ -58,6 +91,7 @@ export class Brush {
     cancelTouch() {
         const { place, cells } = this.begun;
         if (Math.hypot(this.last.x - place.x, this.last.y - place.y) < stillDistance) this.mask.cells.set(cells);
+        this.loop = [];
         this.end();
     }
 

@@ -3,17 +3,38 @@
 // tab's recipe.
 
 const tab = 'sessionStorage', browser = 'localStorage';
-const keys = { recipe: 'saeunbox.draft', job: 'saeunbox.job', stroke: 'saeunbox.pending', solo: 'saeunbox.solo' };
+const keys = { seen: 'saeunbox.seen', canvas: 'saeunbox.canvas', thumbnails: 'saeunbox.thumbnails', recipe: 'saeunbox.draft', job: 'saeunbox.job', stroke: 'saeunbox.pending', solo: 'saeunbox.solo' };
 
 /** Returns the recipe link in the address, if any. Chats and mail programs encode the = and move the link behind a question mark. */
 export const link = () => /[#?&]r(?:=|%(?:25)*3d)([\w-]+)/i.exec(location.search + location.hash)?.[1];
 
-/** Returns the link in the address and what is stored. With a link, only the draft is returned, in case the link is unreadable. */
+/** Returns the link in the address and what is stored. */
 export function find() {
-    const linked = link(), from = load(tab, keys.recipe) === null ? browser : tab, draft = load(from, keys.recipe);
-    if (linked) return { link: linked, draft, pendingEdit: -1 };
-    const stroke = loadStroke();
-    return { draft, job: load(from, keys.job), solo: load(tab, keys.solo), pendingEdit: stroke?.edit ?? -1, pendingMask: stroke?.mask };
+    const from = load(tab, keys.recipe) === null ? browser : tab, draft = load(from, keys.recipe);
+    const stroke = loadStroke(), linked = link();
+    return {
+        isFirst: draft === null && load(browser, keys.seen) === null, canvas: load(tab, keys.canvas), link: linked, draft, job: linked ? null : load(from, keys.job),
+        solo: linked ? null : load(tab, keys.solo), pendingEdit: stroke?.edit ?? -1, pendingMask: stroke?.mask,
+    };
+}
+
+/** Remembers that the example was painted. */
+export function storeSeen() {
+    store(keys.seen, 'yes', [browser]);
+}
+
+/** Stores the canvas, whose undo steps the page continues after a reload. */
+export function storeCanvas(canvas) {
+    store(keys.canvas, canvas, [tab]);
+}
+
+/** Stores the thumbnails of the history, [version, address] each. */
+export function storeThumbnails(thumbnails) {
+    store(keys.thumbnails, JSON.stringify(thumbnails), [tab]);
+}
+
+export function loadThumbnails() {
+    try { return JSON.parse(load(tab, keys.thumbnails)) ?? []; } catch { return []; }
 }
 
 export function storeStroke(edit, mask) {

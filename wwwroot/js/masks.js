@@ -86,3 +86,34 @@ export function line(mask, from, to, radius, hardness, erase) {
     }
     return changed;
 }
+
+/** Fills or erases a polygon with corners in cells. A cell gets the share of it that lies inside. */
+export function polygon(mask, corners, erase) {
+    const { rows, columns, cells } = mask, fine = 4, inside = new Uint8Array(rows * columns);
+    for (let line = 0; line < rows * fine; line++) {
+        const y = (line + .5) / fine, crossings = [];
+        corners.forEach((from, i) => {
+            const to = corners[(i + 1) % corners.length];
+            if (from.y > y !== to.y > y) crossings.push(from.x + (y - from.y) / (to.y - from.y) * (to.x - from.x));
+        });
+        crossings.sort((one, other) => one - other);
+        for (let i = 0; i + 1 < crossings.length; i += 2)
+            for (let part = Math.max(0, Math.ceil(crossings[i] * fine - .5)); part < columns * fine && (part + .5) / fine < crossings[i + 1]; part++)
+                inside[Math.floor(line / fine) * columns + Math.floor(part / fine)]++;
+    }
+    inside.forEach((parts, i) => {
+        const wanted = Math.round(255 * parts / fine ** 2);
+        cells[i] = erase ? Math.min(cells[i], 255 - wanted) : Math.max(cells[i], wanted);
+    });
+}
+
+/** Sets a mask to other cells, moved by rows and columns. What leaves the grid is lost. Returns whether a cell changed. */
+export function shift(mask, from, byRows, byColumns) {
+    const { rows, columns, cells } = mask, next = new Uint8Array(rows * columns);
+    for (let row = Math.max(0, byRows); row < Math.min(rows, rows + byRows); row++)
+        for (let column = Math.max(0, byColumns); column < Math.min(columns, columns + byColumns); column++)
+            next[row * columns + column] = from[(row - byRows) * columns + column - byColumns];
+    const changed = next.some((cell, i) => cell !== cells[i]);
+    cells.set(next);
+    return changed;
+}

@@ -10,7 +10,7 @@ async function library() {
     return globalThis.signalR;
 }
 
-export async function connect({ onFrame, onRecipe, onChanged, onStatus, onPainted, onIdle, onError }) {
+export async function connect({ onOpened, onFrame, onRecipe, onChanged, onStatus, onPainted, onIdle, onError }) {
     const signalR = await library();
     const { WebSockets, LongPolling } = signalR.HttpTransportType;
     const hubBy = transport => new signalR.HubConnectionBuilder()
@@ -58,6 +58,7 @@ export async function connect({ onFrame, onRecipe, onChanged, onStatus, onPainte
         // A new canvas counts its versions from 0, so until the next stroke no version counts as newer than this browser's mask.
         if (state.Canvas !== id) painted = Infinity;
         [canvas, recipe] = [state.Canvas, state.Recipe];
+        onOpened(canvas);
         onRecipe(recipe, state.Version);
         return canvas;
     }

@@ -17,11 +17,12 @@ export class Pictures {
         if (turn < this.shown) return;
         this.shown = turn;
         const isEmpty = surface.frame.hasAttribute('data-empty'), { width, height } = surface.viewport.side;
-        fadeIn(picture, bitmap, reducedMotion.matches || brush.isDown || isEmpty);
+        fadeIn(picture, bitmap, reducedMotion.matches || brush.isDown || isEmpty || document.hidden);
         if (Math.abs(width / height - bitmap.width / bitmap.height) > .001) surface.viewport.fit();
         this.speed.show(frame, brush.isDown, started);
         surface.frame.removeAttribute('data-empty');
         surface.raise('frame', { version: frame.Version, stages: frame.Stages, milliseconds: frame.Milliseconds });
+        surface.tryDemonstration();
         clearTimeout(this.settling);
         if (!brush.isDown) this.settling = setTimeout(() => this.settle(frame.Version), settleDelay);
     }

@@ -32,6 +32,10 @@ export class Pointers {
             surface.showError('Choose a feature first. It becomes the layer that the brush paints.');
             return;
         }
+        if (doing === 'paint' && surface.brush.tool !== 'brush' && surface.brush.tool !== 'lasso' && surface.brush.isBlank) {
+            surface.showError('Nothing is painted on this layer yet. Choose the brush (B) and drag on the picture.');
+            return;
+        }
         Object.assign(this, { doing, id: event.pointerId });
         surface.pointer = surface.viewport.place(event);
         if (doing === 'move') surface.viewport.grip([event]);

@@ -29,6 +29,11 @@
             }
         },
     };
+    addEventListener('keydown', event => {
+        if (event.key !== 'Enter' || event.shiftKey || event.isComposing || !event.target.matches?.('textarea[data-submit]')) return;
+        event.preventDefault();
+        event.target.form.requestSubmit();
+    });
     // Blazor only writes to the console if its first connection is refused. The answer to the same request says why.
     const patience = 2500;
     const sayWhyNot = async () => {

@@ -25,13 +25,15 @@ internal sealed class RecipeArguments
         + $"file, or JSON rows in place. Steps FIRST to "
         + "LAST - 1 are edited.");
     private readonly AtlasArgument _atlas = new("Folder of the atlas with the concepts that --edit names (default: the model's own).");
+    private readonly Option<string?> _overlap = Setting.Of<string?>("--overlap", "RULE",
+        "Where edits of one site overlap: sum adds them up (the default), cover lets the later one win.");
     private readonly Option<string[]> _reconstruct = Setting.Of<string[]>("--reconstruct", "SITE",
         "Replace what a site adds with its autoencoder's reconstruction; may be repeated.");
     private readonly Option<string[]> _ablate = Setting.Of<string[]>("--ablate", "SITE", "Remove what a site adds; may be repeated.");
 
     public void AddTo(Command command)
     {
-        command.Add(_recipe, _prompt, _negative, _seed, _steps, _guidance, _width, _height, _edits, _reconstruct, _ablate);
+        command.Add(_recipe, _prompt, _negative, _seed, _steps, _guidance, _width, _height, _edits, _overlap, _reconstruct, _ablate);
         _atlas.AddTo(command);
     }
 
@@ -78,6 +80,7 @@ internal sealed class RecipeArguments
         Seed = parsed.GetValue(_seed) ?? start.Seed,
         Steps = parsed.GetValue(_steps) ?? start.Steps,
         Guidance = parsed.GetValue(_guidance) ?? start.Guidance,
+        Overlap = NamedValue.Parse<Overlap>(_overlap.Name, parsed.GetValue(_overlap)) ?? start.Overlap,
         Width = parsed.GetValue(_width) ?? start.Width,
         Height = parsed.GetValue(_height) ?? start.Height,
         Interventions = [.. start.Interventions, .. draft.Interventions],

@@ -17,6 +17,9 @@ public interface IFeatureAtlas
     /// <summary>Named groups of features, by name; may be empty.</summary>
     IReadOnlyList<Concept> Concepts => [];
 
+    /// <summary>The words that the model knows; null if it knows language at large.</summary>
+    Vocabulary? Vocabulary => null;
+
     /// <summary>
     /// Searches features by words, number and site, and by the meaning of their pictures if the atlas supports it. Returns one page. The
     /// first search by meaning may take seconds, so do not call this on a UI thread.

@@ -151,6 +151,9 @@ public sealed class BrushMask : IEquatable<BrushMask>
             yield return ((int)old, (Math.Min(end, (old + 1) * count) - Math.Max(start, old * count)) / scale);
     }
 
+    /// <summary>A mask of this size in which nothing is painted.</summary>
+    public BrushMask Blank() => new(Rows, Columns, new float[Rows * Columns]);
+
     private static int Edge(int index, int pixels, int cells) => (int)((long)index * pixels / cells);
 }
 

@@ -8,12 +8,12 @@ namespace SaeUnbox.Core;
 /// </summary>
 public sealed class EditMode
 {
-    private EditMode(string name, string summary, string formula, bool needsMean = false, bool findsCells = false) =>
-        (Name, Summary, Formula, NeedsMean, FindsCells) = (name, summary, formula, needsMean, findsCells);
+    private EditMode(string name, string summary, string formula, bool needsMean = false, bool covers = false, bool findsCells = false) =>
+        (Name, Summary, Formula, NeedsMean, Covers, FindsCells) = (name, summary, formula, needsMean, covers, findsCells);
 
     /// <summary>Adds the feature's direction, scaled by the feature's mean activation: output + m · mean · s · d.</summary>
     public static EditMode Add { get; } =
-        new("add", "put the feature in", "strength times the feature's mean activation is added", needsMean: true);
+        new("add", "put the feature in", "strength times the feature's mean activation is added", needsMean: true, covers: true);
 
     /// <summary>Adds a multiple of the feature's current contribution: output + s · m · z · d.</summary>
     public static EditMode Scale { get; } =
@@ -52,6 +52,9 @@ public sealed class EditMode
 
     /// <summary>Whether the feature only finds the cells, so that an edit can have a threshold and grow.</summary>
     public bool FindsCells { get; }
+
+    /// <summary>Whether an edit hides earlier ones of such modes under <see cref="Overlap.Cover"/>.</summary>
+    public bool Covers { get; }
 
     /// <summary>The names of all modes, such as "add|scale".</summary>
     public static string Names(string separator) => string.Join(separator, All.Select(mode => mode.Name));

@@ -36,6 +36,9 @@ public sealed record FeatureEdit(Site Site, int Feature, double Strength)
     /// <summary>False if the layer is kept but switched off.</summary>
     public bool Enabled { get; init; } = true;
 
+    /// <summary>What its painter calls the layer; null for the feature's own name.</summary>
+    public string? Name { get; init; }
+
     /// <summary>This edit in another mode. What that mode does not have goes back to its default.</summary>
     public FeatureEdit In(EditMode mode) =>
         mode.FindsCells ? this with { Mode = mode } : this with { Mode = mode, Threshold = 0, Grow = 0 };

@@ -12,8 +12,8 @@ namespace SaeUnbox.Core;
 [JsonConverter(typeof(RecipeConverter))]
 public sealed record Recipe
 {
-    /// <summary>Version of the JSON format.</summary>
-    public const int Version = 1;
+    /// <summary>Newest version of the JSON format. What needs no field of a newer version is still written as version 1.</summary>
+    public const int Version = 2;
 
     /// <summary>Keyword of the PNG text chunk that holds the JSON.</summary>
     public const string PngKeyword = "saeunbox.recipe";
@@ -52,6 +52,9 @@ public sealed record Recipe
 
     /// <summary>Painted features, applied in this order.</summary>
     public ValueList<FeatureEdit> Edits { get; init; } = [];
+
+    /// <summary>What edits do where they overlap.</summary>
+    public Overlap Overlap { get; init; }
 
     /// <summary>Whole-site interventions, at most one per site. They are applied before the edits.</summary>
     public ValueList<SiteIntervention> Interventions { get; init; } = [];

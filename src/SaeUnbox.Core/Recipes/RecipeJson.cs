@@ -54,6 +54,7 @@ internal static class RecipeReader
             Height = Base("height", Fields.Whole, defaults.Height, RecipeRules.Side),
             Dtype = fields.Optional<Dtype?>("dtype", Fields.OptionalWord, null),
             Vae = fields.Optional<Vae?>("vae", Fields.OptionalWord, null),
+            Overlap = fields.Optional<Overlap?>("overlap", Fields.OptionalWord, null) ?? Overlap.Sum,
         };
         var checker = new RecipeChecker(recipe.Steps, errors);
         recipe = recipe with
@@ -99,6 +100,7 @@ internal static class RecipeReader
             FirstStep = fields.Optional("firstStep", Fields.Whole, 0),
             LastStep = fields.Optional<int?>("lastStep", Fields.OptionalWhole, null),
             Enabled = fields.Optional("enabled", Fields.Flag, true),
+            Name = fields.Optional<string?>("name", Fields.OptionalText, null),
         };
 
     private static SiteIntervention ReadIntervention(FieldReader fields)
@@ -117,9 +119,9 @@ internal static class RecipeReader
         ? null
         : $"is {UntrustedText.Quote(value)}; write one of {Names.Reconstruct}, {Names.Ablate}, {Names.Icon}";
 
-    private static string? Version(int value) => value == Recipe.Version
+    private static string? Version(int value) => value is >= 1 and <= Recipe.Version
         ? null
-        : $"is {value}; this program reads version {Recipe.Version}";
+        : $"is {value}; this program reads versions 1 to {Recipe.Version}";
 }
 
 /// <summary>
@@ -130,12 +132,14 @@ internal static class RecipeWriter
 {
     public static string Write(Recipe recipe)
     {
-        var json = new StringBuilder("{\"version\":").Append(Recipe.Version);
+        var json = new StringBuilder("{\"version\":").Append(VersionOf(recipe));
         json.Text("model", recipe.Model).Text("saes", recipe.Saes)
             .Text("prompt", recipe.Prompt).Text("negativePrompt", recipe.NegativePrompt)
             .Number("seed", recipe.Seed).Number("steps", recipe.Steps).Number("guidance", recipe.Guidance)
             .Number("width", recipe.Width).Number("height", recipe.Height)
             .Text("dtype", Names.Of(recipe.Dtype)).Text("vae", Names.Of(recipe.Vae));
+        if (recipe.Overlap != Overlap.Sum)
+            json.Text("overlap", Names.Of(recipe.Overlap));
         json.Array("edits", recipe.Edits, Edit).Array("interventions", recipe.Interventions, Intervention);
         return json.Append('}').ToString();
     }
@@ -156,7 +160,12 @@ internal static class RecipeWriter
             json.Number("lastStep", last);
         if (!edit.Enabled)
             json.Name("enabled").Append("false");
+        json.Text("name", edit.Name);
     }
+
+    // Older programs read what they can, and links and hashes of older recipes stay as they are.
+    private static int VersionOf(Recipe recipe) =>
+        recipe.Overlap != Overlap.Sum || recipe.Edits.Any(edit => edit.Name is not null) ? 2 : 1;
 
     private static void Intervention(StringBuilder json, SiteIntervention intervention)
     {

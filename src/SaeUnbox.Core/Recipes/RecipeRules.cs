@@ -15,6 +15,10 @@ internal static class RecipeRules
         _ => Text(value),
     };
 
+    public static string? LayerName(string value) => value.Length > RecipeLimits.MaxNameLength
+        ? $"is {value.Length} characters long; {RecipeLimits.MaxNameLength} are allowed"
+        : Text(value);
+
     public static string? Prompt(string value) => value.Length > RecipeLimits.MaxPromptLength
         ? $"is {value.Length} characters long; {RecipeLimits.MaxPromptLength} are allowed"
         : Text(value);
@@ -99,6 +103,7 @@ internal sealed class RecipeChecker(int steps, List<RecipeError> errors)
         Field("width", recipe.Width, RecipeRules.Side);
         Field("height", recipe.Height, RecipeRules.Side);
         Field("dtype", recipe.Dtype, dtype => RecipeRules.Defined(dtype!.Value));
+        Field("overlap", recipe.Overlap, RecipeRules.Defined);
         Field("vae", recipe.Vae, vae => RecipeRules.Defined(vae!.Value));
         var checker = new RecipeChecker(recipe.Steps, errors);
         for (var i = 0; i < recipe.Edits.Count; i++)
@@ -113,6 +118,7 @@ internal sealed class RecipeChecker(int steps, List<RecipeError> errors)
         var before = errors.Count;
         Require(++_edits <= RecipeLimits.MaxEdits, path, $"exceeds the limit of {RecipeLimits.MaxEdits} edits");
         Require($"{path}.feature", RecipeRules.Feature(edit.Feature));
+        Require($"{path}.name", edit.Name is { } name ? RecipeRules.LayerName(name) : null);
         foreach (var (i, feature) in edit.Also.Index())
             Require($"{path}.also[{i}]", RecipeRules.Feature(feature));
         var features = edit.Also.Count + 1;

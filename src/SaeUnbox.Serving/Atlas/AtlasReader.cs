@@ -14,6 +14,9 @@ public sealed class AtlasReader : IFeatureAtlas
     /// <summary>Name of the file in an atlas folder.</summary>
     public const string FileName = "atlas.sqlite";
 
+    /// <summary>Name of the file with the words that a small model knows, in the form of <see cref="Vocabulary.Parse"/>.</summary>
+    public const string VocabularyFile = "vocabulary.txt";
+
     private const int MostSimilar = 24, Nearest = 60;
     private readonly string _path, _connection;
     private readonly Dictionary<Site, FeatureCard[]> _cards = [];
@@ -34,6 +37,8 @@ public sealed class AtlasReader : IFeatureAtlas
     public IReadOnlyList<Suggestion> Suggestions { get; private set; } = [];
 
     public IReadOnlyList<Concept> Concepts { get; private set; } = [];
+
+    public Vocabulary? Vocabulary { get; private set; }
 
     /// <summary>Whether searches also go by meaning.</summary>
     public bool HasEmbeddings => _embeddings is not null;
@@ -81,6 +86,8 @@ public sealed class AtlasReader : IFeatureAtlas
             using (var stale = new SqliteConnection(reader._connection))
                 SqliteConnection.ClearPool(stale);
             reader.Load(embedder);
+            if (Path.Combine(folder, VocabularyFile) is var words && File.Exists(words))
+                reader.Vocabulary = Vocabulary.Parse(File.ReadLines(words));
             return reader;
         }
         catch (Exception exception) when (IsOfABrokenFile(exception))

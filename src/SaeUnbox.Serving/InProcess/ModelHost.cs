@@ -288,13 +288,14 @@ public sealed class JobRunner(LoadedModel model) : IDisposable
         }
     }
 
-    private static GenerationResult Encode(GenerationJob job, RunOutcome outcome)
+    private GenerationResult Encode(GenerationJob job, RunOutcome outcome)
     {
+        var note = model.Model.WarnAbout(job.Recipe.Prompt);
         if (outcome.Picture is not { } picture)
-            return new(job.Id, job.Recipe, default, outcome.Maps, outcome.Timings);
+            return new(job.Id, job.Recipe, default, outcome.Maps, outcome.Timings) { Note = note };
         var encoding = new StageClock();
         var bytes = encoding.Time("encode", () => PictureEncoder.Encode(picture, job.Picture!.Value, job.Checked));
-        return new(job.Id, job.Recipe, bytes, outcome.Maps, [.. outcome.Timings, .. encoding.Timings]);
+        return new(job.Id, job.Recipe, bytes, outcome.Maps, [.. outcome.Timings, .. encoding.Timings]) { Note = note };
     }
 
     public void Dispose() => _runner.Dispose();

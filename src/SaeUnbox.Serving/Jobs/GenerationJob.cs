@@ -69,4 +69,8 @@ public abstract record GenerationProgress
 /// <param name="Maps">Activations of the requested sites.</param>
 /// <param name="Timings">Duration of each stage, in order.</param>
 public sealed record GenerationResult(
-    Guid JobId, Recipe Recipe, ReadOnlyMemory<byte> Picture, ActivationMaps Maps, IReadOnlyList<StageTiming> Timings);
+    Guid JobId, Recipe Recipe, ReadOnlyMemory<byte> Picture, ActivationMaps Maps, IReadOnlyList<StageTiming> Timings)
+{
+    /// <summary>What of the recipe had no effect, in one sentence, such as the words behind the last token; null for nothing.</summary>
+    public string? Note { get; init; }
+}

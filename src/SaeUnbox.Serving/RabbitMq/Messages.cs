@@ -124,6 +124,8 @@ internal sealed record ReplyHead(Guid Job, ReplyKind Kind, string Worker)
     /// <summary>Size of the picture in bytes.</summary>
     public int Picture { get; init; }
 
+    public string? Note { get; init; }
+
     public IReadOnlyList<MapHead> Maps { get; init; } = [];
 
     public IReadOnlyList<StageTiming> Timings { get; init; } = [];
@@ -142,6 +144,7 @@ internal sealed record ReplyHead(Guid Job, ReplyKind Kind, string Worker)
                 Recipe = result.Recipe,
                 Picture = result.Picture.Length,
                 Timings = result.Timings,
+                Note = result.Note,
                 Maps = [.. result.Maps.All.Select(MapHead.Of)],
             },
             _ => throw new ArgumentException($"{reply.Progress.GetType().Name} is not a report that workers send", nameof(reply)),
@@ -172,7 +175,8 @@ internal sealed record ReplyHead(Guid Job, ReplyKind Kind, string Worker)
             });
             rest = rest[(2 * bytes)..];
         }
-        return new(Job, Recipe ?? throw new MessageException("the reply has no recipe"), picture, new ActivationMaps(maps), Timings);
+        var recipe = Recipe ?? throw new MessageException("the reply has no recipe");
+        return new(Job, recipe, picture, new ActivationMaps(maps), Timings) { Note = Note };
     }
 }
 

@@ -271,7 +271,8 @@ internal sealed class SteeringPlan : IDisposable
     private BlockEdit Make(SiteIntervention? whole, FeatureEdit[] painted)
     {
         var guided = _recipe.Guidance > 1;
-        var edits = painted.Select(edit => Edits.From(edit, _saes[edit.Site], guided));
+        var visible = _recipe.Overlap == Overlap.Cover ? LayerCover.Visible(painted) : painted;
+        var edits = visible.Select(edit => Edits.From(edit, _saes[edit.Site], guided));
         if (whole is not null)
             edits = edits.Prepend(whole is SiteIntervention.Ablate ? Edits.Ablate() : Edits.From(whole, _saes[whole.Site], guided));
         return Edits.Sequence(edits);

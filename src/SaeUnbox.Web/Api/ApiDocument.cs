@@ -60,7 +60,7 @@ internal static class RecipeSchema
     {
         var whole = Object("Everything that makes a picture. Missing fields take the model's defaults.", new()
         {
-            ["version"] = Number("1", JsonSchemaType.Integer, 1, 1),
+            ["version"] = Number("Version of the format", JsonSchemaType.Integer, 1, Recipe.Version),
             ["model"] = Text("The model's name", RecipeLimits.MaxNameLength),
             ["saes"] = Text("The set of autoencoders that numbers the features; by default the model's own", RecipeLimits.MaxNameLength),
             ["prompt"] = Text("What the picture shows", RecipeLimits.MaxPromptLength),
@@ -72,6 +72,8 @@ internal static class RecipeSchema
             ["height"] = Side("Height in pixels"),
             ["dtype"] = OneOf("Number format of the run", "fp32", "bf16", "fp16"),
             ["vae"] = OneOf("The decoder", "kl", "tiny"),
+            ["overlap"] = OneOf(
+                "Where edits of one site overlap: sum adds them up (the default), cover lets the later one win", [.. Names.All<Overlap>()]),
             ["edits"] = List("Painted features, applied in this order", RecipeLimits.MaxEdits, Edit()),
             ["interventions"] = List("At most one per site, applied before the edits", null, Intervention()),
         });
@@ -104,6 +106,7 @@ internal static class RecipeSchema
         ["firstStep"] = Number("The first denoising step of the edit", JsonSchemaType.Integer, 0, RecipeLimits.MaxSteps),
         ["lastStep"] = Number("The first denoising step after the edit", JsonSchemaType.Integer, 1, RecipeLimits.MaxSteps),
         ["enabled"] = new OpenApiSchema { Description = "Whether the edit is switched on", Type = JsonSchemaType.Boolean },
+        ["name"] = Text("A name for the layer", RecipeLimits.MaxNameLength),
     }, "site", "feature", "strength");
 
     private static OpenApiSchema Intervention() => Object("A change to a site's whole output", new()

@@ -7,7 +7,9 @@ namespace SaeUnbox.Web.Api;
 public sealed record SavedRecipe(string Id, string Address);
 
 /// <summary>The features that are active in a picture.</summary>
-public sealed record Exploration(IReadOnlyList<SiteReading> Sites);
+/// <param name="Sites">What was read at each site.</param>
+/// <param name="Note">What of the recipe had no effect, such as the words behind the last token; null for nothing.</param>
+public sealed record Exploration(IReadOnlyList<SiteReading> Sites, string? Note = null);
 
 /// <param name="Site">The site that was read.</param>
 /// <param name="Step">The denoising step.</param>

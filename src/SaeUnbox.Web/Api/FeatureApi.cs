@@ -25,6 +25,10 @@ internal static class FeatureApi
             .Produces<IReadOnlyList<Concept>>().ProducesProblem(404);
         models.MapGet("/{model}/map/{site}", Map).WithSummary("Get a map that places similar features near each other")
             .Produces<IReadOnlyList<FeaturePlace>>().ProducesProblem(404);
+        models.MapGet("/{model}/examples", Examples).WithSummary("List recipes that work well").Produces<IReadOnlyList<Suggestion>>()
+            .ProducesProblem(404);
+        models.MapGet("/{model}/examples/{number:int}.jpg", ExamplePictureAsync)
+            .WithSummary("Get a small picture of an example").Produces<PictureFile>(200, "image/jpeg").ProducesProblem(404);
         models.MapGet("/{model}/pictures/{**name}", Picture)
             .WithSummary("Get a picture of the atlas").Produces<PictureFile>(200, "image/jpeg", "image/png").ProducesProblem(404);
     }
@@ -73,6 +77,20 @@ internal static class FeatureApi
         Site.TryParse(site, out var parsed) && AtlasOf(catalogue, model) is { } atlas && atlas.Sites.Contains(parsed)
             ? TypedResults.Ok(atlas.Map(parsed))
             : NotFound($"The model '{model}' has no site '{site}'.");
+
+    private static IResult Examples(IModelCatalogue catalogue, [Description(ModelHelp)] string model) =>
+        AtlasOf(catalogue, model) is { } atlas ? TypedResults.Ok(atlas.Suggestions) : NotFound($"There is no model '{model}'.");
+
+    private static async Task<IResult> ExamplePictureAsync(
+        IModelCatalogue catalogue, ExamplePictures pictures, [Description(ModelHelp)] string model,
+        [Description("The example's place in the list, from 0")] int number, HttpResponse response)
+    {
+        if (AtlasOf(catalogue, model)?.Suggestions is not { } examples || number < 0 || number >= examples.Count)
+            return NotFound($"The model '{model}' has no example {number}.");
+        var picture = await pictures.FindAsync(examples[number].Recipe);
+        response.Headers.CacheControl = "public, max-age=86400";
+        return TypedResults.Bytes(picture, "image/jpeg");
+    }
 
     private static IResult Picture(
         IModelCatalogue catalogue, [Description(ModelHelp)] string model, [Description("The name that a feature gives")] string name,

@@ -15,6 +15,7 @@ internal static class PublicApi
     {
         services.AddAnnotatedOptions<ApiOptions>(configuration, ApiOptions.Section);
         services.AddSingleton<JobClient>();
+        services.AddSingleton<ExamplePictures>();
         services.AddApiDocument();
     }
 
@@ -26,7 +27,9 @@ internal static class PublicApi
         var pictures = api.MapGroup("").WithTags("Pictures");
         pictures.MapPost("/generate", GenerateAsync).WithSummary("Make a recipe's picture")
             .WithDescription("The Accept header selects the format: a PNG that contains the recipe, a JPEG or a WebP. Missing fields of "
-                + "the recipe take the model's defaults. The header Server-Timing gives the duration of each stage.")
+                + "the recipe take the model's defaults. The header Server-Timing gives the duration of each stage. The header "
+                    + "Recipe-Note, "
+                + "percent-encoded, says what had no effect, such as the words behind the prompt's last token.")
             .Accepts<Recipe>(Json).Produces<PictureFile>(200, Png, Jpeg, WebP).ProducesValidationProblem().ProducesProblem(503);
         pictures.MapPost("/explore", ExploreAsync).WithSummary("List the features that are active in a recipe's picture")
             .WithDescription("Returns the active features of each site and cell with their activations, but no picture.")
@@ -51,6 +54,8 @@ internal static class PublicApi
         var result = await jobs.RunAsync(job, ClientKey.Of(context), cancellation);
         context.Response.Headers["Server-Timing"] = string.Join(", ", result.Timings
             .Select(stage => FormattableString.Invariant($"{stage.Stage};dur={stage.Duration.TotalMilliseconds:0.0}")));
+        if (result.Note is { } note)
+            context.Response.Headers["Recipe-Note"] = Uri.EscapeDataString(note);
         context.Response.Headers.Vary = HeaderNames.Accept;
         return TypedResults.Bytes(
             result.Picture.ToArray(), format switch { PictureFormat.Jpeg => Jpeg, PictureFormat.WebP => WebP, _ => Png });
@@ -59,23 +64,23 @@ internal static class PublicApi
     private static async Task<IResult> ExploreAsync(
         HttpContext context, JobClient jobs, IModelCatalogue catalogue, CancellationToken cancellation)
     {
-        var maps = await ReadMapsAsync(await ReadAsync(context, cancellation), context, jobs, catalogue, cancellation);
-        return TypedResults.Ok(new Exploration([.. maps.All.Select(SiteReading.Of)]));
+        var result = await ReadMapsAsync(await ReadAsync(context, cancellation), context, jobs, catalogue, cancellation);
+        return TypedResults.Ok(new Exploration([.. result.Maps.All.Select(SiteReading.Of)], result.Note));
     }
 
     private static async Task<IResult> SelectAsync(
         HttpContext context, JobClient jobs, IModelCatalogue catalogue, CancellationToken cancellation)
     {
         var request = SelectionRequest.FromJson(await ReadTextAsync(context, cancellation), NewRecipe(context.RequestServices));
-        return TypedResults.Ok(Selection.Of(await ReadMapsAsync(request.Recipe, context, jobs, catalogue, cancellation), request));
+        return TypedResults.Ok(Selection.Of((await ReadMapsAsync(request.Recipe, context, jobs, catalogue, cancellation)).Maps, request));
     }
 
-    private static async Task<ActivationMaps> ReadMapsAsync(
+    private static async Task<GenerationResult> ReadMapsAsync(
         Recipe recipe, HttpContext context, JobClient jobs, IModelCatalogue catalogue, CancellationToken cancellation)
     {
         var sites = catalogue.Find(recipe.Model)?.Sites.Select(sae => sae.Site) ?? [];
         var job = new GenerationJob(Guid.NewGuid(), recipe.Check()) { Picture = null, Sites = [.. sites] };
-        return (await jobs.RunAsync(job, ClientKey.Of(context), cancellation)).Maps;
+        return await jobs.RunAsync(job, ClientKey.Of(context), cancellation);
     }
 
     private static async Task<IResult> SaveAsync(

@@ -22,7 +22,10 @@ internal sealed class CanvasRegistry(
     /// <exception cref="RecipeException">The recipe does not fit its model, or exceeds a visitor's limits.</exception>
     /// <exception cref="TooManyRequestsException">The client exceeds its limits.</exception>
     /// <exception cref="QueueFullException">There is no room for another canvas, and all canvases are watched.</exception>
-    public CanvasSession Create(string client, Recipe recipe)
+    /// <param name="client">The client whose limits apply.</param>
+    /// <param name="recipe">The first recipe; a further step if there is a past.</param>
+    /// <param name="past">What the canvas continues; null for nothing.</param>
+    public CanvasSession Create(string client, Recipe recipe, CanvasPast? past = null)
     {
         LazyInitializer.EnsureInitialized(ref _sweeper, () => clock.CreateTimer(_ => Sweep(), null, SweepInterval, SweepInterval));
         var start = recipe.Check();
@@ -33,7 +36,7 @@ internal sealed class CanvasRegistry(
         if (_canvases.Count >= options.Value.Most)
             RemoveOldest(_ => true);
         var id = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16));
-        var session = new CanvasSession(id, client, start, queue, catalogue, limits, clock);
+        var session = new CanvasSession(id, client, start, queue, catalogue, limits, clock, past);
         _canvases[id] = new(session, clock.GetTimestamp());
         return session;
     }

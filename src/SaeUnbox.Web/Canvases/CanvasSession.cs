@@ -8,14 +8,14 @@ namespace SaeUnbox.Web.Canvases;
 /// </summary>
 internal sealed class CanvasSession(
     string id, string client, CheckedRecipe recipe, IGenerationQueue queue, IModelCatalogue catalogue, ClientLimits limits,
-    TimeProvider clock)
+    TimeProvider clock, CanvasPast? past = null)
 {
     private readonly Lock _lock = new();
-    private readonly UndoHistory _history = new(recipe);
+    private readonly UndoHistory _history = Continue(past, recipe);
     private readonly Dictionary<Guid, bool> _isCancelled = []; // of each running job
     private ModelInfo? _model = catalogue.Find(recipe.Recipe.Model);
     private CheckedRecipe _recipe = recipe;
-    private long _version, _shownVersion, _cancelledVersion;
+    private long _version = past?.Version ?? 0, _shownVersion, _cancelledVersion;
     private int _viewers;
     private bool _isBusy, _isAbandoned;
 
@@ -62,6 +62,19 @@ internal sealed class CanvasSession(
         {
             lock (_lock)
                 return _history.CanRedo;
+        }
+    }
+
+    /// <summary>The earlier pictures that the page lists.</summary>
+    public List<HistoryEntry> Pictures { get; } = [.. past?.Pictures ?? []];
+
+    /// <summary>What a canvas that continues this one needs.</summary>
+    public CanvasPast Past
+    {
+        get
+        {
+            lock (_lock)
+                return new(_history.Copy(), [.. Pictures], _version);
         }
     }
 
@@ -358,6 +371,13 @@ internal sealed class CanvasSession(
     {
         lock (_lock)
             return _isAbandoned || version < _version;
+    }
+
+    private static UndoHistory Continue(CanvasPast? past, CheckedRecipe recipe)
+    {
+        var history = past?.Steps.Copy() ?? new(recipe);
+        history.Add(recipe);
+        return history;
     }
 
     private void Publish(CanvasUpdate update) => Updated?.Invoke(update);

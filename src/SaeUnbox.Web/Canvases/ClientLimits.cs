@@ -186,6 +186,9 @@ internal sealed class Visitor(IHttpContextAccessor context) : CircuitHandler
 {
     public string Key { get; private set; } = ClientKey.Of(context.HttpContext);
 
+    /// <summary>The canvas that the circuit's Paint page last opened; null before the first.</summary>
+    public CanvasSession? Canvas { get; set; }
+
     public override Task OnCircuitOpenedAsync(Circuit circuit, CancellationToken cancellationToken)
     {
         Key = ClientKey.Of(context.HttpContext);

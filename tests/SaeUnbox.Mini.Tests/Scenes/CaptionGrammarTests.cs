@@ -7,6 +7,15 @@ public sealed class CaptionGrammarTests
     private static readonly string[] Night = ["at night", "under the moon", "under the stars"];
 
     [Fact]
+    public void Vocabulary_ThatShips_HasTheWordsOfTheGrammar()
+    {
+        var file = Path.Combine(AppContext.BaseDirectory, "unbox-mini", "atlas", "vocabulary.txt");
+        var words = CaptionGrammar.Phrases.SelectMany(phrase => phrase.Split(' ')).Where(word => word.All(char.IsLetter)).Distinct();
+
+        Assert.Equal(words.Order(StringComparer.Ordinal), Vocabulary.Parse(File.ReadLines(file)).Words);
+    }
+
+    [Fact]
     public void Compose_FactsOffTheDefault_AreAlwaysNamed()
     {
         var facts = new SceneFacts

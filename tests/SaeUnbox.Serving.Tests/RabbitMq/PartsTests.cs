@@ -104,7 +104,8 @@ public sealed class PartsTests
 
         var maps = new ActivationMaps([new(Site.Composition, 3, 1, 2, 9, [1, 2, 3, 4], [.1f, .2f, .3f, .4f])]);
         var result =
-            new GenerationResult(id, Jobs.Batch("ä").Recipe, new byte[] { 7, 8, 9 }, maps, [new("unet", TimeSpan.FromMilliseconds(3))]);
+            new GenerationResult(id, Jobs.Batch("ä").Recipe, new byte[] { 7, 8, 9 }, maps, [new("unet", TimeSpan.FromMilliseconds(3))])
+            { Note = "too long" };
         var read =
             Assert.IsType<GenerationProgress.Completed>(
                 Reply.Read(new Reply(new GenerationProgress.Completed(result), "w").ToBytes()).Progress).Result;

@@ -55,7 +55,7 @@ public sealed class SdRunTests : IDisposable
     }
 
     [Fact]
-    public void Run_ReadingWhileResumed_GivesTheMapsOfAWholeRun()
+    public void Run_ReadingWhileResumed_GivesTheMapsOfAFullRun()
     {
         var request = new RunRequest { Read = [Objects, Style], Picture = false };
         var edited = Plain with { Edits = [new FeatureEdit(Style, 7, 6)] };

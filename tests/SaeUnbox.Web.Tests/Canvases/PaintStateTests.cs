@@ -7,7 +7,7 @@ namespace SaeUnbox.Web.Tests.Canvases;
 
 public sealed class PaintStateTests : IDisposable
 {
-    private static readonly StoredState Nothing = new(null, null, null, null, -1, null);
+    private static readonly StoredState Nothing = new(null, null, null, null, null, -1, null);
     private static readonly ListAtlas Atlas = new(
         (Site.Composition, 3, "snow field"), (Site.Composition, 7, "red roof"), (Site.Composition, 9, "blue boat"));
 
@@ -50,7 +50,7 @@ public sealed class PaintStateTests : IDisposable
 
         Assert.Equal([0, 7], _state.Recipe.Edits.Select(edit => edit.Feature));
         Assert.True(_state.Recipe.Edits[1].Mask!.IsBlank);
-        Assert.Equal("down.2.1 #7 red roof +10", _state.SelectedLabel);
+        Assert.Equal("down.2.1 #7 red roof +8", _state.SelectedLabel);
     }
 
     [Fact]
@@ -61,8 +61,72 @@ public sealed class PaintStateTests : IDisposable
 
         await OpenAsync(stored);
 
-        Assert.True(_state.HasStroke(stored));
+        Assert.True(stored.HasStrokeOf(_state.Recipe));
         Assert.Equal(mask, _queue.Jobs.Single().Recipe.Edits[1].Mask);
+    }
+
+    [Fact]
+    public async Task Open_WithALinkOverADraft_IsOneStepThatUndoTakesBack()
+    {
+        await OpenAsync(Nothing with { Link = House(2).ToLink(), Draft = House(1).ToJson() });
+        Assert.Equal((House(2), "The recipe of the link is open. Undo returns to your previous recipe."),
+            (_state.Recipe, _state.Notice!.Text));
+
+        _state.Undo();
+
+        Assert.Equal((House(1), false), (_state.Recipe, _state.Canvas!.CanUndo));
+    }
+
+    [Fact]
+    public async Task Open_WithALinkAndAStrokeThatTheDraftLacks_KeepsTheStrokeForUndo()
+    {
+        var mask = BrushMask.FromCells(32, 32, [.. Enumerable.Repeat(1f, 1024)]);
+        await OpenAsync(Nothing with
+        {
+            Link = House(2).ToLink(), Draft = House(1).ToJson(), PendingEdit = 0, PendingMask = mask.ToString(),
+        });
+
+        _state.Undo();
+
+        Assert.Equal(mask, _state.Recipe.Edits.Single().Mask);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Open_AfterAnotherPageOrAReload_ContinuesUndoRedoAndTheHistory(bool isReload)
+    {
+        var earlier = _canvases.Create("ann", House(0));
+        earlier.Change(_ => House(1));
+        earlier.Change(_ => House(2));
+        earlier.Undo();
+        earlier.Pictures.Add(new(House(1), earlier.Version));
+
+        await OpenAsync(
+            Nothing with { Canvas = earlier.Id, Draft = House(1).ToJson() }, layer: "down.2.1:7", last: isReload ? null : earlier);
+
+        Assert.NotSame(earlier, _state.Canvas);
+        Assert.True(_state.Canvas!.Version > earlier.Version);
+        Assert.Equal([0, 7], _state.Recipe.Edits.Select(edit => edit.Feature));
+        Assert.Equal(House(1), _state.History.Single().Recipe);
+        _state.Undo();
+        Assert.Equal(House(1), _state.Recipe);
+        _state.Undo();
+        Assert.Equal(House(0), _state.Recipe);
+        Assert.Equal(House(1), earlier.Recipe);
+    }
+
+    [Fact]
+    public async Task Open_AfterAnUndo_CanStillRedo()
+    {
+        var earlier = _canvases.Create("ann", House(0));
+        earlier.Change(_ => House(1));
+        earlier.Undo();
+
+        await OpenAsync(Nothing, last: earlier);
+        _state.Redo();
+
+        Assert.Equal(House(1), _state.Recipe);
     }
 
     [Fact]
@@ -81,7 +145,7 @@ public sealed class PaintStateTests : IDisposable
         _options.Most = 1;
         var other = _canvases.Create("bob", House(0));
         other.Updated += Ignore;
-        var opened = _state.OpenAsync("ann", Nothing, null, TestContext.Current.CancellationToken);
+        var opened = _state.OpenAsync("ann", Nothing, null, null, TestContext.Current.CancellationToken);
         Assert.Equal((1, true), (_redraws, _state.Notice!.IsError));
 
         other.Updated -= Ignore;
@@ -110,6 +174,63 @@ public sealed class PaintStateTests : IDisposable
 
         Assert.Equal([9, 0, 1], _state.Recipe.Edits.Select(edit => edit.Feature));
         Assert.Equal(1, _state.Selected);
+    }
+
+    [Fact]
+    public async Task AddLayer_OverAnUnpaintedOne_ReplacesIt()
+    {
+        await OpenAsync(Nothing with { Draft = House(1).ToJson() });
+
+        _state.AddLayer(Atlas.Find(Site.Composition, 7)!);
+        _state.AddLayer(Atlas.Find(Site.Composition, 9)!, strength: 12);
+
+        Assert.Equal([(0, 5d), (9, 12d)], _state.Recipe.Edits.Select(edit => (edit.Feature, edit.Strength)));
+    }
+
+    [Theory]
+    [InlineData(0, Overlap.Cover)]
+    [InlineData(1, Overlap.Cover)]
+    [InlineData(2, Overlap.Sum)]
+    public async Task AddLayer_WhereLayersCouldOverlapBefore_KeepsTheirRule(int layers, Overlap rule)
+    {
+        await OpenAsync(Nothing with { Draft = House(layers).ToJson() });
+
+        _state.AddLayer(Atlas.Find(Site.Composition, 9)!);
+
+        Assert.Equal(rule, _state.Recipe.Overlap);
+    }
+
+    [Fact]
+    public async Task Hint_OfAnUnpaintedLayer_SaysToDrag()
+    {
+        await OpenAsync(Nothing with { Draft = House(0).ToJson() });
+        Show(3, 7, 9, 9);
+        _state.AddLayer(Atlas.Find(Site.Composition, 9)!);
+        Assert.Equal("Drag on the picture to paint blue boat", _state.Hint);
+
+        _state.Canvas!.Paint(0, null, isLast: true);
+
+        Assert.Null(_state.Hint);
+    }
+
+    [Fact]
+    public async Task PasteMask_OnALayerOfAnotherGrid_CoversTheSamePart()
+    {
+        var mask = BrushMask.FromCells(2, 2, [1, 0, 0, .5f]);
+        await OpenAsync(Nothing with { Draft = House(1).ToJson() });
+        _state.Canvas!.Change(recipe => recipe with
+        {
+            Edits = [recipe.Edits[0] with { Mask = mask.Resize(32, 32) }, new(Site.Composition, 7, 5), new(Site.Composition, 9, 5)],
+        });
+        Assert.False(_state.CanPasteMask);
+
+        _state.Select(0);
+        _state.CopyMask();
+        _state.Select(1);
+        _state.PasteMask();
+
+        Assert.Equal(mask.Resize(32, 32), _state.Recipe.Edits[1].Mask);
+        Assert.Null(_state.Recipe.Edits[2].Mask);
     }
 
     [Fact]
@@ -272,9 +393,9 @@ public sealed class PaintStateTests : IDisposable
     private static Recipe WithOff(Recipe recipe, int layer) =>
         recipe with { Edits = [.. recipe.Edits.Select((edit, i) => edit with { Enabled = i != layer })] };
 
-    private async Task OpenAsync(StoredState stored, string? layer = null)
+    private async Task OpenAsync(StoredState stored, string? layer = null, CanvasSession? last = null)
     {
-        await _state.OpenAsync("ann", stored, layer, TestContext.Current.CancellationToken);
+        await _state.OpenAsync("ann", stored, layer, last, TestContext.Current.CancellationToken);
         _state.Canvas!.Updated += update => _state.Apply(update);
         await _state.ResumeAsync(stored, TestContext.Current.CancellationToken);
     }

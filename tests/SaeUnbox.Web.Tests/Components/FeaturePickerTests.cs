@@ -102,7 +102,7 @@ public sealed class FeaturePickerTests : SearchContext
         Render<FeaturePicker>(picker => picker
             .Add(one => one.Atlas, atlas)
             .Add(one => one.Active, active)
-            .Add(one => one.OnPick, _picked.Add));
+            .Add(one => one.OnPick, picked => _picked.Add(picked.Card)));
 
     private static IEnumerable<string> Names(IRenderedComponent<FeaturePicker> picker) =>
         picker.FindAll(".row strong").Select(name => name.TextContent);

@@ -8,6 +8,7 @@ public sealed class LayerStackTests : BunitContext
     private static readonly FeatureEdit[] Two = [new(Site.Composition, 3, 10), new(Site.Style, 700, -5) { Enabled = false }];
     private readonly List<(int Index, FeatureEdit Edit, bool IsPassing)> _changes = [];
     private readonly List<(int From, int To)> _moves = [];
+    private readonly List<Overlap> _overlaps = [];
     private readonly List<string> _problems = [];
 
     [Fact]
@@ -18,15 +19,15 @@ public sealed class LayerStackTests : BunitContext
     {
         var layers = Stack(Two).FindAll(".layer");
 
-        Assert.Equal(["snow field", "snow light"], layers.Select(layer => layer.QuerySelector("strong")!.TextContent));
-        Assert.Equal([null, "true"], layers.Select(layer => layer.GetAttribute("data-off")));
-        Assert.Equal(["down.2.1", "up.0.1"], layers.Select(layer => layer.GetAttribute("data-site")));
+        Assert.Equal(["snow light", "snow field"], layers.Select(layer => layer.QuerySelector("strong")!.TextContent));
+        Assert.Equal(["true", null], layers.Select(layer => layer.GetAttribute("data-off")));
+        Assert.Equal(["up.0.1", "down.2.1"], layers.Select(layer => layer.GetAttribute("data-site")));
     }
 
     [Fact]
     public void Strength_WhileSliding_IsTemporary()
     {
-        var slider = Stack(Two).Find("input[type=range]");
+        var slider = Stack(Two).Find("[data-layer='0'] input[type=range]");
         slider.Input("12.5");
         slider.Change("13");
 
@@ -49,7 +50,7 @@ public sealed class LayerStackTests : BunitContext
     [Fact]
     public void Eye_Clicked_SwitchesThatLayer()
     {
-        Stack(Two).FindAll(".corner")[1].Click();
+        Stack(Two).Find("[data-layer='1'] .corner").Click();
 
         Assert.Equal((1, Two[1] with { Enabled = true }, false), Assert.Single(_changes));
     }
@@ -59,7 +60,42 @@ public sealed class LayerStackTests : BunitContext
     {
         Stack(Two, selected: 1).Find("select").Change("scale");
 
-        Assert.Equal((1, EditMode.Scale), (_changes[0].Index, _changes[0].Edit.Mode));
+        Assert.Equal((1, EditMode.Scale, -1), (_changes[0].Index, _changes[0].Edit.Mode, _changes[0].Edit.Strength));
+    }
+
+    [Theory]
+    [InlineData("  first snow ", "first snow")]
+    [InlineData(" ", null)]
+    public void Rename_OfTheSelectedLayer_NamesItOrGivesItsOwnNameBack(string written, string? name)
+    {
+        var stack = Stack([Two[0] with { Name = "old" }]);
+        stack.Find("[aria-label='Rename']").Click();
+        stack.Find("[aria-label='New name of old']").Change(written);
+
+        Assert.Equal(name, Assert.Single(_changes).Edit.Name);
+        Assert.Empty(stack.FindAll(".rename"));
+    }
+
+    [Fact]
+    public void Rename_Escaped_ChangesNothing()
+    {
+        var stack = Stack(Two);
+        stack.Find("[data-layer='0'] .pick").DoubleClick();
+        stack.Find(".rename").KeyDown("Escape");
+
+        Assert.Empty(stack.FindAll(".rename"));
+        Assert.Empty(_changes);
+    }
+
+    [Fact]
+    public void Blend_OfOneLayer_IsNotOffered()
+    {
+        Assert.Empty(Stack([Two[0]]).FindAll(".head button"));
+        var blend = Stack(Two).Find(".head button");
+        Assert.Equal("true", blend.GetAttribute("aria-pressed"));
+        blend.Click();
+
+        Assert.Equal([Overlap.Cover], _overlaps);
     }
 
     [Fact]
@@ -76,8 +112,8 @@ public sealed class LayerStackTests : BunitContext
     public void Move_AtTheEnds_IsNotOffered()
     {
         var first = Stack(Two);
-        Assert.True(first.Find("[aria-label='Move up']").HasAttribute("disabled"));
-        first.Find("[aria-label='Move down']").Click();
+        Assert.True(first.Find("[aria-label='Move down']").HasAttribute("disabled"));
+        first.Find("[aria-label='Move up']").Click();
 
         Assert.Equal([(0, 1)], _moves);
     }
@@ -86,8 +122,8 @@ public sealed class LayerStackTests : BunitContext
     public void Drag_OntoAnotherLayer_MovesIt()
     {
         var stack = Stack(Two);
-        stack.FindAll(".layer")[1].DragStart();
-        stack.FindAll(".layer")[0].Drop();
+        stack.Find("[data-layer='1']").DragStart();
+        stack.Find("[data-layer='0']").Drop();
 
         Assert.Equal([(1, 0)], _moves);
     }
@@ -95,5 +131,6 @@ public sealed class LayerStackTests : BunitContext
     private IRenderedComponent<LayerStack> Stack(FeatureEdit[] edits, int selected = 0, int steps = 1) => Render<LayerStack>(stack => stack
         .Add(one =>
             one.Edits, edits).Add(one => one.Atlas, ListAtlas.OfThree).Add(one => one.Selected, selected).Add(one => one.Steps, steps)
-        .Add(one => one.OnChange, _changes.Add).Add(one => one.OnMove, _moves.Add).Add(one => one.OnProblem, _problems.Add));
+        .Add(one => one.OnChange, _changes.Add).Add(one => one.OnMove, _moves.Add).Add(one => one.OnProblem, _problems.Add)
+        .Add(one => one.OnOverlap, _overlaps.Add));
 }

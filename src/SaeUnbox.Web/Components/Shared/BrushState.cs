@@ -1,6 +1,6 @@
 namespace SaeUnbox.Web.Components.Shared;
 
-public enum Tool { Brush, Eraser }
+public enum Tool { Brush, Eraser, Lasso, Move }
 
 /// <param name="Tool">What the brush does.</param>
 /// <param name="Size">Diameter in pixels of the picture.</param>

@@ -16,6 +16,8 @@ internal static class CliCommand
         words.AddRange(["--width", Text(recipe.Width), "--height", Text(recipe.Height)]);
         foreach (var edit in recipe.Edits.Where(edit => edit.Enabled))
             words.AddRange(["--edit", Quote(Edit(edit, recipe.Steps))]);
+        if (recipe.Overlap != Overlap.Sum)
+            words.AddRange(["--overlap", Names.Of(recipe.Overlap)]);
         foreach (var intervention in recipe.Interventions)
             if (intervention is SiteIntervention.Ablate or SiteIntervention.Reconstruct)
                 words.AddRange([intervention is SiteIntervention.Ablate ? "--ablate" : "--reconstruct", intervention.Site.Code]);

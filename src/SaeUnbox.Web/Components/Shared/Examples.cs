@@ -14,6 +14,14 @@ internal static class Examples
     public static IReadOnlyList<Recipe> Prompts(IModelCatalogue catalogue) =>
         [.. Suggestions(catalogue).Select(suggestion => suggestion.Recipe).DistinctBy(recipe => recipe.Prompt).Take(MaxPrompts)];
 
+    /// <summary>The recipes with layers.</summary>
+    public static IReadOnlyList<Suggestion> Painted(IModelCatalogue catalogue) =>
+        [.. Suggestions(catalogue).Where(suggestion => suggestion.Recipe.Edits.Count > 0)];
+
+    /// <summary>The first example with one layer that paints the sky, which shows best; null if there is none.</summary>
+    public static Recipe? ToDemonstrate(IModelCatalogue catalogue) => Painted(catalogue).Select(suggestion => suggestion.Recipe)
+        .FirstOrDefault(recipe => recipe.Edits is [{ Mask: { } mask }] && mask[0, 0] > 0 && mask[0, mask.Columns - 1] > 0);
+
     private static IReadOnlyList<Suggestion> Suggestions(IModelCatalogue catalogue) =>
         catalogue.Models.Count > 0 && catalogue.AtlasOf(catalogue.Models[0].Name) is { } atlas ? atlas.Suggestions : [];
 }

@@ -4,7 +4,10 @@ using Microsoft.JSInterop;
 namespace SaeUnbox.Web.Components.Shared;
 
 /// <summary>Settings of the tools, stored in the visitor's browser.</summary>
-internal sealed record StudioSettings(BrushState Brush, bool IsSeedLocked)
+/// <param name="Brush">The brush.</param>
+/// <param name="IsSeedLocked">Whether new pictures keep the seed.</param>
+/// <param name="HasKeys">Whether single keys choose tools and layers.</param>
+internal sealed record StudioSettings(BrushState Brush, bool IsSeedLocked, bool HasKeys = true)
 {
     private const string Key = "settings";
 

@@ -21,7 +21,7 @@ public sealed partial class Explore
     private StudioSettings _settings = StudioSettings.Default;
     private ExploreState _state = new(new Recipe { Model = "none", Prompt = "", Width = 256, Height = 256 });
     private ActivationMaps? _maps;
-    private string? _notice;
+    private string? _notice, _note;
 
     private IReadOnlyList<Site> Sites => Model is { } model ? [.. model.Sites.Select(sae => sae.Site)] : [];
 
@@ -128,7 +128,7 @@ public sealed partial class Explore
         _notice = null;
         KeepAddress();
         var result = await run(new GenerationJob(Guid.NewGuid(), _state.RecipeWithIntervention.Check()) { Sites = [.. Sites] });
-        _maps = result.Maps;
+        (_maps, _note) = (result.Maps, result.Note);
         var maps = _maps.All.Where(map => map.Step == 0).Select(ForBrowser).ToArray();
         await _view!.InvokeVoidAsync("show", result.Picture.ToArray(), maps);
         await SelectAsync(_state.Feature is { } feature && Current?.Indices.Contains(feature) == true ? feature : Strongest);

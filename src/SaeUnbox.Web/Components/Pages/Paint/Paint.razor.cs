@@ -18,6 +18,7 @@ public sealed partial class Paint
     private PaintState _state = null!;
     private StudioSettings _settings = StudioSettings.Default;
     private IconView? _icon;
+    private bool _showsKeys, _showsExamples;
 
     [SupplyParameterFromQuery(Name = "layer")]
     private string? Layer { get; set; }
@@ -130,13 +131,17 @@ public sealed partial class Paint
         try
         {
             var stored = await surface.InvokeAsync<StoredState>("find");
-            var canvas = await _state.OpenAsync(Visitor.Key, stored, Layer, _closed.Token);
+            var canvas = await _state.OpenAsync(Visitor.Key, stored, Layer, Visitor.Canvas, _closed.Token);
+            Visitor.Canvas = canvas;
             canvas.Updated += OnUpdated;
             await surface.InvokeVoidAsync("open", canvas.Id);
-            if (!_state.HasStroke(stored))
+            // Until the draft contains a stroke, the browser keeps it.
+            if (stored.Link is not null || !stored.HasStrokeOf(_state.Recipe))
                 await surface.InvokeVoidAsync("forget");
             await _state.ResumeAsync(stored, _closed.Token);
             await ShowLayerAsync();
+            if (_state.Demonstration is { } mask)
+                await surface.InvokeVoidAsync("demonstrate", mask.ToString());
         }
         catch (RecipeException exception)
         {
@@ -196,7 +201,28 @@ public sealed partial class Paint
     {
         var brush = _settings.Brush;
         if (_surface is not null)
-            await _surface.InvokeVoidAsync("setBrush", brush.Size, brush.Hardness, brush.Tool == Tool.Eraser);
+            await _surface.InvokeVoidAsync(
+                "setBrush", brush.Size, brush.Hardness, brush.Tool.ToString().ToLowerInvariant(), _settings.HasKeys);
+    }
+
+    // Whoever chooses a feature wants to paint with it.
+    private async Task PickAsync((FeatureCard Card, double Strength) picked)
+    {
+        await ChangeLayersAsync(() => _state.AddLayer(picked.Card, picked.Strength));
+        if (_settings.Brush.Tool is not Tool.Lasso)
+            await SetBrushAsync(_settings.Brush with { Tool = Tool.Brush });
+    }
+
+    private Task OpenExampleAsync(Recipe recipe)
+    {
+        _showsExamples = false;
+        return ChangeLayersAsync(() => _state.OpenExample(recipe));
+    }
+
+    private async Task SwitchKeysAsync(ChangeEventArgs change)
+    {
+        _settings = _settings with { HasKeys = change.Value is true };
+        await SetBrushAsync(_settings.Brush);
     }
 
     private async Task LockSeedAsync(bool isLocked)
@@ -250,7 +276,7 @@ public sealed partial class Paint
     private async Task ShowIconAsync(int index)
     {
         var edit = _state.Recipe.Edits[index];
-        var asked = _icon = new($"{_state.NameOf(edit) ?? "feature"} {edit.Site} #{edit.Feature}", null);
+        var asked = _icon = new($"{_state.NameOf(edit)} {edit.Site} #{edit.Feature}", null);
         try
         {
             var picture = await _surface!.InvokeAsync<string>("iconOf", edit.Site.Code, edit.Feature);

@@ -3,6 +3,7 @@
 import { Brush } from '../../../js/brush.js';
 import { drawCells, placeMark } from '../../../js/brush-overlay.js';
 import { Keys } from '../../../js/brush-keys.js';
+import { demonstrate } from '../../../js/demonstration.js';
 import { download } from '../../../js/download.js';
 import * as draft from '../../../js/draft.js';
 import { generate } from '../../../js/generate.js';
@@ -13,7 +14,7 @@ import { Pointers } from '../../../js/pointers.js';
 import { Viewport } from '../../../js/viewport.js';
 import { Views } from '../../../js/views.js';
 
-const maxThumbnails = 64;
+const maxThumbnails = 32;
 
 export function create(root, page) {
     return new Surface(root, page);
@@ -26,6 +27,7 @@ class Surface {
         Object.assign(this, { root, page, pointer: null, cursor: null, off: new AbortController() });
         [this.frame, this.picture, this.before, this.overlay] = ['.frame', '.picture', '.before', '.overlay'].map(find);
         [this.cells, this.difference, this.mark, this.cellText] = ['.cells', '.difference', '.mark', '[data-cell]'].map(find);
+        this.lasso = find('.lasso path');
         const on = (target, type, handle, options) => target.addEventListener(type, handle, { signal: this.off.signal, ...options });
         this.brush = new Brush(this);
         this.views = new Views(this);
@@ -50,12 +52,26 @@ class Surface {
         draft.forgetStroke();
     }
 
+    /** Paints an example's mask once its layer and its first picture are there. */
+    demonstrate(mask) {
+        draft.storeSeen();
+        this.example = mask;
+        this.tryDemonstration();
+    }
+
+    tryDemonstration() {
+        if (!this.example || this.brush.layer.index < 0 || this.frame.hasAttribute('data-empty')) return;
+        demonstrate(this, this.example);
+        this.example = null;
+    }
+
     keepSolo(solo) {
         draft.storeSolo(solo);
     }
 
     async open(canvas) {
         this.connection ??= await connect({
+            onOpened: draft.storeCanvas,
             onFrame: frame => this.pictures.show(frame),
             onRecipe: (recipe, version) => this.setRecipe(recipe, version),
             onChanged: change => draft.storeRecipe(change),
@@ -76,8 +92,9 @@ class Surface {
         this.page.invokeMethodAsync('OpenLink', link);
     }
 
+    // Neither a link nor a feature to add must act again after a reload or in a bookmark.
     clearLink() {
-        const search = location.search.replace(/([?&])r(=|%(25)*3d)[^&]*&?/i, '$1').replace(/[?&]$/, '');
+        const search = location.search.replace(/([?&])r(=|%(25)*3d)[^&]*&?/i, '$1').replace(/([?&])layer=[^&]*&?/, '$1').replace(/[?&]$/, '');
         if (location.hash || search !== location.search) history.replaceState(null, '', location.pathname + search);
     }
 
@@ -107,10 +124,12 @@ class Surface {
         const masks = this.edits.filter(edit => edit.enabled !== false).map(edit => edit.mask ?? null);
         this.brush.setLayer({ ...layer, mask: this.edits[layer.index]?.mask ?? null, masks });
         this.drawMark();
+        this.tryDemonstration();
     }
 
-    setBrush(size, hardness, erase) {
-        Object.assign(this.brush, { size, hardness, erase });
+    setBrush(size, hardness, tool, hasKeys) {
+        Object.assign(this.brush, { size, hardness, tool });
+        this.keys.isOff = !hasKeys;
         this.drawMark();
     }
 
@@ -173,16 +192,17 @@ class Surface {
     }
 }
 
-/** The thumbnails of the history. They stay in the browser: the page names a picture by its version. */
+/** The thumbnails of the history. They stay in this tab: the page names a picture by its version. */
 class Thumbnails {
     constructor(root) {
-        Object.assign(this, { root, urls: new Map(), observer: new MutationObserver(() => this.show()) });
-        this.observer.observe(root, { childList: true, subtree: true, attributeFilter: ['data-picture'] });
+        Object.assign(this, { root, urls: new Map(draft.loadThumbnails()), observer: new MutationObserver(() => this.show()) });
+        this.observer.observe(root, { childList: true, subtree: true, attributeFilter: ['data-picture', 'aria-pressed'] });
     }
 
     add(version, url) {
         this.urls.set(version, url);
         if (this.urls.size > maxThumbnails) this.urls.delete(this.urls.keys().next().value);
+        draft.storeThumbnails([...this.urls]);
     }
 
     show() {
@@ -190,6 +210,11 @@ class Thumbnails {
             const url = this.urls.get(+image.dataset.picture);
             if (url && image.src !== url) image.src = url;
         }
+        const shown = this.root.querySelector('.history [aria-pressed="true"]');
+        if (shown === this.shown) return;
+        this.shown = shown;
+        // Only the strip scrolls, not the page.
+        shown?.closest('.history').scrollTo({ left: shown.parentElement.offsetLeft - 120 });
     }
 
     stop() {

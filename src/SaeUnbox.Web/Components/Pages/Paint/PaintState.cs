@@ -12,11 +12,12 @@ namespace SaeUnbox.Web.Components.Pages.Paint;
 internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalogue, TimeProvider clock, Action changed)
 {
     private const int MaxActive = 12, MaxHistory = 24, MaxHistoryBytes = 1 << 20;
+    private const string LinkIsOpen = "The recipe of the link is open. Undo returns to your previous recipe.";
     private static readonly TimeSpan LongWait = TimeSpan.FromSeconds(1);
     private static readonly Recipe NoRecipe = new() { Model = "none", Prompt = "", Width = 256, Height = 256 };
-    private readonly List<HistoryEntry> _history = [];
     private Solo? _solo;
     private (double X, double Y)? _place;
+    private BrushMask? _copiedMask;
     private bool _isStroke;
 
     /// <summary>Null until <see cref="OpenAsync"/> has created it.</summary>
@@ -35,8 +36,19 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
 
     /// <summary>The selected layer in words, such as "down.2.1 #12 snow +10".</summary>
     public string? SelectedLabel => SelectedEdit is { } edit
-        ? FormattableString.Invariant($"{edit.Site} #{edit.Feature} {NameOf(edit)} {edit.Strength:+0.#;−0.#;0}")
+        ? FormattableString.Invariant($"{edit.Site} #{edit.Feature} {NameOf(edit)} {ModeText(edit)}{edit.Strength:+0.#;−0.#;0}")
         : null;
+
+    /// <summary>What to do next, if the selected layer is still unpainted; null otherwise.</summary>
+    public string? Hint =>
+        HasPicture && Demonstration is null && SelectedEdit is { Mask.IsBlank: true } edit
+            ? $"Drag on the picture to paint {NameOf(edit)}"
+            : null;
+
+    /// <summary>The mask that the page paints before a first visitor's eyes; null for none.</summary>
+    public BrushMask? Demonstration { get; private set; }
+
+    public bool CanPasteMask => _copiedMask is not null && SelectedEdit is not null;
 
     /// <summary>The layer that is shown alone; null if there is none.</summary>
     public Solo? Solo => _solo?.IsOn(Recipe) == true ? _solo : null;
@@ -49,7 +61,11 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
 
     public Notice? Notice { get; set; }
 
-    public IReadOnlyList<HistoryEntry> History => _history;
+    /// <summary>What of the shown recipe had no effect, in one sentence; null for nothing.</summary>
+    public string? Note => Canvas?.NewestFrame?.Result.Note;
+
+    /// <summary>The earlier pictures.</summary>
+    public IReadOnlyList<HistoryEntry> History => Canvas?.Pictures ?? [];
 
     /// <summary>Index of the shown history entry; -1 if none is shown.</summary>
     public int ShownEntry { get; private set; } = -1;
@@ -66,50 +82,58 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
 
     public bool HasPicture { get; private set; }
 
-    public string? NameOf(FeatureEdit edit) => Atlas?.Find(edit.Site, edit.Feature)?.Name;
+    public string NameOf(FeatureEdit edit) => edit.Name ?? Atlas?.Find(edit.Site, edit.Feature)?.Name ?? $"feature {edit.Feature}";
 
-    /// <summary>Creates the canvas. Retries while the client exceeds its limits.</summary>
+    /// <summary>
+    /// Creates the canvas. It continues an earlier one, so that undo leads back across pages, links and reloads. Retries while the client
+    /// exceeds its limits.
+    /// </summary>
     /// <param name="client">The client whose limits apply.</param>
     /// <param name="stored">Decides the first recipe.</param>
     /// <param name="layer">A feature to add as a layer, as SITE:FEATURE.</param>
+    /// <param name="last">The canvas that the circuit had open before; null for none.</param>
     /// <param name="cancellation">Ends the retries.</param>
-    public async Task<CanvasSession> OpenAsync(string client, StoredState stored, string? layer, CancellationToken cancellation)
+    public async Task<CanvasSession> OpenAsync(
+        string client, StoredState stored, string? layer, CanvasSession? last, CancellationToken cancellation)
     {
-        var (start, note) = StartingRecipe.Choose(stored.Link, stored.Draft, layer, catalogue);
+        var past = PastOf(stored, last);
+        var before = past?.Steps.Current.Recipe;
+        var (start, note) = StartingRecipe.Choose(stored.Link, before, layer, catalogue);
+        if (stored is { IsFirst: true, Link: null or "" } && past is null && layer is null
+            && Examples.ToDemonstrate(catalogue) is { Edits: [var painted] } example)
+        {
+            Demonstration = painted.Mask;
+            past = CanvasPast.Of((example with { Edits = [] }).Check());
+            start = example with { Edits = [painted with { Mask = painted.Mask!.Blank() }] };
+        }
         await WhenAdmittedAsync(() =>
         {
             try
             {
-                Canvas = canvases.Create(client, start);
+                Canvas = canvases.Create(client, start, past);
             }
             catch (RecipeException exception)
             {
                 // A link of another server may exceed this server's limits.
                 note = $"This recipe cannot be used here: {exception.Message}.";
-                Canvas = canvases.Create(client, Examples.First(catalogue));
+                Canvas = canvases.Create(client, before ?? Examples.First(catalogue), past);
             }
         }, cancellation);
         _solo = Solo.Restore(stored.Solo);
+        ShownEntry = Canvas!.Pictures.FindLastIndex(entry => entry.Recipe == Recipe);
         if (note is not null)
             ShowError(note);
+        else if (stored.Link is { Length: > 0 } && before is not null && start != before)
+            ShowMessage(LinkIsOpen);
         return Canvas!;
     }
 
-    /// <summary>Whether the recipe has the layer of the stored stroke.</summary>
-    public bool HasStroke(StoredState stored) => stored.PendingMask is not null && stored.PendingEdit < Recipe.Edits.Count;
-
-    /// <summary>
-    /// Requests the first picture, with the stored stroke if there is one. Retries while the client exceeds its limits.
-    /// </summary>
-    /// <exception cref="RecipeException">The stored stroke is invalid.</exception>
+    /// <summary>Requests the first picture. Retries while the client exceeds its limits.</summary>
     public async Task ResumeAsync(StoredState stored, CancellationToken cancellation)
     {
-        var mask = HasStroke(stored) ? BrushMask.Parse(stored.PendingMask!) : null;
         await WhenAdmittedAsync(() =>
         {
-            if (mask is not null)
-                Canvas!.Paint(stored.PendingEdit, mask, isLast: true);
-            else if (Guid.TryParse(stored.Job, out var job))
+            if (Guid.TryParse(stored.Job, out var job))
                 Canvas!.Resume(job);
             else
                 Canvas!.Refresh();
@@ -125,6 +149,8 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
         {
             case CanvasUpdate.Changed change:
                 _isStroke = change.IsStroke;
+                if (!_isStroke && change.Recipe.Recipe.Edits is [{ Mask.IsBlank: false }])
+                    EndDemonstration();
                 if (!_isStroke)
                     Select(Math.Clamp(Selected, 0, Math.Max(0, change.Recipe.Recipe.Edits.Count - 1)));
                 return !_isStroke;
@@ -133,7 +159,7 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
                 if (Notice is { IsAboutQueue: true })
                     Notice = null;
                 ReadActive();
-                return frame.Result.Maps.All.Count > 0;
+                return frame.Result.Maps.All.Count > 0 || frame.Result.Note is not null;
             case CanvasUpdate.Status { Progress: GenerationProgress.Running { Steps: > 1 } running }:
                 (IsBusy, Progress) = (true, (double)running.Step / running.Steps);
                 return true;
@@ -151,6 +177,15 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
             default:
                 return false;
         }
+    }
+
+    /// <summary>Takes in that the example is painted.</summary>
+    public void EndDemonstration()
+    {
+        if (Demonstration is null || SelectedEdit is not { } edit)
+            return;
+        Demonstration = null;
+        ShowMessage($"One feature painted this: {NameOf(edit)}. Drag to paint more of it, or choose another one.");
     }
 
     public void ShowError(string text) => Notice = new(text, IsError: true);
@@ -176,14 +211,40 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
 
     public void Select(int layer) => Selected = layer;
 
-    /// <summary>Adds a blank layer for a feature and selects it.</summary>
-    public void AddLayer(FeatureCard card)
+    /// <summary>Adds a blank layer for a feature on top and selects it. An upper layer that is still unpainted is replaced.</summary>
+    public void AddLayer(FeatureCard card, double strength = NewLayer.Strength)
     {
         if (Model?.Find(card.Site) is not { } sae)
             return;
-        ChangeLayers(edits => edits.Add(NewLayer.Blank(sae, card.Feature, Recipe)));
+        Change(recipe =>
+        {
+            var known = Solo?.Leave(recipe) ?? recipe;
+            var kept = known.Edits.Count > 0 && known.Edits[^1].Mask?.IsBlank == true ? known.Edits.SkipLast(1) : known.Edits;
+            return NewLayer.OnTop(known with { Edits = [.. kept] }, NewLayer.Blank(sae, card.Feature, known, strength));
+        });
         Notice = null;
         Select(Recipe.Edits.Count - 1);
+    }
+
+    /// <summary>Chooses what layers of one site do where they overlap.</summary>
+    public void SetOverlap(Overlap overlap) => Change(recipe => recipe with { Overlap = overlap });
+
+    public void CopyMask()
+    {
+        if (SelectedEdit is not { } edit)
+            return;
+        _copiedMask = edit.Mask ?? BrushMask.FromCells(1, 1, [1]);
+        ShowMessage("The mask is copied. Choose another layer and paste it.");
+    }
+
+    /// <summary>Gives the selected layer the copied mask, on the layer's own grid.</summary>
+    public void PasteMask()
+    {
+        if (_copiedMask is not { } copied || SelectedEdit is not { } selected || Model?.Find(selected.Site) is not { } sae)
+            return;
+        var (rows, columns) = sae.Grid(Recipe.Width, Recipe.Height);
+        Change(recipe => WithEdit(recipe, Selected, edit => edit with { Mask = copied.Scaled(rows, columns) }));
+        Notice = null;
     }
 
     /// <summary>Changes a layer but keeps its mask, which a stroke may have changed since.</summary>
@@ -228,23 +289,26 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
     public void RestoreEntry(int entry)
     {
         (ShownEntry, IsBusy) = (entry, true);
-        Change(_ => _history[entry].Recipe);
+        Change(_ => History[entry].Recipe);
     }
 
     /// <summary>Adds the shown picture to the history, unless it is the shown entry.</summary>
     public void AddToHistory(long version)
     {
         if (Canvas is not { } canvas || canvas.Version != version
-            || (ShownEntry >= 0 && _history[ShownEntry].Recipe == canvas.Recipe))
+            || (ShownEntry >= 0 && History[ShownEntry].Recipe == canvas.Recipe))
             return;
-        _history.Add(new(canvas.Recipe, version));
-        var fitting = RecipeMemory.CountWithin(MaxHistoryBytes, _history.Select(entry => entry.Recipe).Reverse());
-        _history.RemoveRange(0, Math.Max(0, _history.Count - Math.Clamp(fitting, 1, MaxHistory)));
-        ShownEntry = _history.Count - 1;
+        var pictures = canvas.Pictures;
+        pictures.Add(new(canvas.Recipe, version));
+        var fitting = RecipeMemory.CountWithin(MaxHistoryBytes, pictures.Select(entry => entry.Recipe).Reverse());
+        pictures.RemoveRange(0, Math.Max(0, pictures.Count - Math.Clamp(fitting, 1, MaxHistory)));
+        ShownEntry = pictures.Count - 1;
     }
 
+    public void OpenExample(Recipe recipe) => Open((recipe, null), "The example is open. Undo returns to your previous recipe.");
+
     public void OpenLink(string link) =>
-        Open(StartingRecipe.OfLink(link, catalogue), "The recipe of the link is open. Undo returns to your previous recipe.");
+        Open(StartingRecipe.OfLink(link, catalogue), LinkIsOpen);
 
     /// <param name="json">The picture's recipe; null if it has none.</param>
     public void OpenPicture(string? json) => Open(
@@ -277,6 +341,27 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
     /// <param name="share">Share of the change that lies outside the masks; null if unknown.</param>
     public void ShowLeak(double? share) =>
         Leak = share is { } known ? FormattableString.Invariant($"{known:0.0 %} of the change lies outside the masks") : "";
+
+    // The last canvas, or else the draft, with the stroke that may not have arrived.
+    private CanvasPast? PastOf(StoredState stored, CanvasSession? last)
+    {
+        var past = (last ?? canvases.Find(stored.Canvas ?? ""))?.Past;
+        if (past is null && stored.Draft is { Length: > 0 } draft && StartingRecipe.OfJson(draft, catalogue).Recipe is { } recipe)
+            past = CanvasPast.Of(recipe.Check());
+        if (past is null || !stored.HasStrokeOf(past.Steps.Current.Recipe))
+            return past;
+        var current = past.Steps.Current;
+        try
+        {
+            var model = ModelFit.Require(current.Recipe, catalogue);
+            past.Steps.Add(current.WithMask(stored.PendingEdit, BrushMask.Parse(stored.PendingMask!), model));
+        }
+        catch (RecipeException)
+        {
+            // The layer has another grid by now, or the server another model.
+        }
+        return past;
+    }
 
     private void Open((Recipe? Recipe, string? Problem) found, string message)
     {
@@ -363,6 +448,8 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
 
         static int Cell(double share, int count) => Math.Clamp((int)(share * count), 0, count - 1);
     }
+
+    private static string ModeText(FeatureEdit edit) => edit.Mode == EditMode.Default ? "" : $"{edit.Mode} ";
 
     private static Recipe WithEdit(Recipe recipe, int index, Func<FeatureEdit, FeatureEdit> change) =>
         recipe with { Edits = [.. recipe.Edits.Select((edit, i) => i == index ? change(edit) : edit)] };

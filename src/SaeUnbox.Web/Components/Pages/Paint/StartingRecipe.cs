@@ -6,17 +6,15 @@ namespace SaeUnbox.Web.Components.Pages.Paint;
 /// <summary>Reads recipes of links, drafts and pictures, as far as this server can use them.</summary>
 internal static class StartingRecipe
 {
-    /// <summary>Chooses the first recipe: that of the link, else the draft, else an example.</summary>
+    /// <summary>Chooses the first recipe: that of the link, else the earlier one, else an example.</summary>
     /// <param name="link">The recipe of the address; null or empty if there is none.</param>
-    /// <param name="draft">The stored recipe as JSON; null or empty if there is none.</param>
+    /// <param name="before">What was painted on before; null for nothing.</param>
     /// <param name="layer">A feature to add as a layer, as SITE:FEATURE; ignored if the model does not have it.</param>
     /// <param name="catalogue">The models.</param>
-    public static (Recipe Recipe, string? Problem) Choose(string? link, string? draft, string? layer, IModelCatalogue catalogue)
+    public static (Recipe Recipe, string? Problem) Choose(string? link, Recipe? before, string? layer, IModelCatalogue catalogue)
     {
         var (recipe, problem) = link is { Length: > 0 } ? OfLink(link, catalogue) : (null, null);
-        if (recipe is null && draft is { Length: > 0 })
-            recipe = OfJson(draft, catalogue).Recipe;
-        return (WithLayer(recipe ?? Examples.First(catalogue), layer, catalogue), problem);
+        return (WithLayer(recipe ?? before ?? Examples.First(catalogue), layer, catalogue), problem);
     }
 
     /// <summary>Reads a link. The recipe is null if the link is unreadable; the problem names what was left out.</summary>
@@ -57,6 +55,6 @@ internal static class StartingRecipe
             || !int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var feature)
             || catalogue.Find(recipe.Model)?.Find(site) is not { } sae || feature >= sae.Features)
             return recipe;
-        return recipe with { Edits = [.. recipe.Edits, NewLayer.Blank(sae, feature, recipe)] };
+        return NewLayer.OnTop(recipe, NewLayer.Blank(sae, feature, recipe));
     }
 }
