@@ -24,6 +24,9 @@ public sealed record Recipe
     /// <summary>Name of the set of autoencoders that the feature numbers refer to; null or "default" for the model's own.</summary>
     public string? Saes { get; init; }
 
+    /// <summary>The LoRAs that are merged into the model; empty for whatever it is loaded with.</summary>
+    public ValueList<RecipeLora> Loras { get; init; } = [];
+
     public required string Prompt { get; init; }
 
     /// <summary>What guidance steers away from. Null means none, which some models encode as zeros; "" is encoded as text.</summary>
@@ -131,6 +134,8 @@ public static class RecipeLimits
     public const double MinStrength = -40;
     public const double MaxStrength = 40;
     public const int MaxEdits = 64;
+
+    public const int MaxLoras = 16;
 
     /// <summary>Most cells in all masks together.</summary>
     public const int MaxMaskCells = 1 << 18;

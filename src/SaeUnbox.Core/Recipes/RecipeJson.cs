@@ -60,6 +60,7 @@ internal static class RecipeReader
         {
             Edits = Read(fields.List("edits"), errors, ReadEdit, checker.Accepts),
             Interventions = Read(fields.List("interventions"), errors, ReadIntervention, checker.Accepts),
+            Loras = fields.Has("loras") ? Read(fields.List("loras"), errors, ReadLora, checker.Accepts) : defaults.Loras,
         };
         fields.Finish();
         return new(recipe, errors);
@@ -98,6 +99,10 @@ internal static class RecipeReader
             Enabled = fields.Optional("enabled", Fields.Flag, true),
         };
 
+    private static RecipeLora ReadLora(FieldReader fields) => new(
+        fields.Required("name", Fields.Text, ""), fields.Required<double>("scale", Fields.Number, 0),
+        fields.Required("fingerprint", Fields.Text, ""));
+
     private static SiteIntervention ReadIntervention(FieldReader fields)
     {
         var kind = fields.Required("kind", Fields.Text, Names.Ablate, Kind);
@@ -128,7 +133,7 @@ internal static class RecipeWriter
     public static string Write(Recipe recipe)
     {
         var json = new StringBuilder("{\"version\":").Append(Recipe.Version);
-        json.Text("model", recipe.Model).Text("saes", recipe.Saes)
+        json.Text("model", recipe.Model).Text("saes", recipe.Saes).Array("loras", recipe.Loras, Lora)
             .Text("prompt", recipe.Prompt).Text("negativePrompt", recipe.NegativePrompt)
             .Number("seed", recipe.Seed).Number("steps", recipe.Steps).Number("guidance", recipe.Guidance)
             .Number("width", recipe.Width).Number("height", recipe.Height)
@@ -148,6 +153,9 @@ internal static class RecipeWriter
         if (!edit.Enabled)
             json.Name("enabled").Append("false");
     }
+
+    private static void Lora(StringBuilder json, RecipeLora lora) =>
+        json.Text("name", lora.Name).Number("scale", lora.Scale).Text("fingerprint", lora.Fingerprint);
 
     private static void Intervention(StringBuilder json, SiteIntervention intervention)
     {

@@ -15,6 +15,12 @@ public sealed record ModelConversionOptions
     /// <inheritdoc cref="SdxlPipelineOptions.SchedulerFolder"/>
     public string? SchedulerFolder { get; init; }
 
+    /// <inheritdoc cref="SdxlPipelineOptions.Loras"/>
+    public IReadOnlyList<LoraFile> Loras { get; init; } = [];
+
+    /// <inheritdoc cref="SdxlPipelineOptions.Note"/>
+    public Action<string>? Note { get; init; }
+
     /// <summary>The type that floating-point weights are stored in; null to keep theirs.</summary>
     public Dtype? Dtype { get; init; }
 
@@ -100,8 +106,13 @@ public static class ModelConversion
         return Tokenizers.All(name => model.Tokenizer(name, TextCleaning.Ftfy).IsSameAs(ClipTokenizer.BuiltIn(name)));
     }
 
-    private static IModelParts Open(string path, ModelConversionOptions options) => ModelParts.Open(
-        path, new SdxlPipelineOptions { BasePath = options.BasePath, TokenizerFolder = options.TokenizerFolder });
+    private static IModelParts Open(string path, ModelConversionOptions options) => ModelParts.Open(path, new SdxlPipelineOptions
+    {
+        BasePath = options.BasePath,
+        TokenizerFolder = options.TokenizerFolder,
+        Loras = options.Loras,
+        Note = options.Note,
+    });
 
     private static JsonConfig SchedulerOf(IModelParts model, ModelConversionOptions options) => options.SchedulerFolder is { } folder
         ? JsonConfig.Load(Path.Combine(folder, "scheduler_config.json"))

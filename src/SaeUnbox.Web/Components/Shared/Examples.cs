@@ -14,6 +14,9 @@ internal static class Examples
     public static IReadOnlyList<Recipe> Prompts(IModelCatalogue catalogue) =>
         [.. Suggestions(catalogue).Select(suggestion => suggestion.Recipe).DistinctBy(recipe => recipe.Prompt).Take(MaxPrompts)];
 
-    private static IReadOnlyList<Suggestion> Suggestions(IModelCatalogue catalogue) =>
-        catalogue.Models.Count > 0 && catalogue.AtlasOf(catalogue.Models[0].Name) is { } atlas ? atlas.Suggestions : [];
+    /// <summary>What the atlas suggests, with the model's LoRAs.</summary>
+    public static IReadOnlyList<Suggestion> Suggestions(IModelCatalogue catalogue) =>
+        catalogue.Models is [var model, ..] && catalogue.AtlasOf(model.Name) is { } atlas
+            ? [.. atlas.Suggestions.Select(suggestion => suggestion with { Recipe = model.WithLoras(suggestion.Recipe) })]
+            : [];
 }
