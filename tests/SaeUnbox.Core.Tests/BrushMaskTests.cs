@@ -3,7 +3,7 @@ namespace SaeUnbox.Core.Tests;
 public class BrushMaskTests
 {
     [Fact]
-    public void Resize_ToAFinerAndACoarserGrid_KeepsThePlaces()
+    public void Scaled_FinerAndCoarserGrid_KeepsThePlaces()
     {
         var mask = BrushMask.FromCells(2, 2, [1, 0, .25f, .5f]);
 

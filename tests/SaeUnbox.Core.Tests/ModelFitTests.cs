@@ -30,6 +30,25 @@ public class ModelFitTests
     }
 
     [Fact]
+    public void Restore_OtherLoras_GivesTheModelsAndSaysSo()
+    {
+        RecipeLora style = new("style", 0.8, "0123456789abcdef"), other = new("other", 1, "fedcba9876543210");
+        var model = Mini with { Loras = [style] };
+
+        var (recipe, dropped) = ModelFit.Restore(Mini.NewRecipe() with { Loras = [other] }, model);
+
+        Assert.Equal([style], recipe.Loras);
+        var error = Assert.Single(dropped);
+        Assert.Equal("loras", error.Field);
+        Assert.Contains("other:1", error.Message);
+        Assert.Contains("style:0.8", error.Message);
+        Assert.Contains("no LoRA", Assert.Single(ModelFit.Restore(Mini.NewRecipe(), model).Dropped).Message);
+        Assert.Empty(ModelFit.Restore(model.NewRecipe(), model).Dropped);
+        Assert.Empty(ModelFit.Restore(Mini.NewRecipe() with { Loras = [style with { Name = "renamed" }] }, model).Dropped);
+        Assert.Single(ModelFit.Restore(Mini.NewRecipe() with { Loras = [style with { Scale = 0.7 }] }, model).Dropped);
+    }
+
+    [Fact]
     public void Restore_UnusableEdits_KeepsTheOthers()
     {
         var recipe = Mini.NewRecipe("a dog") with

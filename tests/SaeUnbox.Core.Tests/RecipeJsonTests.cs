@@ -9,6 +9,7 @@ public class RecipeJsonTests
     private static readonly Recipe Rich = Plain with
     {
         Saes = "k10",
+        Loras = [new("style", 0.8, "0123456789abcdef"), new("lcm", 1, "fedcba9876543210")],
         NegativePrompt = "",
         Seed = long.MaxValue,
         Steps = 25,
@@ -46,7 +47,9 @@ public class RecipeJsonTests
     {
         Assert.Equal(
             """
-            {"version":1,"model":"mini","saes":"k10","prompt":"a dog","negativePrompt":"","seed":9223372036854775807,"steps":25,
+            {"version":1,"model":"mini","saes":"k10","loras":[
+            {"name":"style","scale":0.8,"fingerprint":"0123456789abcdef"},{"name":"lcm","scale":1,"fingerprint":"fedcba9876543210"}],
+            "prompt":"a dog","negativePrompt":"","seed":9223372036854775807,"steps":25,
             "guidance":7.5,"width":1024,"height":768,"dtype":"bf16","vae":"tiny",
             "edits":[{"site":"down.2.1","feature":127,"mode":"add","strength":5},
             {"site":"up.0.1","feature":4998,"mode":"scale","strength":-0.1,"mask":"1x2/1:AQABAQ",
@@ -223,9 +226,22 @@ public class RecipeJsonTests
         var recipe = Recipe.FromJson("""{"prompt":"a cat","seed":7}""", defaults);
 
         Assert.Equal(
-            new Recipe { Model = "base", Prompt = "a cat", Seed = 7, Steps = 25, Guidance = 7.5, Width = 1024, Height = 768 },
+            new Recipe { Model = "base", Prompt = "a cat", Seed = 7, Steps = 25, Guidance = 7.5, Width = 1024, Height = 768 } with
+            {
+                Loras = Rich.Loras,
+            },
             recipe);
         Assert.Throws<RecipeException>(() => Recipe.FromJson("""{"prompt":"a cat","seed":-7}""", defaults));
+    }
+
+    [Fact]
+    public void FromJson_WithoutLoras_TakesTheDefaultsUnlessTheyAreNamed()
+    {
+        var defaults = Plain with { Loras = [new("style", 0.8, "0123456789abcdef")] };
+        Assert.Equal(defaults.Loras, Recipe.FromJson("{}", defaults).Loras);
+        Assert.Equal(defaults.Loras, Recipe.FromJson("""{"loras":null}""", defaults).Loras);
+        Assert.Empty(Recipe.FromJson("""{"loras":[]}""", defaults).Loras);
+        Assert.Empty(Recipe.FromJson(Plain.ToJson()).Loras);
     }
 
     [Fact]

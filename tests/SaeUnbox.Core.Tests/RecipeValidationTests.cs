@@ -25,6 +25,11 @@ public class RecipeValidationTests
         { Valid with { Model = "a " }, "model" },
         { Valid with { Model = new string('a', 101) }, "model" },
         { Valid with { Saes = "../saes" }, "saes" },
+        { Valid with { Loras = [Lora(), Lora(name: "../style")] }, "loras[1].name" },
+        { Valid with { Loras = [Lora(scale: double.NaN)] }, "loras[0].scale" },
+        { Valid with { Loras = [Lora(fingerprint: "0123456789ABCDEF")] }, "loras[0].fingerprint" },
+        { Valid with { Loras = [Lora(fingerprint: "0123")] }, "loras[0].fingerprint" },
+        { Valid with { Loras = Enumerable.Repeat(Lora(), 17).ToValueList() }, "loras[16]" },
         { Valid with { Prompt = new string('a', 100_000) }, "prompt" },
         { Valid with { Prompt = "\ud83d" }, "prompt" },
         { Valid with { Prompt = "\ude00\ud83d" }, "prompt" },
@@ -108,6 +113,9 @@ public class RecipeValidationTests
     }
 
     private static ValueList<int> Numbers(int first, int count) => Enumerable.Range(first, count).ToValueList();
+
+    private static RecipeLora Lora(string name = "style", double scale = 1, string fingerprint = "0123456789abcdef") =>
+        new(name, scale, fingerprint);
 
     private static FeatureEdit Edit(double strength = 1) => new(Site.Composition, 1, strength);
 

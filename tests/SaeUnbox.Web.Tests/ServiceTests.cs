@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Net.NetworkInformation;
 using System.Net.Sockets;
+using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Configuration;
 using SaeUnbox.Testing;
@@ -295,6 +296,29 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
         await using var studio = await Studio.OfAsync("--device", "cpu", "--threads", "1");
 
         Assert.Contains("\"unbox-mini\"", await studio.Client.GetStringAsync("/api/v1/models", Cancelled));
+    }
+
+    [Fact]
+    public async Task Start_WithLoras_TellsThemInEveryPicture()
+    {
+        using var folder = new TemporaryFolder();
+        WrittenLora.Write(folder.At("style.safetensors"), "kohya", WrittenLora.Middle);
+        WrittenLora.Write(folder.At("other.safetensors"), "peft", WrittenLora.Middle);
+        await using var studio = await Studio.OfAsync("--model", Goldens.At("model"), "--saes", Goldens.At("saes"),
+            "--lora", $"{folder.At("style.safetensors")}:0.5", $"--lora={folder.At("other.safetensors")}");
+
+        using var recipe = new StringContent("""{"prompt":"a dog"}""", Encoding.UTF8, "application/json");
+        using var answer = await studio.Client.PostAsync(new Uri("/api/v1/generate", UriKind.Relative), recipe, Cancelled);
+        Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync(Cancelled));
+        var picture = await answer.Content.ReadAsByteArrayAsync(Cancelled);
+        var made = Recipe.FromJson(Png.FindText(picture, Recipe.PngKeyword)!);
+        Assert.Equal(["style:0.5", "other:1"], made.Loras.Select(lora => lora.ToString()));
+
+        using var elsewhere = new StringContent(
+            (made with { Loras = [made.Loras[1]] }).ToJson(), Encoding.UTF8, "application/json");
+        using var refusal = await studio.Client.PostAsync(new Uri("/api/v1/generate", UriKind.Relative), elsewhere, Cancelled);
+        Assert.Equal(HttpStatusCode.BadRequest, refusal.StatusCode);
+        Assert.Contains("was made with the LoRA other:1", await refusal.Content.ReadAsStringAsync(Cancelled));
     }
 
     [Fact]

@@ -27,6 +27,7 @@ internal sealed class BenchCommand
         "Time only this part: text_encoder, text_encoder_2, unet, vae or vae_tiny (in the model's folder or next to it); may be repeated.");
     private readonly Option<int?> _runs = Setting.Of<int?>("--runs", "N",
         "Time N whole runs and N edits at each site instead, of the built-in model unless --model names another.");
+    private readonly Option<string[]> _loras = InputPath.Loras();
     private readonly Option<string?> _saes =
         Setting.Of<string?>("--saes", "DIR", "Folder of sparse autoencoders, for --runs and --serving.");
     private readonly Option<string?> _sae = Setting.Of<string?>("--sae", "D,N,K,B",
@@ -48,7 +49,7 @@ internal sealed class BenchCommand
     {
         var options = new BenchCommand();
         var command = new Command("bench", "Time text encoders, U-Net, resumed edits and decoders against a matrix product.");
-        command.Add(options._model, options._architecture, options._dtype);
+        command.Add(options._model, options._loras, options._architecture, options._dtype);
         options._device.AddTo(command);
         command.Add(options._threads, options._side, options._repeats, options._parts, options._runs, options._saes, options._sae,
             options._serving, options._loading, options._canvases, options._seconds, options._broker, options._processor, options._json);
@@ -125,6 +126,7 @@ internal sealed class BenchCommand
         return new ModelOptions
         {
             Name = folder is null ? EmbeddedModel.Name : null,
+            Loras = InputPath.ReadLoras(parsed, _loras),
             Folder = folder ?? EmbeddedModel.ModelFolder,
             SaeFolder = InputFolder.Read(parsed, _saes) ?? (folder is null ? EmbeddedModel.SaeFolder : null),
             Threads = parsed.GetValue(_threads) is { } count ? ModelArguments.Threads(count) : null,

@@ -36,6 +36,9 @@ internal static class GenerateCommand
             var made = recipe.Read(parsed, draft, loaded, model);
             if (draft.File is { } file && file.Model != made.Model)
                 terminal.Note($"the recipe was made with the model '{file.Model}'; it runs on '{made.Model}'.");
+            if (draft.File is { } own && !RecipeLora.AreSame(own.Loras, made.Loras))
+                terminal.Note(
+                    $"the recipe was made with {RecipeLora.Describe(own.Loras)}; it runs with {RecipeLora.Describe(made.Loras)}.");
 
             using var recorder = dumpPath is null ? null : new RunRecorder(SitesToDump(loaded));
             var outcome = ModelSession.Run(terminal, loaded, made, new RunRequest { Recorder = recorder }, cancellation);

@@ -58,7 +58,7 @@ internal sealed class RecipeArguments
     /// <summary>The complete recipe for a loaded model.</summary>
     public Recipe Read(ParseResult parsed, RecipeDraft draft, LoadedModel model, ModelArguments arguments)
     {
-        var start = (draft.File ?? model.Info.NewRecipe()) with { Model = model.Info.Name };
+        var start = model.Info.WithLoras(draft.File ?? model.Info.NewRecipe()) with { Model = model.Info.Name };
         var recipe = Override(parsed, start, draft) with
         {
             Dtype = arguments.Dtype(parsed) ?? start.Dtype,

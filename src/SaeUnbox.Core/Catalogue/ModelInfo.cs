@@ -17,12 +17,21 @@ public sealed record ModelInfo(
     /// <summary>Name of the loaded set of autoencoders; null for none.</summary>
     public string? Saes { get; init; }
 
+    /// <summary>The LoRAs that are merged into it.</summary>
+    public IReadOnlyList<RecipeLora> Loras { get; init; } = [];
+
     /// <summary>Whether a recipe's <see cref="Recipe.Saes"/> names this model's set of autoencoders.</summary>
     public bool HasSaes(string? name) => name is null or DefaultSaes || name == Saes;
 
     /// <summary>Creates a recipe with the model's recommended settings.</summary>
-    public Recipe NewRecipe(string prompt = "") =>
-        new() { Model = Name, Prompt = prompt, Steps = Steps, Guidance = Guidance, Width = Width, Height = Height };
+    public Recipe NewRecipe(string prompt = "") => WithLoras(
+        new() { Model = Name, Prompt = prompt, Steps = Steps, Guidance = Guidance, Width = Width, Height = Height });
+
+    /// <summary>The recipe with this model's LoRAs instead of its own.</summary>
+    public Recipe WithLoras(Recipe recipe) => recipe with { Loras = Loras.ToValueList() };
+
+    /// <summary>Whether the model can make a recipe's picture as far as LoRAs go: it names these, or none.</summary>
+    public bool HasLoras(Recipe recipe) => recipe.Loras.Count == 0 || RecipeLora.AreSame(recipe.Loras, Loras);
 
     /// <summary>
     /// How much work a recipe is: its pixels, steps and passes (two under guidance) as a multiple of those of <see cref="NewRecipe"/>. What
@@ -98,7 +107,7 @@ public static class ModelFit
     public static RecipeException NoModel(string model, IEnumerable<string> known) =>
         new("model", $"there is no model {UntrustedText.Quote(model)}; available: {string.Join(", ", known)}");
 
-    /// <summary>Keeps the parts of a recipe that fit the model, and reports what was dropped.</summary>
+    /// <summary>Keeps the parts of a recipe that fit the model, and reports what was dropped. The model's LoRAs replace others.</summary>
     public static RestoredRecipe Restore(Recipe recipe, ModelInfo model)
     {
         var errors = new List<RecipeError>();
@@ -110,7 +119,10 @@ public static class ModelFit
 
         var edits = recipe.Edits.Where((edit, i) => Fits([.. Check(edit, $"edits[{i}]", recipe, model)])).ToValueList();
         var interventions = recipe.Interventions.Where((one, i) => Fits([.. Check(one, $"interventions[{i}]", model)])).ToValueList();
-        return new(recipe with { Edits = edits, Interventions = interventions }, errors);
+        if (!RecipeLora.AreSame(recipe.Loras, model.Loras))
+            errors.Add(new("loras", $"it was made with {RecipeLora.Describe(recipe.Loras)}, and this model has "
+                + RecipeLora.Describe(model.Loras)));
+        return new(model.WithLoras(recipe) with { Edits = edits, Interventions = interventions }, errors);
     }
 
     private static IEnumerable<RecipeError> Check(FeatureEdit edit, string path, Recipe recipe, ModelInfo model)

@@ -162,6 +162,10 @@ internal sealed class FieldReader
         return Optional(name, convert, fallback, rule);
     }
 
+    /// <summary>Whether there is such a field. One that is null counts as missing.</summary>
+    public bool Has(string name) =>
+        _fields.TryGetValue(name, out var element) && (element.ValueKind != JsonValueKind.Null || !_fields.Remove(name));
+
     /// <summary>Reads an optional list of objects, each with its path.</summary>
     public IEnumerable<(JsonElement Element, string Path)> List(string name)
     {

@@ -24,6 +24,9 @@ public sealed record Recipe
     /// <summary>Name of the set of autoencoders that the feature numbers refer to; null or "default" for the model's own.</summary>
     public string? Saes { get; init; }
 
+    /// <summary>The LoRAs that are merged into the model; empty for whatever it is loaded with.</summary>
+    public ValueList<RecipeLora> Loras { get; init; } = [];
+
     public required string Prompt { get; init; }
 
     /// <summary>What guidance steers away from. Null means none, which some models encode as zeros; "" is encoded as text.</summary>
@@ -143,6 +146,8 @@ public static class RecipeLimits
 
     /// <summary>Largest <see cref="FeatureEdit.Grow"/>, in cells.</summary>
     public const int MaxGrow = 64;
+
+    public const int MaxLoras = 16;
 
     /// <summary>Most cells in all masks together.</summary>
     public const int MaxMaskCells = 1 << 18;

@@ -61,6 +61,7 @@ internal static class RecipeReader
         {
             Edits = Read(fields.List("edits"), errors, ReadEdit, checker.Accepts),
             Interventions = Read(fields.List("interventions"), errors, ReadIntervention, checker.Accepts),
+            Loras = fields.Has("loras") ? Read(fields.List("loras"), errors, ReadLora, checker.Accepts) : defaults.Loras,
         };
         fields.Finish();
         return new(recipe, errors);
@@ -103,6 +104,10 @@ internal static class RecipeReader
             Name = fields.Optional<string?>("name", Fields.OptionalText, null),
         };
 
+    private static RecipeLora ReadLora(FieldReader fields) => new(
+        fields.Required("name", Fields.Text, ""), fields.Required<double>("scale", Fields.Number, 0),
+        fields.Required("fingerprint", Fields.Text, ""));
+
     private static SiteIntervention ReadIntervention(FieldReader fields)
     {
         var kind = fields.Required("kind", Fields.Text, Names.Ablate, Kind);
@@ -133,7 +138,7 @@ internal static class RecipeWriter
     public static string Write(Recipe recipe)
     {
         var json = new StringBuilder("{\"version\":").Append(VersionOf(recipe));
-        json.Text("model", recipe.Model).Text("saes", recipe.Saes)
+        json.Text("model", recipe.Model).Text("saes", recipe.Saes).Array("loras", recipe.Loras, Lora)
             .Text("prompt", recipe.Prompt).Text("negativePrompt", recipe.NegativePrompt)
             .Number("seed", recipe.Seed).Number("steps", recipe.Steps).Number("guidance", recipe.Guidance)
             .Number("width", recipe.Width).Number("height", recipe.Height)
@@ -166,6 +171,9 @@ internal static class RecipeWriter
     // Older programs read what they can, and links and hashes of older recipes stay as they are.
     private static int VersionOf(Recipe recipe) =>
         recipe.Overlap != Overlap.Sum || recipe.Edits.Any(edit => edit.Name is not null) ? 2 : 1;
+
+    private static void Lora(StringBuilder json, RecipeLora lora) =>
+        json.Text("name", lora.Name).Number("scale", lora.Scale).Text("fingerprint", lora.Fingerprint);
 
     private static void Intervention(StringBuilder json, SiteIntervention intervention)
     {

@@ -37,6 +37,13 @@ internal static class RecipeRules
 
     public static string? Grow(int value) => Between(value, 0, RecipeLimits.MaxGrow);
 
+    public static string? Scale(double value) => double.IsFinite(value) ? null : "is not a finite number";
+
+    public static string? Fingerprint(string value) =>
+        value.Length == RecipeLora.FingerprintLength && value.All(char.IsAsciiHexDigitLower)
+            ? null
+            : $"is not {RecipeLora.FingerprintLength} hexadecimal digits";
+
     public static string? MaskCells(int total) =>
         total > RecipeLimits.MaxMaskCells ? $"exceeds the limit of {RecipeLimits.MaxMaskCells} cells in all masks together" : null;
 
@@ -81,6 +88,7 @@ internal sealed class RecipeChecker(int steps, List<RecipeError> errors)
 {
     private readonly HashSet<Site> _intervened = [];
     private int _edits;
+    private int _loras;
     private int _maskCells;
     private int _features;
 
@@ -110,6 +118,8 @@ internal sealed class RecipeChecker(int steps, List<RecipeError> errors)
             checker.Accepts(recipe.Edits[i], $"edits[{i}]");
         for (var i = 0; i < recipe.Interventions.Count; i++)
             checker.Accepts(recipe.Interventions[i], $"interventions[{i}]");
+        for (var i = 0; i < recipe.Loras.Count; i++)
+            checker.Accepts(recipe.Loras[i], $"loras[{i}]");
         return errors;
     }
 
@@ -152,6 +162,16 @@ internal sealed class RecipeChecker(int steps, List<RecipeError> errors)
             Require($"{path}.feature", RecipeRules.Feature(icon.Feature));
         Require(_intervened.Add(intervention.Site), $"{path}.site",
             $"{intervention.Site} already has an intervention; only one per site is allowed");
+        return errors.Count == before;
+    }
+
+    public bool Accepts(RecipeLora lora, string path)
+    {
+        var before = errors.Count;
+        Require(++_loras <= RecipeLimits.MaxLoras, path, $"exceeds the limit of {RecipeLimits.MaxLoras} LoRAs");
+        Require($"{path}.name", RecipeRules.Name(lora.Name));
+        Require($"{path}.scale", RecipeRules.Scale(lora.Scale));
+        Require($"{path}.fingerprint", RecipeRules.Fingerprint(lora.Fingerprint));
         return errors.Count == before;
     }
 

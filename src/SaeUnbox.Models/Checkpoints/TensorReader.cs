@@ -29,6 +29,15 @@ internal static class TensorReader
             return;
 
         using var _ = torch.no_grad();
+        if (stored.Change is { } change)
+        {
+            using var whole = torch.empty(entry.Shape, dtype: torch.float32);
+            Read(stored with { Verify = null, Change = null }, whole);
+            change(whole);
+            target.copy_(whole);
+            return;
+        }
+
         if (StoredTensor.DenseOrder(entry.Shape, stored.Strides) is { } order)
         {
             using var view = target.permute(order.Select(axis => (long)axis).ToArray());
@@ -99,7 +108,9 @@ internal static class TensorReader
 /// <param name="Position">Offset in bytes.</param>
 /// <param name="Strides">In elements, per axis.</param>
 /// <param name="Verify">Verifies the checksum before the first read; null if the format has none.</param>
-internal sealed record StoredTensor(TensorEntry Entry, SourceFile File, long Position, long[] Strides, Action? Verify = null)
+/// <param name="Change">Changes the values in place when the tensor is read, as a float32 tensor of its shape; null for nothing.</param>
+internal sealed record StoredTensor(
+    TensorEntry Entry, SourceFile File, long Position, long[] Strides, Action? Verify = null, Action<torch.Tensor>? Change = null)
 {
     /// <summary>Strides of a row-major tensor (an axis of size 0 counts as 1).</summary>
     public static long[] RowMajor(long[] shape)

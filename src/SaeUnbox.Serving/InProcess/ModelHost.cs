@@ -294,11 +294,15 @@ public sealed class JobRunner(LoadedModel model) : IDisposable
         if (outcome.Picture is not { } picture)
             return new(job.Id, job.Recipe, default, outcome.Maps, outcome.Timings) { Note = note };
         var encoding = new StageClock();
-        var bytes = encoding.Time("encode", () => PictureEncoder.Encode(picture, job.Picture!.Value, job.Checked));
+        var bytes = encoding.Time("encode", () => PictureEncoder.Encode(picture, job.Picture!.Value, Complete(job.Checked)));
         return new(job.Id, job.Recipe, bytes, outcome.Maps, [.. outcome.Timings, .. encoding.Timings]) { Note = note };
     }
 
     public void Dispose() => _runner.Dispose();
+
+    // A recipe that names no LoRA was run with the model's.
+    private CheckedRecipe Complete(CheckedRecipe recipe) =>
+        recipe.Recipe.Loras.Count == Model.Loras.Count ? recipe : Model.WithLoras(recipe.Recipe).Check();
 }
 
 /// <summary>Encodes a picture in the format that a job requests.</summary>

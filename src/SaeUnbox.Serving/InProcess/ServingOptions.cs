@@ -70,6 +70,9 @@ public sealed class ServedModel
     /// <summary>Another scheduler_config.json. Null: the model's own.</summary>
     public string? SchedulerFolder { get; set; }
 
+    /// <summary>LoRAs to merge into the weights, in this order, each FILE or FILE:SCALE.</summary>
+    public IList<string> Loras { get; } = [];
+
     public int? Threads { get; set; }
 
     public static ServedModel Embedded => new()
@@ -102,6 +105,7 @@ public sealed class ServedModel
         BasePath = Base,
         TokenizerFolder = TokenizerFolder,
         SchedulerFolder = SchedulerFolder,
+        Loras = [.. Loras.Select(LoraFile.Parse)],
         Threads = Threads,
     }.On(Device, Dtype);
 }
@@ -150,6 +154,11 @@ internal sealed class ServingOptionsValidator(bool needsModels = true) : IValida
             foreach (var (key, file) in new[] { ("VaeFolder", model.VaeFolder), ("Base", model.Base) })
                 if (file is not null && !Path.Exists(file))
                     yield return $"{path}:{key} '{file}' does not exist; name an existing folder or file.";
+            foreach (var (n, lora) in model.Loras.Index())
+                if (!File.Exists(LoraFile.Parse(lora).Path))
+                    yield return $"{path}:Loras:{n} '{lora}' does not exist; name an existing file, or FILE:SCALE.";
+            if (model.Loras.Count > RecipeLimits.MaxLoras)
+                yield return $"{path}:Loras has {model.Loras.Count} entries; {RecipeLimits.MaxLoras} are allowed.";
             if (!Devices.IsDevice(model.Device))
                 yield return $"{path}:Device is '{model.Device}'; use cpu, cuda or cuda:N.";
             if (model.Threads is < 1 or > 1024)

@@ -44,6 +44,9 @@ public sealed record ModelOptions
     /// <summary>A folder with another tokenizer, or with tokenizer and tokenizer_2; null for the model's own.</summary>
     public string? TokenizerFolder { get; init; }
 
+    /// <summary>LoRAs to merge into the weights, in this order.</summary>
+    public IReadOnlyList<LoraFile> Loras { get; init; } = [];
+
     /// <summary>Returns these options with the device of this name and the requested number format.</summary>
     /// <exception cref="ModelException">The text does not name a device.</exception>
     public ModelOptions On(string device, DtypeChoice dtype)

@@ -63,6 +63,7 @@ internal static class RecipeSchema
             ["version"] = Number("Version of the format", JsonSchemaType.Integer, 1, Recipe.Version),
             ["model"] = Text("The model's name", RecipeLimits.MaxNameLength),
             ["saes"] = Text("The set of autoencoders that numbers the features; by default the model's own", RecipeLimits.MaxNameLength),
+            ["loras"] = List("The LoRAs that are merged into the model; by default the model's own", RecipeLimits.MaxLoras, Lora()),
             ["prompt"] = Text("What the picture shows", RecipeLimits.MaxPromptLength),
             ["negativePrompt"] = Text("What guidance steers away from", RecipeLimits.MaxPromptLength),
             ["seed"] = Number("Seed of the noise", JsonSchemaType.Integer, 0, long.MaxValue),
@@ -108,6 +109,13 @@ internal static class RecipeSchema
         ["enabled"] = new OpenApiSchema { Description = "Whether the edit is switched on", Type = JsonSchemaType.Boolean },
         ["name"] = Text("A name for the layer", RecipeLimits.MaxNameLength),
     }, "site", "feature", "strength");
+
+    private static OpenApiSchema Lora() => Object("A LoRA", new()
+    {
+        ["name"] = Text("Its file's name", RecipeLimits.MaxNameLength),
+        ["scale"] = new OpenApiSchema { Description = "The factor of what it adds", Type = JsonSchemaType.Number },
+        ["fingerprint"] = Text("A hash that identifies the file: 16 hexadecimal digits", null),
+    }, "name", "scale", "fingerprint");
 
     private static OpenApiSchema Intervention() => Object("A change to a site's whole output", new()
     {

@@ -37,6 +37,21 @@ public sealed class InspectionTests
     public void Read_TinyAutoencoder_IsRecognised() =>
         Assert.Equal(CheckpointKind.TinyAutoencoder, Inspection.Read(Goldens.At("vae_tiny")).Kind);
 
+    [Theory]
+    [InlineData("kohya", "kohya")]
+    [InlineData("peft", "PEFT")]
+    [InlineData("diffusers", "diffusers")]
+    public void Read_Lora_TellsRanksNetworksAndNames(string form, string names)
+    {
+        using var folder = new TemporaryFolder();
+        WrittenLora.Write(folder.At("style.safetensors"), form,
+            new LoraTarget("unet", "mid_block.attentions.0.proj_in", [40, 40], Rank: 4),
+            new LoraTarget("text_encoder_2", "text_model.encoder.layers.0.mlp.fc1", [160, 40], Rank: 16));
+        var inspection = Inspection.Read(folder.At("style.safetensors"));
+        Assert.Equal(CheckpointKind.Lora, inspection.Kind);
+        Assert.Equal($"LoRA of rank 4 to 16 for 2 modules of U-Net, text encoder 2, in names of {names}", inspection.Title);
+    }
+
     [Fact]
     public void Read_DamagedData_FailsItsChecksum() =>
         Assert.Throws<CheckpointException>(() => Inspection.Read(Goldens.At("badfiles", "zip_bad_crc.pt")));

@@ -243,10 +243,10 @@ public sealed class InProcessQueueTests : IAsyncLifetime
         var result = new ServingOptionsValidator().Validate(null, new ServingOptions
         {
             QueueLimit = 0,
-            Models = { new ServedModel { Folder = "nowhere", Device = "tpu", Threads = 0 } },
+            Models = { new ServedModel { Folder = "nowhere", Device = "tpu", Threads = 0, Loras = { "nowhere.safetensors:0.5" } } },
         });
 
-        Assert.Equal(["QueueLimit", "Folder", "Device", "Threads"],
+        Assert.Equal(["QueueLimit", "Folder", "0", "Device", "Threads"],
             result.Failures!.Select(failure => failure.Split(' ')[0].Split(':')[^1]));
     }
 

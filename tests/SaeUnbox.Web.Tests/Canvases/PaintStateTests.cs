@@ -44,6 +44,15 @@ public sealed class PaintStateTests : IDisposable
     }
 
     [Fact]
+    public async Task Open_WithALinkMadeWithALora_SaysThatTheModelHasNone()
+    {
+        await OpenAsync(Nothing with { Link = (House(1) with { Loras = [new("style", 0.8, "0123456789abcdef")] }).ToLink() });
+
+        Assert.Equal(House(1), _state.Recipe);
+        Assert.Contains("was made with the LoRA style:0.8", _state.Notice!.Text);
+    }
+
+    [Fact]
     public async Task Open_WithAFeatureInTheAddress_AddsABlankLayer()
     {
         await OpenAsync(Nothing with { Draft = House(1).ToJson() }, layer: "down.2.1:7");

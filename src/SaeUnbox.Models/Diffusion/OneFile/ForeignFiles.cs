@@ -5,9 +5,8 @@ internal static class ForeignFiles
 {
     private static readonly (string What, Func<IReadOnlyDictionary<string, StoredTensor>, bool> Fits)[] Kinds =
     [
-        ("a LoRA, which changes a model and is not one", tensors => tensors.Keys.Any(name =>
-            name.StartsWith("lora_", StringComparison.Ordinal) || name.Contains(".lora_", StringComparison.Ordinal)
-            || name.Contains(".lora.", StringComparison.Ordinal))),
+        ("a LoRA, which changes a model and is not one; name it with --lora", tensors =>
+            LoraWeights.IsLora(tensors.Keys) || LoraWeights.OtherMethod(tensors.Keys) is not null),
         ("a ControlNet; models with a ControlNet are not supported", tensors =>
             Any(tensors, "control_model.", "controlnet_cond_embedding.")),
         ("a textual inversion; embeddings of words are not supported", tensors =>

@@ -15,6 +15,12 @@ public sealed record ModelConversionOptions
     /// <inheritdoc cref="PipelineOptions.SchedulerFolder"/>
     public string? SchedulerFolder { get; init; }
 
+    /// <inheritdoc cref="PipelineOptions.Loras"/>
+    public IReadOnlyList<LoraFile> Loras { get; init; } = [];
+
+    /// <inheritdoc cref="PipelineOptions.Note"/>
+    public Action<string>? Note { get; init; }
+
     /// <summary>The type that floating-point weights are stored in; null to keep theirs.</summary>
     public Dtype? Dtype { get; init; }
 
@@ -97,8 +103,13 @@ public static class ModelConversion
         }
     }
 
-    private static IModelParts Open(string path, ModelConversionOptions options) => ModelParts.Open(
-        path, new PipelineOptions { BasePath = options.BasePath, TokenizerFolder = options.TokenizerFolder });
+    private static IModelParts Open(string path, ModelConversionOptions options) => ModelParts.Open(path, new PipelineOptions
+    {
+        BasePath = options.BasePath,
+        TokenizerFolder = options.TokenizerFolder,
+        Loras = options.Loras,
+        Note = options.Note,
+    });
 
     private static JsonConfig SchedulerOf(IModelParts model, ModelConversionOptions options) => options.SchedulerFolder is { } folder
         ? JsonConfig.Load(Path.Combine(folder, "scheduler_config.json"))

@@ -191,10 +191,15 @@ public sealed record PipelineOptions
     /// <summary>Folder of another tokenizer, or with the folders tokenizer and tokenizer_2; null for that of the model.</summary>
     public string? TokenizerFolder { get; init; }
 
+    /// <summary>LoRAs to merge into the weights, in this order.</summary>
+    public IReadOnlyList<LoraFile> Loras { get; init; } = [];
+
     /// <summary>Called with the loaded share of the weights, from 0 to 1.</summary>
     public Action<double>? Progress { get; init; }
 
-    /// <summary>Called with a sentence about anything unusual that was accepted, such as weights beside an optimizer.</summary>
+    /// <summary>
+    /// Called with a sentence about anything unusual that was accepted, such as weights beside an optimizer, and about each LoRA.
+    /// </summary>
     public Action<string>? Note { get; init; }
 
     /// <summary>Checked after each tensor.</summary>

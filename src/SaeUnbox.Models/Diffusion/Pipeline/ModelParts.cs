@@ -56,14 +56,18 @@ internal sealed record ModelPart(JsonConfig Config, Checkpoint Weights) : IDispo
 /// <summary>Opens models wherever their parts lie.</summary>
 internal static class ModelParts
 {
-    /// <summary>Opens a folder of diffusers or a one-file checkpoint.</summary>
+    /// <summary>Opens a folder of diffusers or a one-file checkpoint, with the LoRAs of the options.</summary>
     /// <exception cref="ModelException">The path is missing, or is no model that is supported; the message says what it is.</exception>
     /// <exception cref="CheckpointException">The file is broken.</exception>
-    public static IModelParts Open(string path, PipelineOptions options)
+    public static IModelParts Open(string path, PipelineOptions options) => options.Loras.Count == 0
+        ? OpenPlain(path, options)
+        : new LoraParts(OpenPlain(path, options), options.Loras, options.Note);
+
+    private static IModelParts OpenPlain(string path, PipelineOptions options)
     {
         if (!File.Exists(path))
             return options.TokenizerFolder is { } folder ? new OtherTokenizer(new ModelFolder(path), folder) : new ModelFolder(path);
-        var parent = options.BasePath is { } basePath ? Open(basePath, options with { BasePath = null }) : null;
+        var parent = options.BasePath is { } basePath ? OpenPlain(basePath, options with { BasePath = null }) : null;
         try
         {
             IModelParts parts = new OneFileModel(OneFile.Open(path), parent);
