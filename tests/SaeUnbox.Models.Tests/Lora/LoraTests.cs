@@ -161,7 +161,7 @@ public sealed class LoraTests : IDisposable
     public void Load_NoModuleOfTheModel_SaysWhatEachHas()
     {
         WrittenLora.Write(File, "kohya", new LoraTarget("unet", "double_blocks.0.img_attn.qkv", [4, 4]));
-        var message = Assert.Throws<ModelException>(() => SdxlPipeline.Load(Model, new() { Loras = [new(File)] })).Message;
+        var message = Assert.Throws<ModelException>(() => DiffusionPipeline.Load(Model, new() { Loras = [new(File)] })).Message;
         Assert.Contains("lora_unet_double_blocks_0_img_attn_qkv", message);
         Assert.Contains("attn1", message);
         Assert.Contains(File, message);
@@ -194,7 +194,7 @@ public sealed class LoraTests : IDisposable
         if (otherName.EndsWith("to_q.alpha", StringComparison.Ordinal))
             tensors[otherName.Replace("alpha", "lora_B.weight", StringComparison.Ordinal)] = ones(40, 2);
         SafetensorsWriter.Write(File, tensors);
-        var message = Assert.Throws<CheckpointException>(() => SdxlPipeline.Load(Model, new() { Loras = [new(File)] })).Message;
+        var message = Assert.Throws<CheckpointException>(() => DiffusionPipeline.Load(Model, new() { Loras = [new(File)] })).Message;
         Assert.Contains(why, message);
         Assert.Contains(File, message);
         Assert.DoesNotContain('\n', message);
@@ -204,7 +204,7 @@ public sealed class LoraTests : IDisposable
     public void Load_LoraAsModel_NamesTheOption()
     {
         WrittenLora.Write(File, "kohya", Attentions);
-        Assert.Contains("--lora", Assert.Throws<ModelException>(() => SdxlPipeline.Load(File)).Message);
+        Assert.Contains("--lora", Assert.Throws<ModelException>(() => DiffusionPipeline.Load(File)).Message);
     }
 
     [Theory]
@@ -238,7 +238,7 @@ public sealed class LoraTests : IDisposable
     private static byte[] PixelsOf(string path, PipelineOptions? options = null)
     {
         using var scope = NewDisposeScope();
-        using var pipeline = SdxlPipeline.Load(path, options);
+        using var pipeline = DiffusionPipeline.Load(path, options);
         return Pixels.ToBytes(pipeline.Generate(Request).Images).bytes.ToArray();
     }
 }

@@ -229,7 +229,7 @@ public sealed class PaintStateTests : IDisposable
         await OpenAsync(Nothing with { Draft = House(1).ToJson() });
         _state.Canvas!.Change(recipe => recipe with
         {
-            Edits = [recipe.Edits[0] with { Mask = mask.Resize(32, 32) }, new(Site.Composition, 7, 5), new(Site.Composition, 9, 5)],
+            Edits = [recipe.Edits[0] with { Mask = mask.Scaled(32, 32) }, new(Site.Composition, 7, 5), new(Site.Composition, 9, 5)],
         });
         Assert.False(_state.CanPasteMask);
 
@@ -238,7 +238,7 @@ public sealed class PaintStateTests : IDisposable
         _state.Select(1);
         _state.PasteMask();
 
-        Assert.Equal(mask.Resize(32, 32), _state.Recipe.Edits[1].Mask);
+        Assert.Equal(mask.Scaled(32, 32), _state.Recipe.Edits[1].Mask);
         Assert.Null(_state.Recipe.Edits[2].Mask);
     }
 
