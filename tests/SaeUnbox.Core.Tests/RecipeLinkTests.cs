@@ -46,7 +46,7 @@ public class RecipeLinkTests
         var bomb = Deflate(new string(' ', RecipeLimits.MaxJsonLength + 1));
 
         Assert.InRange(bomb.Length, 1, RecipeLimits.MaxLinkLength);
-        Assert.Contains("unpacks to more than", Assert.Throws<RecipeException>(() => Recipe.RestoreLink(bomb, Plain)).Message);
+        Assert.Contains("is more than 2097152 bytes long", Assert.Throws<RecipeException>(() => Recipe.RestoreLink(bomb, Plain)).Message);
     }
 
     [Fact]

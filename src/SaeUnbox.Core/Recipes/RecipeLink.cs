@@ -18,7 +18,8 @@ internal static class RecipeLink
         return link.Length <= RecipeLimits.MaxLinkLength
             ? link
             : throw new RecipeException(Field,
-                $"the recipe is too large for a link: {link.Length} characters, {RecipeLimits.MaxLinkLength} are allowed; share a short link instead");
+                $"the recipe is too large for a link: {link.Length} characters, {RecipeLimits.MaxLinkLength} are allowed; share a short "
+                + "link instead");
     }
 
     public static string Inflate(string link)

@@ -11,7 +11,8 @@ public sealed class ServingOptions
     public IList<ServedModel> Models { get; } = [];
 
     /// <summary>
-    /// Most work that may wait, in default pictures of each job's model. One client may have a quarter of it, and batch jobs three quarters.
+    /// Most work that may wait, in default pictures of each job's model. One client may have a quarter of it, and batch jobs three
+    /// quarters.
     /// </summary>
     public int QueueLimit { get; set; } = 256;
 
