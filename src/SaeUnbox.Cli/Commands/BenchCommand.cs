@@ -36,6 +36,8 @@ internal sealed class BenchCommand
         "Time the queue instead: pictures per second and latency while several canvases are painted on.");
     private readonly Option<string> _canvases =
         Setting.Of("--canvases", "N,…", "For --serving: numbers of simultaneous canvases.", "1,8,64");
+    private readonly Option<int?> _beside = Setting.Of<int?>("--beside", "N",
+        "For --serving: measure one painter alone and beside a client with N canvases instead.");
     private readonly Option<double> _seconds = Setting.Of("--seconds", "S", "For --serving: duration of each measurement.", 20.0);
     private readonly Option<string?> _broker = Setting.Of<string?>("--broker", "AMQP",
         "For --serving: also measure over this RabbitMQ broker, in separate queues.");
@@ -52,7 +54,8 @@ internal sealed class BenchCommand
         command.Add(options._model, options._loras, options._architecture, options._dtype);
         options._device.AddTo(command);
         command.Add(options._threads, options._side, options._repeats, options._parts, options._runs, options._saes, options._sae,
-            options._serving, options._loading, options._canvases, options._seconds, options._broker, options._processor, options._json);
+            options._serving, options._loading, options._canvases, options._beside, options._seconds, options._broker, options._processor,
+            options._json);
         command.SetGuardedAction(terminal, (parsed, cancellation) =>
         {
             if (parsed.GetValue(options._serving))
@@ -84,7 +87,10 @@ internal sealed class BenchCommand
             : throw new CliException("--seconds: use a number above 0, up to 3600.");
         var canvases = NumberList.Parse("--canvases", parsed.GetRequiredValue(_canvases));
         var comparison = new ServingComparison(settings, canvases, duration, parsed.GetValue(_broker), parsed.GetValue(_json));
-        comparison.RunAsync(terminal, cancellation).GetAwaiter().GetResult();
+        var work = parsed.GetValue(_beside) is { } greedy
+            ? comparison.RunBesideAsync(Require.Between("--beside", greedy, 1, 1000), terminal, cancellation)
+            : comparison.RunAsync(terminal, cancellation);
+        work.GetAwaiter().GetResult();
     }
 
     private void TimeRuns(Terminal terminal, ParseResult parsed, int count, CancellationToken cancellation)

@@ -61,6 +61,17 @@ public sealed class ServingCommandTests
     }
 
     [Fact]
+    public async Task Bench_ServingBesideAGreedyClient_ComparesItWithAlone()
+    {
+        var use = await Saeunbox.SucceedAsync(
+            ["bench", "--serving", .. Saeunbox.GoldenModel, "--beside", "3", "--seconds", "0.2", "--json"]);
+
+        var figures = use.Json.GetProperty("inProcess");
+        Assert.True(figures.GetProperty("p95Ratio").GetDouble() > 0);
+        Assert.True(figures.GetProperty("beside").GetProperty("jobsPerSecond").GetDouble() > 0);
+    }
+
+    [Fact]
     public async Task Bench_ServingWithoutAModel_IsRefused() =>
         Assert.Contains("not a model folder", await Saeunbox.FailAsync("bench", "--serving", "--model", Path.GetTempPath()));
 }
