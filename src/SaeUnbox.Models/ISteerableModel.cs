@@ -11,6 +11,12 @@ public interface ISteerableModel : IDisposable
     /// <summary>The sites in the order in which a pass runs them.</summary>
     IReadOnlyList<SiteShape> Sites { get; }
 
+    /// <summary>The layers of the first text encoder, in their order, whose outputs hooks can read and replace.</summary>
+    IReadOnlyList<SiteShape> TextSites { get; }
+
+    /// <summary>Tokens of a prompt, including padding.</summary>
+    int Tokens { get; }
+
     /// <summary>Default settings of a run.</summary>
     RunDefaults Defaults { get; }
 
@@ -34,6 +40,10 @@ public interface ISteerableModel : IDisposable
     /// <exception cref="ModelException">The model has no such site.</exception>
     IDisposable Hook(Site site, SiteHook hook);
 
+    /// <summary>Adds a hook at a layer of the text encoder, which <see cref="Encode"/> runs; disposing the result removes it.</summary>
+    /// <exception cref="ModelException">The model has no such layer.</exception>
+    IDisposable HookText(Site site, TextHook hook);
+
     /// <summary>Runs a forward pass and captures the state at each site in <paramref name="capture"/>.</summary>
     /// <param name="stop">Stops after the last of these sites and its hooks. The output is then null.</param>
     UNetRun Run(DenoisingInput input, IReadOnlyCollection<Site> capture, bool stop = false, CancellationToken cancellation = default);
@@ -47,6 +57,13 @@ public interface ISteerableModel : IDisposable
     /// <summary>Decodes latents [B, C, h, w] to images [B, 3, H, W] from 0 to 1, float32.</summary>
     Tensor Decode(Tensor latents, CancellationToken cancellation = default);
 }
+
+/// <summary>
+/// Gets the output of a layer of the text encoder, [B, L, D], and returns the tensor that replaces it: the output itself, or a new one of
+/// the same shape and type. It must not write into its argument.
+/// </summary>
+/// <param name="isNegative">Whether these are the negative prompts of guidance. Where those are zeros, they are not encoded.</param>
+public delegate Tensor TextHook(Tensor output, bool isNegative);
 
 /// <summary>Default settings of a run.</summary>
 /// <param name="Steps">Number of denoising steps.</param>
@@ -95,5 +112,6 @@ public static class SteerableModels
 
     /// <summary>Finds the shape of a site.</summary>
     /// <exception cref="ModelException">The model has no such site.</exception>
-    public static SiteShape ShapeOf(this ISteerableModel model, Site site) => SiteShape.Find(model.Sites, site);
+    public static SiteShape ShapeOf(this ISteerableModel model, Site site) =>
+        SiteShape.Find(site.IsText ? model.TextSites : model.Sites, site);
 }

@@ -65,6 +65,9 @@ public class RecipeValidationTests
             Interventions = [new SiteIntervention.Ablate(Site.Style), new SiteIntervention.Reconstruct(Site.Style)]
         }, "interventions[1].site" },
         { Valid with { Interventions = [new SiteIntervention.Icon(Site.Style, -1)] }, "interventions[0].feature" },
+        { Valid with { Interventions = [new SiteIntervention.Ablate(Site.Text(2))] }, "interventions[0].site" },
+        { Valid with { Edits = [Edit() with { Site = Site.Text(2), FirstStep = 1 }] }, "edits[0].firstStep" },
+        { Valid with { Edits = [Edit() with { Site = Site.Text(2), LastStep = 4 }] }, "edits[0].lastStep" },
     };
 
     [Theory]

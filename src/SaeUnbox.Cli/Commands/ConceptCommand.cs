@@ -22,7 +22,7 @@ internal sealed class ConceptCommand
     private readonly Option<string?> _mask = Setting.Of<string?>("--mask", "MASK",
         "Where the concept is in the pictures of --from: a PNG of the picture's size, a JSON file, or JSON rows, on any grid.");
     private readonly Option<string[]> _sites = Setting.Of<string[]>("--site", "SITE",
-        "A site; may be repeated (default: all with an autoencoder).");
+        "A site; may be repeated (default: all of the U-Net with an autoencoder).");
     private readonly Option<int> _top = Setting.Of("--top", "N", "Features to keep for each site.", 5);
     private readonly Option<string?> _name = Setting.Of<string?>("--name", "NAME",
         "Name of the concept (default: the longest word that only --from has).");
@@ -60,10 +60,11 @@ internal sealed class ConceptCommand
         var sites = SiteArgument.Read(parsed, _sites);
         var atlas = _atlas.Find(parsed, _model);
         using var loaded = ModelSession.Load(terminal, _model.Read(parsed, null), cancellation);
-        if (loaded.Saes.Count == 0)
+        if (loaded.Saes.Count + loaded.TextSaes.Count == 0)
             throw new CliException("a concept needs sparse autoencoders; name their folder with --saes.");
-        foreach (var site in sites.Where(site => !loaded.Saes.ContainsKey(site)))
-            throw new CliException($"there is no sparse autoencoder for {site}, only for {string.Join(", ", loaded.Saes.Keys)}.");
+        foreach (var site in sites.Where(site => loaded.Info.Find(site) is null))
+            throw new CliException($"there is no sparse autoencoder for {site}, only for "
+                + $"{string.Join(", ", loaded.Saes.Keys.Concat(loaded.TextSaes.Keys))}.");
 
         var with = Recipes(parsed, loaded, from, seeds);
         var question = new ConceptQuestion

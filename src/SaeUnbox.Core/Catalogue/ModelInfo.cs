@@ -43,7 +43,10 @@ public sealed record ModelInfo(
     private static double Work(int width, int height, int steps, double guidance) =>
         (double)width * height * steps * (guidance > 1 ? 2 : 1);
 
-    public SaeInfo? Find(Site site) => Sites.FirstOrDefault(info => info.Site == site);
+    /// <summary>The layers of the text encoder with autoencoders.</summary>
+    public IReadOnlyList<SaeInfo> TextSites { get; init; } = [];
+
+    public SaeInfo? Find(Site site) => (site.IsText ? TextSites : Sites).FirstOrDefault(info => info.Site == site);
 
     /// <summary>The site's nickname in this model; its code if it has none.</summary>
     public string NameOf(Site site) => Find(site)?.Nickname ?? site.Code;
@@ -53,15 +56,19 @@ public sealed record ModelInfo(
 /// <param name="Features">Size of the dictionary (n).</param>
 /// <param name="K">Active features per cell (k).</param>
 /// <param name="Channels">Width of the site's vectors (d).</param>
-/// <param name="CellSize">Side of a cell of the site's grid in pixels.</param>
+/// <param name="CellSize">Side of a cell of the site's grid in pixels; 0 for a layer of the text encoder.</param>
 public sealed record SaeInfo(Site Site, int Features, int K, int Channels, int CellSize)
 {
     /// <summary>What the site is known for in its model, in a word; null if nothing is known.</summary>
     public string? Nickname { get; init; }
 
+    /// <summary>Tokens of a prompt, for a layer of the text encoder; its grid is one row of them. Null for sites of the U-Net.</summary>
+    public int? Tokens { get; init; }
+
     /// <summary>Size of the grid for a picture of this size. Partly covered cells count.</summary>
-    public (int Rows, int Columns) Grid(int width, int height) =>
-        ((height + CellSize - 1) / CellSize, (width + CellSize - 1) / CellSize);
+    public (int Rows, int Columns) Grid(int width, int height) => Tokens is { } tokens
+        ? (1, tokens)
+        : ((height + CellSize - 1) / CellSize, (width + CellSize - 1) / CellSize);
 }
 
 /// <summary>The available models.</summary>

@@ -148,6 +148,9 @@ internal sealed class RecipeChecker(int steps, List<RecipeError> errors)
         if (edit.LastStep is { } last)
             Require(last > edit.FirstStep && last <= steps, $"{path}.lastStep",
                 $"is {last}; it must lie after firstStep and be {steps} at most (it is exclusive)");
+        Require(!edit.Site.IsText || (edit.FirstStep == 0 && edit.LastStep is null),
+            $"{path}.{(edit.FirstStep == 0 ? "lastStep" : "firstStep")}",
+            $"does not belong to {edit.Site}: text is encoded before the steps");
         if (errors.Count > before)
             return false;
         _maskCells += cells;
@@ -160,6 +163,7 @@ internal sealed class RecipeChecker(int steps, List<RecipeError> errors)
         var before = errors.Count;
         if (intervention is SiteIntervention.Icon icon)
             Require($"{path}.feature", RecipeRules.Feature(icon.Feature));
+        Require(!intervention.Site.IsText, $"{path}.site", $"{intervention.Site} takes edits only; interventions are for the U-Net");
         Require(_intervened.Add(intervention.Site), $"{path}.site",
             $"{intervention.Site} already has an intervention; only one per site is allowed");
         return errors.Count == before;

@@ -73,7 +73,9 @@ public static class ActivationCollector
         LoadedModel model, CollectionRequest request, Caption[] captions, CancellationToken cancellation)
     {
         var network = model.Model;
-        var last = network.Sites.Select(shape => shape.Site).Last(request.Sites.Contains);
+        var last = network.Sites.Select(shape => shape.Site).LastOrDefault(request.Sites.Contains);
+        // Open before the prompts are encoded.
+        using var tap = new SiteTap(network, request.Sites, captions.Length, request.Guidance > 1, site => ReadsOutput(model, site));
         using var run = network.Begin(new ImageRequest
         {
             Prompts = [.. captions.Select(caption => caption.Text)],
@@ -83,8 +85,9 @@ public static class ActivationCollector
             Width = request.Width,
             Height = request.Height,
         });
-        using var tap = new SiteTap(network, request.Sites, captions.Length, run.Request.IsGuided, site => ReadsOutput(model, site));
         var steps = new List<Dictionary<Site, Tensor>[]>(request.Steps);
+        if (last is null)
+            return Current().SelectMany(picture => Enumerable.Repeat(picture, request.Steps));
         var latents = run.StartLatents();
         foreach (var step in run.Denoise(predict: Predict, cancellation: cancellation).Take(request.Steps - 1))
         {
@@ -115,7 +118,10 @@ public static class ActivationCollector
 /// </summary>
 public sealed record CollectionRequest
 {
-    /// <summary>Any transformers of the U-Net, whether they have an autoencoder or not.</summary>
+    /// <summary>
+    /// Any transformers of the U-Net, whether they have an autoencoder or not, and layers of the text encoder. If all are of the text
+    /// encoder, the U-Net does not run.
+    /// </summary>
     public required IReadOnlyList<Site> Sites { get; init; }
 
     public required IReadOnlyList<Caption> Captions { get; init; }
@@ -250,13 +256,17 @@ internal sealed class SiteTap : IDisposable
     {
         (_pictures, _isGuided) = (pictures, isGuided);
         foreach (var site in sites)
-            _hooks.Add(network.Hook(site, (input, output) => Keep(site, readsOutput(site) ? null : input, output)));
+            _hooks.Add(site.IsText
+                ? network.HookText(site, (output, isNegative) => isNegative ? output : Keep(site, output))
+                : network.Hook(site, (input, output) => Keep(site, readsOutput(site) ? null : input, output)));
     }
 
     /// <summary>Whether passes are kept.</summary>
     public bool IsOpen { get; set; } = true;
 
-    /// <summary>The vectors of one picture for each site, [h, w, d] in float32 on the CPU.</summary>
+    /// <summary>
+    /// The vectors of one picture for each site, [h, w, d] in float32 on the CPU; of a layer of the text encoder [1, L, d].
+    /// </summary>
     public Dictionary<Site, Tensor> Of(int picture) => _vectors.ToDictionary(pair => pair.Key, pair => pair.Value[picture]);
 
     public void Dispose()
@@ -274,12 +284,23 @@ internal sealed class SiteTap : IDisposable
         using var scope = NewDisposeScope();
         var from = _isGuided ? _pictures : 0; // the unconditional half comes first
         var kept = output.narrow(0, from, _pictures);
-        var vectors = input is null
-            ? kept.to(ScalarType.Float32).permute(0, 2, 3, 1).clone()
-            : BlockEdit.Difference(input.narrow(0, from, _pictures), kept);
+        Store(site,
+            input is null ? kept.to(ScalarType.Float32).permute(0, 2, 3, 1) : BlockEdit.Difference(input.narrow(0, from, _pictures), kept));
+        return output;
+    }
+
+    // A layer of the text encoder: whole outputs [B, L, D], as a grid of one row.
+    private Tensor Keep(Site site, Tensor output)
+    {
+        Store(site, output.to(ScalarType.Float32).unsqueeze(1));
+        return output;
+    }
+
+    private void Store(Site site, Tensor values)
+    {
+        using var scope = NewDisposeScope();
         if (_vectors.Remove(site, out var last))
             last.Dispose();
-        _vectors[site] = vectors.cpu().DetachFromDisposeScope();
-        return output;
+        _vectors[site] = values.cpu().clone().DetachFromDisposeScope();
     }
 }

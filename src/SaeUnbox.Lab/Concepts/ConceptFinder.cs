@@ -14,7 +14,7 @@ public static class ConceptFinder
         CancellationToken cancellation = default)
     {
         var sites = question.Sites.Count > 0 ? question.Sites : [.. model.Saes.Keys];
-        var whole = sites.ToDictionary(site => site, site => new ConceptTally(model.Saes[site].Features));
+        var whole = sites.ToDictionary(site => site, site => new ConceptTally(model.DictionaryOf(site).Features));
         var steps = new SortedDictionary<int, Dictionary<Site, ConceptTally>>();
         using var runner = new RecipeRunner(model, prefixes: 1);
         foreach (var (done, (recipe, hasConcept)) in Pictures(question).Index())
@@ -23,7 +23,7 @@ public static class ConceptFinder
             foreach (var map in maps.All)
             {
                 if (!steps.TryGetValue(map.Step, out var step))
-                    steps[map.Step] = step = sites.ToDictionary(site => site, site => new ConceptTally(model.Saes[site].Features));
+                    steps[map.Step] = step = sites.ToDictionary(site => site, site => new ConceptTally(model.DictionaryOf(site).Features));
                 foreach (var tally in (ConceptTally[])[whole[map.Site], step[map.Site]])
                     if (hasConcept && question.Region is { } region)
                         tally.Add(map, region);
@@ -58,7 +58,7 @@ public sealed record ConceptQuestion
     /// <summary>Where the concept is in the pictures that have it; null for everywhere.</summary>
     public BrushMask? Region { get; init; }
 
-    /// <summary>Empty for all sites with an autoencoder.</summary>
+    /// <summary>Empty for all sites of the U-Net with an autoencoder.</summary>
     public IReadOnlyList<Site> Sites { get; init; } = [];
 
     /// <summary>Features to keep for each site.</summary>

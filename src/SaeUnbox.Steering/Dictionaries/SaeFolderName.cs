@@ -13,7 +13,8 @@ namespace SaeUnbox.Steering;
 public sealed partial record SaeFolderName(Site Site, string Rest)
 {
     /// <summary>
-    /// Reads a folder's name; the site may be a module path, with or without <c>unet.</c>, or a code (<c>mid.0_k10</c>).
+    /// Reads a folder's name; the site may be a module path, with or without <c>unet.</c> or <c>text_encoder.</c>, or a code
+    /// (<c>mid.0_k10</c>).
     /// </summary>
     public static bool TryParse(string name, [NotNullWhen(true)] out SaeFolderName? result)
     {
@@ -24,6 +25,7 @@ public sealed partial record SaeFolderName(Site Site, string Rest)
         var site = match.Groups["site"].Value;
         if (Site.TryParseModulePath(site, out var parsed)
             || Site.TryParseModulePath("unet." + site, out parsed)
+            || Site.TryParseModulePath("text_encoder." + site, out parsed)
             || Site.TryParse(site, out parsed))
             result = new SaeFolderName(parsed, match.Groups["rest"].Value);
         return result is not null;

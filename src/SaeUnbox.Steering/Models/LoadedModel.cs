@@ -11,15 +11,29 @@ public sealed class LoadedModel : IDisposable
 
     private LoadedModel(ISteerableModel model, SaeSet saes, ModelOptions options)
     {
-        (Model, Saes, Dtype, Vae) = (model, new SaeSet(saes.OrderBy(pair => model.OrderOf(pair.Key))), options.Dtype, options.Vae);
+        (Model, Dtype, Vae) = (model, options.Dtype, options.Vae);
+        Saes = new(saes.Where(pair => !pair.Key.IsText).OrderBy(pair => model.OrderOf(pair.Key)));
+        TextSaes = new(saes.Where(pair => pair.Key.IsText).OrderBy(pair => pair.Key));
         Threads = options.Threads ?? DefaultThreads(model);
-        Info = Describe(model, Saes, options);
+        Info = Describe(model, Saes, options) with
+        {
+            TextSites = [.. TextSaes.Select(pair =>
+                new SaeInfo(pair.Key, pair.Value.Features, pair.Value.K, pair.Value.Width, CellSize: 0) { Tokens = model.Tokens })],
+        };
         _fingerprint = new(() => FingerprintOf(options));
     }
 
     public ISteerableModel Model { get; }
 
+    /// <summary>The dictionaries of the U-Net's sites, in the order in which a pass reaches them.</summary>
     public SaeSet Saes { get; }
+
+    /// <summary>The dictionaries of the text encoder's layers, in their order.</summary>
+    public SaeSet TextSaes { get; }
+
+    /// <summary>The dictionary of a site of either.</summary>
+    /// <exception cref="SaeException">No autoencoder was loaded for this site.</exception>
+    public IFeatureDictionary DictionaryOf(Site site) => (site.IsText ? TextSaes : Saes)[site];
 
     public ModelInfo Info { get; }
 
@@ -84,6 +98,7 @@ public sealed class LoadedModel : IDisposable
     public void Dispose()
     {
         Saes.Dispose();
+        TextSaes.Dispose();
         Model.Dispose();
     }
 

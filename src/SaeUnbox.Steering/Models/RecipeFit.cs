@@ -57,5 +57,6 @@ public static class RecipeFit
                     + $"it with {MakeMeans}");
     }
 
-    private static bool HasNoMeans(Site site, LoadedModel model) => model.Info.Find(site) is not null && model.Saes[site].Scale is null;
+    private static bool HasNoMeans(Site site, LoadedModel model) =>
+        model.Info.Find(site) is not null && model.DictionaryOf(site).Scale is null;
 }

@@ -37,7 +37,12 @@ internal sealed class PrefixCache(int capacity) : IDisposable
             Drop(oldest);
     }
 
-    private static Recipe KeyOf(Recipe recipe) => recipe with { Edits = [], Interventions = [] };
+    // Edits of the text encoder change everything that follows.
+    private static Recipe KeyOf(Recipe recipe) => recipe with
+    {
+        Edits = [.. recipe.Edits.Where(edit => edit.Enabled && edit.Site.IsText)],
+        Interventions = [],
+    };
 
     private LinkedListNode<(Recipe Key, Prefix Prefix)>? Find(Recipe recipe)
     {
@@ -58,7 +63,7 @@ internal sealed class PrefixCache(int capacity) : IDisposable
 /// What recipes share that differ only in their edits: the encoded text, the noise, and what was computed so far without any edit, which is
 /// the latents before each step, the U-Net's states in one step, and the activations.
 /// </summary>
-internal sealed class Prefix(DenoisingRun run) : IDisposable
+internal sealed class Prefix(DenoisingRun run, IReadOnlyList<SiteActivations> text) : IDisposable
 {
     private readonly Dictionary<int, Tensor> _latents = [];
     private readonly Dictionary<(int Step, Site Site), SiteActivations> _readings = [];
@@ -66,6 +71,9 @@ internal sealed class Prefix(DenoisingRun run) : IDisposable
     private int _statesStep = -1;
 
     public DenoisingRun Run { get; } = run;
+
+    /// <summary>The activations of the text encoder's layers.</summary>
+    public IReadOnlyList<SiteActivations> Text { get; } = text;
 
     /// <summary>The unedited latents before a step; null if no unedited run has reached that step.</summary>
     public Tensor? LatentsBefore(int step) => _latents.GetValueOrDefault(step);

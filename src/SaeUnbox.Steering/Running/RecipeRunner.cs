@@ -60,13 +60,15 @@ public sealed class RecipeRunner(LoadedModel model, int prefixes = 4) : IDisposa
             Width = recipe.Width,
             Height = recipe.Height,
         };
+        using var text = new TextSteering(recipe, model);
+        Prefix Make(Conditioning? encoded) => new(model.Model.Begin(request, encoded), text.Readings);
         if (recorder is null)
-            return _cache.For(recipe, () => new Prefix(model.Model.Begin(request)));
+            return _cache.For(recipe, () => Make(null));
         var conditioning = model.Model.Encode(request);
         recorder.Keep("text.hidden", conditioning.Hidden);
         if (conditioning.Pooled is { } pooled)
             recorder.Keep("text.pooled", pooled);
-        var prefix = _cache.For(recipe, () => new Prefix(model.Model.Begin(request, conditioning)));
+        var prefix = _cache.For(recipe, () => Make(conditioning));
         recorder.Keep("noise", prefix.Run.StartNoise);
         return prefix;
     }
@@ -84,11 +86,12 @@ public sealed class RecipeRunner(LoadedModel model, int prefixes = 4) : IDisposa
 internal sealed class RecipePass(LoadedModel model, Recipe recipe, RunRequest request, SteeringPlan plan, Prefix prefix)
 {
     private readonly ISteerableModel _network = model.Model;
+    private readonly Site[] _read = [.. request.Read.Where(site => !site.IsText)];
     private readonly Dictionary<(int Step, Site Site), SiteActivations> _readings = [];
 
-    /// <summary>In the order in which a pass reaches the sites, then by step.</summary>
-    public IEnumerable<SiteActivations> Readings =>
-        _readings.Values.OrderBy(reading => _network.OrderOf(reading.Site)).ThenBy(reading => reading.Step);
+    /// <summary>In the order in which a pass reaches the sites, then by step. Those of the text encoder are of step 0.</summary>
+    public IEnumerable<SiteActivations> Readings => prefix.Text.Where(map => request.Read.Contains(map.Site)).Concat(
+        _readings.Values.OrderBy(reading => _network.OrderOf(reading.Site)).ThenBy(reading => reading.Step));
 
     /// <summary>Returns the final latents, in the caller's dispose scope.</summary>
     public Tensor Denoise(CancellationToken cancellation)
@@ -127,7 +130,7 @@ internal sealed class RecipePass(LoadedModel model, Recipe recipe, RunRequest re
         var known = 0;
         for (var step = 1; step <= Edited && prefix.LatentsBefore(step) is not null; step++)
         {
-            if (request.Read.Any(site => prefix.Reading(step - 1, site) is null))
+            if (_read.Any(site => prefix.Reading(step - 1, site) is null))
                 break;
             known = step;
         }
@@ -137,7 +140,7 @@ internal sealed class RecipePass(LoadedModel model, Recipe recipe, RunRequest re
     private void TakeReadingsBefore(int first)
     {
         for (var step = 0; step < first; step++)
-            foreach (var site in request.Read)
+            foreach (var site in _read)
                 _readings[(step, site)] = prefix.Reading(step, site)!;
     }
 
@@ -153,7 +156,7 @@ internal sealed class RecipePass(LoadedModel model, Recipe recipe, RunRequest re
         using var hooks = new HookScopes();
         // Of a step that predicts twice, the first pass is read and kept. Edits act in both.
         if (!input.IsCorrection)
-            foreach (var site in request.Read)
+            foreach (var site in _read)
                 hooks.Add(_network.Hook(site, (before, after) => Read(input.Step, site, before, after)));
         foreach (var (site, edit) in edits)
             hooks.Add(_network.Hook(site, edit.Apply));
@@ -184,7 +187,7 @@ internal sealed class RecipePass(LoadedModel model, Recipe recipe, RunRequest re
     // Sites before the resumed one are not run again. Their readings without edits still hold.
     private bool TryReadUpstream(int step, Site start)
     {
-        foreach (var site in request.Read.Where(site => _network.OrderOf(site) < _network.OrderOf(start)))
+        foreach (var site in _read.Where(site => _network.OrderOf(site) < _network.OrderOf(start)))
         {
             if (prefix.Reading(step, site) is { } known)
                 _readings[(step, site)] = known;
@@ -236,7 +239,7 @@ internal sealed class SteeringPlan : IDisposable
     public SteeringPlan(Recipe recipe, LoadedModel model)
     {
         (_recipe, _saes) = (recipe, model.Saes);
-        var edited = recipe.Edits.Where(edit => edit.Enabled).Select(edit => edit.Site);
+        var edited = recipe.Edits.Where(edit => edit.Enabled && !edit.Site.IsText).Select(edit => edit.Site);
         _sites = [.. recipe.Interventions.Select(intervention => intervention.Site).Concat(edited).Distinct().OrderBy(model.Model.OrderOf)];
         var steps = Enumerable.Range(0, recipe.Steps).Where(step => At(step).Count > 0);
         FirstStep = steps.Select(step => (int?)step).FirstOrDefault();

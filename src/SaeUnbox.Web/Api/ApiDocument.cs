@@ -87,7 +87,7 @@ internal static class RecipeSchema
 
     private static OpenApiSchema Edit() => Object("A feature painted at a site", new()
     {
-        ["site"] = Text("down.B.A, mid.A or up.B.A", null),
+        ["site"] = Text("down.B.A, mid.A or up.B.A; text.N for a layer of the text encoder", null),
         ["feature"] = Number("The feature's number", JsonSchemaType.Integer, 0, int.MaxValue),
         ["also"] = List("Further features of the same site that act together with it", RecipeLimits.MaxFeatures - 1,
             Number("The feature's number", JsonSchemaType.Integer, 0, int.MaxValue)),

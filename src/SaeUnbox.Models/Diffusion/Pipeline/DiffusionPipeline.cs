@@ -13,6 +13,7 @@ public sealed class DiffusionPipeline : ISteerableModel
 
     private readonly ModelFamily _family;
     private readonly IReadOnlyList<IDisposable> _owned;
+    private readonly List<(int Layer, TextHook Hook)> _textHooks = [];
 
     /// <param name="owned">The weights of the parts, disposed with the pipeline.</param>
     internal DiffusionPipeline(
@@ -24,6 +25,12 @@ public sealed class DiffusionPipeline : ISteerableModel
     }
 
     public IReadOnlyList<SiteShape> Sites => UNet.Sites;
+
+    public IReadOnlyList<SiteShape> TextSites =>
+        [.. Enumerable.Range(0, PromptEncoder.FirstLayers)
+            .Select(layer => new SiteShape(Site.Text(layer), PromptEncoder.First.Config.HiddenSize, 1))];
+
+    public int Tokens => PromptEncoder.Length;
 
     // No file contains the number of steps a model was distilled for. Models for few steps have a trailing or ancestral scheduler or LCM.
     public RunDefaults Defaults
@@ -67,12 +74,12 @@ public sealed class DiffusionPipeline : ISteerableModel
         request.Validate(Autoencoder.PixelsPerCell);
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var (hidden, pooled) = Encode(request.Prompts, request.BatchSize);
+        var (hidden, pooled) = Encode(request.Prompts, request.BatchSize, isNegative: false);
         if (request.IsGuided)
         {
             var (unconditional, unconditionalPooled) = request.NegativePrompts is null && ForceZerosForEmptyPrompt
                 ? (zeros_like(hidden), pooled is null ? null : zeros_like(pooled))
-                : Encode(request.NegativePrompts ?? [""], request.BatchSize);
+                : Encode(request.NegativePrompts ?? [""], request.BatchSize, isNegative: true);
             hidden = cat([unconditional, hidden], 0);
             pooled = pooled is null ? null : cat([unconditionalPooled!, pooled], 0);
         }
@@ -102,6 +109,13 @@ public sealed class DiffusionPipeline : ISteerableModel
     }
 
     public IDisposable Hook(Site site, SiteHook hook) => UNet.Hook(site, hook);
+
+    public IDisposable HookText(Site site, TextHook hook)
+    {
+        var entry = (SiteShape.Find(TextSites, site).Site.Attention, hook);
+        _textHooks.Add(entry);
+        return new Removal(() => _textHooks.Remove(entry));
+    }
 
     public UNetRun Run(
         DenoisingInput input, IReadOnlyCollection<Site> capture, bool stop = false, CancellationToken cancellation = default) =>
@@ -142,12 +156,19 @@ public sealed class DiffusionPipeline : ISteerableModel
             part.Dispose();
     }
 
-    private (Tensor Hidden, Tensor? Pooled) Encode(IReadOnlyList<string> prompts, int batch)
+    private (Tensor Hidden, Tensor? Pooled) Encode(IReadOnlyList<string> prompts, int batch, bool isNegative)
     {
+        PromptEncoder.First.AfterLayer = _textHooks.Count == 0 ? null : (layer, output) => _textHooks
+            .Where(entry => entry.Layer == layer).Aggregate(output, (current, entry) => entry.Hook(current, isNegative));
         var encoding = PromptEncoder.Encode(prompts);
         return prompts.Count == batch
             ? (encoding.Hidden, encoding.Pooled)
             : (encoding.Hidden.repeat(batch, 1, 1), encoding.Pooled?.repeat(batch, 1));
+    }
+
+    private sealed class Removal(Action remove) : IDisposable
+    {
+        public void Dispose() => remove();
     }
 
     private static IReadOnlyList<T> Repeat<T>(IReadOnlyList<T> values, int count) =>

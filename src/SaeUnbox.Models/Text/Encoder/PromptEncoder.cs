@@ -36,6 +36,12 @@ public sealed class PromptEncoder : IDisposable
     /// <summary>Width of the pooled state; 0 if there is none.</summary>
     public int PooledSize => HasPooled ? _encoders[^1].Module.PooledSize : 0;
 
+    /// <summary>The first encoder.</summary>
+    internal ClipTextEncoder First => _encoders[0].Module;
+
+    /// <summary>How many layers of the first encoder the U-Net's text states depend on.</summary>
+    internal int FirstLayers => First.Config.Layers - (HasPooled ? 1 : 0);
+
     private bool HasPooled => _encoders.Count > 1;
 
     /// <summary>Loads the tokenizers and text encoders of a model folder.</summary>
