@@ -1,8 +1,8 @@
 namespace SaeUnbox.Models;
 
 /// <summary>
-/// A checkpoint of Stable Diffusion in one file: whole, or single parts of it. The names are the original ones or those of diffusers. Each part is a
-/// view of the file under the names that its folder would have.
+/// A checkpoint of Stable Diffusion in one file: whole, or single parts of it. The names are the original ones or those of diffusers. Each
+/// part is a view of the file under the names that its folder would have.
 /// </summary>
 internal sealed class OneFile : IDisposable
 {
