@@ -88,13 +88,7 @@ public sealed class SdTests : IDisposable
             await Saeunbox.SucceedAsync("generate", "--model", _folder.At("tiny"), "--threads", "1", "--prompt", "a dog", "--steps", "1",
                 "--seed", json.RootElement.GetProperty("seed").GetRawText(), "--dtype", "fp32",
                 "--out", _folder.At("x.png"), "--dump", _folder.At("x.safetensors"));
-        using (var scope = torch.NewDisposeScope())
-        using (var dump = Checkpoint.Open(_folder.At("x.safetensors")))
-        {
-            var output = dump.Read("up.1.1.output")[0][1].permute(1, 2, 0).reshape(-1, 40);
-            var rows = ActivationCollection.Open(_folder.At("data"), Site.Up(1, 1)).Shards.Single().ReadRows();
-            TensorAssert.RelativelyClose(output, rows, 2e-3);
-        }
+        CheckCollectedOutputs();
 
         string[] measure = ["--saes", _folder.At("saes"), "--out", _folder.At("statistics.json"), "--threads", "1", "--write-scale"];
         await Saeunbox.SucceedAsync(["statistics", "--data", _folder.At("data"), .. measure]);
@@ -133,6 +127,16 @@ public sealed class SdTests : IDisposable
     }
 
     public void Dispose() => _folder.Dispose();
+
+    private void CheckCollectedOutputs()
+    {
+        using var scope = torch.NewDisposeScope();
+        using var dump = Checkpoint.Open(_folder.At("x.safetensors"));
+        // Guided, so that the second of the batch is the conditional one.
+        var output = dump.Read("up.1.1.output")[0][1].permute(1, 2, 0).reshape(-1, 40);
+        var rows = ActivationCollection.Open(_folder.At("data"), Site.Up(1, 1)).Shards.Single().ReadRows();
+        TensorAssert.RelativelyClose(output, rows, 2e-3);
+    }
 
     private byte[] Pixels(string file) => Picture.Decode(File.ReadAllBytes(_folder.At(file))).Pixels.ToArray();
 }

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using TorchSharp;
 
 namespace SaeUnbox.Models;
@@ -9,7 +8,6 @@ namespace SaeUnbox.Models;
 /// </summary>
 internal sealed class LoraParts : IModelParts
 {
-    private const string Encoder = "text_encoder";
     private const int MaxListed = 3;
 
     private readonly IModelParts _model;
@@ -25,7 +23,8 @@ internal sealed class LoraParts : IModelParts
         _model = model;
         try
         {
-            var parts = Networks(model).ToDictionary(part => part, part =>
+            string[] networks = ["unet", .. model.Family.TextEncoders];
+            var parts = networks.ToDictionary(part => part, part =>
             {
                 using var opened = model.Open(part, preferHalf: false);
                 return (IReadOnlyDictionary<string, TensorEntry>)opened.Weights.Entries.ToDictionary(StringComparer.Ordinal);
@@ -50,6 +49,8 @@ internal sealed class LoraParts : IModelParts
 
     public JsonConfig Scheduler => _model.Scheduler;
 
+    public string? Doubt => _model.Doubt;
+
     public ModelPart Open(string part, bool preferHalf)
     {
         var opened = _model.Open(part, preferHalf);
@@ -69,12 +70,6 @@ internal sealed class LoraParts : IModelParts
         _loras.ForEach(lora => lora.Dispose());
         _model.Dispose();
     }
-
-    /// <summary>The U-Net and the text encoders that the model has.</summary>
-    private static IEnumerable<string> Networks(IModelParts model) => model.Index.ToObject()
-        .Where(part => part.Key.StartsWith(Encoder, StringComparison.Ordinal) && part.Value is System.Text.Json.Nodes.JsonArray entry
-            && entry.Any(word => word?.GetValueKind() == JsonValueKind.String))
-        .Select(part => part.Key).Prepend("unet");
 
     private string Merge(
         LoraFile file, LoraNames names, Dictionary<string, IReadOnlyDictionary<string, TensorEntry>> parts)

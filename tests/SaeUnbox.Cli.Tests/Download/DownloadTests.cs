@@ -50,6 +50,29 @@ public sealed class DownloadTests : IDisposable
     }
 
     [Fact]
+    public async Task Download_AnotherPipeline_FetchesWhatIsUsedOfIt()
+    {
+        await using var hub = await FakeHub.StartAsync();
+        string[] used =
+            [
+                "model_index.json",
+                "text_encoder/model.fp16.safetensors",
+                "tokenizer/vocab.json",
+                "unet/diffusion_pytorch_model.fp16.safetensors"
+            ];
+        string[] others =
+        [
+            "v1-5-pruned.ckpt", "feature_extractor/preprocessor_config.json", "safety_checker/config.json",
+            "safety_checker/model.fp16.safetensors", "text_encoder/model.safetensors", "unet/diffusion_pytorch_model.safetensors",
+            "unet/diffusion_pytorch_model.non_ema.safetensors",
+        ];
+        foreach (var path in used.Concat(others))
+            hub.Add(Repository, path);
+        await DownloadAsync(hub);
+        Assert.Equal(used.Select(path => $"something/{path}").Order(StringComparer.Ordinal), Files());
+    }
+
+    [Fact]
     public async Task Download_FullPrecision_FetchesFloat32Weights()
     {
         await using var hub = await FakeHub.StartAsync();

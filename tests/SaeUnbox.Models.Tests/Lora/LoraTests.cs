@@ -52,6 +52,26 @@ public sealed class LoraTests : IDisposable
         Assert.Equal(["style.safetensors: 6 of 6 modules merged."], notes);
     }
 
+    [Theory]
+    [MemberData(nameof(Forms))]
+    public void Load_ModelOfOneTextEncoder_TakesEveryFormOfNames(string form)
+    {
+        TinySd.WriteFirst(_folder.At("tiny"), TinySd.Turbo);
+        LoraTarget[] targets =
+        [
+            new("unet", "down_blocks.0.attentions.1.transformer_blocks.0.attn1.to_q", [16, 16]),
+            new("unet", "up_blocks.3.attentions.2.transformer_blocks.0.attn2.to_out.0", [16, 16]),
+            new("text_encoder", $"{TextAttention}.q_proj", [32, 32]),
+        ];
+        WrittenLora.Write(_folder.At("peft.safetensors"), "peft", targets);
+        WrittenLora.Write(File, form, targets);
+        var notes = new List<string>();
+        var pixels = PixelsOf(_folder.At("tiny"), new() { Loras = [new(File)], Note = notes.Add });
+        Assert.NotEqual(PixelsOf(_folder.At("tiny")), pixels);
+        Assert.Equal(PixelsOf(_folder.At("tiny"), new() { Loras = [new(_folder.At("peft.safetensors"))] }), pixels);
+        Assert.Equal(["style.safetensors: 3 of 3 modules merged."], notes);
+    }
+
     [Fact]
     public void Load_NamesOfTheUNetAlone_AreFound()
     {

@@ -34,7 +34,8 @@ internal static class ForeignFiles
     public static string Describe(string path, IReadOnlyDictionary<string, StoredTensor> tensors) =>
         Kinds.FirstOrDefault(kind => kind.Fits(tensors)).What is { } what
             ? $"{path} is {what}."
-            : $"{path} holds no part of SD or SDXL; its tensors are {Listing.Shorten(tensors.Keys.Order(StringComparer.Ordinal).ToList(), 5)}.";
+            : $"{path} holds no part of SD or SDXL; its tensors are "
+                + $"{Listing.Shorten(tensors.Keys.Order(StringComparer.Ordinal).ToList(), 5)}.";
 
     /// <summary>A U-Net whose text states are this wide.</summary>
     private static bool IsUNetOf(IReadOnlyDictionary<string, StoredTensor> tensors, long width) => tensors.Any(pair =>

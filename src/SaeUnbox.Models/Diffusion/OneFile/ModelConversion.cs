@@ -80,7 +80,8 @@ public static class ModelConversion
         options ??= new();
         using var model = Open(path, options);
         var progress = new Written(options, model);
-        var parts = model.Family.Networks.ToDictionary(name => name, name => OriginalLayout.WithTextPrefix(model.Open(name, preferHalf: false)));
+        var parts =
+            model.Family.Networks.ToDictionary(name => name, name => OriginalLayout.WithTextPrefix(model.Open(name, preferHalf: false)));
         try
         {
             var original = OriginalModel.Of(model.Family, ClipTextConfig.From(parts[OneFile.First].Config));

@@ -1,8 +1,8 @@
 namespace SaeUnbox.Models;
 
 /// <summary>
-/// A checkpoint of Stable Diffusion in one file: whole, or single parts of it. The names are the original ones or those of diffusers. Each part is a
-/// view of the file under the names that its folder would have.
+/// A checkpoint of Stable Diffusion in one file: whole, or single parts of it. The names are the original ones or those of diffusers. Each
+/// part is a view of the file under the names that its folder would have.
 /// </summary>
 internal sealed class OneFile : IDisposable
 {
@@ -109,15 +109,15 @@ internal sealed class OneFile : IDisposable
 
     private static IReadOnlyList<StoredTensor> Convert(
         OriginalModel model, string part, Dictionary<string, StoredTensor> tensors) => part switch
-    {
-        UNet => Renamed(tensors, OriginalNames.UNet(tensors.ContainsKey)),
-        First or Second when model.Encoders.First(encoder => encoder.Part == part).IsOpenClip =>
-            [.. OpenClip.Split(tensors).Where(tensor => !OpenClip.IsBeyond(tensor.Entry.Name, model.EncoderLayers))],
-        Autoencoder => [.. Renamed(tensors, OriginalNames.Autoencoder(tensors.ContainsKey)).Select(tensor =>
-            tensor.Entry.Name.Contains(".mid_block.attentions.", StringComparison.Ordinal) ? tensor.AsMatrix() : tensor)],
-        _ => [.. tensors.Where(pair => !pair.Key.EndsWith(".position_ids", StringComparison.Ordinal))
-            .Select(pair => pair.Value.Named(pair.Key))],
-    };
+        {
+            UNet => Renamed(tensors, OriginalNames.UNet(tensors.ContainsKey)),
+            First or Second when model.Encoders.First(encoder => encoder.Part == part).IsOpenClip =>
+                [.. OpenClip.Split(tensors).Where(tensor => !OpenClip.IsBeyond(tensor.Entry.Name, model.EncoderLayers))],
+            Autoencoder => [.. Renamed(tensors, OriginalNames.Autoencoder(tensors.ContainsKey)).Select(tensor =>
+                tensor.Entry.Name.Contains(".mid_block.attentions.", StringComparison.Ordinal) ? tensor.AsMatrix() : tensor)],
+            _ => [.. tensors.Where(pair => !pair.Key.EndsWith(".position_ids", StringComparison.Ordinal))
+                .Select(pair => pair.Value.Named(pair.Key))],
+        };
 
     private static IReadOnlyList<StoredTensor> Renamed(Dictionary<string, StoredTensor> tensors, NameMap names) =>
         [.. tensors.Select(pair => pair.Value.Named(names.ToFolder(pair.Key)))];

@@ -46,7 +46,8 @@ internal sealed record OriginalModel(string Name, IReadOnlyList<OriginalEncoder>
         if (IsWide("conditioner.embedders.0.model.token_embedding.weight"))
             return SdTurbo;
         // A U-Net alone. Only that of SDXL takes sizes of the image.
-        var crossed = tensors.Keys.FirstOrDefault(name => name.EndsWith("transformer_blocks.0.attn2.to_k.weight", StringComparison.Ordinal));
+        var crossed =
+            tensors.Keys.FirstOrDefault(name => name.EndsWith("transformer_blocks.0.attn2.to_k.weight", StringComparison.Ordinal));
         return crossed is null || tensors.Keys.Any(name =>
             name.Contains("label_emb.", StringComparison.Ordinal) || name.Contains("add_embedding.", StringComparison.Ordinal))
             ? Sdxl : IsWide(crossed) ? Sd2 : Sd1;

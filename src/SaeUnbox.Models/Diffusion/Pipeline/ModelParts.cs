@@ -125,7 +125,10 @@ internal sealed class OneFileModel(OneFile file, IModelParts? parent) : IModelPa
     public JsonConfig Index => Parse("model_index.json", Embedded(file, "model_index.json")
         ?? parent?.Index.ToObject() ?? OneFileConfigs.Known(file.Model, "model_index.json"));
 
-    public string? Doubt => parent is null && file.Model.LeavesPredictionOpen && !file.PredictsVelocity && Embedded(file, SchedulerFile) is null
+    public string? Doubt => parent is null
+        && file.Model.LeavesPredictionOpen
+        && !file.PredictsVelocity
+        && Embedded(file, SchedulerFile) is null
         ? $"{Path} does not tell whether its U-Net predicts velocity, as SD 2.1 does, or noise, as SD 2.1 base; it is taken for velocity. "
             + "If pictures are noise, name the folder of its scheduler (--scheduler DIR)."
         : null;
@@ -162,7 +165,8 @@ internal sealed class OneFileModel(OneFile file, IModelParts? parent) : IModelPa
             }
 
             return new ModelPart(
-                JsonConfig.Parse(OneFileConfigs.Of(file.Model, OneFile.Autoencoder, weights.Entries, like).ToJsonString(), path), weights.Owning(file));
+                JsonConfig.Parse(OneFileConfigs.Of(file.Model, OneFile.Autoencoder, weights.Entries, like).ToJsonString(),
+                    path), weights.Owning(file));
         }
         catch
         {

@@ -69,7 +69,8 @@ public sealed class OriginalNamesTests
         _ => OriginalNames.TextEncoder(has),
     };
 
-    private static JsonConfig Derived(string part) => JsonConfig.Parse(OneFileConfigs.Of(OriginalModel.Sdxl, part, Manifest(part), null).ToJsonString(), part);
+    private static JsonConfig Derived(string part) =>
+        JsonConfig.Parse(OneFileConfigs.Of(OriginalModel.Sdxl, part, Manifest(part), null).ToJsonString(), part);
 
     private static JsonConfig Published(string part) => JsonConfig.Load(Goldens.At("manifests", $"{part}.config.json"));
 

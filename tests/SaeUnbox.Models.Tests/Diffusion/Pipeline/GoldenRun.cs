@@ -44,10 +44,10 @@ internal sealed class GoldenRun : IDisposable
 
     public DiffusionPipeline LoadPipeline(PipelineOptions? options = null) =>
         DiffusionPipeline.Load(Goldens.At("model"), (options ?? new()) with
-    {
-        Device = TestDevice.Current,
-        SchedulerFolder = Goldens.At(_json.GetProperty("scheduler").GetString()!.Split('/')),
-    });
+        {
+            Device = TestDevice.Current,
+            SchedulerFolder = Goldens.At(_json.GetProperty("scheduler").GetString()!.Split('/')),
+        });
 
     public void Dispose() => File.Dispose();
 }
