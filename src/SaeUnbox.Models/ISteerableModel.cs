@@ -80,13 +80,15 @@ public static class SteerableModels
     public static ISteerableModel Load(string path, PipelineOptions? options = null) => DiffusionPipeline.Load(path, options);
 
     /// <summary>The tokenizers of a model, a folder or one file, by their names; of the folder of one tokenizer, that tokenizer.</summary>
+    /// <param name="tokenizerFolder"><inheritdoc cref="PipelineOptions.TokenizerFolder" path="/summary/node()"/></param>
     /// <exception cref="ModelException">The model or a tokenizer is not usable.</exception>
     /// <exception cref="CheckpointException">The file is broken.</exception>
-    public static IReadOnlyList<(string Name, ClipTokenizer Tokenizer)> Tokenizers(string path, TextCleaning cleaning = TextCleaning.Ftfy)
+    public static IReadOnlyList<(string Name, ClipTokenizer Tokenizer)> Tokenizers(
+        string path, TextCleaning cleaning = TextCleaning.Ftfy, string? tokenizerFolder = null)
     {
-        if (File.Exists(path))
+        if (File.Exists(path) || tokenizerFolder is not null)
         {
-            using var model = ModelParts.Open(path, new());
+            using var model = ModelParts.Open(path, new() { TokenizerFolder = tokenizerFolder });
             return [.. model.Family.Tokenizers.Select(name => (name, model.Tokenizer(name, cleaning)))];
         }
         var parts = ModelFamily.Sdxl.Tokenizers.Select(name => Path.Combine(path, name)).Where(Directory.Exists).ToArray();

@@ -63,6 +63,15 @@ public sealed class ConvertTests : IDisposable
     }
 
     [Fact]
+    public async Task Tokenize_OneFileWithAnotherTokenizer_UsesIt()
+    {
+        await ConvertToFileAsync();
+        string[] words = ["--json", "--", "a red dog"];
+        Assert.Equal((await Saeunbox.SucceedAsync(["tokenize", "--model", Model, .. words])).Output,
+            (await Saeunbox.SucceedAsync(["tokenize", "--model", File, "--tokenizer", Model, .. words])).Output);
+    }
+
+    [Fact]
     public async Task Bench_Loading_ComparesItWithAPlainRead()
     {
         await ConvertToFileAsync();

@@ -14,14 +14,16 @@ internal static class TokenizeCommand
     {
         var text = new Argument<string>("TEXT") { Description = "The prompt." };
         var model = Setting.Required<string?>("--model", "PATH", "A model, a folder or one file, or the folder of one tokenizer.");
+        var tokenizer = InputPath.Tokenizer();
         var plain = Setting.Switch("--no-ftfy", "Clean the text as the reference does without the Python package ftfy.");
         var json = Setting.Switch("--json", "Print ids, pieces and lengths as JSON.");
-        var command = new Command("tokenize", "Show the tokens of a prompt.") { text, model, plain, json };
+        var command = new Command("tokenize", "Show the tokens of a prompt.") { text, model, tokenizer, plain, json };
         command.SetGuardedAction(terminal, (parsed, _) =>
         {
             var cleaning = parsed.GetValue(plain) ? TextCleaning.Basic : TextCleaning.Ftfy;
             var prompt = parsed.GetRequiredValue(text);
-            var tokenizers = SteerableModels.Tokenizers(InputPath.Read(parsed, model)!, cleaning);
+            var tokenizers = SteerableModels.Tokenizers(
+                InputPath.Read(parsed, model)!, cleaning, InputFolder.Read(parsed, tokenizer));
             var results = tokenizers.Select(one => (one.Name, one.Tokenizer.Tokenize(prompt))).ToList();
             terminal.Output.Write(parsed.GetValue(json) ? Json.Text(Node(results)) + Environment.NewLine : Text(results));
         });

@@ -30,6 +30,39 @@ public sealed class WeightsTests : IDisposable
     }
 
     [Fact]
+    public void Load_ManyTensors_TellsOfEachOneAtATime()
+    {
+        using var file = Written([.. Enumerable.Range(1, 200).Select(i => ($"w{i}", torch.ones([i])))]);
+        using var weights = new Weights(file, torch.bfloat16);
+        for (var i = 1; i <= 200; i++)
+            weights.Get($"w{i}", i);
+        var (told, inside) = (new List<long>(), 0);
+        weights.Load(count =>
+        {
+            Assert.Equal(1, Interlocked.Increment(ref inside));
+            told.Add(count);
+            Interlocked.Decrement(ref inside);
+        });
+        Assert.Equal(Enumerable.Range(1, 200).Select(i => (long)i), told.Order());
+        Assert.All(weights.Tensors.Values, tensor => Assert.Equal(tensor.numel(), tensor.sum().to(torch.float32).item<float>()));
+    }
+
+    [Fact]
+    public void Load_ATensorAmongManyIsBroken_ThrowsItsErrorAndNoOther()
+    {
+        const int count = 100;
+        var entries = Enumerable.Range(0, count).Select(i => $$"""
+            "w{{i}}":{"dtype":"{{(i == count / 2 ? "BOOL" : "U8")}}","shape":[1],"data_offsets":[{{i}},{{i + 1}}]}
+            """);
+        Handmade.Safetensors(_folder.At("w.safetensors"), $"{{{string.Join(',', entries)}}}", [.. Enumerable.Repeat((byte)2, count)]);
+        using var file = Checkpoint.Open(_folder.At("w.safetensors"));
+        using var weights = new Weights(file, torch.ScalarType.Byte);
+        for (var i = 0; i < count; i++)
+            weights.Get($"w{i}", 1);
+        Assert.Contains($"w{count / 2}", Assert.Throws<CheckpointException>(() => weights.Load()).Message);
+    }
+
+    [Fact]
     public void Load_ManyFaults_ListsThemInOneErrorAndReadsNothing()
     {
         using var file = Written(("extra.one", torch.ones([1])), ("extra.two", torch.ones([1])), ("wide", torch.ones([4, 2])),
