@@ -8,7 +8,7 @@ using static TorchSharp.torch;
 
 Libtorch.Prepare();
 var site = Site.Parse(args.ElementAtOrDefault(0) ?? "down.2.1");
-using var pipeline = SdxlPipeline.Load(args.ElementAtOrDefault(1) ?? EmbeddedModel.ModelFolder);
+using var pipeline = DiffusionPipeline.Load(args.ElementAtOrDefault(1) ?? EmbeddedModel.ModelFolder);
 Console.WriteLine($"sites: {string.Join(' ', pipeline.Sites.Select(shape => shape.Site))}");
 
 // Tensors that are not moved out of a scope are freed with it. The hook comes off with its own scope.

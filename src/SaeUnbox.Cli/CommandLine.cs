@@ -29,6 +29,8 @@ internal static class CommandLine
             StatisticsCommand.Create(terminal),
             AtlasCommand.Create(terminal),
             SearchCommand.Create(terminal),
+            ConceptCommand.Create(terminal),
+            StepsCommand.Create(terminal),
             EvaluateCommand.Create(terminal),
             EvaluateMiniCommand.Create(terminal),
             SimulateCommand.Create(terminal),

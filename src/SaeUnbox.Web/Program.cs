@@ -16,6 +16,7 @@ Libtorch.Prepare();
 CultureInfo.DefaultThreadCurrentCulture = CultureInfo.InvariantCulture;
 var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
 builder.AddCommandLineOptions(args);
+builder.RequireKnownSettings();
 builder.AddStructuredLogs();
 builder.AddWebDefaults();
 var role = builder.AddServing();
@@ -25,7 +26,7 @@ if (hasPage)
 {
     builder.Services.AddCanvases(builder.Configuration);
     builder.Services.AddSharing(builder.Configuration);
-    builder.Services.AddPublicApi();
+    builder.Services.AddPublicApi(builder.Configuration);
     builder.Services.AddRazorComponents().AddInteractiveServerComponents();
 }
 

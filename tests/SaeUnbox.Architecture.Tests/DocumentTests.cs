@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.RegularExpressions;
 
 namespace SaeUnbox.Architecture.Tests;
@@ -10,7 +11,7 @@ public sealed partial class DocumentTests
     public static TheoryData<string> Documents { get; } = [.. Find().Order(StringComparer.Ordinal)];
 
     [Theory, MemberData(nameof(Documents))]
-    public void Links_OfADocument_LeadSomewhere(string document)
+    public void Links_OfADocument_Exist(string document)
     {
         var folder = Path.GetDirectoryName(Path.Combine(Root, document))!;
         var missing = Link().Matches(Read(document)).Select(match => match.Groups[1].Value)
@@ -41,6 +42,21 @@ public sealed partial class DocumentTests
         var named = TestName().Matches(Read("docs/security.md")).Select(match => match.Groups[1].Value).ToArray();
         Assert.NotEmpty(named);
         Assert.All(named, name => Assert.Matches($@"\b{Regex.Escape(name.TrimEnd('…'))}{(name.EndsWith('…') ? "" : @"\(")}", sources));
+    }
+
+    [Fact]
+    public void Notices_OfThePrograms_NameEveryPackage()
+    {
+        var notices = Read("THIRD-PARTY-NOTICES.md");
+        var configuration = Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory));
+        foreach (var program in new[] { "SaeUnbox.Web", "SaeUnbox.Cli" })
+        {
+            var folder = Path.Combine(AppContext.BaseDirectory, "..", "..", program, configuration);
+            using var json = JsonDocument.Parse(File.ReadAllText(Directory.GetFiles(folder, "*.deps.json").Single()));
+            var packages = json.RootElement.GetProperty("libraries").EnumerateObject()
+                .Where(library => library.Value.GetProperty("type").GetString() == "package").Select(library => library.Name.Split('/')[0]);
+            Assert.All(packages, package => Assert.Matches($@"\| [^|]*\b{Regex.Escape(package)}\b[^|]* \| [^|]+ \|", notices));
+        }
     }
 
     private static IEnumerable<string> Find()

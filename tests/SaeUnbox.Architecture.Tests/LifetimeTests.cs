@@ -34,7 +34,7 @@ public sealed class LifetimeTests
     }
 
     [Fact]
-    public void Scalars_AreMadeWhereTheyAreKeptAlone()
+    public void Scalars_InSource_AreMadeOnlyWhereTheyAreKept()
     {
         var faults =
             from project in CompiledCode.Projects
@@ -46,7 +46,7 @@ public sealed class LifetimeTests
     }
 
     [Fact]
-    public void Scalars_OfCarelessCode_AreFound()
+    public void Scalars_ImplicitInSampleCode_AreFound()
     {
         var careless =
             CompiledCode.Projects.Single(project => project.Name == "SaeUnbox.Architecture.Tests.dll").GetType(typeof(Careless).FullName);
@@ -60,7 +60,7 @@ public sealed class LifetimeTests
     /// TorchSharp lets what libtorch throws in matmul out of the native call, which ends the process; mm, bmm, mv and linear throw here.
     /// </summary>
     [Fact]
-    public void Products_AreThoseWhoseErrorsCanBeCaught()
+    public void Products_InSource_AreThoseWithCatchableErrors()
     {
         var faults =
             from project in CompiledCode.Projects

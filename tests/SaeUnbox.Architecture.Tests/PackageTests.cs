@@ -12,7 +12,7 @@ public sealed partial class PackageTests
             StringComparer.Ordinal);
 
     [Fact]
-    public void Table_OfTheDocument_HoldsEveryPackageWithItsVersionAndReason()
+    public void Table_OfPackages_HasEachWithVersionAndReason()
     {
         var rows = Row().Matches(File.ReadAllText(Path.Combine(Repository.Root, "docs", "packages.md")));
 
@@ -22,7 +22,7 @@ public sealed partial class PackageTests
     }
 
     [Fact]
-    public void Versions_OfPackages_AreThoseThatProjectsRefer()
+    public void Versions_OfPackages_MatchTheProjects()
     {
         string[] folders = ["src", "tests", "samples"];
         var referred = folders.SelectMany(folder => Directory.EnumerateFiles(Path.Combine(Repository.Root, folder), "*.*proj",

@@ -142,7 +142,7 @@ public sealed class BadUseTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Uses))]
-    public async Task Run_WrongUse_SaysWhatInOneLineAndLeavesNothing(string words, string expected)
+    public async Task Run_InvalidUse_IsOneLineAndLeavesNothing(string words, string expected)
     {
         var files = Directory.CreateDirectory(_folder.At("files")).FullName;
         var output = Directory.CreateDirectory(_folder.At("out")).FullName;

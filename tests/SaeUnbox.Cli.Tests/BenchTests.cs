@@ -8,7 +8,7 @@ public sealed class BenchTests
     [Theory]
     [InlineData("fp32")]
     [InlineData("bf16")]
-    public async Task Bench_TinyModel_TellsEveryPartBesideTheProduct(string dtype)
+    public async Task Bench_TinyModel_ComparesEachPartWithAProduct(string dtype)
     {
         var use = await Saeunbox.SucceedAsync(
             "bench", "--model", Goldens.At("model"), "--dtype", dtype, "--threads", "1", "--processor-time", "--size", "64", "--repeats",
@@ -47,7 +47,7 @@ public sealed class BenchTests
     }
 
     [Fact]
-    public async Task Bench_Loading_TellsTheMemoryItTookAtMost()
+    public async Task Bench_Loading_ReportsPeakMemory()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "peaks are forgotten on Linux only");
         string[] words = [
@@ -75,7 +75,7 @@ public sealed class BenchTests
     }
 
     [Fact]
-    public void PeakMemory_OfAPassingBlock_IsItsSizeAndForgottenByTheNext()
+    public void PeakMemory_TemporaryBlock_IsItsSizeAndIsReset()
     {
         const int Size = 256 << 20;
         var memory = new PeakMemory();
@@ -89,7 +89,7 @@ public sealed class BenchTests
     }
 
     [Fact]
-    public async Task Bench_OfTheShippedModel_TimesPartsOfOnePictureSize()
+    public async Task Bench_ShippedModel_TimesItsParts()
     {
         var use = await Saeunbox.SucceedAsync("bench", "--model", EmbeddedModel.ModelFolder, "--size", "256", "--threads", "1",
             "--processor-time", "--repeats", "1", "--part", "unet", "--part", "vae", "--json");
@@ -105,7 +105,7 @@ public sealed class BenchTests
     }
 
     [Fact]
-    public async Task Bench_RunsOfTheShippedModel_TimesTheWholeRunAndAnEditAtEverySite()
+    public async Task Bench_RunsOfTheShippedModel_TimeARunAndAnEditAtEachSite()
     {
         var use = await Saeunbox.SucceedAsync("bench", "--runs", "1", "--threads", "1", "--json");
         var rows = use.Json.GetProperty("milliseconds").EnumerateArray().ToArray();
@@ -116,7 +116,7 @@ public sealed class BenchTests
     }
 
     [Fact]
-    public async Task Bench_OfASparseAutoencoder_TellsAStepBesideTheProduct()
+    public async Task Bench_SparseAutoencoder_ComparesAStepWithAProduct()
     {
         var use = await Saeunbox.SucceedAsync("bench", "--sae", "64,256,4,128", "--threads", "1", "--processor-time", "--repeats", "1",
             "--json");

@@ -33,14 +33,14 @@ public sealed class ConvertTests : IDisposable
     }
 
     [Fact]
-    public async Task Convert_NothingThere_SaysSo() =>
+    public async Task Convert_PathMissing_SaysSo() =>
         Assert.Contains("nowhere", await Saeunbox.FailAsync("convert", _folder.At("nowhere"), File));
 
     [Fact]
-    public async Task Convert_FileThatIsNoModel_LeavesNothing()
+    public async Task Convert_NotAModel_LeavesNothing()
     {
         var line = await Saeunbox.FailAsync("convert", Goldens.At("badfiles", "good.safetensors"), _folder.At("model"));
-        Assert.Contains("no part of SDXL", line);
+        Assert.Contains("no part of SD or SDXL", line);
         Assert.Empty(Directory.EnumerateFileSystemEntries(_folder.Path));
     }
 
@@ -60,6 +60,15 @@ public sealed class ConvertTests : IDisposable
         var ids = (await Saeunbox.SucceedAsync("tokenize", "--model", File, "--json", "--", "a cat")).Json
             .GetProperty("tokenizer_2").GetProperty("ids");
         Assert.Equal([49406, 320, 2368, 49407, 0], ids.EnumerateArray().Take(5).Select(id => id.GetInt32()));
+    }
+
+    [Fact]
+    public async Task Tokenize_OneFileWithAnotherTokenizer_UsesIt()
+    {
+        await ConvertToFileAsync();
+        string[] words = ["--json", "--", "a red dog"];
+        Assert.Equal((await Saeunbox.SucceedAsync(["tokenize", "--model", Model, .. words])).Output,
+            (await Saeunbox.SucceedAsync(["tokenize", "--model", File, "--tokenizer", Model, .. words])).Output);
     }
 
     [Fact]

@@ -14,7 +14,7 @@ public sealed class CultureTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Cultures))]
-    public void Culture_OfTheTests_WritesNumbersOrLettersInItsOwnWay(string culture)
+    public void Culture_OfTheTests_DiffersFromInvariant(string culture)
     {
         var own = CultureInfo.GetCultureInfo(culture);
 

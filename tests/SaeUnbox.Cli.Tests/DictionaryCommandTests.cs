@@ -36,7 +36,7 @@ public sealed class DictionaryCommandTests : IDisposable
     }
 
     [Fact]
-    public async Task Statistics_AnotherLayoutWithoutMeans_WritesThemSoThatAddPaints()
+    public async Task Statistics_LayoutWithoutMeans_WritesThemForAdd()
     {
         await Saeunbox.SucceedAsync("convert", Goldens.At("saes"), _folder.At("saes"), "--to", "saelens");
         foreach (var file in Directory.GetFiles(_folder.At("saes"), "*.pt", SearchOption.AllDirectories))
@@ -59,7 +59,7 @@ public sealed class DictionaryCommandTests : IDisposable
     [InlineData("saes", "--to")]
     [InlineData("model/unet --to saelens", "no sparse autoencoder")]
     [InlineData("absent --to saelens", "no such file or folder")]
-    public async Task Convert_WhatCannotBeConverted_IsOneLine(string words, string told)
+    public async Task Convert_UnusableSource_IsOneLine(string words, string told)
     {
         var all = words.Split(' ');
         Assert.Contains(told, await Saeunbox.FailAsync(

@@ -9,16 +9,28 @@ public sealed class EditArgumentTests
 {
     private static readonly Gen<EditArgument> Edits =
         from site in Gen.Elements(Site.Named.Append(Site.Parse("down.1.0")))
-        from feature in Gen.Choose(0, int.MaxValue)
+        from features in Gen.Choose(0, int.MaxValue).NonEmptyListOf()
         from strength in ArbMap.Default.GeneratorFor<NormalFloat>()
-        from mode in Gen.Elements(EditMode.Add, EditMode.Scale)
+        from mode in Gen.Elements(EditMode.All.ToArray())
+        from threshold in Gen.Choose(0, 5000)
+        from grow in Gen.Choose(0, 9)
         from mask in Gen.Elements(null, "mask.png", "a@b:c.json", "no#step.png", "x#1-a.json", "[[0, 1], [0.5, 1]]")
         from first in Gen.Choose(0, 50)
         from length in Gen.Choose(0, 50)
-        select new EditArgument(site, feature, strength.Get, mode, mask, length == 0 ? 0 : first, length == 0 ? null : first + length);
+        select new EditArgument(
+            new FeatureEdit(site, features.First(), strength.Get)
+            {
+                Also = [.. features.Skip(1)],
+                Mode = mode,
+                Threshold = mode.FindsCells ? threshold / 7.0 : 0,
+                Grow = mode.FindsCells ? grow : 0,
+                FirstStep = length == 0 ? 0 : first,
+                LastStep = length == 0 ? null : first + length,
+            },
+            mask);
 
     [Fact]
-    public void Parse_WhateverIsWritten_GivesItBack() => Prop.ForAll(Edits.ToArbitrary(), edit =>
+    public void Parse_WrittenValue_ReadsBack() => Prop.ForAll(Edits.ToArbitrary(), edit =>
     {
         Assert.Equal(edit, EditArgument.Parse(Write(edit)));
     }).QuickCheckThrowOnFailure();
@@ -37,20 +49,23 @@ public sealed class EditArgumentTests
     }).QuickCheckThrowOnFailure();
 
     [Fact]
-    public void Parse_WithoutMode_Adds() => Assert.Equal(EditMode.Add, EditArgument.Parse("mid.0:1:2").Mode);
+    public void Parse_WithoutMode_Adds() => Assert.Equal(EditMode.Add, EditArgument.Parse("mid.0:1:2").Edit.Mode);
 
     [Fact]
     public void Parse_FileNameWithHashes_KeepsThemAndTakesTheSteps()
     {
         var edit = EditArgument.Parse("mid.0:1:2@x#1-a.json#3-4");
-        Assert.Equal(("x#1-a.json", 3, 4), (edit.Mask, edit.FirstStep, edit.LastStep));
+        Assert.Equal(("x#1-a.json", 3, 4), (edit.Mask, edit.Edit.FirstStep, edit.Edit.LastStep));
         Assert.Equal("x#1-a.json", EditArgument.Parse("mid.0:1:2@x#1-a.json").Mask);
     }
 
     [Theory]
-    [InlineData("", "SITE:FEATURE:STRENGTH")]
-    [InlineData("down.2.1", "SITE:FEATURE:STRENGTH")]
-    [InlineData("down.2.1:1:1:add:1", "SITE:FEATURE:STRENGTH")]
+    [InlineData("", "SITE:FEATURE[+FEATURE]:STRENGTH")]
+    [InlineData("down.2.1", "SITE:FEATURE[+FEATURE]:STRENGTH")]
+    [InlineData("down.2.1:1:1:replace-mean:1:1:1", "SITE:FEATURE")]
+    [InlineData("down.2.1:1:1:replace-mean:a", "the threshold 'a'")]
+    [InlineData("down.2.1:1:1:replace-mean:0:-1", "the growth '-1'")]
+    [InlineData("down.2.1:1+:1", "the feature ''")]
     [InlineData("up.0:1:1", "'up.0' is not a site")]
     [InlineData("mid.0:-1:1", "the feature '-1'")]
     [InlineData("mid.0:1.5:1", "the feature '1.5'")]
@@ -68,11 +83,13 @@ public sealed class EditArgumentTests
     public void Parse_MalformedPart_IsNamed(string text, string expected) =>
         Assert.Contains(expected, Assert.Throws<CliException>(() => EditArgument.Parse(text)).Message);
 
-    private static string Write(EditArgument edit)
+    private static string Write(EditArgument argument)
     {
+        var edit = argument.Edit;
         var steps = edit.LastStep is { } last ? $"#{edit.FirstStep}-{last}" : "";
-        var mask = edit.Mask is { } name ? $"@{name}" : "";
+        var mask = argument.Mask is { } name ? $"@{name}" : "";
+        var cells = edit.Mode.FindsCells ? string.Create(CultureInfo.InvariantCulture, $":{edit.Threshold:R}:{edit.Grow}") : "";
         return string.Create(CultureInfo.InvariantCulture,
-            $"{edit.Site}:{edit.Feature}:{edit.Strength:R}:{(edit.Mode == EditMode.Add ? "add" : "scale")}{mask}{steps}");
+            $"{edit.Site}:{string.Join('+', edit.Features)}:{edit.Strength:R}:{edit.Mode}{cells}{mask}{steps}");
     }
 }

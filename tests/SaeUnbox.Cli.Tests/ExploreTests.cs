@@ -7,7 +7,7 @@ public sealed class ExploreTests : IDisposable
     private readonly TemporaryFolder _folder = new();
 
     [Fact]
-    public async Task Explore_GoldenRun_WritesTheReferencesTopFeaturesAndAllFiles()
+    public async Task Explore_GoldenRun_WritesTheReferenceTopFeaturesAndAllFiles()
     {
         // The run whose top features are in the goldens: one step, no guidance.
         var run = GoldenUse.Runs.First(name => GoldenUse.Number(name, "num_inference_steps") == 1);
@@ -58,7 +58,7 @@ public sealed class ExploreTests : IDisposable
     }
 
     [Fact]
-    public async Task Explore_IntoTheFolderOfAnEarlierRun_LeavesNothingStaleAndTouchesNothingElse()
+    public async Task Explore_IntoAnEarlierRunsFolder_ReplacesOnlyItsOwnFiles()
     {
         string[] words = ["explore", .. GoldenUse.Words(GoldenUse.Smallest), "--out", _folder.At("x")];
         await Saeunbox.SucceedAsync([.. words, "--top", "3"]);

@@ -11,7 +11,7 @@ public sealed class GenerateTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Runs))]
-    public async Task Dump_GoldenRun_HoldsTheReferencesTensors(string run)
+    public async Task Dump_GoldenRun_HasTheReferenceTensors(string run)
     {
         await Saeunbox.SucceedAsync([
             "generate",
@@ -55,7 +55,7 @@ public sealed class GenerateTests : IDisposable
     }
 
     [Fact]
-    public async Task Recipe_OfThePictureOrOfItsJson_GivesTheSamePixelsAndRecipe()
+    public async Task Recipe_FromPictureOrJson_GivesTheSamePixelsAndRecipe()
     {
         var site = GoldenUse.Sites[0];
         var (rows, columns) = GoldenUse.Grid(GoldenUse.Smallest);
@@ -93,7 +93,7 @@ public sealed class GenerateTests : IDisposable
     }
 
     [Fact]
-    public async Task Recipe_WithOptions_IsOverruledByThem()
+    public async Task Recipe_WithOptions_IsOverriddenByThem()
     {
         var plain = new Recipe { Model = "elsewhere", Prompt = "a dog", Seed = 7, Width = 64, Height = 64 };
         File.WriteAllText(_folder.At("recipe.json"), plain.ToJson());
@@ -121,7 +121,7 @@ public sealed class GenerateTests : IDisposable
     }
 
     [Fact]
-    public async Task Prompt_LongerThanTheEncodersSee_IsMadeWithANote()
+    public async Task Prompt_TooLongForTheEncoders_AddsANote()
     {
         var use = await Saeunbox.RunAsync(
             [
@@ -141,7 +141,7 @@ public sealed class GenerateTests : IDisposable
     }
 
     [Fact]
-    public async Task Mask_NothingPainted_IsMadeWithANote()
+    public async Task Mask_Blank_AddsANote()
     {
         var site = GoldenUse.Sites[0];
         var (rows, columns) = GoldenUse.Grid(GoldenUse.Smallest);
@@ -156,7 +156,7 @@ public sealed class GenerateTests : IDisposable
     }
 
     [Fact]
-    public async Task Cancelled_BeforeItIsDone_SaysSoAndLeavesNothing()
+    public async Task Cancelled_BeforeTheEnd_SaysSoAndLeavesNothing()
     {
         using var cancelled = new CancellationTokenSource();
         await cancelled.CancelAsync();

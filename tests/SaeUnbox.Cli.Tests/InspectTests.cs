@@ -40,7 +40,7 @@ public sealed class InspectTests
 
     [Theory]
     [MemberData(nameof(Folders))]
-    public async Task Inspect_GoldenFolder_TellsWhatItIs(string path, string kind)
+    public async Task Inspect_GoldenFolder_NamesItsKind(string path, string kind)
     {
         var folder = Goldens.At(path.Split('/'));
         Assert.Equal(kind, (await Saeunbox.SucceedAsync("inspect", folder, "--json")).Json.GetProperty("kind").GetString());

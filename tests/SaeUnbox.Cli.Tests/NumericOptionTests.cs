@@ -18,7 +18,7 @@ public class NumericOptionTests
         .Select(one => new TheoryDataRow<string, string>(one.Command.Name, one.Option.Name))];
 
     [Fact]
-    public void CommandTree_HasNumericOptionsOfBothKinds()
+    public void CommandTree_NumericOptions_AreWholeAndReal()
     {
         var types = All().Select(one => Nullable.GetUnderlyingType(one.Option.ValueType) ?? one.Option.ValueType).ToHashSet();
 
@@ -28,13 +28,13 @@ public class NumericOptionTests
     }
 
     [Fact]
-    public void CommandTree_OptionWhoseHelpAsksForANumber_IsNumeric() => Assert.All(
+    public void CommandTree_OptionDescribedAsNumber_IsNumeric() => Assert.All(
         All().Where(one => one.Option.HelpName is "N" or "X" or "W" or "H" or "S" or "MS" && one.Option.Name != NumberOrNone),
         one => Assert.True(IsNumber(one.Option.ValueType), $"{one.Command.Name} {one.Option.Name}"));
 
     [Theory]
     [MemberData(nameof(Numeric))]
-    public void Parse_WhatIsNoPlainNumber_IsRefusedWithTheOptionsName(string command, string option)
+    public void Parse_NotANumber_IsRefusedWithTheOptionsName(string command, string option)
     {
         foreach (var text in NoNumbers)
         {
@@ -62,7 +62,7 @@ public class NumericOptionTests
 
     [Theory]
     [MemberData(nameof(Numeric))]
-    public void Parse_Fraction_IsRefusedWhereAWholeNumberIsDue(string command, string option)
+    public void Parse_Fraction_IsRefusedForAWholeNumber(string command, string option)
     {
         var type = All().First(one => one.Command.Name == command && one.Option.Name == option).Option.ValueType;
         var isReal = (Nullable.GetUnderlyingType(type) ?? type) == typeof(double);

@@ -8,7 +8,7 @@ namespace SaeUnbox.Cli.Tests;
 public sealed class ProcessTests
 {
     [Fact]
-    public async Task Tokenize_GoodUse_PrintsOnlyResults()
+    public async Task Tokenize_ValidUse_PrintsOnlyResults()
     {
         var (code, output, error) = await RunAsync("tokenize", "@home", "--model", Goldens.At("model"), "--json");
         Assert.Equal((0, ""), (code, error));
@@ -16,7 +16,7 @@ public sealed class ProcessTests
     }
 
     [Fact]
-    public async Task Generate_BadUse_ExitsNonZeroWithOneLine()
+    public async Task Generate_InvalidUse_ExitsNonZeroWithOneLine()
     {
         var (code, output, error) = await RunAsync("generate", "--model", Goldens.At("no such folder"), "--prompt", "x", "--out", "x.png");
         Assert.Equal((1, ""), (code, output));
@@ -26,7 +26,7 @@ public sealed class ProcessTests
     [Theory]
     [InlineData("-TERM", 128 + 15)]
     [InlineData("-INT", 128 + 2)]
-    public async Task Collect_SignalledTwiceAtOnce_StopsAsAskedAndKeepsWhatItHas(string signal, int code)
+    public async Task Collect_SignalledTwice_StopsAndKeepsItsShards(string signal, int code)
     {
         using var folder = new TemporaryFolder();
         using var process = Start("collect", "--model", Goldens.At("model"), "--threads", "1", "--mini-captions", "100000", "--size",
@@ -47,7 +47,7 @@ public sealed class ProcessTests
     [Theory]
     [InlineData("-TERM", 128 + 15)]
     [InlineData("-INT", 128 + 2)]
-    public async Task Generate_HangsWhenAskedToStop_IsEndedByTheNextSignalWithoutAWord(string signal, int code)
+    public async Task Generate_HangsAfterASignal_EndsSilentlyAtTheNext(string signal, int code)
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no such pipes");
         using var folder = new TemporaryFolder();

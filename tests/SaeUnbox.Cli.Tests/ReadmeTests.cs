@@ -13,7 +13,7 @@ public sealed class ReadmeTests
     private const string Prompt = "$ ", More = "...";
 
     [Fact]
-    public async Task Sessions_TypedIn_PrintWhatTheReadmeShows()
+    public async Task Sessions_OfTheReadme_PrintWhatItShows()
     {
         using var folder = new TemporaryFolder();
         Directory.CreateDirectory(folder.At("deploy"));

@@ -10,6 +10,6 @@ public sealed class RemainingTests
     [InlineData(754, "12:34 left")]
     [InlineData(5025, "1:23:45 left")]
     [InlineData(100 * 3600, "100:00:00 left")]
-    public void Text_AnyTime_SaysHoursOnlyWhereThereAreSome(int seconds, string expected) =>
+    public void Text_AnyTime_OmitsZeroHours(int seconds, string expected) =>
         Assert.Equal(expected, Remaining.Text(TimeSpan.FromSeconds(seconds)));
 }

@@ -25,7 +25,7 @@ public sealed class ScriptTests : IDisposable
     }
 
     [Fact]
-    public async Task Setup_SomethingMissing_InstallsWhatTestsNeedAndNoMore()
+    public async Task Setup_SomethingMissing_InstallsOnlyThat()
     {
         Program("dpkg-query", "[[ \"$*\" == *chromium* ]] || echo installed");
 
@@ -64,7 +64,7 @@ public sealed class ScriptTests : IDisposable
     }
 
     [Fact]
-    public async Task Sdk_AllWell_SaysNothing() => Assert.Equal((0, "", ""), await RunAsync("deploy/sdk.sh"));
+    public async Task Sdk_Suitable_PrintsNothing() => Assert.Equal((0, "", ""), await RunAsync("deploy/sdk.sh"));
 
     [Fact]
     public async Task Sdk_NoDotnet_SaysHowToGetIt()
@@ -82,7 +82,7 @@ public sealed class ScriptTests : IDisposable
     [InlineData("[ \"$1\" = --list-sdks ] && echo '10.0.100 [/sdk]' || { echo \"Couldn't find a valid ICU package\"; exit 134; }",
         "apt-get install '^libicu[0-9]+$'")]
     [InlineData("[ \"$1\" = --list-sdks ] && echo '10.0.100 [/sdk]' || { echo 'no memory'; exit 1; }", "does not start: no memory")]
-    public async Task Sdk_ThatWillNotDo_SaysWhyInALine(string dotnet, string reason)
+    public async Task Sdk_Unsuitable_SaysWhyInOneLine(string dotnet, string reason)
     {
         Program("dotnet", dotnet);
 
@@ -93,7 +93,7 @@ public sealed class ScriptTests : IDisposable
     }
 
     [Fact]
-    public async Task Run_GoodOptions_HandsThemToTheProgramAsTheyAre()
+    public async Task Run_ValidOptions_PassesThemUnchanged()
     {
         var (code, _, error) = await RunAsync("deploy/run.sh", ["--model", _folder.Path, "--prompt of mine"], ("PORT", "6123"));
 
@@ -106,7 +106,7 @@ public sealed class ScriptTests : IDisposable
     [Theory]
     [InlineData("run: after --model a folder is expected", "--model")]
     [InlineData("run: --saes /no/such: there is no such folder", "--saes", "/no/such")]
-    public async Task Run_NoFolder_SaysSoBeforeAnythingIsBuilt(string mistake, params string[] options)
+    public async Task Run_NoFolder_SaysSoBeforeBuilding(string mistake, params string[] options)
     {
         var (code, output, error) = await RunAsync("deploy/run.sh", options);
 
@@ -128,7 +128,7 @@ public sealed class ScriptTests : IDisposable
     [Theory]
     [InlineData("127.0.0.1")]
     [InlineData("::1")]
-    public async Task Run_PortTaken_SaysSoBeforeAnythingIsBuilt(string address)
+    public async Task Run_PortTaken_SaysSoBeforeBuilding(string address)
     {
         Assert.SkipUnless(Socket.OSSupportsIPv6 || address != "::1", "this system has no IPv6");
         using var other = new TcpListener(IPAddress.Parse(address), 0);

@@ -48,7 +48,7 @@ public class ActivationMapsTests
     [InlineData(new[] { -1, 1 }, new[] { 1f, 1 })]
     [InlineData(new[] { 0, 1, 2 }, new[] { 1f, 1, 1 })]
     [InlineData(new[] { 0, 1 }, new[] { 1f })]
-    public void Constructor_DataThatDoesNotFit_Throws(int[] indices, float[] values)
+    public void Constructor_MismatchedData_Throws(int[] indices, float[] values)
     {
         Assert.Throws<ArgumentException>(() => new SiteActivations(Site.Style, 0, 1, 2, 10, indices, values));
     }

@@ -3,15 +3,15 @@ namespace SaeUnbox.Core.Tests;
 public class BrushMaskTests
 {
     [Fact]
-    public void Resize_ToAFinerAndACoarserGrid_KeepsThePlaces()
+    public void Scaled_FinerAndCoarserGrid_KeepsThePlaces()
     {
         var mask = BrushMask.FromCells(2, 2, [1, 0, .25f, .5f]);
 
-        var fine = mask.Resize(4, 4);
+        var fine = mask.Scaled(4, 4);
 
         Assert.Equal(BrushMask.FromCells(4, 4, [1, 1, 0, 0, 1, 1, 0, 0, .25f, .25f, .5f, .5f, .25f, .25f, .5f, .5f]), fine);
-        Assert.Equal(mask, fine.Resize(2, 2));
-        Assert.Throws<RecipeException>(() => mask.Resize(0, 1));
+        Assert.Equal(mask, fine.Scaled(2, 2));
+        Assert.Throws<RecipeException>(() => mask.Scaled(0, 1));
     }
 
     [Fact]
@@ -53,7 +53,7 @@ public class BrushMaskTests
     [InlineData(257, 1, 257)]
     [InlineData(2, 2, 5)]
     [InlineData(65536, 65536, 0)]
-    public void FromCells_SizesThatDoNotFit_AreRefused(int rows, int columns, int count)
+    public void FromCells_MismatchedSizes_AreRefused(int rows, int columns, int count)
     {
         Assert.Throws<RecipeException>(() => BrushMask.FromCells(rows, columns, new float[count]));
     }
@@ -68,7 +68,7 @@ public class BrushMaskTests
     }
 
     [Fact]
-    public void FromPixels_BlocksOfPixels_GiveTheShareAboveZero()
+    public void FromPixels_BlockOfPixels_GivesTheShareAboveZero()
     {
         byte[] pixels =
         [
@@ -84,7 +84,7 @@ public class BrushMaskTests
     }
 
     [Fact]
-    public void FromPixels_PictureNoMultipleOfTheGrid_CountsEveryPixelOnce()
+    public void FromPixels_PictureNotAMultipleOfTheGrid_CountsEachPixelOnce()
     {
         var pixels = Enumerable.Repeat((byte)255, 5 * 3).ToArray();
 
@@ -97,7 +97,7 @@ public class BrushMaskTests
     [InlineData(2, 2, 4, 4, 4)]
     [InlineData(4, 4, 15, 2, 2)]
     [InlineData(int.MaxValue, int.MaxValue, 1, 2, 2)]
-    public void FromPixels_SizesThatDoNotFit_AreRefused(int width, int height, int count, int rows, int columns)
+    public void FromPixels_MismatchedSizes_AreRefused(int width, int height, int count, int rows, int columns)
     {
         Assert.Throws<RecipeException>(() => BrushMask.FromPixels(new byte[count], width, height, rows, columns));
     }

@@ -12,6 +12,17 @@ public class CatalogueTests
     }
 
     [Fact]
+    public void NameOf_ASite_IsWhatTheModelCallsIt()
+    {
+        var model = new ModelInfo("sd", "sd", 50, 7.5, 512, 512,
+            [new SaeInfo(Site.Up(1, 1), 10, 2, 8, 16) { Nickname = "objects" }, new SaeInfo(Site.Composition, 10, 2, 8, 16)]);
+
+        Assert.Equal("objects", model.NameOf(Site.Up(1, 1)));
+        Assert.Equal("down.2.1", model.NameOf(Site.Composition));
+        Assert.Equal("up.3.2", model.NameOf(Site.Up(3, 2)));
+    }
+
+    [Fact]
     public void NewRecipe_OfAModel_HasItsSettings()
     {
         var model = new ModelInfo("base", "SDXL base", 25, 8, 1024, 1024, []);

@@ -11,7 +11,7 @@ public sealed class CheckedRecipeTests
     }).Check();
 
     [Fact]
-    public void WithMask_ThatFits_IsTheRecipeThatAWholeCheckGives()
+    public void WithMask_RightSize_EqualsAFullCheck()
     {
         var mask = Blank(4);
         var painted = Start.WithMask(0, mask, Model);
@@ -28,11 +28,11 @@ public sealed class CheckedRecipeTests
     [InlineData(2, 4, "edit")]
     [InlineData(0, 8, "edits[0].mask")]
     [InlineData(1, 4, "edits[1].mask")]
-    public void WithMask_ThatDoesNotFit_NamesTheField(int edit, int side, string field) =>
+    public void WithMask_WrongSize_NamesTheField(int edit, int side, string field) =>
         Assert.Equal(field, Assert.Single(Assert.Throws<RecipeException>(() => Start.WithMask(edit, Blank(side), Model)).Errors).Field);
 
     [Fact]
-    public void WithMask_OfMoreCellsThanARecipeMayHold_IsRefused()
+    public void WithMask_TooManyCells_IsRefused()
     {
         var wide = Model with { Width = 2048, Height = 2048 };
         var full = new FeatureEdit(Site.Style, 1, 5) { Mask = Blank(256) };

@@ -5,7 +5,7 @@ namespace SaeUnbox.Core.Tests;
 public class MaskTextTests
 {
     [Fact]
-    public void Text_OfAnyMask_GivesTheSameMaskBack()
+    public void Text_OfAnyMask_ReadsBackEqual()
     {
         Samples.ForAll(Samples.Masks, mask => BrushMask.Parse(mask.ToString()).Equals(mask), times: 500);
     }

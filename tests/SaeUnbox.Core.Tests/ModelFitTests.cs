@@ -7,12 +7,13 @@ public class ModelFitTests
     private static readonly FeatureEdit Good = new(Site.Composition, 511, 5) { Mask = BrushMask.FromCells(8, 8, new float[64]) };
 
     [Fact]
-    public void Check_EveryFieldWrong_NamesThemAll()
+    public void Check_EveryFieldWrong_NamesEach()
     {
         var recipe = Mini.NewRecipe() with
         {
             Edits = [
                 new FeatureEdit(Site.Composition, 512, 1),
+                Good with { Also = [3, 512] },
                 Good,
                 Good with { Site = Site.Details },
                 Good with { Site = Site.Style }
@@ -22,13 +23,33 @@ public class ModelFitTests
 
         var errors = ModelFit.Check(recipe, Mini);
 
-        Assert.Equal(["edits[0].feature", "edits[2].mask", "edits[3].site", "interventions[0].feature", "interventions[1].site"],
+        Assert.Equal(
+            ["edits[0].feature", "edits[1].also[1]", "edits[3].mask", "edits[4].site", "interventions[0].feature", "interventions[1].site"],
             errors.Select(error => error.Field));
-        Assert.Contains("16 x 16 at 256 x 256 pixels", errors[1].Message);
+        Assert.Contains("16 x 16 at 256 x 256 pixels", errors[2].Message);
     }
 
     [Fact]
-    public void Restore_SomeEditsThatDoNotFit_KeepsTheOthers()
+    public void Restore_OtherLoras_GivesTheModelsAndSaysSo()
+    {
+        RecipeLora style = new("style", 0.8, "0123456789abcdef"), other = new("other", 1, "fedcba9876543210");
+        var model = Mini with { Loras = [style] };
+
+        var (recipe, dropped) = ModelFit.Restore(Mini.NewRecipe() with { Loras = [other] }, model);
+
+        Assert.Equal([style], recipe.Loras);
+        var error = Assert.Single(dropped);
+        Assert.Equal("loras", error.Field);
+        Assert.Contains("other:1", error.Message);
+        Assert.Contains("style:0.8", error.Message);
+        Assert.Contains("no LoRA", Assert.Single(ModelFit.Restore(Mini.NewRecipe(), model).Dropped).Message);
+        Assert.Empty(ModelFit.Restore(model.NewRecipe(), model).Dropped);
+        Assert.Empty(ModelFit.Restore(Mini.NewRecipe() with { Loras = [style with { Name = "renamed" }] }, model).Dropped);
+        Assert.Single(ModelFit.Restore(Mini.NewRecipe() with { Loras = [style with { Scale = 0.7 }] }, model).Dropped);
+    }
+
+    [Fact]
+    public void Restore_UnusableEdits_KeepsTheOthers()
     {
         var recipe = Mini.NewRecipe("a dog") with
         {
@@ -44,7 +65,7 @@ public class ModelFitTests
     }
 
     [Fact]
-    public void Require_AModelThatIsNotThere_SaysWhichAre()
+    public void Require_UnknownModel_ListsTheModels()
     {
         var error = Assert.Throws<RecipeException>(() => ModelFit.Require(Mini.NewRecipe() with { Model = "turbo" }, new Models(Mini)));
 
@@ -53,7 +74,7 @@ public class ModelFitTests
     }
 
     [Fact]
-    public void Require_AModelOutOfSight_GoesByTheLastSeen()
+    public void Require_ModelOutOfSight_UsesTheLastSeen()
     {
         Assert.Same(Mini, ModelFit.Require(Mini.NewRecipe(), new Models(), Mini));
         Assert.Throws<RecipeException>(() => ModelFit.Require(Mini.NewRecipe() with { Edits = [Good with { Feature = 512 }] },

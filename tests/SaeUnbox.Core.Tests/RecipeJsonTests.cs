@@ -9,6 +9,7 @@ public class RecipeJsonTests
     private static readonly Recipe Rich = Plain with
     {
         Saes = "k10",
+        Loras = [new("style", 0.8, "0123456789abcdef"), new("lcm", 1, "fedcba9876543210")],
         NegativePrompt = "",
         Seed = long.MaxValue,
         Steps = 25,
@@ -24,12 +25,17 @@ public class RecipeJsonTests
             {
                 Mode = EditMode.Scale, Mask = BrushMask.FromCells(1, 2, [0, 1]), FirstStep = 1, LastStep = 3, Enabled = false,
             },
+            new(Site.Middle, 3, 1)
+            {
+                Also = [9, 4], Mode = EditMode.ReplaceNearest, Mask = BrushMask.FromCells(1, 2, [0, 1]), Threshold = 0.5, Grow = 2,
+                FirstStep = 1,
+            },
         ],
         Interventions = [new SiteIntervention.Ablate(Site.Middle), new SiteIntervention.Icon(Site.Details, 7)],
     };
 
     [Fact]
-    public void ToJson_PlainRecipe_HoldsWhatMakesTheImageAndNoMore()
+    public void ToJson_PlainRecipe_HasOnlyWhatMakesTheImage()
     {
         Assert.Equal(
             """{"version":1,"model":"mini","prompt":"a dog","seed":42,"steps":1,"guidance":0,"width":512,"height":512}""",
@@ -37,15 +43,19 @@ public class RecipeJsonTests
     }
 
     [Fact]
-    public void ToJson_EveryField_StandsInTheFixedOrder()
+    public void ToJson_EveryField_IsInTheFixedOrder()
     {
         Assert.Equal(
             """
-            {"version":1,"model":"mini","saes":"k10","prompt":"a dog","negativePrompt":"","seed":9223372036854775807,"steps":25,
+            {"version":1,"model":"mini","saes":"k10","loras":[
+            {"name":"style","scale":0.8,"fingerprint":"0123456789abcdef"},{"name":"lcm","scale":1,"fingerprint":"fedcba9876543210"}],
+            "prompt":"a dog","negativePrompt":"","seed":9223372036854775807,"steps":25,
             "guidance":7.5,"width":1024,"height":768,"dtype":"bf16","vae":"tiny",
             "edits":[{"site":"down.2.1","feature":127,"mode":"add","strength":5},
             {"site":"up.0.1","feature":4998,"mode":"scale","strength":-0.1,"mask":"1x2/1:AQABAQ",
-            "firstStep":1,"lastStep":3,"enabled":false}],
+            "firstStep":1,"lastStep":3,"enabled":false},
+            {"site":"mid.0","feature":3,"also":[9,4],"mode":"replace-nearest","strength":1,"mask":"1x2/1:AQABAQ",
+            "threshold":0.5,"grow":2,"firstStep":1}],
             "interventions":[{"kind":"ablate","site":"mid.0"},{"kind":"icon","site":"up.0.0","feature":7}]}
             """.Replace("\n", ""),
             Rich.ToJson());
@@ -77,7 +87,7 @@ public class RecipeJsonTests
     }
 
     [Fact]
-    public void ToJson_AnyRecipe_IsJsonToOthers()
+    public void ToJson_AnyRecipe_IsValidJson()
     {
         Samples.ForAll(Samples.Recipes, recipe =>
         {
@@ -147,6 +157,10 @@ public class RecipeJsonTests
     [InlineData("""{"site":"mid.0","feature":1,"strength":41}""", "edits[1].strength: is 41; it must lie between -40 and 40")]
     [InlineData("""{"site":"mid.0","feature":1,"strength":1e999}""", "edits[1].strength")]
     [InlineData("""{"site":"mid.0","feature":1,"strength":1,"mode":"Add"}""", "edits[1].mode: is 'Add'; write one of add, scale")]
+    [InlineData("""{"site":"mid.0","feature":1,"strength":1,"also":2}""", "edits[1].also: is not an array")]
+    [InlineData("""{"site":"mid.0","feature":1,"strength":1,"also":[2,0.5]}""", "edits[1].also: [1] is not a whole number")]
+    [InlineData("""{"site":"mid.0","feature":1,"strength":1,"threshold":1}""", "edits[1].threshold: does not belong to the mode add")]
+    [InlineData("""{"site":"mid.0","feature":1,"strength":1,"grow":1}""", "edits[1].grow: does not belong to the mode add")]
     [InlineData("""{"site":"mid.0","feature":1,"strength":1,"mask":"2x2/1:AA"}""", "edits[1].mask: ")]
     [InlineData("""{"site":"mid.0","feature":1,"strength":1,"mask":[[0,2]]}""", "edits[1].mask: the cell in row 0, column 1 is 2")]
     [InlineData("""{"site":"mid.0","feature":1,"strength":1,"mask":7}""", "edits[1].mask: is neither")]
@@ -187,7 +201,7 @@ public class RecipeJsonTests
     }
 
     [Fact]
-    public void FromJson_SeveralFaults_NamesThemAll()
+    public void FromJson_SeveralFaults_NamesEach()
     {
         var error = Assert.Throws<RecipeException>(() => Recipe.FromJson("""{"version":1,"model":"../m","steps":0,"edits":[{}]}"""));
 
@@ -205,16 +219,29 @@ public class RecipeJsonTests
     }
 
     [Fact]
-    public void FromJson_WithDefaults_TakesFromThemWhatIsMissing()
+    public void FromJson_WithDefaults_FillsMissingFields()
     {
         var defaults = Rich with { Model = "base", Prompt = "none" };
 
         var recipe = Recipe.FromJson("""{"prompt":"a cat","seed":7}""", defaults);
 
         Assert.Equal(
-            new Recipe { Model = "base", Prompt = "a cat", Seed = 7, Steps = 25, Guidance = 7.5, Width = 1024, Height = 768 },
+            new Recipe { Model = "base", Prompt = "a cat", Seed = 7, Steps = 25, Guidance = 7.5, Width = 1024, Height = 768 } with
+            {
+                Loras = Rich.Loras,
+            },
             recipe);
         Assert.Throws<RecipeException>(() => Recipe.FromJson("""{"prompt":"a cat","seed":-7}""", defaults));
+    }
+
+    [Fact]
+    public void FromJson_WithoutLoras_TakesTheDefaultsUnlessTheyAreNamed()
+    {
+        var defaults = Plain with { Loras = [new("style", 0.8, "0123456789abcdef")] };
+        Assert.Equal(defaults.Loras, Recipe.FromJson("{}", defaults).Loras);
+        Assert.Equal(defaults.Loras, Recipe.FromJson("""{"loras":null}""", defaults).Loras);
+        Assert.Empty(Recipe.FromJson("""{"loras":[]}""", defaults).Loras);
+        Assert.Empty(Recipe.FromJson(Plain.ToJson()).Loras);
     }
 
     [Fact]

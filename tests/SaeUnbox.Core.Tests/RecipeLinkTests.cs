@@ -9,7 +9,7 @@ public class RecipeLinkTests
     private static readonly Recipe Plain = new() { Model = "mini", Prompt = "a dog" };
 
     [Fact]
-    public void ToLink_PaintedRecipe_IsShortAndSafeInAnAddress()
+    public void ToLink_PaintedRecipe_IsShortAndUrlSafe()
     {
         var disc = Enumerable.Range(0, 256).Select(i => Math.Pow((i / 16) - 8, 2) + Math.Pow((i % 16) - 8, 2) < 30 ? 1f : 0f);
         var mask = BrushMask.FromCells(16, 16, [.. disc]);
@@ -41,12 +41,12 @@ public class RecipeLinkTests
     }
 
     [Fact]
-    public void RestoreLink_UnpacksToMoreThanAllowed_IsRefused()
+    public void RestoreLink_Bomb_IsRefused()
     {
         var bomb = Deflate(new string(' ', RecipeLimits.MaxJsonLength + 1));
 
         Assert.InRange(bomb.Length, 1, RecipeLimits.MaxLinkLength);
-        Assert.Contains("unpacks to more than", Assert.Throws<RecipeException>(() => Recipe.RestoreLink(bomb, Plain)).Message);
+        Assert.Contains("is more than 2097152 bytes long", Assert.Throws<RecipeException>(() => Recipe.RestoreLink(bomb, Plain)).Message);
     }
 
     [Fact]
@@ -58,7 +58,7 @@ public class RecipeLinkTests
     }
 
     [Fact]
-    public void RestoreLink_OldRecipe_KeepsWhatCanBeKeptAndSaysWhatWasDropped()
+    public void RestoreLink_OldRecipe_KeepsWhatItCanAndNamesTheRest()
     {
         var link = Deflate(
             """
@@ -84,7 +84,7 @@ public class RecipeLinkTests
     }
 
     [Fact]
-    public void RestoreJson_NothingOfARecipe_GivesTheDefaults()
+    public void RestoreJson_NoFieldsOfARecipe_GivesTheDefaults()
     {
         Assert.Equal(Plain, Recipe.RestoreJson("{}", Plain).Recipe);
         Assert.Throws<RecipeException>(() => Recipe.RestoreJson("<html>", Plain));

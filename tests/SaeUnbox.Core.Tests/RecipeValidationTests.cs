@@ -25,6 +25,11 @@ public class RecipeValidationTests
         { Valid with { Model = "a " }, "model" },
         { Valid with { Model = new string('a', 101) }, "model" },
         { Valid with { Saes = "../saes" }, "saes" },
+        { Valid with { Loras = [Lora(), Lora(name: "../style")] }, "loras[1].name" },
+        { Valid with { Loras = [Lora(scale: double.NaN)] }, "loras[0].scale" },
+        { Valid with { Loras = [Lora(fingerprint: "0123456789ABCDEF")] }, "loras[0].fingerprint" },
+        { Valid with { Loras = [Lora(fingerprint: "0123")] }, "loras[0].fingerprint" },
+        { Valid with { Loras = Enumerable.Repeat(Lora(), 17).ToValueList() }, "loras[16]" },
         { Valid with { Prompt = new string('a', 100_000) }, "prompt" },
         { Valid with { Prompt = "\ud83d" }, "prompt" },
         { Valid with { Prompt = "\ude00\ud83d" }, "prompt" },
@@ -44,6 +49,11 @@ public class RecipeValidationTests
         { Valid with { Edits = [Edit(strength: double.NaN)] }, "edits[0].strength" },
         { Valid with { Edits = [Edit(), Edit(strength: 40.001)] }, "edits[1].strength" },
         { Valid with { Edits = [Edit() with { Feature = -1 }] }, "edits[0].feature" },
+        { Valid with { Edits = [Edit() with { Also = [2, -1] }] }, "edits[0].also[1]" },
+        { Valid with { Edits = [Edit() with { Also = [2, 1] }] }, "edits[0].also" },
+        { Valid with { Edits = [Edit() with { Also = Numbers(2, 2048) }, Edit() with { Also = Numbers(2, 2047) }] }, "edits[1].also" },
+        { Valid with { Edits = [Edit().In(EditMode.ReplaceMean) with { Threshold = double.NaN }] }, "edits[0].threshold" },
+        { Valid with { Edits = [Edit().In(EditMode.ReplaceMean) with { Grow = 65 }] }, "edits[0].grow" },
         { Valid with { Edits = [Edit() with { FirstStep = -1 }] }, "edits[0].firstStep" },
         { Valid with { Edits = [Edit() with { FirstStep = 4 }] }, "edits[0].firstStep" },
         { Valid with { Edits = [Edit() with { FirstStep = 2, LastStep = 2 }] }, "edits[0].lastStep" },
@@ -55,6 +65,9 @@ public class RecipeValidationTests
             Interventions = [new SiteIntervention.Ablate(Site.Style), new SiteIntervention.Reconstruct(Site.Style)]
         }, "interventions[1].site" },
         { Valid with { Interventions = [new SiteIntervention.Icon(Site.Style, -1)] }, "interventions[0].feature" },
+        { Valid with { Interventions = [new SiteIntervention.Ablate(Site.Text(2))] }, "interventions[0].site" },
+        { Valid with { Edits = [Edit() with { Site = Site.Text(2), FirstStep = 1 }] }, "edits[0].firstStep" },
+        { Valid with { Edits = [Edit() with { Site = Site.Text(2), LastStep = 4 }] }, "edits[0].lastStep" },
     };
 
     [Theory]
@@ -74,7 +87,7 @@ public class RecipeValidationTests
         {
             Prompt = new string('\u0001', RecipeLimits.MaxPromptLength),
             NegativePrompt = new string('\u0001', RecipeLimits.MaxPromptLength),
-            Edits = Enumerable.Repeat(Edit() with { Mask = noise }, 4).ToValueList(),
+            Edits = Enumerable.Repeat(Edit() with { Mask = noise, Also = Numbers(int.MaxValue - 2000, 1023) }, 4).ToValueList(),
         };
 
         Assert.Equal(recipe, Recipe.FromJson(recipe.ToJson()));
@@ -85,13 +98,27 @@ public class RecipeValidationTests
     [InlineData(0, null, "0123")]
     [InlineData(1, 3, "12")]
     [InlineData(3, null, "3")]
-    public void ActsAt_StepRange_LeavesOutTheLast(int first, int? last, string expected)
+    public void ActsAt_StepRange_ExcludesTheEnd(int first, int? last, string expected)
     {
         var edit = Edit() with { FirstStep = first, LastStep = last };
 
         Assert.Equal(expected, string.Concat(Enumerable.Range(0, 4).Where(edit.ActsAt)));
         Assert.DoesNotContain(Enumerable.Range(0, 4), (edit with { Enabled = false }).ActsAt);
     }
+
+    [Fact]
+    public void In_AModeThatFindsNoCells_DropsWhatOnlyCellsHave()
+    {
+        var replaced = Edit().In(EditMode.ReplaceMean) with { Threshold = 2, Grow = 1 };
+
+        Assert.Equal(Edit().In(EditMode.Scale), replaced.In(EditMode.Scale));
+        Assert.Equal((2, 1), (replaced.In(EditMode.ReplaceNearest).Threshold, replaced.In(EditMode.ReplaceNearest).Grow));
+    }
+
+    private static ValueList<int> Numbers(int first, int count) => Enumerable.Range(first, count).ToValueList();
+
+    private static RecipeLora Lora(string name = "style", double scale = 1, string fingerprint = "0123456789abcdef") =>
+        new(name, scale, fingerprint);
 
     private static FeatureEdit Edit(double strength = 1) => new(Site.Composition, 1, strength);
 

@@ -35,6 +35,7 @@ internal static class Samples
         from sides in Gen.Two(Gen.Choose(1, 512))
         from edits in Gen.Choose(0, 5).SelectMany(count => Gen.ArrayOf(Edits(steps), count))
         from interventions in Gen.Choose(0, 3).SelectMany(count => Gen.ArrayOf(Interventions, count))
+        from loras in Gen.Choose(0, 3).SelectMany(count => Gen.ArrayOf(Loras, count))
         select new Recipe
         {
             Model = names.Item1,
@@ -49,12 +50,19 @@ internal static class Samples
             Dtype = options[2] < 3 ? (Dtype)options[2] : null,
             Vae = options[3] < 2 ? (Vae)options[3] : null,
             Overlap = options[4] == 0 ? Overlap.Cover : Overlap.Sum,
+            Loras = loras.ToValueList(),
             Edits = edits.ToValueList(),
             Interventions = interventions.DistinctBy(i => i.Site).ToValueList(),
         };
 
     public static void ForAll<T>(Gen<T> gen, Func<T, bool> holds, int times = 200) =>
         Prop.ForAll(gen.ToArbitrary(), holds).Check(Config.QuickThrowOnFailure.WithMaxTest(times));
+
+    private static Gen<RecipeLora> Loras { get; } =
+        from name in Gen.Elements("style", "my LoRA (v2)", "日本語")
+        from scale in Gen.Choose(-3_000_000, 3_000_000)
+        from hash in Gen.Choose(0, int.MaxValue)
+        select new RecipeLora(name, scale / 700_000.0, $"{hash:x16}");
 
     private static Gen<SiteIntervention> Interventions { get; } =
         from site in Sites
@@ -76,7 +84,10 @@ internal static class Samples
         from site in Sites
         from feature in Gen.Choose(0, int.MaxValue)
         from strength in Gen.Choose(-4_000_000, 4_000_000)
-        from mode in Gen.Elements(EditMode.Add, EditMode.Scale)
+        from also in Gen.ArrayOf(Gen.Choose(0, 5119)).OrNull()
+        from mode in Gen.Elements(EditMode.All.ToArray())
+        from threshold in Gen.Choose(0, 3000)
+        from grow in Gen.Choose(0, 3)
         from mask in Masks.OrNull()
         from first in Gen.Choose(0, steps - 1)
         from length in Gen.Choose(0, steps - first)
@@ -84,8 +95,11 @@ internal static class Samples
         from name in Gen.Elements(Texts).OrNull()
         select new FeatureEdit(site, feature, strength / 100_000.0)
         {
+            Also = [.. (also ?? []).Distinct().Where(other => other != feature)],
             Mode = mode,
             Mask = mask,
+            Threshold = mode.FindsCells ? threshold / 300.0 : 0,
+            Grow = mode.FindsCells ? grow : 0,
             FirstStep = first,
             LastStep = length == 0 ? null : first + length,
             Enabled = enabled,

@@ -12,7 +12,7 @@ public sealed class PackageTests : IDisposable
     private readonly TemporaryFolder _folder = new();
 
     [Fact]
-    public async Task Pack_TheLibraries_RunASampleThatRestoresThem()
+    public async Task Pack_Libraries_RunASampleThatRestoresThem()
     {
         foreach (var library in (string[])["Core", "Models", "Steering"])
             await PackAsync($"SaeUnbox.{library}");
@@ -37,7 +37,7 @@ public sealed class PackageTests : IDisposable
     }
 
     [Fact]
-    public async Task Pack_TheCommandLine_InstallsAsAToolThatDraws()
+    public async Task Pack_CommandLine_InstallsAsAToolThatDraws()
     {
         // Packed without libtorch, which takes most of a minute to compress; the tool then takes the one that is named.
         await PackAsync("SaeUnbox.Cli", "-p:Torch=none");

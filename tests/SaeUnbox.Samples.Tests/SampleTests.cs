@@ -11,13 +11,13 @@ public sealed partial class SampleTests : IDisposable
 
     /// <summary>Beside what a recorder of recipes keeps of the same run.</summary>
     [Fact]
-    public async Task HookASite_OnTheGoldenModel_PrintsWhatTheSiteReadsAndAdds()
+    public async Task HookASite_GoldenModel_PrintsWhatTheSiteReadsAndAdds()
     {
         AssertTells(await SampleProgram.RunAsync("HookASite", "mid.0", Goldens.At("model")));
     }
 
     [Fact]
-    public async Task PaintAFeature_OnTheModelThatShips_ChangesTheLowerHalfAndCarriesItsRecipe()
+    public async Task PaintAFeature_ShippedModel_ChangesTheLowerHalfAndCarriesItsRecipe()
     {
         var file = _folder.At("painted.png");
         Assert.Equal([file], await SampleProgram.RunAsync("PaintAFeature", file));
@@ -38,7 +38,7 @@ public sealed partial class SampleTests : IDisposable
     }
 
     [Fact]
-    public async Task TrainADictionary_OnFourCaptions_LeavesOneThatExplainsThem()
+    public async Task TrainADictionary_FourCaptions_ExplainsThem()
     {
         var lines = await SampleProgram.RunAsync("TrainADictionary", _folder.Path);
 

@@ -23,7 +23,7 @@ public sealed class ApiTests(Studio studio)
     }
 
     [Fact]
-    public async Task Generate_TheSameRecipeTwice_GivesTheSameBytesWithTheRecipeInside()
+    public async Task Generate_SameRecipeTwice_GivesTheSameBytesWithTheRecipeInside()
     {
         var first = await BytesAsync(await PostAsync("generate", """{"prompt":"a pine tree on snow","seed":7}"""));
         var second = await BytesAsync(await PostAsync("generate", """{"prompt":"a pine tree on snow","seed":7}"""));
@@ -51,7 +51,7 @@ public sealed class ApiTests(Studio studio)
     }
 
     [Fact]
-    public async Task Generate_WrongFields_NamesThemAll()
+    public async Task Generate_WrongFields_NamesEach()
     {
         var answer = await PostAsync("generate", """{"prompt":"a","seed":-1,"edits":[{"site":"down.2.1","feature":0,"strength":99}]}""");
 
@@ -65,7 +65,7 @@ public sealed class ApiTests(Studio studio)
     [InlineData("""{"prompt":"a","model":"elsewhere"}""", "elsewhere")]
     [InlineData("not json", "JSON")]
     [InlineData("""{"prompt":"a","edits":[{"site":"down.2.1","feature":999999,"strength":1}]}""", "999999")]
-    public async Task Generate_WhatCannotBeMade_SaysWhy(string body, string word)
+    public async Task Generate_InvalidRequest_SaysWhy(string body, string word)
     {
         var answer = await PostAsync("generate", body);
 
@@ -74,7 +74,7 @@ public sealed class ApiTests(Studio studio)
     }
 
     [Fact]
-    public async Task Generate_APromptTooLong_IsRefused()
+    public async Task Generate_PromptTooLong_IsRefused()
     {
         var answer = await PostAsync("generate", $$"""{"prompt":"{{new string('a', 5000)}}"}""");
 
@@ -82,7 +82,7 @@ public sealed class ApiTests(Studio studio)
     }
 
     [Fact]
-    public async Task Explore_ARecipe_GivesEverySitesCells()
+    public async Task Explore_Recipe_GivesTheCellsOfEverySite()
     {
         var answer = await (await PostAsync("explore", """{"prompt":"a house"}""")).Content.ReadFromJsonAsync<JsonElement>();
 
@@ -93,6 +93,41 @@ public sealed class ApiTests(Studio studio)
             Assert.Equal(site.GetProperty("rows").GetInt32() * site.GetProperty("columns").GetInt32() * site.GetProperty("k").GetInt32(),
                 site.GetProperty("indices").GetArrayLength());
     }
+
+    [Fact]
+    public async Task Selection_OfARegion_GivesFeaturesThatAreStrongerInside()
+    {
+        var region = BrushMask.FromCells(1, 2, [1, 0]);
+        var answer = await (await PostAsync("selection", $$"""{"recipe":{"prompt":"a house"},"region":"{{region}}","top":2}"""))
+            .Content.ReadFromJsonAsync<JsonElement>();
+
+        var sites = answer.GetProperty("sites").EnumerateArray().ToArray();
+        Assert.NotEmpty(sites);
+        foreach (var feature in sites.SelectMany(site => site.GetProperty("features").EnumerateArray()))
+        {
+            Assert.InRange(feature.GetProperty("score").GetDouble(), 1e-9, 1);
+            Assert.InRange(feature.GetProperty("auc").GetDouble(), 0, 1);
+        }
+    }
+
+    [Theory]
+    [InlineData("""{"region":"1x2/1:AQEBAA"}""", "recipe")]
+    [InlineData("""{"recipe":{"prompt":"a"}}""", "region")]
+    [InlineData("""{"recipe":{"prompt":"a"},"region":"1x2/1:"}""", "selection")]
+    [InlineData("""{"recipe":{"prompt":"a"},"region":[[1,0]],"top":0}""", "top")]
+    [InlineData("[]", "selection")]
+    public async Task Selection_InvalidRequest_NamesTheField(string body, string field)
+    {
+        var answer = await PostAsync("selection", body);
+
+        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+        var errors = (await answer.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("errors");
+        Assert.Equal(field, Assert.Single(errors.EnumerateObject()).Name);
+    }
+
+    [Fact]
+    public async Task Concepts_OfTheDefaultModel_AreAList() =>
+        Assert.Equal(JsonValueKind.Array, (await studio.Client.GetFromJsonAsync<JsonElement>("/api/v1/models/default/concepts")).ValueKind);
 
     [Fact]
     public async Task Features_BySiteAndNumber_AreFound()
@@ -114,11 +149,11 @@ public sealed class ApiTests(Studio studio)
     [InlineData("/api/v1/models/default/pictures/%2e%2e%2f%2e%2e%2fatlas.sqlite")]
     [InlineData("/api/v1/recipes/nothing")]
     [InlineData("/s/AAAAAAAAAAAAAAAAAAAAAA")]
-    public async Task Get_WhatIsNotThere_IsNotFound(string address) =>
+    public async Task Get_UnknownAddress_IsNotFound(string address) =>
         Assert.Equal(HttpStatusCode.NotFound, (await studio.Client.GetAsync(address)).StatusCode);
 
     [Fact]
-    public async Task Recipes_SavedAndAskedFor_AreTheSame()
+    public async Task Recipes_SavedAndFound_AreEqual()
     {
         var saved = await PostAsync("recipes", """{"prompt":"a cat <b>&\" on sand"}""");
         Assert.Equal(HttpStatusCode.Created, saved.StatusCode);
@@ -136,7 +171,7 @@ public sealed class ApiTests(Studio studio)
     }
 
     [Fact]
-    public async Task Recipes_SavedTwice_HaveOneAddress()
+    public async Task Recipes_SavedTwice_HaveOneId()
     {
         var first = await (await PostAsync("recipes", """{"prompt":"a tree"}""")).Content.ReadAsStringAsync();
         var second = await (await PostAsync("recipes", """{"prompt":"a tree"}""")).Content.ReadAsStringAsync();
@@ -145,7 +180,7 @@ public sealed class ApiTests(Studio studio)
     }
 
     [Fact]
-    public async Task OpenApi_Document_NamesEveryDoor()
+    public async Task OpenApi_Document_ListsEveryEndpoint()
     {
         var document = await studio.Client.GetFromJsonAsync<JsonElement>("/openapi/v1.json");
 
@@ -183,7 +218,7 @@ public sealed class ApiTests(Studio studio)
     }
 
     [Fact]
-    public async Task Logs_OfAJob_HoldItsTimingsAndNotItsPrompt()
+    public async Task Logs_OfAJob_HaveTimingsButNoPrompt()
     {
         await PostAsync("generate", """{"prompt":"a secret garden of words"}""");
 

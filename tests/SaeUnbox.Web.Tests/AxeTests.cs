@@ -67,7 +67,7 @@ public sealed class AxeTests(Studio studio, Browser browser) : IClassFixture<Bro
     }
 
     [Fact]
-    public async Task Features_ASearchThatFindsNothing_HasNoViolation()
+    public async Task Features_EmptySearch_HasNoViolation()
     {
         var page = await browser.OpenAsync(studio, "/features?search=zzzzqq");
         await page.GetByText("No feature matches").WaitForAsync();

@@ -8,7 +8,7 @@ public sealed class BrushTests(Studio studio, Browser browser) : IClassFixture<B
     private static readonly TimeSpan OneWay = TimeSpan.FromMilliseconds(250);
 
     [Fact]
-    public async Task Dabs_FasterThanTheLine_AreAllKept()
+    public async Task Dabs_FasterThanTheConnection_AreAllKept()
     {
         await using var far = new FarStudio(studio, OneWay);
         var page = await browser.OpenLayerAsync(studio, far.Address.ToString());
@@ -24,7 +24,7 @@ public sealed class BrushTests(Studio studio, Browser browser) : IClassFixture<B
     }
 
     [Fact]
-    public async Task Arrows_FasterThanTheLine_PaintEveryCell()
+    public async Task Arrows_FasterThanTheConnection_PaintEveryCell()
     {
         await using var far = new FarStudio(studio, OneWay);
         var page = await browser.OpenLayerAsync(studio, far.Address.ToString());
@@ -43,7 +43,7 @@ public sealed class BrushTests(Studio studio, Browser browser) : IClassFixture<B
     }
 
     [Fact]
-    public async Task Undo_OverAFarLine_TakesTheStrokeBack()
+    public async Task Undo_SlowConnection_UndoesTheStroke()
     {
         await using var far = new FarStudio(studio, OneWay);
         var page = await browser.OpenLayerAsync(studio, far.Address.ToString());
@@ -60,7 +60,7 @@ public sealed class BrushTests(Studio studio, Browser browser) : IClassFixture<B
     }
 
     [Fact]
-    public async Task Restart_WhileThePointerIsDown_KeepsTheWholeStroke()
+    public async Task Restart_DuringAStroke_KeepsTheWholeStroke()
     {
         await using var own = await Studio.OfAsync();
         var page = await browser.OpenLayerAsync(own);
@@ -156,7 +156,7 @@ public sealed class BrushTests(Studio studio, Browser browser) : IClassFixture<B
     }
 
     [Fact]
-    public async Task Hardness_OfADab_SaysHowItsEdgeFades()
+    public async Task Hardness_OfADab_ControlsItsEdge()
     {
         var page = await browser.OpenLayerAsync(studio);
         await page.SetBrushAsync("Size", "192");
@@ -209,7 +209,7 @@ public sealed class BrushTests(Studio studio, Browser browser) : IClassFixture<B
     }
 
     [Fact]
-    public async Task UndoByKeys_WithASliderFocused_TakesTheStrokeBackAndInATextFieldDoesNot()
+    public async Task UndoByKeys_SliderFocused_UndoesTheStrokeButNotInATextField()
     {
         var page = await browser.OpenLayerAsync(studio);
         await page.StrokeAsync((.2, .8), (.8, .8));
@@ -225,7 +225,7 @@ public sealed class BrushTests(Studio studio, Browser browser) : IClassFixture<B
     }
 
     [Fact]
-    public async Task UnderTheBrush_AfterThePointerLeft_CanBeChosen()
+    public async Task UnderTheBrush_PointerGone_CanBeChosen()
     {
         var page = await browser.OpenLayerAsync(studio);
         var list = page.GetByRole(AriaRole.Heading, new() { Name = "Under the brush" });

@@ -27,7 +27,7 @@ public sealed class ExploreTests(Studio studio, Browser browser) : IClassFixture
     }
 
     [Fact]
-    public async Task Heat_OpacityAndColours_AreThoseOfTheControls()
+    public async Task Heat_OpacityAndColours_FollowTheControls()
     {
         var page = await browser.OpenAsync(studio, "/explore");
         await page.PictureAsync();
@@ -62,7 +62,7 @@ public sealed class ExploreTests(Studio studio, Browser browser) : IClassFixture
     }
 
     [Fact]
-    public async Task Reconstruct_ASite_ChangesThePictureLessThanAblatingIt()
+    public async Task Reconstruct_Site_ChangesThePictureLessThanAblatingIt()
     {
         var page = await browser.OpenAsync(studio, "/explore");
         await page.PictureAsync();
@@ -93,7 +93,7 @@ public sealed class ExploreTests(Studio studio, Browser browser) : IClassFixture
     }
 
     [Fact]
-    public async Task Address_OfWhatIsShown_BringsItBack()
+    public async Task Address_OfAView_RestoresIt()
     {
         var answer = await studio.Client.PostAsJsonAsync("/api/v1/explore", new { prompt = "a boat at sea", seed = 5 });
         var style = (await answer.Content.ReadFromJsonAsync<JsonElement>())
@@ -135,7 +135,7 @@ public sealed class ExploreTests(Studio studio, Browser browser) : IClassFixture
     }
 
     [Fact]
-    public async Task Share_OfAView_IsALinkToItAndAPictureWithItsRecipe()
+    public async Task Share_View_GivesALinkAndAPictureWithItsRecipe()
     {
         var page = await browser.OpenAsync(studio, "/explore?prompt=three%20cats%20by%20day&seed=8");
         await page.Context.GrantPermissionsAsync(["clipboard-read", "clipboard-write"]);
@@ -161,7 +161,7 @@ public sealed class ExploreTests(Studio studio, Browser browser) : IClassFixture
     }
 
     [Fact]
-    public async Task Work_BehindThatOfOthers_TellsItsPlaceAndCanBeStopped()
+    public async Task Work_BehindOthers_ReportsItsPlaceAndCanBeStopped()
     {
         IPage explore = await browser.OpenAsync(studio, "/explore"), strip = await browser.OpenAsync(studio, "/features/up.0.1/1");
         await explore.PictureAsync();

@@ -7,7 +7,7 @@ namespace SaeUnbox.Web.Tests;
 public sealed class FeaturesPageTests(Studio studio, Browser browser) : IClassFixture<Browser>
 {
     [Fact]
-    public async Task Address_OfASearchAndOfTheMap_BringsThemBack()
+    public async Task Address_OfASearchOrMap_RestoresIt()
     {
         var page = await browser.OpenAsync(studio, "/features");
         await page.Locator(".gallery li").First.WaitForAsync();
@@ -95,7 +95,7 @@ public sealed class FeaturesPageTests(Studio studio, Browser browser) : IClassFi
     }
 
     [Fact]
-    public async Task Similar_FeaturesOfAFeature_AreTheNearestFirstAndLeadToTheirPages()
+    public async Task Similar_Features_AreNearestFirstAndLinkToTheirPages()
     {
         var page = await browser.OpenAsync(studio, "/features/down.2.1/1");
         await page.Locator(".near a").First.WaitForAsync();

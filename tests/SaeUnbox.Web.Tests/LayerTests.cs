@@ -14,7 +14,7 @@ public sealed class LayerTests(Studio studio, Browser browser) : IClassFixture<B
     ];
 
     [Fact]
-    public async Task Solo_TakenBack_LeavesLayersOnAndOffAsTheyWere()
+    public async Task Solo_TurnedOff_RestoresLayers()
     {
         var page = await OpenAsync();
         var before = await page.PixelsAsync();
@@ -31,7 +31,7 @@ public sealed class LayerTests(Studio studio, Browser browser) : IClassFixture<B
     }
 
     [Fact]
-    public async Task Solo_AfterAReload_IsTakenBackAsBefore()
+    public async Task Solo_AfterAReload_CanBeUndone()
     {
         var page = await OpenAsync();
         await PressAsync(page, 2, "Only this layer");
@@ -48,7 +48,7 @@ public sealed class LayerTests(Studio studio, Browser browser) : IClassFixture<B
     }
 
     [Fact]
-    public async Task Solo_OfALayerThatIsDeleted_LeavesTheOthersAsTheyWere()
+    public async Task Solo_LayerDeleted_RestoresTheOthers()
     {
         var page = await OpenAsync();
         await PressAsync(page, 0, "Only this layer");
@@ -60,7 +60,7 @@ public sealed class LayerTests(Studio studio, Browser browser) : IClassFixture<B
     }
 
     [Fact]
-    public async Task Duplicate_ThenDelete_DoublesTheLayerAndGivesThePictureBack()
+    public async Task Duplicate_ThenDelete_RestoresThePicture()
     {
         var page = await OpenAsync();
         var before = await page.PixelsAsync();
@@ -79,7 +79,7 @@ public sealed class LayerTests(Studio studio, Browser browser) : IClassFixture<B
     }
 
     [Fact]
-    public async Task History_APictureChosen_IsTheOneInUseAndStandsThereOnce()
+    public async Task History_PictureChosen_IsCurrentAndListedOnce()
     {
         var page = await OpenAsync();
         var before = await page.PixelsAsync();
@@ -102,7 +102,7 @@ public sealed class LayerTests(Studio studio, Browser browser) : IClassFixture<B
     }
 
     [Fact]
-    public async Task Fields_WithWhatCannotBe_ShowAgainWhatHoldsAndSayWhy()
+    public async Task Fields_InvalidInput_RestoreTheValueAndSayWhy()
     {
         var page = await OpenAsync();
         await WriteAsync("#seed", "a seed");

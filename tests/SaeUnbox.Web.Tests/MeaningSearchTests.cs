@@ -12,7 +12,7 @@ public sealed class MeaningSearchTests(Browser browser) : IClassFixture<Browser>
     private readonly TemporaryFolder _folder = new();
 
     [Fact]
-    public async Task Search_ByWhatPicturesShow_IsToldByTheApiAndThePage()
+    public async Task Search_ByMeaning_IsMarkedInTheApiAndOnThePage()
     {
         MakeAtlas();
         await using var studio = await StudioAsync(_folder.At("clip"));
@@ -33,7 +33,7 @@ public sealed class MeaningSearchTests(Browser browser) : IClassFixture<Browser>
     }
 
     [Fact]
-    public async Task Search_WithAFolderThatIsNoClip_GoesByWordsAndSaysWhy()
+    public async Task Search_FolderThatIsNotClip_SearchesWordsAndSaysWhy()
     {
         MakeAtlas();
         var broken = Directory.CreateDirectory(_folder.At("broken")).FullName;

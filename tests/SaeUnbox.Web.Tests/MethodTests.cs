@@ -14,7 +14,7 @@ public sealed class MethodTests(Studio studio)
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Head_OfEveryAddress_IsGetWithoutTheBody()
+    public async Task Head_AnyAddress_IsGetWithoutTheBody()
     {
         foreach (var address in (string[])[.. Pages, .. await ApiAsync("get"), "/nowhere", "/s/AAAAAAAAAAAAAAAAAAAAAA"])
         {
@@ -35,7 +35,7 @@ public sealed class MethodTests(Studio studio)
     [InlineData("POST")]
     [InlineData("GET")]
     [InlineData("HEAD")]
-    public async Task Send_AMethodThatAnAddressDoesNotTake_Is405WithThoseItTakes(string method)
+    public async Task Send_OtherMethod_Is405WithTheAllowedOnes(string method)
     {
         var takesGet = (string[])[.. Pages, .. await ApiAsync("get")];
         var wrong = method is "GET" or "HEAD" ? (await ApiAsync("post")).Except(takesGet)
@@ -55,11 +55,11 @@ public sealed class MethodTests(Studio studio)
     }
 
     [Fact]
-    public async Task Post_ToAnAddressWithoutAnything_IsNotFound() =>
+    public async Task Post_UnknownAddress_IsNotFound() =>
         Assert.Equal(HttpStatusCode.NotFound, (await SendAsync(HttpMethod.Post, "/nowhere")).StatusCode);
 
     [Fact]
-    public async Task Post_AnotherTypeThanJson_Is415AndSaysWhatToSend()
+    public async Task Post_OtherContentType_Is415AndSaysWhatToSend()
     {
         foreach (var address in await ApiAsync("post"))
         {

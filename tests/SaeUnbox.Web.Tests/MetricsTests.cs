@@ -11,7 +11,7 @@ namespace SaeUnbox.Web.Tests;
 public sealed class MetricsTests
 {
     [Fact]
-    public async Task Metrics_AfterAJob_TellItsStagesAndNotItsPrompt()
+    public async Task Metrics_AfterAJob_HaveItsStagesButNoPrompt()
     {
         await using var studio = await Studio.OfAsync("--SaeUnbox:Telemetry:Prometheus=true");
         using var made = await studio.Client.PostAsJsonAsync("/api/v1/generate", new { prompt = "a secret garden" });
@@ -28,7 +28,7 @@ public sealed class MetricsTests
     }
 
     [Fact]
-    public async Task Metrics_AskedForByAVisitor_AreNotThere()
+    public async Task Metrics_FromAVisitor_AreNotFound()
     {
         await using var studio = await Studio.OfAsync("--SaeUnbox:Telemetry:Prometheus=true",
             "--SaeUnbox:Telemetry:Readers:0=192.0.2.0/24");
@@ -38,7 +38,7 @@ public sealed class MetricsTests
     }
 
     [Fact]
-    public async Task Metrics_WhereNobodyAskedForThem_AreNotThere()
+    public async Task Metrics_NotConfigured_AreNotFound()
     {
         await using var studio = await Studio.OfAsync();
 
@@ -47,7 +47,7 @@ public sealed class MetricsTests
 
     // People who read traces must not be able to open visitors' links.
     [Fact]
-    public async Task Traces_OfAShortLink_DoNotTellItsId()
+    public async Task Traces_OfAShortLink_OmitItsId()
     {
         using var collector = new Collector();
         await using var studio = await Studio.OfAsync($"--SaeUnbox:Telemetry:Otlp={collector.Address}",

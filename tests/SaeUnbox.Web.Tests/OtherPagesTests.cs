@@ -24,7 +24,7 @@ public sealed class OtherPagesTests(Studio studio, Browser browser) : IClassFixt
     }
 
     [Fact]
-    public async Task Explore_AFeaturesArea_GoesToTheBrushAsAMask()
+    public async Task Explore_AreaOfAFeature_BecomesAMask()
     {
         var page = await browser.OpenAsync(studio, "/explore");
         await page.PictureAsync();
@@ -36,7 +36,7 @@ public sealed class OtherPagesTests(Studio studio, Browser browser) : IClassFixt
     }
 
     [Fact]
-    public async Task Explore_AblatingASite_ChangesThePicture()
+    public async Task Explore_SiteAblated_ChangesThePicture()
     {
         var page = await browser.OpenAsync(studio, "/explore");
         await page.PictureAsync();
@@ -50,7 +50,7 @@ public sealed class OtherPagesTests(Studio studio, Browser browser) : IClassFixt
     }
 
     [Fact]
-    public async Task Features_ANumber_LeadsToItsPageAndFromThereToTheBrush()
+    public async Task Features_Number_LeadsToItsPageAndTheBrush()
     {
         var page = await browser.OpenAsync(studio, "/features");
         await page.Locator(".gallery li").First.WaitForAsync();
@@ -65,7 +65,7 @@ public sealed class OtherPagesTests(Studio studio, Browser browser) : IClassFixt
     }
 
     [Fact]
-    public async Task Features_ScrolledToTheEnd_HoldsOnlyWhatIsInSight()
+    public async Task Features_ScrolledToTheEnd_RendersOnlyVisibleRows()
     {
         var page = await browser.OpenAsync(studio, "/features");
         await page.Locator(".gallery li").First.WaitForAsync();
@@ -88,7 +88,7 @@ public sealed class OtherPagesTests(Studio studio, Browser browser) : IClassFixt
     }
 
     [Fact]
-    public async Task FeaturePage_StrengthStrip_ShowsEveryStrength()
+    public async Task FeaturePage_StrengthStrip_ShowsEachStrength()
     {
         var page = await browser.OpenAsync(studio, "/features/up.0.1/1");
         await page.GetByRole(AriaRole.Button, new() { Name = "Show strengths and icon" }).ClickAsync();

@@ -16,7 +16,7 @@ public sealed class PageBenchmark(Browser browser, ITestOutputHelper output) : I
     private const int LoneEdits = 30, MovesOfARound = 80;
 
     [Fact(Explicit = true)]
-    public async Task Page_OnTheModelThatShips_IsTimed()
+    public async Task Page_ShippedModel_IsTimed()
     {
         var clock = Stopwatch.StartNew();
         await using var studio = await Studio.OfAsync("--SaeUnbox:Canvases:Burst=5000", "--SaeUnbox:Canvases:RequestsPerSecond=5000");

@@ -16,7 +16,7 @@ public sealed class PageLimitTests(Browser browser) : IClassFixture<Browser>
     };
 
     [Fact]
-    public async Task Stroke_ThatIsTooMuchForNow_ArrivesAfterAll()
+    public async Task Stroke_OverTheRateLimit_ArrivesLater()
     {
         await using var studio = await Studio.OfAsync("--SaeUnbox:Canvases:Burst=4", "--SaeUnbox:Canvases:RequestsPerSecond=1");
         var page = await browser.OpenAsync(studio, $"/#r={Boat.ToLink()}");
@@ -38,7 +38,7 @@ public sealed class PageLimitTests(Browser browser) : IClassFixture<Browser>
     }
 
     [Fact]
-    public async Task Open_WhileTooMuchIsAskedFor_KeepsTheDraftAndComesByItself()
+    public async Task Open_OverTheRateLimit_KeepsTheDraftAndRetries()
     {
         await using var studio = await Studio.OfAsync("--SaeUnbox:Canvases:Burst=1", "--SaeUnbox:Canvases:RequestsPerSecond=1");
         var page = await browser.OpenAsync(studio, $"/#r={Boat.ToLink()}");
@@ -59,7 +59,7 @@ public sealed class PageLimitTests(Browser browser) : IClassFixture<Browser>
     }
 
     [Fact]
-    public async Task Close_WhileAPictureIsMade_CancelsIt()
+    public async Task Close_DuringAPicture_CancelsIt()
     {
         await using var studio = await Studio.OfAsync("--SaeUnbox:Canvases:Steps=1000");
         var page = await browser.OpenAsync(studio, $"/#r={(Boat with { Steps = 1000 }).ToLink()}");

@@ -9,7 +9,7 @@ namespace SaeUnbox.Web.Tests;
 public sealed class PaintHubTests(Studio studio)
 {
     [Fact]
-    public async Task Paint_AStroke_GivesAFrameOfItsVersion()
+    public async Task Paint_Stroke_GivesAFrameOfItsVersion()
     {
         await using var hub = await HubClient.ConnectAsync(studio.Address);
         var (recipe, mask) = await WithLayerAsync(hub);
@@ -25,7 +25,7 @@ public sealed class PaintHubTests(Studio studio)
     }
 
     [Fact]
-    public async Task Paint_ManyStrokesAtOnce_ShowsOnlyRisingVersionsAndTheLast()
+    public async Task Paint_ManyStrokes_ShowsRisingVersionsAndTheLast()
     {
         await using var hub = await HubClient.ConnectAsync(studio.Address);
         var (recipe, mask) = await WithLayerAsync(hub);
@@ -44,7 +44,7 @@ public sealed class PaintHubTests(Studio studio)
     }
 
     [Fact]
-    public async Task Open_AKnownCanvas_FindsItAgain()
+    public async Task Open_KnownCanvas_FindsIt()
     {
         string canvas;
         await using (var first = await HubClient.ConnectAsync(studio.Address))
@@ -61,7 +61,7 @@ public sealed class PaintHubTests(Studio studio)
     }
 
     [Fact]
-    public async Task Call_WhatCannotBe_AnswersInOneSentence()
+    public async Task Call_InvalidRequest_AnswersInOneSentence()
     {
         await using var hub = await HubClient.ConnectAsync(studio.Address);
         await FailsAsync("Open first", "Paint", 0, "", true);
@@ -86,7 +86,7 @@ public sealed class PaintHubTests(Studio studio)
     [Theory]
     [InlineData("/hubs/paint")]
     [InlineData("/_blazor")]
-    public async Task Open_ASocketWithAnOrigin_IsRefusedUnlessSchemeAndHostAreOurs(string path)
+    public async Task Open_SocketOfAnotherOrigin_IsRefused(string path)
     {
         await OpenAsync($"http://{studio.Address.Authority}");
         await OpenAsync($"https://{studio.Address.Authority}", ("X-Forwarded-Proto", "https"));
@@ -110,7 +110,7 @@ public sealed class PaintHubTests(Studio studio)
     }
 
     [Fact]
-    public async Task Connect_WithAVersionItDoesNotSpeak_IsRefusedAndToldWhich()
+    public async Task Connect_UnknownVersion_IsRefusedWithTheKnownOnes()
     {
         await Assert.ThrowsAsync<WebSocketException>(() => HubClient.ConnectAsync(studio.Address, query: "?version=1"));
         await using var spoken = await HubClient.ConnectAsync(studio.Address, query: "?version=2");
@@ -121,7 +121,7 @@ public sealed class PaintHubTests(Studio studio)
     }
 
     [Fact]
-    public async Task Cancel_WhileItsPictureIsMade_EndsIt()
+    public async Task Cancel_DuringAPicture_EndsIt()
     {
         await using var hub = await HubClient.ConnectAsync(studio.Address);
         await hub.InvokeAsync("Open", null, """{"prompt":"a house","steps":100,"width":512,"height":512}""");
@@ -134,7 +134,7 @@ public sealed class PaintHubTests(Studio studio)
     }
 
     [Fact]
-    public async Task Disconnect_TheOnlyOneThatLooks_GivesItsPictureUpUntilOneComesBack()
+    public async Task Disconnect_OnlyWatcher_PausesThePictureUntilOneReturns()
     {
         string canvas;
         await using (var first = await HubClient.ConnectAsync(studio.Address))
@@ -156,7 +156,7 @@ public sealed class PaintHubTests(Studio studio)
     }
 
     [Fact]
-    public async Task Paint_AMaskThatDoesNotFit_ChangesNothing()
+    public async Task Paint_MaskOfAnotherSize_ChangesNothing()
     {
         await using var hub = await HubClient.ConnectAsync(studio.Address);
         var (recipe, _) = await WithLayerAsync(hub);
@@ -170,11 +170,11 @@ public sealed class PaintHubTests(Studio studio)
     }
 
     [Fact]
-    public async Task Send_AMessageTooLarge_ClosesTheConnection()
+    public async Task Send_MessageTooLarge_ClosesTheConnection()
     {
         await using var hub = await HubClient.ConnectAsync(studio.Address);
         await hub.SendAsync(JsonSerializer.Serialize(
-            new { type = 1, target = "SetRecipe", arguments = new[] { new string('a', 1 << 20) } }));
+            new { type = 1, target = "SetRecipe", arguments = new[] { new string('a', RecipeLimits.MaxJsonBytes) } }));
 
         Assert.True(await hub.IsClosedAsync());
     }

@@ -23,7 +23,7 @@ public sealed class PaintPageTests(Studio studio, Browser browser) : IClassFixtu
     }
 
     [Fact]
-    public async Task Undo_AfterAStroke_GivesThePictureBack()
+    public async Task Undo_AfterAStroke_RestoresThePicture()
     {
         var page = await OpenAsync();
         await PickAsync(page);
@@ -61,7 +61,7 @@ public sealed class PaintPageTests(Studio studio, Browser browser) : IClassFixtu
     }
 
     [Fact]
-    public async Task Layers_ASecondOneSwitchedOff_LeavesThePictureAsItWas()
+    public async Task Layers_SecondSwitchedOff_LeavesThePicture()
     {
         var house = new Recipe
         {
@@ -102,7 +102,7 @@ public sealed class PaintPageTests(Studio studio, Browser browser) : IClassFixtu
     }
 
     [Fact]
-    public async Task Link_ThatIsBroken_SaysSoAndKeepsWhatWasThere()
+    public async Task Link_Broken_SaysSoAndKeepsTheDraft()
     {
         var page = await browser.OpenAsync(studio,
             $"/#r={new Recipe { Model = "unbox-mini", Prompt = "a cat on sand", Width = 256, Height = 256 }.ToLink()}");
@@ -139,7 +139,7 @@ public sealed class PaintPageTests(Studio studio, Browser browser) : IClassFixtu
     }
 
     [Fact]
-    public async Task Restart_WhileAPageIsOpen_BringsThePageBackWithItsDraft()
+    public async Task Restart_PageOpen_RestoresItsDraft()
     {
         var page = await OpenAsync();
         await PickAsync(page);
@@ -162,7 +162,7 @@ public sealed class PaintPageTests(Studio studio, Browser browser) : IClassFixtu
     }
 
     [Fact]
-    public async Task Drop_ASavedPng_RestoresItsRecipe()
+    public async Task Drop_SavedPng_RestoresItsRecipe()
     {
         var recipe = new Recipe { Model = "default", Prompt = "three cats by day", Seed = 5 };
         var answer = await studio.Client.PostAsync("/api/v1/generate",
@@ -223,7 +223,7 @@ public sealed class PaintPageTests(Studio studio, Browser browser) : IClassFixtu
     }
 
     [Fact]
-    public async Task TwoBrowsers_AtOnce_PaintEachTheirOwn()
+    public async Task TwoBrowsers_AtOnce_PaintSeparately()
     {
         var pages = await Task.WhenAll(OpenAsync(), OpenAsync());
         foreach (var (i, page) in pages.Index())

@@ -45,7 +45,7 @@ public sealed partial class ProxyTests(Browser browser) : IClassFixture<Browser>
     }
 
     [Fact]
-    public async Task Paint_UnderAPrefix_MakesPicturesAndLinksThatOpen()
+    public async Task Paint_UnderAPrefix_GivesPicturesAndWorkingLinks()
     {
         await using var studio = await Studio.OfAsync($"--SaeUnbox:PathBase={Prefix}");
         var page = await browser.OpenAsync(studio, Prefix + "/");
@@ -68,18 +68,18 @@ public sealed partial class ProxyTests(Browser browser) : IClassFixture<Browser>
     public async Task Paint_BehindAProxyThatChangesTheHost_SaysSoAndLogsBothHostsOnce()
     {
         await using var studio = await Studio.OfAsync();
-        await using var proxy = new FarStudio(studio, TimeSpan.Zero, text => Host().Replace(text, "Host: backend:8080\r\n"));
+        await using var proxy = new FarStudio(studio, TimeSpan.Zero, text => Host().Replace(text, "Host: 192.0.2.7:8080\r\n"));
         var page = await browser.OpenAsync(proxy.Address, waitsForPage: false);
 
         var notice = page.Locator("#connection-refused.is-refused");
         await notice.WaitForAsync();
         var text = await notice.TextContentAsync();
         var own = $"http://localhost:{proxy.Address.Port}";
-        Assert.Contains($"The page comes from {own}, but its request arrived for http://backend:8080", text);
+        Assert.Contains($"The page comes from {own}, but its request arrived for http://192.0.2.7:8080", text);
         Assert.Contains("SaeUnbox:TrustedProxies", text);
         var line = Assert.Single(studio.Output.Split('\n'), line => line.Contains("may not connect", StringComparison.Ordinal));
         Assert.Contains(own, line);
-        Assert.Contains("http://backend:8080", line);
+        Assert.Contains("http://192.0.2.7:8080", line);
     }
 
     [Fact]
@@ -101,7 +101,7 @@ public sealed partial class ProxyTests(Browser browser) : IClassFixture<Browser>
     [InlineData("/#r={0})")]
     [InlineData("/%23r={0}")]
     [InlineData("/%23r%3D{0}")]
-    public async Task Link_AsChatsChangeIt_OpensItsRecipe(string form)
+    public async Task Link_ChangedByAChat_OpensItsRecipe(string form)
     {
         await using var studio = await Studio.OfAsync();
         var link = new Recipe { Model = "unbox-mini", Prompt = "a cat on sand", Width = 256, Height = 256 }.ToLink();
@@ -119,7 +119,7 @@ public sealed partial class ProxyTests(Browser browser) : IClassFixture<Browser>
     [InlineData("_")]
     [InlineData(",%20")]
     [InlineData("%3E")]
-    public async Task ShortLink_WithWhatChatsPutBehindIt_Opens(string behind)
+    public async Task ShortLink_WithTrailingPunctuation_Opens(string behind)
     {
         await using var studio = await Studio.OfAsync();
         var saved = await (await studio.Client.PostAsync("/api/v1/recipes",

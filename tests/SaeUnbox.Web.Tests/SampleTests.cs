@@ -9,7 +9,7 @@ namespace SaeUnbox.Web.Tests;
 public sealed class SampleTests(Studio studio)
 {
     [Fact]
-    public async Task TalkToTheHub_OnARunningStudio_SavesThePictureOfItsStroke()
+    public async Task TalkToTheHub_RunningStudio_SavesThePictureOfItsStroke()
     {
         using var folder = new TemporaryFolder();
         var file = folder.At("frame.jpg");

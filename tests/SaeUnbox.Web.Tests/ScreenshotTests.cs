@@ -34,7 +34,7 @@ public sealed class ScreenshotTests(Studio studio, Browser browser) : IClassFixt
     }
 
     [Fact]
-    public async Task Pages_WhileSomebodyWorks_CanBeSeen()
+    public async Task Pages_DuringWork_AreShown()
     {
         using var aside = new TemporaryFolder();
         var page = await browser.OpenAsync(studio);

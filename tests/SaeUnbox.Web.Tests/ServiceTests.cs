@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Net.NetworkInformation;
 using System.Net.Sockets;
+using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Configuration;
 using SaeUnbox.Testing;
@@ -16,7 +17,7 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Generate_TooOften_Is429ForThatClientAlone()
+    public async Task Generate_TooOften_Is429ForThatClientOnly()
     {
         await using var studio = await Studio.OfAsync("--SaeUnbox:Canvases:Burst=2", "--SaeUnbox:Canvases:RequestsPerSecond=1");
         var answers = await Task.WhenAll(Enumerable.Range(0, 20)
@@ -39,7 +40,7 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
 
     // Requests from this machine are trusted, so the other client uses the machine's network address.
     [Fact]
-    public async Task Search_UnderForgedAddresses_IsOneClient()
+    public async Task Search_ForgedAddresses_CountAsOneClient()
     {
         var own = NetworkInterface
             .GetAllNetworkInterfaces()
@@ -63,9 +64,10 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     }
 
     [Fact]
-    public async Task Generate_WhileTheQueueIsFull_Is429AndThePageSaysSo()
+    public async Task Generate_QueueFull_Is429AndThePageSaysSo()
     {
-        await using var studio = await Studio.OfAsync("--SaeUnbox:QueueLimit=1", "--SaeUnbox:Canvases:Steps=1000");
+        await using var studio = await Studio.OfAsync("--SaeUnbox:QueueLimit=1", "--SaeUnbox:Canvases:Steps=1000",
+            "--SaeUnbox:Canvases:Burst=100000", "--SaeUnbox:Canvases:RequestsPerSecond=10000");
         await using var running = await HubClient.ConnectAsync(studio.Address);
         await using var waiting = await HubClient.ConnectAsync(studio.Address);
         foreach (var (hub, state) in new[] { (running, "running"), (waiting, "waiting") })
@@ -99,7 +101,7 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     }
 
     [Fact]
-    public async Task Paint_TooOften_TellsWhenToSendItAgainAndKeepsStrokesApart()
+    public async Task Paint_TooOften_SaysWhenToRetryAndKeepsStrokesApart()
     {
         await using var studio = await Studio.OfAsync("--SaeUnbox:Canvases:Burst=4", "--SaeUnbox:Canvases:RequestsPerSecond=1",
             "--SaeUnbox:Canvases:StrokeBurst=50");
@@ -128,7 +130,7 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     }
 
     [Fact]
-    public async Task Get_OverHttps_TellsTheBrowserToStayThere()
+    public async Task Get_OverHttps_SendsStrictTransportSecurity()
     {
         await using var studio = await Studio.OfAsync();
         using var request = new HttpRequestMessage(HttpMethod.Get, "/healthz");
@@ -141,7 +143,7 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     }
 
     [Fact]
-    public async Task Terminate_WhileAJobRuns_SaysNotReadyAndLetsItEnd()
+    public async Task Terminate_DuringAJob_IsNotReadyAndFinishesIt()
     {
         await using var studio = await Studio.OfAsync("--SaeUnbox:ReadinessDelay=00:00:05", "--SaeUnbox:Grace=00:05:00");
         await using var watcher = await HubClient.ConnectAsync(studio.Address);
@@ -161,7 +163,7 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     }
 
     [Fact]
-    public async Task Start_WithMistakes_NamesThemAllAndEnds()
+    public async Task Start_SeveralMistakes_NamesEachAndExits()
     {
         var (code, said) = await RunAsync("--SaeUnbox:QueueLimit=0", "--SaeUnbox:Canvases:Burst=0", "--SaeUnbox:Sharing:File=",
             "--SaeUnbox:TrustedProxies:0=everyone", "--model", "/nowhere",
@@ -185,7 +187,7 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     }
 
     [Fact]
-    public async Task Start_WithValuesThatCannotBeRead_NamesThemBesideTheOtherMistakes()
+    public async Task Start_UnreadableValues_AreNamedWithTheOtherMistakes()
     {
         var (code, said) = await RunAsync("--SaeUnbox:Telemetry:Prometheus=yes", "--SaeUnbox:QueueLimit=abc", "--SaeUnbox:Grace=soon",
             "--SaeUnbox:Canvases:Steps=7,5", "--SaeUnbox:Canvases:Pixels=1e400", "--SaeUnbox:Canvases:Most=5.0", "--SaeUnbox:PathBase=sae",
@@ -216,7 +218,7 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     [InlineData("https://127.0.0.1:0")]
     [InlineData("http://localhost:99999")]
     [InlineData("http://192.0.2.1:5080")]
-    public async Task Start_AtAnAddressThatCannotBe_SaysWhyInALine(string address)
+    public async Task Start_InvalidAddress_SaysWhyInOneLine(string address)
     {
         var (code, said) = await RunAsync("--urls", address);
 
@@ -226,10 +228,11 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     }
 
     [Theory]
-    [InlineData(50)]
-    [InlineData(615, "SaeUnbox:RabbitMq:Grace", "00:05:00", "SaeUnbox:ReadinessDelay", "00:00:05")]
-    [InlineData(130, "SaeUnbox:Grace", "00:01:00")]
-    [InlineData(50, "SaeUnbox:Grace", "soon")]
+    [InlineData(30)]
+    [InlineData(50, "SaeUnbox:Queue", "RabbitMq")]
+    [InlineData(615, "SaeUnbox:Queue", "rabbitmq", "SaeUnbox:RabbitMq:Grace", "00:05:00", "SaeUnbox:ReadinessDelay", "00:00:05")]
+    [InlineData(70, "SaeUnbox:Grace", "00:01:00")]
+    [InlineData(30, "SaeUnbox:Grace", "soon")]
     public void TimeToStop_OfAConfiguration_HoldsItsLongestGrace(int seconds, params string[] settings) =>
         Assert.Equal(TimeSpan.FromSeconds(seconds),
             Roles.TimeToStop(new ConfigurationBuilder().AddInMemoryCollection(
@@ -239,7 +242,7 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     [Theory]
     [InlineData("127.0.0.1")]
     [InlineData("::1")]
-    public async Task Start_AtAPortThatIsTaken_SaysSoAndEnds(string address)
+    public async Task Start_PortTaken_SaysSoAndExits(string address)
     {
         Assert.SkipUnless(Socket.OSSupportsIPv6 || address != "::1", "This system has no IPv6.");
         using var other = new TcpListener(IPAddress.Parse(address), 0);
@@ -254,10 +257,22 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     }
 
     [Theory]
+    [InlineData("SaeUnbox:QueueLimt", "SaeUnbox:QueueLimt is not a setting; SaeUnbox has Api, Canvases, ")]
+    [InlineData("SaeUnbox:Canvases:Brst", "SaeUnbox:Canvases:Brst is not a setting; SaeUnbox:Canvases has Burst, ")]
+    [InlineData("SaeUnbox:Models:0:Foldr", "SaeUnbox:Models:0:Foldr is not a setting; SaeUnbox:Models:0 has AtlasFolder, ")]
+    public async Task Start_UnknownSetting_NamesItAndThoseThereAre(string setting, string expected)
+    {
+        var (code, said) = await RunAsync($"--{setting}=1");
+
+        Assert.Equal(1, code);
+        Assert.Contains($"saeunbox: {expected}", said);
+    }
+
+    [Theory]
     [InlineData("saeunbox: --modell is not a known option", "--modell", "DIR")]
     [InlineData("saeunbox: --model needs a value", "--model")]
     [InlineData("saeunbox: --model needs a value", "--model", "--device", "cpu")]
-    public async Task Start_WithAWordThatNobodyReads_NamesItAndEnds(string mistake, params string[] options)
+    public async Task Start_UnknownArgument_NamesItAndExits(string mistake, params string[] options)
     {
         var (code, said) = await RunAsync(options);
 
@@ -266,7 +281,7 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     }
 
     [Fact]
-    public async Task Start_ReadyForVisitors_TellsTheAddressInALine()
+    public async Task Start_Ready_PrintsTheAddressInOneLine()
     {
         await using var studio = await Studio.OfAsync();
         var line = $"saeunbox: the studio is open at {studio.Address.ToString().TrimEnd('/')} (Ctrl-C stops it)";
@@ -276,7 +291,7 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     }
 
     [Fact]
-    public async Task Start_WithOptionsButNoModel_ServesTheOneThatShips()
+    public async Task Start_OptionsWithoutAModel_ServesTheShippedOne()
     {
         await using var studio = await Studio.OfAsync("--device", "cpu", "--threads", "1");
 
@@ -284,7 +299,30 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     }
 
     [Fact]
-    public async Task Start_WithAModelThatCannotBeLoaded_TellsWhyInALine()
+    public async Task Start_WithLoras_TellsThemInEveryPicture()
+    {
+        using var folder = new TemporaryFolder();
+        WrittenLora.Write(folder.At("style.safetensors"), "kohya", WrittenLora.Middle);
+        WrittenLora.Write(folder.At("other.safetensors"), "peft", WrittenLora.Middle);
+        await using var studio = await Studio.OfAsync("--model", Goldens.At("model"), "--saes", Goldens.At("saes"),
+            "--lora", $"{folder.At("style.safetensors")}:0.5", $"--lora={folder.At("other.safetensors")}");
+
+        using var recipe = new StringContent("""{"prompt":"a dog"}""", Encoding.UTF8, "application/json");
+        using var answer = await studio.Client.PostAsync(new Uri("/api/v1/generate", UriKind.Relative), recipe, Cancelled);
+        Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync(Cancelled));
+        var picture = await answer.Content.ReadAsByteArrayAsync(Cancelled);
+        var made = Recipe.FromJson(Png.FindText(picture, Recipe.PngKeyword)!);
+        Assert.Equal(["style:0.5", "other:1"], made.Loras.Select(lora => lora.ToString()));
+
+        using var elsewhere = new StringContent(
+            (made with { Loras = [made.Loras[1]] }).ToJson(), Encoding.UTF8, "application/json");
+        using var refusal = await studio.Client.PostAsync(new Uri("/api/v1/generate", UriKind.Relative), elsewhere, Cancelled);
+        Assert.Equal(HttpStatusCode.BadRequest, refusal.StatusCode);
+        Assert.Contains("was made with the LoRA other:1", await refusal.Content.ReadAsStringAsync(Cancelled));
+    }
+
+    [Fact]
+    public async Task Start_ModelUnusable_SaysWhyInOneLine()
     {
         using var folder = new TemporaryFolder();
         using var process = Process.Start(Studio.Command([

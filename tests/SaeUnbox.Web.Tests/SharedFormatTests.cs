@@ -35,7 +35,7 @@ public sealed class SharedFormatTests(Studio studio, Browser browser) : IClassFi
     }
 
     [Fact]
-    public async Task RecipeOfAPng_InTheBrowser_IsTheServersText()
+    public async Task RecipeOfAPng_InTheBrowser_EqualsTheServers()
     {
         var page = await browser.OpenAsync(studio.Address, "/healthz", waitsForPage: false);
         const string Recipe = """{"prompt":"naïve 日本語 👩‍🚀"}""";

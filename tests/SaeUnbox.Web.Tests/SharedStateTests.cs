@@ -28,7 +28,7 @@ public sealed class SharedStateTests(Studio studio, Browser browser) : IClassFix
     };
 
     [Fact]
-    public async Task Api_OfThePagesRecipe_GivesThePagesPixels()
+    public async Task Api_RecipeOfThePage_GivesTheSamePixels()
     {
         var page = await OpenAsync($"/#r={Painted.ToLink()}");
         Assert.Equal(Painted, await RecipeAsync(page));
@@ -53,7 +53,7 @@ public sealed class SharedStateTests(Studio studio, Browser browser) : IClassFix
     }
 
     [Fact]
-    public async Task SavePng_OfAPainting_HoldsItsPixelsAndItsRecipe()
+    public async Task SavePng_OfAPainting_HasItsPixelsAndRecipe()
     {
         var page = await OpenAsync($"/#r={Painted.ToLink()}");
 
@@ -64,7 +64,7 @@ public sealed class SharedStateTests(Studio studio, Browser browser) : IClassFix
     }
 
     [Fact]
-    public async Task SavePng_WhileTheServerRefuses_SaysWhyAndLeavesTheStudio()
+    public async Task SavePng_ServerRefuses_SaysWhyAndKeepsTheStudio()
     {
         var page = await OpenAsync("/");
         await page.RouteAsync("**/api/v1/generate",
@@ -84,7 +84,7 @@ public sealed class SharedStateTests(Studio studio, Browser browser) : IClassFix
     }
 
     [Fact]
-    public async Task Drop_ASavedPainting_BringsBackItsLayersAndPixels()
+    public async Task Drop_SavedPainting_RestoresItsLayersAndPixels()
     {
         var source = await OpenAsync($"/#r={Painted.ToLink()}");
         var page = await OpenAsync("/");
@@ -98,7 +98,7 @@ public sealed class SharedStateTests(Studio studio, Browser browser) : IClassFix
     }
 
     [Fact]
-    public async Task Drop_APictureOfAnotherModel_KeepsItsPromptAndSaysWhatIsNot()
+    public async Task Drop_PictureOfAnotherModel_KeepsItsPromptAndNamesWhatWasDropped()
     {
         var page = await OpenAsync("/");
 
@@ -112,7 +112,7 @@ public sealed class SharedStateTests(Studio studio, Browser browser) : IClassFix
     }
 
     [Fact]
-    public async Task Drop_ATextThatUnpacksToTooMuch_IsNotRead()
+    public async Task Drop_TextBomb_IsNotRead()
     {
         var page = await OpenAsync("/");
         using var packed = new MemoryStream();
@@ -126,7 +126,7 @@ public sealed class SharedStateTests(Studio studio, Browser browser) : IClassFix
     }
 
     [Fact]
-    public async Task Link_WithEditsThatDoNotFit_KeepsTheOthersAndNamesThem()
+    public async Task Link_WithUnusableEdits_NamesThemAndKeepsTheOthers()
     {
         var wrong = Painted with
         {
@@ -145,7 +145,7 @@ public sealed class SharedStateTests(Studio studio, Browser browser) : IClassFix
     }
 
     [Fact]
-    public async Task Link_PutIntoTheAddressOfAnOpenStudio_IsAChangeToUndo()
+    public async Task Link_PastedIntoAnOpenStudio_CanBeUndone()
     {
         var page = await OpenAsync("/");
         var before = await RecipeAsync(page);
@@ -163,7 +163,7 @@ public sealed class SharedStateTests(Studio studio, Browser browser) : IClassFix
     }
 
     [Fact]
-    public async Task Drafts_OfTwoTabs_AreEachTheirOwnAndTheLastIsANewOnes()
+    public async Task Drafts_OfTwoTabs_AreSeparateAndANewTabGetsTheLatest()
     {
         var first = await OpenAsync("/");
         await GenerateAsync(first, "a boat at sea");

@@ -79,6 +79,7 @@ public sealed class Studio : IAsyncLifetime
             "--urls",
             $"http://{_listensOn}:{Address.Port}",
             $"--SaeUnbox:Sharing:File={_folder.At("shares.db")}",
+            "--SaeUnbox:Canvases:Cost=1000000", // many tests want a picture that takes long
             .. _options
         ]))!;
         _process.OutputDataReceived += (_, line) => Keep(line.Data);

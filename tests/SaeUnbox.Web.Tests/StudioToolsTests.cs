@@ -8,7 +8,7 @@ namespace SaeUnbox.Web.Tests;
 public sealed class StudioToolsTests(Studio studio, Browser browser) : IClassFixture<Browser>
 {
     [Fact]
-    public async Task Settings_OfTheBrushAndTheSeed_AreThereAgain()
+    public async Task Settings_OfBrushAndSeed_AreRestored()
     {
         var page = await OpenAsync();
         var (size, hardness) =
@@ -36,7 +36,7 @@ public sealed class StudioToolsTests(Studio studio, Browser browser) : IClassFix
     }
 
     [Fact]
-    public async Task Icon_OfALayer_IsShownInADialogThatKeysClose()
+    public async Task Icon_OfALayer_OpensInADialogThatEscapeCloses()
     {
         var page = await OpenAsync();
         await page.Locator(".right .row .pick").First.ClickAsync();

@@ -7,7 +7,7 @@ namespace SaeUnbox.Web.Tests;
 public sealed partial class ViewingTests(Studio studio, Browser browser) : IClassFixture<Browser>
 {
     [Fact]
-    public async Task Slider_ByPointerAndKeys_MovesTheDividerAndPaintsNothing()
+    public async Task Slider_PointerOrKeys_MovesTheDividerWithoutPainting()
     {
         var page = await browser.OpenLayerAsync(studio);
         await page.Button("Compare").ClickAsync();
@@ -37,7 +37,7 @@ public sealed partial class ViewingTests(Studio studio, Browser browser) : IClas
     }
 
     [Fact]
-    public async Task Hold_OfTheKey_ShowsThePictureBeforeUntilItIsLetGo()
+    public async Task Hold_Key_ShowsThePictureBeforeUntilReleased()
     {
         var page = await browser.OpenLayerAsync(studio);
         var plain = await page.PixelsAsync();
@@ -56,7 +56,7 @@ public sealed partial class ViewingTests(Studio studio, Browser browser) : IClas
     }
 
     [Fact]
-    public async Task Hold_LetGoBeforeThePictureIsThere_ShowsThePictureAsItIs()
+    public async Task Hold_ReleasedEarly_ShowsTheCurrentPicture()
     {
         var page = await browser.OpenLayerAsync(studio);
         var (asked, release) = (new TaskCompletionSource(), new TaskCompletionSource());
@@ -78,7 +78,7 @@ public sealed partial class ViewingTests(Studio studio, Browser browser) : IClas
     }
 
     [Fact]
-    public async Task Difference_WhenItIsChosen_ShowsTheChangeAndItsShareOutside()
+    public async Task Difference_Chosen_ShowsTheChangeAndItsShareOutside()
     {
         var page = await browser.OpenLayerAsync(studio);
         await page.StrokeAsync((.2, .8), (.8, .8));
@@ -102,7 +102,7 @@ public sealed partial class ViewingTests(Studio studio, Browser browser) : IClas
     }
 
     [Fact]
-    public async Task Zoom_ByButtonsAndMiddleButton_PaintsWhereThePointerIs()
+    public async Task Zoom_ByButtonsOrDrag_PaintsUnderThePointer()
     {
         var page = await browser.OpenLayerAsync(studio);
         await page.SetBrushAsync("Size", "16");
@@ -127,7 +127,7 @@ public sealed partial class ViewingTests(Studio studio, Browser browser) : IClas
     }
 
     [Fact]
-    public async Task Keys_InAnEnlargedPicture_KeepTheCellInSight()
+    public async Task Keys_InAZoomedPicture_KeepTheCellInView()
     {
         var page = await browser.OpenLayerAsync(studio);
         foreach (var _ in Enumerable.Range(0, 5))
@@ -182,7 +182,7 @@ public sealed partial class ViewingTests(Studio studio, Browser browser) : IClas
     }
 
     [Fact]
-    public async Task Message_WhenItComes_LeavesThePictureWhereItIs()
+    public async Task Message_Appearing_DoesNotMoveThePicture()
     {
         var page = await browser.OpenAsync(studio);
         await page.PictureAsync();

@@ -99,15 +99,17 @@ internal static class LoadingReport
 {
     public static void Write(Terminal terminal, LoadingFigures figures, bool asJson)
     {
-        var time = figures.LoadSeconds / figures.ReadSeconds;
+        var time = figures.Load.Seconds / figures.Read.Seconds;
         // Weights that fit into memory the process already had do not show.
         var memory = figures.WeightBytes > 0 ? (double?)figures.PeakBytes / figures.WeightBytes : null;
         if (asJson)
             terminal.Output.WriteLine(Json.Text(new JsonObject
             {
                 ["fileBytes"] = figures.FileBytes,
-                ["readSeconds"] = figures.ReadSeconds,
-                ["loadSeconds"] = figures.LoadSeconds,
+                ["readSeconds"] = figures.Read.Seconds,
+                ["readProcessorSeconds"] = figures.Read.ProcessorSeconds,
+                ["loadSeconds"] = figures.Load.Seconds,
+                ["loadProcessorSeconds"] = figures.Load.ProcessorSeconds,
                 ["loadPerRead"] = time,
                 ["weightBytes"] = figures.WeightBytes,
                 ["peakBytes"] = figures.PeakBytes,
@@ -116,8 +118,9 @@ internal static class LoadingReport
         else
         {
             terminal.Output.WriteLine(Line.Of(
-                $"read: {figures.FileBytes / 1e6:0.0} MB in {figures.ReadSeconds:0.00} s; load: {figures.LoadSeconds:0.00} s, {time:0.00} "
-                + $"times that"));
+                $"read: {figures.FileBytes / 1e6:0.0} MB in {figures.Read.Seconds:0.00} s ({figures.Read.ProcessorSeconds:0.00} s of "
+                + $"processor "
+                + $"time); load: {figures.Load.Seconds:0.00} s ({figures.Load.ProcessorSeconds:0.00}), {time:0.00} times that"));
             if (memory is { } ratio)
                 terminal.Output.WriteLine(Line.Of(
                     $"weights: {figures.WeightBytes / 1e6:0.0} MB; peak: {figures.PeakBytes / 1e6:0.0} MB, {ratio:0.00} times that"));

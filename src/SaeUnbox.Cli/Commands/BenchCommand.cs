@@ -13,9 +13,9 @@ internal sealed class BenchCommand
     private const int SideMultiple = 64;
 
     private readonly Option<string?> _model =
-        Setting.Of<string?>("--model", "PATH", "An SDXL model; --loading and --runs also take one file.");
+        Setting.Of<string?>("--model", "PATH", "A model; --loading and --runs also take one file.");
     private readonly Option<string?> _architecture = Setting.Of<string?>("--architecture", "NAME",
-        "Time a full-size model with random weights: sdxl-turbo.");
+        $"Time a full-size model with random weights: {string.Join(", ", Lab.ModelBenchmark.Architectures)}.");
     private readonly Option<string> _dtype = Setting.Of("--dtype", "FORMAT",
         "Number format: auto (the fastest on the device), fp32, bf16, fp16. --sae always uses fp32.", "auto");
     private readonly DeviceArgument _device = new();
@@ -27,6 +27,7 @@ internal sealed class BenchCommand
         "Time only this part: text_encoder, text_encoder_2, unet, vae or vae_tiny (in the model's folder or next to it); may be repeated.");
     private readonly Option<int?> _runs = Setting.Of<int?>("--runs", "N",
         "Time N whole runs and N edits at each site instead, of the built-in model unless --model names another.");
+    private readonly Option<string[]> _loras = InputPath.Loras();
     private readonly Option<string?> _saes =
         Setting.Of<string?>("--saes", "DIR", "Folder of sparse autoencoders, for --runs and --serving.");
     private readonly Option<string?> _sae = Setting.Of<string?>("--sae", "D,N,K,B",
@@ -35,6 +36,8 @@ internal sealed class BenchCommand
         "Time the queue instead: pictures per second and latency while several canvases are painted on.");
     private readonly Option<string> _canvases =
         Setting.Of("--canvases", "N,…", "For --serving: numbers of simultaneous canvases.", "1,8,64");
+    private readonly Option<int?> _beside = Setting.Of<int?>("--beside", "N",
+        "For --serving: measure one painter alone and beside a client with N canvases instead.");
     private readonly Option<double> _seconds = Setting.Of("--seconds", "S", "For --serving: duration of each measurement.", 20.0);
     private readonly Option<string?> _broker = Setting.Of<string?>("--broker", "AMQP",
         "For --serving: also measure over this RabbitMQ broker, in separate queues.");
@@ -48,10 +51,11 @@ internal sealed class BenchCommand
     {
         var options = new BenchCommand();
         var command = new Command("bench", "Time text encoders, U-Net, resumed edits and decoders against a matrix product.");
-        command.Add(options._model, options._architecture, options._dtype);
+        command.Add(options._model, options._loras, options._architecture, options._dtype);
         options._device.AddTo(command);
         command.Add(options._threads, options._side, options._repeats, options._parts, options._runs, options._saes, options._sae,
-            options._serving, options._loading, options._canvases, options._seconds, options._broker, options._processor, options._json);
+            options._serving, options._loading, options._canvases, options._beside, options._seconds, options._broker, options._processor,
+            options._json);
         command.SetGuardedAction(terminal, (parsed, cancellation) =>
         {
             if (parsed.GetValue(options._serving))
@@ -83,7 +87,10 @@ internal sealed class BenchCommand
             : throw new CliException("--seconds: use a number above 0, up to 3600.");
         var canvases = NumberList.Parse("--canvases", parsed.GetRequiredValue(_canvases));
         var comparison = new ServingComparison(settings, canvases, duration, parsed.GetValue(_broker), parsed.GetValue(_json));
-        comparison.RunAsync(terminal, cancellation).GetAwaiter().GetResult();
+        var work = parsed.GetValue(_beside) is { } greedy
+            ? comparison.RunBesideAsync(Require.Between("--beside", greedy, 1, 1000), terminal, cancellation)
+            : comparison.RunAsync(terminal, cancellation);
+        work.GetAwaiter().GetResult();
     }
 
     private void TimeRuns(Terminal terminal, ParseResult parsed, int count, CancellationToken cancellation)
@@ -125,6 +132,7 @@ internal sealed class BenchCommand
         return new ModelOptions
         {
             Name = folder is null ? EmbeddedModel.Name : null,
+            Loras = InputPath.ReadLoras(parsed, _loras),
             Folder = folder ?? EmbeddedModel.ModelFolder,
             SaeFolder = InputFolder.Read(parsed, _saes) ?? (folder is null ? EmbeddedModel.SaeFolder : null),
             Threads = parsed.GetValue(_threads) is { } count ? ModelArguments.Threads(count) : null,
@@ -147,7 +155,7 @@ internal sealed class BenchCommand
             ({ } folder, null) => Lab.ModelBenchmark.OfFolder(folder, parts, side),
             (null, { } name) => Lab.ModelBenchmark.OfArchitecture(
                 NamedValue.OneOf("--architecture", name, Lab.ModelBenchmark.Architectures), parts, side),
-            _ => throw new CliException("say what to time: either --model DIR or --architecture sdxl-turbo, or --sae."),
+            _ => throw new CliException("say what to time: either --model DIR or --architecture NAME, or --sae."),
         };
     }
 

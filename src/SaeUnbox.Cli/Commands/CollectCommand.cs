@@ -11,7 +11,8 @@ internal sealed class CollectCommand
     private readonly ModelArguments _model = new(DtypeChoice.Fp32);
     private readonly CaptionArguments _captions = new();
     private readonly Option<string[]> _sites = Setting.Of<string[]>("--site", "SITE",
-        "A site, such as down.2.1; may be repeated (default: the sites of --saes, else the four of the demo).");
+        "A site, such as down.2.1; may be repeated (default: the sites of --saes, else those with a name: the four of the demo, or up.1.1 "
+        + "and up.1.2 of SD).");
     private readonly Option<string> _output = Setting.Output("DIR",
         "Folder to fill with SITE/items-FIRST-END.safetensors. If it was interrupted, the same command continues it.");
     private readonly Option<int?> _steps =
@@ -95,7 +96,7 @@ internal sealed class CollectCommand
 
     private static IReadOnlyList<Site> DefaultSites(LoadedModel loaded) => loaded.Saes.Count > 0
         ? [.. loaded.Saes.Keys]
-        : [.. loaded.Model.Sites.Select(shape => shape.Site).Intersect(Site.Named)];
+        : loaded.Model.KnownSites();
 
     private static CollectionRequest WithShare(CollectionRequest request, string text) => text.Split('/') is [var first, var second]
         && PlainNumber.TryWhole(first, out int index)

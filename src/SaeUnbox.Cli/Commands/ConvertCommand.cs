@@ -17,6 +17,7 @@ internal sealed class ConvertCommand
         Setting.Of<string?>("--dtype", "FORMAT", "Store weights as fp32, bf16 or fp16 (default: as they are).");
     private readonly Option<string?> _base = InputPath.Base();
     private readonly Option<string?> _tokenizer = InputPath.Tokenizer();
+    private readonly Option<string[]> _loras = InputPath.Loras();
     private readonly Option<string?> _scheduler = Setting.Of<string?>("--scheduler", "DIR", "Folder of another scheduler_config.json.");
 
     public static Command Create(Terminal terminal)
@@ -24,7 +25,7 @@ internal sealed class ConvertCommand
         var self = new ConvertCommand();
         var command =
             new Command("convert", "Write a model as a folder or as one file, or a dictionary in another layout.") { self._in, self._out };
-        command.Add(self._dtype, self._base, self._tokenizer, self._scheduler);
+        command.Add(self._dtype, self._base, self._tokenizer, self._scheduler, self._loras);
         self._dictionary.AddTo(command);
         command.SetGuardedAction(terminal, (parsed, cancellation) => self.Run(terminal, parsed, cancellation));
         return command;
@@ -44,6 +45,8 @@ internal sealed class ConvertCommand
     private void Model(Terminal terminal, ParseResult parsed, string source, string target, CancellationToken cancellation)
     {
         var dtype = NamedValue.Parse<Dtype>("--dtype", parsed.GetValue(_dtype));
+        // A line in between would tear the progress bar.
+        var notes = new List<string>();
         var isWhole = terminal.WithProgress("converting", bar =>
         {
             var work = new LongWork(terminal, bar);
@@ -52,6 +55,8 @@ internal sealed class ConvertCommand
                 BasePath = InputPath.Read(parsed, _base),
                 TokenizerFolder = InputFolder.Read(parsed, _tokenizer),
                 SchedulerFolder = InputFolder.Read(parsed, _scheduler),
+                Loras = InputPath.ReadLoras(parsed, _loras),
+                Note = notes.Add,
                 Dtype = dtype,
                 Progress = share => work.Report(Math.Round(100 * share), 100, () => $"writing {Path.GetFileName(target)}"),
                 Cancellation = cancellation,
@@ -61,6 +66,7 @@ internal sealed class ConvertCommand
             ModelConversion.ToFolder(source, target, options);
             return true;
         });
+        notes.ForEach(terminal.Note);
         if (!isWhole)
             terminal.Note("the model's tokenizer is not CLIP's, and a file holds none; name its folder with --tokenizer where you load "
                 + "the file");

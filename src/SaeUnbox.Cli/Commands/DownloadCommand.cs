@@ -42,8 +42,7 @@ internal static class DownloadCommand
             var selections = names.Select(name => name switch
             {
                 TurboSaes => Selection.Saes(name),
-                Turbo => Selection.Model(name, !parsed.GetValue(full)),
-                _ => Selection.All(name),
+                _ => Selection.All(name, !parsed.GetValue(full)),
             });
             if (parsed.GetValue(tiny))
                 selections = selections.Append(Selection.TinyVae(TinyVae));

@@ -29,18 +29,19 @@ internal static class ExploreCommand
             var count = Require.AtLeast(1, "--top", parsed.GetValue(top));
             var draft = recipe.ReadDraft(parsed);
             using var loaded = ModelSession.Load(terminal, model.Read(parsed, draft.File), cancellation);
-            if (loaded.Saes.Count == 0)
+            if (loaded.Saes.Count + loaded.TextSaes.Count == 0)
                 throw new CliException("exploring needs sparse autoencoders; name their folder with --saes.");
             var made = recipe.Read(parsed, draft, loaded, model);
             var shown = parsed.GetValue(step) ?? made.Steps - 1;
             if (shown < 0 || shown >= made.Steps)
                 throw new CliException($"--step {shown}: the run has the steps 0 to {made.Steps - 1}.");
 
-            var outcome = ModelSession.Run(terminal, loaded, made, new RunRequest { Read = [.. loaded.Saes.Keys] }, cancellation);
-            var maps = outcome.Maps.All.Where(map => map.Step == shown).ToArray();
-            var features = Features(made, maps, count);
+            var outcome = ModelSession.Run(terminal, loaded, made,
+                new RunRequest { Read = [.. loaded.TextSaes.Keys, .. loaded.Saes.Keys] }, cancellation);
+            var maps = outcome.Maps.All.Where(map => map.Site.IsText || map.Step == shown).ToArray();
+            var features = Features(made, loaded.Info, shown, maps, count);
             OutputFile.WriteFolder(folder, inside => Write(inside, made, outcome.Picture!, maps, features, count), OldHeatmaps(folder));
-            terminal.Output.Write(parsed.GetValue(json) ? Json.Text(features) + Environment.NewLine : Table(maps, count));
+            terminal.Output.Write(parsed.GetValue(json) ? Json.Text(features) + Environment.NewLine : Table(loaded.Info, maps, count));
         });
         return command;
     }
@@ -54,7 +55,7 @@ internal static class ExploreCommand
     private static void Write(string folder, Recipe recipe, Picture picture, SiteActivations[] maps, JsonObject features, int count)
     {
         OutputFile.Write(Path.Combine(folder, "image.png"), PictureFile.Png(picture, recipe));
-        foreach (var map in maps)
+        foreach (var map in maps.Where(map => !map.Site.IsText))
         {
             var heatmaps = Directory.CreateDirectory(Path.Combine(folder, "heatmaps", map.Site.Code)).FullName;
             foreach (var feature in map.Top(count))
@@ -67,13 +68,13 @@ internal static class ExploreCommand
         OutputFile.Write(Path.Combine(folder, "features.json"), Encoding.UTF8.GetBytes(Json.Text(features)));
     }
 
-    private static JsonObject Features(Recipe recipe, SiteActivations[] maps, int count) => new()
+    private static JsonObject Features(Recipe recipe, ModelInfo model, int step, SiteActivations[] maps, int count) => new()
     {
         ["recipe"] = JsonNode.Parse(recipe.ToJson()),
-        ["step"] = maps[0].Step,
+        ["step"] = step,
         ["sites"] = new JsonObject(maps.Select(map => KeyValuePair.Create(map.Site.Code, (JsonNode?)new JsonObject
         {
-            ["nickname"] = map.Site.Nickname,
+            ["nickname"] = model.Find(map.Site)?.Nickname,
             ["rows"] = map.Rows,
             ["columns"] = map.Columns,
             ["k"] = map.K,
@@ -83,17 +84,17 @@ internal static class ExploreCommand
                 ["mean"] = feature.Mean,
                 ["max"] = feature.Max,
                 ["share"] = feature.Share,
-                ["heatmap"] = $"heatmaps/{map.Site}/{feature.Feature}.png",
+                ["heatmap"] = map.Site.IsText ? null : $"heatmaps/{map.Site}/{feature.Feature}.png",
             })]),
         }))),
     };
 
-    private static string Table(SiteActivations[] maps, int count)
+    private static string Table(ModelInfo model, SiteActivations[] maps, int count)
     {
         var text = new StringBuilder();
         foreach (var map in maps)
         {
-            text.AppendLine(CultureInfo.InvariantCulture, $"{map.Site}  {map.Site.Nickname}");
+            text.AppendLine(CultureInfo.InvariantCulture, $"{map.Site}  {model.Find(map.Site)?.Nickname}");
             text.AppendLine("  feature      mean       max   share");
             foreach (var feature in map.Top(count))
                 text.AppendLine(CultureInfo.InvariantCulture,

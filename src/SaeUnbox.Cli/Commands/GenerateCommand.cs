@@ -16,7 +16,8 @@ internal static class GenerateCommand
         var dump = Setting.Of<string?>("--dump", "FILE",
             "Also write the tensors of the run to this safetensors file: text.hidden, text.pooled, noise, step.N.latents, latents, image, "
             + "and "
-            + "SITE.input and SITE.output of every site with an autoencoder (without any, of the four sites of the demo).");
+            + "SITE.input and SITE.output of every site with an autoencoder (without any, of the sites that have a name, such as the four "
+                + "of the demo).");
         var json = Setting.Switch("--json", "Print the files, the recipe and the seconds of each stage as JSON.");
         var command = new Command("generate", "Make a picture, with features painted in.");
         model.AddTo(command);
@@ -35,6 +36,9 @@ internal static class GenerateCommand
             var made = recipe.Read(parsed, draft, loaded, model);
             if (draft.File is { } file && file.Model != made.Model)
                 terminal.Note($"the recipe was made with the model '{file.Model}'; it runs on '{made.Model}'.");
+            if (draft.File is { } own && !RecipeLora.AreSame(own.Loras, made.Loras))
+                terminal.Note(
+                    $"the recipe was made with {RecipeLora.Describe(own.Loras)}; it runs with {RecipeLora.Describe(made.Loras)}.");
 
             using var recorder = dumpPath is null ? null : new RunRecorder(SitesToDump(loaded));
             var outcome = ModelSession.Run(terminal, loaded, made, new RunRequest { Recorder = recorder }, cancellation);
@@ -47,7 +51,7 @@ internal static class GenerateCommand
 
     private static IReadOnlyList<Site> SitesToDump(LoadedModel model) => model.Saes.Count > 0
         ? [.. model.Saes.Keys]
-        : [.. model.Model.Sites.Select(shape => shape.Site).Intersect(Site.Named)];
+        : model.Model.KnownSites();
 }
 
 /// <summary>Loads and runs models for commands.</summary>

@@ -48,6 +48,7 @@ internal static class InspectDictionary
         Add("d", Number(header.Width));
         Add("k", Number(header.K) ?? (header.Kind is null ? null : "varies or unknown"));
         Add("site", header.Site?.Code);
+        Add("of", header.ReadsOutput ? "the site's output" : null);
         Add("missing", header.Missing.Count == 0 ? null : string.Join("; ", header.Missing));
         foreach (var (key, value) in found.Facts)
             facts.TryAdd(key, value);

@@ -10,33 +10,24 @@ namespace SaeUnbox.Cli.Commands;
 /// <summary><c>tokenize</c>: shows the tokens that the text encoders see.</summary>
 internal static class TokenizeCommand
 {
-    private static readonly string[] Components = ["tokenizer", "tokenizer_2"];
-
     public static Command Create(Terminal terminal)
     {
         var text = new Argument<string>("TEXT") { Description = "The prompt." };
-        var model = Setting.Required<string?>("--model", "PATH", "An SDXL model, a folder or one file, or the folder of one tokenizer.");
+        var model = Setting.Required<string?>("--model", "PATH", "A model, a folder or one file, or the folder of one tokenizer.");
+        var tokenizer = InputPath.Tokenizer();
         var plain = Setting.Switch("--no-ftfy", "Clean the text as the reference does without the Python package ftfy.");
         var json = Setting.Switch("--json", "Print ids, pieces and lengths as JSON.");
-        var command = new Command("tokenize", "Show the tokens of a prompt.") { text, model, plain, json };
+        var command = new Command("tokenize", "Show the tokens of a prompt.") { text, model, tokenizer, plain, json };
         command.SetGuardedAction(terminal, (parsed, _) =>
         {
             var cleaning = parsed.GetValue(plain) ? TextCleaning.Basic : TextCleaning.Ftfy;
             var prompt = parsed.GetRequiredValue(text);
-            var path = InputPath.Read(parsed, model)!;
-            var tokenizers = File.Exists(path)
-                ? Components.Select(name => (Name: name, Tokenizer: ClipTokenizer.BuiltIn(name, cleaning)))
-                : Folders(path).Select(folder => (Name: Path.GetFileName(folder), Tokenizer: ClipTokenizer.Load(folder, cleaning)));
+            var tokenizers = SteerableModels.Tokenizers(
+                InputPath.Read(parsed, model)!, cleaning, InputFolder.Read(parsed, tokenizer));
             var results = tokenizers.Select(one => (one.Name, one.Tokenizer.Tokenize(prompt))).ToList();
             terminal.Output.Write(parsed.GetValue(json) ? Json.Text(Node(results)) + Environment.NewLine : Text(results));
         });
         return command;
-    }
-
-    private static IEnumerable<string> Folders(string folder)
-    {
-        var parts = Components.Select(name => Path.Combine(folder, name)).Where(Directory.Exists).ToArray();
-        return parts.Length > 0 ? parts : [Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder))];
     }
 
     private static string Text(IEnumerable<(string Name, TokenizedPrompt Prompt)> results)

@@ -79,9 +79,15 @@ internal sealed class TrainSaeCommand
         var collections = (named.Length > 0 ? named : SiteArgument.Collected(data))
             .Select(site => (Site: site, Data: ActivationCollection.Open(data, site))).ToArray();
         // Reports wrong options before any work.
-        foreach (var (_, collection) in collections)
+        foreach (var (site, collection) in collections)
+        {
+            if (collection.HoldsOutputs)
+                throw new CliException(
+                    $"--data {data}: outputs of {site} were collected for a dictionary that reads them; train on what the "
+                    + "site adds, which collect stores without that dictionary in --saes.");
             foreach (var options in autoencoders)
                 options.ToConfig(collection.Width);
+        }
         var device = _compute.Apply(parsed);
 
         var rows = new JsonArray();

@@ -122,7 +122,13 @@ internal sealed record Selection(string Repository, string Folder, IReadOnlyList
     private const string Weights = ".safetensors";
     private const string HalfWeights = ".fp16" + Weights;
 
-    /// <summary>An SDXL pipeline: configurations, tokenizers and weights, without the files of other frameworks.</summary>
+    // Parts of older models that are not used here.
+    private static readonly string[] Unused = ["safety_checker/**", "feature_extractor/**", "*/*.non_ema.*"];
+
+    /// <summary>What is downloaded instead if the repository is a pipeline; null for the same.</summary>
+    private Selection? OfPipeline { get; init; }
+
+    /// <summary>A pipeline: configurations, tokenizers and weights, without the files of other frameworks.</summary>
     public static Selection Model(string repository, bool half) => new(
         repository, NameOf(repository),
         ["model_index.json", "*/*.json", "tokenizer*/merges.txt", "*/*" + Weights],
@@ -136,13 +142,18 @@ internal sealed record Selection(string Repository, string Folder, IReadOnlyList
         new(repository, "vae_tiny", ["config.json", "diffusion_pytorch_model" + Weights, "diffusion_pytorch_model" + HalfWeights],
             WeightPrecision.Full);
 
-    public static Selection All(string repository) => new(repository, NameOf(repository), ["**"]);
+    /// <summary>Everything; of a pipeline what <see cref="Model"/> says.</summary>
+    public static Selection All(string repository, bool half) =>
+        new(repository, NameOf(repository), ["**"]) { OfPipeline = Model(repository, half) };
 
     public IReadOnlyList<HubFile> Choose(IReadOnlyList<HubFile> files)
     {
+        if (OfPipeline is { } pipeline && files.Any(file => file.Path == "model_index.json"))
+            return pipeline.Choose(files);
         var matched = files.Where(file => Patterns.Any(pattern => Matches(pattern, file.Path))).ToList();
         if (Precision == WeightPrecision.Any)
             return matched;
+        matched.RemoveAll(file => Unused.Any(pattern => Matches(pattern, file.Path)));
         // NAME.safetensors and NAME.fp16.safetensors are the same weights. If only one exists, it is downloaded.
         var both = matched.Select(file => file.Path).Where(IsHalf).Select(Plain).Intersect(matched.Select(file => file.Path)).ToHashSet();
         return [.. matched.Where(file => IsHalf(file.Path)

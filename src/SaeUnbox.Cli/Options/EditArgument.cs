@@ -1,14 +1,26 @@
+using System.Globalization;
 using System.Text.RegularExpressions;
 using SaeUnbox.Cli.Output;
 
 namespace SaeUnbox.Cli.Options;
 
-/// <summary>An edit as written on the command line: <c>SITE:FEATURE:STRENGTH[:add|scale][@MASK][#FIRST-LAST]</c>, LAST exclusive.</summary>
-internal sealed partial record EditArgument(Site Site, int Feature, double Strength, EditMode Mode, string? Mask, int FirstStep,
-    int? LastStep)
+/// <summary>An edit as written on the command line (see <see cref="Form"/>).</summary>
+/// <param name="Edit">The edit, still without its mask, and without site and features if it names a concept.</param>
+/// <param name="Mask">The mask as it was written; null for everywhere.</param>
+internal sealed partial record EditArgument(FeatureEdit Edit, string? Mask)
 {
-    /// <summary>How to write an edit, for help and messages.</summary>
-    public static readonly string Form = $"SITE:FEATURE:STRENGTH[:{EditMode.Names("|")}][@MASK][#FIRST-LAST]";
+    private const string ConceptWord = "concept";
+
+    /// <summary>The concept whose features are edited; null if the edit names them.</summary>
+    public ConceptReference? Concept { get; init; }
+
+    /// <summary>What is edited and how, without mask and steps: <c>SITE:FEATURE+FEATURE:STRENGTH:MODE</c>, or a concept instead.</summary>
+    public string Name => string.Create(CultureInfo.InvariantCulture,
+        $"{Concept?.ToString() ?? $"{Edit.Site}:{string.Join('+', Edit.Features)}"}:{Edit.Strength}:{Edit.Mode}");
+
+    /// <summary>How to write an edit, for help and messages. LAST is exclusive.</summary>
+    public static readonly string Form =
+        $"SITE:FEATURE[+FEATURE]:STRENGTH[:{EditMode.Names("|")}[:THRESHOLD[:GROW]]][@MASK][#FIRST-LAST]";
 
     /// <exception cref="CliException">The text is not an edit; the message says which part is wrong.</exception>
     public static EditArgument Parse(string text)
@@ -31,24 +43,32 @@ internal sealed partial record EditArgument(Site Site, int Feature, double Stren
         if (rest.Contains('#'))
             throw Wrong(text, "two steps must follow #, such as #0-2");
         var parts = rest.Split(':');
-        if (parts.Length is < 3 or > 4)
+        if (parts.Length is < 3 or > 6)
             throw Wrong(text, $"write {Form}, such as down.2.1:89:10");
-        if (!Site.TryParse(parts[0], out var site))
+        var concept = parts[0] == ConceptWord ? ConceptReference.Parse(parts[1]) ?? throw Wrong(text,
+            $"'{Line.Quote(parts[1])}' is not a concept; write {ConceptWord}:NAME:STRENGTH or {ConceptWord}:NAME/SITE:STRENGTH") : null;
+        var site = Site.Composition;
+        if (concept is null && !Site.TryParse(parts[0], out site))
             throw Wrong(text, $"'{Line.Quote(parts[0])}' is not a site; use a code such as down.2.1, mid.0, up.0.0 or up.0.1");
+        int[] features = concept is not null ? [0] : [.. parts[1].Split('+').Select(feature => Number(text, "feature", feature))];
         var mode = EditMode.Default;
-        if (parts.Length == 4 && !EditMode.TryParse(parts[3], out mode))
+        if (parts.Length > 3 && !EditMode.TryParse(parts[3], out mode))
             throw Wrong(text, $"the mode '{Line.Quote(parts[3])}' is not one of {EditMode.Names(", ")}");
-        return new EditArgument(site, Number(text, "feature", parts[1]), Real(text, parts[2]), mode, mask, steps.First, steps.Last);
+        return new EditArgument(
+            new FeatureEdit(site!, features[0], Real(text, "strength", parts[2]))
+            {
+                Also = [.. features[1..]],
+                Mode = mode,
+                Threshold = parts.Length > 4 ? Real(text, "threshold", parts[4]) : 0,
+                Grow = parts.Length > 5 ? Number(text, "growth", parts[5]) : 0,
+                FirstStep = steps.First,
+                LastStep = steps.Last,
+            },
+            mask)
+        {
+            Concept = concept,
+        };
     }
-
-    /// <param name="mask"><see cref="Mask"/> as read for the grid of the site.</param>
-    public FeatureEdit ToEdit(BrushMask? mask) => new(Site, Feature, Strength)
-    {
-        Mode = Mode,
-        Mask = mask,
-        FirstStep = FirstStep,
-        LastStep = LastStep,
-    };
 
     // A file name may contain #. Only whole numbers after it make it a range of steps.
     private static bool IsPartOfAFileName(string text, Match steps) =>
@@ -60,13 +80,47 @@ internal sealed partial record EditArgument(Site Site, int Feature, double Stren
             ? number
             : throw Wrong(text, $"the {what} '{Line.Quote(digits)}' is not a whole number from 0 to {int.MaxValue}");
 
-    private static double Real(string text, string digits) =>
+    private static double Real(string text, string what, string digits) =>
         PlainNumber.TryReal(digits, out var number)
             ? number
-            : throw Wrong(text, $"the strength '{Line.Quote(digits)}' is not a finite number");
+            : throw Wrong(text, $"the {what} '{Line.Quote(digits)}' is not a finite number");
 
     private static CliException Wrong(string text, string why) => new($"--edit {Line.Quote(text)}: {why}.");
 
     [GeneratedRegex(@"#([^#\-]*)-([^#\-]*)$", RegexOptions.CultureInvariant)]
     private static partial Regex Steps();
+}
+
+/// <summary>A concept as an edit names it: <c>NAME</c>, or <c>NAME/SITE</c> for one of its sites.</summary>
+/// <param name="Site">Null for all sites of the concept.</param>
+internal sealed record ConceptReference(string Name, Site? Site)
+{
+    /// <returns>Null if the text names no concept.</returns>
+    public static ConceptReference? Parse(string text) => text.Split('/') switch
+    {
+        [var name] when Core.Concept.IsName(name) => new(name, null),
+        [var name, var code] when Core.Concept.IsName(name) && Core.Site.TryParse(code, out var site) => new(name, site),
+        _ => null,
+    };
+
+    public override string ToString() => Site is null ? $"concept:{Name}" : $"concept:{Name}/{Site}";
+
+    /// <summary>One edit for each of the concept's sites.</summary>
+    /// <param name="known">The concepts of the atlas.</param>
+    /// <param name="edit">Gives everything but site and features.</param>
+    /// <param name="model">The model; sites without an autoencoder in it are an error.</param>
+    /// <exception cref="CliException">There is no such concept, or it does not fit the model.</exception>
+    public IReadOnlyList<FeatureEdit> Edits(IReadOnlyList<Concept> known, FeatureEdit edit, ModelInfo model)
+    {
+        if (known.FirstOrDefault(one => one.Name == Name) is not { } concept)
+            throw new CliException($"there is no concept '{Line.Quote(Name)}'; "
+                + (known.Count > 0 ? $"the atlas has {string.Join(", ", known.Select(one => one.Name))}." : "saeunbox concept makes one."));
+        var edits = concept.Edits(edit, Site);
+        if (edits.Count == 0)
+            throw new CliException(
+                $"the concept '{Name}' has no features at {Site}, only at {string.Join(", ", concept.Sites.Select(one => one.Site))}.");
+        return edits.FirstOrDefault(one => model.Find(one.Site) is null) is { } other
+            ? throw new CliException($"the concept '{Name}' has features at {other.Site}, for which there is no sparse autoencoder.")
+            : edits;
+    }
 }

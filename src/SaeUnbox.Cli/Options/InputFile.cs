@@ -87,12 +87,17 @@ internal static partial class MaskFile
     /// <exception cref="CliException">The mask cannot be read or has the wrong size.</exception>
     public static BrushMask Read(string text, Recipe recipe, (int Rows, int Columns) grid)
     {
-        var mask = text.TrimStart().StartsWith('[') || TextForm().IsMatch(text) ? Parse(text, text) : ReadFile(text, recipe, grid);
+        var mask = ReadAny(text, recipe, grid);
         return mask.Rows == grid.Rows && mask.Columns == grid.Columns
             ? mask
             : throw new CliException($"the mask {Line.Quote(text)} has {mask.Rows} x {mask.Columns} cells, but the site has "
                 + $"{grid.Rows} x {grid.Columns} at {recipe.Width} x {recipe.Height} pixels.");
     }
+
+    /// <summary>Reads a mask that may have any grid; <paramref name="grid"/> is that of a mask read from a picture.</summary>
+    /// <exception cref="CliException">The mask cannot be read.</exception>
+    public static BrushMask ReadAny(string text, Recipe recipe, (int Rows, int Columns) grid) =>
+        text.TrimStart().StartsWith('[') || TextForm().IsMatch(text) ? Parse(text, text) : ReadFile(text, recipe, grid);
 
     [GeneratedRegex(@"^\d+x\d+/(\d+|f32):[A-Za-z0-9_-]*$")]
     private static partial Regex TextForm();

@@ -8,9 +8,10 @@ namespace SaeUnbox.Cli.Options;
 internal sealed class ModelArguments(DtypeChoice defaultDtype)
 {
     private readonly Option<string?> _model = Setting.Of<string?>("--model", "PATH",
-        "SDXL model: a folder in diffusers' layout or one file (default: the built-in model, unbox-mini, with its autoencoders).");
+        "SDXL, SD 1.x or SD 2.x: a folder in diffusers' layout or one file (default: the built-in unbox-mini, with its autoencoders).");
     private readonly Option<string?> _base = InputPath.Base();
     private readonly Option<string?> _tokenizer = InputPath.Tokenizer();
+    private readonly Option<string[]> _loras = InputPath.Loras();
     private readonly Option<string?> _saes =
         Setting.Of<string?>("--saes", "DIR", "Folder of sparse autoencoders, in any of the layouts of docs/dictionaries.md.");
     private readonly SaeKArgument _saeK = new();
@@ -33,7 +34,7 @@ internal sealed class ModelArguments(DtypeChoice defaultDtype)
         _saeK.AddTo(command);
         command.Add(_dtype);
         _device.AddTo(command);
-        command.Add(_vae, _vaeFolder, _scheduler, _base, _tokenizer, _threads);
+        command.Add(_vae, _vaeFolder, _scheduler, _base, _tokenizer, _loras, _threads);
     }
 
     /// <summary>What to load. A recipe supplies number format and decoder where the options do not.</summary>
@@ -52,10 +53,18 @@ internal sealed class ModelArguments(DtypeChoice defaultDtype)
             SchedulerFolder = InputFolder.Read(parsed, _scheduler),
             BasePath = InputPath.Read(parsed, _base),
             TokenizerFolder = InputFolder.Read(parsed, _tokenizer),
+            Loras = InputPath.ReadLoras(parsed, _loras),
             Threads = parsed.GetValue(_threads) is { } count ? Threads(count) : null,
         }.On(Device(parsed), Choice(parsed) ?? defaultDtype);
         return Dtype(parsed) is null && recipe?.Dtype is { } dtype ? options with { Dtype = dtype } : options;
     }
+
+    /// <summary>The folder of the model's atlas, as the studio finds it; null for none.</summary>
+    public string? AtlasFolder(ParseResult parsed) => (parsed.GetValue(_model), parsed.GetValue(_saes)) switch
+    {
+        (null, null) => EmbeddedModel.AtlasFolder,
+        var (model, saes) => AtlasReader.FolderFor(saes, model ?? EmbeddedModel.ModelFolder),
+    };
 
     /// <summary>cpu, cuda or cuda:N.</summary>
     public string Device(ParseResult parsed) => _device.Read(parsed);

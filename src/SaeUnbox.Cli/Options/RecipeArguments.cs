@@ -21,16 +21,21 @@ internal sealed class RecipeArguments
     private readonly Option<int?> _height =
         Setting.Of<int?>("--height", "H", "Height in pixels, a multiple of 8 (default: the model's own).");
     private readonly Option<string[]> _edits = Setting.Of<string[]>("--edit", "EDIT",
-        $"{EditArgument.Form}; may be repeated. MASK is a PNG of the picture's size, a JSON file, or JSON rows in place. Steps FIRST to "
+        $"{EditArgument.Form}, or concept:NAME[/SITE] for SITE:FEATURE; may be repeated. MASK is a PNG of the picture's size, a JSON "
+        + $"file, or JSON rows in place. Steps FIRST to "
         + "LAST - 1 are edited.");
+    private readonly AtlasArgument _atlas = new("Folder of the atlas with the concepts that --edit names (default: the model's own).");
     private readonly Option<string?> _overlap = Setting.Of<string?>("--overlap", "RULE",
         "Where edits of one site overlap: sum adds them up (the default), cover lets the later one win.");
     private readonly Option<string[]> _reconstruct = Setting.Of<string[]>("--reconstruct", "SITE",
         "Replace what a site adds with its autoencoder's reconstruction; may be repeated.");
     private readonly Option<string[]> _ablate = Setting.Of<string[]>("--ablate", "SITE", "Remove what a site adds; may be repeated.");
 
-    public void AddTo(Command command) =>
+    public void AddTo(Command command)
+    {
         command.Add(_recipe, _prompt, _negative, _seed, _steps, _guidance, _width, _height, _edits, _overlap, _reconstruct, _ablate);
+        _atlas.AddTo(command);
+    }
 
     /// <summary>Reads and checks everything that needs no model, so that a mistake is reported before a model is loaded.</summary>
     public RecipeDraft ReadDraft(ParseResult parsed)
@@ -46,21 +51,25 @@ internal sealed class RecipeArguments
         var draft = new RecipeDraft(file, [.. (parsed.GetValue(_edits) ?? []).Select(EditArgument.Parse)], [.. interventions]);
         // Masks are checked later: only the model knows their size. The same holds for defaults that the model sets.
         var start = file ?? new Recipe { Model = "model", Prompt = "", Steps = RecipeLimits.MaxSteps };
-        Override(parsed, start with { Edits = [.. start.Edits, .. draft.Edits.Select(edit => edit.ToEdit(null))] }, draft).Check();
+        Override(parsed, start with { Edits = [.. start.Edits, .. draft.Edits.Select(one => one.Edit)] }, draft).Check();
         return draft;
     }
 
     /// <summary>The complete recipe for a loaded model.</summary>
     public Recipe Read(ParseResult parsed, RecipeDraft draft, LoadedModel model, ModelArguments arguments)
     {
-        var start = (draft.File ?? model.Info.NewRecipe()) with { Model = model.Info.Name };
+        var start = model.Info.WithLoras(draft.File ?? model.Info.NewRecipe()) with { Model = model.Info.Name };
         var recipe = Override(parsed, start, draft) with
         {
             Dtype = arguments.Dtype(parsed) ?? start.Dtype,
             Vae = arguments.Vae(parsed) ?? start.Vae,
         };
-        var edits = draft.Edits.Select(edit =>
-            edit.ToEdit(edit.Mask is { } mask ? MaskFile.Read(mask, recipe, GridOf(edit.Site, recipe, model)) : null));
+        var concepts = new Lazy<IReadOnlyList<Concept>>(() =>
+            _atlas.Find(parsed, arguments) is { } folder ? AtlasReader.Open(folder).Concepts : []);
+        var edits =
+            from one in draft.Edits
+            from edit in one.Concept is { } named ? named.Edits(concepts.Value, one.Edit, model.Info) : [one.Edit]
+            select one.Mask is { } mask ? edit with { Mask = MaskFile.Read(mask, recipe, GridOf(edit.Site, recipe, model)) } : edit;
         return (recipe with { Edits = [.. recipe.Edits, .. edits] }).Check().Recipe;
     }
 

@@ -28,14 +28,28 @@ internal sealed class ServingBenchmark(IGenerationQueue queue, ModelInfo model)
         { Beside = ServingFigures.Quantile(beside, .5) };
     }
 
-    private async Task<(List<double> Latencies, List<double> Device)> PaintAsync(int canvas, Stopwatch clock, TimeSpan time,
+    /// <summary>Measures one painter alone, then beside a single client who paints on many canvases at once.</summary>
+    public async Task<(ServingFigures Alone, ServingFigures Beside)> RunBesideAsync(int canvases, TimeSpan time,
         CancellationToken cancellation)
+    {
+        var alone = await RunAsync(1, time, cancellation);
+        var clock = Stopwatch.StartNew();
+        var greedy = Task.WhenAll(Enumerable.Range(1, canvases).Select(canvas => PaintAsync(canvas, clock, time, cancellation, "greedy")));
+        var (latencies, device) = await PaintAsync(0, clock, time, cancellation);
+        var seconds = clock.Elapsed.TotalSeconds;
+        await greedy;
+        return (alone, ServingFigures.Of(1, latencies, latencies.Count, seconds, seconds, device.Sum() / seconds / 1000));
+    }
+
+    private async Task<(List<double> Latencies, List<double> Device)> PaintAsync(int canvas, Stopwatch clock, TimeSpan time,
+        CancellationToken cancellation, string? client = null)
     {
         var (latencies, device) = (new List<double>(), new List<double>());
         for (var number = 0; clock.Elapsed < time; number++)
         {
             var start = Stopwatch.GetTimestamp();
-            var result = await MakeAsync(Job(canvas, number), cancellation);
+            var job = Job(canvas, number);
+            var result = await MakeAsync(job with { Client = client ?? job.Client }, cancellation);
             latencies.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
             device.Add(result.Timings.Where(stage => stage.Stage != StageTiming.Wait).Sum(stage => stage.Duration.TotalMilliseconds));
         }
@@ -74,6 +88,10 @@ internal sealed class ServingBenchmark(IGenerationQueue queue, ModelInfo model)
 
 internal static class ServingTable
 {
+    public static string Of(int canvases, ServingFigures alone, ServingFigures beside) => string.Create(CultureInfo.InvariantCulture,
+        $"a painter alone: {alone.JobsPerSecond:0.0} pictures/s, p95 {alone.P95:0} ms; beside a client with {canvases} canvases: "
+        + $"{beside.JobsPerSecond:0.0} pictures/s, p95 {beside.P95:0} ms, {beside.P95 / alone.P95:0.00} times that\n");
+
     private const string Head = "canvases   jobs/s   p50 ms   p95 ms   p99 ms   frames/s each   busy";
 
     public static string Of(IEnumerable<ServingFigures> figures) => Lines(Head, figures.Select(Line));

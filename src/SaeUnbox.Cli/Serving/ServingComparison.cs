@@ -16,6 +16,29 @@ namespace SaeUnbox.Cli.Serving;
 internal sealed class ServingComparison(IReadOnlyDictionary<string, string?> settings, IReadOnlyList<int> canvases, TimeSpan time,
     string? broker, bool json)
 {
+    /// <summary>Measures how one painter fares beside a client with many canvases.</summary>
+    public async Task RunBesideAsync(int greedy, Terminal terminal, CancellationToken cancellation)
+    {
+        await using var local = await LocalServing.StartAsync(settings, cancellation);
+        await using var far = broker is null ? null : await OverBroker.StartAsync(settings, broker, cancellation);
+        var nodes = new JsonObject();
+        foreach (var (name, serving) in new[] { ("inProcess", local), ("rabbitMq", far?.Serving) })
+        {
+            if (serving is null)
+                continue;
+            var (alone, beside) = await new ServingBenchmark(serving.Queue, serving.Model).RunBesideAsync(greedy, time, cancellation);
+            nodes[name] = new JsonObject
+            {
+                ["alone"] = Node(alone), ["beside"] = Node(beside), ["p95Ratio"] = beside.P95 / alone.P95,
+                ["share"] = beside.JobsPerSecond / alone.JobsPerSecond,
+            };
+            if (!json)
+                terminal.Output.Write((name == "rabbitMq" ? "over the broker, " : "") + ServingTable.Of(greedy, alone, beside));
+        }
+        if (json)
+            terminal.Output.WriteLine(nodes.ToJsonString());
+    }
+
     public async Task RunAsync(Terminal terminal, CancellationToken cancellation)
     {
         var (within, over) = (new List<ServingFigures>(), new List<ServingFigures>());
@@ -52,7 +75,7 @@ internal sealed class ServingComparison(IReadOnlyDictionary<string, string?> set
                 + $"over the broker: {far.Beside - near.Beside:+0.0;-0.0} ms"));
     }
 
-    private static JsonNode Node(List<ServingFigures> figures) =>
+    private static JsonNode Node<T>(T figures) =>
         System.Text.Json.JsonSerializer.SerializeToNode(figures, System.Text.Json.JsonSerializerOptions.Web)!;
 
     /// <summary>A web node and a worker in this process, connected by the broker. Deletes its queues when disposed.</summary>

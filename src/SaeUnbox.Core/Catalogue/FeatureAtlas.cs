@@ -14,6 +14,9 @@ public interface IFeatureAtlas
     /// <summary>Prompts and features that work well; may be empty.</summary>
     IReadOnlyList<Suggestion> Suggestions { get; }
 
+    /// <summary>Named groups of features, by name; may be empty.</summary>
+    IReadOnlyList<Concept> Concepts => [];
+
     /// <summary>The words that the model knows; null if it knows language at large.</summary>
     Vocabulary? Vocabulary => null;
 

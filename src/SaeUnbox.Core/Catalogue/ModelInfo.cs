@@ -17,26 +17,58 @@ public sealed record ModelInfo(
     /// <summary>Name of the loaded set of autoencoders; null for none.</summary>
     public string? Saes { get; init; }
 
+    /// <summary>The LoRAs that are merged into it.</summary>
+    public IReadOnlyList<RecipeLora> Loras { get; init; } = [];
+
     /// <summary>Whether a recipe's <see cref="Recipe.Saes"/> names this model's set of autoencoders.</summary>
     public bool HasSaes(string? name) => name is null or DefaultSaes || name == Saes;
 
     /// <summary>Creates a recipe with the model's recommended settings.</summary>
-    public Recipe NewRecipe(string prompt = "") =>
-        new() { Model = Name, Prompt = prompt, Steps = Steps, Guidance = Guidance, Width = Width, Height = Height };
+    public Recipe NewRecipe(string prompt = "") => WithLoras(
+        new() { Model = Name, Prompt = prompt, Steps = Steps, Guidance = Guidance, Width = Width, Height = Height });
 
-    public SaeInfo? Find(Site site) => Sites.FirstOrDefault(info => info.Site == site);
+    /// <summary>The recipe with this model's LoRAs instead of its own.</summary>
+    public Recipe WithLoras(Recipe recipe) => recipe with { Loras = Loras.ToValueList() };
+
+    /// <summary>Whether the model can make a recipe's picture as far as LoRAs go: it names these, or none.</summary>
+    public bool HasLoras(Recipe recipe) => recipe.Loras.Count == 0 || RecipeLora.AreSame(recipe.Loras, Loras);
+
+    /// <summary>
+    /// How much work a recipe is: its pixels, steps and passes (two under guidance) as a multiple of those of <see cref="NewRecipe"/>. What
+    /// resuming saves does not count.
+    /// </summary>
+    public double CostOf(Recipe recipe) =>
+        Work(recipe.Width, recipe.Height, recipe.Steps, recipe.Guidance) / Work(Width, Height, Steps, Guidance);
+
+    private static double Work(int width, int height, int steps, double guidance) =>
+        (double)width * height * steps * (guidance > 1 ? 2 : 1);
+
+    /// <summary>The layers of the text encoder with autoencoders.</summary>
+    public IReadOnlyList<SaeInfo> TextSites { get; init; } = [];
+
+    public SaeInfo? Find(Site site) => (site.IsText ? TextSites : Sites).FirstOrDefault(info => info.Site == site);
+
+    /// <summary>The site's nickname in this model; its code if it has none.</summary>
+    public string NameOf(Site site) => Find(site)?.Nickname ?? site.Code;
 }
 
 /// <summary>The autoencoder of a site.</summary>
 /// <param name="Features">Size of the dictionary (n).</param>
 /// <param name="K">Active features per cell (k).</param>
 /// <param name="Channels">Width of the site's vectors (d).</param>
-/// <param name="CellSize">Side of a cell of the site's grid in pixels.</param>
+/// <param name="CellSize">Side of a cell of the site's grid in pixels; 0 for a layer of the text encoder.</param>
 public sealed record SaeInfo(Site Site, int Features, int K, int Channels, int CellSize)
 {
+    /// <summary>What the site is known for in its model, in a word; null if nothing is known.</summary>
+    public string? Nickname { get; init; }
+
+    /// <summary>Tokens of a prompt, for a layer of the text encoder; its grid is one row of them. Null for sites of the U-Net.</summary>
+    public int? Tokens { get; init; }
+
     /// <summary>Size of the grid for a picture of this size. Partly covered cells count.</summary>
-    public (int Rows, int Columns) Grid(int width, int height) =>
-        ((height + CellSize - 1) / CellSize, (width + CellSize - 1) / CellSize);
+    public (int Rows, int Columns) Grid(int width, int height) => Tokens is { } tokens
+        ? (1, tokens)
+        : ((height + CellSize - 1) / CellSize, (width + CellSize - 1) / CellSize);
 }
 
 /// <summary>The available models.</summary>
@@ -82,7 +114,7 @@ public static class ModelFit
     public static RecipeException NoModel(string model, IEnumerable<string> known) =>
         new("model", $"there is no model {UntrustedText.Quote(model)}; available: {string.Join(", ", known)}");
 
-    /// <summary>Keeps the parts of a recipe that fit the model, and reports what was dropped.</summary>
+    /// <summary>Keeps the parts of a recipe that fit the model, and reports what was dropped. The model's LoRAs replace others.</summary>
     public static RestoredRecipe Restore(Recipe recipe, ModelInfo model)
     {
         var errors = new List<RecipeError>();
@@ -94,7 +126,10 @@ public static class ModelFit
 
         var edits = recipe.Edits.Where((edit, i) => Fits([.. Check(edit, $"edits[{i}]", recipe, model)])).ToValueList();
         var interventions = recipe.Interventions.Where((one, i) => Fits([.. Check(one, $"interventions[{i}]", model)])).ToValueList();
-        return new(recipe with { Edits = edits, Interventions = interventions }, errors);
+        if (!RecipeLora.AreSame(recipe.Loras, model.Loras))
+            errors.Add(new("loras", $"it was made with {RecipeLora.Describe(recipe.Loras)}, and this model has "
+                + RecipeLora.Describe(model.Loras)));
+        return new(model.WithLoras(recipe) with { Edits = edits, Interventions = interventions }, errors);
     }
 
     private static IEnumerable<RecipeError> Check(FeatureEdit edit, string path, Recipe recipe, ModelInfo model)
@@ -106,7 +141,9 @@ public static class ModelFit
         }
 
         if (edit.Feature >= sae.Features)
-            yield return OutOfRange(edit.Feature, path, sae);
+            yield return OutOfRange(edit.Feature, $"{path}.feature", sae);
+        foreach (var (i, feature) in edit.Also.Index().Where(one => one.Item >= sae.Features))
+            yield return OutOfRange(feature, $"{path}.also[{i}]", sae);
         if (MaskProblem(edit, recipe, model) is { } problem)
             yield return new($"{path}.mask", problem);
     }
@@ -127,7 +164,7 @@ public static class ModelFit
         if (model.Find(intervention.Site) is not { } sae)
             yield return NoAutoencoder(intervention.Site, path, model);
         else if (intervention is SiteIntervention.Icon icon && icon.Feature >= sae.Features)
-            yield return OutOfRange(icon.Feature, path, sae);
+            yield return OutOfRange(icon.Feature, $"{path}.feature", sae);
     }
 
     private static RecipeError NoAutoencoder(Site site, string path, ModelInfo model) =>
@@ -138,6 +175,6 @@ public static class ModelFit
             ? "none (set the folder of the autoencoders)"
             : string.Join(", ", model.Sites.Select(sae => sae.Site)));
 
-    private static RecipeError OutOfRange(int feature, string path, SaeInfo sae) =>
-        new($"{path}.feature", $"is {feature}, but {sae.Site} has the features 0 to {sae.Features - 1}");
+    private static RecipeError OutOfRange(int feature, string field, SaeInfo sae) =>
+        new(field, $"is {feature}, but {sae.Site} has the features 0 to {sae.Features - 1}");
 }

@@ -52,7 +52,8 @@ public sealed partial class Vocabulary
         var far = word.Length / 3;
         var near = Words.Where(known => known.Length >= ShortestUnknown)
             .Select(known => (Word: known, Distance: Distance(word.ToLowerInvariant(), known.ToLowerInvariant())))
-            .Where(one => one.Distance <= far && (word.Length > ShortestUnknown || one.Word.Order().SequenceEqual(word.Order()))).OrderBy(one => one.Distance).Select(one => one.Word);
+            .Where(one => one.Distance <= far && (word.Length > ShortestUnknown || one.Word.Order().SequenceEqual(word.Order())))
+            .OrderBy(one => one.Distance).Select(one => one.Word);
         return [.. (meant.Count > 0 ? meant : near).Take(MaxInstead)];
     }
 

@@ -87,6 +87,26 @@ public sealed class BrushMask : IEquatable<BrushMask>
         return new(rows, columns, cells);
     }
 
+    /// <summary>The same picture on another grid: a cell is the mean of what it covers, weighted by area.</summary>
+    /// <exception cref="RecipeException">The size is out of bounds.</exception>
+    public BrushMask Scaled(int rows, int columns)
+    {
+        CheckSize(rows, columns);
+        if (rows == Rows && columns == Columns)
+            return this;
+        var cells = new float[rows * columns];
+        for (var row = 0; row < rows; row++)
+            for (var column = 0; column < columns; column++)
+            {
+                double sum = 0;
+                foreach (var (y, height) in Covered(row, rows, Rows))
+                    foreach (var (x, width) in Covered(column, columns, Columns))
+                        sum += height * width * this[y, x];
+                cells[(row * columns) + column] = (float)Math.Min(1, sum);
+            }
+        return new(rows, columns, cells);
+    }
+
     /// <summary>Reads the text form (see <see cref="ToString"/>) or a JSON array of rows such as <c>[[0, 1], [0.5, 0]]</c>.</summary>
     /// <exception cref="RecipeException">The text is malformed, or a value is outside 0 to 1.</exception>
     public static BrushMask Parse(string text) =>
@@ -123,20 +143,16 @@ public sealed class BrushMask : IEquatable<BrushMask>
     internal static RecipeException OutOfRange(int row, int column, double value) =>
         new(FieldName, FormattableString.Invariant($"the cell in row {row}, column {column} is {value}; it must lie between 0 and 1"));
 
+    // The old cells under a new one, and the share of the new one that each fills.
+    private static IEnumerable<(int Index, double Share)> Covered(int index, int count, int oldCount)
+    {
+        var (start, end, scale) = ((long)index * oldCount, (long)(index + 1) * oldCount, (double)oldCount);
+        for (var old = start / count; old * count < end; old++)
+            yield return ((int)old, (Math.Min(end, (old + 1) * count) - Math.Max(start, old * count)) / scale);
+    }
+
     /// <summary>A mask of this size in which nothing is painted.</summary>
     public BrushMask Blank() => new(Rows, Columns, new float[Rows * Columns]);
-
-    /// <summary>The mask on another grid: each cell takes the value at its middle.</summary>
-    /// <exception cref="RecipeException">The size is out of bounds.</exception>
-    public BrushMask Resize(int rows, int columns)
-    {
-        CheckSize(rows, columns);
-        var cells = new float[rows * columns];
-        for (var row = 0; row < rows; row++)
-            for (var column = 0; column < columns; column++)
-                cells[(row * columns) + column] = this[((2 * row) + 1) * Rows / (2 * rows), ((2 * column) + 1) * Columns / (2 * columns)];
-        return new(rows, columns, cells);
-    }
 
     private static int Edge(int index, int pixels, int cells) => (int)((long)index * pixels / cells);
 }

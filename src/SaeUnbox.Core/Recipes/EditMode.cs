@@ -8,8 +8,8 @@ namespace SaeUnbox.Core;
 /// </summary>
 public sealed class EditMode
 {
-    private EditMode(string name, string summary, string formula, bool needsMean, bool covers) =>
-        (Name, Summary, Formula, NeedsMean, Covers) = (name, summary, formula, needsMean, covers);
+    private EditMode(string name, string summary, string formula, bool needsMean = false, bool covers = false, bool findsCells = false) =>
+        (Name, Summary, Formula, NeedsMean, Covers, FindsCells) = (name, summary, formula, needsMean, covers, findsCells);
 
     /// <summary>Adds the feature's direction, scaled by the feature's mean activation: output + m · mean · s · d.</summary>
     public static EditMode Add { get; } =
@@ -18,10 +18,22 @@ public sealed class EditMode
     /// <summary>Adds a multiple of the feature's current contribution: output + s · m · z · d.</summary>
     public static EditMode Scale { get; } =
         new("scale", "strengthen or weaken what is there",
-            "strength times the current activation is added: -1 removes the feature, 1 doubles it", needsMean: false, covers: false);
+            "strength times the current activation is added: -1 removes the feature, 1 doubles it");
+
+    /// <summary>Replaces the feature's cells by the one cell without it that is most like their surroundings.</summary>
+    public static EditMode ReplaceNearest { get; } =
+        new("replace-nearest", "replace the feature's cells by one like their surroundings",
+            "cells where the feature is active become the cell without it whose direction is nearest to that of their surroundings; "
+            + "strength 1 replaces them, less mixes", findsCells: true);
+
+    /// <summary>Replaces the feature's cells by the mean of the cells without it.</summary>
+    public static EditMode ReplaceMean { get; } =
+        new("replace-mean", "replace the feature's cells by the mean of the others",
+            "cells where the feature is active become the mean of the cells without it; strength 1 replaces them, less mixes",
+            findsCells: true);
 
     /// <summary>All modes, the default first.</summary>
-    public static IReadOnlyList<EditMode> All { get; } = [Add, Scale];
+    public static IReadOnlyList<EditMode> All { get; } = [Add, Scale, ReplaceNearest, ReplaceMean];
 
     /// <summary>The mode of an edit that names none.</summary>
     public static EditMode Default => All[0];
@@ -37,6 +49,9 @@ public sealed class EditMode
 
     /// <summary>Whether the mode needs the feature's mean activation (mean.pt).</summary>
     public bool NeedsMean { get; }
+
+    /// <summary>Whether the feature only finds the cells, so that an edit can have a threshold and grow.</summary>
+    public bool FindsCells { get; }
 
     /// <summary>Whether an edit hides earlier ones of such modes under <see cref="Overlap.Cover"/>.</summary>
     public bool Covers { get; }

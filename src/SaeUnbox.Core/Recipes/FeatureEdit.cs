@@ -1,17 +1,31 @@
 namespace SaeUnbox.Core;
 
 /// <summary>
-/// One feature painted at one site. Its <see cref="Mode"/> gives the formula in the strength s, the mask m, and the feature's
-/// direction d, mean activation mean and current activation z.
+/// A feature painted at one site, or several that act as one. Its <see cref="Mode"/> gives the formula in the strength s, the mask m,
+/// and the feature's direction d, mean activation mean and current activation z.
 /// </summary>
 /// <param name="Feature">Index in the site's dictionary, from 0.</param>
 /// <param name="Strength">From <see cref="RecipeLimits.MinStrength"/> to <see cref="RecipeLimits.MaxStrength"/>.</param>
 public sealed record FeatureEdit(Site Site, int Feature, double Strength)
 {
+    /// <summary>Further features of the same dictionary that act together with <see cref="Feature"/>, as those of a concept do.</summary>
+    public ValueList<int> Also { get; init; } = [];
+
+    /// <summary>All features of the edit, <see cref="Feature"/> first.</summary>
+    public IEnumerable<int> Features => Also.Prepend(Feature);
+
     public EditMode Mode { get; init; } = EditMode.Default;
 
     /// <summary>Where the edit acts, one value per cell of the site's grid; null for everywhere.</summary>
     public BrushMask? Mask { get; init; }
+
+    /// <summary>
+    /// The activation above which a cell is the feature's. Only for modes that find cells (<see cref="EditMode.FindsCells"/>).
+    /// </summary>
+    public double Threshold { get; init; }
+
+    /// <summary>By how many cells to all sides the found ones grow. Only for modes that find cells.</summary>
+    public int Grow { get; init; }
 
     /// <summary>The first denoising step at which the edit acts, from 0.</summary>
     public int FirstStep { get; init; }
@@ -24,6 +38,10 @@ public sealed record FeatureEdit(Site Site, int Feature, double Strength)
 
     /// <summary>What its painter calls the layer; null for the feature's own name.</summary>
     public string? Name { get; init; }
+
+    /// <summary>This edit in another mode. What that mode does not have goes back to its default.</summary>
+    public FeatureEdit In(EditMode mode) =>
+        mode.FindsCells ? this with { Mode = mode } : this with { Mode = mode, Threshold = 0, Grow = 0 };
 
     public bool ActsAt(int step) => Enabled && step >= FirstStep && (LastStep is not { } last || step < last);
 }

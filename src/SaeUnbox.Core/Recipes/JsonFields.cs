@@ -39,6 +39,22 @@ internal static class Fields
         return problem;
     }
 
+    public static string? Wholes(JsonElement element, out ValueList<int> value)
+    {
+        var numbers = new List<int>();
+        value = [];
+        if (element.ValueKind != JsonValueKind.Array)
+            return "is not an array of whole numbers";
+        foreach (var item in element.EnumerateArray())
+        {
+            if (Whole(item, out var number) is { } problem)
+                return $"[{numbers.Count}] {problem}";
+            numbers.Add(number);
+        }
+        value = numbers.ToValueList();
+        return null;
+    }
+
     public static string? LongWhole(JsonElement element, out long value) =>
         PlainNumber.TryWhole(element, out value) ? null : $"is not a whole number up to {long.MaxValue}";
 
@@ -145,6 +161,10 @@ internal sealed class FieldReader
             Report(name, "is missing");
         return Optional(name, convert, fallback, rule);
     }
+
+    /// <summary>Whether there is such a field. One that is null counts as missing.</summary>
+    public bool Has(string name) =>
+        _fields.TryGetValue(name, out var element) && (element.ValueKind != JsonValueKind.Null || !_fields.Remove(name));
 
     /// <summary>Reads an optional list of objects, each with its path.</summary>
     public IEnumerable<(JsonElement Element, string Path)> List(string name)

@@ -24,6 +24,9 @@ public sealed record Recipe
     /// <summary>Name of the set of autoencoders that the feature numbers refer to; null or "default" for the model's own.</summary>
     public string? Saes { get; init; }
 
+    /// <summary>The LoRAs that are merged into the model; empty for whatever it is loaded with.</summary>
+    public ValueList<RecipeLora> Loras { get; init; } = [];
+
     public required string Prompt { get; init; }
 
     /// <summary>What guidance steers away from. Null means none, which some models encode as zeros; "" is encoded as text.</summary>
@@ -135,11 +138,25 @@ public static class RecipeLimits
     public const double MaxStrength = 40;
     public const int MaxEdits = 64;
 
+    /// <summary>Most features in all edits together.</summary>
+    public const int MaxFeatures = 4096;
+
+    /// <summary>Largest <see cref="FeatureEdit.Threshold"/>.</summary>
+    public const double MaxThreshold = 10_000;
+
+    /// <summary>Largest <see cref="FeatureEdit.Grow"/>, in cells.</summary>
+    public const int MaxGrow = 64;
+
+    public const int MaxLoras = 16;
+
     /// <summary>Most cells in all masks together.</summary>
     public const int MaxMaskCells = 1 << 18;
 
     /// <summary>Longest JSON of a recipe in characters; also the limit for an inflated link in bytes.</summary>
     public const int MaxJsonLength = 1 << 21;
+
+    /// <summary>Longest JSON of a recipe in UTF-8, with room for what a message puts around it.</summary>
+    public const int MaxJsonBytes = MaxJsonLength + (64 << 10);
 
     /// <summary>Longest link form in characters.</summary>
     public const int MaxLinkLength = 1 << 17;
@@ -165,4 +182,8 @@ public sealed class RecipeException : Exception
     }
 
     public IReadOnlyList<RecipeError> Errors { get; }
+
+    /// <param name="length">How long the recipe is, such as "4000000 characters".</param>
+    public static RecipeException TooLong(string length) =>
+        new("recipe", $"is {length} long; at most {RecipeLimits.MaxJsonLength} characters are allowed");
 }

@@ -19,7 +19,7 @@ internal static class RecipeReader
     public static RestoredRecipe Read(string json, Recipe? defaults)
     {
         if (json.Length > RecipeLimits.MaxJsonLength)
-            throw new RecipeException(Whole, $"is {json.Length} characters long; {RecipeLimits.MaxJsonLength} are allowed");
+            throw RecipeException.TooLong($"{json.Length} characters");
         using var document = StrictJson.Parse(json, Whole);
         if (document.RootElement.ValueKind != JsonValueKind.Object)
             throw new RecipeException(Whole, "is not a JSON object");
@@ -61,6 +61,7 @@ internal static class RecipeReader
         {
             Edits = Read(fields.List("edits"), errors, ReadEdit, checker.Accepts),
             Interventions = Read(fields.List("interventions"), errors, ReadIntervention, checker.Accepts),
+            Loras = fields.Has("loras") ? Read(fields.List("loras"), errors, ReadLora, checker.Accepts) : defaults.Loras,
         };
         fields.Finish();
         return new(recipe, errors);
@@ -92,13 +93,20 @@ internal static class RecipeReader
             fields.Required<int>("feature", Fields.Whole, 0),
             fields.Required<double>("strength", Fields.Number, 0))
         {
+            Also = fields.Optional<ValueList<int>>("also", Fields.Wholes, []),
             Mode = fields.Optional("mode", Fields.Mode, EditMode.Default),
             Mask = fields.Optional<BrushMask?>("mask", Fields.Mask, null),
+            Threshold = fields.Optional<double>("threshold", Fields.Number, 0),
+            Grow = fields.Optional("grow", Fields.Whole, 0),
             FirstStep = fields.Optional("firstStep", Fields.Whole, 0),
             LastStep = fields.Optional<int?>("lastStep", Fields.OptionalWhole, null),
             Enabled = fields.Optional("enabled", Fields.Flag, true),
             Name = fields.Optional<string?>("name", Fields.OptionalText, null),
         };
+
+    private static RecipeLora ReadLora(FieldReader fields) => new(
+        fields.Required("name", Fields.Text, ""), fields.Required<double>("scale", Fields.Number, 0),
+        fields.Required("fingerprint", Fields.Text, ""));
 
     private static SiteIntervention ReadIntervention(FieldReader fields)
     {
@@ -130,7 +138,7 @@ internal static class RecipeWriter
     public static string Write(Recipe recipe)
     {
         var json = new StringBuilder("{\"version\":").Append(VersionOf(recipe));
-        json.Text("model", recipe.Model).Text("saes", recipe.Saes)
+        json.Text("model", recipe.Model).Text("saes", recipe.Saes).Array("loras", recipe.Loras, Lora)
             .Text("prompt", recipe.Prompt).Text("negativePrompt", recipe.NegativePrompt)
             .Number("seed", recipe.Seed).Number("steps", recipe.Steps).Number("guidance", recipe.Guidance)
             .Number("width", recipe.Width).Number("height", recipe.Height)
@@ -143,8 +151,14 @@ internal static class RecipeWriter
 
     private static void Edit(StringBuilder json, FeatureEdit edit)
     {
-        json.Text("site", edit.Site.Code).Number("feature", edit.Feature)
-            .Text("mode", edit.Mode.Name).Number("strength", edit.Strength).Text("mask", edit.Mask?.ToString());
+        json.Text("site", edit.Site.Code).Number("feature", edit.Feature);
+        if (edit.Also.Count > 0)
+            json.Name("also").Append('[').AppendJoin(',', edit.Also).Append(']');
+        json.Text("mode", edit.Mode.Name).Number("strength", edit.Strength).Text("mask", edit.Mask?.ToString());
+        if (edit.Threshold != 0)
+            json.Number("threshold", edit.Threshold);
+        if (edit.Grow != 0)
+            json.Number("grow", edit.Grow);
         if (edit.FirstStep != 0)
             json.Number("firstStep", edit.FirstStep);
         if (edit.LastStep is { } last)
@@ -157,6 +171,9 @@ internal static class RecipeWriter
     // Older programs read what they can, and links and hashes of older recipes stay as they are.
     private static int VersionOf(Recipe recipe) =>
         recipe.Overlap != Overlap.Sum || recipe.Edits.Any(edit => edit.Name is not null) ? 2 : 1;
+
+    private static void Lora(StringBuilder json, RecipeLora lora) =>
+        json.Text("name", lora.Name).Number("scale", lora.Scale).Text("fingerprint", lora.Fingerprint);
 
     private static void Intervention(StringBuilder json, SiteIntervention intervention)
     {

@@ -18,7 +18,8 @@ internal static class RecipeLink
         return link.Length <= RecipeLimits.MaxLinkLength
             ? link
             : throw new RecipeException(Field,
-                $"the recipe is too large for a link: {link.Length} characters, {RecipeLimits.MaxLinkLength} are allowed");
+                $"the recipe is too large for a link: {link.Length} characters, {RecipeLimits.MaxLinkLength} are allowed; share a short "
+                + "link instead");
     }
 
     public static string Inflate(string link)
@@ -33,7 +34,7 @@ internal static class RecipeLink
             var json = new byte[RecipeLimits.MaxJsonLength];
             var length = deflate.ReadAtLeast(json, json.Length, throwOnEndOfStream: false);
             if (length == json.Length && deflate.ReadByte() >= 0)
-                throw new RecipeException(Field, $"unpacks to more than {RecipeLimits.MaxJsonLength} bytes");
+                throw RecipeException.TooLong($"more than {RecipeLimits.MaxJsonLength} bytes");
             return new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(json, 0, length);
         }
         catch (Exception error) when (error is InvalidDataException or DecoderFallbackException)

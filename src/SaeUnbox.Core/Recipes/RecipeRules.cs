@@ -33,6 +33,17 @@ internal static class RecipeRules
 
     public static string? Feature(int value) => value < 0 ? $"is {value}; features count from 0" : null;
 
+    public static string? Threshold(double value) => Between(value, 0, RecipeLimits.MaxThreshold);
+
+    public static string? Grow(int value) => Between(value, 0, RecipeLimits.MaxGrow);
+
+    public static string? Scale(double value) => double.IsFinite(value) ? null : "is not a finite number";
+
+    public static string? Fingerprint(string value) =>
+        value.Length == RecipeLora.FingerprintLength && value.All(char.IsAsciiHexDigitLower)
+            ? null
+            : $"is not {RecipeLora.FingerprintLength} hexadecimal digits";
+
     public static string? MaskCells(int total) =>
         total > RecipeLimits.MaxMaskCells ? $"exceeds the limit of {RecipeLimits.MaxMaskCells} cells in all masks together" : null;
 
@@ -77,7 +88,9 @@ internal sealed class RecipeChecker(int steps, List<RecipeError> errors)
 {
     private readonly HashSet<Site> _intervened = [];
     private int _edits;
+    private int _loras;
     private int _maskCells;
+    private int _features;
 
     public static IReadOnlyList<RecipeError> Check(Recipe recipe)
     {
@@ -105,6 +118,8 @@ internal sealed class RecipeChecker(int steps, List<RecipeError> errors)
             checker.Accepts(recipe.Edits[i], $"edits[{i}]");
         for (var i = 0; i < recipe.Interventions.Count; i++)
             checker.Accepts(recipe.Interventions[i], $"interventions[{i}]");
+        for (var i = 0; i < recipe.Loras.Count; i++)
+            checker.Accepts(recipe.Loras[i], $"loras[{i}]");
         return errors;
     }
 
@@ -114,7 +129,18 @@ internal sealed class RecipeChecker(int steps, List<RecipeError> errors)
         Require(++_edits <= RecipeLimits.MaxEdits, path, $"exceeds the limit of {RecipeLimits.MaxEdits} edits");
         Require($"{path}.feature", RecipeRules.Feature(edit.Feature));
         Require($"{path}.name", edit.Name is { } name ? RecipeRules.LayerName(name) : null);
+        foreach (var (i, feature) in edit.Also.Index())
+            Require($"{path}.also[{i}]", RecipeRules.Feature(feature));
+        var features = edit.Also.Count + 1;
+        Require(edit.Features.Distinct().Count() == features, $"{path}.also", "names a feature twice");
+        Require(_features + features <= RecipeLimits.MaxFeatures, $"{path}.also",
+            $"exceeds the limit of {RecipeLimits.MaxFeatures} features in all edits together");
         Require($"{path}.strength", RecipeRules.Strength(edit.Strength));
+        Require($"{path}.threshold", RecipeRules.Threshold(edit.Threshold));
+        Require($"{path}.grow", RecipeRules.Grow(edit.Grow));
+        Require(edit.Mode.FindsCells || (edit.Threshold == 0 && edit.Grow == 0), $"{path}.{(edit.Threshold == 0 ? "grow" : "threshold")}",
+            $"does not belong to the mode {edit.Mode}; it belongs to "
+            + string.Join(" and ", EditMode.All.Where(mode => mode.FindsCells)));
         var cells = edit.Mask?.Cells.Length ?? 0;
         Require($"{path}.mask", RecipeRules.MaskCells(_maskCells + cells));
         Require(edit.FirstStep >= 0 && edit.FirstStep < steps, $"{path}.firstStep",
@@ -122,9 +148,13 @@ internal sealed class RecipeChecker(int steps, List<RecipeError> errors)
         if (edit.LastStep is { } last)
             Require(last > edit.FirstStep && last <= steps, $"{path}.lastStep",
                 $"is {last}; it must lie after firstStep and be {steps} at most (it is exclusive)");
+        Require(!edit.Site.IsText || (edit.FirstStep == 0 && edit.LastStep is null),
+            $"{path}.{(edit.FirstStep == 0 ? "lastStep" : "firstStep")}",
+            $"does not belong to {edit.Site}: text is encoded before the steps");
         if (errors.Count > before)
             return false;
         _maskCells += cells;
+        _features += features;
         return true;
     }
 
@@ -133,8 +163,19 @@ internal sealed class RecipeChecker(int steps, List<RecipeError> errors)
         var before = errors.Count;
         if (intervention is SiteIntervention.Icon icon)
             Require($"{path}.feature", RecipeRules.Feature(icon.Feature));
+        Require(!intervention.Site.IsText, $"{path}.site", $"{intervention.Site} takes edits only; interventions are for the U-Net");
         Require(_intervened.Add(intervention.Site), $"{path}.site",
             $"{intervention.Site} already has an intervention; only one per site is allowed");
+        return errors.Count == before;
+    }
+
+    public bool Accepts(RecipeLora lora, string path)
+    {
+        var before = errors.Count;
+        Require(++_loras <= RecipeLimits.MaxLoras, path, $"exceeds the limit of {RecipeLimits.MaxLoras} LoRAs");
+        Require($"{path}.name", RecipeRules.Name(lora.Name));
+        Require($"{path}.scale", RecipeRules.Scale(lora.Scale));
+        Require($"{path}.fingerprint", RecipeRules.Fingerprint(lora.Fingerprint));
         return errors.Count == before;
     }
 

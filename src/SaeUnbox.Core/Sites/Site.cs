@@ -6,9 +6,9 @@ using System.Text.Json.Serialization;
 namespace SaeUnbox.Core;
 
 /// <summary>
-/// An attention block (Transformer2D) of the U-Net at which features are read and painted, such as <c>down.2.1</c>,
-/// which is the module <c>unet.down_blocks.2.attentions.1</c>. Lists sort sites by section and number; the order in which a pass
-/// reaches them is the model's.
+/// A layer of the first text encoder, such as <c>text.9</c>, or an attention block (Transformer2D) of the U-Net at which features are read
+/// and painted, such as <c>down.2.1</c>, which is the module <c>unet.down_blocks.2.attentions.1</c>. Lists sort sites by section and
+/// number; the order in which a pass reaches them is the model's.
 /// </summary>
 [JsonConverter(typeof(SiteConverter))]
 public sealed record Site : IComparable<Site>, IParsable<Site>
@@ -22,20 +22,23 @@ public sealed record Site : IComparable<Site>, IParsable<Site>
         Attention = attention;
     }
 
-    /// <summary><c>down.2.1</c>, which decides what is where in the picture.</summary>
+    /// <summary><c>down.2.1</c>, which decides in SDXL what is where in the picture.</summary>
     public static Site Composition { get; } = Down(2, 1);
 
-    /// <summary><c>mid.0</c>, whose features are hard to interpret.</summary>
+    /// <summary><c>mid.0</c>, whose features are hard to interpret in SDXL.</summary>
     public static Site Middle { get; } = Mid(0);
 
-    /// <summary><c>up.0.0</c>, which adds details.</summary>
+    /// <summary><c>up.0.0</c>, which adds details in SDXL.</summary>
     public static Site Details { get; } = Up(0, 0);
 
-    /// <summary><c>up.0.1</c>, which sets colours, light and style.</summary>
+    /// <summary><c>up.0.1</c>, which sets colours, light and style in SDXL.</summary>
     public static Site Style { get; } = Up(0, 1);
 
-    /// <summary>The four sites that have a nickname, in the order of the U-Net.</summary>
+    /// <summary>The four sites of the demo on SDXL, in the order of the U-Net.</summary>
     public static IReadOnlyList<Site> Named { get; } = [Composition, Middle, Details, Style];
+
+    /// <summary>Layer <paramref name="layer"/> of the first text encoder.</summary>
+    public static Site Text(int layer) => new(UNetSection.Text, 0, layer);
 
     /// <summary>Attention <paramref name="attention"/> of down block <paramref name="block"/>.</summary>
     public static Site Down(int block, int attention) => new(UNetSection.Down, block, attention);
@@ -50,12 +53,16 @@ public sealed record Site : IComparable<Site>, IParsable<Site>
     /// <summary>Index of the down or up block; 0 for the middle block.</summary>
     public int Block { get; }
 
-    /// <summary>Index of the attention within its block.</summary>
+    /// <summary>Index of the attention within its block; of a text encoder, that of the layer.</summary>
     public int Attention { get; }
+
+    /// <summary>Whether it is a layer of the text encoder, whose grid is one row of tokens.</summary>
+    public bool IsText => Section == UNetSection.Text;
 
     /// <summary>The short name: <c>down.2.1</c>, <c>mid.0</c>, <c>up.0.1</c>.</summary>
     public string Code => Section switch
     {
+        UNetSection.Text => Invariant($"text.{Attention}"),
         UNetSection.Down => Invariant($"down.{Block}.{Attention}"),
         UNetSection.Mid => Invariant($"mid.{Attention}"),
         _ => Invariant($"up.{Block}.{Attention}"),
@@ -64,18 +71,11 @@ public sealed record Site : IComparable<Site>, IParsable<Site>
     /// <summary>The module's path, as checkpoints and published autoencoders write it.</summary>
     public string ModulePath => Section switch
     {
+        UNetSection.Text => Invariant($"text_encoder.text_model.encoder.layers.{Attention}"),
         UNetSection.Down => Invariant($"unet.down_blocks.{Block}.attentions.{Attention}"),
         UNetSection.Mid => Invariant($"unet.mid_block.attentions.{Attention}"),
         _ => Invariant($"unet.up_blocks.{Block}.attentions.{Attention}"),
     };
-
-    /// <summary>What the site is known to control, in a few words; null for other sites.</summary>
-    public string? Nickname =>
-        this == Composition ? "composition"
-        : this == Middle ? "hard to make sense of"
-        : this == Details ? "details"
-        : this == Style ? "style"
-        : null;
 
     /// <summary>Reads a code such as <c>up.0.1</c>.</summary>
     /// <exception cref="FormatException">The text is not the code of a site.</exception>
@@ -87,6 +87,7 @@ public sealed record Site : IComparable<Site>, IParsable<Site>
     {
         site = code?.Split('.') switch
         {
+            ["text", var layer] => Create(UNetSection.Text, "0", layer),
             ["down", var block, var attention] => Create(UNetSection.Down, block, attention),
             ["mid", var attention] => Create(UNetSection.Mid, "0", attention),
             ["up", var block, var attention] => Create(UNetSection.Up, block, attention),
@@ -100,6 +101,7 @@ public sealed record Site : IComparable<Site>, IParsable<Site>
     {
         site = path?.Split('.') switch
         {
+            ["text_encoder", "text_model", "encoder", "layers", var layer] => Create(UNetSection.Text, "0", layer),
             ["unet", "down_blocks", var block, "attentions", var attention] => Create(UNetSection.Down, block, attention),
             ["unet", "mid_block", "attentions", var attention] => Create(UNetSection.Mid, "0", attention),
             ["unet", "up_blocks", var block, "attentions", var attention] => Create(UNetSection.Up, block, attention),
@@ -118,7 +120,7 @@ public sealed record Site : IComparable<Site>, IParsable<Site>
 
     public override string ToString() => Code;
 
-    internal const string Expected = "write down.BLOCK.ATTENTION, mid.ATTENTION or up.BLOCK.ATTENTION, such as down.2.1";
+    internal const string Expected = "write down.BLOCK.ATTENTION, mid.ATTENTION, up.BLOCK.ATTENTION or text.LAYER, such as down.2.1";
 
     private static Site? Create(UNetSection section, string block, string attention) =>
         TryIndex(block, out var blockIndex) && TryIndex(attention, out var attentionIndex)
@@ -133,9 +135,10 @@ public sealed record Site : IComparable<Site>, IParsable<Site>
     private static string Invariant(FormattableString text) => FormattableString.Invariant(text);
 }
 
-/// <summary>The three parts of the U-Net, in the order they run.</summary>
+/// <summary>The text encoder and the three parts of the U-Net, in the order they run.</summary>
 public enum UNetSection
 {
+    Text,
     Down,
     Mid,
     Up,

@@ -42,7 +42,9 @@ public static class AtlasBuilder
                 state.Save();
             }
         }
-        AtlasWriter.Write(Path.Combine(folder, AtlasReader.FileName), Contents(model, request, state, cancellation));
+        var path = Path.Combine(folder, AtlasReader.FileName);
+        var concepts = File.Exists(path) ? AtlasReader.Open(folder).Concepts : [];
+        AtlasWriter.Write(path, Contents(model, request, state, cancellation) with { Concepts = concepts });
     }
 
     private static void RunNext(RecipeRunner runner, LoadedModel model, AtlasRequest request, AtlasState state,

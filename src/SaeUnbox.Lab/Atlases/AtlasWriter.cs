@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using Microsoft.Data.Sqlite;
 using static TorchSharp.torch;
 
@@ -76,6 +77,16 @@ public static class AtlasWriter
             Run(connection, "INSERT INTO embeddings VALUES ($1, $2, $3)", one.Site.Code, one.Feature, VectorBytes.Of(one.Vector));
     });
 
+    /// <summary>Keeps a concept in an existing atlas. It takes the place of one with the same name.</summary>
+    /// <exception cref="AtlasException">It cannot be written.</exception>
+    public static void SetConcept(string path, Concept concept) => Change(path, connection => Add(connection, concept));
+
+    private static void Add(SqliteConnection connection, Concept concept)
+    {
+        AtlasSchema.AllowConcepts(connection);
+        Run(connection, "INSERT OR REPLACE INTO concepts VALUES ($1, $2)", concept.Name, JsonSerializer.Serialize(concept));
+    }
+
     // The columns of the search table have no index.
     private static Dictionary<(Site, int), long> SearchRows(SqliteConnection connection)
     {
@@ -135,6 +146,8 @@ public static class AtlasWriter
         foreach (var feature in contents.Features)
             Add(connection, feature, contents.Images);
         Add(connection, contents.Suggestions);
+        foreach (var concept in contents.Concepts)
+            Add(connection, concept);
     }
 
     private static void Add(SqliteConnection connection, AtlasFeature feature, IReadOnlyList<AtlasImage> images)

@@ -19,18 +19,18 @@ public static class LoadingBenchmark
     {
         var files = Files(options.Folder);
         Read(files, cancellation);
-        var (reads, loads) = (new List<double>(), new List<double>());
+        var (reads, loads) = (new List<Duration>(), new List<Duration>());
         var (weights, peak) = (0L, (long?)null);
         for (var i = 0; i < repeats; i++)
         {
-            reads.Add(Seconds(() => Read(files, cancellation)));
+            reads.Add(Time(() => Read(files, cancellation)));
             GC.Collect();
             var before = Environment.WorkingSet;
             var memory = new PeakMemory();
             LoadedModel? model = null;
             try
             {
-                loads.Add(Seconds(() => model = LoadedModel.Load(options, cancellation: cancellation)));
+                loads.Add(Time(() => model = LoadedModel.Load(options, cancellation: cancellation)));
                 // Later loads get the memory that the first one left.
                 if (i == 0)
                     (weights, peak) = (Environment.WorkingSet - before, memory.Growth);
@@ -70,20 +70,29 @@ public static class LoadingBenchmark
         }
     }
 
-    private static double Seconds(Action work)
+    private static Duration Time(Action work)
     {
-        var start = Stopwatch.GetTimestamp();
+        var (start, processor) = (Stopwatch.GetTimestamp(), Environment.CpuUsage.TotalTime);
         work();
-        return Stopwatch.GetElapsedTime(start).TotalSeconds;
+        return new Duration(
+            Stopwatch.GetElapsedTime(start).TotalSeconds, (Environment.CpuUsage.TotalTime - processor).TotalSeconds);
     }
 
-    private static double Median(List<double> values) => values.Order().ElementAt(values.Count / 2);
+    private static Duration Median(List<Duration> values) => new(Median(values.Select(one => one.Seconds)),
+        Median(values.Select(one => one.ProcessorSeconds)));
+
+    private static double Median(IEnumerable<double> values) => values.Order().ToArray() is var sorted ? sorted[sorted.Length / 2] : 0;
 }
 
 /// <summary>How a model is loaded.</summary>
 /// <param name="FileBytes">Size of its files.</param>
-/// <param name="ReadSeconds">Time that a plain read of them takes.</param>
-/// <param name="LoadSeconds">Time that loading the model takes.</param>
+/// <param name="Read">Time that a plain read of them takes.</param>
+/// <param name="Load">Time that loading the model takes.</param>
 /// <param name="WeightBytes">Resident memory that the loaded model takes; on a GPU its weights do not count.</param>
 /// <param name="PeakBytes">Most memory that was taken while it was loaded; null where the system does not tell.</param>
-public sealed record LoadingFigures(long FileBytes, double ReadSeconds, double LoadSeconds, long WeightBytes, long? PeakBytes);
+public sealed record LoadingFigures(long FileBytes, Duration Read, Duration Load, long WeightBytes, long? PeakBytes);
+
+/// <summary>How long work takes.</summary>
+/// <param name="Seconds">By the clock.</param>
+/// <param name="ProcessorSeconds">Of all threads together, the kernel's part included.</param>
+public readonly record struct Duration(double Seconds, double ProcessorSeconds);

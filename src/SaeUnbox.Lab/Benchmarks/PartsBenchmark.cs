@@ -129,11 +129,13 @@ public sealed class ModelBenchmark : PartsBenchmark
             yield return loading;
             var (cells, device) = (_side / PixelsPerCell(), meter.Precision.Device);
             var (sample, timestep) = (Random(meter, 1, config.InChannels, cells, cells), tensor([999f], device: device));
-            var pooled = Random(meter, 1, config.AdditionChannels - SizeConditions * config.TimeIdChannels);
-            var sizes = tensor([(float)_side, _side, 0, 0, _side, _side], device: device).unsqueeze(0);
-            using var conditioning = unet.Prepare(Random(meter, 1, TextLength, config.TextChannels), pooled, sizes);
+            var text = Random(meter, 1, TextLength, config.TextChannels);
+            using var conditioning = config.Addition is { } addition
+                ? unet.Prepare(text, Random(meter, 1, addition.Channels - SizeConditions * addition.TimeIdChannels),
+                    tensor([(float)_side, _side, 0, 0, _side, _side], device: device).unsqueeze(0))
+                : unet.Prepare(text);
             yield return meter.Time("unet", () => unet.Forward(sample, timestep, conditioning));
-            var sites = unet.Sites.Select(shape => shape.Site).Intersect(Site.Named).ToArray();
+            var sites = unet.Sites.Where(shape => shape.Nickname is not null).Select(shape => shape.Site).ToArray();
             using var run = unet.Run(sample, timestep, conditioning, sites);
             foreach (var site in sites)
                 yield return meter.Time($"resume {site}", () => unet.Resume(run.States[site]));

@@ -3,13 +3,17 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Lab;
 
-/// <summary>The collected activations of one site.</summary>
+/// <summary>The collected activations of one site: what it adds to its input, or its outputs.</summary>
 public sealed class ActivationCollection
 {
-    private ActivationCollection(IReadOnlyList<ActivationShard> shards) => Shards = shards;
+    private ActivationCollection(IReadOnlyList<ActivationShard> shards, bool holdsOutputs) =>
+        (Shards, HoldsOutputs) = (shards, holdsOutputs);
 
     /// <summary>Ordered by item.</summary>
     public IReadOnlyList<ActivationShard> Shards { get; }
+
+    /// <summary>Whether the vectors are outputs of the site rather than output - input.</summary>
+    public bool HoldsOutputs { get; }
 
     /// <summary>Number of vectors.</summary>
     public long Rows => Shards.Sum(shard => shard.Rows);
@@ -36,7 +40,7 @@ public sealed class ActivationCollection
             throw new SaeException($"{path}: there are no shards of activations in this folder.");
         if (shards.FirstOrDefault(shard => shard.Width != shards[0].Width) is { } other)
             throw new SaeException($"{other.Path}: has {other.Width} channels, {shards[0].Path} has {shards[0].Width}.");
-        return new ActivationCollection(shards);
+        return new ActivationCollection(shards, CollectionSettings.Find(folder)?.Outputs.Contains(site) == true);
     }
 
     /// <summary>A random sample of the shards that the first epoch reads first, [at most count, d].</summary>
@@ -72,6 +76,9 @@ public sealed record ActivationShard(string Path, long First, long End, IReadOnl
     internal const string TensorName = "activations";
 
     /// <summary>Number of vectors: the grid cells of all items.</summary>
+    /// <summary>Whether the vectors are outputs of the site rather than output - input.</summary>
+    public bool HoldsOutputs { get; }
+
     /// <summary>Number of vectors.</summary>
     public long Rows => Shape[0] * Shape[1] * Shape[2];
 

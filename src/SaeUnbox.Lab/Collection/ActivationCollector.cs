@@ -5,7 +5,8 @@ using static TorchSharp.torch;
 namespace SaeUnbox.Lab;
 
 /// <summary>
-/// Runs a model on captions and stores what blocks add to their input. Sparse autoencoders are trained on this data. The last step stops
+/// Runs a model on captions and stores what blocks add to their input, on which sparse autoencoders are trained; or what blocks return,
+/// where the model's dictionary reads that. The last step stops
 /// after the last site, and no picture is decoded.
 /// </summary>
 public static class ActivationCollector
@@ -26,7 +27,10 @@ public static class ActivationCollector
         var (first, end) = (request.Share.First * (long)request.Steps, request.Share.End * (long)request.Steps);
         using var writer = new CollectionWriter(folder, request.Sites, request.Storage with { FirstItem = first });
         new CollectionSettings(model.Info.Name, model.Fingerprint, model.Dtype, request.Steps,
-            request.Guidance > 1 ? request.Guidance : 0, request.Width, request.Height).Claim(folder);
+            request.Guidance > 1 ? request.Guidance : 0, request.Width, request.Height)
+        {
+            Outputs = [.. request.Sites.Where(site => ReadsOutput(model, site))],
+        }.Claim(folder);
         CollectedCaptions.Claim(folder, request.Captions);
 
         using var mode = no_grad();
@@ -49,6 +53,9 @@ public static class ActivationCollector
         long Done() => Math.Min(writer.NextItem, end) - first;
     }
 
+    private static bool ReadsOutput(LoadedModel model, Site site) =>
+        model.Saes.TryGetValue(site, out var dictionary) && dictionary.ReadsOutput;
+
     // Runs the next captions together. Items that the writer already has, or has no room for, are skipped.
     private static void Collect(LoadedModel model, CollectionRequest request, CollectionWriter writer, CancellationToken cancellation)
     {
@@ -66,7 +73,9 @@ public static class ActivationCollector
         LoadedModel model, CollectionRequest request, Caption[] captions, CancellationToken cancellation)
     {
         var network = model.Model;
-        var last = network.Sites.Select(shape => shape.Site).Last(request.Sites.Contains);
+        var last = network.Sites.Select(shape => shape.Site).LastOrDefault(request.Sites.Contains);
+        // Open before the prompts are encoded.
+        using var tap = new SiteTap(network, request.Sites, captions.Length, request.Guidance > 1, site => ReadsOutput(model, site));
         using var run = network.Begin(new ImageRequest
         {
             Prompts = [.. captions.Select(caption => caption.Text)],
@@ -76,19 +85,28 @@ public static class ActivationCollector
             Width = request.Width,
             Height = request.Height,
         });
-        using var tap = new SiteTap(network, request.Sites, captions.Length, run.Request.IsGuided);
         var steps = new List<Dictionary<Site, Tensor>[]>(request.Steps);
+        if (last is null)
+            return Current().SelectMany(picture => Enumerable.Repeat(picture, request.Steps));
         var latents = run.StartLatents();
-        foreach (var step in run.Denoise(cancellation: cancellation).Take(request.Steps - 1))
+        foreach (var step in run.Denoise(predict: Predict, cancellation: cancellation).Take(request.Steps - 1))
         {
             steps.Add(Current());
             latents = step.After;
         }
 
         var input = run.InputOf(request.Steps - 1, latents);
+        tap.IsOpen = true;
         using (network.Run(input, [last], stop: true, cancellation))
             steps.Add(Current());
         return Enumerable.Range(0, captions.Length).SelectMany(picture => steps.Select(step => step[picture]));
+
+        // Of a step that predicts twice, the first pass is kept.
+        Tensor Predict(DenoisingInput given, CancellationToken token)
+        {
+            tap.IsOpen = !given.IsCorrection;
+            return network.Run(given, [], cancellation: token).Output!;
+        }
 
         Dictionary<Site, Tensor>[] Current() => [.. Enumerable.Range(0, captions.Length).Select(tap.Of)];
     }
@@ -100,7 +118,10 @@ public static class ActivationCollector
 /// </summary>
 public sealed record CollectionRequest
 {
-    /// <summary>Any transformers of the U-Net, whether they have an autoencoder or not.</summary>
+    /// <summary>
+    /// Any transformers of the U-Net, whether they have an autoencoder or not, and layers of the text encoder. If all are of the text
+    /// encoder, the U-Net does not run.
+    /// </summary>
     public required IReadOnlyList<Site> Sites { get; init; }
 
     public required IReadOnlyList<Caption> Captions { get; init; }
@@ -174,6 +195,9 @@ public sealed record CollectionSettings(string Model, string? Weights, Dtype Dty
 {
     private const string FileName = "collection.json";
 
+    /// <summary>Sites whose outputs are stored rather than output - input.</summary>
+    public IReadOnlyList<Site> Outputs { get; init; } = [];
+
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
     {
         WriteIndented = true,
@@ -216,43 +240,67 @@ public sealed record CollectionSettings(string Model, string? Weights, Dtype Dty
     [
         ("model", Model), ("weights", Weights ?? "unknown"), ("dtype", Names.Of(Dtype)), ("steps", $"{Steps}"),
         ("guidance", FormattableString.Invariant($"{Guidance}")), ("size", $"{Width} x {Height}"),
+        ("outputs of", Outputs.Count == 0 ? "no site" : string.Join(", ", Outputs)),
     ];
 }
 
-/// <summary>Hooks that keep what sites added to their input in the last pass.</summary>
+/// <summary>Hooks that keep what sites added to their input, or returned, in the last pass.</summary>
 internal sealed class SiteTap : IDisposable
 {
     private readonly List<IDisposable> _hooks = [];
-    private readonly Dictionary<Site, Tensor> _differences = [];
+    private readonly Dictionary<Site, Tensor> _vectors = [];
     private readonly int _pictures;
     private readonly bool _isGuided;
 
-    public SiteTap(ISteerableModel network, IReadOnlyList<Site> sites, int pictures, bool isGuided)
+    public SiteTap(ISteerableModel network, IReadOnlyList<Site> sites, int pictures, bool isGuided, Func<Site, bool> readsOutput)
     {
         (_pictures, _isGuided) = (pictures, isGuided);
         foreach (var site in sites)
-            _hooks.Add(network.Hook(site, (input, output) => Keep(site, input, output)));
+            _hooks.Add(site.IsText
+                ? network.HookText(site, (output, isNegative) => isNegative ? output : Keep(site, output))
+                : network.Hook(site, (input, output) => Keep(site, readsOutput(site) ? null : input, output)));
     }
 
-    /// <summary>Output - input of one picture for each site, [h, w, d] in float32 on the CPU.</summary>
-    public Dictionary<Site, Tensor> Of(int picture) => _differences.ToDictionary(pair => pair.Key, pair => pair.Value[picture]);
+    /// <summary>Whether passes are kept.</summary>
+    public bool IsOpen { get; set; } = true;
+
+    /// <summary>
+    /// The vectors of one picture for each site, [h, w, d] in float32 on the CPU; of a layer of the text encoder [1, L, d].
+    /// </summary>
+    public Dictionary<Site, Tensor> Of(int picture) => _vectors.ToDictionary(pair => pair.Key, pair => pair.Value[picture]);
 
     public void Dispose()
     {
         foreach (var hook in _hooks)
             hook.Dispose();
-        foreach (var tensor in _differences.Values)
+        foreach (var tensor in _vectors.Values)
             tensor.Dispose();
     }
 
-    private Tensor Keep(Site site, Tensor input, Tensor output)
+    private Tensor Keep(Site site, Tensor? input, Tensor output)
     {
+        if (!IsOpen)
+            return output;
         using var scope = NewDisposeScope();
         var from = _isGuided ? _pictures : 0; // the unconditional half comes first
-        var difference = BlockEdit.Difference(input.narrow(0, from, _pictures), output.narrow(0, from, _pictures));
-        if (_differences.Remove(site, out var last))
-            last.Dispose();
-        _differences[site] = difference.cpu().DetachFromDisposeScope();
+        var kept = output.narrow(0, from, _pictures);
+        Store(site,
+            input is null ? kept.to(ScalarType.Float32).permute(0, 2, 3, 1) : BlockEdit.Difference(input.narrow(0, from, _pictures), kept));
         return output;
+    }
+
+    // A layer of the text encoder: whole outputs [B, L, D], as a grid of one row.
+    private Tensor Keep(Site site, Tensor output)
+    {
+        Store(site, output.to(ScalarType.Float32).unsqueeze(1));
+        return output;
+    }
+
+    private void Store(Site site, Tensor values)
+    {
+        using var scope = NewDisposeScope();
+        if (_vectors.Remove(site, out var last))
+            last.Dispose();
+        _vectors[site] = values.cpu().clone().DetachFromDisposeScope();
     }
 }

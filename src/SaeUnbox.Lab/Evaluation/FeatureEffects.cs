@@ -74,9 +74,10 @@ public sealed class FeatureEffects(LoadedModel model, Recipe recipe) : IDisposab
     private SiteExplained Explain(Site site, RunRecorder recorder)
     {
         using var scope = NewDisposeScope();
-        // From [steps, B, C, h, w] to [steps, 1, h, w, C]. With guidance the conditional picture is the last of the batch.
-        var difference = recorder[$"{site}.output"].to_type(ScalarType.Float32) - recorder[$"{site}.input"].to_type(ScalarType.Float32);
-        var vectors = difference.narrow(1, difference.shape[1] - 1, 1).permute(0, 1, 3, 4, 2).contiguous().to(model.Saes[site].Device);
+        // From [steps, B, C, h, w] to [steps, h, w, C]. With guidance the conditional picture is the last of the batch.
+        var (input, output) = (recorder[$"{site}.input"], recorder[$"{site}.output"]);
+        var vectors = model.Saes[site].VectorsOf(input.select(1, input.shape[1] - 1), output.select(1, output.shape[1] - 1))
+            .contiguous().to(model.Saes[site].Device);
         var reconstruction = model.Saes[site].Reconstruct(vectors);
         return new(site, ExplainedVariance.PerChannel(reconstruction, vectors), ExplainedVariance.Pooled(reconstruction, vectors));
     }

@@ -23,7 +23,7 @@ public sealed class ActivationStatistics : IDisposable
     }
 
     /// <summary>Adds vectors.</summary>
-    /// <param name="x">Output - input of the site, channels last: [..., d].</param>
+    /// <param name="x">What the dictionary reads of the site, channels last: [..., d].</param>
     public void Add(Tensor x)
     {
         using var _ = no_grad();
@@ -42,13 +42,17 @@ public sealed class ActivationStatistics : IDisposable
 
     /// <summary>The statistics of a whole collection.</summary>
     /// <param name="progress">Receives the share of the vectors that are done.</param>
-    /// <exception cref="SaeException">The collection has another width.</exception>
+    /// <exception cref="SaeException">The collection has another width, or holds what the dictionary does not read.</exception>
     public static StatisticsReport Measure(
         IFeatureDictionary sae,
         ActivationCollection collection,
         IProgress<double>? progress = null,
         CancellationToken cancellation = default)
     {
+        if (collection.HoldsOutputs != sae.ReadsOutput)
+            throw new SaeException(
+                $"{sae.Source}: reads {Read(sae.ReadsOutput)}, but {Read(collection.HoldsOutputs)} was collected; collect "
+                + "again with this dictionary in --saes.");
         using var statistics = new ActivationStatistics(sae);
         long done = 0;
         foreach (var shard in collection.Shards)
@@ -61,6 +65,8 @@ public sealed class ActivationStatistics : IDisposable
         }
 
         return statistics.Report();
+
+        static string Read(bool outputs) => outputs ? "the site's output" : "what the site adds to its input";
     }
 
     /// <summary>The statistics of all vectors added so far.</summary>

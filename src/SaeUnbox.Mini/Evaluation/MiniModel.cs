@@ -7,12 +7,12 @@ namespace SaeUnbox.Mini.Evaluation;
 /// <summary>A trained unbox-mini, which runs batches of captioned scenes in one step.</summary>
 internal sealed class MiniModel : IDisposable
 {
-    private readonly SdxlPipeline _pipeline;
+    private readonly DiffusionPipeline _pipeline;
 
     /// <exception cref="ModelException">The folder does not hold an unbox-mini.</exception>
     public MiniModel(string folder, Device? device = null)
     {
-        _pipeline = SdxlPipeline.Load(folder, new SdxlPipelineOptions { Device = device ?? CPU });
+        _pipeline = DiffusionPipeline.Load(folder, new PipelineOptions { Device = device ?? CPU });
         PictureSize = _pipeline.UNet.Config.SampleSize * _pipeline.Autoencoder.PixelsPerCell;
         if (_pipeline.UNet.Config is { SampleSize: 64, InChannels: LatentCode.Channels }
             && _pipeline.Autoencoder.PixelsPerCell == LatentCode.Patch)

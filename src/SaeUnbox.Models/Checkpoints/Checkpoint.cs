@@ -66,14 +66,16 @@ public abstract class Checkpoint : IWeightSource, IDisposable
     public void Read(string name, torch.Tensor target) => TensorReader.Read(Locate(name), target);
 
     /// <summary>
-    /// Reads a tensor as a new CPU tensor of the stored type and memory order (a column-major matrix stays column-major).
+    /// Reads a tensor as a new CPU tensor of the stored type and memory order (a column-major matrix stays column-major). A weight that a
+    /// LoRA changes is float32.
     /// </summary>
     public torch.Tensor Read(string name)
     {
         var stored = Locate(name);
         var shape = stored.Entry.Shape;
         var strides = StoredTensor.DenseOrder(shape, stored.Strides) is null ? StoredTensor.RowMajor(shape) : stored.Strides;
-        var target = torch.empty_strided(shape, strides, dtype: TensorReader.TypeOf(stored));
+        var target = torch.empty_strided(shape, strides,
+            dtype: stored.Change is null ? TensorReader.TypeOf(stored) : torch.float32);
         try
         {
             TensorReader.Read(stored, target);

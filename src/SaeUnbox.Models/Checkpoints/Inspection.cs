@@ -25,8 +25,10 @@ public enum CheckpointKind
     Folder,
     /// <summary>A part of a folder that cannot be read; the title says why.</summary>
     Unknown,
-    /// <summary>Parts of SDXL in one file.</summary>
+    /// <summary>Parts of a model in one file.</summary>
     OneFile,
+    /// <summary>What a LoRA, or another method of its kind, adds to a model.</summary>
+    Lora,
 }
 
 /// <summary>A tensor as <c>inspect</c> lists it.</summary>
@@ -81,7 +83,9 @@ internal static class FileInspector
         var kind = KindOf(source.Names.ToHashSet());
         var title = Title(kind);
         if (kind is CheckpointKind.Tensors or CheckpointKind.Autoencoder && OneFile.Find(checkpoint) is { IsOriginal: true } one)
-            (kind, title) = (CheckpointKind.OneFile, $"SDXL in the original layout, {one.Contents}");
+            (kind, title) = (CheckpointKind.OneFile, $"{one.Model.Name} in the original layout, {one.Contents}");
+        else if (kind == CheckpointKind.Tensors && LoraWeights.Describe(checkpoint) is { } lora)
+            (kind, title) = (CheckpointKind.Lora, lora);
         var tensors = checkpoint.Entries.Keys.Order(StringComparer.Ordinal).Select(name => Summary(checkpoint.Locate(name))).ToList();
         var facts = new Dictionary<string, string>(checkpoint.Metadata);
         if (checkpoint is TorchFile file)

@@ -71,7 +71,8 @@ internal sealed class SourceFile : IDisposable
     /// <param name="what">What the file is or holds, and what to do.</param>
     public CheckpointException Unsupported(string what) => new($"'{Path}' cannot be read as weights: {OneLine(what)}.");
 
-    private static string OneLine(string what)
+    /// <summary>Shortens a text with names of a file, and keeps it on one line.</summary>
+    public static string OneLine(string what)
     {
         if (what.Length > MaxReasonLength)
             what = $"{what[..(MaxReasonLength / 2)]} … {what[^(MaxReasonLength / 2)..]}";

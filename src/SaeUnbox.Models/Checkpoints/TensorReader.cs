@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.InteropServices;
 using TorchSharp;
 
@@ -8,11 +9,11 @@ namespace SaeUnbox.Models;
 /// </summary>
 internal static class TensorReader
 {
-    /// <summary>Elements converted at a time.</summary>
+    /// <summary>Elements that libtorch converts at a time.</summary>
     private const long ChunkElements = 1 << 20;
 
-    /// <summary>Bytes read at a time without conversion (a span holds less than 2 GiB).</summary>
-    private const long ChunkBytes = 64 << 20;
+    /// <summary>Elements that are read and converted at a time: few enough for a core's cache.</summary>
+    private const int CachedElements = 1 << 17;
 
     public static void Read(StoredTensor stored, torch.Tensor target)
     {
@@ -29,6 +30,15 @@ internal static class TensorReader
             return;
 
         using var _ = torch.no_grad();
+        if (stored.Change is { } change)
+        {
+            using var whole = torch.empty(entry.Shape, dtype: torch.float32);
+            Read(stored with { Verify = null, Change = null }, whole);
+            change(whole);
+            target.copy_(whole);
+            return;
+        }
+
         if (StoredTensor.DenseOrder(entry.Shape, stored.Strides) is { } order)
         {
             using var view = target.permute(order.Select(axis => (long)axis).ToArray());
@@ -48,15 +58,12 @@ internal static class TensorReader
     /// <summary>Reads elements that are stored contiguously in the view's row-major order.</summary>
     private static void ReadDense(StoredTensor stored, torch.ScalarType dtype, torch.Tensor view)
     {
+        if (view.device_type == DeviceType.CPU && ElementConversions.Find(stored.Entry.Element, view.dtype) is { } convert
+            && TryReadConverted(stored, convert, view))
+            return;
         var position = stored.Position;
         var widening = stored.Entry.Element.Widening;
-        var direct = widening is null && view.dtype == dtype && view.is_contiguous() && view.device_type == DeviceType.CPU;
         var narrow = widening is null ? [] : new byte[(int)Math.Min(ChunkElements, view.numel()) * stored.Entry.Element.Bytes];
-        if (direct)
-        {
-            Slabs.ForEach(view, ChunkBytes / stored.Entry.Element.Bytes, slab => Fill(slab));
-            return;
-        }
         using var staging = torch.empty(Math.Min(ChunkElements, view.numel()), dtype: dtype);
         Slabs.ForEach(view, ChunkElements, slab =>
         {
@@ -71,10 +78,58 @@ internal static class TensorReader
             var bytes = widening is null ? part.bytes : narrow.AsSpan(0, (int)part.numel() * stored.Entry.Element.Bytes);
             ReadBytes(stored, position, bytes);
             position += bytes.Length;
-            if (widening?.Invoke(bytes, part.bytes) == false)
-                throw new CheckpointException(
-                    $"Tensor '{stored.Entry.Name}' of '{stored.File.Path}' holds {stored.Entry.Element} values that {dtype} cannot hold.");
+            if (widening is not null)
+                Convert(stored, widening, bytes, part.bytes);
         }
+    }
+
+    /// <summary>
+    /// Reads and converts a few elements at a time, straight into the view's memory. A convolution's kernel may be stored channels-last.
+    /// </summary>
+    /// <returns>False, with nothing read, if the view's memory is in another order.</returns>
+    private static unsafe bool TryReadConverted(StoredTensor stored, Widening convert, torch.Tensor view)
+    {
+        var (rows, columns) = (1, 1);
+        using var dense = view.dim() == 4 && !view.is_contiguous() ? view.permute(0, 2, 3, 1) : view.alias();
+        if (!dense.is_contiguous())
+            return false;
+        var (from, to) = (stored.Entry.Element.Bytes, (int)view.ElementSize);
+        if (!view.is_contiguous())
+        {
+            var (channels, area) = (view.shape[1], view.shape[2] * view.shape[3]);
+            if (channels * area > CachedElements || to is not (sizeof(ushort) or sizeof(float)))
+                return false;
+            (rows, columns) = ((int)channels, (int)area);
+        }
+
+        var count = view.numel();
+        var step = (int)Math.Min(count, CachedElements / (rows * columns) * (rows * columns));
+        var (isTransposed, isCopy) = (rows * columns > 1, convert == ElementConversions.Copy);
+        byte[] source = ArrayPool<byte>.Shared.Rent(step * from), converted = ArrayPool<byte>.Shared.Rent(isTransposed ? step * to : 0);
+        var target = (byte*)CpuKernel.Address(dense);
+        for (long done = 0; done < count; done += step)
+        {
+            var now = (int)Math.Min(step, count - done);
+            var written = new Span<byte>(target + done * to, now * to);
+            var ordered = isTransposed ? converted.AsSpan(0, now * to) : written;
+            var read = isCopy ? ordered : source.AsSpan(0, now * from);
+            ReadBytes(stored, stored.Position + done * from, read);
+            if (!isCopy)
+                Convert(stored, convert, read, ordered);
+            if (isTransposed)
+                ElementConversions.Transpose(ordered, written, rows, columns, to);
+        }
+
+        ArrayPool<byte>.Shared.Return(source);
+        ArrayPool<byte>.Shared.Return(converted);
+        return true;
+    }
+
+    private static void Convert(StoredTensor stored, Widening convert, ReadOnlySpan<byte> from, Span<byte> to)
+    {
+        if (!convert(from, to))
+            throw new CheckpointException($"Tensor '{stored.Entry.Name}' of '{stored.File.Path}' holds {stored.Entry.Element} values that "
+                + $"{TypeOf(stored)} cannot hold.");
     }
 
     /// <summary>Reads a tensor of any other strides: reads the whole range of the storage that holds it, then takes a view.</summary>
@@ -99,7 +154,9 @@ internal static class TensorReader
 /// <param name="Position">Offset in bytes.</param>
 /// <param name="Strides">In elements, per axis.</param>
 /// <param name="Verify">Verifies the checksum before the first read; null if the format has none.</param>
-internal sealed record StoredTensor(TensorEntry Entry, SourceFile File, long Position, long[] Strides, Action? Verify = null)
+/// <param name="Change">Changes the values in place when the tensor is read, as a float32 tensor of its shape; null for nothing.</param>
+internal sealed record StoredTensor(
+    TensorEntry Entry, SourceFile File, long Position, long[] Strides, Action? Verify = null, Action<torch.Tensor>? Change = null)
 {
     /// <summary>Strides of a row-major tensor (an axis of size 0 counts as 1).</summary>
     public static long[] RowMajor(long[] shape)

@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.IO.Hashing;
+using System.Runtime.ExceptionServices;
 using System.Text;
 using TorchSharp;
 
@@ -67,7 +68,9 @@ public sealed class Weights : IDisposable
     /// <summary>
     /// Fills all requested tensors. Before it reads any, it checks that the requested names and shapes are exactly those of the source.
     /// </summary>
-    /// <param name="onRead">Called after each tensor with its number of elements. An exception from it stops the loading.</param>
+    /// <param name="onRead">
+    /// Called after each tensor with its number of elements, by one thread at a time. An exception from it stops the loading.
+    /// </param>
     /// <exception cref="CheckpointException">
     /// Tensors are missing, extra or of the wrong shape (the message lists all), or the data is broken.
     /// </exception>
@@ -133,11 +136,7 @@ internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, t
             faults.Add($"misshapen ({_misshapen.Count}): {string.Join(", ", _misshapen)}");
         if (faults.Count > 0)
             throw new CheckpointException($"The weights of {source.Description} do not fit the model; {string.Join("; ", faults)}.");
-        foreach (var (name, tensor) in _tensors)
-        {
-            Read(name, tensor);
-            onRead?.Invoke(tensor.numel());
-        }
+        ReadAll(device.type == DeviceType.CPU ? Threads.Count : 1, onRead);
     }
 
     public void Dispose()
@@ -146,6 +145,48 @@ internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, t
             tensor.Dispose();
         foreach (var leaf in _leaves)
             leaf.Dispose();
+    }
+
+    /// <summary>
+    /// Reads the tensors on threads of its own. Reading, converting and the kernel's work on fresh memory take a core each.
+    /// </summary>
+    private void ReadAll(int threads, Action<long>? onRead)
+    {
+        var tensors = new Queue<KeyValuePair<string, torch.Tensor>>(_tensors);
+        ExceptionDispatchInfo? failure = null;
+        // The mode belongs to a thread, and decides which tensors may be written.
+        var isInference = torch.is_inference_mode_enabled();
+        var readers = Enumerable.Range(1, threads - 1).Select(_ => new Thread(Work)).ToList();
+        readers.ForEach(reader => reader.Start());
+        Work();
+        readers.ForEach(reader => reader.Join());
+        failure?.Throw();
+
+        void Work()
+        {
+            try
+            {
+                using var mode = torch.inference_mode(isInference);
+                while (Next() is var (name, tensor))
+                {
+                    Read(name, tensor);
+                    lock (tensors)
+                        if (failure is null)
+                            onRead?.Invoke(tensor.numel());
+                }
+            }
+            catch (Exception exception)
+            {
+                lock (tensors)
+                    failure ??= ExceptionDispatchInfo.Capture(exception);
+            }
+        }
+
+        KeyValuePair<string, torch.Tensor>? Next()
+        {
+            lock (tensors)
+                return failure is null && tensors.TryDequeue(out var next) ? next : null;
+        }
     }
 
     private void Read(string name, torch.Tensor tensor)
@@ -252,7 +293,9 @@ public interface IWeightSource
 
     bool TryFind(string name, [MaybeNullWhen(false)] out TensorEntry entry);
 
-    /// <summary>Fills <paramref name="target"/>, which may have any floating-point type, strides and device.</summary>
+    /// <summary>
+    /// Fills <paramref name="target"/>, which may have any floating-point type, strides and device. Several threads may read at once.
+    /// </summary>
     /// <exception cref="CheckpointException">The name is missing, the shape differs, or the data is broken.</exception>
     void Read(string name, torch.Tensor target);
 }

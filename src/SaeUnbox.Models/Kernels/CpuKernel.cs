@@ -17,7 +17,8 @@ internal static unsafe class CpuKernel
     /// <summary>Address of a contiguous, non-empty tensor. It is valid as long as the caller keeps the tensor alive.</summary>
     public static void* Address(Tensor tensor)
     {
-        using var first = tensor.view(-1).narrow(0, 0, 1);
+        using var flat = tensor.view(-1);
+        using var first = flat.narrow(0, 0, 1);
         return Unsafe.AsPointer(ref MemoryMarshal.GetReference(first.bytes));
     }
 

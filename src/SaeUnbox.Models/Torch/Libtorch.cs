@@ -106,11 +106,29 @@ public static partial class Libtorch
         }
     }
 
+    /// <summary>Returns freed memory to the system after an unusually large run.</summary>
+    public static void ReturnFreedMemory()
+    {
+        if (!OperatingSystem.IsLinux())
+            return;
+        try
+        {
+            _ = malloc_trim(0);
+        }
+        catch (EntryPointNotFoundException)
+        {
+            // C libraries other than glibc return it on their own.
+        }
+    }
+
     [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int setenv(string name, string value, int overwrite);
 
     [LibraryImport("libc")]
     private static partial int mallopt(int parameter, int value);
+
+    [LibraryImport("libc")]
+    private static partial int malloc_trim(nuint pad);
 }
 
 /// <summary>libtorch cannot be used on this machine.</summary>

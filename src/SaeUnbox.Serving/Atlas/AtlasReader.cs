@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Globalization;
+using System.Text.Json;
 using Microsoft.Data.Sqlite;
 
 namespace SaeUnbox.Serving;
@@ -35,6 +36,8 @@ public sealed class AtlasReader : IFeatureAtlas
 
     public IReadOnlyList<Suggestion> Suggestions { get; private set; } = [];
 
+    public IReadOnlyList<Concept> Concepts { get; private set; } = [];
+
     public Vocabulary? Vocabulary { get; private set; }
 
     /// <summary>Whether searches also go by meaning.</summary>
@@ -42,6 +45,16 @@ public sealed class AtlasReader : IFeatureAtlas
 
     /// <summary>Name of the model whose features the atlas shows.</summary>
     public string Model { get; private set; } = "";
+
+    /// <summary>
+    /// The folder of a model's atlas: <c>atlas</c> in or next to the autoencoders' folder, or in the model's; null for none.
+    /// </summary>
+    /// <param name="saeFolder">Null without autoencoders.</param>
+    /// <param name="modelFolder">The model's folder or file.</param>
+    public static string? FolderFor(string? saeFolder, string modelFolder) =>
+        new[] { saeFolder, Path.GetDirectoryName(saeFolder), modelFolder }
+            .Where(folder => folder is { Length: > 0 }).Select(folder => Path.Combine(folder!, "atlas"))
+            .FirstOrDefault(folder => File.Exists(Path.Combine(folder, FileName)));
 
     /// <param name="folder">Holds <see cref="FileName"/>.</param>
     /// <param name="embedder">Enables searches by meaning if the atlas has embeddings.</param>
@@ -235,6 +248,8 @@ public sealed class AtlasReader : IFeatureAtlas
         Sites = [.. _cards.Keys.Order()];
         Suggestions = Rows("SELECT title, recipe FROM suggestions ORDER BY position",
             row => new Suggestion(row.GetString(0), Recipe.FromJson(row.GetString(1))));
+        if (Rows("SELECT 1 FROM sqlite_master WHERE name = 'concepts'", _ => true).Count > 0)
+            Concepts = Rows("SELECT definition FROM concepts ORDER BY name", row => JsonSerializer.Deserialize<Concept>(row.GetString(0))!);
         if (embedder is not null && meta.TryGetValue("embedding", out var known))
             _embeddings = Embeddings(Convert.FromBase64String(known), embedder);
     }
@@ -289,7 +304,7 @@ public sealed class AtlasReader : IFeatureAtlas
 
     private static bool IsOfABrokenFile(Exception exception) =>
         exception is SqliteException or InvalidCastException or FormatException or RecipeException or ArgumentException
-            or InvalidOperationException or OverflowException;
+            or InvalidOperationException or OverflowException or JsonException;
 
     private static AtlasException Broken(string path, Exception exception) =>
         new($"The atlas '{path}' is broken: {exception.Message}", exception);

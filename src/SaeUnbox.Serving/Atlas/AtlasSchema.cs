@@ -35,19 +35,16 @@ internal static class AtlasSchema
         DELETE FROM embeddings;
         """;
 
-    public static void ClearEmbeddings(SqliteConnection connection)
-    {
-        using var command = connection.CreateCommand();
-        command.CommandText = Embeddings;
-        command.ExecuteNonQuery();
-    }
+    // Created on demand: atlases of earlier versions have none. The definition is JSON.
+    private const string Concepts =
+        "CREATE TABLE IF NOT EXISTS concepts (name TEXT PRIMARY KEY, definition TEXT NOT NULL) WITHOUT ROWID";
 
-    public static void Create(SqliteConnection connection)
-    {
-        using var command = connection.CreateCommand();
-        command.CommandText = $"PRAGMA application_id = {ApplicationId}; PRAGMA user_version = {Version};{Tables}";
-        command.ExecuteNonQuery();
-    }
+    public static void ClearEmbeddings(SqliteConnection connection) => Execute(connection, Embeddings);
+
+    public static void AllowConcepts(SqliteConnection connection) => Execute(connection, Concepts);
+
+    public static void Create(SqliteConnection connection) =>
+        Execute(connection, $"PRAGMA application_id = {ApplicationId}; PRAGMA user_version = {Version};{Tables}");
 
     /// <exception cref="AtlasException">The file is not an atlas, or has another layout.</exception>
     public static void Check(SqliteConnection connection, string path)
@@ -57,6 +54,13 @@ internal static class AtlasSchema
         if (Number(connection, "PRAGMA user_version") is var version && version != Version)
             throw new AtlasException(
                 $"The atlas '{path}' has layout {version}; this program reads layout {Version}. Build it again with saeunbox atlas.");
+    }
+
+    private static void Execute(SqliteConnection connection, string sql)
+    {
+        using var command = connection.CreateCommand();
+        command.CommandText = sql;
+        command.ExecuteNonQuery();
     }
 
     private static long Number(SqliteConnection connection, string sql)
@@ -87,7 +91,10 @@ public sealed record AtlasSprite(Site Site, int TileSize, int Columns, int Width
 /// <summary>Everything that an atlas stores.</summary>
 public sealed record AtlasContents(string Model, IReadOnlyList<AtlasFeature> Features, IReadOnlyList<AtlasImage> Images,
     IReadOnlyList<AtlasSprite> Sprites,
-    IReadOnlyList<Suggestion> Suggestions);
+    IReadOnlyList<Suggestion> Suggestions)
+{
+    public IReadOnlyList<Concept> Concepts { get; init; } = [];
+}
 
 /// <summary>An atlas cannot be read or written. The message names the file and the problem, in one sentence.</summary>
 public sealed class AtlasException(string message, Exception? inner = null) : Exception(message, inner);

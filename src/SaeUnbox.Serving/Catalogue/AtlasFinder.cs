@@ -10,11 +10,8 @@ internal static partial class AtlasFinder
     /// <param name="statistics">Shown instead if there is no usable atlas.</param>
     public static IFeatureAtlas Open(ModelInfo model, ServedModel wanted, IReadOnlyList<FeatureStatistics> statistics, ILogger logger)
     {
-        var folders = wanted.AtlasFolder is { } given
-            ? [given]
-            : new[] { wanted.SaeFolder, Path.GetDirectoryName(wanted.SaeFolder), wanted.Folder }
-            .Where(folder => folder is { Length: > 0 }).Select(folder => Path.Combine(folder!, "atlas"));
-        if (folders.FirstOrDefault(folder => File.Exists(Path.Combine(folder, AtlasReader.FileName))) is not { } found)
+        var found = wanted.AtlasFolder ?? AtlasReader.FolderFor(wanted.SaeFolder, wanted.Folder);
+        if (found is null || !File.Exists(Path.Combine(found, AtlasReader.FileName)))
             return new StatisticsAtlas(statistics);
         try
         {

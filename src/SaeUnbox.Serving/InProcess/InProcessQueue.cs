@@ -28,8 +28,7 @@ internal sealed partial class InProcessQueue(IOptions<ServingOptions> options, T
         {
             if (_records.ContainsKey(job.Id))
                 return ValueTask.CompletedTask;
-            if (_isDraining || (_board.Count >= options.Value.QueueLimit && !_board.Replaces(job)))
-                throw new QueueFullException(_serviceTime.Expected(Math.Max(1, _board.Count / 4)) ?? TimeSpan.FromSeconds(1));
+            RequireRoom(job);
             var record = new JobRecord(job, clock.GetTimestamp());
             _records[job.Id] = record;
             if (_board.Add(job) is { } replaced)
@@ -38,6 +37,27 @@ internal sealed partial class InProcessQueue(IOptions<ServingOptions> options, T
             Wake();
         }
         return ValueTask.CompletedTask;
+    }
+
+    // A client may fill a quarter of the queue, and batch jobs three quarters, so there is always room for those who paint. A job that
+    // finds its part empty is accepted whatever its size.
+    private void RequireRoom(GenerationJob job)
+    {
+        var limit = (double)options.Value.QueueLimit;
+        var replaced = _board.ReplacedBy(job)?.Cost ?? 0;
+        if (_isDraining)
+            throw new QueueStoppingException(TimeSpan.FromSeconds(5));
+        if (!Fits(_board.Waits - replaced, limit))
+            throw Full(null);
+        if (job.Client is not null && !Fits(_board.WaitsFor(job) - replaced, limit / 4))
+            throw Full("too many of your pictures are already waiting");
+        if (job.Canvas is null && !Fits(_board.BatchWaits, limit * 3 / 4))
+            throw Full(null);
+
+        bool Fits(double waits, double most) => waits <= 0 || waits + job.Cost <= most;
+
+        QueueFullException Full(string? reason) =>
+            new(_serviceTime.Expected(Math.Max(1, _board.Count / 4)) ?? TimeSpan.FromSeconds(1), reason);
     }
 
     public IAsyncEnumerable<GenerationProgress> WatchAsync(Guid jobId, CancellationToken cancellationToken = default)

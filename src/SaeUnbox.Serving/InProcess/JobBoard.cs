@@ -2,48 +2,59 @@ namespace SaeUnbox.Serving;
 
 /// <summary>
 /// Decides which job runs next. Each canvas has at most one waiting job, and its newest job replaces an older one, so a canvas that paints
-/// fast gets no more turns than others. Batch jobs wait behind canvas jobs, and their clients take turns; now and then a batch job goes
-/// first, so that batch jobs do not starve. Not thread-safe: the owner locks.
+/// fast gets no more turns than others. Clients take turns, then the canvases of each. Batch jobs wait behind canvas jobs; now and then a
+/// batch job goes first, so that batch jobs do not starve. Not thread-safe: the owner locks.
 /// </summary>
 internal sealed class JobBoard
 {
     /// <summary>After this many canvas jobs in a row, a waiting batch job goes first.</summary>
     private const int MaxLiveInRow = 8;
 
-    private readonly LinkedList<GenerationJob> _live = [];
-    private readonly Dictionary<string, LinkedListNode<GenerationJob>> _byCanvas = [];
-    private readonly LinkedList<(string Client, Queue<GenerationJob> Jobs)> _batch = [];
+    private readonly ClientLines _live = new(), _batch = new();
+    private readonly Dictionary<string, GenerationJob> _byCanvas = [];
     private readonly HashSet<string> _inFlight = [];
     private int _liveInRow;
 
     /// <summary>Number of waiting jobs.</summary>
-    public int Count => _live.Count + _batch.Sum(line => line.Jobs.Count);
+    public int Count => _live.Count + _batch.Count;
 
-    /// <summary>Whether adding this job would replace a waiting one.</summary>
-    public bool Replaces(GenerationJob job) => job.Canvas is { } canvas && _byCanvas.ContainsKey(canvas);
+    /// <summary>The work that waits (<see cref="GenerationJob.Cost"/>).</summary>
+    public double Waits => _live.Waits() + _batch.Waits();
+
+    /// <summary>The work of batch jobs that waits.</summary>
+    public double BatchWaits => _batch.Waits();
+
+    /// <summary>The work that waits for the client of a job.</summary>
+    public double WaitsFor(GenerationJob job) => _live.Waits(ClientLines.ClientOf(job)) + _batch.Waits(ClientLines.ClientOf(job));
+
+    /// <summary>The waiting job that this one would replace; null for none.</summary>
+    public GenerationJob? ReplacedBy(GenerationJob job) => job.Canvas is { } canvas ? _byCanvas.GetValueOrDefault(canvas) : null;
 
     /// <returns>The job that this one replaced; null for none.</returns>
     public GenerationJob? Add(GenerationJob job)
     {
+        var replaced = ReplacedBy(job);
         if (job.Canvas is not { } canvas)
+            _batch.Add(job);
+        else
         {
-            LineOf(job.Client ?? "").Enqueue(job);
-            return null;
+            if (replaced is not null && ClientLines.ClientOf(replaced) == ClientLines.ClientOf(job))
+                _live.Replace(replaced, job);
+            else
+            {
+                if (replaced is not null)
+                    _live.Remove(replaced);
+                _live.Add(job);
+            }
+            _byCanvas[canvas] = job;
         }
-        if (_byCanvas.TryGetValue(canvas, out var waiting))
-        {
-            var replaced = waiting.Value;
-            waiting.Value = job;
-            return replaced;
-        }
-        _byCanvas[canvas] = _live.AddLast(job);
-        return null;
+        return replaced;
     }
 
     /// <summary>Takes the next job that satisfies <paramref name="canRun"/> and whose canvas has no running job; null for none.</summary>
     public GenerationJob? Take(Func<GenerationJob, bool> canRun)
     {
-        var job = _liveInRow >= MaxLiveInRow ? TakeBatch(canRun) ?? TakeLive(canRun) : TakeLive(canRun) ?? TakeBatch(canRun);
+        var job = _liveInRow >= MaxLiveInRow ? _batch.Take(canRun) ?? TakeLive(canRun) : TakeLive(canRun) ?? _batch.Take(canRun);
         if (job is null)
             return null;
         _liveInRow = job.Canvas is null ? 0 : _liveInRow + 1;
@@ -62,72 +73,19 @@ internal sealed class JobBoard
     /// <returns>False if the job is not waiting.</returns>
     public bool Remove(GenerationJob job)
     {
-        if (job.Canvas is { } canvas)
-        {
-            if (!_byCanvas.TryGetValue(canvas, out var node) || node.Value.Id != job.Id)
-                return false;
-            _live.Remove(node);
-            return _byCanvas.Remove(canvas);
-        }
-        for (var line = _batch.First; line is not null; line = line.Next)
-        {
-            var kept = line.Value.Jobs.Where(waiting => waiting.Id != job.Id).ToArray();
-            if (kept.Length == line.Value.Jobs.Count)
-                continue;
-            if (kept.Length == 0)
-                _batch.Remove(line);
-            else
-                line.Value = line.Value with { Jobs = new(kept) };
-            return true;
-        }
-        return false;
+        if (job.Canvas is not { } canvas)
+            return _batch.Remove(job);
+        return _live.Remove(job) && _byCanvas.Remove(canvas);
     }
 
-    /// <summary>
-    /// The waiting jobs, roughly in the order in which they will run: canvas jobs first, then batch jobs client by client.
-    /// </summary>
-    public IEnumerable<GenerationJob> Waiting()
-    {
-        var lines = _batch.Select(line => line.Jobs.ToArray()).ToArray();
-        var longest = lines.Select(line => line.Length).DefaultIfEmpty().Max();
-        return _live.Concat(Enumerable.Range(0, longest)
-            .SelectMany(turn => lines.Where(line => turn < line.Length).Select(line => line[turn])));
-    }
+    /// <summary>The waiting jobs, roughly in the order in which they will run: canvas jobs first.</summary>
+    public IEnumerable<GenerationJob> Waiting() => _live.InOrder().Concat(_batch.InOrder());
 
     private GenerationJob? TakeLive(Func<GenerationJob, bool> canRun)
     {
-        for (var node = _live.First; node is not null; node = node.Next)
-        {
-            if (_inFlight.Contains(node.Value.Canvas!) || !canRun(node.Value))
-                continue;
-            _live.Remove(node);
-            _byCanvas.Remove(node.Value.Canvas!);
-            return node.Value;
-        }
-        return null;
-    }
-
-    private GenerationJob? TakeBatch(Func<GenerationJob, bool> canRun)
-    {
-        for (var line = _batch.First; line is not null; line = line.Next)
-        {
-            if (!canRun(line.Value.Jobs.Peek()))
-                continue;
-            var job = line.Value.Jobs.Dequeue();
-            // The client goes to the end of the line.
-            _batch.Remove(line);
-            if (line.Value.Jobs.Count > 0)
-                _batch.AddLast(line);
-            return job;
-        }
-        return null;
-    }
-
-    private Queue<GenerationJob> LineOf(string client)
-    {
-        foreach (var line in _batch)
-            if (line.Client == client)
-                return line.Jobs;
-        return _batch.AddLast((client, new())).Value.Jobs;
+        var job = _live.Take(job => !_inFlight.Contains(job.Canvas!) && canRun(job));
+        if (job is not null)
+            _byCanvas.Remove(job.Canvas!);
+        return job;
     }
 }

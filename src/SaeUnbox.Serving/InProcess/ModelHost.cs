@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Globalization;
 using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
 
@@ -22,9 +23,11 @@ internal sealed partial class ModelHost : IJobExecutor, IDisposable
     private readonly Dictionary<string, JobRunner> _runners = [];
     private readonly CancellationTokenSource _ending = new();
 
-    public ModelHost(string device, IReadOnlyList<ServedModel> models, ILogger logger)
+    private readonly TimeSpan _timeLimit;
+
+    public ModelHost(string device, IReadOnlyList<ServedModel> models, TimeSpan timeLimit, ILogger logger)
     {
-        (Device, _wanted, _logger) = (device, models, logger);
+        (Device, _wanted, _timeLimit, _logger) = (device, models, timeLimit, logger);
         _thread = new Thread(Run) { IsBackground = true, Name = $"models on {device}" };
     }
 
@@ -142,15 +145,20 @@ internal sealed partial class ModelHost : IJobExecutor, IDisposable
         }
         // Makes the spans of the stages children of the caller's span.
         Activity.Current = span;
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        limit.CancelAfter(_timeLimit);
         try
         {
             report(new(job.Id, 0, job.Recipe.Steps));
-            var result = _runners[job.Recipe.Model].Run(job, (step, steps) => report(new(job.Id, step, steps)), cancellation);
+            var result = _runners[job.Recipe.Model].Run(job, (step, steps) => report(new(job.Id, step, steps)), limit.Token);
             work.Last.SetResult(new GenerationProgress.Completed(result));
         }
         catch (OperationCanceledException)
         {
-            work.Last.SetResult(new GenerationProgress.Cancelled(job.Id));
+            work.Last.SetResult(cancellation.IsCancellationRequested
+                ? new GenerationProgress.Cancelled(job.Id)
+                : new GenerationProgress.Failed(job.Id, string.Create(CultureInfo.InvariantCulture,
+                    $"The picture took longer than {_timeLimit.TotalSeconds:0.###} s; ask for a smaller one, or for fewer steps.")));
         }
         catch (Exception exception) when (exception is RecipeException or ModelException or SaeException)
         {
@@ -245,6 +253,8 @@ internal sealed class HostedModel : IDisposable
 /// <summary>Runs jobs on one model, on the calling thread.</summary>
 public sealed class JobRunner(LoadedModel model) : IDisposable
 {
+    // Jobs above this many default pictures are rare, so their memory is of no use to the next one.
+    private const double LargeCost = 4;
     private readonly RecipeRunner _runner = new(model);
 
     public ModelInfo Model => model.Info;
@@ -259,17 +269,40 @@ public sealed class JobRunner(LoadedModel model) : IDisposable
     /// <exception cref="OperationCanceledException">The job was cancelled.</exception>
     public GenerationResult Run(GenerationJob job, Action<int, int>? progress = null, CancellationToken cancellation = default)
     {
-        var outcome = _runner.Run(job.Checked,
-            new RunRequest { Read = job.Sites, Picture = job.Picture is not null, Progress = progress }, cancellation);
+        var isLarge = model.Info.CostOf(job.Recipe) > LargeCost;
+        var request = new RunRequest
+        {
+            Read = job.Sites,
+            Picture = job.Picture is not null,
+            Progress = progress,
+            KeepPrefix = !isLarge || job.Canvas is not null,
+        };
+        try
+        {
+            return Encode(job, _runner.Run(job.Checked, request, cancellation));
+        }
+        finally
+        {
+            if (isLarge)
+                Libtorch.ReturnFreedMemory();
+        }
+    }
+
+    private GenerationResult Encode(GenerationJob job, RunOutcome outcome)
+    {
         var note = model.Model.WarnAbout(job.Recipe.Prompt);
         if (outcome.Picture is not { } picture)
             return new(job.Id, job.Recipe, default, outcome.Maps, outcome.Timings) { Note = note };
         var encoding = new StageClock();
-        var bytes = encoding.Time("encode", () => PictureEncoder.Encode(picture, job.Picture!.Value, job.Checked));
+        var bytes = encoding.Time("encode", () => PictureEncoder.Encode(picture, job.Picture!.Value, Complete(job.Checked)));
         return new(job.Id, job.Recipe, bytes, outcome.Maps, [.. outcome.Timings, .. encoding.Timings]) { Note = note };
     }
 
     public void Dispose() => _runner.Dispose();
+
+    // A recipe that names no LoRA was run with the model's.
+    private CheckedRecipe Complete(CheckedRecipe recipe) =>
+        recipe.Recipe.Loras.Count == Model.Loras.Count ? recipe : Model.WithLoras(recipe.Recipe).Check();
 }
 
 /// <summary>Encodes a picture in the format that a job requests.</summary>

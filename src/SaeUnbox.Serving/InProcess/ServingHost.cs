@@ -18,7 +18,8 @@ internal sealed class ServingHost : IHostedService, IServingState, IDisposable
     {
         _queue = queue;
         IEnumerable<ServedModel> models = options.Value.Models is { Count: > 0 } given ? given : [ServedModel.Embedded];
-        _hosts = [.. models.GroupBy(model => model.Device).Select(group => new ModelHost(group.Key, [.. group], logger))];
+        _hosts = [.. models.GroupBy(model => model.Device)
+            .Select(group => new ModelHost(group.Key, [.. group], options.Value.TimeLimit, logger))];
         queue.Check = RequireFit;
         _meter.CreateObservableUpDownCounter("saeunbox.device.memory.usage", () => Memory(memory => memory.Used), "By",
             "Memory in use on a device with loaded models.");
@@ -51,11 +52,13 @@ internal sealed class ServingHost : IHostedService, IServingState, IDisposable
         return Task.CompletedTask;
     }
 
-    public Task StopAsync(CancellationToken cancellationToken)
+    public Task DrainAsync(CancellationToken cancellationToken = default)
     {
         IsStopping = true;
         return _queue.DrainAsync(cancellationToken);
     }
+
+    public Task StopAsync(CancellationToken cancellationToken) => DrainAsync(cancellationToken);
 
     public void Dispose()
     {

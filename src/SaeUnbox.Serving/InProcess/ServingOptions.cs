@@ -10,7 +10,10 @@ public sealed class ServingOptions
     /// <summary>The first is the default. Empty: the embedded model.</summary>
     public IList<ServedModel> Models { get; } = [];
 
-    /// <summary>Most jobs that may wait.</summary>
+    /// <summary>
+    /// Most work that may wait, in default pictures of each job's model. One client may have a quarter of it, and batch jobs three
+    /// quarters.
+    /// </summary>
     public int QueueLimit { get; set; } = 256;
 
     /// <summary>How long the result of a finished job stays available.</summary>
@@ -18,6 +21,9 @@ public sealed class ServingOptions
 
     /// <summary>Most bytes that the results of finished jobs take together.</summary>
     public long KeepBytes { get; set; } = 256L << 20;
+
+    /// <summary>How long a job may run. It is then stopped between two stages.</summary>
+    public TimeSpan TimeLimit { get; set; } = TimeSpan.FromMinutes(10);
 
     /// <summary>How long running and waiting jobs may take at shutdown.</summary>
     public TimeSpan Grace { get; set; } = TimeSpan.FromSeconds(20);
@@ -29,7 +35,7 @@ public sealed class ServedModel
     /// <summary>The name that recipes use. Null: the folder's name.</summary>
     public string? Name { get; set; }
 
-    /// <summary>An SDXL model: a folder in the layout of diffusers, or one file. Empty: the embedded model.</summary>
+    /// <summary>A model, SDXL or SD 1.x or 2.x: a folder in the layout of diffusers, or one file. Empty: the embedded model.</summary>
     public string Folder { get; set; } = "";
 
     public string? SaeFolder { get; set; }
@@ -65,6 +71,9 @@ public sealed class ServedModel
     /// <summary>Another scheduler_config.json. Null: the model's own.</summary>
     public string? SchedulerFolder { get; set; }
 
+    /// <summary>LoRAs to merge into the weights, in this order, each FILE or FILE:SCALE.</summary>
+    public IList<string> Loras { get; } = [];
+
     public int? Threads { get; set; }
 
     public static ServedModel Embedded => new()
@@ -97,6 +106,7 @@ public sealed class ServedModel
         BasePath = Base,
         TokenizerFolder = TokenizerFolder,
         SchedulerFolder = SchedulerFolder,
+        Loras = [.. Loras.Select(LoraFile.Parse)],
         Threads = Threads,
     }.On(Device, Dtype);
 }
@@ -122,13 +132,15 @@ internal sealed class ServingOptionsValidator(bool needsModels = true) : IValida
             yield return $"{section}:KeepResults is {options.KeepResults}; use 00:00:00 to 1.00:00:00.";
         if (options.KeepBytes < 0)
             yield return $"{section}:KeepBytes is {options.KeepBytes}; use 0 or more.";
+        if (options.TimeLimit <= TimeSpan.Zero || options.TimeLimit > TimeSpan.FromDays(1))
+            yield return $"{section}:TimeLimit is {options.TimeLimit}; use more than 00:00:00, at most 1.00:00:00.";
         if (options.Grace < TimeSpan.Zero || options.Grace > TimeSpan.FromDays(1))
             yield return $"{section}:Grace is {options.Grace}; use 00:00:00 to 1.00:00:00.";
         foreach (var (i, model) in options.Models.Index())
         {
             var path = $"{section}:Models:{i}";
             if (!Path.Exists(model.Folder) && (needsModels || model.Folder.Length > 0))
-                yield return $"{path}:Folder '{model.Folder}' does not exist; name an SDXL model, a folder in the layout of diffusers "
+                yield return $"{path}:Folder '{model.Folder}' does not exist; name a model, a folder in the layout of diffusers "
                     + "or one file.";
             foreach (var (key, folder) in new[]
             {
@@ -143,6 +155,11 @@ internal sealed class ServingOptionsValidator(bool needsModels = true) : IValida
             foreach (var (key, file) in new[] { ("VaeFolder", model.VaeFolder), ("Base", model.Base) })
                 if (file is not null && !Path.Exists(file))
                     yield return $"{path}:{key} '{file}' does not exist; name an existing folder or file.";
+            foreach (var (n, lora) in model.Loras.Index())
+                if (!File.Exists(LoraFile.Parse(lora).Path))
+                    yield return $"{path}:Loras:{n} '{lora}' does not exist; name an existing file, or FILE:SCALE.";
+            if (model.Loras.Count > RecipeLimits.MaxLoras)
+                yield return $"{path}:Loras has {model.Loras.Count} entries; {RecipeLimits.MaxLoras} are allowed.";
             if (!Devices.IsDevice(model.Device))
                 yield return $"{path}:Device is '{model.Device}'; use cpu, cuda or cuda:N.";
             if (model.Threads is < 1 or > 1024)

@@ -12,8 +12,11 @@ public sealed record GenerationJob(Guid Id, CheckedRecipe Checked)
     /// </summary>
     public string? Canvas { get; init; }
 
-    /// <summary>Who submitted the job. Clients take turns with their batch jobs.</summary>
+    /// <summary>Who submitted the job. Clients take turns; null counts as a client of its own for each canvas.</summary>
     public string? Client { get; init; }
+
+    /// <summary>The work of the job, in default pictures of its model (<see cref="ModelInfo.CostOf"/>).</summary>
+    public double Cost { get; init; } = 1;
 
     /// <summary>Null for activations only.</summary>
     public PictureFormat? Picture { get; init; } = PictureFormat.Png;

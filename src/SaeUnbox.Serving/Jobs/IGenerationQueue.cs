@@ -21,11 +21,14 @@ public interface IGenerationQueue
 /// <summary>The queue accepts no more jobs at the moment.</summary>
 /// <param name="retryAfter">When to try again.</param>
 /// <param name="reason">Null: too many jobs wait.</param>
-public sealed class QueueFullException(TimeSpan retryAfter, string? reason = null)
+public class QueueFullException(TimeSpan retryAfter, string? reason = null)
     : Exception(FormattableString.Invariant($"{reason ?? "the queue is full"}; try again in {Math.Ceiling(retryAfter.TotalSeconds)} s"))
 {
     public TimeSpan RetryAfter { get; } = retryAfter;
 }
+
+/// <summary>The process takes no more jobs, because it is stopping.</summary>
+public sealed class QueueStoppingException(TimeSpan retryAfter) : QueueFullException(retryAfter, "this server is shutting down");
 
 /// <summary>A device with its models, which runs one job at a time. It does not depend on any queue.</summary>
 public interface IJobExecutor
@@ -69,6 +72,12 @@ public interface IServingState
 
     /// <summary>Completes when loading has ended, successfully or not.</summary>
     Task Loaded { get; }
+
+    /// <summary>
+    /// Refuses new jobs and waits for the accepted ones, up to the grace period. Call it while the server still answers, so that results
+    /// reach those who wait.
+    /// </summary>
+    Task DrainAsync(CancellationToken cancellationToken = default) => Task.CompletedTask;
 }
 
 /// <summary>The workers that a web node knows of.</summary>
@@ -108,4 +117,7 @@ public sealed class ServingParts(IEnumerable<IServingState> parts) : IServingSta
     public string? Missing => _parts.Select(part => part.Missing).FirstOrDefault(missing => missing is not null);
 
     public Task Loaded => Task.WhenAll(_parts.Select(part => part.Loaded));
+
+    public Task DrainAsync(CancellationToken cancellationToken = default) =>
+        Task.WhenAll(_parts.Select(part => part.DrainAsync(cancellationToken)));
 }

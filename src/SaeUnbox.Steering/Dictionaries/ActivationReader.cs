@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Steering;
 
-/// <summary>Reads what a block did in the words of its autoencoder.</summary>
+/// <summary>Encodes what a block did into the features of its dictionary.</summary>
 public static class ActivationReader
 {
     /// <summary>The active features of one picture of the batch.</summary>
@@ -11,15 +11,15 @@ public static class ActivationReader
     /// <param name="step">The denoising step, from 0.</param>
     /// <param name="input">The block's input, [batch, d, h, w].</param>
     /// <param name="output">The block's output, [batch, d, h, w].</param>
-    /// <param name="picture">Which of the batch; under guidance the conditional half follows the unconditional one.</param>
+    /// <param name="picture">Index in the batch. Under guidance, the conditional half follows the unconditional half.</param>
     public static SiteActivations Read(IFeatureDictionary sae, Site site, int step, Tensor input, Tensor output, int picture = 0)
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
         if (picture < 0 || picture >= output.shape[0])
             throw new SaeException($"Picture {picture} does not exist in a batch of {output.shape[0]}.");
-        var difference = BlockEdit.Difference(input.narrow(0, picture, 1), output.narrow(0, picture, 1));
-        using var codes = sae.Encode(difference);
+        var vectors = sae.VectorsOf(input.narrow(0, picture, 1), output.narrow(0, picture, 1));
+        using var codes = sae.Encode(vectors);
         return new SiteActivations(
             site,
             step,
@@ -29,18 +29,18 @@ public static class ActivationReader
             codes.Indices.to(ScalarType.Int32).cpu().data<int>().ToArray(),
             codes.Values.cpu().data<float>().ToArray())
         {
-            ExplainedVariance = ExplainedVariance.PerChannel(sae.Decode(codes), difference),
+            ExplainedVariance = ExplainedVariance.PerChannel(sae.Decode(codes), vectors),
         };
     }
 }
 
-/// <summary>How much of the activations a reconstruction explains, by the two formulas in use.</summary>
+/// <summary>Explained variance of a reconstruction, by the two formulas in use.</summary>
 public static class ExplainedVariance
 {
-    // The reference's guard against constant channels.
+    // As in the reference, this avoids a division by 0 for constant channels.
     private const double Guard = 1e-8;
 
-    /// <summary>The reference's: 1 - var(x - x_hat) / (var(x) + 1e-8) per channel over positions, averaged over channels.</summary>
+    /// <summary>As in the reference: 1 - var(x - x_hat) / (var(x) + 1e-8) per channel over positions, averaged over channels.</summary>
     /// <param name="reconstruction">[..., d], any floating type.</param>
     /// <param name="x">[..., d], any floating type.</param>
     public static double PerChannel(Tensor reconstruction, Tensor x)
@@ -52,7 +52,7 @@ public static class ExplainedVariance
         return (Variance(residual) / Variance(values).Plus(Guard)).SubtractedFrom(1).mean().item<float>();
     }
 
-    /// <summary>The usual: 1 - sum |x - x_hat|^2 / sum |x - mean(x)|^2, all channels pooled.</summary>
+    /// <summary>The usual definition: 1 - sum |x - x_hat|^2 / sum |x - mean(x)|^2, all channels pooled.</summary>
     /// <param name="reconstruction">[..., d], any floating type.</param>
     /// <param name="x">[..., d], any floating type.</param>
     public static double Pooled(Tensor reconstruction, Tensor x)

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Steering;
 
-/// <summary>Writes dictionaries in the layouts of other programs, so that what is trained here can be used there.</summary>
+/// <summary>Writes dictionaries in the layouts of other programs.</summary>
 public static class DictionaryConversion
 {
     private static readonly Dictionary<string, Action<SparseAutoencoder, string, Site?>> Writers = new()
@@ -18,14 +18,14 @@ public static class DictionaryConversion
 
     /// <summary>
     /// Converts one dictionary into the folder <paramref name="target"/>, or each of a folder of several into a folder in it. Means and
-    /// standard deviations are written beside, where they are known.
+    /// standard deviations are written, too, if they are known.
     /// </summary>
     /// <param name="source">As <see cref="SaeLoader.Load"/> or <see cref="SaeSet.Find"/> takes it.</param>
-    /// <param name="target">Made where it is missing.</param>
+    /// <param name="target">Created if it does not exist.</param>
     /// <param name="layout">One of <see cref="Layouts"/>.</param>
     /// <param name="k">Active features per position, for layouts that do not store them.</param>
     /// <returns>The folders that were written.</returns>
-    /// <exception cref="SaeException">The source is no dictionary, or the layout does not know its kind.</exception>
+    /// <exception cref="SaeException">The source is not a dictionary, or the layout has no such kind.</exception>
     /// <exception cref="CheckpointException">A file is broken or cannot be written.</exception>
     public static IReadOnlyList<string> Run(string source, string target, string layout, int? k = null)
     {
@@ -45,6 +45,9 @@ public static class DictionaryConversion
         void Convert(string from, string folder, Site? site)
         {
             using var sae = SaeLoader.Load(from, k: k);
+            if (sae.ReadsOutput)
+                throw new SaeException($"{sae.Source}: a dictionary of the site's output; the layout {layout} cannot say so, "
+                    + "and would be taken for one of what the site adds.");
             save(sae, folder, site);
             if (sae.Scale is { } scale)
                 SaeWriter.SaveScale(scale, folder);
@@ -65,7 +68,7 @@ public static class DictionaryConversion
         ? sae.LatentBias
         : sae.LatentBias.Plus(RowProducts.Linear((bias - sae.PreBias).unsqueeze(0), sae.EncoderWeight).squeeze(0));
 
-    /// <summary>The gated kind's two biases, with a b_lat taken in.</summary>
+    /// <summary>The two biases of the gated kind, with b_lat included.</summary>
     internal static (Tensor Gate, Tensor Magnitude) BiasesOf(GatedActivation gated, Tensor latentBias) =>
         (gated.Gate.Plus(latentBias), gated.Magnitude.Plus(gated.Scale.exp() * latentBias));
 }
@@ -166,7 +169,7 @@ internal static class DictionaryLearningWriter
                 ["threshold"] = tensor(sae.Config.Threshold ?? -1f),
             }),
             ReluActivation => ("AutoEncoder", new(Columns(sae)) { ["encoder.bias"] = latentBias, ["bias"] = bias }),
-            // Its class subtracts a bias only if asked to.
+            // The class subtracts the bias only if this is set.
             JumpReluActivation jump => ("JumpReluAutoEncoder",
                 new(Rows(sae, DictionaryConversion.LatentBiasFor(sae, zeros_like(bias)), bias)) { ["threshold"] = jump.Thresholds }),
             GatedActivation gated => ("GatedAutoEncoder", Gated(sae, gated, latentBias, bias)),

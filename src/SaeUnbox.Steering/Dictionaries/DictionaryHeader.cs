@@ -1,17 +1,20 @@
 namespace SaeUnbox.Steering;
 
-/// <summary>What the files of a dictionary say of it, from headers and configuration alone.</summary>
+/// <summary>A description of a dictionary, from headers and configuration only.</summary>
 /// <param name="Weights">The file of its tensors.</param>
-/// <param name="Layout">Who writes the layout, such as "SAELens".</param>
-/// <param name="Kind">How features become active, such as "TopK"; null if the files do not tell.</param>
+/// <param name="Layout">The program that writes the layout, such as "SAELens".</param>
+/// <param name="Kind">How features become active, such as "TopK"; null if the files do not say.</param>
 /// <param name="Features">n; null if unknown.</param>
 /// <param name="Width">d; null if unknown.</param>
 /// <param name="K">Active features per position; null if it varies or is unknown.</param>
-/// <param name="Site">By the name of its folder or its configuration; null if neither tells.</param>
-/// <param name="Missing">What is missing, misshapen or unknown, in words; empty if it can be loaded and painted with.</param>
+/// <param name="Site">From the name of its folder or from its configuration; null if unknown.</param>
+/// <param name="Missing">Descriptions of missing, misshapen and unknown tensors; empty if the dictionary can be used for painting.</param>
 public sealed record DictionaryHeader(
     string Weights, string Layout, string? Kind, int? Features, int? Width, int? K, Site? Site, IReadOnlyList<string> Missing)
 {
+    /// <summary>Whether it is of the site's output rather than of what the site adds to its input.</summary>
+    public bool ReadsOutput { get; init; }
+
     /// <summary>Whether a path is one dictionary: a folder of its files or its parent, or a file.</summary>
     public static bool IsOne(string path) => TryRead(path) is not null;
 
@@ -54,10 +57,13 @@ public sealed record DictionaryHeader(
         if (!files.Scales.Any(scale => File.Exists(scale.Mean)))
             missing.Add("mean.pt, which painting with add needs (saeunbox statistics --write-scale makes it)");
         return new(files.Weights, layout, form?.Activation.Kind, form?.Features, form?.Width, knowsK ? form?.Activation.K : null,
-            SiteOf(path), missing);
+            SiteOf(path), missing)
+        {
+            ReadsOutput = form?.ReadsOutput == true,
+        };
     }
 
-    // Without k all the rest can be told.
+    // Everything else is known without k.
     private static (DictionaryForm? Form, bool KnowsK) Form(DictionaryFiles files, DictionarySource source, List<string> missing)
     {
         try

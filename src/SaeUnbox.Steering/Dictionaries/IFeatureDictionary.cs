@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 namespace SaeUnbox.Steering;
 
 /// <summary>
-/// A dictionary of features of what a site adds to its input: vectors x [d] become sparse activations z [n] and back. All mathematics
-/// is in float32, on <see cref="Device"/>.
+/// A dictionary of features of what a site adds to its input, or of its output: vectors x [d] become sparse activations z [n] and back. All
+/// mathematics is in float32, on <see cref="Device"/>.
 /// </summary>
 public interface IFeatureDictionary : IDisposable
 {
@@ -14,13 +14,16 @@ public interface IFeatureDictionary : IDisposable
     /// <summary>d, the channels of the site.</summary>
     int Width { get; }
 
-    /// <summary>Active features per position, or their mean number if it varies; 10 if the files do not tell it.</summary>
+    /// <summary>Active features per position, or their mean number if it varies; 10 if the files do not give it.</summary>
     int K { get; }
 
     /// <summary>Where it was loaded from, for messages.</summary>
     string Source { get; }
 
     Device Device { get; }
+
+    /// <summary>Whether x is the output of the site rather than output - input.</summary>
+    bool ReadsOutput => false;
 
     /// <summary>[n, d], row-major: row f is the direction d_f of feature f.</summary>
     Tensor Dictionary { get; }
@@ -29,7 +32,7 @@ public interface IFeatureDictionary : IDisposable
     ActivationScale? Scale { get; }
 
     /// <summary>Computes z, as the active features of every position.</summary>
-    /// <param name="x">Differences output - input, channels last: [..., d], any dtype.</param>
+    /// <param name="x">Vectors of <see cref="FeatureDictionaries.VectorsOf"/>, channels last: [..., d], any dtype.</param>
     SparseCodes Encode(Tensor x);
 
     /// <summary>Computes the reconstruction of x: [..., d] float32.</summary>
@@ -38,6 +41,11 @@ public interface IFeatureDictionary : IDisposable
 
 public static class FeatureDictionaries
 {
+    /// <summary>What a dictionary encodes of a site's input and output [batch, d, h, w]: [batch, h, w, d] in float32.</summary>
+    public static Tensor VectorsOf(this IFeatureDictionary dictionary, Tensor input, Tensor output) => dictionary.ReadsOutput
+        ? output.to(ScalarType.Float32).permute(0, 2, 3, 1)
+        : BlockEdit.Difference(input, output);
+
     /// <summary>The reconstruction of x [..., d].</summary>
     public static Tensor Reconstruct(this IFeatureDictionary dictionary, Tensor x)
     {

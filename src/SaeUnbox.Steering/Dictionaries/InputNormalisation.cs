@@ -15,17 +15,17 @@ public enum InputNormalisation
 }
 
 /// <summary>
-/// How vectors were normalised: x = x' * Factor + Offset. A contribution of the dictionary counts <paramref name="Factor"/> times in the
+/// How vectors were normalised: x = x' * Factor + Offset. Multiply a contribution of the dictionary by <paramref name="Factor"/> to get the
 /// site's own units.
 /// </summary>
 /// <param name="Factor">[..., 1] float32.</param>
 /// <param name="Offset">[..., 1] float32; null for 0.</param>
 public sealed record InputFrame(Tensor Factor, Tensor? Offset) : IDisposable
 {
-    // As both sources have it; it guards the division only.
+    // As in both sources; it only avoids a division by 0.
     private const double Guard = 1e-5;
 
-    // A vector of zeros stays one.
+    // Leaves vectors of zeros unchanged.
     private const double SmallestNorm = 1e-30;
 
     /// <summary>Normalises rows [p, d].</summary>
@@ -53,7 +53,7 @@ public sealed record InputFrame(Tensor Factor, Tensor? Offset) : IDisposable
         }
     }
 
-    /// <summary>Brings reconstructions [..., d] back to the site's units.</summary>
+    /// <summary>Converts reconstructions [..., d] to the site's units.</summary>
     internal Tensor Restore(Tensor reconstruction) =>
         Offset is null ? reconstruction * Factor : (reconstruction * Factor).Plus(Offset);
 

@@ -10,8 +10,8 @@ namespace SaeUnbox.Steering;
 /// <param name="AuxK">How many dead features the auxiliary training loss may use; null: none.</param>
 /// <param name="DeadStepsThreshold">A feature unused for more steps than this counts as dead.</param>
 /// <param name="Threshold">
-/// Set by BatchTopK training only: a feature is active where its pre-activation exceeds this, and <paramref name="K"/> is
-/// then the mean number per position. Readers that do not know the key see a plain top-k autoencoder.
+/// Set by BatchTopK training only: a feature is active if its pre-activation exceeds this, and <paramref name="K"/> is
+/// then the mean number per position. Readers that ignore the key use it as a top-k autoencoder.
 /// </param>
 /// <param name="PrefixSizes">Set by nested (Matryoshka) training only: the sizes of the nested dictionaries, ending with n.</param>
 public sealed record SaeConfig(
@@ -27,7 +27,7 @@ public sealed record SaeConfig(
     private const long LargestMatrix = 1L << 30;
 
     /// <summary>Reads and validates a <c>config.json</c>.</summary>
-    /// <exception cref="SaeException">The file is missing, no JSON, incomplete or out of range.</exception>
+    /// <exception cref="SaeException">The file is missing, not JSON, or incomplete, or a number is out of range.</exception>
     public static SaeConfig Load(string path)
     {
         if (!File.Exists(path))
@@ -47,7 +47,7 @@ public sealed record SaeConfig(
         }
     }
 
-    /// <summary>Throws where a number is out of range; <paramref name="source"/> is named in the message.</summary>
+    /// <summary>Throws if a number is out of range; <paramref name="source"/> is named in the message.</summary>
     public void Validate(string source)
     {
         Require(Features >= 1, "n_dirs_local", Features, "at least 1");
@@ -80,7 +80,7 @@ public sealed record SaeConfig(
         }
     }
 
-    /// <summary>The file's text. Keys of our own appear only where they are set, so that other readers see what they know.</summary>
+    /// <summary>The JSON text. Keys that the reference lacks are written only if set.</summary>
     public string ToJson()
     {
         using var buffer = new MemoryStream();

@@ -9,11 +9,12 @@ namespace SaeUnbox.Steering;
 /// <c>unet.mid_block.attentions.0_k10_hidden5120_auxk256_bs4096_lr0.0001</c>.
 /// </summary>
 /// <param name="Site">The block it reads.</param>
-/// <param name="Rest">Everything behind the site, without the leading underscore.</param>
+/// <param name="Rest">The part after the site, without the leading underscore.</param>
 public sealed partial record SaeFolderName(Site Site, string Rest)
 {
     /// <summary>
-    /// Reads a folder's name; the site may stand as its module path, with or without <c>unet.</c>, or as its code (<c>mid.0_k10</c>).
+    /// Reads a folder's name; the site may be a module path, with or without <c>unet.</c> or <c>text_encoder.</c>, or a code
+    /// (<c>mid.0_k10</c>).
     /// </summary>
     public static bool TryParse(string name, [NotNullWhen(true)] out SaeFolderName? result)
     {
@@ -24,12 +25,13 @@ public sealed partial record SaeFolderName(Site Site, string Rest)
         var site = match.Groups["site"].Value;
         if (Site.TryParseModulePath(site, out var parsed)
             || Site.TryParseModulePath("unet." + site, out parsed)
+            || Site.TryParseModulePath("text_encoder." + site, out parsed)
             || Site.TryParse(site, out parsed))
             result = new SaeFolderName(parsed, match.Groups["rest"].Value);
         return result is not null;
     }
 
-    /// <summary>Whether its hyper-parameters begin with these, such as <c>k10_hidden5120</c>; whole numbers only.</summary>
+    /// <summary>Whether the hyper-parameters begin with these, such as <c>k10_hidden5120</c>. Numbers must match completely.</summary>
     public bool IsVariant(string variant) =>
         Rest.StartsWith(variant, StringComparison.Ordinal) && (Rest.Length == variant.Length || Rest[variant.Length] == '_');
 

@@ -6,22 +6,22 @@ namespace SaeUnbox.Steering;
 /// <summary>Loads sparse autoencoders in every layout that <c>docs/dictionaries.md</c> lists, as data only.</summary>
 public static class SaeLoader
 {
-    // k where the files do not tell the mean number of active features: the demo's. It only sets how strong an icon is.
+    // The demo's k, used if the files do not give the mean number of active features. It only scales icons.
     private const int UsualK = 10;
 
-    /// <summary>Tells autoencoders apart by their weights' file, wherever it lies.</summary>
+    /// <summary>Identifies an autoencoder by its weights file.</summary>
     /// <param name="path">As <see cref="Load"/> takes it.</param>
     /// <exception cref="SaeException">There is none.</exception>
     public static string FingerprintOf(string path) => FileFingerprint.Compute([("weights", DictionaryFiles.Find(path).Weights)]);
 
     /// <summary>
     /// Loads from a folder (or its parent), a <c>.pth</c>, <c>.pt</c> or safetensors file, in any floating type; weights
-    /// become float32 on <paramref name="device"/>. <c>mean.pt</c> and <c>std.pt</c> are read where they are.
+    /// become float32 on <paramref name="device"/>. Reads <c>mean.pt</c> and <c>std.pt</c> if they exist.
     /// </summary>
     /// <param name="path">The folder or the file.</param>
     /// <param name="device">The CPU if null.</param>
-    /// <param name="k">Active features per position, for layouts that do not store them; null for what the files say.</param>
-    /// <exception cref="SaeException">Files are missing, of no known layout, or the configuration is wrong.</exception>
+    /// <param name="k">Active features per position, for layouts that do not store them; null to use the value in the files.</param>
+    /// <exception cref="SaeException">Files are missing or have an unknown layout, or the configuration is wrong.</exception>
     /// <exception cref="CheckpointException">The checkpoint is broken or its tensors do not fit the configuration.</exception>
     public static SparseAutoencoder Load(string path, Device? device = null, int? k = null)
     {
@@ -112,6 +112,7 @@ public static class SaeLoader
             OutputBias = outputBias,
             Activation = Activation(form.Activation, vectors),
             Normalisation = form.Normalisation,
+            ReadsOutput = form.ReadsOutput,
             Source = path,
         };
 
@@ -130,7 +131,7 @@ public static class SaeLoader
             return target;
         }
 
-        // A direction of zeros stays one.
+        // Leaves directions of zeros unchanged.
         Tensor Lengths()
         {
             var lengths = dictionary.Square().sum(1, keepdim: true).sqrt();
@@ -142,7 +143,7 @@ public static class SaeLoader
             dictionary.div_(lengths);
             encoder.mul_(lengths);
             latentBias.mul_(lengths.squeeze(1));
-            // The gated kind's exponent is a factor and no bias.
+            // The exponent of the gated kind is a factor, not a bias.
             foreach (var bias in form.Activation is GatedForm ? others[..2] : others)
                 bias.mul_(lengths.squeeze(1));
         }

@@ -5,10 +5,10 @@ using TorchSharp;
 
 namespace SaeUnbox.Steering;
 
-/// <summary>The sparse autoencoders of a model, at most one a site.</summary>
+/// <summary>The sparse autoencoders of a model, at most one per site.</summary>
 public sealed class SaeSet : IReadOnlyDictionary<Site, IFeatureDictionary>, IDisposable
 {
-    // What the demo loads of the published collection.
+    // The size that the demo uses from the published collection.
     private const string Default = "k10_hidden5120";
 
     private readonly OrderedDictionary<Site, IFeatureDictionary> _saes = [];
@@ -32,13 +32,13 @@ public sealed class SaeSet : IReadOnlyDictionary<Site, IFeatureDictionary>, IDis
             $"There is no sparse autoencoder for {site}; there are {(Count == 0 ? "none" : "those for " + string.Join(", ", Keys))}.");
 
     /// <summary>
-    /// Where the autoencoders under a directory lie: folders, or files, whose name begins with a site, or whose configuration names one.
-    /// Of one training's snapshots <c>final</c> is taken, else the highest step. Where a site has several (the published collection
-    /// holds many sizes), the demo's k10_hidden5120 is taken.
+    /// Finds the autoencoders in a directory: folders or files whose name begins with a site, or whose configuration names one.
+    /// Of the snapshots of a training it uses <c>final</c>, or else the highest step. If a site has several (the published collection
+    /// has many sizes), it uses the demo's k10_hidden5120.
     /// </summary>
     /// <param name="directory">A folder of autoencoders, one autoencoder's own, or its file.</param>
     /// <param name="variant">Only folders whose hyper-parameters begin with this, such as <c>k20_hidden5120</c>.</param>
-    /// <exception cref="SaeException">There is none, or it is open which of several is meant.</exception>
+    /// <exception cref="SaeException">There is none, or the choice among several is ambiguous.</exception>
     public static IReadOnlyDictionary<Site, string> Find(string directory, string? variant = null)
     {
         if (!Directory.Exists(directory) && !File.Exists(directory))
@@ -123,7 +123,7 @@ public sealed class SaeSet : IReadOnlyDictionary<Site, IFeatureDictionary>, IDis
 
     private static IEnumerable<(string Folder, SaeFolderName Name)> Inside(string directory)
     {
-        // Links are not followed: they may lead in a circle.
+        // Does not follow links, which may form a cycle.
         var options = new EnumerationOptions
         {
             RecurseSubdirectories = true,
@@ -133,7 +133,7 @@ public sealed class SaeSet : IReadOnlyDictionary<Site, IFeatureDictionary>, IDis
         var found = new List<string>();
         foreach (var folder in Directory.EnumerateDirectories(directory, "*", options).Order(StringComparer.Ordinal))
         {
-            // What lies in an autoencoder's folder are its snapshots.
+            // Folders in the folder of an autoencoder are its snapshots.
             if (!found.Exists(outer => folder.StartsWith(outer, StringComparison.Ordinal)) && Named(folder) is { } name)
             {
                 found.Add(folder + Path.DirectorySeparatorChar);
@@ -146,7 +146,7 @@ public sealed class SaeSet : IReadOnlyDictionary<Site, IFeatureDictionary>, IDis
                 yield return (file, name);
     }
 
-    /// <summary>The site of a folder or file that is an autoencoder, by its name or its configuration; null if it is none.</summary>
+    /// <summary>The site of an autoencoder, from its name or its configuration; null if the path is not an autoencoder.</summary>
     private static SaeFolderName? Named(string path)
     {
         var isFile = File.Exists(path);

@@ -53,7 +53,7 @@ internal sealed class GroupMaxActivation(int k) : SparseActivation
     }
 }
 
-/// <summary>An activation that looks at each feature alone, so that the number of active features varies by row.</summary>
+/// <summary>An activation that acts on each feature separately, so the number of active features varies by row.</summary>
 internal abstract class ElementwiseActivation : SparseActivation
 {
     /// <summary>z, dense: [p, n].</summary>
@@ -77,7 +77,7 @@ internal sealed class ReluActivation : ElementwiseActivation
     protected override Tensor Apply(Tensor preActivations) => preActivations.relu();
 }
 
-/// <summary>z = relu(h) where h exceeds one threshold: BatchTopK at inference (Bussmann et al. 2024, arXiv 2412.06410).</summary>
+/// <summary>z = relu(h) if h exceeds one threshold: BatchTopK at inference (Bussmann et al. 2024, arXiv 2412.06410).</summary>
 internal sealed class ThresholdActivation(double threshold) : ElementwiseActivation
 {
     public override string Kind => "BatchTopK";

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 namespace SaeUnbox.Steering;
 
 /// <summary>
-/// A sparse autoencoder of what a block adds to its input, of any kind that is one linear encoder, an activation and a linear decoder:
+/// A sparse autoencoder of what a block adds to its input, or of its output: one linear encoder, an activation and a linear decoder.
 /// <code>z = activation(W_e (x - b_pre) + b_lat)      x_hat = W_d z + b_out</code>
 /// In the reference (Gao et al. 2024, arXiv 2406.04093) the activation is relu of the k largest, and b_out is b_pre.
 /// All mathematics is in float32, on the device of its tensors.
@@ -15,7 +15,7 @@ public sealed class SparseAutoencoder : IFeatureDictionary
 
     private Tensor? _outputBias;
 
-    /// <summary>An autoencoder over these tensors, which it owns from now on.</summary>
+    /// <summary>Creates an autoencoder that takes ownership of the tensors.</summary>
     /// <param name="config">Its shape.</param>
     /// <param name="encoderWeight">W_e [n, d].</param>
     /// <param name="dictionary">W_d transposed, [n, d]: row f is the direction d_f of feature f.</param>
@@ -61,22 +61,24 @@ public sealed class SparseAutoencoder : IFeatureDictionary
         init => _outputBias = value is null ? null : Own(value, ScalarType.Float32, Config.Width);
     }
 
-    /// <summary>How z follows from W_e (x - b_pre) + b_lat; null for what <see cref="Config"/> says: a threshold, else top-k.</summary>
+    /// <summary>Computes z from W_e (x - b_pre) + b_lat; null for the threshold of <see cref="Config"/>, or else top-k.</summary>
     public SparseActivation? Activation { get; init; }
 
-    /// <summary>What is done to x before anything else, and undone at the end.</summary>
+    /// <summary>Applied to x before encoding, and undone after decoding.</summary>
     public InputNormalisation Normalisation { get; init; }
 
     /// <summary>How features become active, such as "TopK".</summary>
     public string Kind => (Activation ?? FromConfig()).Kind;
 
-    /// <summary>Whether it has the form that is trained here and that the reference reads: top-k or one threshold, and one bias.</summary>
-    public bool IsReferenceForm => Activation is null && OutputBias is null && Normalisation == InputNormalisation.None;
+    public bool ReadsOutput { get; init; }
+
+    /// <summary>Whether the reference can read it: top-k or one threshold, and one bias. Trained autoencoders have this form.</summary>
+    public bool IsReferenceForm => Activation is null && OutputBias is null && Normalisation == InputNormalisation.None && !ReadsOutput;
 
     /// <summary>Training steps since each feature last fired, [n] int64.</summary>
     public Tensor StatsLastNonzero { get; private set; }
 
-    /// <summary>Mean and standard deviation of each feature where it is active; null where the files are not there.</summary>
+    /// <summary>Mean and standard deviation of each feature where it is active; null if they were not measured.</summary>
     public ActivationScale? Scale { get; set; }
 
     /// <summary>Where it was loaded from, for messages.</summary>

@@ -20,7 +20,7 @@ public sealed record SparseCodes(Tensor Indices, Tensor Values, int Features) : 
     /// </summary>
     public Tensor Contributions() => Frame is { } frame ? Values * frame.Factor : Values.alias();
 
-    /// <summary>z, dense: [..., n]. For few positions; a full grid of a large dictionary is mostly zeros.</summary>
+    /// <summary>z as a dense tensor [..., n]. Use it for few positions: for a whole grid it is large and mostly zeros.</summary>
     public Tensor ToDense()
     {
         using var scope = NewDisposeScope();
@@ -59,7 +59,7 @@ public sealed record ActivationScale(IReadOnlyList<float> Mean, IReadOnlyList<fl
 
 internal static class LastNonzero
 {
-    // The reference's bound for "fired"; a value between 0 and this does not count.
+    // As in the reference, smaller values do not count as firing.
     private const double Fired = 1e-3;
 
     /// <summary>One step of the counters [n]: 1 where a feature fired, else one more than before.</summary>

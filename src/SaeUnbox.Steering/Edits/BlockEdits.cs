@@ -126,10 +126,10 @@ internal sealed class DeltaEdit : BlockEdit
 }
 
 /// <summary>
-/// output + beta * mask * z_f * d_f: -1 removes the feature, 1 doubles it. Under guidance each half has its own z_f, so both halves
-/// change.
+/// output + beta * mask * sum of z_f * d_f over the features: -1 removes them, 1 doubles them. Under guidance each half has its own z_f,
+/// so both halves change.
 /// </summary>
-internal sealed class ScaleEdit(IFeatureDictionary sae, int feature, float beta, Tensor? mask) : BlockEdit
+internal sealed class ScaleEdit(IFeatureDictionary sae, IReadOnlyList<int> features, float beta, Tensor? mask) : BlockEdit
 {
     private readonly Tensor? _mask = mask?.DetachFromDisposeScope();
 
@@ -138,25 +138,31 @@ internal sealed class ScaleEdit(IFeatureDictionary sae, int feature, float beta,
         using var _ = no_grad();
         using var scope = NewDisposeScope();
         RequireGrid(_mask, output);
-        using var codes = sae.Encode(Difference(input, output));
+        using var codes = sae.Encode(sae.VectorsOf(input, output));
+        var delta = features.Select(feature => Delta(codes, feature)).Aggregate((sum, next) => sum.Plus(next));
+        return output.Plus(ChannelsFirst(delta, output)).MoveToOuterDisposeScope();
+    }
+
+    private Tensor Delta(SparseCodes codes, int feature)
+    {
         var amount = codes.Contribution(feature).Times(beta);
         if (_mask is not null)
             amount = amount * _mask;
-        var delta = amount.unsqueeze(-1) * sae.Direction(feature);
-        return output.Plus(ChannelsFirst(delta, output)).MoveToOuterDisposeScope();
+        return amount.unsqueeze(-1) * sae.Direction(feature);
     }
 
     protected override void Dispose(bool disposing) => _mask?.Dispose();
 }
 
-/// <summary>input + the dictionary's reconstruction of (output - input).</summary>
+/// <summary>input + the dictionary's reconstruction of (output - input); for a dictionary of outputs, that of the output.</summary>
 internal sealed class ReconstructEdit(IFeatureDictionary sae) : BlockEdit
 {
     public override Tensor Apply(Tensor input, Tensor output)
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
-        return input.Plus(ChannelsFirst(sae.Reconstruct(Difference(input, output)), input)).MoveToOuterDisposeScope();
+        var made = ChannelsFirst(sae.Reconstruct(sae.VectorsOf(input, output)), input);
+        return (sae.ReadsOutput ? made : input.Plus(made)).MoveToOuterDisposeScope();
     }
 }
 

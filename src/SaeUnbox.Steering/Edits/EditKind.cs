@@ -26,7 +26,8 @@ internal sealed class AddKind : EditKind
     public override EditMode Mode => EditMode.Add;
 
     public override BlockEdit Make(FeatureEdit edit, IFeatureDictionary dictionary, Tensor? mask, bool guided) =>
-        Edits.Add(dictionary, edit.Feature, edit.Strength, mask, guided ? Guidance.Contrast : Guidance.None);
+        Edits.Sequence(edit.Features.Select(feature =>
+            Edits.Add(dictionary, feature, edit.Strength, mask, guided ? Guidance.Contrast : Guidance.None)));
 }
 
 internal sealed class ScaleKind : EditKind
@@ -34,5 +35,21 @@ internal sealed class ScaleKind : EditKind
     public override EditMode Mode => EditMode.Scale;
 
     public override BlockEdit Make(FeatureEdit edit, IFeatureDictionary dictionary, Tensor? mask, bool guided) =>
-        Edits.Scale(dictionary, edit.Feature, edit.Strength, mask);
+        Edits.Scale(dictionary, edit.Features, edit.Strength, mask);
+}
+
+internal sealed class ReplaceNearestKind : EditKind
+{
+    public override EditMode Mode => EditMode.ReplaceNearest;
+
+    public override BlockEdit Make(FeatureEdit edit, IFeatureDictionary dictionary, Tensor? mask, bool guided) =>
+        Edits.Replace(dictionary, edit, mask, Replacement.Nearest);
+}
+
+internal sealed class ReplaceMeanKind : EditKind
+{
+    public override EditMode Mode => EditMode.ReplaceMean;
+
+    public override BlockEdit Make(FeatureEdit edit, IFeatureDictionary dictionary, Tensor? mask, bool guided) =>
+        Edits.Replace(dictionary, edit, mask, Replacement.Mean);
 }

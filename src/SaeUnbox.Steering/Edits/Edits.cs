@@ -20,11 +20,25 @@ public static class Edits
         new DeltaEdit(Delta(sae, feature, Finite(value), mask), guidance, ontoInput: false);
 
     /// <summary>Scales a feature: output + beta * mask * z_f * d_f. A beta of -1 removes it.</summary>
-    public static BlockEdit Scale(IFeatureDictionary sae, int feature, double beta, Tensor? mask = null)
-    {
-        sae.RequireFeature(feature);
-        return new ScaleEdit(sae, feature, (float)Finite(beta), mask is null ? null : Mask(mask, sae.Device));
-    }
+    public static BlockEdit Scale(IFeatureDictionary sae, int feature, double beta, Tensor? mask = null) =>
+        Scale(sae, [feature], beta, mask);
+
+    /// <summary>Scales several features by the same factor: output + beta * mask * sum of z_f * d_f.</summary>
+    public static BlockEdit Scale(IFeatureDictionary sae, IEnumerable<int> features, double beta, Tensor? mask = null) =>
+        new ScaleEdit(sae, Existing(sae, features), (float)Finite(beta), mask is null ? null : Mask(mask, sae.Device));
+
+    /// <summary>
+    /// Replaces the cells of an edit's features by cells of the same map (<see cref="ReplaceEdit"/>). The edit gives features, strength,
+    /// threshold and growth.
+    /// </summary>
+    internal static BlockEdit Replace(IFeatureDictionary sae, FeatureEdit edit, Tensor? mask, Replacement replacement) =>
+        new ReplaceEdit(sae, Existing(sae, edit.Features), replacement)
+        {
+            Threshold = edit.Threshold,
+            Grow = edit.Grow,
+            Share = Math.Clamp(Finite(edit.Strength), 0, 1),
+            Mask = mask is null ? null : Mask(mask, sae.Device),
+        };
 
     /// <summary>
     /// Draws a feature's icon: input + mean_f * strength * d_f at every position. Under guidance the unconditional half is the plain
@@ -104,6 +118,14 @@ public static class Edits
     private static Tensor Mask(Tensor mask, Device device) => mask.shape.Length == 2
         ? mask.to(device).to(ScalarType.Float32).clone()
         : throw new SaeException($"A mask is a grid [h, w], not [{string.Join(", ", mask.shape)}].");
+
+    private static int[] Existing(IFeatureDictionary sae, IEnumerable<int> features)
+    {
+        int[] all = [.. features];
+        foreach (var feature in all)
+            sae.RequireFeature(feature);
+        return all;
+    }
 
     private static double Finite(double strength) => double.IsFinite(strength)
         ? strength

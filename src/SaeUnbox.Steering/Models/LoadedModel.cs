@@ -11,15 +11,29 @@ public sealed class LoadedModel : IDisposable
 
     private LoadedModel(ISteerableModel model, SaeSet saes, ModelOptions options)
     {
-        (Model, Saes, Dtype, Vae) = (model, new SaeSet(saes.OrderBy(pair => model.OrderOf(pair.Key))), options.Dtype, options.Vae);
+        (Model, Dtype, Vae) = (model, options.Dtype, options.Vae);
+        Saes = new(saes.Where(pair => !pair.Key.IsText).OrderBy(pair => model.OrderOf(pair.Key)));
+        TextSaes = new(saes.Where(pair => pair.Key.IsText).OrderBy(pair => pair.Key));
         Threads = options.Threads ?? DefaultThreads(model);
-        Info = Describe(model, Saes, options.Name ?? NameOf(options.Folder)) with { Saes = SaesName(options) };
+        Info = Describe(model, Saes, options) with
+        {
+            TextSites = [.. TextSaes.Select(pair =>
+                new SaeInfo(pair.Key, pair.Value.Features, pair.Value.K, pair.Value.Width, CellSize: 0) { Tokens = model.Tokens })],
+        };
         _fingerprint = new(() => FingerprintOf(options));
     }
 
     public ISteerableModel Model { get; }
 
+    /// <summary>The dictionaries of the U-Net's sites, in the order in which a pass reaches them.</summary>
     public SaeSet Saes { get; }
+
+    /// <summary>The dictionaries of the text encoder's layers, in their order.</summary>
+    public SaeSet TextSaes { get; }
+
+    /// <summary>The dictionary of a site of either.</summary>
+    /// <exception cref="SaeException">No autoencoder was loaded for this site.</exception>
+    public IFeatureDictionary DictionaryOf(Site site) => (site.IsText ? TextSaes : Saes)[site];
 
     public ModelInfo Info { get; }
 
@@ -28,7 +42,8 @@ public sealed class LoadedModel : IDisposable
     public Vae Vae { get; }
 
     /// <summary>
-    /// A hash of the files that determine latents: U-Net, text encoders, tokenizers, scheduler. Models of the same name differ in it.
+    /// A hash of the files that determine latents: U-Net, text encoders, tokenizers, scheduler, LoRAs with their scales. Models of the same
+    /// name differ in it.
     /// </summary>
     /// <exception cref="CheckpointException">The files no longer exist.</exception>
     public string Fingerprint => _fingerprint.Value;
@@ -47,7 +62,7 @@ public sealed class LoadedModel : IDisposable
         SaeUnbox.Models.Threads.Use(options.Threads ?? Environment.ProcessorCount);
         Devices.Require(options.Device);
         options = options.Resolved();
-        var model = SteerableModels.Load(options.Folder, new SdxlPipelineOptions
+        var model = SteerableModels.Load(options.Folder, new PipelineOptions
         {
             DType = options.Dtype.ToScalarType(),
             Device = options.Device,
@@ -56,6 +71,7 @@ public sealed class LoadedModel : IDisposable
             SchedulerFolder = options.SchedulerFolder,
             BasePath = options.BasePath,
             TokenizerFolder = options.TokenizerFolder,
+            Loras = options.Loras,
             Progress = progress,
             Note = options.Note,
             Cancellation = cancellation,
@@ -82,6 +98,7 @@ public sealed class LoadedModel : IDisposable
     public void Dispose()
     {
         Saes.Dispose();
+        TextSaes.Dispose();
         Model.Dispose();
     }
 
@@ -98,12 +115,21 @@ public sealed class LoadedModel : IDisposable
                 + $"belongs to another model.");
     }
 
-    private static ModelInfo Describe(ISteerableModel model, SaeSet saes, string name)
+    private static ModelInfo Describe(ISteerableModel model, SaeSet saes, ModelOptions options)
     {
-        var sites = saes.Select(pair => new SaeInfo(
-            pair.Key, pair.Value.Features, pair.Value.K, pair.Value.Width, model.ShapeOf(pair.Key).Downscale * model.PixelsPerCell));
-        return new ModelInfo(name, name, model.Defaults.Steps, model.Defaults.Guidance, model.Defaults.Side, model.Defaults.Side,
-            [.. sites]);
+        var name = options.Name ?? NameOf(options.Folder);
+        RecipeLora[] loras = [.. options.Loras.Select(lora => new RecipeLora(NameOf(lora.Path), lora.Scale, lora.Fingerprint()))];
+        var sites = saes.Select(pair => (pair.Value, Shape: model.ShapeOf(pair.Key))).Select(pair => new SaeInfo(
+            pair.Shape.Site, pair.Value.Features, pair.Value.K, pair.Value.Width, pair.Shape.Downscale * model.PixelsPerCell)
+        {
+            Nickname = pair.Shape.Nickname,
+        });
+        return new ModelInfo(name, string.Join(" + ", [name, .. loras]), model.Defaults.Steps, model.Defaults.Guidance,
+            model.Defaults.Side, model.Defaults.Side, [.. sites])
+        {
+            Saes = SaesName(options),
+            Loras = loras,
+        };
     }
 
     // Each variant has its own feature numbers.
@@ -119,7 +145,8 @@ public sealed class LoadedModel : IDisposable
             .Select(folder => folder.Part == "scheduler" ? (folder.Part, Path: options.SchedulerFolder ?? folder.Path) : folder)
             .Append((Part: "tokenizer", Path: options.TokenizerFolder ?? ""))
             .Append((Part: "scheduler", Path: options.SchedulerFolder ?? "")).Where(folder => Directory.Exists(folder.Path)).Distinct();
-        var files = ((string?[])[options.Folder, options.BasePath]).OfType<string>().Where(File.Exists).Select(file => ("model", file));
+        var files = ((string?[])[options.Folder, options.BasePath]).OfType<string>().Where(File.Exists).Select(file => ("model", file))
+            .Concat(options.Loras.Select((lora, i) => (FormattableString.Invariant($"lora {i} {lora.Scale}"), lora.Path)));
         return FileFingerprint.Compute(folders.SelectMany(folder => Directory.EnumerateFiles(folder.Path)
             .Where(file => !Path.GetFileName(file).StartsWith('.'))
             .Select(file => ($"{folder.Part}/{Path.GetFileName(file)}", file))).Concat(files));

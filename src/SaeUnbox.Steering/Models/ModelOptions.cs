@@ -5,7 +5,7 @@ namespace SaeUnbox.Steering;
 /// <summary>What to load and where.</summary>
 public sealed record ModelOptions
 {
-    /// <summary>An SDXL model: a folder in diffusers' layout, or one file.</summary>
+    /// <summary>A model, SDXL or SD 1.x or 2.x: a folder in diffusers' layout, or one file.</summary>
     public required string Folder { get; init; }
 
     /// <summary>
@@ -43,6 +43,9 @@ public sealed record ModelOptions
 
     /// <summary>A folder with another tokenizer, or with tokenizer and tokenizer_2; null for the model's own.</summary>
     public string? TokenizerFolder { get; init; }
+
+    /// <summary>LoRAs to merge into the weights, in this order.</summary>
+    public IReadOnlyList<LoraFile> Loras { get; init; } = [];
 
     /// <summary>Returns these options with the device of this name and the requested number format.</summary>
     /// <exception cref="ModelException">The text does not name a device.</exception>

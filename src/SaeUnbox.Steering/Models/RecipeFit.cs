@@ -38,6 +38,10 @@ public static class RecipeFit
             yield return new("saes",
                 $"is \"{recipe.Saes}\", but the model is loaded with "
                 + $"{(model.Info.Saes is { } saes ? $"the autoencoders \"{saes}\"" : "no autoencoders")}");
+        if (!model.Info.HasLoras(recipe))
+            yield return new("loras",
+                $"it was made with {RecipeLora.Describe(recipe.Loras)}, but the model is loaded with "
+                + $"{RecipeLora.Describe(model.Info.Loras)}");
         for (var i = 0; i < recipe.Edits.Count; i++)
             if (recipe.Edits[i] is { Mode.NeedsMean: true } edit && HasNoMeans(edit.Site, model))
                 yield return new($"edits[{i}].mode",
@@ -53,5 +57,6 @@ public static class RecipeFit
                     + $"it with {MakeMeans}");
     }
 
-    private static bool HasNoMeans(Site site, LoadedModel model) => model.Info.Find(site) is not null && model.Saes[site].Scale is null;
+    private static bool HasNoMeans(Site site, LoadedModel model) =>
+        model.Info.Find(site) is not null && model.DictionaryOf(site).Scale is null;
 }

@@ -10,35 +10,52 @@ internal sealed class PrefixCache(int capacity) : IDisposable
     /// <summary>Returns the prefix of a recipe, making it if it is not cached.</summary>
     public Prefix For(Recipe recipe, Func<Prefix> make)
     {
-        var key = recipe with { Edits = [], Interventions = [] };
-        for (var node = _recent.First; node is not null; node = node.Next)
+        var found = Find(recipe);
+        ServingTelemetry.CountPrefixLookup(isHit: found is not null);
+        if (found is not null)
         {
-            if (node.Value.Key != key)
-                continue;
-            _recent.Remove(node);
-            _recent.AddFirst(node);
-            ServingTelemetry.CountPrefixLookup(isHit: true);
-            return node.Value.Prefix;
+            _recent.Remove(found);
+            _recent.AddFirst(found);
+            return found.Value.Prefix;
         }
         while (_recent.Count >= capacity)
-            DropLast();
-        ServingTelemetry.CountPrefixLookup(isHit: false);
+            Drop(_recent.Last!);
         var prefix = make();
-        _recent.AddFirst((key, prefix));
+        _recent.AddFirst((KeyOf(recipe), prefix));
         return prefix;
+    }
+
+    public void Remove(Recipe recipe)
+    {
+        if (Find(recipe) is { } found)
+            Drop(found);
     }
 
     public void Dispose()
     {
-        while (_recent.Count > 0)
-            DropLast();
+        while (_recent.Last is { } oldest)
+            Drop(oldest);
     }
 
-    private void DropLast()
+    // Edits of the text encoder change everything that follows.
+    private static Recipe KeyOf(Recipe recipe) => recipe with
     {
-        var (_, oldest) = _recent.Last!.Value;
-        _recent.RemoveLast();
-        oldest.Dispose();
+        Edits = [.. recipe.Edits.Where(edit => edit.Enabled && edit.Site.IsText)],
+        Interventions = [],
+    };
+
+    private LinkedListNode<(Recipe Key, Prefix Prefix)>? Find(Recipe recipe)
+    {
+        var (key, node) = (KeyOf(recipe), _recent.First);
+        while (node is not null && node.Value.Key != key)
+            node = node.Next;
+        return node;
+    }
+
+    private void Drop(LinkedListNode<(Recipe Key, Prefix Prefix)> node)
+    {
+        _recent.Remove(node);
+        node.Value.Prefix.Dispose();
     }
 }
 
@@ -46,7 +63,7 @@ internal sealed class PrefixCache(int capacity) : IDisposable
 /// What recipes share that differ only in their edits: the encoded text, the noise, and what was computed so far without any edit, which is
 /// the latents before each step, the U-Net's states in one step, and the activations.
 /// </summary>
-internal sealed class Prefix(DenoisingRun run) : IDisposable
+internal sealed class Prefix(DenoisingRun run, IReadOnlyList<SiteActivations> text) : IDisposable
 {
     private readonly Dictionary<int, Tensor> _latents = [];
     private readonly Dictionary<(int Step, Site Site), SiteActivations> _readings = [];
@@ -54,6 +71,9 @@ internal sealed class Prefix(DenoisingRun run) : IDisposable
     private int _statesStep = -1;
 
     public DenoisingRun Run { get; } = run;
+
+    /// <summary>The activations of the text encoder's layers.</summary>
+    public IReadOnlyList<SiteActivations> Text { get; } = text;
 
     /// <summary>The unedited latents before a step; null if no unedited run has reached that step.</summary>
     public Tensor? LatentsBefore(int step) => _latents.GetValueOrDefault(step);

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Steering;
@@ -43,6 +42,8 @@ public sealed class RecipeRunner(LoadedModel model, int prefixes = 4) : IDisposa
         var prefix = stages.Time("text", () => Begin(recipe, request.Recorder));
         var pass = new RecipePass(model, recipe, request, plan, prefix);
         var latents = stages.Time("unet", () => pass.Denoise(cancellation));
+        if (!request.KeepPrefix)
+            _cache.Remove(recipe);
         var picture = request.Picture ? stages.Time("decode", () => Decode(latents, request.Recorder, cancellation)) : null;
         return new RunOutcome(picture, new ActivationMaps(pass.Readings), stages.Timings);
     }
@@ -59,12 +60,15 @@ public sealed class RecipeRunner(LoadedModel model, int prefixes = 4) : IDisposa
             Width = recipe.Width,
             Height = recipe.Height,
         };
+        using var text = new TextSteering(recipe, model);
+        Prefix Make(Conditioning? encoded) => new(model.Model.Begin(request, encoded), text.Readings);
         if (recorder is null)
-            return _cache.For(recipe, () => new Prefix(model.Model.Begin(request)));
+            return _cache.For(recipe, () => Make(null));
         var conditioning = model.Model.Encode(request);
         recorder.Keep("text.hidden", conditioning.Hidden);
-        recorder.Keep("text.pooled", conditioning.Pooled);
-        var prefix = _cache.For(recipe, () => new Prefix(model.Model.Begin(request, conditioning)));
+        if (conditioning.Pooled is { } pooled)
+            recorder.Keep("text.pooled", pooled);
+        var prefix = _cache.For(recipe, () => Make(conditioning));
         recorder.Keep("noise", prefix.Run.StartNoise);
         return prefix;
     }
@@ -78,103 +82,202 @@ public sealed class RecipeRunner(LoadedModel model, int prefixes = 4) : IDisposa
     }
 }
 
-/// <summary>What a run should return.</summary>
-public sealed record RunRequest
+/// <summary>Denoises one recipe: takes the steps before the first edit from the prefix, and runs the others with the edits.</summary>
+internal sealed class RecipePass(LoadedModel model, Recipe recipe, RunRequest request, SteeringPlan plan, Prefix prefix)
 {
-    /// <summary>Sites whose activations are read at every step.</summary>
-    public IReadOnlyList<Site> Read { get; init; } = [];
+    private readonly ISteerableModel _network = model.Model;
+    private readonly Site[] _read = [.. request.Read.Where(site => !site.IsText)];
+    private readonly Dictionary<(int Step, Site Site), SiteActivations> _readings = [];
 
-    /// <summary>False for activations only; the latents are then not decoded.</summary>
-    public bool Picture { get; init; } = true;
+    /// <summary>In the order in which a pass reaches the sites, then by step. Those of the text encoder are of step 0.</summary>
+    public IEnumerable<SiteActivations> Readings => prefix.Text.Where(map => request.Read.Contains(map.Site)).Concat(
+        _readings.Values.OrderBy(reading => _network.OrderOf(reading.Site)).ThenBy(reading => reading.Step));
 
-    /// <summary>Receives the tensors of the run; null for none.</summary>
-    public RunRecorder? Recorder { get; init; }
-
-    /// <summary>Called after each step with the number of finished steps and of all steps.</summary>
-    public Action<int, int>? Progress { get; init; }
-}
-
-/// <summary>The results of a run.</summary>
-/// <param name="Picture">Null if none was requested.</param>
-/// <param name="Maps">The requested activations. They include the effect of edits at earlier sites.</param>
-/// <param name="Timings">The duration of each stage, in order.</param>
-public sealed record RunOutcome(Picture? Picture, ActivationMaps Maps, IReadOnlyList<StageTiming> Timings);
-
-/// <summary>Times the stages of a run, and traces each as a span.</summary>
-internal sealed class StageClock
-{
-    private readonly List<StageTiming> _timings = [];
-
-    public IReadOnlyList<StageTiming> Timings => _timings;
-
-    public T Time<T>(string stage, Func<T> work)
+    /// <summary>Returns the final latents, in the caller's dispose scope.</summary>
+    public Tensor Denoise(CancellationToken cancellation)
     {
-        using var span = ServingTelemetry.Spans.StartActivity(stage);
-        var start = Stopwatch.GetTimestamp();
-        var result = work();
-        _timings.Add(new StageTiming(stage, Stopwatch.GetElapsedTime(start)));
-        return result;
+        var first = FirstStep();
+        TakeReadingsBefore(first);
+        var latents = first == recipe.Steps ? prefix.LatentsBefore(first)!.alias() : Denoise(first, cancellation);
+        request.Recorder?.Keep("latents", latents);
+        return latents;
     }
-}
 
-/// <param name="Stage">For example wait, text, unet, decode or encode.</param>
-public sealed record StageTiming(string Stage, TimeSpan Duration)
-{
-    /// <summary>The time before the first stage.</summary>
-    public const string Wait = "wait";
-}
-
-/// <summary>
-/// Copies the tensors of a run for scripts: text.hidden [B, 77, D], text.pooled [B, P], noise, step.N.latents,
-/// latents [1, C, h, w], image [1, 3, H, W] from 0 to 1, and of each site SITE.input and SITE.output (after hooks) [steps, B, C, h, w].
-/// </summary>
-/// <param name="sites">The sites to copy. If there are any, the run starts at its first step, whatever the cache holds.</param>
-public sealed class RunRecorder(IReadOnlyList<Site> sites) : IDisposable
-{
-    private readonly Dictionary<string, Tensor> _tensors = [];
-    private readonly Dictionary<string, List<Tensor>> _series = [];
-
-    internal bool NeedsWholeRun => sites.Count > 0;
-
-    /// <summary>A copied tensor, which the recorder owns.</summary>
-    public Tensor this[string name] => _series.TryGetValue(name, out var steps) ? stack(steps) : _tensors[name];
-
-    internal void Keep(string name, Tensor tensor) => _tensors[name] = Copy(tensor);
-
-    /// <summary>Hooks the sites until disposed. Set after the edits, the hooks see the edited output.</summary>
-    internal IEnumerable<IDisposable> Watch(ISteerableModel model) => sites.Select(site => model.Hook(site, (input, output) =>
+    private Tensor Denoise(int first, CancellationToken cancellation)
     {
-        Append($"{site}.input", input);
-        Append($"{site}.output", output);
+        var latents = prefix.LatentsBefore(first) ?? prefix.Run.StartLatents();
+        KeepLatents(first, latents);
+        foreach (var step in prefix.Run.Denoise(first, latents, Predict, cancellation))
+        {
+            latents = step.After;
+            KeepLatents(step.Index + 1, latents);
+            request.Recorder?.Keep($"step.{step.Index}.latents", Scheduler.LatentsOf(latents));
+            request.Progress?.Invoke(step.Index + 1, recipe.Steps);
+        }
+        return latents;
+    }
+
+    private bool IsWhole => request.Recorder is { NeedsWholeRun: true };
+
+    // The first step with an edit.
+    private int Edited => plan.FirstStep ?? recipe.Steps;
+
+    // The latest step, up to the first edited one, whose latents and earlier readings are known.
+    private int FirstStep()
+    {
+        if (IsWhole)
+            return 0;
+        var known = 0;
+        for (var step = 1; step <= Edited && prefix.LatentsBefore(step) is not null; step++)
+        {
+            if (_read.Any(site => prefix.Reading(step - 1, site) is null))
+                break;
+            known = step;
+        }
+        return known;
+    }
+
+    private void TakeReadingsBefore(int first)
+    {
+        for (var step = 0; step < first; step++)
+            foreach (var site in _read)
+                _readings[(step, site)] = prefix.Reading(step, site)!;
+    }
+
+    private void KeepLatents(int step, Tensor before)
+    {
+        if (step <= Edited)
+            prefix.KeepLatents(step, before);
+    }
+
+    private Tensor Predict(DenoisingInput input, CancellationToken cancellation)
+    {
+        var edits = plan.At(input.Step);
+        using var hooks = new HookScopes();
+        // Of a step that predicts twice, the first pass is read and kept. Edits act in both.
+        if (!input.IsCorrection)
+            foreach (var site in _read)
+                hooks.Add(_network.Hook(site, (before, after) => Read(input.Step, site, before, after)));
+        foreach (var (site, edit) in edits)
+            hooks.Add(_network.Hook(site, edit.Apply));
+        if (request.Recorder is { } recorder && !input.IsCorrection)
+            hooks.Add(recorder.Watch(_network));
+
+        if (input.IsCorrection || input.Step > Edited)
+            return _network.Run(input, [], cancellation: cancellation).Output!;
+        Site? start = edits.Count > 0 ? edits[0].Site : null;
+        if (start is not null && !IsWhole && TryReadUpstream(input.Step, start) && prefix.State(input.Step, start) is { } state)
+            return _network.Resume(state, cancellation);
+
+        // States up to the first edited site are those of the unedited run, so the next recipe can use them.
+        var capture = Captured(input.Step).Where(site => start is null || _network.OrderOf(site) <= _network.OrderOf(start)).ToList();
+        var run = _network.Run(input, capture, cancellation: cancellation);
+        prefix.KeepStates(input.Step, run.States);
+        return run.Output!;
+    }
+
+    // States are held for one step only: the first with an edit, or the first of all.
+    private IEnumerable<Site> Captured(int step)
+    {
+        if (step != (plan.FirstStep ?? 0))
+            return [];
+        return model.Saes.Keys.Concat(plan.At(step).Select(edit => edit.Site)).Distinct();
+    }
+
+    // Sites before the resumed one are not run again. Their readings without edits still hold.
+    private bool TryReadUpstream(int step, Site start)
+    {
+        foreach (var site in _read.Where(site => _network.OrderOf(site) < _network.OrderOf(start)))
+        {
+            if (prefix.Reading(step, site) is { } known)
+                _readings[(step, site)] = known;
+            else if (prefix.State(step, site) is { } state)
+                Read(step, site, state.Input, state.Output);
+            else
+                return false;
+        }
+        return true;
+    }
+
+    private Tensor Read(int step, Site site, Tensor input, Tensor output)
+    {
+        var reading = ActivationReader.Read(model.Saes[site], site, step, input, output, recipe.Guidance > 1 ? 1 : 0);
+        _readings[(step, site)] = reading;
+        if (step < Edited || (step == Edited && _network.OrderOf(site) <= _network.OrderOf(plan.At(step)[0].Site)))
+            prefix.KeepReading(reading);
         return output;
-    }));
-
-    /// <summary>Writes all tensors to one safetensors file.</summary>
-    public void Save(string path)
-    {
-        using var scope = NewDisposeScope();
-        var all = _tensors.Concat(_series.Select(entry => KeyValuePair.Create(entry.Key, stack(entry.Value))));
-        SafetensorsWriter.Write(path, [.. all.OrderBy(entry => entry.Key, StringComparer.Ordinal)]);
     }
+
+    private sealed class HookScopes : IDisposable
+    {
+        private readonly Stack<IDisposable> _scopes = [];
+
+        public void Add(IDisposable scope) => _scopes.Push(scope);
+
+        public void Add(IEnumerable<IDisposable> many)
+        {
+            foreach (var scope in many)
+                _scopes.Push(scope);
+        }
+
+        public void Dispose()
+        {
+            while (_scopes.TryPop(out var scope))
+                scope.Dispose();
+        }
+    }
+}
+
+/// <summary>A recipe's interventions and edits by step and site. Each is made once.</summary>
+internal sealed class SteeringPlan : IDisposable
+{
+    private readonly Recipe _recipe;
+    private readonly SaeSet _saes;
+    private readonly Site[] _sites;
+    private readonly Dictionary<(Site Site, string Active), BlockEdit> _made = [];
+
+    public SteeringPlan(Recipe recipe, LoadedModel model)
+    {
+        (_recipe, _saes) = (recipe, model.Saes);
+        var edited = recipe.Edits.Where(edit => edit.Enabled && !edit.Site.IsText).Select(edit => edit.Site);
+        _sites = [.. recipe.Interventions.Select(intervention => intervention.Site).Concat(edited).Distinct().OrderBy(model.Model.OrderOf)];
+        var steps = Enumerable.Range(0, recipe.Steps).Where(step => At(step).Count > 0);
+        FirstStep = steps.Select(step => (int?)step).FirstOrDefault();
+    }
+
+    /// <summary>The first step with a change; null if there is none.</summary>
+    public int? FirstStep { get; }
+
+    /// <summary>The changes of one step, in the order in which a pass reaches their sites.</summary>
+    public IReadOnlyList<(Site Site, BlockEdit Edit)> At(int step) =>
+        [.. from site in _sites let edit = EditOf(site, step) where edit is not null select (site, edit)];
 
     public void Dispose()
     {
-        foreach (var tensor in _tensors.Values.Concat(_series.Values.SelectMany(steps => steps)))
-            tensor.Dispose();
-        _tensors.Clear();
-        _series.Clear();
+        foreach (var edit in _made.Values)
+            edit.Dispose();
     }
 
-    private void Append(string name, Tensor tensor)
+    // Steps with the same edits share one block edit.
+    private BlockEdit? EditOf(Site site, int step)
     {
-        if (!_series.TryGetValue(name, out var steps))
-            _series[name] = steps = [];
-        steps.Add(Copy(tensor));
+        var whole = _recipe.Interventions.FirstOrDefault(intervention => intervention.Site == site);
+        var painted = _recipe.Edits.Index().Where(edit => edit.Item.Site == site && edit.Item.ActsAt(step)).ToArray();
+        if (whole is null && painted.Length == 0)
+            return null;
+        var key = (site, string.Join(',', painted.Select(edit => edit.Index)));
+        if (!_made.TryGetValue(key, out var ready))
+            _made[key] = ready = Make(whole, [.. painted.Select(edit => edit.Item)]);
+        return ready;
     }
 
-    private static Tensor Copy(Tensor tensor)
+    private BlockEdit Make(SiteIntervention? whole, FeatureEdit[] painted)
     {
-        using var scope = NewDisposeScope();
-        return tensor.detach().cpu().contiguous().clone().DetachFromDisposeScope();
+        var guided = _recipe.Guidance > 1;
+        var visible = _recipe.Overlap == Overlap.Cover ? LayerCover.Visible(painted) : painted;
+        var edits = visible.Select(edit => Edits.From(edit, _saes[edit.Site], guided));
+        if (whole is not null)
+            edits = edits.Prepend(whole is SiteIntervention.Ablate ? Edits.Ablate() : Edits.From(whole, _saes[whole.Site], guided));
+        return Edits.Sequence(edits);
     }
 }

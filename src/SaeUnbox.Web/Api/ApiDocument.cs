@@ -63,6 +63,7 @@ internal static class RecipeSchema
             ["version"] = Number("Version of the format", JsonSchemaType.Integer, 1, Recipe.Version),
             ["model"] = Text("The model's name", RecipeLimits.MaxNameLength),
             ["saes"] = Text("The set of autoencoders that numbers the features; by default the model's own", RecipeLimits.MaxNameLength),
+            ["loras"] = List("The LoRAs that are merged into the model; by default the model's own", RecipeLimits.MaxLoras, Lora()),
             ["prompt"] = Text("What the picture shows", RecipeLimits.MaxPromptLength),
             ["negativePrompt"] = Text("What guidance steers away from", RecipeLimits.MaxPromptLength),
             ["seed"] = Number("Seed of the noise", JsonSchemaType.Integer, 0, long.MaxValue),
@@ -82,10 +83,14 @@ internal static class RecipeSchema
         schema.Examples = [JsonNode.Parse(Example)!];
     }
 
+    private static string FindCells => string.Join(" and ", EditMode.All.Where(mode => mode.FindsCells));
+
     private static OpenApiSchema Edit() => Object("A feature painted at a site", new()
     {
-        ["site"] = Text("down.B.A, mid.A or up.B.A", null),
+        ["site"] = Text("down.B.A, mid.A or up.B.A; text.N for a layer of the text encoder", null),
         ["feature"] = Number("The feature's number", JsonSchemaType.Integer, 0, int.MaxValue),
+        ["also"] = List("Further features of the same site that act together with it", RecipeLimits.MaxFeatures - 1,
+            Number("The feature's number", JsonSchemaType.Integer, 0, int.MaxValue)),
         ["mode"] = OneOf(
             string.Join("; ", EditMode.All.Select(mode => $"{mode.Name}: {mode.Formula}")), [.. EditMode.All.Select(mode => mode.Name)]),
         ["strength"] = Number("Factor of the edit", JsonSchemaType.Number, RecipeLimits.MinStrength, RecipeLimits.MaxStrength),
@@ -95,11 +100,22 @@ internal static class RecipeSchema
                 + "ROWSxCOLUMNS/SCALE:DATA; by default the whole picture",
             Type = JsonSchemaType.String | JsonSchemaType.Array,
         },
+        ["threshold"] = Number($"The activation above which a cell is the feature's; for {FindCells}", JsonSchemaType.Number, 0,
+            RecipeLimits.MaxThreshold),
+        ["grow"] = Number($"By how many cells to all sides the found ones grow; for {FindCells}", JsonSchemaType.Integer, 0,
+            RecipeLimits.MaxGrow),
         ["firstStep"] = Number("The first denoising step of the edit", JsonSchemaType.Integer, 0, RecipeLimits.MaxSteps),
         ["lastStep"] = Number("The first denoising step after the edit", JsonSchemaType.Integer, 1, RecipeLimits.MaxSteps),
         ["enabled"] = new OpenApiSchema { Description = "Whether the edit is switched on", Type = JsonSchemaType.Boolean },
         ["name"] = Text("A name for the layer", RecipeLimits.MaxNameLength),
     }, "site", "feature", "strength");
+
+    private static OpenApiSchema Lora() => Object("A LoRA", new()
+    {
+        ["name"] = Text("Its file's name", RecipeLimits.MaxNameLength),
+        ["scale"] = new OpenApiSchema { Description = "The factor of what it adds", Type = JsonSchemaType.Number },
+        ["fingerprint"] = Text("A hash that identifies the file: 16 hexadecimal digits", null),
+    }, "name", "scale", "fingerprint");
 
     private static OpenApiSchema Intervention() => Object("A change to a site's whole output", new()
     {

@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace SaeUnbox.Web.Api;
 
 /// <param name="Id">The recipe's id.</param>
@@ -32,3 +34,50 @@ public sealed record SiteReading(
 /// <param name="TopPictures">Pictures in which the feature is strong, the strongest first.</param>
 /// <param name="Similar">Features with similar directions, the most similar first.</param>
 public sealed record FeatureDetails(FeatureCard Card, IReadOnlyList<TopPicture> TopPictures, IReadOnlyList<SimilarFeature> Similar);
+
+/// <summary>A region of a picture.</summary>
+/// <param name="Recipe">Makes the picture. Missing fields take the model's defaults.</param>
+/// <param name="Region">What is selected, on any grid.</param>
+/// <param name="Top">Features to find at each site, 1 to 100; by default 5.</param>
+public sealed record SelectionRequest(Recipe Recipe, BrushMask Region, int Top = 5)
+{
+    private const int MaxTop = 100;
+
+    /// <exception cref="RecipeException">A field is missing or invalid.</exception>
+    internal static SelectionRequest FromJson(string json, Recipe defaults)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(json);
+            var root = document.RootElement;
+            var recipe = Recipe.FromJson(Field(root, "recipe").GetRawText(), defaults);
+            var region = Field(root, "region").Deserialize<BrushMask>()!;
+            var top = root.TryGetProperty("top", out var given) ? given.GetInt32() : 5;
+            return top is >= 1 and <= MaxTop ? new(recipe, region, top) : throw new RecipeException("top", $"is {top}; use 1 to {MaxTop}");
+        }
+        catch (Exception error) when (error is JsonException or InvalidOperationException or FormatException)
+        {
+            throw new RecipeException("selection", $"is not a JSON object with recipe and region: {error.Message}", error);
+        }
+    }
+
+    private static JsonElement Field(JsonElement root, string name) =>
+        root.TryGetProperty(name, out var value) ? value : throw new RecipeException(name, "is missing");
+}
+
+/// <summary>The features of a region.</summary>
+/// <param name="Sites">The sites at which some feature has a larger share of all activation in the region than elsewhere.</param>
+public sealed record Selection(IReadOnlyList<ConceptSite> Sites)
+{
+    internal static Selection Of(ActivationMaps maps, SelectionRequest request)
+    {
+        var sites = maps.All.GroupBy(map => map.Site).Select(site =>
+        {
+            var tally = new ConceptTally(site.First().Features);
+            foreach (var map in site)
+                tally.Add(map, request.Region);
+            return new ConceptSite(site.Key, tally.Best(request.Top));
+        });
+        return new([.. sites.Where(site => site.Features.Count > 0)]);
+    }
+}

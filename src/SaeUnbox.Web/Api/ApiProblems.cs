@@ -19,6 +19,10 @@ internal static class ApiProblems
                 .ToDictionary(group => group.Key, group => group.Select(error => error.Message).ToArray());
             return TypedResults.ValidationProblem(errors, detail: exception.Message, title: "The recipe cannot be used.");
         }
+        catch (QueueStoppingException exception)
+        {
+            return Unavailable(exception.Message, "The server is stopping.");
+        }
         catch (QueueFullException exception)
         {
             return TooMany(context.HttpContext, exception.Message, exception.RetryAfter);

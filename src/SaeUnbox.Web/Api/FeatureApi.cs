@@ -23,6 +23,8 @@ internal static class FeatureApi
             .Produces<FeatureHits>().ProducesValidationProblem().ProducesProblem(404);
         models.MapGet("/{model}/features/{site}/{feature:int}", Find)
             .WithSummary("Get a feature with its strongest pictures and similar features").Produces<FeatureDetails>().ProducesProblem(404);
+        models.MapGet("/{model}/concepts", Concepts).WithSummary("List the named concepts and their features")
+            .Produces<IReadOnlyList<Concept>>().ProducesProblem(404);
         models.MapGet("/{model}/map/{site}", Map).WithSummary("Get a map that places similar features near each other")
             .Produces<IReadOnlyList<FeaturePlace>>().ProducesProblem(404);
         models.MapGet("/{model}/examples", Examples).WithSummary("List recipes that work well").Produces<IReadOnlyList<Suggestion>>()
@@ -69,6 +71,9 @@ internal static class FeatureApi
         Site.TryParse(site, out var parsed) && AtlasOf(catalogue, model) is { } atlas && atlas.Find(parsed, feature) is { } card
             ? TypedResults.Ok(new FeatureDetails(card, atlas.TopPictures(parsed, feature), atlas.Similar(parsed, feature)))
             : NotFound($"The model '{model}' has no feature {feature} at '{site}'.");
+
+    private static IResult Concepts(IModelCatalogue catalogue, [Description(ModelHelp)] string model) =>
+        AtlasOf(catalogue, model) is { } atlas ? TypedResults.Ok(atlas.Concepts) : NotFound($"There is no model '{model}'.");
 
     private static IResult Map(IModelCatalogue catalogue, [Description(ModelHelp)] string model, [Description(SiteHelp)] string site) =>
         Site.TryParse(site, out var parsed) && AtlasOf(catalogue, model) is { } atlas && atlas.Sites.Contains(parsed)

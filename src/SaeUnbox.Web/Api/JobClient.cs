@@ -16,9 +16,8 @@ internal sealed class JobClient(IGenerationQueue queue, IModelCatalogue catalogu
     public async Task<GenerationResult> RunAsync(
         GenerationJob job, string client, CancellationToken cancellation, Action<GenerationProgress>? onProgress = null)
     {
-        limits.Admit(client, job.Recipe);
-        ModelFit.Require(job.Recipe, catalogue);
-        job = job with { Client = client };
+        var model = ModelFit.Require(job.Recipe, catalogue);
+        job = job with { Client = client, Cost = limits.Admit(client, job.Recipe, model) };
         await queue.SubmitAsync(job, cancellation);
         try
         {

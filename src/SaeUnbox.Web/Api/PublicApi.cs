@@ -1,6 +1,7 @@
 using System.Text;
 using Microsoft.Net.Http.Headers;
 using SaeUnbox.Web.Canvases;
+using SaeUnbox.Web.Hosting;
 using SaeUnbox.Web.Sharing;
 
 namespace SaeUnbox.Web.Api;
@@ -8,11 +9,11 @@ namespace SaeUnbox.Web.Api;
 /// <summary>/api/v1 offers to programs what the pages offer to people. /openapi/v1.json describes it and /api shows it.</summary>
 internal static class PublicApi
 {
-    private const int MaxRecipeBytes = 4 << 20;
     private const string Json = "application/json", Png = "image/png", Jpeg = "image/jpeg", WebP = "image/webp";
 
-    public static void AddPublicApi(this IServiceCollection services)
+    public static void AddPublicApi(this IServiceCollection services, IConfiguration configuration)
     {
+        services.AddAnnotatedOptions<ApiOptions>(configuration, ApiOptions.Section);
         services.AddSingleton<JobClient>();
         services.AddSingleton<MadePictures>();
         services.AddApiDocument();
@@ -21,7 +22,8 @@ internal static class PublicApi
     public static void MapPublicApi(this WebApplication app)
     {
         app.MapOpenApi("/openapi/{documentName}.json");
-        var api = app.MapGroup("/api/v1").AddEndpointFilter(ApiProblems.Filter).DisableAntiforgery().ProducesProblem(429);
+        var api = app.MapGroup("/api/v1").AddEndpointFilter(ApiProblems.Filter)
+            .AddEndpointFilter(ApiKeys.Filter).DisableAntiforgery().ProducesProblem(429);
         var pictures = api.MapGroup("").WithTags("Pictures");
         pictures.MapPost("/generate", GenerateAsync).WithSummary("Make a recipe's picture")
             .WithDescription("The Accept header selects the format: a PNG that contains the recipe, a JPEG or a WebP. Missing fields of "
@@ -32,6 +34,11 @@ internal static class PublicApi
         pictures.MapPost("/explore", ExploreAsync).WithSummary("List the features that are active in a recipe's picture")
             .WithDescription("Returns the active features of each site and cell with their activations, but no picture.")
             .Accepts<Recipe>(Json).Produces<Exploration>().ProducesValidationProblem().ProducesProblem(503);
+        pictures.MapPost("/selection", SelectAsync)
+            .WithSummary("Find the features that are active in a region of a picture and not elsewhere")
+            .WithDescription("Compares the shares of all activation inside and outside of the region, over all steps. An edit takes the "
+                + "features of a site as feature and also.")
+            .Accepts<SelectionRequest>(Json).Produces<Selection>().ProducesValidationProblem().ProducesProblem(503);
         var recipes = api.MapGroup("/recipes").WithTags("Recipes");
         recipes.MapPost("", SaveAsync).WithSummary("Save a recipe under a short address")
             .Accepts<Recipe>(Json).Produces<SavedRecipe>(201).ProducesValidationProblem();
@@ -57,18 +64,31 @@ internal static class PublicApi
     private static async Task<IResult> ExploreAsync(
         HttpContext context, JobClient jobs, IModelCatalogue catalogue, CancellationToken cancellation)
     {
-        var recipe = await ReadAsync(context, cancellation);
-        var sites = catalogue.Find(recipe.Model)?.Sites.Select(sae => sae.Site) ?? [];
-        var job = new GenerationJob(Guid.NewGuid(), recipe.Check()) { Picture = null, Sites = [.. sites] };
-        var result = await jobs.RunAsync(job, ClientKey.Of(context), cancellation);
+        var result = await ReadMapsAsync(await ReadAsync(context, cancellation), context, jobs, catalogue, cancellation);
         return TypedResults.Ok(new Exploration([.. result.Maps.All.Select(SiteReading.Of)], result.Note));
     }
 
+    private static async Task<IResult> SelectAsync(
+        HttpContext context, JobClient jobs, IModelCatalogue catalogue, CancellationToken cancellation)
+    {
+        var request = SelectionRequest.FromJson(await ReadTextAsync(context, cancellation), NewRecipe(context.RequestServices));
+        return TypedResults.Ok(Selection.Of((await ReadMapsAsync(request.Recipe, context, jobs, catalogue, cancellation)).Maps, request));
+    }
+
+    private static async Task<GenerationResult> ReadMapsAsync(
+        Recipe recipe, HttpContext context, JobClient jobs, IModelCatalogue catalogue, CancellationToken cancellation)
+    {
+        var sites = catalogue.Find(recipe.Model)?.Sites.Select(sae => sae.Site) ?? [];
+        var job = new GenerationJob(Guid.NewGuid(), recipe.Check()) { Picture = null, Sites = [.. sites] };
+        return await jobs.RunAsync(job, ClientKey.Of(context), cancellation);
+    }
+
     private static async Task<IResult> SaveAsync(
-        HttpContext context, IShareStore shares, ClientLimits limits, CancellationToken cancellation)
+        HttpContext context, IShareStore shares, IModelCatalogue catalogue, ClientLimits limits, CancellationToken cancellation)
     {
         var recipe = await ReadAsync(context, cancellation);
-        limits.Admit(ClientKey.Of(context), recipe);
+        limits.Check(recipe, ModelFit.Require(recipe, catalogue));
+        limits.AdmitStored(ClientKey.Of(context), recipe);
         var id = await shares.SaveAsync(recipe, cancellation);
         var address = $"{context.Request.PathBase}/s/{id}";
         return TypedResults.Created(address, new SavedRecipe(id, address));
@@ -83,18 +103,26 @@ internal static class PublicApi
             : TypedResults.Problem($"There is no recipe with the id '{id}'.", statusCode: StatusCodes.Status404NotFound);
     }
 
-    private static async Task<Recipe> ReadAsync(HttpContext context, CancellationToken cancellation)
+    private static async Task<Recipe> ReadAsync(HttpContext context, CancellationToken cancellation) =>
+        Recipe.FromJson(await ReadTextAsync(context, cancellation), NewRecipe(context.RequestServices));
+
+    private static async Task<string> ReadTextAsync(HttpContext context, CancellationToken cancellation)
     {
-        var services = context.RequestServices;
-        var body = await context.Request.BodyReader.ReadAtLeastAsync(MaxRecipeBytes + 1, cancellation);
-        if (body.Buffer.Length > MaxRecipeBytes)
-            throw new RecipeException("recipe", $"is larger than {MaxRecipeBytes} bytes");
+        var body = await context.Request.BodyReader.ReadAtLeastAsync(RecipeLimits.MaxJsonBytes + 1, cancellation);
+        if (body.Buffer.Length > RecipeLimits.MaxJsonBytes)
+            throw RecipeException.TooLong($"more than {RecipeLimits.MaxJsonBytes} bytes");
         var json = Encoding.UTF8.GetString(body.Buffer);
         context.Request.BodyReader.AdvanceTo(body.Buffer.End);
+        return json;
+    }
+
+    // The default model's settings.
+    private static Recipe NewRecipe(IServiceProvider services)
+    {
         var serving = services.GetRequiredService<IServingState>();
         var model = services.GetRequiredService<IModelCatalogue>().Models.FirstOrDefault()
             ?? throw new JobFailedException(serving.Failure ?? serving.Missing ?? "The model is still loading; try again in a moment.");
-        return Recipe.FromJson(json, model.NewRecipe());
+        return model.NewRecipe();
     }
 
     // The accepted type of the highest quality. PNG comes first, because only it contains the recipe.

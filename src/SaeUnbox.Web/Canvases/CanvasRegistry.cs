@@ -3,6 +3,7 @@ using System.ComponentModel.DataAnnotations;
 using System.Globalization;
 using System.Security.Cryptography;
 using Microsoft.AspNetCore.Components.Server.Circuits;
+using Microsoft.AspNetCore.SignalR;
 using Microsoft.Extensions.Options;
 using SaeUnbox.Web.Hosting;
 
@@ -28,8 +29,8 @@ internal sealed class CanvasRegistry(
     {
         LazyInitializer.EnsureInitialized(ref _sweeper, () => clock.CreateTimer(_ => Sweep(), null, SweepInterval, SweepInterval));
         var start = recipe.Check();
-        limits.Admit(client, recipe);
-        ModelFit.Require(recipe, catalogue);
+        limits.Check(recipe, ModelFit.Require(recipe, catalogue));
+        limits.Admit(client);
         if (_canvases.Values.Count(entry => entry.Session.Client == client) >= options.Value.MostPerClient)
             RemoveOldest(entry => entry.Session.Client == client);
         if (_canvases.Count >= options.Value.Most)
@@ -110,6 +111,18 @@ internal sealed class CanvasOptions
     [Range(1, 100_000)]
     public int ReadingBurst { get; set; } = 400;
 
+    /// <summary>Bytes of recipes that a client may store under short links in a day.</summary>
+    [Range(1 << 10, int.MaxValue)]
+    public int StoredPerDay { get; set; } = 16 << 20;
+
+    /// <summary>Connections of pages and hubs at the same time, of all clients.</summary>
+    [Range(1, 1_000_000)]
+    public int Connections { get; set; } = 10_000;
+
+    /// <summary>Connections of one client at the same time; a page has two.</summary>
+    [Range(1, 1_000_000)]
+    public int ConnectionsPerClient { get; set; } = 400;
+
     /// <summary>How long an unwatched canvas is kept, so that a page can reconnect to it.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00")]
     public TimeSpan Keep { get; set; } = TimeSpan.FromMinutes(10);
@@ -130,14 +143,17 @@ internal sealed class CanvasOptions
     [Range(1, RecipeLimits.MaxSteps)]
     public int Steps { get; set; } = 100;
 
-    /// <summary>Maximum number of pixels of a picture.</summary>
+    /// <summary>Maximum work of a picture, in default pictures of its model: pixels, steps and passes count.</summary>
+    [Range(1, 1_000_000)]
+    public int Cost { get; set; } = 64;
+
+    /// <summary>Maximum number of pixels of a picture. Each model also allows at most four times the pixels of its own size.</summary>
     [Range(64, RecipeLimits.MaxSide * RecipeLimits.MaxSide)]
     public int Pixels { get; set; } = 2048 * 2048;
 }
 
 internal static class CanvasExtensions
 {
-    private const int MaxMessageBytes = 256 << 10;
     private const string Circuits = "/_blazor";
 
     public static void AddCanvases(this IServiceCollection services, IConfiguration configuration)
@@ -149,13 +165,17 @@ internal static class CanvasExtensions
         services.AddHttpContextAccessor();
         services.AddScoped<Visitor>();
         services.AddScoped<CircuitHandler>(provider => provider.GetRequiredService<Visitor>());
-        services.AddSignalR(options => options.MaximumReceiveMessageSize = MaxMessageBytes).AddMessagePackProtocol();
+        services.AddSingleton<ConnectionLimits>();
+        services.AddSingleton<HubErrors>();
+        services.AddSignalR(options => options.MaximumReceiveMessageSize = RecipeLimits.MaxJsonBytes)
+            .AddHubOptions<PaintHub>(options => options.AddFilter<HubErrors>()).AddMessagePackProtocol();
     }
 
     /// <summary>Connections of pages of other sites are refused to the circuits, too, because clicks make pictures.</summary>
     public static void MapCanvases(this WebApplication app)
     {
-        app.UseOwnOrigin(IsForHubs);
+        app.UseOwnOrigin(context => IsForHubs(context) || IsUnsafeForApi(context));
+        app.UseWhen(IsForHubs, branch => branch.Use(app.Services.GetRequiredService<ConnectionLimits>().InvokeAsync));
         app.UseWhen(IsForHubs, branch => branch.Use(async (context, next) =>
         {
             if (context.Request.Query["version"] is [{ } version] && version != PaintHub.Version.ToString(CultureInfo.InvariantCulture))
@@ -168,6 +188,9 @@ internal static class CanvasExtensions
         }));
         app.MapHub<PaintHub>(PaintHub.Address);
     }
+
+    private static bool IsUnsafeForApi(HttpContext context) =>
+        context.Request.Path.StartsWithSegments("/api") && !HttpMethods.IsGet(context.Request.Method);
 
     private static bool IsForHubs(HttpContext context) =>
         context.Request.Path.StartsWithSegments(PaintHub.Address) || context.Request.Path.StartsWithSegments(Circuits);

@@ -95,13 +95,13 @@ internal sealed class CanvasSession(
     {
         lock (_lock)
         {
+            var next = change(_recipe.Recipe).Check();
+            var model = ModelFit.Require(next.Recipe, catalogue, _model);
+            var cost = limits.Check(next.Recipe, model);
             if (isStroke)
                 limits.AdmitStroke(id);
             else
-                limits.Admit(client);
-            var next = change(_recipe.Recipe).Check();
-            limits.Check(next.Recipe);
-            var model = ModelFit.Require(next.Recipe, catalogue, _model);
+                limits.Admit(client, cost);
             MarkBusy();
             _model = model;
             if (!isStroke)
@@ -123,7 +123,7 @@ internal sealed class CanvasSession(
         lock (_lock)
         {
             if (isLast)
-                limits.Admit(client);
+                limits.Admit(client, Cost);
             else
                 limits.AdmitStroke(id);
             var model = _model ?? throw ModelFit.NoModel(_recipe.Recipe.Model, catalogue.Models.Select(known => known.Name));
@@ -224,9 +224,12 @@ internal sealed class CanvasSession(
         Cancel();
     }
 
+    // Of the current picture.
+    private double Cost => _model?.CostOf(_recipe.Recipe) ?? 1;
+
     private void Admit()
     {
-        limits.Admit(client);
+        limits.Admit(client, Cost);
         MarkBusy();
     }
 
@@ -248,6 +251,7 @@ internal sealed class CanvasSession(
         {
             Canvas = id,
             Client = client,
+            Cost = Cost,
             Picture = PictureFormat.Jpeg,
             Sites = isStroke ? [] : [.. _model?.Sites.Select(sae => sae.Site) ?? []],
         };

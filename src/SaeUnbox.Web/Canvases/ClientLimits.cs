@@ -1,33 +1,64 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Threading.RateLimiting;
 using Microsoft.AspNetCore.Components.Server.Circuits;
 using Microsoft.Extensions.Options;
+using SaeUnbox.Web.Api;
 
 namespace SaeUnbox.Web.Canvases;
 
 /// <summary>Limits how much one client may request in total through the page, the hub and the API.</summary>
-internal sealed class ClientLimits(IOptions<CanvasOptions> options) : IDisposable
+internal sealed class ClientLimits(IOptions<CanvasOptions> options, IOptions<ApiOptions>? api = null) : IDisposable
 {
     private const int RefillsPerSecond = 4;
+
+    // Most pixels of a picture, as a multiple of those of the model's own size.
+    private const int SizeOverModel = 4;
     private static readonly TimeSpan DefaultRetryAfter = TimeSpan.FromSeconds(1);
-    private readonly PartitionedRateLimiter<string> _pictures = Buckets(options.Value.RequestsPerSecond, options.Value.Burst);
-    private readonly PartitionedRateLimiter<string> _strokes = Buckets(options.Value.StrokesPerSecond, options.Value.StrokeBurst);
-    private readonly PartitionedRateLimiter<string> _readings = Buckets(options.Value.ReadingsPerSecond, options.Value.ReadingBurst);
+    private readonly PartitionedRateLimiter<string> _pictures = Buckets(owner => api?.Value.KeyOf(owner) is { } key
+        ? (key.RequestsPerSecond, key.Burst)
+        : (options.Value.RequestsPerSecond, options.Value.Burst));
+
+    private readonly PartitionedRateLimiter<string> _strokes = Buckets(_ => (options.Value.StrokesPerSecond, options.Value.StrokeBurst));
+    private readonly PartitionedRateLimiter<string> _readings = Buckets(_ => (options.Value.ReadingsPerSecond, options.Value.ReadingBurst));
+    private readonly PartitionedRateLimiter<string> _stored = Kilobytes(options.Value.StoredPerDay);
     private readonly Dictionary<string, int> _busyCanvases = [];
 
-    /// <summary>Admits a recipe to be generated or stored.</summary>
+    /// <summary>Admits a picture of a recipe.</summary>
+    /// <returns>The picture's cost (<see cref="ModelInfo.CostOf"/>).</returns>
     /// <exception cref="RecipeException">The recipe exceeds a visitor's limits.</exception>
     /// <exception cref="TooManyRequestsException">The client exceeds its limits.</exception>
-    public void Admit(string client, Recipe recipe)
+    public double Admit(string client, Recipe recipe, ModelInfo model)
     {
-        Check(recipe);
-        Admit(client);
+        var cost = Check(recipe, model);
+        Admit(client, cost);
+        return cost;
     }
 
-    /// <summary>Admits a request for one picture.</summary>
+    /// <summary>Admits a request for one picture of a cost.</summary>
     /// <exception cref="TooManyRequestsException">The client exceeds its limits.</exception>
-    public void Admit(string client) => Take(_pictures, client);
+    public void Admit(string client, double cost = 1)
+    {
+        var burst = api?.Value.KeyOf(client)?.Burst ?? options.Value.Burst;
+        Take(_pictures, client, (int)Math.Min(burst, Math.Max(1, Math.Ceiling(cost))));
+    }
+
+    /// <summary>Counts a request that was refused.</summary>
+    /// <returns>False if the client has sent so many that its connection should end.</returns>
+    public bool CountRefusal(string client)
+    {
+        using var lease = _readings.AttemptAcquire(client);
+        return lease.IsAcquired;
+    }
+
+    /// <summary>Admits a recipe to be stored under a short link.</summary>
+    /// <exception cref="TooManyRequestsException">The client exceeds its limits, or has stored too much in the last day.</exception>
+    public void AdmitStored(string client, Recipe recipe)
+    {
+        Admit(client);
+        Take(_stored, client, 1 + (recipe.ToJson().Length >> 10));
+    }
 
     /// <summary>
     /// Admits one mask of a moving brush. Such masks count per canvas, not per client: newer ones replace most of them before they run, and
@@ -40,17 +71,23 @@ internal sealed class ClientLimits(IOptions<CanvasOptions> options) : IDisposabl
     /// <exception cref="TooManyRequestsException">The client exceeds its limits.</exception>
     public void AdmitReading(string client) => Take(_readings, client);
 
+    /// <returns>The cost of the recipe's picture.</returns>
     /// <exception cref="RecipeException">The recipe exceeds a visitor's limits.</exception>
-    public void Check(Recipe recipe)
+    public double Check(Recipe recipe, ModelInfo model)
     {
-        var (limits, pixels) = (options.Value, (long)recipe.Width * recipe.Height);
+        var (limits, pixels, cost) = (options.Value, (long)recipe.Width * recipe.Height, model.CostOf(recipe));
+        var mostPixels = Math.Min(limits.Pixels, SizeOverModel * (long)model.Width * model.Height);
         foreach (var (field, text) in new[] { ("prompt", recipe.Prompt), ("negativePrompt", recipe.NegativePrompt) })
             if (text?.Length > limits.PromptLength)
                 throw new RecipeException(field, $"has {text.Length} characters; this server allows {limits.PromptLength}");
         if (recipe.Steps > limits.Steps)
             throw new RecipeException("steps", $"is {recipe.Steps}; this server allows {limits.Steps}");
-        if (pixels > limits.Pixels)
-            throw new RecipeException("width", $"times height is {pixels} pixels; this server allows {limits.Pixels}");
+        if (pixels > mostPixels)
+            throw new RecipeException("width", $"times height is {pixels} pixels; this server allows {mostPixels} for {model.Name}");
+        if (cost > limits.Cost)
+            throw new RecipeException("steps", string.Create(CultureInfo.InvariantCulture,
+                $"at this size is the work of {cost:0.#} pictures of {model.Name}; this server allows {limits.Cost}"));
+        return cost;
     }
 
     /// <summary>Counts a canvas that waits for a picture, until <see cref="RemoveBusyCanvas"/>.</summary>
@@ -78,23 +115,39 @@ internal sealed class ClientLimits(IOptions<CanvasOptions> options) : IDisposabl
         _pictures.Dispose();
         _strokes.Dispose();
         _readings.Dispose();
+        _stored.Dispose();
     }
 
-    private static void Take(PartitionedRateLimiter<string> limiter, string owner)
+    private static void Take(PartitionedRateLimiter<string> limiter, string owner, int tokens = 1)
     {
-        using var lease = limiter.AttemptAcquire(owner);
+        using var lease = limiter.AttemptAcquire(owner, tokens);
         if (!lease.IsAcquired)
             throw new TooManyRequestsException(lease.TryGetMetadata(MetadataName.RetryAfter, out var after) ? after : DefaultRetryAfter);
     }
 
-    private static PartitionedRateLimiter<string> Buckets(int perSecond, int burst) =>
+    // A bucket that fills in a day.
+    private static PartitionedRateLimiter<string> Kilobytes(int bytesPerDay) =>
         PartitionedRateLimiter.Create<string, string>(owner => RateLimitPartition.GetTokenBucketLimiter(owner, _ => new()
         {
-            TokenLimit = burst,
-            TokensPerPeriod = Math.Max(1, perSecond / RefillsPerSecond),
-            ReplenishmentPeriod = TimeSpan.FromSeconds(Math.Max(1.0 / RefillsPerSecond, 1.0 / perSecond)),
+            TokenLimit = Math.Max(1 << 11, bytesPerDay >> 10),
+            TokensPerPeriod = Math.Max(1, (bytesPerDay >> 10) / (24 * 60)),
+            ReplenishmentPeriod = TimeSpan.FromMinutes(Math.Max(1, 24 * 60.0 / (bytesPerDay >> 10))),
             QueueLimit = 0,
             AutoReplenishment = true,
+        }));
+
+    private static PartitionedRateLimiter<string> Buckets(Func<string, (int PerSecond, int Burst)> limitsOf) =>
+        PartitionedRateLimiter.Create<string, string>(owner => RateLimitPartition.GetTokenBucketLimiter(owner, _ =>
+        {
+            var (perSecond, burst) = limitsOf(owner);
+            return new()
+            {
+                TokenLimit = burst,
+                TokensPerPeriod = Math.Max(1, perSecond / RefillsPerSecond),
+                ReplenishmentPeriod = TimeSpan.FromSeconds(Math.Max(1.0 / RefillsPerSecond, 1.0 / perSecond)),
+                QueueLimit = 0,
+                AutoReplenishment = true,
+            };
         }));
 }
 
@@ -106,14 +159,15 @@ internal sealed class TooManyRequestsException(TimeSpan retryAfter)
 }
 
 /// <summary>
-/// Identifies a client for limits: the address that a request comes from, or that a trusted proxy reports. IPv6 clients are identified by
-/// their /64 network, because each can use all of its 2^64 addresses.
+/// Identifies a client for limits: its API key, or the address that a request comes from, or that a trusted proxy reports. IPv6 clients are
+/// identified by their /64 network, because each can use all of its 2^64 addresses.
 /// </summary>
 internal static class ClientKey
 {
     private const int NetworkBytes = 8;
 
-    public static string Of(HttpContext? context) => context?.Connection.RemoteIpAddress is { } address ? Of(address) : "local";
+    public static string Of(HttpContext? context) =>
+        context?.Items[ApiKeys.Item] as string ?? (context?.Connection.RemoteIpAddress is { } address ? Of(address) : "local");
 
     public static string Of(IPAddress address)
     {

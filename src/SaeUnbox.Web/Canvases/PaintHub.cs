@@ -22,7 +22,7 @@ internal sealed class PaintHub(CanvasRegistry canvases, IModelCatalogue catalogu
     {
         await serving.Loaded.WaitAsync(Context.ConnectionAborted);
         var session = canvas is { Length: > 0 } ? canvases.Find(canvas) : null;
-        session ??= WithHubErrors(() => canvases.Create(ClientKey.Of(Context.GetHttpContext()), Read(recipe)));
+        session ??= canvases.Create(ClientKey.Of(Context.GetHttpContext()), Read(recipe));
         Leave();
         Context.Items[Key] = relay.Watch(session, Context.ConnectionId);
         return new(session.Id, session.Version, session.Checked.ToJson());
@@ -39,23 +39,14 @@ internal sealed class PaintHub(CanvasRegistry canvases, IModelCatalogue catalogu
         session.Paint(edit, mask.Length == 0 ? null : BrushMask.Parse(mask), isLast, Context.ConnectionId));
 
     /// <summary>Makes the picture of the current recipe.</summary>
-    public void Refresh() => WithHubErrors(() =>
-    {
-        Session.Refresh();
-        return 0;
-    });
+    public void Refresh() => Session.Refresh();
 
     /// <summary>
     /// Requests the picture of the current recipe from a job that <see cref="IPaintClient.Changed"/> named. After a lost connection, any
     /// node can return the job's result, so the picture need not be made twice.
     /// </summary>
-    public void Resume(string job) => WithHubErrors(() =>
-    {
-        if (!Guid.TryParse(job, out var id))
-            throw new HubException($"'{job}' is not a job's id.");
-        Session.Resume(id);
-        return 0;
-    });
+    public void Resume(string job) =>
+        Session.Resume(Guid.TryParse(job, out var id) ? id : throw new HubException("The id of the job is not a GUID."));
 
     /// <summary>Cancels the open canvas's waiting and running jobs.</summary>
     public void Cancel() => Session.Cancel();
@@ -82,7 +73,7 @@ internal sealed class PaintHub(CanvasRegistry canvases, IModelCatalogue catalogu
         return json is { Length: > 0 } ? Recipe.FromJson(json, model.NewRecipe()) : model.NewRecipe();
     }
 
-    private ChangeAnswer Change(Func<CanvasSession, long> change) => WithHubErrors(() =>
+    private ChangeAnswer Change(Func<CanvasSession, long> change)
     {
         var session = Session;
         try
@@ -92,19 +83,6 @@ internal sealed class PaintHub(CanvasRegistry canvases, IModelCatalogue catalogu
         catch (TooManyRequestsException exception)
         {
             return new ChangeAnswer(session.Version, exception.RetryAfter.TotalSeconds);
-        }
-    });
-
-    // SignalR sends only the messages of HubExceptions to clients.
-    private static T WithHubErrors<T>(Func<T> work)
-    {
-        try
-        {
-            return work();
-        }
-        catch (Exception exception) when (exception is RecipeException or TooManyRequestsException or QueueFullException)
-        {
-            throw new HubException(exception.Message, exception);
         }
     }
 }

@@ -8,10 +8,11 @@ internal static class CommandLineOptions
     public const string Help = $"""
         Serves the studio at {DefaultAddress} until you press Ctrl-C. Without --model it serves unbox-mini, the bundled model.
 
-          --model PATH         SDXL model: a folder in diffusers' layout, such as sdxl-turbo, or one file
+          --model PATH         SDXL, SD 1.x or SD 2.x: a folder in diffusers' layout, or one file
           --base PATH          model that lends what a one-file model lacks
           --tokenizer DIR      folder of another tokenizer
           --scheduler DIR      folder of another scheduler_config.json
+          --lora FILE[:SCALE]  LoRA to merge into the weights; may be given several times
           --saes DIR           folder with the model's sparse autoencoders
           --sae-variant NAME   which autoencoder to use if a site has several
           --sae-k N            active features per position, if the autoencoders' files do not tell
@@ -28,12 +29,15 @@ internal static class CommandLineOptions
 
         """;
 
+    private const string Lora = "--lora", Loras = "SaeUnbox:Models:0:Loras";
+
     private static readonly Dictionary<string, string> Keys = new(StringComparer.OrdinalIgnoreCase)
     {
         ["--model"] = "SaeUnbox:Models:0:Folder",
         ["--base"] = "SaeUnbox:Models:0:Base",
         ["--tokenizer"] = "SaeUnbox:Models:0:TokenizerFolder",
         ["--scheduler"] = "SaeUnbox:Models:0:SchedulerFolder",
+        [Lora] = Loras,
         ["--saes"] = "SaeUnbox:Models:0:SaeFolder",
         ["--sae-variant"] = "SaeUnbox:Models:0:SaeVariant",
         ["--sae-k"] = "SaeUnbox:Models:0:SaeK",
@@ -56,9 +60,19 @@ internal static class CommandLineOptions
     {
         foreach (var error in Errors(args))
             builder.Services.AddSingleton(new SettingError(error));
-        builder.Configuration.AddCommandLine([.. args.Select(WithUpperCaseDtype)], Keys);
+        builder.Configuration.AddCommandLine([.. Numbered(args.Select(WithUpperCaseDtype))], Keys);
         if (builder.Configuration["urls"] is null && Environment.GetEnvironmentVariable("ASPNETCORE_HTTP_PORTS") is null)
             builder.WebHost.UseUrls(DefaultAddress);
+    }
+
+    // An option that may be repeated is a list of settings: --lora A --lora B.
+    private static IEnumerable<string> Numbered(IEnumerable<string> args)
+    {
+        var count = 0;
+        foreach (var arg in args)
+            yield return arg == Lora || arg.StartsWith($"{Lora}=", StringComparison.Ordinal)
+                ? $"--{Loras}:{count++}{arg[Lora.Length..]}"
+                : arg;
     }
 
     private static string WithUpperCaseDtype(string arg) =>

@@ -6,8 +6,7 @@ internal static class Health
 {
     /// <summary>
     /// /healthz fails if only a restart can help. /readyz succeeds if the process's models are loaded, it reaches the broker and the store
-    /// of
-    /// shared recipes, and it is not shutting down.
+    /// of shared recipes, and it is not shutting down.
     /// </summary>
     public static void MapHealth(this WebApplication app)
     {
@@ -15,7 +14,7 @@ internal static class Health
             ? TypedResults.Text($"{state.Failure}\n", statusCode: StatusCodes.Status503ServiceUnavailable)
             : TypedResults.Text("alive\n")).ExcludeFromDescription();
         app.MapGet("/readyz", ContentHttpResult (Readiness readiness) => readiness.IsReady
-            ? TypedResults.Text("ready\n")
+            ? TypedResults.Text(readiness.Limitation is { } limitation ? $"ready, but: {limitation}\n" : "ready\n")
             : TypedResults.Text($"{readiness.Reason}\n", statusCode: StatusCodes.Status503ServiceUnavailable)).ExcludeFromDescription();
     }
 }

@@ -5,14 +5,16 @@ namespace SaeUnbox.Web.Hosting;
 
 /// <summary>
 /// The answer of /readyz. On shutdown it fails first and waits <see cref="HostingOptions.ReadinessDelay"/> for load balancers to notice;
-/// then
-/// the host ends running requests and drains the queue.
+/// then it drains the queue while the server still answers, and the host stops the server.
 /// </summary>
 internal sealed partial class Readiness(
     IServingState state, IHostApplicationLifetime lifetime, IOptions<HostingOptions> options, TimeProvider clock,
-    ILogger<Readiness> logger, ShareHealth? store = null) : IHostedLifecycleService
+    ILogger<Readiness> logger, ShareHealth? store = null, ShareRoom? room = null) : IHostedLifecycleService
 {
     public bool IsReady => state.TakesVisitors && !IsStopping && store?.Failure is null;
+
+    /// <summary>What does not work although the program is ready, in one sentence; null for nothing.</summary>
+    public string? Limitation => room?.Problem;
 
     /// <summary>Why the program is not ready, in a word or a sentence.</summary>
     public string Reason => IsStopping ? "stopping" : Failure ?? "loading";
@@ -27,6 +29,7 @@ internal sealed partial class Readiness(
         Log.Stopping(logger, options.Value.ReadinessDelay);
         if (options.Value.ReadinessDelay > TimeSpan.Zero)
             await Task.Delay(options.Value.ReadinessDelay, clock, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await state.DrainAsync(cancellationToken);
     }
 
     public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;

@@ -67,16 +67,17 @@ internal static class Roles
     }
 
     /// <summary>
-    /// How long the host waits for services to stop: the readiness delay, plus twice the longest grace period, since a node's jobs end
-    /// before its
-    /// own worker stops. Reads unvalidated settings, because the host needs the value before validation.
+    /// How long the host waits for services to stop: the readiness delay, the grace period (twice the longest over a broker, since a node's
+    /// jobs end before its own worker stops), and a margin. Reads unvalidated settings, because the host needs the value before validation.
     /// </summary>
     internal static TimeSpan TimeToStop(IConfiguration configuration)
     {
         var grace = Read(ServingOptions.Section, nameof(ServingOptions.Grace), new ServingOptions().Grace);
         var workerGrace = Read(RabbitMqOptions.Section, nameof(RabbitMqOptions.Grace), new RabbitMqOptions().Grace);
         var delay = Read(HostingOptions.Section, nameof(HostingOptions.ReadinessDelay), TimeSpan.Zero);
-        return delay + 2 * (grace > workerGrace ? grace : workerGrace) + MarginToStop;
+        var isInProcess = new RoleOptions { Queue = configuration[$"{HostingOptions.Section}:{nameof(RoleOptions.Queue)}"]
+            ?? nameof(QueueKind.InProcess) }.ChosenQueue == QueueKind.InProcess;
+        return delay + (isInProcess ? grace : 2 * (grace > workerGrace ? grace : workerGrace)) + MarginToStop;
 
         TimeSpan Read(string section, string key, TimeSpan otherwise) =>
             TimeSpan.TryParse(configuration[$"{section}:{key}"], CultureInfo.InvariantCulture, out var given)

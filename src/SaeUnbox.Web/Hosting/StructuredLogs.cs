@@ -18,8 +18,10 @@ internal static class StructuredLogs
         var logger = new LoggerConfiguration()
             .MinimumLevel.Override("Microsoft", LogEventLevel.Warning)
             .MinimumLevel.Override("Microsoft.Hosting.Lifetime", LogEventLevel.Information)
+            .MinimumLevel.Override("Microsoft.AspNetCore.SignalR", LogEventLevel.Fatal) // HubErrors logs what matters
             .Enrich.FromLogContext()
             .Filter.ByExcluding(IsStartFailure)
+            .Filter.With(new LogThrottle(TimeProvider.System))
             .WriteTo.Console(outputTemplate: Line, formatProvider: CultureInfo.InvariantCulture)
             .ReadFrom.Configuration(builder.Services.Without(builder.Configuration, invalid))
             .CreateLogger();

@@ -28,7 +28,11 @@ internal static class WebDefaults
         services.AddSingleton<Readiness>();
         services.AddHostedService(provider => provider.GetRequiredService<Readiness>());
         services.AddProblems();
-        services.AddAntiforgery();
+        services.AddAntiforgery(options =>
+        {
+            options.Cookie.SecurePolicy = CookieSecurePolicy.SameAsRequest;
+            options.SuppressXFrameOptionsHeader = true; // ours is stricter
+        });
         services.AddResponseCompression(options => options.EnableForHttps = true);
         services.AddHsts(options => options.MaxAge = TimeSpan.FromDays(180));
         services.AddOptions<ForwardedHeadersOptions>().Configure<IOptions<HostingOptions>>((headers, hosting) =>
@@ -44,6 +48,7 @@ internal static class WebDefaults
     {
         app.UseForwardedHeaders();
         app.UsePathPrefix();
+        app.UseOwnHost();
         app.UseHeadAsGet();
         app.UseSecurityHeaders();
         app.UseProblems();
@@ -63,6 +68,7 @@ internal static class WebDefaults
             var headers = context.Response.Headers;
             headers.ContentSecurityPolicy = ContentPolicy;
             headers.XContentTypeOptions = "nosniff";
+            headers.XFrameOptions = "DENY";
             headers["Referrer-Policy"] = "same-origin";
             headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=()";
             headers["Cross-Origin-Opener-Policy"] = "same-origin";

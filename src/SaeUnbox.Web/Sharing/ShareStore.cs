@@ -10,11 +10,13 @@ using Npgsql;
 namespace SaeUnbox.Web.Sharing;
 
 /// <summary>Stores shared recipes in a database and deletes those that nobody has opened for a long time.</summary>
-internal sealed class ShareStore(IDbContextFactory<ShareContext> contexts, IOptions<ShareOptions> options, TimeProvider clock)
+internal sealed class ShareStore(
+    IDbContextFactory<ShareContext> contexts, IOptions<ShareOptions> options, ShareRoom room, TimeProvider clock)
     : IShareStore
 {
     private const int IdBytes = 16;
     private const long SecondsPerDay = 86_400;
+    private readonly ShareClock _clock = new(clock);
 
     public Task<string> SaveAsync(Recipe recipe, CancellationToken cancellation = default)
     {
@@ -45,18 +47,20 @@ internal sealed class ShareStore(IDbContextFactory<ShareContext> contexts, IOpti
         catch (Exception exception) when (exception is DbException or DbUpdateException or TimeoutException or SocketException
             or InvalidOperationException { InnerException: DbException })
         {
-            throw new ShareStoreException(exception);
+            throw new ShareStoreException(ShareRoom.IsFull(exception) ? ShareRoom.DiskIsFull : null, exception);
         }
     }
 
     private async Task<string> SaveAsync(ShareContext context, string json, string hash, CancellationToken cancellation)
     {
-        await DeleteOldAsync(context, cancellation);
+        var now = await _clock.NowAsync(context, cancellation);
+        await DeleteOldAsync(context, now, cancellation);
         var withHash = context.Recipes.AsNoTracking().Where(recipe => recipe.Hash == hash).Select(recipe => recipe.Id);
         if (await withHash.FirstOrDefaultAsync(cancellation) is { } known)
             return known;
+        await room.RequireAsync(context, cancellation);
         var id = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(IdBytes));
-        context.Recipes.Add(new SharedRecipe { Id = id, Hash = hash, Json = json, LastSeen = Now });
+        context.Recipes.Add(new SharedRecipe { Id = id, Hash = hash, Json = json, LastSeen = now });
         try
         {
             await context.SaveChangesAsync(cancellation);
@@ -64,33 +68,34 @@ internal sealed class ShareStore(IDbContextFactory<ShareContext> contexts, IOpti
         }
         catch (DbUpdateException)
         {
-            // Someone else shared the same recipe at the same time.
-            return await withHash.FirstAsync(cancellation);
+            // Someone else may have shared the same recipe at the same time.
+            if (await withHash.FirstOrDefaultAsync(cancellation) is { } other)
+                return other;
+            throw;
         }
     }
 
     private async Task<Recipe?> FindAsync(ShareContext context, string id, CancellationToken cancellation)
     {
-        if (await context.Recipes.FindAsync([id], cancellation) is not { } found || IsOld(found))
+        var now = await _clock.NowAsync(context, cancellation);
+        if (await context.Recipes.FindAsync([id], cancellation) is not { } found || IsOld(found, now))
             return null;
-        if (Now - found.LastSeen > SecondsPerDay)
+        if (now - found.LastSeen > SecondsPerDay)
         {
-            found.LastSeen = Now;
+            found.LastSeen = now;
             await context.SaveChangesAsync(cancellation);
         }
         return Recipe.FromJson(found.Json);
     }
 
-    private long Now => clock.GetUtcNow().ToUnixTimeSeconds();
+    private bool IsOld(SharedRecipe recipe, long now) =>
+        options.Value.Keep > TimeSpan.Zero && now - recipe.LastSeen > options.Value.Keep.TotalSeconds;
 
-    private bool IsOld(SharedRecipe recipe) =>
-        options.Value.Keep > TimeSpan.Zero && Now - recipe.LastSeen > options.Value.Keep.TotalSeconds;
-
-    private async Task DeleteOldAsync(ShareContext context, CancellationToken cancellation)
+    private async Task DeleteOldAsync(ShareContext context, long now, CancellationToken cancellation)
     {
         if (options.Value.Keep <= TimeSpan.Zero)
             return;
-        var limit = Now - (long)options.Value.Keep.TotalSeconds;
+        var limit = now - (long)options.Value.Keep.TotalSeconds;
         await context.Recipes.Where(one => one.LastSeen < limit).ExecuteDeleteAsync(cancellation);
     }
 
@@ -114,8 +119,9 @@ public interface IShareStore
     Task SavePictureAsync(string id, byte[] picture, CancellationToken cancellation = default);
 }
 
-public sealed class ShareStoreException(Exception inner)
-    : Exception("The store of short links cannot be used right now; try again in a moment.", inner);
+/// <param name="reason">One sentence for the visitor; null if the store does not answer.</param>
+public sealed class ShareStoreException(string? reason = null, Exception? inner = null)
+    : Exception(reason ?? "The store of short links cannot be used right now; try again in a moment.", inner);
 
 internal enum ShareStoreKind
 {
@@ -147,6 +153,14 @@ internal sealed class ShareOptions : IValidatableObject
     /// <summary>How long a recipe is kept after someone last opened it; zero keeps it forever.</summary>
     [Range(typeof(TimeSpan), "00:00:00", "3650.00:00:00")]
     public TimeSpan Keep { get; set; } = TimeSpan.FromDays(365);
+
+    /// <summary>Most bytes that all recipes and previews may take in the store.</summary>
+    [Range(1 << 20, long.MaxValue)]
+    public long MaxBytes { get; set; } = 4L << 30;
+
+    /// <summary>Free space that the disk of the SQLite file must keep.</summary>
+    [Range(0, long.MaxValue)]
+    public long MinFreeBytes { get; set; } = 256L << 20;
 
     /// <summary>Host, port and database of <see cref="Connection"/>, without the secrets.</summary>
     public string Server()

@@ -30,6 +30,7 @@ internal static class SharingExtensions
             services.AddDbContextFactory<ShareContext>((provider, options) =>
                 options.UseSqlite(new SqliteConnectionStringBuilder { DataSource = Options(provider).File }.ConnectionString));
         services.AddSingleton<ShareDatabase>();
+        services.AddSingleton<ShareRoom>();
         services.AddSingleton<IShareStore, ShareStore>();
         services.AddSingleton<ShareHealth>();
         services.AddHostedService(provider => provider.GetRequiredService<ShareHealth>());

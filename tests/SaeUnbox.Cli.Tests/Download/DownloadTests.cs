@@ -8,7 +8,7 @@ public sealed class DownloadTests : IDisposable
     private readonly TemporaryFolder _folder = new();
 
     [Fact]
-    public async Task Download_Defaults_TakesTheModelInHalfPrecisionTheDemosAutoencodersAndTheTinyDecoder()
+    public async Task Download_Defaults_FetchesHalfPrecisionModelDictionariesAndTinyDecoder()
     {
         await using var hub = await FakeHub.StartAsync();
         string[] model =
@@ -50,7 +50,30 @@ public sealed class DownloadTests : IDisposable
     }
 
     [Fact]
-    public async Task Download_FullPrecision_TakesThePlainWeights()
+    public async Task Download_AnotherPipeline_FetchesWhatIsUsedOfIt()
+    {
+        await using var hub = await FakeHub.StartAsync();
+        string[] used =
+            [
+                "model_index.json",
+                "text_encoder/model.fp16.safetensors",
+                "tokenizer/vocab.json",
+                "unet/diffusion_pytorch_model.fp16.safetensors"
+            ];
+        string[] others =
+        [
+            "v1-5-pruned.ckpt", "feature_extractor/preprocessor_config.json", "safety_checker/config.json",
+            "safety_checker/model.fp16.safetensors", "text_encoder/model.safetensors", "unet/diffusion_pytorch_model.safetensors",
+            "unet/diffusion_pytorch_model.non_ema.safetensors",
+        ];
+        foreach (var path in used.Concat(others))
+            hub.Add(Repository, path);
+        await DownloadAsync(hub);
+        Assert.Equal(used.Select(path => $"something/{path}").Order(StringComparer.Ordinal), Files());
+    }
+
+    [Fact]
+    public async Task Download_FullPrecision_FetchesFloat32Weights()
     {
         await using var hub = await FakeHub.StartAsync();
         foreach (var path in (string[])[
@@ -66,7 +89,7 @@ public sealed class DownloadTests : IDisposable
     }
 
     [Fact]
-    public async Task Download_Again_FetchesOnlyWhatIsMissingOrWrong()
+    public async Task Download_Again_FetchesOnlyMissingOrWrongFiles()
     {
         await using var hub = await FakeHub.StartAsync();
         var large = hub.Add(Repository, "a.bin");
@@ -88,7 +111,7 @@ public sealed class DownloadTests : IDisposable
     }
 
     [Fact]
-    public async Task Download_ConnectionBreaks_GoesOnFromThere()
+    public async Task Download_ConnectionBreaks_Continues()
     {
         await using var hub = await FakeHub.StartAsync();
         var bytes = hub.Add(Repository, "a.bin", 100_000);
@@ -100,7 +123,7 @@ public sealed class DownloadTests : IDisposable
     }
 
     [Fact]
-    public async Task Download_BreaksWithoutEnd_KeepsThePartForTheNextUse()
+    public async Task Download_KeepsBreaking_KeepsThePartForNextTime()
     {
         await using var hub = await FakeHub.StartAsync();
         var bytes = hub.Add(Repository, "a.bin", 1000);
@@ -166,7 +189,7 @@ public sealed class DownloadTests : IDisposable
     }
 
     [Fact]
-    public async Task Download_ShorterThanAnnounced_SaysHowMuchCame()
+    public async Task Download_ShorterThanAnnounced_SaysHowMuchArrived()
     {
         await using var hub = await FakeHub.StartAsync();
         hub.Add(Repository, "a.bin");
@@ -217,7 +240,7 @@ public sealed class DownloadTests : IDisposable
     [InlineData("""[{"type":"file","path":"a","oid":"x","size":1.5}]""")]
     [InlineData("""[{"type":"file","path":"a","oid":"x","size":-1}]""")]
     [InlineData("""[{"type":"file","path":null,"oid":"x","size":1}]""")]
-    public async Task Download_AnswerOfNoHub_IsNotUnderstood(string list)
+    public async Task Download_AnswerNotFromAHub_IsRefused(string list)
     {
         await using var hub = await FakeHub.StartAsync();
         hub.Add(Repository, "a.bin");
@@ -226,7 +249,7 @@ public sealed class DownloadTests : IDisposable
     }
 
     [Fact]
-    public async Task Download_ListInPages_ReadsThemAll()
+    public async Task Download_PagedList_ReadsEveryPage()
     {
         await using var hub = await FakeHub.StartAsync();
         for (var i = 0; i < 7; i++)

@@ -16,7 +16,7 @@ public sealed class AtlasAndSearchTests : IDisposable
     }
 
     [Fact]
-    public async Task Atlas_ThenSearch_FindsByWordsAndWithClipByPictures()
+    public async Task Atlas_Search_FindsByWordsAndByClip()
     {
         await Saeunbox.SucceedAsync("atlas", "--model", Goldens.At("model"), "--saes", Goldens.At("saes"), "--captions",
             _folder.At("captions.txt"), "--out", _folder.At("atlas"), "--threads", "1");
@@ -33,7 +33,7 @@ public sealed class AtlasAndSearchTests : IDisposable
     }
 
     [Fact]
-    public async Task Atlas_ImportOfAPublishedFolder_IsSearchedByItsNamesAndTakesOtherSuggestions()
+    public async Task Atlas_ImportedFolder_IsSearchableByNameAndTakesSuggestions()
     {
         Directory.CreateDirectory(_folder.At("published", "mid.0"));
         File.WriteAllBytes(_folder.At("published", "mid.0", "3.jpg"), Core.Jpeg.Encode(new Core.Picture(64, 64, 3, new byte[64 * 64 * 3])));
@@ -78,7 +78,7 @@ public sealed class AtlasAndSearchTests : IDisposable
     [InlineData("mid.0.json", "[]", "no labels")]
     [InlineData("mid.0.json", """[{"label": "x"}]""", "cannot be used")]
     [InlineData("mid.0.json", """[{"id": 99999, "label": "x"}]""", "none of the 1 labels")]
-    public async Task Atlas_LabelsThatCannotBeUsed_AreNamed(string name, string json, string told)
+    public async Task Atlas_UnusableLabels_AreNamed(string name, string json, string told)
     {
         File.WriteAllText(_folder.At(name), json);
         Directory.CreateDirectory(_folder.At("atlas"));
@@ -88,7 +88,7 @@ public sealed class AtlasAndSearchTests : IDisposable
     }
 
     [Fact]
-    public async Task Atlas_ImportWithoutMeans_SaysWhatGalleriesLeaveOut()
+    public async Task Atlas_ImportWithoutMeans_NamesWhatGalleriesOmit()
     {
         Directory.CreateDirectory(_folder.At("published", "mid.0"));
         File.WriteAllBytes(_folder.At("published", "mid.0", "3.jpg"), Core.Jpeg.Encode(new Core.Picture(64, 64, 3, new byte[64 * 64 * 3])));
@@ -128,7 +128,7 @@ public sealed class AtlasAndSearchTests : IDisposable
     [InlineData("atlas --out OUT/x --clip OUT/no --mini-captions 1", "--clip OUT/no")]
     [InlineData("atlas --out OUT/x --clip OUT --mini-captions 1", "config.json is missing")]
     [InlineData("atlas --out OUT/x --clip CLIP", "--captions FILE or --mini-captions N")]
-    public async Task Run_WrongUse_SaysWhatInOneLineAndLeavesNothing(string words, string expected)
+    public async Task Run_InvalidUse_IsOneLineAndLeavesNothing(string words, string expected)
     {
         var output = Directory.CreateDirectory(_folder.At("out")).FullName;
         string Fill(string text) => text.Replace("OUT", output).Replace("CLIP", _folder.At("clip"));

@@ -23,7 +23,7 @@ public sealed class CaptionFileTests : IDisposable
     [InlineData("names", "a cat\na \"dog\", ü")]
     [InlineData("a.csv", "url,caption\nx,a cat\n,\"a \"\"dog\"\", ü\"\n")]
     [InlineData("a.csv", "Caption\r\na cat\r\n\r\n\"a \"\"dog\"\", ü\"")]
-    public void Read_EveryFormat_GivesCaptionsAndTheSeedsBehindTheFirst(string name, string text) =>
+    public void Read_AnyFormat_GivesCaptionsAndSeeds(string name, string text) =>
         Assert.Equal([new Caption("a cat", 7), new Caption("a \"dog\", ü", 8)], CaptionFile.Read(Write(name, text), 7, int.MaxValue));
 
     [Theory]
@@ -33,7 +33,7 @@ public sealed class CaptionFileTests : IDisposable
     [InlineData("a.tsv", "seed\ttext\n5.0\ta\n\tb")]
     [InlineData("a.json", "[{\"text\": \"a\", \"seed\": 5.0}, \"b\"]")]
     [InlineData("a.jsonl", "{\"text\": \"a\", \"seed\": \"5\"}\n{\"text\": \"b\", \"seed\": null}")]
-    public void Read_SeedsOfTheirOwn_AreTaken(string name, string text) =>
+    public void Read_SeedsGiven_AreUsed(string name, string text) =>
         Assert.Equal([new Caption("a", 5), new Caption("b", 101)], CaptionFile.Read(Write(name, text), 100, int.MaxValue));
 
     [Fact]
@@ -41,7 +41,7 @@ public sealed class CaptionFileTests : IDisposable
         Assert.Equal("a\nb, c", Assert.Single(CaptionFile.Read(Write("a.csv", "text\n\"a\nb, c\"\n"), 0, 10)).Text);
 
     [Fact]
-    public void Read_Limit_LooksAtNothingBehindIt() =>
+    public void Read_Limit_IgnoresTheRest() =>
         Assert.Equal(2, CaptionFile.Read(Write("a.txt", "a\nb\nc\n"u8.ToArray(), [0xff, 0xfe, (byte)'\n']), 0, 2).Count);
 
     [Fact]
@@ -74,7 +74,7 @@ public sealed class CaptionFileTests : IDisposable
     [InlineData("a.txt", "[\n {\"caption\": \"a\"}]", "line 1: this is JSON, not a caption; end the file's name in .json")]
     [InlineData("a.jsonl", "{\"title\": \"a\"}", "line 1: expected a JSON string")]
     [InlineData("a.jsonl", "{\"text\": \"a\", \"seed\": 1.5}", "line 1: the seed")]
-    public void Read_WhatCannotBeUsed_NamesTheLine(string name, string text, string expected) =>
+    public void Read_UnusableLine_IsNamed(string name, string text, string expected) =>
         Assert.Contains(expected, Refused(Write(name, text)));
 
     [Fact]

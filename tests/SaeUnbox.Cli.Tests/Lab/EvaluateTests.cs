@@ -49,7 +49,7 @@ public sealed class EvaluateTests : IDisposable
     [InlineData("--site down.0.0", "down.0.0")]
     [InlineData("--strength NaN", "strength")]
     [InlineData("--mask nowhere.png", "nowhere.png")]
-    public async Task Evaluate_OfWhatCannotBe_SaysSoAndLeavesNothing(string words, string named)
+    public async Task Evaluate_InvalidInput_SaysSoAndLeavesNothing(string words, string named)
     {
         Assert.Contains(named, await Saeunbox.FailAsync([.. _words, .. words.Split(' '), "--out", _folder.At("out")]));
         Assert.False(Directory.Exists(_folder.At("out")));

@@ -61,7 +61,7 @@ public sealed class LabTests : IDisposable
     }
 
     [Fact]
-    public async Task Collect_KilledAndStartedAgain_EndsInTheSameFiles()
+    public async Task Collect_KilledAndRestarted_WritesTheSameFiles()
     {
         await Done(["collect", .. Collect("whole", 12), "--shard", "3"]);
         using (var process = Process.Start(new ProcessStartInfo("dotnet",
@@ -97,7 +97,7 @@ public sealed class LabTests : IDisposable
     }
 
     [Fact]
-    public async Task TrainSae_KilledAndStartedAgain_EndsInTheSameFiles()
+    public async Task TrainSae_KilledAndRestarted_WritesTheSameFiles()
     {
         await Done(["collect", .. Collect("data", 3)]);
         string[] train = [
@@ -147,7 +147,7 @@ public sealed class LabTests : IDisposable
     }
 
     [Fact]
-    public async Task Collect_Budget_StopsWithANoteAndSaysHowFar()
+    public async Task Collect_BudgetSpent_StopsAndReportsProgress()
     {
         var use = await Saeunbox.RunAsync(["collect", .. Collect("data", 6), "--shard", "1", "--budget", "6KB", "--json"]);
         Assert.Equal(0, use.Code);
@@ -158,7 +158,7 @@ public sealed class LabTests : IDisposable
     }
 
     [Fact]
-    public async Task TrainSae_Interrupted_SaysHowToGoOnAndDoes()
+    public async Task TrainSae_Interrupted_SaysHowToContinueAndDoes()
     {
         await Done(["collect", .. Collect("data", 3)]);
         string[] train =
@@ -178,7 +178,7 @@ public sealed class LabTests : IDisposable
     }
 
     [Fact]
-    public async Task TrainSae_FromATrainedOne_BeginsWithItsWeights()
+    public async Task TrainSae_FromATrainedOne_StartsWithItsWeights()
     {
         await Done(["collect", .. Collect("data", 3)]);
         string[] train = [
@@ -243,7 +243,7 @@ public sealed class LabTests : IDisposable
     [InlineData("statistics --data NARROW --saes GOLDENS/saes --site mid.0 --out OUT/x.json", "channels")]
     [InlineData("statistics --data DATA --saes FILES --out OUT/x.json", "no sparse autoencoder")]
     [InlineData("statistics --data DATA --saes GOLDENS/saes --site mid.0 --out OUT/no/x.json", "is missing")]
-    public async Task Run_WrongUse_SaysWhatInOneLineAndLeavesNothing(string words, string expected)
+    public async Task Run_InvalidUse_IsOneLineAndLeavesNothing(string words, string expected)
     {
         var (files, output) =
             (Directory.CreateDirectory(_folder.At("files")).FullName, Directory.CreateDirectory(_folder.At("out")).FullName);

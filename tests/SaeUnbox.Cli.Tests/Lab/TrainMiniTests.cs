@@ -11,7 +11,7 @@ public sealed class TrainMiniTests : IDisposable
     private readonly TemporaryFolder _folder = new();
 
     [Fact]
-    public async Task TrainMini_FromNothing_EndsWithFiguresAndAnAtlasAndCanGoOnFromThem()
+    public async Task TrainMini_FromScratch_GivesFiguresAndAnAtlasAndCanContinue()
     {
         var options = new MiniTrainingOptions
         {
@@ -86,14 +86,14 @@ public sealed class TrainMiniTests : IDisposable
     }
 
     [Fact]
-    public async Task TrainMini_FromAFolderWithoutAModel_SaysWhatIsMissingAndLeavesNothing()
+    public async Task TrainMini_FolderWithoutAModel_NamesWhatIsMissing()
     {
         Assert.Contains("no folder 'model'", await Saeunbox.FailAsync("train-mini", "--out", _folder.At("run"), "--from", _folder.Path));
         Assert.False(Directory.Exists(_folder.At("run")));
     }
 
     [Fact]
-    public async Task EvaluateMini_OfTheShippedModel_TellsFiguresInWordsAndJsonAndWritesNamesAndSuggestions()
+    public async Task EvaluateMini_ShippedModel_ReportsFiguresAndWritesNamesAndSuggestions()
     {
         string[] evaluate = [
             "evaluate-mini",
@@ -128,12 +128,12 @@ public sealed class TrainMiniTests : IDisposable
     }
 
     [Fact]
-    public async Task EvaluateMini_OfAnElementThatIsNone_NamesThoseThereAre() =>
+    public async Task EvaluateMini_UnknownElement_ListsTheElements() =>
         Assert.Contains("snowman",
             await Saeunbox.FailAsync("evaluate-mini", "--model", _folder.Path, "--saes", _folder.Path, "--element", "dragon"));
 
     [Fact]
-    public async Task TrainMini_ByAnEmptyConfiguration_SaysSoInASentence()
+    public async Task TrainMini_EmptyConfiguration_SaysSoInOneSentence()
     {
         File.WriteAllText(_folder.At("config.json"), "");
         Assert.Contains("holds no training options",

@@ -7,7 +7,7 @@ public sealed class QueueSimulationTests
     private static readonly PaintingLoad Steady = new() { Service = 50, ServiceP95 = 50, StrokeEvery = 0 };
 
     [Fact]
-    public void Run_OneCanvasThatWaitsForItsPictures_TakesTheServiceTime()
+    public void Run_OneWaitingCanvas_TakesTheServiceTime()
     {
         var figures = QueueSimulation.Run(Steady with { Overhead = 7 });
 
@@ -52,7 +52,7 @@ public sealed class QueueSimulationTests
     }
 
     [Fact]
-    public void Run_WithPauses_LeavesRoomForOthers()
+    public void Run_WithPauses_FreesTheDevice()
     {
         var always = new PaintingLoad { Canvases = 6, StrokeEvery = 200 };
         var (busy, paused) = (QueueSimulation.Run(always), QueueSimulation.Run(always with { Pausing = 9000 }));
@@ -67,7 +67,7 @@ public sealed class QueueSimulationTests
             QueueSimulation.Run(new() { Canvases = 9, Pausing = 500 }));
 
     [Fact]
-    public void Most_ForATarget_IsTheLastThatFits()
+    public void Most_ForATarget_IsTheLargestThatFits()
     {
         var load = new PaintingLoad { Service = 20, ServiceP95 = 26, Workers = 2, Pausing = 4000 };
         var most = QueueSimulation.Most(load, 150);

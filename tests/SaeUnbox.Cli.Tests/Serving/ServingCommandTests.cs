@@ -3,7 +3,7 @@ namespace SaeUnbox.Cli.Tests.Serving;
 public sealed class ServingCommandTests
 {
     [Fact]
-    public async Task Simulate_AsJson_HasALineForEachNumberAndTheMost()
+    public async Task Simulate_Json_HasARowPerNumberAndTheMaximum()
     {
         var use = await Saeunbox.SucceedAsync("simulate", "--service", "30", "--canvases", "1,4", "--seconds", "20", "--target", "100",
             "--json");
@@ -13,7 +13,7 @@ public sealed class ServingCommandTests
     }
 
     [Fact]
-    public async Task Simulate_OfSeveralNumbersOfDevices_TellsTheMostCanvasesOfEach()
+    public async Task Simulate_SeveralDeviceCounts_ReportsTheMostCanvasesOfEach()
     {
         string[] words = ["simulate", "--service", "30", "--seconds", "20", "--pausing", "12000", "--target", "200"];
         var sizes = (await Saeunbox.SucceedAsync([.. words, "--workers", "1,4", "--json"])).Json.GetProperty("sizes");
@@ -37,11 +37,11 @@ public sealed class ServingCommandTests
     [InlineData("--canvases 1000000", "1000000")]
     [InlineData("--target -1", "--target -1")]
     [InlineData("--seconds -2", "--seconds -2")]
-    public async Task Simulate_OfWhatCannotBe_NamesTheWord(string words, string named) =>
+    public async Task Simulate_InvalidOption_NamesIt(string words, string named) =>
         Assert.Contains(named, await Saeunbox.FailAsync(["simulate", .. words.Split(' ')]));
 
     [Fact]
-    public async Task Bench_Serving_CountsPicturesOfEveryCanvas()
+    public async Task Bench_Serving_CountsPicturesPerCanvas()
     {
         var use = await Saeunbox.SucceedAsync([
             "bench",
@@ -61,6 +61,17 @@ public sealed class ServingCommandTests
     }
 
     [Fact]
-    public async Task Bench_ServingWhatIsNoModel_SaysSo() =>
+    public async Task Bench_ServingBesideAGreedyClient_ComparesItWithAlone()
+    {
+        var use = await Saeunbox.SucceedAsync(
+            ["bench", "--serving", .. Saeunbox.GoldenModel, "--beside", "3", "--seconds", "0.2", "--json"]);
+
+        var figures = use.Json.GetProperty("inProcess");
+        Assert.True(figures.GetProperty("p95Ratio").GetDouble() > 0);
+        Assert.True(figures.GetProperty("beside").GetProperty("jobsPerSecond").GetDouble() > 0);
+    }
+
+    [Fact]
+    public async Task Bench_ServingWithoutAModel_IsRefused() =>
         Assert.Contains("not a model folder", await Saeunbox.FailAsync("bench", "--serving", "--model", Path.GetTempPath()));
 }

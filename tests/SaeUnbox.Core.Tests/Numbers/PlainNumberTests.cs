@@ -30,7 +30,7 @@ public class PlainNumberTests
     [InlineData("")]
     [InlineData(" ")]
     [InlineData(null)]
-    public void TryRealAndTryWhole_WhatIsNoPlainNumber_Refuse(string? text)
+    public void TryRealAndTryWhole_NotANumber_Refuse(string? text)
     {
         Assert.False(PlainNumber.TryReal(text, out _));
         Assert.False(PlainNumber.TryWhole<long>(text, out _));
@@ -62,7 +62,7 @@ public class PlainNumberTests
     }
 
     [Fact]
-    public void TryWhole_EverySpellingOfAnInteger_GivesIt()
+    public void TryWhole_AnySpellingOfAnInteger_GivesIt()
     {
         var random = new Random(3);
         for (var i = 0; i < Numbers; i++)
@@ -95,7 +95,7 @@ public class PlainNumberTests
     }
 
     [Fact]
-    public void TryReal_WrittenDouble_ComesBackUnderEveryCulture()
+    public void TryReal_WrittenDouble_ReadsBackInEveryCulture()
     {
         var random = new Random(5);
         foreach (var culture in new[] { "de-DE", "ar-SA", "sv-SE", "fr-CH", "" })

@@ -7,7 +7,7 @@ public class GoldenHeatmapTests
     private const string Maps = "heatmap/maps.safetensors";
 
     [Fact]
-    public void Table_OfJet_IsTheOriginalsToTheLastBit()
+    public void Table_OfJet_EqualsTheOriginalExactly()
     {
         var (expected, shape) = GoldenTensors.Values<double>(Maps, "jet");
 
@@ -17,7 +17,7 @@ public class GoldenHeatmapTests
     }
 
     [Fact]
-    public void Colour_OfJet_IsTheOriginalsBytes()
+    public void Colour_OfJet_EqualsTheOriginalBytes()
     {
         var (expected, _) = GoldenTensors.Values<byte>(Maps, "jet_uint8");
 

@@ -7,7 +7,7 @@ public class GoldenMaskTests
     private const string Edits = "edits/turbo.safetensors";
 
     [Fact]
-    public void FromPixels_DrawnMask_GivesTheOriginalsCells()
+    public void FromPixels_DrawnMask_GivesTheOriginalCells()
     {
         var drawing = Picture.Decode(File.ReadAllBytes(Goldens.At("edits", "mask.png")));
         var pixels = drawing.PaintedPixels();

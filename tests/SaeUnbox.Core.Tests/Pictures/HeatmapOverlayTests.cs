@@ -9,7 +9,7 @@ public class HeatmapOverlayTests
     [InlineData(3f, 3f)]
     [InlineData(float.NaN, 1f)]
     [InlineData(0f, float.PositiveInfinity)]
-    public void Draw_MapWithoutARange_DrawsNothing(float left, float right)
+    public void Draw_FlatMap_DrawsNothing(float left, float right)
     {
         PictureSamples.AssertSame(Black.ToRgba(), HeatmapOverlay.Draw(Black, [left, right], 1, 2));
     }

@@ -5,7 +5,7 @@ public class JpegTests
     [Theory]
     [InlineData(3, 95)]
     [InlineData(4, 75)]
-    public void Encode_SmoothPicture_ComesBackNearly(int channels, int quality)
+    public void Encode_SmoothPicture_DecodesNearlyEqual(int channels, int quality)
     {
         var picture = PictureSamples.Ramp(40, 24, channels);
 
@@ -43,7 +43,7 @@ public class JpegTests
     }
 
     [Fact]
-    public void Decode_HugeSize_IsRefusedBeforeAnythingIsUnpacked()
+    public void Decode_HugeSize_IsRefusedBeforeUnpacking()
     {
         var file = Jpeg.Encode(PictureSamples.Ramp(8, 8, 3));
         var frame = file.AsSpan().IndexOf<byte>([0xFF, 0xC0]);

@@ -56,7 +56,7 @@ public class MaskPictureTests
     [InlineData(6)]
     [InlineData(7)]
     [InlineData(8)]
-    public void Decode_JpegOfEveryOrientation_LiesAsSeen(int orientation)
+    public void Decode_JpegOfEveryOrientation_IsUpright(int orientation)
     {
         // Blocks of 16 pixels survive the compression: bright in the upper left corner, half bright to the right of it.
         const int Width = 48, Height = 32;
@@ -103,7 +103,7 @@ public class MaskPictureTests
     [InlineData("GIF89a", "a GIF picture")]
     [InlineData("II*\0\0\0\0\0", "a TIFF picture")]
     [InlineData("\0\0\0\u0020ftypavif", "an AVIF picture")]
-    public void Decode_AnotherKindOfPicture_NamesItAndTheWayOut(string file, string kind)
+    public void Decode_OtherFormat_NamesItAndTheWayOut(string file, string kind)
     {
         var error = Assert.Throws<PictureException>(() => Picture.Decode(System.Text.Encoding.Latin1.GetBytes(file)));
 
@@ -111,7 +111,7 @@ public class MaskPictureTests
     }
 
     [Fact]
-    public void Of_TextThatBeginsLikeAPicture_IsNoKind() => Assert.Null(FileKind.Of("BMW in the rain"u8));
+    public void Of_TextThatBeginsLikeAPicture_IsNotAPicture() => Assert.Null(FileKind.Of("BMW in the rain"u8));
 
     private static byte[] Bytes(Random random, int count)
     {

@@ -14,7 +14,7 @@ public class PictureSheetTests
     }
 
     [Fact]
-    public void Of_SmallPictures_AreNotMadeLarger() =>
+    public void Of_SmallPictures_AreNotEnlarged() =>
         Assert.Equal((16, 8), PictureSheet.Of([Plain(1)], 5, 500) is var sheet ? (sheet.Width, sheet.Height) : default);
 
     [Fact]

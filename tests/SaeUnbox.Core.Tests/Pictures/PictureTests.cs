@@ -9,7 +9,7 @@ public class PictureTests
     [InlineData(-1, -1, 3, 3)]
     [InlineData(65536, 65536, 4, 0)]
     [InlineData(4097, 4096, 3, 0)]
-    public void Constructor_SizesThatDoNotFit_Throws(int width, int height, int channels, int bytes)
+    public void Constructor_MismatchedSizes_Throws(int width, int height, int channels, int bytes)
     {
         Assert.Throws<PictureException>(() => new Picture(width, height, channels, new byte[bytes]));
     }
@@ -40,7 +40,7 @@ public class PictureTests
     }
 
     [Fact]
-    public void ToRgb_AndBack_KeepsTheColours()
+    public void ToRgb_ThenBack_KeepsTheColours()
     {
         var rgba = new Picture(2, 1, 4, [1, 2, 3, 4, 5, 6, 7, 8]);
 

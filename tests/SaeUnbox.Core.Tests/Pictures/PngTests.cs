@@ -24,7 +24,7 @@ public class PngTests
     [Theory]
     [InlineData(3)]
     [InlineData(4)]
-    public void Encode_Picture_IsReadAlikeByAnotherDecoder(int channels)
+    public void Encode_Picture_AgreesWithAnotherDecoder(int channels)
     {
         var picture = PictureSamples.Smooth(37, 21, channels);
 
@@ -83,7 +83,7 @@ public class PngTests
     }
 
     [Fact]
-    public void Decode_HugeSize_IsRefusedBeforeAnythingIsUnpacked()
+    public void Decode_HugeSize_IsRefusedBeforeUnpacking()
     {
         var file = PngFactory.File(("IHDR", [0x7F, 0xFF, 0xFF, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 8, 2, 0, 0, 0]), ("IDAT", []));
 
@@ -91,7 +91,7 @@ public class PngTests
     }
 
     [Fact]
-    public void Decode_BombInThePixels_UnpacksOnlyWhatTheHeaderAsksFor()
+    public void Decode_DecompressionBomb_UnpacksOnlyTheDeclaredSize()
     {
         using var packed = new MemoryStream();
         using (var zlib = new ZLibStream(packed, CompressionLevel.Optimal, leaveOpen: true))
@@ -110,7 +110,7 @@ public class PngTests
     [InlineData(1, 3, 2)]
     [InlineData(1, 16, 3)]
     [InlineData(1, 8, 5)]
-    public void Decode_HeaderThatCannotBe_IsRefused(byte width, byte depth, byte colour)
+    public void Decode_InvalidHeader_IsRefused(byte width, byte depth, byte colour)
     {
         var file = PngFactory.File(("IHDR", [0, 0, 0, width, 0, 0, 0, 1, depth, colour, 0, 0, 0]), ("IDAT", []));
 
@@ -120,7 +120,7 @@ public class PngTests
     [Theory]
     [InlineData(0)]
     [InlineData(1)]
-    public void Decode_FewerSamplesThanTheHeaderAsksFor_IsRefused(byte interlaced)
+    public void Decode_TooFewSamples_IsRefused(byte interlaced)
     {
         var file = PngFactory.File(("IHDR", [0, 0, 0, 2, 0, 0, 0, 3, 8, 0, 0, 0, interlaced]), ("IDAT", PngFactory.Pack([0, 9])));
 
@@ -138,7 +138,7 @@ public class PngTests
     }
 
     [Fact]
-    public void Decode_SixteenBits_KeepsTheUpperHalf()
+    public void Decode_SixteenBits_KeepsTheUpperByte()
     {
         var file =
             PngFactory.File(("IHDR", [0, 0, 0, 2, 0, 0, 0, 1, 16, 0, 0, 0, 0]), ("IDAT", PngFactory.Pack([0, 0x7F, 0xFF, 0xFE, 0xFF])));
@@ -147,7 +147,7 @@ public class PngTests
     }
 
     [Fact]
-    public void Decode_ChunksThatSayNothingOfPixels_ChangeNothing()
+    public void Decode_AncillaryChunks_ChangeNothing()
     {
         var plain = Png.Encode(PictureSamples.Smooth(9, 5, 3));
         (string Type, byte[] Data)[] extra = [
@@ -186,7 +186,7 @@ public class PngTests
     }
 
     [Fact]
-    public void Decode_BrokenChunksWithRightChecksums_GivesAPictureOrAPictureException()
+    public void Decode_BrokenChunksWithValidChecksums_GivesAPictureOrAPictureException()
     {
         var random = new Random(1);
         var outcomes = new HashSet<bool>();

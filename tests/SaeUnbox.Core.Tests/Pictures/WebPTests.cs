@@ -22,7 +22,7 @@ public class WebPTests
     }
 
     [Fact]
-    public void Encode_SmoothPicture_ShowsItNearly()
+    public void Encode_SmoothPicture_IsNearlyEqual()
     {
         var picture = PictureSamples.Ramp(40, 24, 3);
 

@@ -26,7 +26,7 @@ public sealed class AtlasBuilderTests(GoldenModel golden) : IClassFixture<Golden
     };
 
     [Fact]
-    public void Run_OverCaptions_KeepsThePicturesInWhichAFeatureIsStrongest()
+    public void Run_OverCaptions_KeepsTheStrongestPicturesOfAFeature()
     {
         AtlasBuilder.Run(Model, Request, _folder.Path);
         var atlas = AtlasReader.Open(_folder.Path);
@@ -61,7 +61,7 @@ public sealed class AtlasBuilderTests(GoldenModel golden) : IClassFixture<Golden
     }
 
     [Fact]
-    public void Run_StoppedAndStartedAgain_EndsInTheSameAtlas()
+    public void Run_StoppedAndRestarted_GivesTheSameAtlas()
     {
         AtlasBuilder.Run(Model, Request, _folder.At("straight"));
         using var cancellation = new CancellationTokenSource();
@@ -81,7 +81,7 @@ public sealed class AtlasBuilderTests(GoldenModel golden) : IClassFixture<Golden
     }
 
     [Fact]
-    public void Run_FinishedAndGivenMoreCaptions_GoesOnToTheSameAtlas()
+    public void Run_FinishedThenMoreCaptions_GivesTheSameAtlas()
     {
         AtlasBuilder.Run(Model, Request, _folder.At("straight"));
         AtlasBuilder.Run(Model, Request with { Captions = [.. Request.Captions.Take(3)] }, _folder.At("broken"));
@@ -105,7 +105,7 @@ public sealed class AtlasBuilderTests(GoldenModel golden) : IClassFixture<Golden
     }
 
     [Fact]
-    public void Run_WhereAnotherRequestWasStopped_IsRefusedAndKeepsWhatIsThere()
+    public void Run_OtherStoppedRequestInTheFolder_IsRefusedAndKept()
     {
         using var cancellation = new CancellationTokenSource();
         Assert.Throws<OperationCanceledException>(() => AtlasBuilder.Run(Model, Request, _folder.Path,
@@ -130,7 +130,7 @@ public sealed class AtlasBuilderTests(GoldenModel golden) : IClassFixture<Golden
     }
 
     [Fact]
-    public void Run_WhereAnotherFillsTheFolder_IsRefused()
+    public void Run_FolderInUse_IsRefused()
     {
         using var alone = FolderLock.Take(_folder.Path);
 
@@ -138,7 +138,7 @@ public sealed class AtlasBuilderTests(GoldenModel golden) : IClassFixture<Golden
     }
 
     [Fact]
-    public void Run_FromAStateThatIsBroken_SaysWhichFile()
+    public void Run_BrokenState_NamesTheFile()
     {
         using var cancellation = new CancellationTokenSource();
         Assert.Throws<OperationCanceledException>(() => AtlasBuilder.Run(Model, Request, _folder.Path,
@@ -154,7 +154,7 @@ public sealed class AtlasBuilderTests(GoldenModel golden) : IClassFixture<Golden
     }
 
     [Fact]
-    public void Import_OfAPublishedFolder_TakesEveryPictureThatIsThere()
+    public void Import_PublishedFolder_TakesEveryPicture()
     {
         var site = Model.Saes.Keys.First();
         Directory.CreateDirectory(_folder.At("published", site.Code));
@@ -176,7 +176,7 @@ public sealed class AtlasBuilderTests(GoldenModel golden) : IClassFixture<Golden
     }
 
     [Fact]
-    public void Import_OfWhatIsNoAtlas_SaysWhat()
+    public void Import_NotAnAtlas_SaysWhatItIs()
     {
         var site = Model.Saes.Keys.First();
         Directory.CreateDirectory(_folder.At("published", site.Code));

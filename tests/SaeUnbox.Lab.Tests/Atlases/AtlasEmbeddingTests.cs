@@ -20,7 +20,7 @@ public sealed class AtlasEmbeddingTests : IDisposable
     }
 
     [Fact]
-    public void Search_AfterAdd_RanksFeaturesByTheCosineOfTheirPicturesMean()
+    public void Search_AfterAdd_RanksByTheCosineOfMeanEmbeddings()
     {
         AtlasEmbedding.Add(_folder.Path, _clip);
         using var scope = NewDisposeScope();

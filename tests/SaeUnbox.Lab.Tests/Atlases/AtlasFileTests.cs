@@ -11,7 +11,7 @@ public sealed class AtlasFileTests : IDisposable
     private string File => _folder.At(AtlasReader.FileName);
 
     [Fact]
-    public void Open_WhatWasWritten_HasAllOfIt()
+    public void Open_WrittenAtlas_HasAllOfIt()
     {
         AtlasWriter.Write(File, Contents);
         var atlas = AtlasReader.Open(_folder.Path);
@@ -74,14 +74,14 @@ public sealed class AtlasFileTests : IDisposable
     [InlineData("tiles/nowhere/1.jpg")]
     [InlineData("tiles/up.0.1/1.jpg")] // whose sheet is no JPEG
     [InlineData("tiles/")]
-    public void Picture_OfATileThatIsNotThere_IsNull(string name)
+    public void Picture_MissingTile_IsNull(string name)
     {
         AtlasWriter.Write(File, Contents);
         Assert.Null(AtlasReader.Open(_folder.Path).Picture(name));
     }
 
     [Fact]
-    public void Find_WhatIsNotThere_IsNull()
+    public void Find_Missing_IsNull()
     {
         AtlasWriter.Write(File, Contents);
         var atlas = AtlasReader.Open(_folder.Path);
@@ -97,7 +97,7 @@ public sealed class AtlasFileTests : IDisposable
     }
 
     [Fact]
-    public void Write_OverAnAtlasThatIsRead_ReplacesItWhole()
+    public void Write_OverAnAtlasInUse_ReplacesIt()
     {
         AtlasWriter.Write(File, Contents);
         var old = AtlasReader.Open(_folder.Path);
@@ -108,7 +108,7 @@ public sealed class AtlasFileTests : IDisposable
     }
 
     [Fact]
-    public void Write_WhereNothingCanBeWritten_SaysSoAndLeavesNothing()
+    public void Write_NotWritable_SaysSoAndLeavesNothing()
     {
         var path = _folder.At("absent", AtlasReader.FileName);
 
@@ -117,7 +117,7 @@ public sealed class AtlasFileTests : IDisposable
     }
 
     [Fact]
-    public void SetSuggestions_OfAnAtlas_ChangesThemAlone()
+    public void SetSuggestions_OfAnAtlas_ChangesOnlyThem()
     {
         AtlasWriter.Write(File, Contents);
         Suggestion[] other = [new("One", Contents.Suggestions[0].Recipe), new("Two", Contents.Suggestions[0].Recipe with { Seed = 1 })];
@@ -137,7 +137,7 @@ public sealed class AtlasFileTests : IDisposable
     [InlineData("")]
     [InlineData("<html>not found</html>")]
     [InlineData("SQLite format 3\0 and then nothing of it")]
-    public void Open_NoDatabase_IsToldInASentence(string text)
+    public void Open_NoDatabase_ThrowsOneSentence(string text)
     {
         System.IO.File.WriteAllText(File, text);
 
@@ -154,7 +154,7 @@ public sealed class AtlasFileTests : IDisposable
     [InlineData("UPDATE meta SET value = 'a b c d' WHERE key LIKE 'sprite%'", "broken")]
     [InlineData("UPDATE meta SET value = '8 99999999999 1 1' WHERE key LIKE 'sprite%'", "broken")]
     [InlineData("UPDATE suggestions SET recipe = '{\"strength\":'", "broken")]
-    public void Open_ChangedByHand_IsToldInASentence(string sql, string reason)
+    public void Open_ChangedByHand_ThrowsOneSentence(string sql, string reason)
     {
         AtlasWriter.Write(File, Contents);
         Execute(sql);

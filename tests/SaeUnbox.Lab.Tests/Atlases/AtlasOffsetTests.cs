@@ -10,7 +10,7 @@ public sealed class OffsetTests
     public static TheoryData<double> Offsets => [0, 10, 100, 1000, 10000];
 
     [Theory, MemberData(nameof(Offsets))]
-    public void Tally_OffsetActivations_HasTheDeviationOfTwoPasses(double offset)
+    public void Tally_OffsetActivations_MatchesTwoPasses(double offset)
     {
         var random = new Random(1);
         var tally = new FeatureTally(Site, features: 1, most: 1);
@@ -30,7 +30,7 @@ public sealed class OffsetTests
     }
 
     [Theory, MemberData(nameof(Offsets))]
-    public void Distances_DirectionsThatNearlyCoincide_KeepTheirDigits(double offset)
+    public void Distances_NearlyEqualDirections_KeepTheirDigits(double offset)
     {
         const int features = 1100, width = 4;
         using var scope = NewDisposeScope();

@@ -25,7 +25,7 @@ public sealed class EmbeddingTests : IDisposable
     private string Path => _folder.At(AtlasReader.FileName);
 
     [Fact]
-    public void Search_AWordThatNoCaptionHas_FindsTheNearestByCosineFirst()
+    public void Search_WordOfNoCaption_RanksByCosine()
     {
         var hits = AtlasReader.Open(_folder.Path, _colours).Search(new() { Text = "white" });
 
@@ -38,7 +38,7 @@ public sealed class EmbeddingTests : IDisposable
         Assert.Equal("up.0.1 1", Found(AtlasReader.Open(_folder.Path, _colours).Search(new() { Text = "white", Site = Second })));
 
     [Fact]
-    public void Search_AWordOfCaptionsToo_HasBothRankingsMerged()
+    public void Search_WordOfCaptionsToo_MergesBothRankings()
     {
         var words = AtlasReader.Open(_folder.Path).Search(new() { Text = "snow" }).Hits.Select(Key).ToArray();
         string[] near = ["down.2.1 0", "up.0.1 1", "down.2.1 3", "down.2.1 1"];
@@ -58,7 +58,7 @@ public sealed class EmbeddingTests : IDisposable
     }
 
     [Fact]
-    public void Search_WithoutAnEmbedder_GoesByWordsAlone()
+    public void Search_WithoutAnEmbedder_SearchesWords()
     {
         var atlas = AtlasReader.Open(_folder.Path);
         Assert.False(atlas.HasEmbeddings);
@@ -66,14 +66,14 @@ public sealed class EmbeddingTests : IDisposable
     }
 
     [Fact]
-    public void Open_OfAnAtlasWithoutEmbeddings_GoesByWordsAlone()
+    public void Open_AtlasWithoutEmbeddings_SearchesByWords()
     {
         AtlasWriter.Write(Path, Contents);
         Assert.False(AtlasReader.Open(_folder.Path, _colours).HasEmbeddings);
     }
 
     [Fact]
-    public void Open_WithAnotherModel_SaysSo()
+    public void Open_OtherModel_SaysSo()
     {
         var other = new Colours(new() { [FeatureEmbeddings.ProbeText] = [.8f, .6f, 0] });
         Assert.Contains("another model", Assert.Throws<AtlasException>(() => AtlasReader.Open(_folder.Path, other)).Message);
@@ -83,7 +83,7 @@ public sealed class EmbeddingTests : IDisposable
     }
 
     [Fact]
-    public void Search_WithAnEmbedderThatComesLate_MakesItOnceAndForTextsAlone()
+    public void Search_LazyEmbedder_IsCreatedOnceForTexts()
     {
         var made = 0;
         var atlas = AtlasReader.Open(_folder.Path, () =>
@@ -101,7 +101,7 @@ public sealed class EmbeddingTests : IDisposable
     }
 
     [Fact]
-    public void Search_WithAnEmbedderThatCannotBeUsed_GoesByWordsAndSaysWhy()
+    public void Search_UnusableEmbedder_SearchesWordsAndSaysWhy()
     {
         var broken = AtlasReader.Open(_folder.Path, () => throw new AtlasException("The folder is empty.")).Search(new() { Text = "snow" });
         var other = AtlasReader.Open(_folder.Path, () => new Colours(new() { [FeatureEmbeddings.ProbeText] = [.8f, .6f, 0] }))
@@ -114,14 +114,14 @@ public sealed class EmbeddingTests : IDisposable
     }
 
     [Fact]
-    public void SetEmbeddings_Again_TakesTheNewOnesAlone()
+    public void SetEmbeddings_Again_ReplacesThem()
     {
         AtlasWriter.SetEmbeddings(Path, new(_colours.Embed(FeatureEmbeddings.ProbeText), [new(First, 1, [1, 0, 0])]));
         Assert.Equal("down.2.1 1", Found(AtlasReader.Open(_folder.Path, _colours).Search(new() { Text = "white" })));
     }
 
     [Fact]
-    public void Open_AVectorCutShort_IsOfABrokenFile()
+    public void Open_VectorCutShort_IsABrokenFile()
     {
         using (var connection = new SqliteConnection($"Data Source={Path}"))
         {

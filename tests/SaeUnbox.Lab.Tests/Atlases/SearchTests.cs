@@ -23,11 +23,11 @@ public sealed class SearchTests : IDisposable
     [InlineData("größer", "up.0.1 2")]
     [InlineData("grösser", "")]
     [InlineData("dragon", "")]
-    public void Search_Words_FindsTheFeaturesThatHaveAllOfThem(string text, string expected) =>
+    public void Search_SeveralWords_FindsFeaturesWithAllOfThem(string text, string expected) =>
         Assert.Equal(expected, Found(new() { Text = text }));
 
     [Fact]
-    public void Search_AWordOfNamesWordsAndCaptions_PutsNamesFirstAndShowsTheMatch()
+    public void Search_WordInNamesAndCaptions_RanksNamesFirstAndShowsTheMatch()
     {
         var hits = _atlas.Search(new() { Text = "snow" });
 
@@ -38,7 +38,7 @@ public sealed class SearchTests : IDisposable
     }
 
     [Fact]
-    public void Search_WhatFeaturesAreCalled_PutsThoseFirstThatAreActiveMost()
+    public void Search_NamesMatch_RanksTheMostActiveFirst()
     {
         AtlasWriter.Write(_folder.At(AtlasReader.FileName),
             Contents with
@@ -56,21 +56,21 @@ public sealed class SearchTests : IDisposable
     [Theory]
     [InlineData("3", "down.2.1 3, up.0.1 3")]
     [InlineData("12", "")]
-    public void Search_ANumber_FindsFeaturesThatBeginWithIt(string text, string expected) =>
+    public void Search_Number_FindsFeaturesThatBeginWithIt(string text, string expected) =>
         Assert.Equal(expected, Found(new() { Text = text, Sort = FeatureSort.Number }));
 
     [Theory]
     [InlineData(FeatureSort.Frequency, "up.0.1 0, down.2.1 0, down.2.1 3, down.2.1 1, up.0.1 1, up.0.1 2, up.0.1 3")]
     [InlineData(FeatureSort.Max, "down.2.1 0, up.0.1 1, down.2.1 3, up.0.1 3, down.2.1 1, up.0.1 2, up.0.1 0")]
     [InlineData(FeatureSort.Number, "down.2.1 0, up.0.1 0, down.2.1 1, up.0.1 1, up.0.1 2, down.2.1 3, up.0.1 3")]
-    public void Search_Nothing_SortsAllThatLive(FeatureSort sort, string expected) =>
+    public void Search_EmptyQuery_ListsAllLiveFeatures(FeatureSort sort, string expected) =>
         Assert.Equal(expected, Found(new() { Text = "  ", Sort = sort }));
 
     [Fact]
-    public void Search_OneSiteWithTheDead_HasThemAll() => Assert.Equal(4, _atlas.Search(new() { Site = First, Dead = true }).Total);
+    public void Search_OneSiteWithDeadOnes_ListsAll() => Assert.Equal(4, _atlas.Search(new() { Site = First, Dead = true }).Total);
 
     [Fact]
-    public void Search_APage_IsAPartOfTheWhole()
+    public void Search_Page_IsPartOfTheWhole()
     {
         var all = Found(new() { Sort = FeatureSort.Max, Limit = 100 }).Split(", ");
         var page = _atlas.Search(new() { Sort = FeatureSort.Max, Offset = 2, Limit = 3 });
@@ -95,7 +95,7 @@ public sealed class SearchTests : IDisposable
     [InlineData("*")]
     [InlineData("\0")]
     [InlineData("a b c d e f g h i j k l m n o p q r s t u v w x y z")]
-    public void Search_SignsOfOtherLanguages_AreWordsLikeOthers(string text)
+    public void Search_OtherScripts_AreWords(string text)
     {
         var hits = _atlas.Search(new() { Text = text });
 

@@ -39,7 +39,7 @@ public class StochasticNeighboursTests
     [InlineData(10)]
     [InlineData(1000)]
     [InlineData(10000)]
-    public void Place_AllDistancesLargerByOneNumber_GivesTheSame(int more)
+    public void Place_ScaledDistances_GiveTheSame(int more)
     {
         var (distances, _) = Clusters(2, 12);
         var (n, larger) = (distances.GetLength(0), (float[,])distances.Clone());

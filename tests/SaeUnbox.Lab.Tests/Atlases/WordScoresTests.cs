@@ -3,7 +3,7 @@ namespace SaeUnbox.Lab.Tests;
 public class WordScoresTests
 {
     [Fact]
-    public void Best_AFeatureActiveInSnow_IsNamedAfterIt()
+    public void Best_FeatureActiveInSnow_IsNamedSnow()
     {
         var scores = new WordScores();
         var captions = Enumerable
@@ -18,7 +18,7 @@ public class WordScoresTests
     }
 
     [Fact]
-    public void Best_StrongPictures_CountMoreThanWeakOnes()
+    public void Best_StrongPictures_OutweighWeakOnes()
     {
         var scores = new WordScores();
         var captions = Enumerable.Range(0, 300).Select(i => scores.Add(i % 3 == 0 ? "cats" : i % 3 == 1 ? "boats" : "trees")).ToArray();
@@ -29,7 +29,7 @@ public class WordScoresTests
     }
 
     [Fact]
-    public void Best_APairThatBelongsTogether_SaysNothingTwice()
+    public void Best_RelatedPair_HasNoRepeatedWord()
     {
         var scores = new WordScores();
         var captions = Enumerable
@@ -46,7 +46,7 @@ public class WordScoresTests
     }
 
     [Fact]
-    public void Best_AWordByItself_HasTheScoreOfTheFormula()
+    public void Best_SingleWord_HasTheScoreOfTheFormula()
     {
         // 40 captions, 10 with "moon" and 30 with "star"; the feature is active in the 10. Terms: moon 10, star 30.
         var scores = new WordScores();

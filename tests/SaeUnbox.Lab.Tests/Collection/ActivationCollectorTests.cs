@@ -14,7 +14,7 @@ public sealed class ActivationCollectorTests(GoldenModel model) : IClassFixture<
 
     [Theory]
     [MemberData(nameof(Runs))]
-    public void Run_GoldenPromptAndSeed_KeepsWhatTheReferencesBlocksAdd(string run)
+    public void Run_GoldenPromptAndSeed_KeepsTheReferenceActivations(string run)
     {
         using var scope = NewDisposeScope();
         using var folder = new TemporaryFolder();
@@ -33,6 +33,35 @@ public sealed class ActivationCollectorTests(GoldenModel model) : IClassFixture<
         }
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Run_LayerOfTheTextEncoder_KeepsTheStatesOfEveryToken(bool withUNet)
+    {
+        using var scope = NewDisposeScope();
+        using var folder = new TemporaryFolder();
+        var loaded = model.For("base");
+        var place = loaded.Model.TextSites[^1]; // the last layer that SDXL reads, so the first part of the text states
+        var captions = Captions(3);
+        var request = Request(model.Recipe("base"), captions) with
+        {
+            Sites = withUNet ? [place.Site, Site.Middle] : [place.Site],
+            Steps = 2,
+            Pictures = 2,
+        };
+
+        ActivationCollector.Run(loaded, request, folder.Path);
+
+        var rows = Rows(folder.Path, place.Site).view(3, 2, 77, place.Channels);
+        for (var i = 0; i < captions.Length; i++)
+        {
+            var hidden =
+                loaded.Model.Encode(new ImageRequest { Prompts = [captions[i].Text], Seeds = [0], Width = 64, Height = 64 }).Hidden;
+            TensorAssert.RelativelyClose(hidden[0, .., ..place.Channels], rows[i, 0], 2e-3);
+            Assert.Equal(rows[i, 0].data<float>().ToArray(), rows[i, 1].data<float>().ToArray());
+        }
+    }
+
     [Fact]
     public void Run_SeveralPicturesTogether_AreEachAsAlone()
     {
@@ -47,7 +76,7 @@ public sealed class ActivationCollectorTests(GoldenModel model) : IClassFixture<
     }
 
     [Fact]
-    public void Run_CancelledAndStartedAgain_EndsInTheSameActivations()
+    public void Run_CancelledAndRestarted_GivesTheSameActivations()
     {
         using var scope = NewDisposeScope();
         using var folder = new TemporaryFolder();
@@ -76,7 +105,7 @@ public sealed class ActivationCollectorTests(GoldenModel model) : IClassFixture<
     [Theory]
     [InlineData(1)]
     [InlineData(3)]
-    public void Run_WorkersSideBySide_FillOneCollectionWhateverTheirNumberBefore(int before)
+    public void Run_SeveralWorkers_FillOneCollection(int before)
     {
         using var scope = NewDisposeScope();
         using var folder = new TemporaryFolder();
@@ -90,7 +119,7 @@ public sealed class ActivationCollectorTests(GoldenModel model) : IClassFixture<
     }
 
     [Fact]
-    public void Run_BudgetSpent_StopsAndGoesOnWithMore()
+    public void Run_BudgetSpent_StopsAndCanContinue()
     {
         using var scope = NewDisposeScope();
         using var folder = new TemporaryFolder();
@@ -127,7 +156,7 @@ public sealed class ActivationCollectorTests(GoldenModel model) : IClassFixture<
     }
 
     [Fact]
-    public void Run_AnotherModelOfTheSameName_IsRefused()
+    public void Run_OtherModelOfTheSameName_IsRefused()
     {
         using var folder = new TemporaryFolder();
         using var other = OtherWeights.Load(folder.At("other"));

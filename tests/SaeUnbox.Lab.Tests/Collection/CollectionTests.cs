@@ -31,7 +31,7 @@ public class CollectionTests
     }
 
     [Fact]
-    public void NextItem_KilledBetweenSites_DoesTheShardAgain()
+    public void NextItem_KilledBetweenSites_RepeatsTheShard()
     {
         using var scope = NewDisposeScope();
         using var folder = new TemporaryFolder();
@@ -69,7 +69,7 @@ public class CollectionTests
     }
 
     [Fact]
-    public void Add_ShardsOfAnotherDivision_AreJumpedAndNeverOverlapped()
+    public void Add_ShardsOfAnotherDivision_AreSkippedWithoutOverlap()
     {
         using var scope = NewDisposeScope();
         using var folder = new TemporaryFolder();
@@ -88,7 +88,7 @@ public class CollectionTests
     }
 
     [Fact]
-    public void Add_RemainsOfAKilledRun_AreReplaced()
+    public void Add_LeftoversOfAKilledRun_AreReplaced()
     {
         using var scope = NewDisposeScope();
         using var folder = new TemporaryFolder();
@@ -100,7 +100,7 @@ public class CollectionTests
     }
 
     [Fact]
-    public void Add_BudgetSpent_StopsWithWholeShards()
+    public void Add_BudgetSpent_StopsAfterAWholeShard()
     {
         using var scope = NewDisposeScope();
         using var folder = new TemporaryFolder();
@@ -116,7 +116,7 @@ public class CollectionTests
     }
 
     [Fact]
-    public void Add_WhatCannotBeStored_IsRefused()
+    public void Add_UnstorableValue_IsRefused()
     {
         using var scope = NewDisposeScope();
         using var folder = new TemporaryFolder();
@@ -151,7 +151,7 @@ public class CollectionTests
     }
 
     [Fact]
-    public void Open_NothingCollected_SaysSo()
+    public void Open_EmptyCollection_SaysSo()
     {
         using var folder = new TemporaryFolder();
         Assert.Contains("up.0.1", Assert.Throws<SaeException>(() => ActivationCollection.Open(folder.Path, Site.Style)).Message);
@@ -178,7 +178,7 @@ public class CollectionTests
     }
 
     [Fact]
-    public void Read_FromABatchOn_IsTheRestOfTheWhole()
+    public void Read_FromABatch_IsTheRest()
     {
         using var scope = NewDisposeScope();
         using var folder = new TemporaryFolder();

@@ -12,7 +12,7 @@ public sealed class FeatureEffectsTests(GoldenModel golden) : IClassFixture<Gold
     private Recipe Small => golden.Recipe(Run) with { Width = 64, Height = 64 };
 
     [Fact]
-    public void Explained_OfAGoldenRun_IsTheReferences()
+    public void Explained_GoldenRun_EqualsTheReference()
     {
         using var effects = new FeatureEffects(Model, golden.Recipe(Run));
         var expected = Goldens.Json("saes.json");
@@ -25,7 +25,7 @@ public sealed class FeatureEffectsTests(GoldenModel golden) : IClassFixture<Gold
     }
 
     [Fact]
-    public void Explained_InBfloat16_IsOfDifferencesInFloat32()
+    public void Explained_BFloat16_UsesDifferencesInFloat32()
     {
         using var halved = LoadedModel.Load(GoldenModel.Options(Run) with { Dtype = Dtype.Bf16 });
         using var effects = new FeatureEffects(halved, Small);
@@ -37,7 +37,7 @@ public sealed class FeatureEffectsTests(GoldenModel golden) : IClassFixture<Gold
     }
 
     [Fact]
-    public void Ablations_OfActiveFeatures_AreThePicturesOfWholeRunsWithoutThem()
+    public void Ablations_ActiveFeatures_EqualFullRunsWithoutThem()
     {
         var site = Model.Saes.Keys.First();
         using var effects = new FeatureEffects(Model, Small);
@@ -55,7 +55,7 @@ public sealed class FeatureEffectsTests(GoldenModel golden) : IClassFixture<Gold
     }
 
     [Fact]
-    public void Leakages_OfAMask_AreTheMeansOfBothParts()
+    public void Leakages_OfAMask_AreTheMeansOnBothSides()
     {
         var site = Model.Saes.Keys.First();
         var (rows, columns) = Model.Info.Find(site)!.Grid(64, 64);

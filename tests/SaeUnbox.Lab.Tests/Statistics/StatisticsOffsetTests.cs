@@ -13,7 +13,7 @@ public class OffsetTests
     public static TheoryData<double> Offsets => [0, 10, 100, 1000, 10000];
 
     [Theory, MemberData(nameof(Offsets))]
-    public void RunningMoments_RowsInPieces_AreThoseOfTwoPasses(double offset)
+    public void RunningMoments_RowsInPieces_MatchTwoPasses(double offset)
     {
         using var scope = NewDisposeScope();
         var x = Normal(offset, seed: 1);
@@ -33,7 +33,7 @@ public class OffsetTests
     }
 
     [Theory, MemberData(nameof(Offsets))]
-    public void RunningMoments_SingleSeries_AreThoseOfTwoPasses(double offset)
+    public void RunningMoments_SingleSeries_MatchTwoPasses(double offset)
     {
         using var scope = NewDisposeScope();
         var values = Normal(offset, seed: 2).view(-1);
@@ -55,7 +55,7 @@ public class OffsetTests
     }
 
     [Theory, MemberData(nameof(Offsets))]
-    public void Statistics_InputsAndActivationsOffset_AreThoseOfTwoPasses(double offset)
+    public void Statistics_OffsetInputs_MatchTwoPasses(double offset)
     {
         using var scope = NewDisposeScope();
         using var sae = RandomSae(features: 5, k: 3, dictionaryOffset: 0, latentBias: offset);
@@ -83,7 +83,7 @@ public class OffsetTests
     }
 
     [Theory, MemberData(nameof(Offsets))]
-    public void ExplainedVariance_OffsetData_IsThatOfTwoPasses(double offset)
+    public void ExplainedVariance_OffsetData_MatchesTwoPasses(double offset)
     {
         using var scope = NewDisposeScope();
         var x = Normal(offset, seed: 4);
@@ -96,7 +96,7 @@ public class OffsetTests
     }
 
     [Theory, MemberData(nameof(Offsets))]
-    public void TrainingStep_OffsetData_ReportsTheFiguresOfTwoPasses(double offset)
+    public void TrainingStep_OffsetData_MatchesTwoPasses(double offset)
     {
         using var scope = NewDisposeScope();
         var x = Normal(offset, seed: 6);
@@ -122,7 +122,7 @@ public class OffsetTests
     }
 
     [Theory, MemberData(nameof(Offsets))]
-    public void GeometricMedian_OffsetPoints_IsThatOfFloat64(double offset)
+    public void GeometricMedian_OffsetPoints_MatchesFloat64(double offset)
     {
         using var scope = NewDisposeScope();
         // Skewed, so that it is not the mean.
@@ -139,7 +139,7 @@ public class OffsetTests
     }
 
     [Theory, MemberData(nameof(Offsets))]
-    public void Neighbours_DirectionsThatNearlyCoincide_KeepTheirOrder(double offset)
+    public void Neighbours_NearlyEqualDirections_KeepTheirOrder(double offset)
     {
         using var scope = NewDisposeScope();
         using var sae = RandomSae(features: 40, k: 3, dictionaryOffset: offset, latentBias: 0);

@@ -8,7 +8,7 @@ namespace SaeUnbox.Lab.Tests;
 public class StatisticsTests
 {
     [Fact]
-    public void Report_InPieces_IsThatOfTheWhole()
+    public void Report_InPieces_EqualsTheWhole()
     {
         using var scope = NewDisposeScope();
         var site = Sites().First().Data;
@@ -43,7 +43,7 @@ public class StatisticsTests
     }
 
     [Fact]
-    public void Report_NothingAdded_SaysSo()
+    public void Report_Empty_SaysSo()
     {
         using var sae = SaeLoader.Load(Goldens.At("saes_other", "probe"));
         using var statistics = new ActivationStatistics(sae);
@@ -51,7 +51,7 @@ public class StatisticsTests
     }
 
     [Fact]
-    public void PerfectReconstruction_ExplainsEverything()
+    public void PerfectReconstruction_ExplainsAllVariance()
     {
         using var scope = NewDisposeScope();
         var x = randn([50, 4]);

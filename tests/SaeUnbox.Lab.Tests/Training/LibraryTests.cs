@@ -7,7 +7,7 @@ namespace SaeUnbox.Lab.Tests;
 public class LibraryTests
 {
     [Fact]
-    public void OfFlat_PositionsBeyondWhatAFloatCounts_AreDividedDown()
+    public void OfFlat_PositionsBeyondFloatPrecision_AreExact()
     {
         using var scope = NewDisposeScope();
         // A division whose rounding mode is left out gives fractions, one by way of floats the wrong row.
@@ -22,7 +22,7 @@ public class LibraryTests
     [InlineData(0UL)]
     [InlineData(0x8000_0001UL)]
     [InlineData(ulong.MaxValue)]
-    public void Start_AnySeed_DrawsItsOwnWeightsWhateverElseIsDrawn(ulong seed)
+    public void Start_AnySeed_DrawsItsOwnWeights(ulong seed)
     {
         using var scope = NewDisposeScope();
         var options = new TrainingOptions { Features = 8, K = 2, AuxK = 4, BatchSize = 16 };
@@ -37,7 +37,7 @@ public class LibraryTests
     }
 
     [Fact]
-    public void ExplainedVariance_OfHalves_IsThatOfTheSameValuesInFloat32()
+    public void ExplainedVariance_Halves_EqualsThatOfFloat32()
     {
         using var scope = NewDisposeScope();
         var x = SyntheticData.Make(200, 5, 6, 2).to(ScalarType.BFloat16);

@@ -15,7 +15,7 @@ public class ResumeTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void Step_WithCollectionsBeside_EndsInTheSameBits(bool byTensorOperators)
+    public void Step_GarbageCollectedMeanwhile_GivesTheSameBits(bool byTensorOperators)
     {
         const int collections = 200;
         using var folder = new TemporaryFolder();
@@ -39,7 +39,7 @@ public class ResumeTests
     }
 
     [Fact]
-    public void Resume_AtHalf_EndsInTheSameBits()
+    public void Resume_Halfway_GivesTheSameBits()
     {
         using var scope = NewDisposeScope();
         using var folder = new TemporaryFolder();

@@ -28,7 +28,7 @@ public class TrainingSessionTests
     };
 
     [Fact]
-    public void Run_CancelledAndStartedAgain_EndsInTheSameFiles()
+    public void Run_CancelledAndRestarted_WritesTheSameFiles()
     {
         using var scope = NewDisposeScope();
         using var folder = new TemporaryFolder();
@@ -65,7 +65,7 @@ public class TrainingSessionTests
     }
 
     [Fact]
-    public void Run_ToTheEnd_LeavesWhatCanBeLoadedAndRead()
+    public void Run_ToTheEnd_WritesALoadableDictionary()
     {
         using var scope = NewDisposeScope();
         using var folder = new TemporaryFolder();
@@ -126,7 +126,7 @@ public class TrainingSessionTests
     }
 
     [Fact]
-    public void Run_WhereAnotherTrains_IsRefused()
+    public void Run_OtherTrainingInTheFolder_IsRefused()
     {
         using var scope = NewDisposeScope();
         using var folder = new TemporaryFolder();

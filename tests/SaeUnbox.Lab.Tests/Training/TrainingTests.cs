@@ -49,14 +49,14 @@ public class TrainingTests
     }
 
     [Fact]
-    public void GeometricMedian_StatsSample_IsTheReferences()
+    public void GeometricMedian_StatsSample_EqualsTheReference()
     {
         using var scope = NewDisposeScope();
         TensorAssert.Close(Read(File, "geometric_median"), GeometricMedian.Of(StatsSample()), StateTolerance, "median");
     }
 
     [Fact]
-    public void MseScale_StatsSample_IsTheReferences()
+    public void MseScale_StatsSample_EqualsTheReference()
     {
         using var scope = NewDisposeScope();
         Assert.Equal(Expected.GetProperty("mse_scale").GetDouble(), Initialisation.MseScale(StatsSample()), 1e-6);

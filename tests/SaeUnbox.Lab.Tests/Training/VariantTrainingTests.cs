@@ -26,7 +26,7 @@ public class VariantTrainingTests
 
     [Theory]
     [MemberData(nameof(Variants))]
-    public void Step_Gradients_AreThoseOfAutomaticDifferentiation(SparsityRule sparsity, bool nested)
+    public void Step_Gradients_MatchAutograd(SparsityRule sparsity, bool nested)
     {
         using var scope = NewDisposeScope();
         // With no memory of gradients and a huge epsilon one Adam step is one gradient step of length 1.
@@ -73,7 +73,7 @@ public class VariantTrainingTests
     [InlineData(3, true)]
     [InlineData(Features, false)]
     [InlineData(Features, true)]
-    public void Step_DeadFeatures_GetTheAuxiliaryLossOfAutomaticDifferentiation(int auxK, bool byTensorOperators)
+    public void Step_DeadFeatures_MatchTheAuxiliaryLossOfAutograd(int auxK, bool byTensorOperators)
     {
         using var scope = NewDisposeScope();
         var options = Options with { LearningRate = 1e6, Epsilon = 1e6, Beta1 = 0, Beta2 = 0, AuxK = auxK, AuxKCoefficient = 0.5 };
@@ -113,7 +113,7 @@ public class VariantTrainingTests
 
     [Theory]
     [MemberData(nameof(Variants))]
-    public void Step_BothKernels_GoTheSameWay(SparsityRule sparsity, bool nested)
+    public void Step_BothKernels_Agree(SparsityRule sparsity, bool nested)
     {
         using var scope = NewDisposeScope();
         var options = Options with { Sparsity = sparsity, PrefixSizes = nested ? Prefixes : null, LearningRate = 1e-3, Epsilon = 1e-4 };
@@ -148,7 +148,7 @@ public class VariantTrainingTests
     }
 
     [Fact]
-    public void Step_BatchTopK_SpendsTheMeanUnevenly()
+    public void Step_BatchTopK_SpendsKUnevenly()
     {
         using var scope = NewDisposeScope();
         using var trainer = Train(Options with { Sparsity = SparsityRule.BatchTopK }, 150);
@@ -193,7 +193,7 @@ public class VariantTrainingTests
     [Theory]
     [InlineData(new[] { 8, 40 })]
     [InlineData(new[] { 20, 8, 48 })]
-    public void ToConfig_PrefixesThatDoNotEndWithAll_AreRefused(int[] prefixes) =>
+    public void ToConfig_PrefixesNotEndingWithAll_AreRefused(int[] prefixes) =>
         Assert.Contains("prefix_sizes",
             Assert.Throws<SaeException>(() => (Options with { PrefixSizes = prefixes }).ToConfig(Width)).Message);
 

@@ -7,7 +7,7 @@ namespace SaeUnbox.Mini.Tests.Evaluation;
 public sealed class FeatureSelectivityTests
 {
     [Fact]
-    public void Best_AFeatureThatIsTwiceALabel_IsFoundWithCorrelationOne()
+    public void Best_FeatureThatIsTwiceALabel_HasCorrelationOne()
     {
         using var scope = NewDisposeScope();
         var random = new Random(1);

@@ -10,7 +10,7 @@ public sealed class MiniSuggestionsTests
     private static readonly string Folder = Path.Combine(AppContext.BaseDirectory, "unbox-mini");
 
     [Fact]
-    public void Shipped_OfEverythingPainted_BeginWithAPictureThatDoesNotShowIt()
+    public void Shipped_Suggestions_StartWithoutTheirElement()
     {
         var painted = Shipped().Where(entry => entry.Title.StartsWith(Paint, StringComparison.Ordinal)).ToArray();
 
@@ -26,7 +26,7 @@ public sealed class MiniSuggestionsTests
     }
 
     [Fact]
-    public void Shipped_All_AreThoseOfTheShippedFigures()
+    public void Shipped_Suggestions_MatchTheShippedFigures()
     {
         var report = JsonSerializer.Deserialize<MiniEvaluationReport>(File.ReadAllText(Path.Combine(Folder, "figures.json")),
             JsonSerializerOptions.Web)!;
@@ -44,7 +44,7 @@ public sealed class MiniSuggestionsTests
         Assert.All(MiniEvaluation.Elements, element => Assert.NotEmpty(MiniSuggestions.Unrelated(element, 0)));
 
     [Fact]
-    public void Prompts_All_AreCaptionsOfTheirFacts() =>
+    public void Prompts_All_MatchTheirFacts() =>
         Assert.All(MiniSuggestions.Prompts,
             prompt => Assert.Contains(prompt.Text,
                 Enumerable.Range(0, 20_000).Select(seed => CaptionGrammar.Compose(prompt.Facts, new Random(seed)))));

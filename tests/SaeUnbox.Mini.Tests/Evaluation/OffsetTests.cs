@@ -16,7 +16,7 @@ public sealed class OffsetTests
     [InlineData(100)]
     [InlineData(1000)]
     [InlineData(10000)]
-    public void Selectivity_OffsetActivations_IsPearsonsCorrelation(double offset)
+    public void Selectivity_OffsetActivations_MatchesPearsonsCorrelation(double offset)
     {
         using var scope = NewDisposeScope();
         var random = new Random(1);
@@ -60,7 +60,7 @@ public sealed class OffsetTests
     [InlineData(0)]
     [InlineData(.9)]
     [InlineData(-.999)]
-    public void Psnr_SmallErrorsOnBrightAndDarkPictures_IsThatOfFloat64(double level)
+    public void Psnr_SmallErrors_MatchesFloat64(double level)
     {
         using var scope = NewDisposeScope();
         using var generator = new Generator(2);
@@ -79,7 +79,7 @@ public sealed class OffsetTests
     }
 
     [Fact]
-    public void LatentCode_PicturesOfHardlyAnyContrast_HasUnitVarianceAndNoCorrelation()
+    public void LatentCode_LowContrastPictures_HasUnitVarianceAndNoCorrelation()
     {
         using var scope = NewDisposeScope();
         var random = new Random(3);

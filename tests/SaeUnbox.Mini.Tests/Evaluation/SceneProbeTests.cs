@@ -10,7 +10,7 @@ public sealed class SceneProbeTests
     [InlineData("ground")]
     [InlineData("far")]
     [InlineData("style")]
-    public void Ask_EveryBackdropDrawnLargerAndDarker_NamesIt(string group)
+    public void Ask_BackdropDrawnLargerAndDarker_NamesIt(string group)
     {
         var answers = SceneQuestions.Backdrops(Scene(3), group);
         var probe = new SceneProbe(answers, SceneQuestions.Everywhere);
@@ -46,7 +46,7 @@ public sealed class SceneProbeTests
     }
 
     [Fact]
-    public void Unrelated_And_With_ForEveryElement_LackItAndHoldIt()
+    public void UnrelatedAndWith_EveryElement_LackItAndHaveIt()
     {
         Assert.Equal(4 + 4 + 4 + 3 + 13, SteeringElement.All.Count);
         foreach (var element in SteeringElement.All)

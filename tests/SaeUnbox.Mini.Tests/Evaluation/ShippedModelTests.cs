@@ -10,7 +10,7 @@ public sealed class ShippedModelTests
     private static readonly string Folder = Path.Combine(AppContext.BaseDirectory, "unbox-mini");
 
     [Fact]
-    public void Weights_OnHeldOutScenes_ReachTheCardsFigures()
+    public void Weights_HeldOutScenes_ReachTheFiguresOfTheCard()
     {
         var card = JsonDocument.Parse(File.ReadAllText(Path.Combine(Folder, "figures.json"))).RootElement;
 
@@ -53,7 +53,7 @@ public sealed class ShippedModelTests
     }
 
     [Fact]
-    public void Card_OfPainting_HasTwelveElementsAndFourThingsOverTwoSites()
+    public void Card_Painting_CoversTwelveElementsAndFourThings()
     {
         var painted = JsonDocument
             .Parse(File.ReadAllText(Path.Combine(Folder, "figures.json"))).RootElement
@@ -75,7 +75,7 @@ public sealed class ShippedModelTests
     }
 
     [Fact]
-    public void Card_OfPainting_SaysWhatTheFiguresSay()
+    public void Card_Painting_MatchesTheFigures()
     {
         var card = File.ReadAllText(Path.Combine(Folder, "README.md"));
         var figures = JsonSerializer.Deserialize<MiniEvaluationReport>(File.ReadAllText(Path.Combine(Folder, "figures.json")),
@@ -112,7 +112,7 @@ public sealed class ShippedModelTests
     }
 
     [Fact]
-    public void Files_TogetherAndAlone_AreSmall()
+    public void Files_EachAndTogether_AreSmall()
     {
         var files = Directory.GetFiles(Folder, "*", SearchOption.AllDirectories);
 

@@ -53,7 +53,7 @@ public sealed class CaptionGrammarTests
     }
 
     [Fact]
-    public void Names_OfACaption_TellsWhatItSays()
+    public void Names_OfACaption_AreWhatItNames()
     {
         foreach (var seed in Enumerable.Range(0, 300))
         {
@@ -69,7 +69,7 @@ public sealed class CaptionGrammarTests
     }
 
     [Fact]
-    public void Compose_AnyFacts_UsesOnlyTheGrammarsWords()
+    public void Compose_AnyFacts_UsesOnlyWordsOfTheGrammar()
     {
         var words = CaptionGrammar.Phrases.SelectMany(phrase => phrase.Split(' ')).ToHashSet();
 

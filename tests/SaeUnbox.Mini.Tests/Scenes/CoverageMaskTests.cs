@@ -28,7 +28,7 @@ public sealed class CoverageMaskTests
     }
 
     [Fact]
-    public void Coverage_OverlappingPartsTurnedBothWays_CountOnce()
+    public void Coverage_OverlappingPartsOfEitherOrientation_CountOnce()
     {
         var mask = new CoverageMask(8);
         mask.AddPolygon([(1, 1), (5, 1), (5, 5), (1, 5)]);

@@ -5,7 +5,7 @@ namespace SaeUnbox.Mini.Tests.Scenes;
 public sealed class NoisePatchesTests
 {
     [Fact]
-    public void ImposeOn_AnyNoise_IsReadBackAndLeavesTheRestAlone()
+    public void ImposeOn_AnyNoise_IsReadBackAndLeavesTheRest()
     {
         var (patches, noise) = (Some.Noise(2), Some.LatentNoise(3));
         var before = (float[])noise.Clone();
@@ -21,7 +21,7 @@ public sealed class NoisePatchesTests
     }
 
     [Fact]
-    public void ImposeOn_Amplified_GivesThatManyTimesTheValues()
+    public void ImposeOn_Amplified_MultipliesTheValues()
     {
         var (patches, noise) = (Some.Noise(2), Some.LatentNoise(3));
 

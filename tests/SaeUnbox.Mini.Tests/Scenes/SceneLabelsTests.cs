@@ -20,7 +20,7 @@ public sealed class SceneLabelsTests
     }
 
     [Fact]
-    public void Of_EveryThing_HoldsOnlyWhereTakingThingsAwayChangesPixels()
+    public void Of_EachThing_HoldsOnlyWhereRemovingItChangesPixels()
     {
         for (var seed = 0; seed < 12; seed++)
         {

@@ -34,7 +34,7 @@ public sealed class SceneLayoutTests
         Assert.DoesNotContain(SceneLayout.Of(new SceneFacts { SkyThings = [] }, Some.Noise(4)), placed => placed.Key.IsOfSky);
 
     [Fact]
-    public void Of_NoiseFromLowToHigh_GivesNothingThenTheThingsInCaptionOrder()
+    public void Of_NoiseFromLowToHigh_GivesNothingThenThingsInCaptionOrder()
     {
         var facts = new SceneFacts { Things = [new(ThingKind.Cat), new(ThingKind.Boat)], Plural = true };
 

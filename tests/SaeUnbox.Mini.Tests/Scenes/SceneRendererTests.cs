@@ -34,7 +34,7 @@ public sealed class SceneRendererTests
     }
 
     [Fact]
-    public void Render_EveryFactChanged_ChangesThePicture()
+    public void Render_AnyFactChanged_ChangesThePicture()
     {
         var plain = new SceneFacts { SkyThings = [], Things = [new(ThingKind.House, ThingColor.Red)] };
         SceneFacts[] others =

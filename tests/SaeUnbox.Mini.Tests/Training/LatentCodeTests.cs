@@ -8,7 +8,7 @@ namespace SaeUnbox.Mini.Tests.Training;
 public sealed class LatentCodeTests
 {
     [Fact]
-    public void Encode_ScenesItWasMadeOf_HasUnitVarianceAndNoCorrelation()
+    public void Encode_FittedScenes_HasUnitVarianceAndNoCorrelation()
     {
         using var scope = NewDisposeScope();
         var pictures = Enumerable.Range(0, 6).Select(i => SceneRenderer.Render(Some.Scene(i))).ToArray();

@@ -10,7 +10,7 @@ namespace SaeUnbox.Mini.Tests.Training;
 public sealed class LibraryTests
 {
     [Fact]
-    public void Learn_Deltas_HoldsTheirMeanAndTheMeanOfTheirDistances()
+    public void Learn_Deltas_GivesTheirMeanAndMeanDistance()
     {
         using var scope = NewDisposeScope();
         using var generator = new Generator(1);
@@ -34,7 +34,7 @@ public sealed class LibraryTests
     }
 
     [Fact]
-    public void Roll_OverThreeAxes_MovesEachByItsOwnShift()
+    public void Roll_ThreeAxes_ShiftsEachByItsOwn()
     {
         using var scope = NewDisposeScope();
         var x = Arithmetic.Range(0, 2 * 1 * 4 * 5, ScalarType.Float32).reshape(2, 1, 4, 5);
@@ -78,7 +78,7 @@ public sealed class LibraryTests
     }
 
     [Fact]
-    public void Enlarge_Masks_RepeatsEveryCell()
+    public void Enlarge_Mask_RepeatsEveryCell()
     {
         using var scope = NewDisposeScope();
         using var generator = new Generator(3);
@@ -93,7 +93,7 @@ public sealed class LibraryTests
     }
 
     [Fact]
-    public void OfThings_AnyThingInACell_IsTheLargestOfItsLabels()
+    public void OfThings_AnyThingInACell_IsItsLargestLabel()
     {
         using var scope = NewDisposeScope();
         var labels = zeros([1, SceneLabels.Count, 16, 16]);
@@ -108,7 +108,7 @@ public sealed class LibraryTests
     }
 
     [Fact]
-    public void Clip_ManyGradients_MeasuresThemToSixDigits()
+    public void Clip_ManyGradients_NormIsExactToSixDigits()
     {
         using var scope = NewDisposeScope();
         const int count = 40_000_000;

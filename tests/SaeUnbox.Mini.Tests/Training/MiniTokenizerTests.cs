@@ -25,7 +25,7 @@ public sealed class MiniTokenizerTests : IDisposable
     }
 
     [Fact]
-    public void Tokenize_AnyOtherWord_FallsIntoPieces()
+    public void Tokenize_OtherWord_IsSplit()
     {
         var tokens = _tokenizer.Tokenize("a zebra in the Snow");
 

@@ -13,7 +13,7 @@ public sealed class MiniTrainingTests : IDisposable
     private readonly string _straight = Tiny.Folder(), _broken = Tiny.Folder();
 
     [Fact]
-    public void Run_StoppedInEveryStageAndResumed_EndsWithTheSameBits()
+    public void Run_StoppedInEveryStage_ResumesToTheSameBits()
     {
         var recorder = new Recorder();
         var keptOut = false;
@@ -52,7 +52,7 @@ public sealed class MiniTrainingTests : IDisposable
     }
 
     [Fact]
-    public void Run_WhereAnotherTrains_IsRefused()
+    public void Run_OtherTrainingInTheFolder_IsRefused()
     {
         using var other = FolderLock.Take(_straight);
 
@@ -167,7 +167,7 @@ public sealed class MiniTrainingTests : IDisposable
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         const string prompt = "red houses on snow at night";
-        using var pipeline = SdxlPipeline.Load(Path.Combine(_straight, "model"));
+        using var pipeline = DiffusionPipeline.Load(Path.Combine(_straight, "model"));
         var drawn = pipeline.Generate(new ImageRequest { Prompts = [prompt], Seeds = [7], Height = 256, Width = 256 });
 
         using var network = new MiniNetwork(Path.Combine(_straight, "model"), 1, CPU);
@@ -180,7 +180,7 @@ public sealed class MiniTrainingTests : IDisposable
         }
         using var generator = new Generator(7);
         var text =
-            network.Encode([pipeline.PromptEncoder.Tokenize(prompt).First.Ids], [pipeline.PromptEncoder.Tokenize(prompt).Second.Ids]);
+            network.Encode([pipeline.PromptEncoder.Tokenize(prompt)[0].Ids], [pipeline.PromptEncoder.Tokenize(prompt)[1].Ids]);
         var predicted = network.Predict(randn([1, 4, 64, 64], generator: generator), text.Hidden, text.Pooled);
 
         Assert.True(drawn.Latents.allclose(predicted, atol: 2e-4), $"{(drawn.Latents - predicted).abs().max().item<float>()}");

@@ -17,7 +17,7 @@ public sealed class NetworkTrainingTests : IDisposable
     }
 
     [Fact]
-    public void Step_PlainPictures_ReachesEveryWeightThatAPictureDependsOn()
+    public void Step_PlainPictures_ReachesEveryWeight()
     {
         var plain = Tiny.Options with { Network = Tiny.Options.Network with { SwapFrom = 2, PaintFrom = 2, CutFrom = 2, Workers = 1 } };
         using var training = new NetworkTraining(plain, _folder, _code, null, CPU);

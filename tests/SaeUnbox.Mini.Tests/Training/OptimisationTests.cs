@@ -19,7 +19,7 @@ public sealed class OptimisationTests
     }
 
     [Fact]
-    public void Step_AdamW_MovesAsTheLibrarysOwn()
+    public void Step_AdamW_MatchesTheLibrary()
     {
         using var scope = NewDisposeScope();
         using var generator = new Generator(5);

@@ -9,7 +9,7 @@ public sealed class StepPlanTests
     private static readonly NetworkOptions Options = new() { Steps = 1000 };
 
     [Fact]
-    public void Draw_AtTheStart_IsPlainWithWholeTextAndLoudNoise()
+    public void Draw_AtTheStart_IsUneditedWithFullCaptionAndHighNoise()
     {
         for (var seed = 0; seed < 50; seed++)
             Assert.Equal(new StepPlan(StepKind.Plain, MiniSites.All.Count, int.MaxValue, false, Options.Amplification),
@@ -17,7 +17,7 @@ public sealed class StepPlanTests
     }
 
     [Fact]
-    public void Draw_Later_MixesTheKindsAsConfiguredUnderTrueNoise()
+    public void Draw_Later_MixesKindsAsConfigured()
     {
         var plans = Enumerable.Range(0, 2000).Select(seed => StepPlan.Draw(new Random(seed), 900, Options)).ToArray();
 
@@ -48,7 +48,7 @@ public sealed class StepPlanTests
     }
 
     [Fact]
-    public void Place_DifferentPlaces_GiveDifferentNumbersAndTheSameOnesAgain()
+    public void Place_Different_GivesDifferentRepeatableNumbers()
     {
         var first = Enumerable.Range(0, 100).Select(step => RandomAt.Place(1, 4, step, 0).Next()).ToArray();
 

@@ -9,7 +9,7 @@ public sealed class AtomicFileTests : IDisposable
     private readonly TemporaryFolder _folder = new();
 
     [Fact]
-    public void Write_WhereAFileIs_ReplacesIt()
+    public void Write_FileExists_ReplacesIt()
     {
         AtomicFile.WriteAllText(_folder.At("a.txt"), "old and longer");
         AtomicFile.WriteAllText(_folder.At("a.txt"), "new");
@@ -44,7 +44,7 @@ public sealed class AtomicFileTests : IDisposable
     }
 
     [Fact]
-    public void Write_DeviceThatIsAlwaysFull_SaysSoAndStaysADevice()
+    public void Write_FullDevice_SaysSoAndKeepsIt()
     {
         Assert.SkipUnless(File.Exists("/dev/full"), "This system has no /dev/full.");
         using var tensor = torch.zeros([100_000]);

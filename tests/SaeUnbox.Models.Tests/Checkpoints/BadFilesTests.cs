@@ -15,7 +15,7 @@ public sealed class BadFilesTests
     }
 
     [Theory, MemberData(nameof(Listed))]
-    public void Open_ListedFile_IsTakenOrRejectedAsExpected(string name, string expect)
+    public void Open_ListedFile_IsAcceptedOrRejectedAsExpected(string name, string expect)
     {
         var path = Goldens.At("badfiles", name);
         var before = GC.GetAllocatedBytesForCurrentThread();

@@ -12,7 +12,7 @@ public sealed class FileFingerprintTests : IDisposable
     [InlineData(60_000, 59_999)]
     [InlineData(3_000_000, 0)]
     [InlineData(3_000_000, 2_999_999)]
-    public void Compute_FilesThatDifferInAByteThatIsRead_Differ(int length, int changed)
+    public void Compute_OneByteChanged_Differs(int length, int changed)
     {
         var bytes = new byte[length];
         var first = Write("a", bytes);
@@ -22,7 +22,7 @@ public sealed class FileFingerprintTests : IDisposable
     }
 
     [Fact]
-    public void Compute_TheSameFilesElsewhereInAnotherOrder_IsTheSame()
+    public void Compute_SameFilesElsewhere_IsEqual()
     {
         var (a, b) = (Write("a", new byte[100_000]), Write("b", [1, 2]));
         var (c, d) = (Write("c", new byte[100_000]), Write("d", [1, 2]));
@@ -33,7 +33,7 @@ public sealed class FileFingerprintTests : IDisposable
     }
 
     [Fact]
-    public void Compute_AFileThatIsMissing_SaysWhich() =>
+    public void Compute_FileMissing_NamesIt() =>
         Assert.Contains("gone", Assert.Throws<CheckpointException>(() => Of("x", _folder.At("gone"))).Message);
 
     public void Dispose() => _folder.Dispose();

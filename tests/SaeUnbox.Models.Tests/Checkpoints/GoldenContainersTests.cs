@@ -27,20 +27,20 @@ public sealed class GoldenContainersTests : IDisposable
     }
 
     [Fact]
-    public void Read_FlatDictionary_AgreesWithTheNestedOne() =>
+    public void Read_FlatDictionary_EqualsTheNestedOne() =>
         RequireSame("up_blocks.0.attentions.1", Goldens.At("saes_other", "up.0.1_flat.pt"), "", tensor => tensor);
 
     [Fact]
-    public void Read_LegacyContainer_AgreesWithTheZip() =>
+    public void Read_LegacyContainer_EqualsTheZip() =>
         RequireSame("mid_block.attentions.0", Goldens.At("saes_other", "mid.0_legacy", "state_dict.pth"), "state_dict.", tensor => tensor);
 
     [Fact]
-    public void Read_HalfPrecisionFromAnotherDevice_AgreesWithTheFullOneRounded() =>
+    public void Read_HalfPrecisionFromAnotherDevice_IsTheFullOneRounded() =>
         RequireSame("down_blocks.2.attentions.1", Goldens.At("saes_other", "down.2.1_half.pth"), "state_dict.",
             tensor => torch.is_floating_point(tensor.dtype) ? tensor.to(torch.float16) : tensor);
 
     [Theory, InlineData("mean.pt"), InlineData("std.pt")]
-    public void Read_LegacyStatistics_AgreeWithTheZip(string name)
+    public void Read_LegacyStatistics_EqualTheZip(string name)
     {
         using var legacy = Checkpoint.Open(Goldens.At("saes_other", "mid.0_legacy", name));
         using var zip = Checkpoint.Open(Path.Combine(SaeFolder("mid_block.attentions.0"), name));
@@ -48,7 +48,7 @@ public sealed class GoldenContainersTests : IDisposable
     }
 
     [Fact]
-    public void Read_DecoderOfAnSae_IsColumnMajorWithUnitColumns()
+    public void Read_SaeDecoder_IsColumnMajorWithUnitColumns()
     {
         using var checkpoint = Checkpoint.Open(Path.Combine(SaeFolder("mid_block.attentions.0"), "state_dict.pth"));
         var decoder = checkpoint.Read("state_dict.decoder.weight");

@@ -12,7 +12,7 @@ public sealed class GoldenWritersTests : IDisposable
         .Select(path => Path.GetRelativePath(Goldens.Root, path)).Where(path => !path.StartsWith("badfiles", StringComparison.Ordinal))];
 
     [Theory, MemberData(nameof(Files))]
-    public void Write_GoldenTensors_ComeBackTheSame(string path)
+    public void Write_GoldenTensors_ReadBackEqual(string path)
     {
         using var golden = Checkpoint.Open(Goldens.At(path));
         var tensors = golden.Entries.Keys.ToDictionary(name => name, golden.Read);

@@ -5,7 +5,7 @@ namespace SaeUnbox.Models.Tests;
 public sealed class InspectionTests
 {
     [Fact]
-    public void Read_PipelineFolder_NamesEveryComponentOfItsIndex()
+    public void Read_PipelineFolder_NamesEachComponent()
     {
         var inspection = Inspection.Read(Goldens.At("model"));
         Assert.Equal(CheckpointKind.Pipeline, inspection.Kind);
@@ -34,15 +34,30 @@ public sealed class InspectionTests
     }
 
     [Fact]
-    public void Read_TinyAutoencoder_IsToldFromTheOther() =>
+    public void Read_TinyAutoencoder_IsRecognised() =>
         Assert.Equal(CheckpointKind.TinyAutoencoder, Inspection.Read(Goldens.At("vae_tiny")).Kind);
 
+    [Theory]
+    [InlineData("kohya", "kohya")]
+    [InlineData("peft", "PEFT")]
+    [InlineData("diffusers", "diffusers")]
+    public void Read_Lora_TellsRanksNetworksAndNames(string form, string names)
+    {
+        using var folder = new TemporaryFolder();
+        WrittenLora.Write(folder.At("style.safetensors"), form,
+            new LoraTarget("unet", "mid_block.attentions.0.proj_in", [40, 40], Rank: 4),
+            new LoraTarget("text_encoder_2", "text_model.encoder.layers.0.mlp.fc1", [160, 40], Rank: 16));
+        var inspection = Inspection.Read(folder.At("style.safetensors"));
+        Assert.Equal(CheckpointKind.Lora, inspection.Kind);
+        Assert.Equal($"LoRA of rank 4 to 16 for 2 modules of U-Net, text encoder 2, in names of {names}", inspection.Title);
+    }
+
     [Fact]
-    public void Read_DamagedData_FailsOnItsChecksum() =>
+    public void Read_DamagedData_FailsItsChecksum() =>
         Assert.Throws<CheckpointException>(() => Inspection.Read(Goldens.At("badfiles", "zip_bad_crc.pt")));
 
     [Fact]
-    public void Read_NothingKnown_SaysSo()
+    public void Read_UnknownFile_SaysSo()
     {
         using var folder = new TemporaryFolder();
         Assert.Contains("neither a model nor a checkpoint", Assert.Throws<CheckpointException>(() => Inspection.Read(folder.Path)).Message);
@@ -50,7 +65,7 @@ public sealed class InspectionTests
     }
 
     [Fact]
-    public void Read_FileWithChecksums_TellsHowFarItIsAndStopsWhenTold()
+    public void Read_FileWithChecksums_ReportsProgressAndCanBeCancelled()
     {
         var path = Goldens.At("saes_other", "probe", "state_dict.pth");
         var told = new List<(string File, double Share)>();

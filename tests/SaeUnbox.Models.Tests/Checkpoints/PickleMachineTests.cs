@@ -25,7 +25,7 @@ public sealed class PickleMachineTests : IDisposable
     [InlineData("ctorch.storage\n_load_from_bytes\n.", "torch.storage._load_from_bytes")]
     [InlineData("ctorch\nload\n.", "torch.load")]
     [InlineData("X\u0005\0\0\0posixX\u0006\0\0\0system\u0093.", "posix.system")]
-    public void Open_GlobalBeyondTheList_NamesItAndRunsNothing(string pickle, string name)
+    public void Open_UnknownGlobal_NamesItAndRunsNothing(string pickle, string name)
     {
         var message = Error(pickle);
         Assert.Contains(name, message);
@@ -84,7 +84,7 @@ public sealed class PickleMachineTests : IDisposable
     [InlineData("ctorch\ndevice\nX\u0003\0\0\0cpu\u0085R\u0085", "cpu")]
     [InlineData("c_codecs\nencode\nX\u0002\0\0\0abX\u0006\0\0\0latin1\u0086R\u0085", "ab")]
     [InlineData("ctorch.serialization\n_get_layout\nX\u000d\0\0\0torch.strided\u0085R\u0085", "torch.strided")]
-    public void Open_ValuesThatWeightsOnlyTakes_AreData(string pickle, string expected)
+    public void Open_ValuesThatWeightsOnlyAccepts_AreData(string pickle, string expected)
     {
         using var file = Open(pickle);
         Assert.Equal(expected, string.Join(' ', Assert.IsType<List<object?>>(file.Root)));
@@ -99,7 +99,7 @@ public sealed class PickleMachineTests : IDisposable
     [InlineData("}ctorch\nfloat16\nK\u0009s", "F16")]
     [InlineData("ccollections\nOrderedDict\n](K\u0007K\u0009\u0086e\u0085R", "7")]
     [InlineData("ccollections\nCounter\n}K\u0007K\u0009s\u0085R", "7")]
-    public void Open_KeyThatIsNoText_ReadsAsPythonPrintsIt(string pickle, string key)
+    public void Open_KeyThatIsNotText_ReadsAsPythonPrintsIt(string pickle, string key)
     {
         using var file = Open(pickle);
         Assert.Equal((key, 9L), (Assert.Single(Assert.IsType<OrderedDictionary<string, object?>>(file.Root)).Key, 9L));
@@ -182,7 +182,7 @@ public sealed class PickleMachineTests : IDisposable
     [Theory]
     [InlineData("K\u0001\u0085J\u0001\0\0\0\u0085")]
     [InlineData("))")]
-    public void Open_TensorInsideItsStorage_IsTaken(string shapeAndStrides)
+    public void Open_TensorInsideItsStorage_IsAccepted(string shapeAndStrides)
     {
         using var file = Open($"{OneFloatTensor}{shapeAndStrides}\u0089ccollections\nOrderedDict\n)RtR", [0, 0, 0x80, 0x3f]);
         using var tensor = file.Read("");

@@ -13,7 +13,7 @@ public sealed class StateDictsTests : IDisposable
     private readonly DisposeScope _scope = torch.NewDisposeScope();
 
     [Fact]
-    public void Unwrap_EveryContainerPrefixAndSibling_GivesTheModelsTensors()
+    public void Unwrap_EveryContainerAndPrefix_GivesTheModelsTensors()
     {
         foreach (var container in Containers)
             foreach (var prefix in Prefixes)
@@ -41,7 +41,7 @@ public sealed class StateDictsTests : IDisposable
     [InlineData("state_dict.a", "discriminator.b")]
     [InlineData("modules.a", "modules.b")]
     [InlineData("a", "optimizer.b")]
-    public void Unwrap_AnythingThatMayBeOfTheModel_StaysAsItIs(string one, string other)
+    public void Unwrap_NamesOfTheModel_StayAsTheyAre(string one, string other)
     {
         using var file = Written((one, torch.ones([1])), (other, torch.ones([1])));
         Assert.Same(file, StateDicts.Unwrap(file, _ => Assert.Fail("nothing was left out")));
@@ -54,7 +54,7 @@ public sealed class StateDictsTests : IDisposable
     [InlineData(torch.ScalarType.Int32)]
     [InlineData(torch.ScalarType.Int64)]
     [InlineData(torch.ScalarType.Bool)]
-    public void Load_IntegersWhereFloatsAreDue_AreNamedAsQuantised(torch.ScalarType type)
+    public void Load_IntegersInsteadOfFloats_AreNamedAsQuantised(torch.ScalarType type)
     {
         var matrix = torch.ones([2, 3]).to(type);
         foreach (var scales in (string?[])[null, "a.SCB", "a.weight.absmax", "a.scale_weight"])
@@ -85,7 +85,7 @@ public sealed class StateDictsTests : IDisposable
     }
 
     [Fact]
-    public void Load_IntegersWhereIntegersAreDue_AreRead()
+    public void Load_ExpectedIntegers_AreRead()
     {
         using var file = Written(("steps", torch.tensor([7L])));
         using var weights = new Weights(file, torch.float32);
@@ -95,7 +95,7 @@ public sealed class StateDictsTests : IDisposable
     }
 
     [Fact]
-    public void Load_MatrixStoredAsConvolution_IsTheSameEitherWay()
+    public void Load_MatrixStoredAsConvolution_IsEqual()
     {
         var matrix = torch.randn([3, 4]);
         using var file = Written(("a", matrix.view(3, 4, 1, 1)), ("b", matrix), ("c", matrix), ("d", matrix.view(3, 4, 1, 1)));

@@ -13,7 +13,7 @@ public sealed class TensorMemoryTests : IDisposable
     private readonly TemporaryFolder _folder = new();
 
     [Fact]
-    public void Bytes_OfATensor_AreItsOwnMemoryWithoutACopy()
+    public void Bytes_OfATensor_AreItsMemory()
     {
         using var scope = torch.NewDisposeScope();
         var tensor = torch.zeros([1 << 20], dtype: torch.float32);
@@ -52,7 +52,7 @@ public sealed class TensorMemoryTests : IDisposable
 
     // More than 2^31 bytes, beyond the range of a span or an int. The file is sparse except for its last values.
     [Fact]
-    public void Read_MoreThanTwoGigabytesAsTheyAre_HasTheLastValues() => ReadLarge("U8", torch.ScalarType.Byte, 1);
+    public void Read_MoreThanTwoGigabytesUnconverted_HasTheLastValues() => ReadLarge("U8", torch.ScalarType.Byte, 1);
 
     // Uses the staging tensor, which is slower. tests/fuzz.sh runs it.
     [Fact(Explicit = true)]

@@ -57,7 +57,7 @@ public sealed class TensorReaderTests : IDisposable
     }
 
     [Fact]
-    public void Read_IntoASliceOfALargerTensor_LeavesTheRestAlone()
+    public void Read_IntoASlice_LeavesTheRest()
     {
         SafetensorsWriter.Write(_folder.At("s.safetensors"), [KeyValuePair.Create("a", torch.ones([3, 4]))]);
         using var file = Checkpoint.Open(_folder.At("s.safetensors"));
@@ -122,7 +122,7 @@ public sealed class TensorReaderTests : IDisposable
     }
 
     [Fact]
-    public void Read_MoreNarrowValuesThanAPiece_AreAllThere()
+    public void Read_MoreNarrowValuesThanABuffer_AreComplete()
     {
         const int count = 3_000_000;
         var codes = Enumerable.Range(0, count).Select(i => (byte)(i % 0x78)).ToArray();

@@ -19,7 +19,7 @@ public sealed class WeightFilesTests : IDisposable
     [InlineData("diffusion_pytorch_model.safetensors.fp16.index.json")]
     [InlineData("diffusion_pytorch_model.safetensors.index.bf16.json")]
     [InlineData("pytorch_model.bin.index.json")]
-    public void Find_OnlyFileOfItsKind_IsTakenForEitherPreference(string name)
+    public void Find_OnlyFileOfItsKind_IsUsedForEitherPreference(string name)
     {
         Put("config.json", "model.onnx", "openvino_model.bin", "model-00001-of-00002.safetensors", name);
         Assert.Equal(_folder.At(name), WeightFiles.Find(_folder.Path, preferHalf: false));
@@ -36,14 +36,14 @@ public sealed class WeightFilesTests : IDisposable
     [InlineData(false, "model.safetensors", "pytorch_model.bin")]
     [InlineData(false, "model.safetensors", "model.safetensors.index.json")]
     [InlineData(true, "model.safetensors.index.fp16.json", "model.safetensors")]
-    public void Find_TwoFiles_TakesTheBetter(bool preferHalf, string better, string other)
+    public void Find_TwoFiles_PrefersTheBetter(bool preferHalf, string better, string other)
     {
         Put(other, better);
         Assert.Equal(_folder.At(better), WeightFiles.Find(_folder.Path, preferHalf));
     }
 
     [Fact]
-    public void Find_NoKnownName_ListsTheFilesThatAreThere()
+    public void Find_NoKnownName_ListsTheFiles()
     {
         Put("config.json", "weights.safetensors", "unet.gguf");
         var message = Assert.Throws<CheckpointException>(() => WeightFiles.Find(_folder.Path, false)).Message;

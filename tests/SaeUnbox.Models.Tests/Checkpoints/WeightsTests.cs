@@ -15,7 +15,7 @@ public sealed class WeightsTests : IDisposable
     }
 
     [Fact]
-    public void Load_EverythingFits_FillsConvertedTensors()
+    public void Load_AllFits_FillsConvertedTensors()
     {
         var values = Arithmetic.Range(0, 6, torch.float16).reshape(2, 3);
         using var file = Written(("a.b.weight", values), ("a.norm.weight", values));
@@ -30,7 +30,40 @@ public sealed class WeightsTests : IDisposable
     }
 
     [Fact]
-    public void Load_ManyFaults_ListsThemAllInOneErrorAndReadsNothing()
+    public void Load_ManyTensors_TellsOfEachOneAtATime()
+    {
+        using var file = Written([.. Enumerable.Range(1, 200).Select(i => ($"w{i}", torch.ones([i])))]);
+        using var weights = new Weights(file, torch.bfloat16);
+        for (var i = 1; i <= 200; i++)
+            weights.Get($"w{i}", i);
+        var (told, inside) = (new List<long>(), 0);
+        weights.Load(count =>
+        {
+            Assert.Equal(1, Interlocked.Increment(ref inside));
+            told.Add(count);
+            Interlocked.Decrement(ref inside);
+        });
+        Assert.Equal(Enumerable.Range(1, 200).Select(i => (long)i), told.Order());
+        Assert.All(weights.Tensors.Values, tensor => Assert.Equal(tensor.numel(), tensor.sum().to(torch.float32).item<float>()));
+    }
+
+    [Fact]
+    public void Load_ATensorAmongManyIsBroken_ThrowsItsErrorAndNoOther()
+    {
+        const int count = 100;
+        var entries = Enumerable.Range(0, count).Select(i => $$"""
+            "w{{i}}":{"dtype":"{{(i == count / 2 ? "BOOL" : "U8")}}","shape":[1],"data_offsets":[{{i}},{{i + 1}}]}
+            """);
+        Handmade.Safetensors(_folder.At("w.safetensors"), $"{{{string.Join(',', entries)}}}", [.. Enumerable.Repeat((byte)2, count)]);
+        using var file = Checkpoint.Open(_folder.At("w.safetensors"));
+        using var weights = new Weights(file, torch.ScalarType.Byte);
+        for (var i = 0; i < count; i++)
+            weights.Get($"w{i}", 1);
+        Assert.Contains($"w{count / 2}", Assert.Throws<CheckpointException>(() => weights.Load()).Message);
+    }
+
+    [Fact]
+    public void Load_ManyFaults_ListsThemInOneErrorAndReadsNothing()
     {
         using var file = Written(("extra.one", torch.ones([1])), ("extra.two", torch.ones([1])), ("wide", torch.ones([4, 2])),
             ("fine", torch.ones([3])));
@@ -57,7 +90,7 @@ public sealed class WeightsTests : IDisposable
     }
 
     [Fact]
-    public void Get_HugeShapeThatDoesNotFit_TakesNoMemory()
+    public void Get_HugeMismatchedShape_AllocatesNothing()
     {
         using var file = Written(("w", torch.ones([1])));
         using var weights = new Weights(file, torch.float32);
@@ -66,7 +99,7 @@ public sealed class WeightsTests : IDisposable
     }
 
     [Fact]
-    public void GetFused_ThreeNames_IsOneTensorWhosePartsAreViews()
+    public void GetFused_ThreeNames_IsOneTensorWithViews()
     {
         var parts = Enumerable.Range(0, 3).Select(i => Arithmetic.Full([2, 4], (float)i, torch.float32)).ToArray();
         using var file = Written(("to_q", parts[0]), ("to_k", parts[1]), ("to_v", parts[2]));
@@ -80,7 +113,7 @@ public sealed class WeightsTests : IDisposable
     }
 
     [Fact]
-    public void GetChannelsLast_Kernel_HasTheFilesValuesInAnotherOrder()
+    public void GetChannelsLast_Kernel_HasTheValuesOfTheFile()
     {
         var kernel = Arithmetic.Range(0, 2 * 3 * 4 * 5, torch.float32).reshape(2, 3, 4, 5);
         using var file = Written(("w", kernel));
@@ -129,7 +162,7 @@ public sealed class WeightsTests : IDisposable
     }
 
     [Fact]
-    public void RandomWeights_AnyNames_FillByKindAndRepeatBySeed()
+    public void RandomWeights_AnyNames_AreReproducibleBySeed()
     {
         using var weights = new Weights(new RandomWeights(7), torch.float32);
         var (linear, bias, norm) = (weights.Get("fc.weight", 64, 256), weights.Get("fc.bias", 64), weights.Get("norm.weight", 64));
@@ -159,7 +192,7 @@ public sealed class WeightsTests : IDisposable
     }
 
     [Fact]
-    public void RenamedSource_OldAttentionNames_LoadUnderThePresentOnes()
+    public void RenamedSource_OldAttentionNames_LoadUnderTheirNewNames()
     {
         using var file = Written(("decoder.mid_block.attentions.0.query.weight", torch.ones([2])),
             ("decoder.mid_block.attentions.0.proj_attn.bias", torch.ones([2])),

@@ -9,11 +9,11 @@ public sealed class WritersTests : IDisposable
     private readonly DisposeScope _scope = torch.NewDisposeScope();
 
     [Fact]
-    public void Safetensors_EveryTypeAndStride_ComesBackTheSame() =>
+    public void Safetensors_EveryTypeAndStride_ReadsBackEqual() =>
         RequireSame("weights.safetensors", (path, tensors) => SafetensorsWriter.Write(path, tensors));
 
     [Fact]
-    public void TorchFile_EveryTypeAndStride_ComesBackTheSame() => RequireSame("weights.pt", TorchFileWriter.Write);
+    public void TorchFile_EveryTypeAndStride_ReadsBackEqual() => RequireSame("weights.pt", TorchFileWriter.Write);
 
     private void RequireSame(string name, Action<string, Dictionary<string, torch.Tensor>> write)
     {
@@ -73,7 +73,7 @@ public sealed class WritersTests : IDisposable
     }
 
     [Fact]
-    public void TorchFile_NestedValues_ComeBackAsPlainData()
+    public void TorchFile_NestedValues_ReadBackAsPlainData()
     {
         var value = new Dictionary<string, object?>
         {

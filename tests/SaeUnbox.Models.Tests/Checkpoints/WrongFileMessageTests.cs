@@ -117,7 +117,7 @@ public sealed class WrongFileMessageTests : IDisposable
     }
 
     [Fact]
-    public void BadFiles_Table_HoldsEveryFileThatMustBeRejected()
+    public void BadFiles_Table_ListsEveryFile()
     {
         var rejected = Goldens.Json("badfiles.json").EnumerateObject()
             .Where(file => file.Value.GetProperty("expect").GetString() == "reject").Select(file => file.Name);
@@ -169,7 +169,7 @@ public sealed class WrongFileMessageTests : IDisposable
     [InlineData("torch._utils", "_rebuild_sparse_tensor", "it holds sparse tensors")]
     [InlineData("torch._utils", "_rebuild_nested_tensor", "it holds tensors of a kind that has no plain data")]
     [InlineData("os", "system", "its pickle imports 'os.system', which files of weights do not need")]
-    public void Open_PickleWithAnotherImport_SaysWhatItIs(string module, string name, string what)
+    public void Open_PickleWithAnotherImport_NamesIt(string module, string name, string what)
     {
         Handmade.TorchZip(_folder.At("x.pt"), [0x80, 2, .. Encoding.ASCII.GetBytes($"c{module}\n{name}\n.")]);
         var message = Error(_folder.At("x.pt"));
@@ -218,7 +218,7 @@ public sealed class WrongFileMessageTests : IDisposable
     }
 
     [Fact]
-    public void Inspect_FolderWithOddParts_ListsThemAsUnknownAndGoesOn()
+    public void Inspect_FolderWithOddParts_ListsThemAsUnknown()
     {
         ModelCopy.To(_folder.Path);
         File.WriteAllText(_folder.At("unet", "diffusion_pytorch_model.safetensors"), "Entry not found");
@@ -231,7 +231,7 @@ public sealed class WrongFileMessageTests : IDisposable
     }
 
     [Fact]
-    public void Inspect_FolderOfFiles_ListsTheOddOnesAsUnknown()
+    public void Inspect_FolderOfFiles_ListsOthersAsUnknown()
     {
         File.WriteAllBytes(_folder.At("a.gguf"), [.. "GGUF"u8, 3, 0, 0, 0]);
         File.WriteAllText(_folder.At("b.pt"), "");

@@ -7,7 +7,7 @@ public sealed class BicubicResamplingTests
     [InlineData(7, 5, 16, 9)]
     [InlineData(40, 30, 9, 11)]
     [InlineData(1, 1, 4, 4)]
-    public void Resize_OneColour_StaysThatColour(int width, int height, int newWidth, int newHeight)
+    public void Resize_OneColour_KeepsIt(int width, int height, int newWidth, int newHeight)
     {
         byte[] colour = [0, 130, 255];
         var pixels = Enumerable.Repeat(colour, width * height).SelectMany(pixel => pixel).ToArray();
@@ -26,7 +26,7 @@ public sealed class BicubicResamplingTests
     [InlineData(8, 6, 16, 12)]
     [InlineData(20, 18, 7, 5)]
     [InlineData(5, 20, 10, 8)]
-    public void Resize_AgainstKeysFormula_IsNoFurtherThanRoundingTwice(int width, int height, int newWidth, int newHeight)
+    public void Resize_AnyPicture_IsNearKeysFormula(int width, int height, int newWidth, int newHeight)
     {
         var pixels = Noise(width, height);
         var resized = BicubicResampling.Resize(pixels, width, height, newWidth, newHeight);

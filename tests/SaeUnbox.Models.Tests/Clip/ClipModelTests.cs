@@ -13,7 +13,7 @@ public sealed class ClipModelTests : IDisposable
     public ClipModelTests() => _weights = TinyClip.Write(_folder.At("clip"));
 
     [Fact]
-    public void EmbedTexts_AgainstTheFormulas_AreTheSameUnitVectors()
+    public void EmbedTexts_AnyText_MatchesTheFormulas()
     {
         using var clip = Load();
         string[] texts = ["a red house on a hill", "", "boats at sea at night"];
@@ -24,7 +24,7 @@ public sealed class ClipModelTests : IDisposable
     }
 
     [Fact]
-    public void EmbedPicture_OfTheTowersSize_AgainstTheFormulas_IsTheSameUnitVector()
+    public void EmbedPicture_OfTheTowersSize_MatchesTheFormulas()
     {
         using var clip = Load();
         var pixels = Noise(16, 16);
@@ -39,7 +39,7 @@ public sealed class ClipModelTests : IDisposable
     }
 
     [Fact]
-    public void EmbedPicture_WiderThanHigh_SeesTheMiddleAlone()
+    public void EmbedPicture_WiderThanHigh_UsesTheMiddle()
     {
         using var clip = Load();
         var (wide, middle) = (Noise(48, 16), new byte[16 * 16 * 3]);
@@ -50,7 +50,7 @@ public sealed class ClipModelTests : IDisposable
     }
 
     [Fact]
-    public void Scale_IsTheExponentOfTheFilesNumber()
+    public void Scale_OfAFile_IsTheExponentOfItsNumber()
     {
         using var clip = Load();
         Assert.Equal(Math.Exp(_weights["logit_scale"].item<float>()), clip.Scale, 1e-5);
@@ -60,14 +60,14 @@ public sealed class ClipModelTests : IDisposable
     [InlineData("vision_model.pre_layrnorm.bias")]
     [InlineData("logit_scale")]
     [InlineData("text_projection.weight")]
-    public void Load_WithoutATensor_NamesIt(string missing)
+    public void Load_TensorAbsent_NamesIt(string missing)
     {
         Save(_weights.Where(pair => pair.Key != missing));
         Assert.Contains(missing, Assert.Throws<CheckpointException>(Load).Message);
     }
 
     [Fact]
-    public void Load_WithOneTooMany_NamesIt()
+    public void Load_ExtraTensor_NamesIt()
     {
         Save(_weights.Append(new("vision_model.pre_layernorm.bias", zeros(8))));
         Assert.Contains("vision_model.pre_layernorm.bias", Assert.Throws<CheckpointException>(Load).Message);
@@ -115,7 +115,7 @@ public sealed class ClipModelTests : IDisposable
     [InlineData(16, 15)]
     [InlineData(0, 0)]
     [InlineData(16, 1 << 20)]
-    public void EmbedPicture_ThatCannotBe_SaysWhy(int width, int height)
+    public void EmbedPicture_Invalid_SaysWhy(int width, int height)
     {
         using var clip = Load();
         Assert.Contains($"{width} x {height}",

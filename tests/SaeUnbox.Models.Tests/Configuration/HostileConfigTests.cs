@@ -35,7 +35,7 @@ public sealed class HostileConfigTests
     [InlineData("unet", "transformer_layers_per_block")]
     [InlineData("vae", "layers_per_block")]
     [InlineData("text_encoder", "num_hidden_layers")]
-    public void Load_DeepestNetworkAllowed_IsNotListedToItsEnd(string component, string key)
+    public void Load_DeepestNetworkAllowed_ListsOnlyTheFirstFaults(string component, string key)
     {
         var message = Assert.Throws<CheckpointException>(() => LoadChanged(component, key, 1 << 20)).Message;
         Assert.Contains("more than 10000 tensors are missing", message);
@@ -45,7 +45,7 @@ public sealed class HostileConfigTests
     [Theory]
     [InlineData("block_out_channels")]
     [InlineData("layers_per_block")]
-    public void Load_EndlessLevels_NamesTheList(string key)
+    public void Load_TooManyLevels_NamesTheList(string key)
     {
         var levels = new JsonArray([.. Enumerable.Repeat(8, 10_000).Select(width => (JsonNode)width)]);
         Assert.Contains(key, Assert.Throws<ModelException>(() => LoadChanged("unet", key, levels)).Message);
@@ -61,13 +61,13 @@ public sealed class HostileConfigTests
         ModelCopy.To(folder.Path);
         using (var stream = File.OpenWrite(folder.At(component, file)))
             stream.SetLength(1L << 40);
-        var message = Assert.Throws<ModelException>(() => SdxlPipeline.Load(folder.Path).Dispose()).Message;
+        var message = Assert.Throws<ModelException>(() => DiffusionPipeline.Load(folder.Path).Dispose()).Message;
         Assert.Contains(Path.Combine(component, file), message);
         Assert.Contains("larger than", message);
     }
 
     [Fact]
-    public void Decode_SampleOfLessThanACell_IsTiledCellByCell()
+    public void Decode_SampleSizeBelowOneCell_IsTiledCellByCell()
     {
         using var scope = NewDisposeScope();
         using var folder = new TemporaryFolder();
@@ -84,7 +84,7 @@ public sealed class HostileConfigTests
         using var folder = new TemporaryFolder();
         ModelCopy.To(folder.Path);
         Change(folder.At(component, component == "scheduler" ? "scheduler_config.json" : "config.json"), key, value);
-        SdxlPipeline.Load(folder.Path).Dispose();
+        DiffusionPipeline.Load(folder.Path).Dispose();
     }
 
     private static void Change(string path, string key, JsonNode value)

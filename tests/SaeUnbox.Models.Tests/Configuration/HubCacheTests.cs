@@ -9,7 +9,7 @@ public sealed class HubCacheTests : IDisposable
     private string Cache => _folder.At("models--some-owner--its-model");
 
     [Fact]
-    public void Resolve_FolderWithMainBranch_IsItsSnapshot()
+    public void Resolve_MainBranch_IsItsSnapshot()
     {
         Snapshots("aaa", "bbb");
         Branch("main", "bbb\n");
@@ -20,7 +20,7 @@ public sealed class HubCacheTests : IDisposable
     }
 
     [Fact]
-    public void Resolve_OneOtherBranchOrOneSnapshot_IsIt()
+    public void Resolve_SingleBranchOrSnapshot_IsIt()
     {
         Snapshots("aaa");
         Assert.Equal(Snapshot("aaa"), HubCache.Resolve(Cache));
@@ -30,7 +30,7 @@ public sealed class HubCacheTests : IDisposable
     }
 
     [Fact]
-    public void Resolve_NothingMeant_NamesTheChoice()
+    public void Resolve_Ambiguous_ListsTheChoices()
     {
         Snapshots();
         Assert.Contains("without a snapshot", Assert.Throws<ModelException>(() => HubCache.Resolve(Cache)).Message);

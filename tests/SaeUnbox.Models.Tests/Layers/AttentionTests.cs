@@ -12,7 +12,7 @@ public sealed class AttentionTests
     [InlineData(ScalarType.BFloat16, 1, 20, 256, 256, 64, .02)]
     [InlineData(ScalarType.BFloat16, 2, 10, 1024, 77, 64, .02)]
     [InlineData(ScalarType.BFloat16, 1, 1, 1500, 1500, 512, .02)]
-    public void Forward_ModelShapes_IsThatOfFloat64(
+    public void Forward_ModelShapes_MatchesFloat64(
         ScalarType dtype, long batch, long heads, long length, long keys, long width, double limit)
     {
         using var mode = no_grad();
@@ -53,7 +53,7 @@ public sealed class AttentionTests
     [InlineData(0)]
     [InlineData(100)]
     [InlineData(10_000)]
-    public void Softmax_BFloat16BesideAnOffset_IsTwoStepsFromFloat64(double offset)
+    public void Softmax_BFloat16WithOffset_IsWithinTwoStepsOfFloat64(double offset)
     {
         using var scope = NewDisposeScope();
         manual_seed(5);

@@ -9,7 +9,7 @@ public sealed class LargeBiasTests
     private const double Offset = 100;
 
     [Fact]
-    public void UNet_LargeBiases_IsThatOfFloat64()
+    public void UNet_LargeBiases_MatchesFloat64()
     {
         using var mode = no_grad();
         using var scope = NewDisposeScope();
@@ -32,7 +32,7 @@ public sealed class LargeBiasTests
     }
 
     [Fact]
-    public void Decoder_LargeBiases_IsThatOfFloat64()
+    public void Decoder_LargeBiases_MatchesFloat64()
     {
         using var mode = no_grad();
         using var scope = NewDisposeScope();

@@ -37,7 +37,7 @@ public sealed class NormTests
 
     [Theory]
     [MemberData(nameof(Groups))]
-    public void GroupNorm_LargeMeans_IsThatOfFloat64(int channels, int groups, ScalarType dtype)
+    public void GroupNorm_LargeMeans_MatchesFloat64(int channels, int groups, ScalarType dtype)
     {
         using var mode = no_grad();
         using var scope = NewDisposeScope();
@@ -53,7 +53,7 @@ public sealed class NormTests
     [Theory]
     [InlineData(48, 8)]
     [InlineData(320, 32)]
-    public void GroupNorm_GradientsRecorded_IsThatOfFloat64AndSoAreTheGradients(int channels, int groups)
+    public void GroupNorm_GradientsRecorded_MatchesFloat64WithItsGradients(int channels, int groups)
     {
         using var scope = NewDisposeScope();
         var (norm, weight, bias) = GroupNorm(channels, groups, float32);
@@ -79,7 +79,7 @@ public sealed class NormTests
     [InlineData(640, ScalarType.BFloat16)]
     [InlineData(1280, ScalarType.Float32)]
     [InlineData(1280, ScalarType.BFloat16)]
-    public void LayerNorm_LargeMeans_IsThatOfFloat64(int features, ScalarType dtype)
+    public void LayerNorm_LargeMeans_MatchesFloat64(int features, ScalarType dtype)
     {
         using var mode = no_grad();
         using var scope = NewDisposeScope();

@@ -10,7 +10,7 @@ public sealed class ProductTests
     [InlineData(ScalarType.Float32, 77, 768, 128, 1e-5)]
     [InlineData(ScalarType.Float32, 300, 640, 96, 1e-5)]
     [InlineData(ScalarType.BFloat16, 300, 640, 96, .01)]
-    public void Linear_AnyShape_IsThatOfFloat64(ScalarType dtype, long rows, long inputs, long outputs, double limit)
+    public void Linear_AnyShape_MatchesFloat64(ScalarType dtype, long rows, long inputs, long outputs, double limit)
     {
         using var mode = no_grad();
         using var scope = NewDisposeScope();
@@ -26,7 +26,7 @@ public sealed class ProductTests
     [InlineData(2, 6, 14, 48, 16, 0)]
     [InlineData(1, 6, 14, 48, 16, 100)]
     [InlineData(1, 220, 200, 128, 128, 0)]
-    public void Winograd_AnySize_IsTheConvolutionOfFloat64(long batch, long height, long width, long inputs, long outputs, double mean)
+    public void Winograd_AnySize_MatchesFloat64(long batch, long height, long width, long inputs, long outputs, double mean)
     {
         using var mode = no_grad();
         using var scope = NewDisposeScope();

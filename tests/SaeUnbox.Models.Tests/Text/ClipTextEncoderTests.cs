@@ -14,7 +14,7 @@ public sealed class ClipTextEncoderTests
     private static readonly ClipTextConfig Config = ClipTextConfig.From(JsonConfig.Parse(Json, "config.json"));
 
     [Fact]
-    public void Forward_LaterTokenChanged_LeavesEarlierStatesAlone()
+    public void Forward_LaterTokenChanged_LeavesEarlierStates()
     {
         using var scope = NewDisposeScope();
         var encoder = Random(Config);
@@ -35,7 +35,7 @@ public sealed class ClipTextEncoderTests
     }
 
     [Fact]
-    public void Forward_WithProjection_PooledHasItsSize()
+    public void Forward_WithProjection_PooledHasTheProjectionsSize()
     {
         using var scope = NewDisposeScope();
         Assert.Equal([1, 7], Random(Config).Forward([[1, 2]]).Pooled.shape);
@@ -46,7 +46,7 @@ public sealed class ClipTextEncoderTests
     [InlineData(new[] { 1, -1 }, "vocab_size")]
     [InlineData(new[] { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }, "max_position_embeddings")]
     [InlineData(new int[0], "at least one token")]
-    public void Forward_IdsThatDoNotFit_SaysWhy(int[] ids, string named)
+    public void Forward_InvalidIds_SaysWhy(int[] ids, string named)
     {
         using var scope = NewDisposeScope();
         Assert.Contains(named, Assert.Throws<ModelException>(() => Random(Config).Forward([ids])).Message);

@@ -25,7 +25,7 @@ public sealed class ClipTokenizerTests
 
     [Theory]
     [MemberData(nameof(AllTexts))]
-    public void Tokenize_GoldenText_GivesTheReferencesIds(int index, TextCleaning cleaning)
+    public void Tokenize_GoldenText_GivesTheReferenceIds(int index, TextCleaning cleaning)
     {
         var golden = Texts[index];
         var text = golden.GetProperty("text").GetString()!;

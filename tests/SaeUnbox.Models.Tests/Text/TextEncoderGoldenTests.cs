@@ -18,32 +18,32 @@ public sealed class TextEncoderGoldenTests
 
     [Theory]
     [MemberData(nameof(AllPrompts))]
-    public void Tokenize_GoldenPrompt_GivesTheReferencesIds(int prompt)
+    public void Tokenize_GoldenPrompt_GivesTheReferenceIds(int prompt)
     {
         using var scope = NewDisposeScope();
-        var (first, second) = Encoder.Tokenize(Prompts[prompt]);
-        Assert.Equal(File.Read($"{prompt}/ids_1").data<int>().ToArray(), first.Ids);
-        Assert.Equal(File.Read($"{prompt}/ids_2").data<int>().ToArray(), second.Ids);
+        var tokens = Encoder.Tokenize(Prompts[prompt]);
+        Assert.Equal(File.Read($"{prompt}/ids_1").data<int>().ToArray(), tokens[0].Ids);
+        Assert.Equal(File.Read($"{prompt}/ids_2").data<int>().ToArray(), tokens[1].Ids);
     }
 
     [Theory]
     [MemberData(nameof(AllPrompts))]
-    public void Forward_GoldenPrompt_MakesTheReferencesStates(int prompt)
+    public void Forward_GoldenPrompt_GivesTheReferenceStates(int prompt)
     {
         using var scope = NewDisposeScope();
         using var mode = no_grad();
-        var (first, second) = Encoder.Tokenize(Prompts[prompt]);
-        CheckStates(prompt, 1, Load("text_encoder").Forward([first.Ids]));
-        CheckStates(prompt, 2, Load("text_encoder_2").Forward([second.Ids]));
+        var tokens = Encoder.Tokenize(Prompts[prompt]);
+        CheckStates(prompt, 1, Load("text_encoder").Forward([tokens[0].Ids]));
+        CheckStates(prompt, 2, Load("text_encoder_2").Forward([tokens[1].Ids]));
     }
 
     [Fact]
-    public void Encode_AllGoldenPromptsAtOnce_MakesTheReferencesEmbeddings()
+    public void Encode_AllGoldenPrompts_GivesTheReferenceEmbeddings()
     {
         using var scope = NewDisposeScope();
         var encoding = Encoder.Encode(Prompts);
         Assert.Equal([Prompts.Length, Encoder.Length, Encoder.HiddenSize], encoding.Hidden.shape);
-        Assert.Equal([Prompts.Length, Encoder.PooledSize], encoding.Pooled.shape);
+        Assert.Equal([Prompts.Length, Encoder.PooledSize], encoding.Pooled!.shape);
         for (var i = 0; i < Prompts.Length; i++)
         {
             TensorAssert.Close(cat([File.Read($"{i}/hidden_1"), File.Read($"{i}/hidden_2")], -1), encoding.Hidden.narrow(0, i, 1),
@@ -59,18 +59,18 @@ public sealed class TextEncoderGoldenTests
         using var scope = NewDisposeScope();
         var encoding = Encoder.Encode("");
         TensorAssert.Close(File.Read("negative_empty_string/negative_prompt_embeds"), encoding.Hidden, Limit.TextStates);
-        TensorAssert.Close(File.Read("negative_empty_string/negative_pooled"), encoding.Pooled, Limit.TextPooled);
+        TensorAssert.Close(File.Read("negative_empty_string/negative_pooled"), encoding.Pooled!, Limit.TextPooled);
     }
 
     [Fact]
-    public void Encode_BFloat16_StaysNearTheReference()
+    public void Encode_BFloat16_IsNearTheReference()
     {
         using var scope = NewDisposeScope();
         using var encoder = PromptEncoder.Load(Goldens.At("model"), Precision.For(ScalarType.BFloat16, CPU));
         var encoding = encoder.Encode(Prompts[0]);
         Assert.Equal(ScalarType.BFloat16, encoding.Hidden.dtype);
         TensorAssert.RelativelyClose(File.Read("0/prompt_embeds"), encoding.Hidden, 0.03);
-        TensorAssert.RelativelyClose(File.Read("0/text_embeds"), encoding.Pooled, 0.05);
+        TensorAssert.RelativelyClose(File.Read("0/text_embeds"), encoding.Pooled!, 0.05);
     }
 
     private static void CheckStates(int prompt, int which, ClipTextStates states)

@@ -16,7 +16,7 @@ public sealed class TokenizerJsonTests : IDisposable
     [InlineData("tokenizer", false)]
     [InlineData("tokenizer_2", true)]
     [InlineData("tokenizer_2", false)]
-    public void Load_TokenizerJsonAlone_MakesTheSameIds(string name, bool pairs)
+    public void Load_TokenizerJsonAlone_GivesTheSameIds(string name, bool pairs)
     {
         Write(_folder.Path, name, pairs);
         var (expected, actual) = (ClipTokenizer.Load(Goldens.At("model", name)), ClipTokenizer.Load(_folder.Path));
@@ -33,7 +33,7 @@ public sealed class TokenizerJsonTests : IDisposable
     }
 
     [Fact]
-    public void Load_BothForms_TakesVocabularyAndMerges()
+    public void Load_BothForms_PrefersVocabularyAndMerges()
     {
         Write(_folder.Path, "tokenizer", pairs: true);
         foreach (var file in (string[])["vocab.json", "merges.txt"])

@@ -43,7 +43,7 @@ public sealed class ArithmeticTests
     }
 
     [Fact]
-    public void IntegerTensors_StayWhatTheyAre()
+    public void IntegerTensors_AnyDtype_KeepTheirType()
     {
         using var scope = NewDisposeScope();
         const long large = (1L << 53) + 1;

@@ -39,7 +39,7 @@ public sealed class ElfVersionsTests
     public void MarkWeak_VersionThatIsNotNeeded_LeavesTheFileAlone() => Assert.False(new ElfVersions(Library(1)).MarkWeak("OTHER_3"));
 
     [Fact]
-    public void Needed_DamagedFiles_EndOrSayWhatIsWrong()
+    public void Needed_DamagedFiles_ReturnOrNameTheFault()
     {
         var random = new Random(1);
         for (var round = 0; round < 2000; round++)

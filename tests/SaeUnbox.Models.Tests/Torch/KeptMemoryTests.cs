@@ -8,7 +8,7 @@ public sealed class KeptMemoryTests
     private const int Tensors = 16, Floats = 1_500_000;
 
     [Fact]
-    public void Tensors_Freed_LeaveTheirPagesToTheNext()
+    public void Tensors_Freed_ReturnTheirPages()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "what is resident is read from /proc");
         var tensors = Enumerable.Range(0, Tensors).Select(_ => ones(Floats)).ToArray();

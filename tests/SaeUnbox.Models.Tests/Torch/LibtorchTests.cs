@@ -6,7 +6,7 @@ namespace SaeUnbox.Models.Tests;
 public sealed class LibtorchTests
 {
     [Fact]
-    public void Require_WhereLibtorchLies_LoadsIt()
+    public void Require_LibtorchPresent_LoadsIt()
     {
         Libtorch.Require();
         Libtorch.Require();
@@ -23,7 +23,7 @@ public sealed class LibtorchTests
     [InlineData("libcudart.so.12: cannot open shared object file: No such file or directory",
         "libtorch needs libcudart.so.12, which is not installed")]
     [InlineData("something\nelse", "libtorch cannot be loaded here: something else")]
-    public void Explain_TheLoadersWords_NamesWhatIsMissing(string loader, string expected)
+    public void Explain_LoaderMessage_NamesTheMissingLibrary(string loader, string expected)
     {
         var sentence = LoadFailure.Explain(loader);
         Assert.Contains(expected, sentence, StringComparison.Ordinal);

@@ -11,7 +11,7 @@ public class ThreadsTests
     private static readonly int[] Counts = [1, 2, 3, 1, 2, 3];
 
     [Fact]
-    public void Results_BesideThreadsOfOtherNumbers_AreThoseOfTheirOwnNumber()
+    public void Results_BesideOtherThreadCounts_UseTheirOwn()
     {
         using var scope = NewDisposeScope();
         var work = new Work();
@@ -27,7 +27,7 @@ public class ThreadsTests
     }
 
     [Fact]
-    public void Gradients_BesideThreadsOfOtherNumbers_AreThoseOfTheirOwnNumber()
+    public void Gradients_BesideOtherThreadCounts_UseTheirOwn()
     {
         using var scope = NewDisposeScope();
         var (weight, wide) = (randn([4000]), randn([37, 4000]));
@@ -51,7 +51,7 @@ public class ThreadsTests
     }
 
     [Fact]
-    public void Use_OnANewThread_IsNotUndoneByAnothersLaterNumber() => Start(1, () =>
+    public void Use_OnANewThread_KeepsItsThreadCount() => Start(1, () =>
     {
         Start(3, () => ones([4]).Dispose()).Join();
         Assert.Equal(1, Threads.Count);

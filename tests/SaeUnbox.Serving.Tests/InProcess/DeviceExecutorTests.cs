@@ -51,7 +51,7 @@ public sealed class DeviceExecutorTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Run_AJobTwice_GivesItsPictureTwiceWithProgress()
+    public async Task Run_JobTwice_GivesItsPictureTwiceWithProgress()
     {
         Assert.Equal("golden", Assert.Single(await _device.GetModelsAsync()).Name);
         var job = Job(4);
@@ -68,7 +68,7 @@ public sealed class DeviceExecutorTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Run_AndCancel_EndsBetweenStagesAndCanRunAgain()
+    public async Task Run_Cancelled_EndsBetweenStagesAndCanRunAgain()
     {
         await _device.GetModelsAsync();
         using var cancellation = new CancellationTokenSource();
@@ -78,7 +78,7 @@ public sealed class DeviceExecutorTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Run_ARecipeThatDoesNotFit_FailsWithTheReason()
+    public async Task Run_RecipeThatDoesNotFit_FailsWithTheReason()
     {
         await _device.GetModelsAsync();
         var job = Job(1);
@@ -88,7 +88,7 @@ public sealed class DeviceExecutorTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Run_OnADeviceThatBreaksForGood_SaysSoAndEndsWhatWaits()
+    public async Task Run_DeviceBreaksForGood_SaysSoAndEndsWaitingJobs()
     {
         await _device.GetModelsAsync();
         // Every later call on the model fails.
@@ -102,7 +102,7 @@ public sealed class DeviceExecutorTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Run_OnOneOfTwoDevices_WaitsForThatOne()
+    public async Task Run_NamedDevice_WaitsForIt()
     {
         var options = Options.Create(new ServingOptions
         {

@@ -30,7 +30,7 @@ public sealed class InProcessQueueTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Submit_ARecipe_GivesItsPictureAndMaps()
+    public async Task Submit_Recipe_GivesItsPictureAndMaps()
     {
         await StartAsync();
         var job = Job() with { Sites = [_host.Models.First().Info.Sites[0].Site] };
@@ -44,7 +44,7 @@ public sealed class InProcessQueueTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Submit_TheSameRecipeTwice_GivesTheSamePixels()
+    public async Task Submit_SameRecipeTwice_GivesTheSamePixels()
     {
         await StartAsync();
         var jobs = new[] { Job(), Job() };
@@ -69,7 +69,7 @@ public sealed class InProcessQueueTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Submit_AModelThatIsNotHere_FailsWithItsName()
+    public async Task Submit_ModelNotLoaded_FailsWithItsName()
     {
         var early = Job() with { Checked = (Job().Recipe with { Model = "elsewhere" }).Check() };
         await _queue.SubmitAsync(early);
@@ -93,7 +93,55 @@ public sealed class InProcessQueueTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Submit_ANewerJobOfTheCanvas_SupersedesTheWaiting()
+    public async Task Submit_BeyondAClientsShare_IsRefusedAndLeavesRoomForOthers()
+    {
+        _options.QueueLimit = 8;
+        var greedy = Job() with { Client = "greedy" };
+        await _queue.SubmitAsync(greedy);
+        await _queue.SubmitAsync(Another(greedy));
+
+        var refused = await Assert.ThrowsAsync<QueueFullException>(async () => await _queue.SubmitAsync(Another(greedy)));
+        Assert.Contains("too many of your pictures", refused.Message);
+        await _queue.SubmitAsync(Job() with { Client = "modest" });
+    }
+
+    [Fact]
+    public async Task Submit_LargeJobs_CountByTheirCost()
+    {
+        _options.QueueLimit = 8;
+        var large = Job() with { Client = "a", Cost = 64 };
+        await _queue.SubmitAsync(large); // alone, it may wait whatever its size
+
+        await Assert.ThrowsAsync<QueueFullException>(async () => await _queue.SubmitAsync(Job() with { Client = "b" }));
+    }
+
+    [Fact]
+    public async Task Submit_OnlyBatchJobs_LeaveRoomForPainters()
+    {
+        _options.QueueLimit = 4;
+        for (var i = 0; i < 3; i++)
+            await _queue.SubmitAsync(Job());
+
+        await Assert.ThrowsAsync<QueueFullException>(async () => await _queue.SubmitAsync(Job()));
+        await _queue.SubmitAsync(Job() with { Canvas = "c" });
+    }
+
+    [Fact]
+    public async Task Run_LongerThanTheTimeLimit_FailsAndFreesTheDevice()
+    {
+        _options.TimeLimit = TimeSpan.FromMilliseconds(100);
+        using var host = new ServingHost(Options.Create(_options), _queue, NullLogger<ModelHost>.Instance);
+        await host.StartAsync(default);
+        await host.Loaded.WaitAsync(Patience);
+        var job = Job() with { Checked = (Job().Recipe with { Steps = 1000, Width = 512, Height = 512 }).Check() };
+        await _queue.SubmitAsync(job);
+
+        Assert.Contains("longer than 0.1 s", Assert.IsType<GenerationProgress.Failed>(await LastAsync(job)).Message);
+        await host.StopAsync(new CancellationToken(true));
+    }
+
+    [Fact]
+    public async Task Submit_NewerJobOfTheCanvas_SupersedesTheWaiting()
     {
         var (older, newer) = (Job() with { Canvas = "c" }, Job() with { Canvas = "c" });
         await _queue.SubmitAsync(older);
@@ -105,7 +153,7 @@ public sealed class InProcessQueueTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Watch_BehindOthers_TellsThePosition()
+    public async Task Watch_BehindOthers_ReportsThePosition()
     {
         var jobs = Enumerable.Range(0, 3).Select(i => Job() with { Canvas = $"{i}" }).ToArray();
         foreach (var job in jobs)
@@ -119,7 +167,7 @@ public sealed class InProcessQueueTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Cancel_AWaitingJob_EndsIt()
+    public async Task Cancel_WaitingJob_EndsIt()
     {
         var job = Job();
         await _queue.SubmitAsync(job);
@@ -129,7 +177,7 @@ public sealed class InProcessQueueTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Cancel_ARunningJob_EndsItBetweenStages()
+    public async Task Cancel_RunningJob_EndsItBetweenStages()
     {
         await StartAsync();
         var job = Job() with { Checked = (Job().Recipe with { Steps = 1000 }).Check() };
@@ -147,7 +195,7 @@ public sealed class InProcessQueueTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Watch_AJobThatHasEnded_StillTells()
+    public async Task Watch_EndedJob_StillReports()
     {
         await StartAsync();
         var job = Job();
@@ -159,7 +207,7 @@ public sealed class InProcessQueueTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Stop_WithJobsWaiting_LetsThemEnd()
+    public async Task Stop_JobsWaiting_FinishesThem()
     {
         await StartAsync();
         var jobs = Enumerable.Range(0, 3).Select(i => Job() with { Canvas = $"{i}" }).ToArray();
@@ -170,12 +218,12 @@ public sealed class InProcessQueueTests : IAsyncLifetime
 
         foreach (var job in jobs)
             Assert.IsType<GenerationProgress.Completed>(await LastAsync(job));
-        await Assert.ThrowsAsync<QueueFullException>(async () => await _queue.SubmitAsync(Job()));
+        await Assert.ThrowsAsync<QueueStoppingException>(async () => await _queue.SubmitAsync(Job()));
         Assert.False(_host.IsReady);
     }
 
     [Fact]
-    public async Task Load_AFolderThatIsNoModel_SaysWhy()
+    public async Task Load_FolderThatIsNotAModel_SaysWhy()
     {
         using var folder = new TemporaryFolder();
         var options = new ServingOptions { Models = { new ServedModel { Folder = folder.Path } } };
@@ -190,17 +238,19 @@ public sealed class InProcessQueueTests : IAsyncLifetime
     }
 
     [Fact]
-    public void Validate_SeveralMistakes_NamesThemAll()
+    public void Validate_SeveralMistakes_NamesEach()
     {
         var result = new ServingOptionsValidator().Validate(null, new ServingOptions
         {
             QueueLimit = 0,
-            Models = { new ServedModel { Folder = "nowhere", Device = "tpu", Threads = 0 } },
+            Models = { new ServedModel { Folder = "nowhere", Device = "tpu", Threads = 0, Loras = { "nowhere.safetensors:0.5" } } },
         });
 
-        Assert.Equal(["QueueLimit", "Folder", "Device", "Threads"],
+        Assert.Equal(["QueueLimit", "Folder", "0", "Device", "Threads"],
             result.Failures!.Select(failure => failure.Split(' ')[0].Split(':')[^1]));
     }
+
+    private static GenerationJob Another(GenerationJob job) => job with { Id = Guid.NewGuid() };
 
     private async Task StartAsync()
     {

@@ -8,7 +8,7 @@ public sealed class JobBoardTests
     private static readonly Recipe Any = new() { Model = "m", Prompt = "" };
 
     [Fact]
-    public void Add_ANewerJobOfTheCanvas_TakesTheOldersPlace()
+    public void Add_NewerJobOfTheCanvas_ReplacesTheOlder()
     {
         var board = new JobBoard();
         var (first, other, second) = (Live("a"), Live("b"), Live("a"));
@@ -16,13 +16,13 @@ public sealed class JobBoardTests
         Assert.Null(board.Add(first));
         Assert.Null(board.Add(other));
 
-        Assert.True(board.Replaces(second));
+        Assert.Same(first, board.ReplacedBy(second));
         Assert.Same(first, board.Add(second));
         Assert.Equal([second, other], board.Waiting());
     }
 
     [Fact]
-    public void Take_WhileTheCanvasHasOneRunning_PassesItsNextBy()
+    public void Take_CanvasAlreadyRunning_SkipsItsNext()
     {
         var board = new JobBoard();
         var (first, second) = (Live("a"), Live("a"));
@@ -46,8 +46,84 @@ public sealed class JobBoardTests
         Assert.Equal(["a", "b", "a", "a"], Enumerable.Range(0, 4).Select(_ => board.Take(_ => true)!.Client));
     }
 
+    // One client paints on 32 canvases at once, another on one. Each job is followed by the next of its canvas.
     [Fact]
-    public void Take_BatchBesidesMuchPainting_IsNotLeftBehind()
+    public void Take_ClientWithManyCanvases_GetsNoMoreThanOneWithOne()
+    {
+        var board = new JobBoard();
+        for (var canvas = 0; canvas < 32; canvas++)
+            board.Add(Live($"greedy {canvas}", "greedy"));
+        board.Add(Live("modest", "modest"));
+
+        var turns = Turns(board, 40);
+
+        Assert.Equal(20, turns.Count(job => job.Client == "modest"));
+        Assert.Equal(20, turns.Where(job => job.Client == "greedy").Select(job => job.Canvas).Distinct().Count());
+    }
+
+    [Fact]
+    public void Take_ClientWithLargeJobs_GetsNoMoreWorkThanOneWithSmallOnes()
+    {
+        var board = new JobBoard();
+        board.Add(Live("large", "a") with { Cost = 8 });
+        board.Add(Live("small", "b"));
+
+        var turns = Turns(board, 90);
+
+        Assert.InRange(turns.Sum(job => job.Client == "a" ? job.Cost : 0) / turns.Sum(job => job.Cost), .45, .55);
+    }
+
+    [Fact]
+    public void Take_ClientBackFromAPause_HasSavedNoTurns()
+    {
+        var board = new JobBoard();
+        board.Add(Live("a", "a"));
+        board.Add(Live("b", "b"));
+        Turns(board, 2);
+        board.Remove(board.Waiting().First(job => job.Client == "b"));
+        Turns(board, 50);
+        board.Add(Live("b", "b"));
+
+        Assert.Equal(5, Turns(board, 10).Count(job => job.Client == "b"));
+    }
+
+    // Whatever the costs, two clients that always wait differ by less than one job.
+    [Fact]
+    public void Take_AnyCosts_GivesClientsTheSameWork() => Prop.ForAll(
+        Gen.Choose(1, 9).ListOf().Where(costs => costs.Count > 0).Two().ToArbitrary(), costs =>
+        {
+            var board = new JobBoard();
+            var (mine, theirs) = (new Queue<int>(costs.Item1), new Queue<int>(costs.Item2));
+            foreach (var (client, line) in new[] { ("a", mine), ("b", theirs) })
+                foreach (var cost in line)
+                    board.Add(Batch(client) with { Cost = cost });
+            var given = new Dictionary<string, double> { ["a"] = 0, ["b"] = 0 };
+            while (board.Take(_ => true) is { } job)
+            {
+                given[job.Client!] += job.Cost;
+                (job.Client == "a" ? mine : theirs).Dequeue();
+                if (mine.Count > 0 && theirs.Count > 0 && Math.Abs(given["a"] - given["b"]) > 9)
+                    return false;
+            }
+            return true;
+        }).QuickCheckThrowOnFailure();
+
+    // Takes jobs one at a time; the canvas of each submits its next while it runs.
+    private static List<GenerationJob> Turns(JobBoard board, int count)
+    {
+        var turns = new List<GenerationJob>();
+        for (var turn = 0; turn < count; turn++)
+        {
+            var job = board.Take(_ => true)!;
+            board.Add(job with { Id = Guid.NewGuid() });
+            board.Ended(job);
+            turns.Add(job);
+        }
+        return turns;
+    }
+
+    [Fact]
+    public void Take_BatchBesideManyStrokes_IsNotStarved()
     {
         var board = new JobBoard();
         var batch = Batch("x");
@@ -64,7 +140,7 @@ public sealed class JobBoardTests
     }
 
     [Fact]
-    public void Take_AModelNotAtHand_IsLeftToOthers()
+    public void Take_ModelNotLoaded_IsLeftToOthers()
     {
         var board = new JobBoard();
         board.Add(Live("a"));
@@ -74,7 +150,7 @@ public sealed class JobBoardTests
     }
 
     [Fact]
-    public void Remove_AnyWaitingJob_TakesOnlyIt()
+    public void Remove_AnyWaitingJob_RemovesOnlyIt()
     {
         var board = new JobBoard();
         var jobs = new[] { Live("a"), Live("b"), Batch("x"), Batch("x"), Batch("y") };
@@ -90,7 +166,7 @@ public sealed class JobBoardTests
 
     // In any order of arrival, every job is taken or replaced exactly once, and each canvas gets one turn.
     [Fact]
-    public void Take_AnyOrderOfArrivals_ServesEveryCanvasInTurn() => Prop.ForAll(
+    public void Take_AnyOrderOfArrival_ServesEachCanvasInTurn() => Prop.ForAll(
         Gen.Choose(-1, 5).ListOf().ToArbitrary(), arrivals =>
         {
             var board = new JobBoard();
@@ -109,7 +185,8 @@ public sealed class JobBoardTests
                 && live.Distinct().Count() == live.Length && board.Count == 0;
         }).QuickCheckThrowOnFailure();
 
-    private static GenerationJob Live(string canvas) => new(Guid.NewGuid(), Any.Check()) { Canvas = canvas };
+    private static GenerationJob Live(string canvas, string? client = null) =>
+        new(Guid.NewGuid(), Any.Check()) { Canvas = canvas, Client = client };
 
     private static GenerationJob Batch(string client) => new(Guid.NewGuid(), Any.Check()) { Client = client };
 }

@@ -57,7 +57,7 @@ public sealed class TelemetryTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Submit_JobsOfACanvas_MoveEveryInstrument()
+    public async Task Submit_JobsOfACanvas_UpdateEveryInstrument()
     {
         var (first, second, third) = (Job(1) with { Canvas = "c" }, Job(1) with { Canvas = "c" }, Job(1) with { Canvas = "other" });
         foreach (var job in new[] { first, second, third })
@@ -86,7 +86,7 @@ public sealed class TelemetryTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Submit_WithinASpan_TheStagesStandUnderTheJobAndTheJobUnderTheSpan()
+    public async Task Submit_WithinASpan_NestsJobAndStages()
     {
         await _host.StartAsync(default);
         using var request = new Activity("request").Start();
@@ -108,7 +108,7 @@ public sealed class TelemetryTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Cancel_AJobThatWaits_EndsItsSpans()
+    public async Task Cancel_WaitingJob_EndsItsSpans()
     {
         var job = Job(1);
         await _queue.SubmitAsync(job);

@@ -5,7 +5,7 @@ namespace SaeUnbox.Serving.Tests;
 public sealed class BrokerAdminTests(Broker broker)
 {
     [Fact]
-    public async Task Requeue_AJobThatWasSetAside_IsDoneByAWorkerThatCan()
+    public async Task Requeue_JobSetAside_RunsOnACapableWorker()
     {
         await using var cluster = new Cluster(broker);
         var node = await cluster.NodeAsync();
@@ -29,7 +29,7 @@ public sealed class BrokerAdminTests(Broker broker)
     }
 
     [Fact]
-    public async Task Workers_OneIdleOneBusy_AreListedWithWhatTheyDo()
+    public async Task Workers_OneIdleOneBusy_AreListedWithTheirState()
     {
         await using var cluster = new Cluster(broker);
         var node = await cluster.NodeAsync();
@@ -52,7 +52,7 @@ public sealed class BrokerAdminTests(Broker broker)
     [Theory]
     [InlineData("amqp://guest:hushhush@127.0.0.1:1/")]
     [InlineData("http://guest:hushhush@127.0.0.1/")]
-    public async Task Connect_WhereNoBrokerIs_SaysSoWithoutThePassword(string uri)
+    public async Task Connect_NoBroker_SaysSoWithoutThePassword(string uri)
     {
         var refused = await Assert.ThrowsAsync<IOException>(() => BrokerAdmin.ConnectAsync(new() { Uri = uri }));
 

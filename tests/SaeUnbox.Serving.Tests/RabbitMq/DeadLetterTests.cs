@@ -7,7 +7,7 @@ namespace SaeUnbox.Serving.Tests;
 public sealed class DeadLetterTests(Broker broker)
 {
     [Fact]
-    public async Task Submit_AJobThatEndsItsWorkers_IsSetAsideAfterThree()
+    public async Task Submit_JobThatKillsWorkers_IsSetAsideAfterThree()
     {
         await using var cluster = new Cluster(broker);
         var node = await cluster.NodeAsync();
@@ -25,7 +25,7 @@ public sealed class DeadLetterTests(Broker broker)
     }
 
     [Fact]
-    public async Task Submit_AJobThatThrows_IsSetAsideAfterThreeTriesWithTheReason()
+    public async Task Submit_JobThatThrows_IsSetAsideAfterThreeTriesWithTheReason()
     {
         await using var cluster = new Cluster(broker);
         var node = await cluster.NodeAsync();
@@ -44,7 +44,7 @@ public sealed class DeadLetterTests(Broker broker)
     [InlineData("""{"job":"x"}""", "no version")]
     [InlineData("""{"version":1,"job":3}""", "cannot be read")]
     [InlineData("no json", "cannot be read")]
-    public async Task Deliver_AMessageThatIsNoJob_IsSetAsideWithTheReason(string message, string reason)
+    public async Task Deliver_InvalidMessage_IsSetAsideWithTheReason(string message, string reason)
     {
         await using var cluster = new Cluster(broker);
         var node = await cluster.NodeAsync();

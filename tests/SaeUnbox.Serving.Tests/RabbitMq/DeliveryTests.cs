@@ -13,7 +13,7 @@ public sealed class DeliveryTests(Broker broker)
     [Theory]
     [InlineData("-KILL")]
     [InlineData("-STOP")]
-    public async Task Signal_AWorkerInTheMiddleOfAJob_AnotherDoesIt(string signal)
+    public async Task Signal_WorkerDuringAJob_HandsItToAnother(string signal)
     {
         await using var cluster = new Cluster(broker);
         var node = await cluster.NodeAsync();
@@ -33,7 +33,7 @@ public sealed class DeliveryTests(Broker broker)
     }
 
     [Fact]
-    public async Task Kill_TheBroker_LosesNothingThatWasConfirmed()
+    public async Task Kill_Broker_LosesNothingConfirmed()
     {
         // On a busy machine the broker takes long to start.
         await using var cluster = new Cluster(broker).With("SubmitTimeout", "00:01:00");
@@ -56,7 +56,7 @@ public sealed class DeliveryTests(Broker broker)
     }
 
     [Fact]
-    public async Task Restart_AWebNode_ItsLastResultStillArrives()
+    public async Task Restart_WebNode_StillReceivesItsLastResult()
     {
         await using var cluster = new Cluster(broker);
         var node = await cluster.NodeAsync();
@@ -73,7 +73,7 @@ public sealed class DeliveryTests(Broker broker)
     }
 
     [Fact]
-    public async Task Start_ASecondWebNodeOfOneName_IsNotReadyAndTakesNoAnswers()
+    public async Task Start_SecondWebNodeOfTheSameName_IsNotReady()
     {
         await using var cluster = new Cluster(broker);
         var node = await cluster.NodeAsync();
@@ -92,7 +92,7 @@ public sealed class DeliveryTests(Broker broker)
     }
 
     [Fact]
-    public async Task Start_AWorkerWithOtherSettings_SaysSoAndTakesNoJob()
+    public async Task Start_WorkerWithOtherSettings_SaysSoAndTakesNoJob()
     {
         await using var cluster = new Cluster(broker);
         var node = await cluster.NodeAsync();
@@ -109,7 +109,7 @@ public sealed class DeliveryTests(Broker broker)
 
     // The broker deletes this queue by itself when the worker is busy for long.
     [Fact]
-    public async Task Delete_AWorkersAffinityQueueWhileItIsBusy_LosesNothing()
+    public async Task Delete_AffinityQueueOfABusyWorker_LosesNothing()
     {
         await using var cluster = new Cluster(broker);
         var node = await cluster.NodeAsync();
@@ -128,7 +128,7 @@ public sealed class DeliveryTests(Broker broker)
     }
 
     [Fact]
-    public async Task Deliver_AJobTwice_IsDoneOnce()
+    public async Task Deliver_SameJobTwice_RunsItOnce()
     {
         await using var cluster = new Cluster(broker);
         var node = await cluster.NodeAsync();

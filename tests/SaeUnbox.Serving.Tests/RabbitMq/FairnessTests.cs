@@ -25,7 +25,7 @@ public sealed class FairnessTests(Broker broker)
     }
 
     [Fact]
-    public async Task Submit_BatchBehindMuchLive_HasItsTurn()
+    public async Task Submit_BatchBehindManyLive_GetsItsTurn()
     {
         await using var cluster = new Cluster(broker);
         var node = await cluster.NodeAsync();
@@ -47,7 +47,7 @@ public sealed class FairnessTests(Broker broker)
     }
 
     [Fact]
-    public async Task Submit_OneGreedyCanvasAmongModestOnes_TakesNoMoreTurnsThanEach()
+    public async Task Submit_OneGreedyCanvas_GetsNoMoreTurnsThanOthers()
     {
         await using var cluster = new Cluster(broker);
         var (nodes, executor) = await TwoNodesAndAWorkerAsync(cluster);
@@ -77,7 +77,7 @@ public sealed class FairnessTests(Broker broker)
     }
 
     [Fact]
-    public async Task Submit_MoreThanMayWait_IsRefusedWithATimeToComeBack()
+    public async Task Submit_MoreThanMayWait_IsRefusedWithRetryAfter()
     {
         await using var cluster = new Cluster(broker).With("QueueLimit", 3);
         var node = await cluster.NodeAsync();
@@ -122,7 +122,7 @@ public sealed class FairnessTests(Broker broker)
     }
 
     [Fact]
-    public async Task Submit_BehindAnothersManyBatchJobsOnAnotherNode_WaitsForNoMoreThanAWorkersFill()
+    public async Task Submit_BehindManyBatchJobsOfAnotherNode_WaitsForAtMostOnePrefetch()
     {
         await using var cluster = new Cluster(broker);
         var (nodes, executor) = await TwoNodesAndAWorkerAsync(cluster);
@@ -146,7 +146,41 @@ public sealed class FairnessTests(Broker broker)
     }
 
     [Fact]
-    public async Task Submit_AModelThatNoWorkerHolds_IsRefusedWithThoseThereAre()
+    public async Task Submit_BehindManyCanvasesOfOneClient_WaitsForAtMostOnePrefetch()
+    {
+        await using var cluster = new Cluster(broker);
+        var node = await cluster.NodeAsync();
+        var executor = new TestExecutor();
+        await cluster.WorkerAsync(executor);
+        var ahead = Jobs.Live("work 60000", "first");
+        await node.Queue().SubmitAsync(ahead);
+        await node.RunningAsync(ahead.Id);
+        var greedy = Enumerable.Range(0, 8).Select(i => Jobs.Live("a", $"canvas{i}") with { Client = "greedy" }).ToArray();
+        foreach (var job in greedy)
+            await node.Queue().SubmitAsync(job);
+        var modest = Jobs.Live("b", "modest") with { Client = "modest" };
+        await node.Queue().SubmitAsync(modest);
+        var newer = Jobs.Live("c", "canvas5") with { Client = "greedy" };
+        await node.Queue().SubmitAsync(newer);
+        await node.Queue().CancelAsync(greedy[7].Id);
+        await node.Queue().CancelAsync(ahead.Id);
+
+        Assert.IsType<GenerationProgress.Superseded>(await node.LastAsync(greedy[5].Id));
+        Assert.IsType<GenerationProgress.Cancelled>(await node.LastAsync(greedy[7].Id));
+        GenerationJob[] done = [greedy[0], greedy[1], greedy[2], greedy[3], greedy[4], newer, greedy[6], modest];
+        foreach (var job in done)
+            Assert.IsType<GenerationProgress.Completed>(await node.LastAsync(job.Id));
+        // Another client waits, so the client has as many jobs in the broker as there are workers.
+        Assert.Equal([ahead, greedy[0], modest, greedy[1], greedy[2], greedy[3], greedy[4], newer, greedy[6]], executor.Begun,
+            (expected, begun) => expected.Id == begun.Id);
+        // The canvas is free for its next job.
+        var last = Jobs.Live("d", "canvas7") with { Client = "greedy" };
+        await node.Queue().SubmitAsync(last);
+        Assert.IsType<GenerationProgress.Completed>(await node.LastAsync(last.Id));
+    }
+
+    [Fact]
+    public async Task Submit_ModelOfNoWorker_IsRefusedWithTheOthers()
     {
         await using var cluster = new Cluster(broker);
         var node = await cluster.NodeAsync();
@@ -170,7 +204,7 @@ public sealed class FairnessTests(Broker broker)
     }
 
     [Fact]
-    public async Task Wait_LongerThanAJobMay_FailsAndSaysSo()
+    public async Task Wait_BeyondTheTimeLimit_FailsAndSaysSo()
     {
         await using var cluster = new Cluster(broker).With("LiveTimeToLive", "00:00:01");
         var node = await cluster.NodeAsync();
@@ -185,7 +219,7 @@ public sealed class FairnessTests(Broker broker)
     }
 
     [Fact]
-    public async Task Watch_BehindOthers_TellsThePosition()
+    public async Task Watch_BehindOthers_ReportsThePosition()
     {
         await using var cluster = new Cluster(broker);
         var node = await cluster.NodeAsync();

@@ -6,7 +6,7 @@ namespace SaeUnbox.Serving.Tests;
 public sealed class LatestWinsTests(Broker broker)
 {
     [Fact]
-    public async Task Submit_NewerJobsOfAWaitingCanvas_OnlyTheNewestIsBegun()
+    public async Task Submit_NewerJobsOfAWaitingCanvas_RunsOnlyTheNewest()
     {
         await using var cluster = new Cluster(broker);
         var node = await cluster.NodeAsync();
@@ -27,7 +27,7 @@ public sealed class LatestWinsTests(Broker broker)
     }
 
     [Fact]
-    public async Task Submit_ANewerJobOfARunningCanvas_EndsTheOlderBetweenStagesButNotTwiceInARow()
+    public async Task Submit_NewerJobOfARunningCanvas_EndsTheOlderButNotTwiceInARow()
     {
         await using var cluster = new Cluster(broker);
         var node = await cluster.NodeAsync();
@@ -48,7 +48,7 @@ public sealed class LatestWinsTests(Broker broker)
 
     // As when a page reconnects to another node.
     [Fact]
-    public async Task Submit_ANewerJobAtAnotherNode_IsDoneInTheOldersPlace()
+    public async Task Submit_NewerJobAtAnotherNode_ReplacesTheOlder()
     {
         await using var cluster = new Cluster(broker);
         IHost[] nodes = [await cluster.NodeAsync("web1"), await cluster.NodeAsync("web2")];
@@ -95,7 +95,7 @@ public sealed class LatestWinsTests(Broker broker)
     }
 
     [Fact]
-    public async Task Submit_OfOneCanvas_StaysWithOneWorkerUnlessItIsBusy()
+    public async Task Submit_JobsOfOneCanvas_StayWithOneWorkerUnlessBusy()
     {
         await using var cluster = new Cluster(broker).With("AffinityWait", TimeSpan.FromSeconds(3));
         var node = await cluster.NodeAsync();

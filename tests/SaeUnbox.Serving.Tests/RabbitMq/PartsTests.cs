@@ -7,7 +7,7 @@ namespace SaeUnbox.Serving.Tests;
 public sealed class PartsTests
 {
     [Fact]
-    public void LaneOrder_WithAllLanesFull_LeavesBatchNotBehind()
+    public void LaneOrder_AllLanesFull_DoesNotStarveBatch()
     {
         var order = new LaneOrder();
         var taken = new List<Lane>();
@@ -22,7 +22,7 @@ public sealed class PartsTests
     }
 
     [Fact]
-    public void CanvasSlots_AnyCourse_NeverHasTwoJobsOut()
+    public void CanvasSlots_AnySequence_NeverRunTwoJobsAtOnce()
     {
         Prop.ForAll(Gen.Choose(0, 4).ArrayOf().ToArbitrary(), course =>
         {
@@ -58,7 +58,7 @@ public sealed class PartsTests
     }
 
     [Fact]
-    public void ClientTurns_AnyCourse_KeepTheOrderAndTheBound()
+    public void ClientTurns_AnySequence_KeepTheOrderAndTheBound()
     {
         Prop.ForAll(Gen.Choose(0, 3).ArrayOf().ToArbitrary(), Gen.Choose(1, 3).ToArbitrary(), (course, most) =>
         {
@@ -90,7 +90,7 @@ public sealed class PartsTests
     }
 
     [Fact]
-    public void Reply_OfEveryKind_IsReadAsItWasWritten()
+    public void Reply_OfEveryKind_ReadsBackEqual()
     {
         var id = Guid.NewGuid();
         GenerationProgress[] reports = [
@@ -142,7 +142,7 @@ public sealed class PartsTests
     }
 
     [Fact]
-    public void JobMessage_OfAJob_GivesTheJobAgain()
+    public void JobMessage_OfAJob_ReadsBackEqual()
     {
         var job = Jobs.Live("a") with { Client = "me", Picture = null, Sites = [Site.Composition] };
 

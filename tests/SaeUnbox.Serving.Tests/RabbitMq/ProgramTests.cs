@@ -14,7 +14,7 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
     private readonly Programs _programs = new(broker);
 
     [Fact]
-    public async Task Run_AsPageAndWorker_ThePageMakesPicturesWithTheWorkersModel()
+    public async Task Run_PageAndWorker_UsesTheWorkersModel()
     {
         var page = _programs.Start("web", "--SaeUnbox:RabbitMq:NodeName=page");
         // Without a worker the page is shown, and says so.
@@ -49,7 +49,7 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
     [Theory]
     [InlineData("page")]
     [InlineData("other")]
-    public async Task Resume_AfterTheWebNodeDied_TheLastJobsPictureComesOnceAndIsMadeOnce(string nodeName)
+    public async Task Resume_WebNodeDied_ShowsTheLastPictureOnce(string nodeName)
     {
         _programs.Start("worker", "--SaeUnbox:RabbitMq:NodeName=worker");
         var page = _programs.Start("web", "--SaeUnbox:RabbitMq:NodeName=page");
@@ -88,7 +88,7 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Run_WithACollector_OneTraceGoesFromThePageToTheWorkersStages()
+    public async Task Run_WithACollector_OneTraceSpansPageAndWorker()
     {
         using var collector = new Collector();
         string[] telemetry = [
@@ -121,7 +121,7 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Run_AsBothInOne_MakesPictures()
+    public async Task Run_WebAndWorkerInOne_GivesPictures()
     {
         var program = _programs.Start("all");
         await Programs.UntilAsync(program, HttpStatusCode.OK, "/readyz");
@@ -133,7 +133,7 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Run_WithMistakes_NamesThemAllAndNotThePassword()
+    public async Task Run_SeveralMistakes_NamesEachWithoutThePassword()
     {
         _programs.Start("worker", "--SaeUnbox:RabbitMq:Uri=http://guest:hushhush@host/", "--SaeUnbox:RabbitMq:Prefix=a b",
             "--SaeUnbox:RabbitMq:QueueLimit=0", "--SaeUnbox:RabbitMq:AffinityWait=01:00:00");
@@ -149,7 +149,7 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
     [Theory]
     [InlineData("--SaeUnbox:Queue=Kafka", "--SaeUnbox:Role=cook", "'Kafka'", "'cook'")]
     [InlineData("--SaeUnbox:Queue=InProcess", "--SaeUnbox:Role=web", "needs SaeUnbox:Queue=RabbitMq", "use all")]
-    public async Task Run_InARoleThatThereIsNot_SaysWhichThereAre(string queue, string role, string first, string second)
+    public async Task Run_UnknownRole_ListsTheRoles(string queue, string role, string first, string second)
     {
         _programs.Start("all", queue, role);
         var said = await _programs.Processes[0].StandardError.ReadToEndAsync();
@@ -161,7 +161,7 @@ public sealed class ProgramTests(Broker broker) : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Bench_OverTheBroker_ComparesBothAndLeavesNothingBehind()
+    public async Task Bench_OverTheBroker_ComparesBothAndCleansUp()
     {
         var program = Programs.PathOf("SaeUnbox.Cli", "saeunbox.dll");
         var process = Process.Start(new ProcessStartInfo("dotnet",

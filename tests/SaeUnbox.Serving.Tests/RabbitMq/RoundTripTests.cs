@@ -6,7 +6,7 @@ namespace SaeUnbox.Serving.Tests;
 public sealed class RoundTripTests(Broker broker)
 {
     [Fact]
-    public async Task Submit_AJob_ComesHomeWithProgressPictureAndMaps()
+    public async Task Submit_Job_ReturnsProgressPictureAndMaps()
     {
         await using var cluster = new Cluster(broker);
         var node = await cluster.NodeAsync();

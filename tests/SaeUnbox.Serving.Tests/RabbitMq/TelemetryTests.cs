@@ -25,7 +25,7 @@ public sealed class TelemetryTests : IDisposable
     public void Dispose() => _listener.Dispose();
 
     [Fact]
-    public async Task Submit_AJobAndItsHeir_TheWorkersSpansContinueThoseOfTheNode()
+    public async Task Submit_JobAndItsSuccessor_WorkerSpansContinueTheNodes()
     {
         await using var cluster = new Cluster(_broker);
         var node = await cluster.NodeAsync();
@@ -48,7 +48,7 @@ public sealed class TelemetryTests : IDisposable
     }
 
     [Fact]
-    public async Task Submit_AJobThatBreaks_EachTryIsASpanOfItsTrace()
+    public async Task Submit_FailingJob_EachTryIsASpan()
     {
         await using var cluster = new Cluster(_broker);
         var node = await cluster.NodeAsync();

@@ -7,7 +7,7 @@ namespace SaeUnbox.Serving.Tests;
 public sealed class WorkerEndTests(Broker broker)
 {
     [Fact]
-    public async Task Stop_AWorkerWithAJobInHand_EndsTheJobAndLeavesTheNext()
+    public async Task Stop_BusyWorker_FinishesItsJobAndTakesNoOther()
     {
         await using var cluster = new Cluster(broker);
         var node = await cluster.NodeAsync();
@@ -28,7 +28,7 @@ public sealed class WorkerEndTests(Broker broker)
     }
 
     [Fact]
-    public async Task Stop_AWorkerPastItsGrace_GivesTheJobToAnother()
+    public async Task Stop_WorkerPastItsGrace_HandsTheJobToAnother()
     {
         await using var cluster = new Cluster(broker).With("Grace", "00:00:00");
         var node = await cluster.NodeAsync();
@@ -47,7 +47,7 @@ public sealed class WorkerEndTests(Broker broker)
 
     // As in a rolling update when jobs take longer than the grace period.
     [Fact]
-    public async Task Stop_WorkerAfterWorkerPastItsGrace_CountsNoTries()
+    public async Task Stop_WorkersPastTheirGrace_CountNoTries()
     {
         await using var cluster = new Cluster(broker).With("Grace", "00:00:00");
         var node = await cluster.NodeAsync();
@@ -67,7 +67,7 @@ public sealed class WorkerEndTests(Broker broker)
     }
 
     [Fact]
-    public async Task Break_ADevice_LeavesItsJobAndAllOthersToTheNext()
+    public async Task Break_OneDevice_HandsItsJobsToTheOther()
     {
         await using var cluster = new Cluster(broker);
         var node = await cluster.NodeAsync();

@@ -74,7 +74,7 @@ public class ConversionTests
     [InlineData("Gated", "Gated", null)]
     [InlineData("TopK", "TopK", 4)]
     [InlineData("BatchTopK", "BatchTopK", null)]
-    public void TryRead_Dictionary_TellsKindAndSizes(string kind, string told, int? k)
+    public void TryRead_Dictionary_GivesKindAndSizes(string kind, string told, int? k)
     {
         using var scope = NewDisposeScope();
         using var folder = new TemporaryFolder();
@@ -86,7 +86,7 @@ public class ConversionTests
     }
 
     [Fact]
-    public void TryRead_WithoutK_TellsTheRest()
+    public void TryRead_WithoutK_GivesTheRest()
     {
         using var scope = NewDisposeScope();
         using var folder = new TemporaryFolder();

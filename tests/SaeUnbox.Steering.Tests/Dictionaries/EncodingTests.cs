@@ -27,7 +27,7 @@ public class EncodingTests
 
     [Theory]
     [MemberData(nameof(GoldenSaes.Sites), MemberType = typeof(GoldenSaes))]
-    public void Top_TurboRun_AreTheReferences(string site)
+    public void Top_TurboRun_EqualsTheReference(string site)
     {
         using var scope = NewDisposeScope();
         using var sae = Load(site);
@@ -54,7 +54,7 @@ public class EncodingTests
 
     [Theory]
     [MemberData(nameof(GoldenSaes.Sites), MemberType = typeof(GoldenSaes))]
-    public void UpdateLastNonzero_OneForward_CountsAsTheReference(string site)
+    public void UpdateLastNonzero_OneForward_MatchesTheReference(string site)
     {
         using var scope = NewDisposeScope();
         using var sae = Load(site);
@@ -66,7 +66,7 @@ public class EncodingTests
 
     [Theory]
     [MemberData(nameof(GoldenSaes.Sites), MemberType = typeof(GoldenSaes))]
-    public void Read_GuidedRun_TakesTheConditionalHalf(string site)
+    public void Read_GuidedRun_UsesTheConditionalHalf(string site)
     {
         var step = Goldens.BaseStep;
         using var scope = NewDisposeScope();
@@ -120,7 +120,7 @@ public class EncodingTests
     }
 
     [Fact]
-    public void Encode_Threshold_KeepsExactlyWhatExceedsIt()
+    public void Encode_Threshold_KeepsExactlyValuesAboveIt()
     {
         using var scope = NewDisposeScope();
         using var sae = SaeLoader.Load(Goldens.At("saes_other", "probe"));

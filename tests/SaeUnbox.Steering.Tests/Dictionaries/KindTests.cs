@@ -11,7 +11,7 @@ public class KindTests
     [Theory]
     [InlineData("SAELens")]
     [InlineData("dictionary_learning")]
-    public void Encode_JumpRelu_KeepsWhatExceedsEachThreshold(string layout)
+    public void Encode_JumpRelu_KeepsValuesAboveEachThreshold(string layout)
     {
         using var scope = NewDisposeScope();
         var (it, x, thresholds) = (Numbers(), Inputs(), rand([Features], generator: new Generator(9)));
@@ -69,7 +69,7 @@ public class KindTests
     [InlineData("SAELens", false)]
     [InlineData("dictionary_learning", false)]
     [InlineData("RE-N-Y", true)]
-    public void Encode_Relu_KeepsAllThatIsPositive(string layout, bool folds)
+    public void Encode_Relu_KeepsEveryPositiveValue(string layout, bool folds)
     {
         using var scope = NewDisposeScope();
         var (it, x) = (Numbers(length: 2), Inputs());
@@ -110,7 +110,7 @@ public class KindTests
     [Theory]
     [InlineData("BatchTopKSAE")]
     [InlineData("MatryoshkaBatchTopKSAE")]
-    public void Encode_BatchTopKWithThreshold_CountsByIt(string kind)
+    public void Encode_BatchTopKWithThreshold_SelectsByThreshold(string kind)
     {
         using var scope = NewDisposeScope();
         var (it, x) = (Numbers(), Inputs());
@@ -182,7 +182,7 @@ public class KindTests
     }
 
     [Fact]
-    public void Scale_NormalisedInput_RemovesAFeaturesWholeContribution()
+    public void Scale_NormalisedInput_RemovesTheWholeContribution()
     {
         using var scope = NewDisposeScope();
         var it = Numbers();
@@ -200,7 +200,7 @@ public class KindTests
     }
 
     [Fact]
-    public void Load_RescaledByDecoderNorm_SelectsAndCountsInLengths()
+    public void Load_RescaledByDecoderNorm_ScalesByLength()
     {
         using var scope = NewDisposeScope();
         var (it, x) = (Numbers(length: 3), Inputs());
@@ -231,7 +231,7 @@ public class KindTests
     [InlineData("""{"architecture": "topk"}""", "--sae-k")]
     [InlineData("""{"architecture": "topk", "k": 25}""", "1 to 24")]
     [InlineData("""{"architecture": "standard", "d_in": 9}""", "d_in is 9")]
-    public void Load_WhatCannotBeUsed_IsNamed(string config, string named)
+    public void Load_UnusableFile_IsNamed(string config, string named)
     {
         using var scope = NewDisposeScope();
         using var folder = new TemporaryFolder();

@@ -112,7 +112,7 @@ public sealed class LayoutTests(GoldenModel model) : IClassFixture<GoldenModel>
     }
 
     [Fact]
-    public void Find_NoDictionary_SaysWhatLiesThere()
+    public void Find_NoDictionary_SaysWhatIsThere()
     {
         using var folder = new TemporaryFolder();
         File.WriteAllText(folder.At("notes.txt"), "");
@@ -122,7 +122,7 @@ public sealed class LayoutTests(GoldenModel model) : IClassFixture<GoldenModel>
     }
 
     [Fact]
-    public void MeanOf_NoMeanFile_NamesTheCommand()
+    public void MeanOf_NoMeanFile_NamesTheCommandToRun()
     {
         using var scope = NewDisposeScope();
         using var folder = new TemporaryFolder();

@@ -10,7 +10,7 @@ public class LoadingTests
     [InlineData("up.0.1_flat.pt", "up.0.1", 0)]
     [InlineData("mid.0_legacy", "mid.0", 0)]
     [InlineData("down.2.1_half.pth", "down.2.1", 1e-3)]
-    public void Load_OtherContainer_HoldsTheSameWeights(string file, string site, double relative)
+    public void Load_OtherContainer_HasTheSameWeights(string file, string site, double relative)
     {
         using var scope = NewDisposeScope();
         using var expected = Load(site);
@@ -49,7 +49,7 @@ public class LoadingTests
     }
 
     [Fact]
-    public void Load_NothingThere_NamesThePath()
+    public void Load_PathMissing_NamesIt()
     {
         using var folder = new TemporaryFolder();
         Assert.Contains(folder.Path, Assert.Throws<SaeException>(() => SaeLoader.Load(folder.Path)).Message);
@@ -57,7 +57,7 @@ public class LoadingTests
     }
 
     [Fact]
-    public void Load_ConfigOfAnotherSize_ListsEveryMisfit()
+    public void Load_ConfigOfAnotherSize_ListsEveryMismatch()
     {
         using var folder = new TemporaryFolder();
         File.Copy(Goldens.At("saes_other", "probe", "state_dict.pth"), folder.At("state_dict.pth"));
@@ -70,7 +70,7 @@ public class LoadingTests
     }
 
     [Fact]
-    public void LoadSet_GoldenFolder_HasEverySiteOnce()
+    public void LoadSet_GoldenFolder_HasEachSiteOnce()
     {
         using var set = SaeSet.Load(Goldens.At("saes"));
         Assert.Equal(Saes().Select(sae => Site.Parse(sae.Site)).Order(), set.Keys);
@@ -100,7 +100,7 @@ public class LoadingTests
     }
 
     [Fact]
-    public void FindSet_ManySizesOfOneSite_TakesTheDemos()
+    public void FindSet_ManySizesOfOneSite_PrefersTheDemosSize()
     {
         using var folder = new TemporaryFolder();
         foreach (var size in new[] { "k10_hidden640", "k10_hidden5120", "k160_hidden5120" })

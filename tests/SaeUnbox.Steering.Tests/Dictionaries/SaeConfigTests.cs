@@ -16,7 +16,7 @@ public class SaeConfigTests
     }
 
     [Fact]
-    public void BadFiles_Folder_HoldsConfigurations() => Assert.NotEmpty(BadFiles());
+    public void BadFiles_Folder_HasConfigurations() => Assert.NotEmpty(BadFiles());
 
     [Theory]
     [InlineData("""{"n_dirs_local": 16, "d_model": 4, "k": 2, "auxk": 17, "dead_steps_threshold": 1}""", "auxk")]

@@ -23,6 +23,6 @@ public class SaeFolderNameTests
     [Theory]
     [InlineData(1e-4, 256, "unet.mid_block.attentions.0_k10_hidden5120_auxk256_bs4096_lr0.0001")]
     [InlineData(1e-5, null, "unet.mid_block.attentions.0_k10_hidden5120_auxkNone_bs4096_lr1e-05")]
-    public void Of_HyperParameters_WritesTheReferencesName(double rate, int? auxK, string expected) =>
+    public void Of_HyperParameters_GivesTheReferenceName(double rate, int? auxK, string expected) =>
         Assert.Equal(expected, SaeFolderName.Of(Site.Middle, 10, 5120, auxK, 4096, rate));
 }

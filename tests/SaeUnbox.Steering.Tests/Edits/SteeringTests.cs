@@ -30,7 +30,7 @@ public class SteeringTests
 
     [Theory]
     [MemberData(nameof(TurboCases))]
-    public void Apply_TurboCase_GivesTheReferencesBlockOutput(string name)
+    public void Apply_TurboCase_GivesTheReferenceBlockOutput(string name)
     {
         using var scope = NewDisposeScope();
         var entry = Turbo.GetProperty(name);
@@ -44,7 +44,7 @@ public class SteeringTests
     }
 
     [Fact]
-    public void TurboCases_Goldens_CoverEveryKind()
+    public void TurboCases_OfTheGoldens_CoverEveryKind()
     {
         var functions =
             TurboCases().Select(row => Turbo.GetProperty(row.Data).GetProperty("function").GetString()!.Split(' ')[0]).ToHashSet();
@@ -134,7 +134,7 @@ public class SteeringTests
     }
 
     [Fact]
-    public void Sequence_AnyEditsThatAdd_EqualOneAfterTheOther()
+    public void Sequence_AddingEdits_EqualsOneAfterTheOther()
     {
         var site = Sites().First().Data;
         using var sae = Load(site);

@@ -17,10 +17,10 @@ public sealed class DtypeChoiceTests
     [InlineData(DtypeChoice.Fp32, Dtype.Fp32)]
     [InlineData(DtypeChoice.Bf16, Dtype.Bf16)]
     [InlineData(DtypeChoice.Fp16, Dtype.Fp16)]
-    public void On_NamedFormat_IsKeptWhateverTheDevice(DtypeChoice choice, Dtype expected) => Assert.Equal(expected, choice.On(torch.CPU));
+    public void On_NamedFormat_IsKeptOnAnyDevice(DtypeChoice choice, Dtype expected) => Assert.Equal(expected, choice.On(torch.CPU));
 
     [Fact]
-    public void Run_EmbeddedModelInBf16_KeepsFortyDecibelsOfFp32()
+    public void Run_EmbeddedModelInBf16_IsWithinFortyDecibelsOfFp32()
     {
         string[] prompts = [
             "a red house and a pine tree on snow at sunset",

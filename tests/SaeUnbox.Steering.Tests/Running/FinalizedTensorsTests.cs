@@ -10,7 +10,7 @@ namespace SaeUnbox.Steering.Tests;
 public sealed class FinalizedTensorsTests
 {
     [Fact]
-    public void Count_OfForgottenTensors_IsTheirNumber()
+    public void Count_UndisposedTensors_IsTheirNumber()
     {
         var before = FinalizedTensors.Count();
         Forget(made: 3);
@@ -18,7 +18,7 @@ public sealed class FinalizedTensorsTests
     }
 
     [Fact]
-    public void Count_OfTensorsInAScope_IsNone()
+    public void Count_TensorsInAScope_IsZero()
     {
         var before = FinalizedTensors.Count();
         using (NewDisposeScope())

@@ -18,7 +18,7 @@ public sealed class LifetimeSoakTests(GoldenModel model) : IClassFixture<GoldenM
             : 300;
 
     [Fact]
-    public void Run_WithCollectionsBeside_MakesTheSamePictures()
+    public void Run_GarbageCollectedMeanwhile_GivesTheSamePictures()
     {
         var loaded = model.For("turbo1");
         var recipes = Recipes().ToArray();
@@ -30,7 +30,7 @@ public sealed class LifetimeSoakTests(GoldenModel model) : IClassFixture<GoldenM
     }
 
     [Fact]
-    public void Run_OfEveryKindOfEdit_DisposesEveryTensor()
+    public void Run_EveryKindOfEdit_DisposesEveryTensor()
     {
         var recipes = GoldenEdits.TurboCases().Select(name => GoldenEdits.Turbo(model, name.Data)).ToList();
         var before = FinalizedTensors.Count();

@@ -31,7 +31,7 @@ public sealed class PrefixCacheTests(GoldenModel model) : IClassFixture<GoldenMo
     }
 
     [Fact]
-    public void Run_ReadingWhileResumed_GivesTheMapsOfAWholeRun()
+    public void Run_ReadingWhileResumed_GivesTheMapsOfAFullRun()
     {
         var loaded = model.For("base");
         var recipe = GoldenEdits.Base(model, "add_steps_1_3");

@@ -5,7 +5,7 @@ namespace SaeUnbox.Steering.Tests;
 public sealed class RecipeFitTests(GoldenModel model) : IClassFixture<GoldenModel>
 {
     [Fact]
-    public void Require_EveryFieldWrong_NamesThemAll()
+    public void Require_EveryFieldWrong_NamesEach()
     {
         var loaded = model.For("turbo1");
         var sae = loaded.Info.Sites[0];
@@ -41,6 +41,30 @@ public sealed class RecipeFitTests(GoldenModel model) : IClassFixture<GoldenMode
     }
 
     [Fact]
+    public void Load_Lora_IsPartOfTheModelAndOfItsRecipes()
+    {
+        using var folder = new TemporaryFolder();
+        WrittenLora.Write(folder.At("style.safetensors"), "kohya", WrittenLora.Middle);
+        ModelOptions plain = new() { Threads = 1, Folder = Goldens.At("model") };
+        var file = new LoraFile(folder.At("style.safetensors"), 0.5);
+        using var loaded = LoadedModel.Load(plain with { Loras = [file] });
+        using var stronger = LoadedModel.Load(plain with { Loras = [file with { Scale = 1 }] });
+
+        var recipe = loaded.Info.NewRecipe("a dog");
+        Assert.Equal([new RecipeLora("style", 0.5, file.Fingerprint())], recipe.Loras);
+        Assert.Equal("model + style:0.5", loaded.Info.Title);
+        Assert.Equal("model", loaded.Info.Name);
+        RecipeFit.Require(recipe, loaded);
+        RecipeFit.Require(recipe with { Loras = [] }, loaded);
+        var message = Assert.Throws<RecipeException>(() => RecipeFit.Require(recipe, stronger)).Message;
+        Assert.Contains("style:0.5", message);
+        Assert.Contains("style:1", message);
+        Assert.Contains("no LoRA",
+            Assert.Throws<RecipeException>(() => RecipeFit.Require(recipe with { Model = "model" }, model.For("turbo1"))).Message);
+        Assert.Equal(3, new HashSet<string> { loaded.Fingerprint, stronger.Fingerprint, model.For("turbo1").Fingerprint }.Count);
+    }
+
+    [Fact]
     public void Load_VariantOfTheAutoencoders_IsPartOfTheirName()
     {
         var sae = model.For("turbo1").Info.Sites[0];
@@ -64,7 +88,7 @@ public sealed class RecipeFitTests(GoldenModel model) : IClassFixture<GoldenMode
     }
 
     [Fact]
-    public void Require_AblateWhereNoAutoencoderIs_IsAllowed()
+    public void Require_AblateWithoutADictionary_IsAllowed()
     {
         var loaded = model.For("turbo1");
         var site = loaded.Model.Sites.First(shape => loaded.Info.Find(shape.Site) is null).Site;
@@ -74,7 +98,7 @@ public sealed class RecipeFitTests(GoldenModel model) : IClassFixture<GoldenMode
     }
 
     [Fact]
-    public void Load_Model_TellsHowFarItIsAndStopsWhenAsked()
+    public void Load_Model_ReportsProgressAndCanBeCancelled()
     {
         var options = new ModelOptions { Threads = 1, Folder = Goldens.At("model") };
         var shares = new List<double>();
@@ -110,7 +134,7 @@ public sealed class RecipeFitTests(GoldenModel model) : IClassFixture<GoldenMode
     }
 
     [Fact]
-    public void Load_WrongFolders_NameWhatIsWrong()
+    public void Load_WrongFolders_NameTheFault()
     {
         using var folder = new TemporaryFolder();
         Assert.Contains(folder.Path,

@@ -10,7 +10,7 @@ public sealed class RecipeRunnerGoldenTests(GoldenModel model) : IClassFixture<G
 
     [Theory]
     [MemberData(nameof(GoldenModel.Runs), MemberType = typeof(GoldenModel))]
-    public void Run_GoldenRecipe_GivesTheReferencesTensorsAndPicture(string run)
+    public void Run_GoldenRecipe_GivesTheReferenceTensorsAndPicture(string run)
     {
         using var scope = NewDisposeScope();
         using var runner = new RecipeRunner(model.For(run));
@@ -37,18 +37,18 @@ public sealed class RecipeRunnerGoldenTests(GoldenModel model) : IClassFixture<G
 
     [Theory]
     [MemberData(nameof(GoldenEdits.TurboCases), MemberType = typeof(GoldenEdits))]
-    public void Run_TurboEdit_GivesTheReferencesLatents(string name) =>
+    public void Run_TurboEdit_GivesTheReferenceLatents(string name) =>
         AssertEdit(model.For("turbo1"), GoldenEdits.Turbo(model, name), "edits/turbo.safetensors", name,
             Limit.Latents(false).StoredAsHalf());
 
     [Theory]
     [MemberData(nameof(GoldenEdits.BaseCases), MemberType = typeof(GoldenEdits))]
-    public void Run_BaseEdit_GivesTheReferencesLatents(string name) =>
+    public void Run_BaseEdit_GivesTheReferenceLatents(string name) =>
         AssertEdit(model.For("base"), GoldenEdits.Base(model, name), "edits/base.safetensors", name, Limit.Latents(true));
 
     [Theory]
     [MemberData(nameof(Sites))]
-    public void Run_Reading_GivesTheReferencesTopFeatures(string code)
+    public void Run_Reading_GivesTheReferenceTopFeatures(string code)
     {
         var site = Site.Parse(code);
         using var scope = NewDisposeScope();

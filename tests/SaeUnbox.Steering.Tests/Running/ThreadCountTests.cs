@@ -6,7 +6,7 @@ public sealed class ThreadCountTests(GoldenModel model) : IClassFixture<GoldenMo
     private const int Rounds = 5;
 
     [Fact]
-    public void Run_OnThreadsWithOtherNumbersOfThreads_GivesTheSamePixelsAndMaps()
+    public void Run_OnThreadsWithOtherThreadCounts_GivesTheSamePixelsAndMaps()
     {
         var recipe = model.Recipe("turbo1");
         using var oneThread = LoadedModel.Load(GoldenModel.Options("turbo1") with { Threads = 1 });
@@ -34,7 +34,7 @@ public sealed class ThreadCountTests(GoldenModel model) : IClassFixture<GoldenMo
     }
 
     [Fact]
-    public void Load_AModelOfFewChannels_TakesOneThreadUnlessToldOtherwise()
+    public void Load_ModelOfFewChannels_UsesOneThreadByDefault()
     {
         using var plain = LoadedModel.Load(GoldenModel.Options("turbo1"));
         using var told = LoadedModel.Load(GoldenModel.Options("turbo1") with { Threads = 2 });

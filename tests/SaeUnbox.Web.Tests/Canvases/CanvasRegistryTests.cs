@@ -24,7 +24,7 @@ public sealed class CanvasRegistryTests : IDisposable
     }
 
     [Fact]
-    public void Create_MoreThanAClientMayHave_ForgetsItsOldestThatNobodyLooksAt()
+    public void Create_BeyondTheClientsLimit_DropsItsOldestUnwatchedCanvas()
     {
         var watched = _canvases.Create("ann", House);
         watched.Updated += _ => { };
@@ -38,7 +38,7 @@ public sealed class CanvasRegistryTests : IDisposable
     }
 
     [Fact]
-    public void Create_WhileAllAreLookedAt_IsRefusedForNow()
+    public void Create_AllWatched_IsRefused()
     {
         for (var i = 0; i < _options.MostPerClient; i++)
             _canvases.Create("ann", House).Updated += _ => { };
@@ -52,7 +52,7 @@ public sealed class CanvasRegistryTests : IDisposable
     [InlineData("negativePrompt")]
     [InlineData("steps")]
     [InlineData("width")]
-    public void Create_ARecipeThatIsTooMuch_NamesTheField(string field)
+    public void Create_RecipeBeyondTheLimits_NamesTheField(string field)
     {
         var words = new string('a', _options.PromptLength + 1);
         var much = field switch
@@ -67,7 +67,7 @@ public sealed class CanvasRegistryTests : IDisposable
     }
 
     [Fact]
-    public void Create_ARecipeThatDoesNotFitItsModel_KeepsNothing()
+    public void Create_RecipeThatDoesNotFitTheModel_KeepsNothing()
     {
         _options.MostPerClient = 1;
         var first = _canvases.Create("ann", House);

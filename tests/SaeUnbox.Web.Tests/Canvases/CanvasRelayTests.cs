@@ -6,7 +6,7 @@ namespace SaeUnbox.Web.Tests.Canvases;
 public sealed class CanvasRelayTests
 {
     [Fact]
-    public async Task Watch_ByAClientThatTakesNothing_KeepsTheNewestAlone()
+    public async Task Watch_SlowClient_KeepsOnlyTheNewest()
     {
         using var limits = new ClientLimits(Options.Create(new CanvasOptions { Burst = 1000, RequestsPerSecond = 1000 }));
         var canvas = Canvas(limits);
@@ -26,7 +26,7 @@ public sealed class CanvasRelayTests
     [Theory]
     [InlineData("mine", new long[] { 3 })]
     [InlineData("other", new long[] { 1, 2, 3 })]
-    public async Task Watch_AStroke_TellsThePainterOnlyOfItsEnd(string connection, long[] told)
+    public async Task Watch_Stroke_NotifiesThePainterOnlyOfItsEnd(string connection, long[] told)
     {
         using var limits = new ClientLimits(Options.Create(new CanvasOptions { Burst = 1000, RequestsPerSecond = 1000 }));
         var canvas = Canvas(limits);

@@ -16,7 +16,7 @@ public sealed class CanvasSessionTests : IDisposable
     public void Dispose() => _limits?.Dispose();
 
     [Fact]
-    public void Change_MasksThatDoNotFitTheModel_AreRefusedAndNothingIsKept()
+    public void Change_MasksOfAnotherGrid_AreRefusedAndNothingIsKept()
     {
         var canvas = Canvas();
         // A few bytes of text become 256 KiB of cells.
@@ -39,7 +39,7 @@ public sealed class CanvasSessionTests : IDisposable
     [Theory]
     [InlineData(256, 100)]
     [InlineData(2048, 3)]
-    public void Change_ManyTimes_KeepsToUndoWhatLiesWithinItsBytes(int side, int kept)
+    public void Change_ManyTimes_BoundsTheUndoHistory(int side, int kept)
     {
         var canvas = Canvas();
         var cells = side / 8;
@@ -60,7 +60,7 @@ public sealed class CanvasSessionTests : IDisposable
     }
 
     [Fact]
-    public void Change_WhileThePointerMoves_CountsForItsCanvasAlone()
+    public void Change_WhileThePointerMoves_CountsForItsCanvasOnly()
     {
         (_options.Burst, _options.RequestsPerSecond, _options.StrokeBurst, _options.StrokesPerSecond) = (2, 1, 5, 1);
         var (one, other) = (Canvas(), Canvas("other"));
@@ -79,7 +79,7 @@ public sealed class CanvasSessionTests : IDisposable
     }
 
     [Fact]
-    public void Change_OnMoreCanvasesAtOnceThanAClientMay_WaitsForOneToEnd()
+    public void Change_OnTooManyCanvases_WaitsForOneToEnd()
     {
         _options.BusyPerClient = 2;
         var canvases = Enumerable.Range(0, 3).Select(i => Canvas($"{i}")).ToArray();
@@ -96,7 +96,7 @@ public sealed class CanvasSessionTests : IDisposable
     }
 
     [Fact]
-    public void Leave_TheLastThatCanShowPictures_CancelsThoughAPageFollows()
+    public void Leave_LastPainter_CancelsEvenWhileAPageWatches()
     {
         var canvas = Canvas();
         canvas.AddViewer();
@@ -113,7 +113,7 @@ public sealed class CanvasSessionTests : IDisposable
     }
 
     [Fact]
-    public void Join_AfterAPictureWasGivenUp_MakesItAfterAll()
+    public void Join_AfterAnAbandonedPicture_RequestsItAgain()
     {
         var canvas = Canvas();
         canvas.AddViewer();
@@ -130,7 +130,7 @@ public sealed class CanvasSessionTests : IDisposable
     }
 
     [Fact]
-    public void Cancel_AJobThatWasTakenUpAgain_EndsIt()
+    public void Cancel_RetriedJob_EndsIt()
     {
         var canvas = Canvas();
         canvas.AddViewer();
@@ -143,7 +143,7 @@ public sealed class CanvasSessionTests : IDisposable
     }
 
     [Fact]
-    public void Change_WhileTheQueueIsFull_IsMadeAsSoonAsThereIsRoom()
+    public void Change_QueueFull_RunsOnceThereIsRoom()
     {
         var canvas = Canvas();
         canvas.AddViewer();
@@ -158,7 +158,7 @@ public sealed class CanvasSessionTests : IDisposable
     }
 
     [Fact]
-    public void Cancel_WhileTheQueueIsFull_MakesItNoMore()
+    public void Cancel_QueueFull_DropsTheJob()
     {
         var canvas = Canvas();
         canvas.AddViewer();

@@ -34,13 +34,22 @@ public sealed class PaintStateTests : IDisposable
     }
 
     [Fact]
-    public async Task Open_WithALinkThatCannotBeRead_UsesTheDraftAndSaysWhy()
+    public async Task Open_UnreadableLink_UsesTheDraftAndSaysWhy()
     {
         await OpenAsync(Nothing with { Link = "nonsense", Draft = House(1).ToJson() });
 
         Assert.Equal(House(1), _state.Recipe);
         Assert.StartsWith("This link cannot be read", _state.Notice!.Text);
         Assert.True(_state.Notice.IsError);
+    }
+
+    [Fact]
+    public async Task Open_WithALinkMadeWithALora_SaysThatTheModelHasNone()
+    {
+        await OpenAsync(Nothing with { Link = (House(1) with { Loras = [new("style", 0.8, "0123456789abcdef")] }).ToLink() });
+
+        Assert.Equal(House(1), _state.Recipe);
+        Assert.Contains("was made with the LoRA style:0.8", _state.Notice!.Text);
     }
 
     [Fact]
@@ -54,7 +63,7 @@ public sealed class PaintStateTests : IDisposable
     }
 
     [Fact]
-    public async Task Open_WithAStrokeThatTheDraftLacks_PaintsIt()
+    public async Task Open_StrokeMissingFromTheDraft_PaintsIt()
     {
         var mask = BrushMask.FromCells(32, 32, [.. Enumerable.Repeat(1f, 1024)]);
         var stored = Nothing with { Draft = House(2).ToJson(), PendingEdit = 1, PendingMask = mask.ToString() };
@@ -130,7 +139,7 @@ public sealed class PaintStateTests : IDisposable
     }
 
     [Fact]
-    public async Task Open_WithTheJobOfItsPicture_ResumesIt()
+    public async Task Open_WithARunningJob_ResumesIt()
     {
         var job = Guid.NewGuid();
 
@@ -140,7 +149,7 @@ public sealed class PaintStateTests : IDisposable
     }
 
     [Fact]
-    public async Task Open_WhileAllCanvasesAreWatched_RetriesOnceThereIsRoom()
+    public async Task Open_AllCanvasesWatched_RetriesOnceThereIsRoom()
     {
         _options.Most = 1;
         var other = _canvases.Create("bob", House(0));
@@ -220,7 +229,7 @@ public sealed class PaintStateTests : IDisposable
         await OpenAsync(Nothing with { Draft = House(1).ToJson() });
         _state.Canvas!.Change(recipe => recipe with
         {
-            Edits = [recipe.Edits[0] with { Mask = mask.Resize(32, 32) }, new(Site.Composition, 7, 5), new(Site.Composition, 9, 5)],
+            Edits = [recipe.Edits[0] with { Mask = mask.Scaled(32, 32) }, new(Site.Composition, 7, 5), new(Site.Composition, 9, 5)],
         });
         Assert.False(_state.CanPasteMask);
 
@@ -229,7 +238,7 @@ public sealed class PaintStateTests : IDisposable
         _state.Select(1);
         _state.PasteMask();
 
-        Assert.Equal(mask.Resize(32, 32), _state.Recipe.Edits[1].Mask);
+        Assert.Equal(mask.Scaled(32, 32), _state.Recipe.Edits[1].Mask);
         Assert.Null(_state.Recipe.Edits[2].Mask);
     }
 
@@ -301,7 +310,7 @@ public sealed class PaintStateTests : IDisposable
     }
 
     [Fact]
-    public async Task Apply_APicture_EndsTheQueueMessageAndListsFeatures()
+    public async Task Apply_Picture_ClearsTheQueueMessageAndListsFeatures()
     {
         await OpenAsync(Nothing);
         Assert.True(_state.Apply(new CanvasUpdate.Rejected(1, "full", TimeSpan.FromSeconds(1))));
@@ -315,7 +324,7 @@ public sealed class PaintStateTests : IDisposable
     }
 
     [Fact]
-    public async Task PointAt_ACell_ListsItsFeaturesAlone()
+    public async Task PointAt_Cell_ListsOnlyItsFeatures()
     {
         await OpenAsync(Nothing);
         Show(3, 7, 9, 9);
@@ -333,7 +342,7 @@ public sealed class PaintStateTests : IDisposable
     [InlineData(true, null, false)]
     [InlineData(true, 5.0, true)]
     [InlineData(false, .5, false)]
-    public async Task Apply_AWait_IsShownUnlessItIsShortOrPartOfAStroke(bool isStroke, double? seconds, bool isShown)
+    public async Task Apply_Wait_IsShownUnlessShortOrDuringAStroke(bool isStroke, double? seconds, bool isShown)
     {
         await OpenAsync(Nothing);
         _state.Apply(new CanvasUpdate.Changed(2, _state.Recipe.Check(), isStroke, Guid.NewGuid()));
@@ -345,7 +354,7 @@ public sealed class PaintStateTests : IDisposable
     }
 
     [Fact]
-    public async Task AddToHistory_TheSameRecipeTwice_AddsItOnce()
+    public async Task AddToHistory_SameRecipeTwice_AddsItOnce()
     {
         await OpenAsync(Nothing);
         var first = _state.Canvas!.Version;

@@ -12,7 +12,7 @@ public sealed class StrokeBenchmark(ITestOutputHelper output)
     private const int Strokes = 1_500, Side = 32, Layers = 4;
 
     [Fact(Explicit = true)]
-    public void Paint_ManyStrokes_TellsAllocationsAndProcessorTime()
+    public void Paint_ManyStrokes_ReportsAllocationsAndProcessorTime()
     {
         using var limits = new ClientLimits(Options.Create(new CanvasOptions
         {

@@ -9,7 +9,7 @@ public sealed class ExploreStateTests
     private static readonly Recipe Example = new() { Model = "mini", Prompt = "a house", Seed = 9 };
 
     [Fact]
-    public void Read_WhatWasWritten_IsTheSame()
+    public void Read_Written_IsEqual()
     {
         var state = new ExploreState(Model.NewRecipe("a boat & a tree?") with { Seed = 5, Steps = 7, Guidance = 1.5 }, Site.Style,
             300, ExploreState.Ablate);
@@ -19,7 +19,7 @@ public sealed class ExploreStateTests
     }
 
     [Fact]
-    public void Read_NothingOrNonsense_IsTheExampleAtTheFirstSite()
+    public void Read_Invalid_IsTheExampleAtTheFirstSite()
     {
         var example = new ExploreState(Model.NewRecipe("a house") with { Seed = 9 }, Site.Composition);
 

@@ -8,7 +8,7 @@ public sealed class FeaturePickerTests : SearchContext
     private readonly List<FeatureCard> _picked = [];
 
     [Fact]
-    public void Search_AWord_ListsWhatMatches()
+    public void Search_Word_ListsMatches()
     {
         var picker = Picker();
         picker.Find("input[type=search]").Input("snow");
@@ -34,7 +34,7 @@ public sealed class FeaturePickerTests : SearchContext
     }
 
     [Fact]
-    public void Search_WhatNothingMatches_SaysWhatToTry()
+    public void Search_NoMatch_SaysWhatToTry()
     {
         var picker = Picker();
         picker.Find("input[type=search]").Input("tractor");
@@ -52,7 +52,7 @@ public sealed class FeaturePickerTests : SearchContext
     }
 
     [Fact]
-    public void Search_WhereOnlyWordsCouldBeSearched_SaysWhy()
+    public void Search_OnlyWordsSearchable_SaysWhy()
     {
         var picker = Picker(new ListAtlas((Site.Style, 1, "white field")) { Finds = (FoundBy.Words, "Only words were searched.") });
         picker.Find("input[type=search]").Input("white");
@@ -62,7 +62,7 @@ public sealed class FeaturePickerTests : SearchContext
     }
 
     [Fact]
-    public void Site_Pressed_ShowsItsFeaturesAloneAndAgainAll()
+    public void Site_Pressed_TogglesItsFeatures()
     {
         var picker = Picker();
         picker.Find(".sites [data-site='up.0.0']").Click();
@@ -74,7 +74,7 @@ public sealed class FeaturePickerTests : SearchContext
     }
 
     [Fact]
-    public void Pick_AFeature_TellsAndRemembersIt()
+    public void Pick_Feature_RaisesAndRemembersIt()
     {
         var picker = Picker(new ActiveCard(ListAtlas.OfThree.Find(Site.Details, 7)!, 1.5));
         picker.Find(".row .pick").Click();
@@ -84,7 +84,7 @@ public sealed class FeaturePickerTests : SearchContext
     }
 
     [Fact]
-    public void Keep_AFeatureFarDownItsDictionary_ListsItAmongTheKept()
+    public void Keep_FeatureFarDownTheDictionary_ListsItAmongTheKept()
     {
         JSInterop.Setup<string?>("saeunbox.recall", "favourites").SetResult("up.0.1:700 nonsense mid.0:1");
         var picker = Picker();

@@ -25,7 +25,7 @@ public sealed class FeaturesTests : SearchContext
     }
 
     [Fact]
-    public async Task Search_SlowerThanANewerOne_IsNotShownAfterIt()
+    public async Task Search_OvertakenByANewerOne_IsNotShown()
     {
         using var gate = new ManualResetEventSlim();
         using var passed = new ManualResetEventSlim();
@@ -53,7 +53,7 @@ public sealed class FeaturesTests : SearchContext
     }
 
     [Fact]
-    public void Page_SentWhileNoModelIsThere_DoesNotWaitForOne()
+    public void Page_WithoutAModel_IsSentAtOnce()
     {
         var page = Page(atlas: null, isInteractive: false);
 

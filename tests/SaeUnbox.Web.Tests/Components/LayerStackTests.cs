@@ -15,7 +15,7 @@ public sealed class LayerStackTests : BunitContext
     public void Render_NoEdits_SaysHowToBegin() => Assert.Contains("Choose a feature", Stack([]).Find(".empty").TextContent);
 
     [Fact]
-    public void Render_Edits_NamesThemAndMarksWhatIsOff()
+    public void Render_Edits_NamesThemAndMarksDisabledOnes()
     {
         var layers = Stack(Two).FindAll(".layer");
 
@@ -25,7 +25,7 @@ public sealed class LayerStackTests : BunitContext
     }
 
     [Fact]
-    public void Strength_WhileItSlides_IsPassingAndThenStays()
+    public void Strength_WhileSliding_IsTemporary()
     {
         var slider = Stack(Two).Find("[data-layer='0'] input[type=range]");
         slider.Input("12.5");
@@ -39,7 +39,7 @@ public sealed class LayerStackTests : BunitContext
     [InlineData("-1000", -40d)]
     [InlineData("much", null)]
     [InlineData("", null)]
-    public void Strength_AsANumberThatCannotBe_IsBroughtWithinItsBoundsAndSaysWhy(string written, double? strength)
+    public void Strength_OutOfBounds_IsClampedAndSaysWhy(string written, double? strength)
     {
         Stack(Two).Find("input[type=number]").Change(written);
 

@@ -29,7 +29,7 @@ public sealed class MainLayoutTests : BunitContext
     }
 
     [Fact]
-    public void Status_WhereTheModelCannotBeLoaded_SaysSo()
+    public void Status_ModelUnusable_SaysSo()
     {
         var layout = Render<MainLayout>();
         _serving.End("no weights");
@@ -38,7 +38,7 @@ public sealed class MainLayoutTests : BunitContext
     }
 
     [Fact]
-    public void Page_ThatBreaks_LeavesTheRestAndCanBeTriedAgain()
+    public void Page_Failing_LeavesTheRestAndCanBeRetried()
     {
         _serving.End(failure: null);
         var isBroken = true;

@@ -36,7 +36,7 @@ public sealed class PromptBarTests : BunitContext
     }
 
     [Fact]
-    public void Submit_WhatWasWritten_IsGenerated()
+    public void Submit_PromptWritten_IsGenerated()
     {
         var bar = Bar(House);
         bar.Find("#prompt").Input("a boat");
@@ -46,7 +46,7 @@ public sealed class PromptBarTests : BunitContext
     }
 
     [Fact]
-    public void Example_Chosen_SetsItsPromptAndSeedAndNothingElse()
+    public void Example_Chosen_SetsOnlyPromptAndSeed()
     {
         var boat = new Recipe { Model = "mini", Prompt = "a boat", Seed = 99, Width = 64 };
         var bar = Bar(House);
@@ -59,7 +59,7 @@ public sealed class PromptBarTests : BunitContext
     }
 
     [Fact]
-    public void Prompt_BeingWritten_StaysUntilTheRecipeGetsAnother()
+    public void Prompt_BeingWritten_StaysUntilTheRecipeChangesIt()
     {
         var bar = Bar(House);
         bar.Find("#prompt").Input("a boat");
@@ -75,7 +75,7 @@ public sealed class PromptBarTests : BunitContext
     [InlineData("-3", null)]
     [InlineData("a number", null)]
     [InlineData("99999999999999999999", null)]
-    public void Seed_Written_IsTakenWhereItIsOne(string written, long? seed)
+    public void Seed_Typed_IsUsedIfValid(string written, long? seed)
     {
         Bar(House).Find("#seed").Change(written);
 
@@ -98,7 +98,7 @@ public sealed class PromptBarTests : BunitContext
     [InlineData("4.5", null)]
     [InlineData("4,0", null)]
     [InlineData("4.0", 4)]
-    public void Steps_AreAWholeNumber(string text, int? steps)
+    public void Steps_Field_IsAWholeNumber(string text, int? steps)
     {
         _limits.Steps = 60;
         Bar(House with { Steps = 25, Guidance = 5 }).Find(".mini input").Change(text);
@@ -108,7 +108,7 @@ public sealed class PromptBarTests : BunitContext
     }
 
     [Fact]
-    public void Prompt_IsAsLongAsVisitorsMayWrite()
+    public void Prompt_Field_AllowsTheLimit()
     {
         _limits.PromptLength = 77;
 
@@ -116,7 +116,7 @@ public sealed class PromptBarTests : BunitContext
     }
 
     [Fact]
-    public void Generate_WhileNothingIsReady_CannotBePressed() =>
+    public void Generate_NothingReady_IsDisabled() =>
         Assert.True(Bar(House, isReady: false).Find("[type=submit]").HasAttribute("disabled"));
 
     private IRenderedComponent<PromptBar> Bar(Recipe recipe, bool isReady = true) => Render<PromptBar>(bar => bar

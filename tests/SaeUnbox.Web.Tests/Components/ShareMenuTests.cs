@@ -47,7 +47,7 @@ public sealed class ShareMenuTests : BunitContext
     }
 
     [Fact]
-    public void ShortLink_AskedForTooOften_SaysWhenToTryAgain()
+    public void ShortLink_RequestedTooOften_SaysWhenToRetry()
     {
         JSInterop.Setup<bool>("saeunbox.copy", _ => true).SetResult(true);
         (_limits.Burst, _limits.RequestsPerSecond) = (1, 1);
@@ -58,7 +58,7 @@ public sealed class ShareMenuTests : BunitContext
     }
 
     [Fact]
-    public void ShortLink_WhileTheStoreDoesNotAnswer_SaysSo()
+    public void ShortLink_StoreNotAnswering_SaysSo()
     {
         _store.IsDown = true;
         Choose("Copy a short link");
@@ -82,7 +82,7 @@ public sealed class ShareMenuTests : BunitContext
 
         public Task<string> SaveAsync(Recipe recipe, CancellationToken cancellation = default) =>
             IsDown
-                ? Task.FromException<string>(new ShareStoreException(new TimeoutException()))
+                ? Task.FromException<string>(new ShareStoreException(inner: new TimeoutException()))
                 : Task.FromResult("0123456789012345678901");
 
         public Task<Recipe?> FindAsync(string id, CancellationToken cancellation = default) => Task.FromResult<Recipe?>(null);

@@ -11,10 +11,10 @@ public sealed class StudioSettingsTests
     [InlineData("{}")]
     [InlineData("""{"Brush":{"Tool":9}}""")]
     [InlineData("""{"Brush":{"Size":"large"}}""")]
-    public void Read_WhatIsNoneOrCannotBeRead_IsTheDefault(string? kept) => Assert.Equal(StudioSettings.Default, StudioSettings.Read(kept));
+    public void Read_MissingOrInvalid_IsTheDefault(string? kept) => Assert.Equal(StudioSettings.Default, StudioSettings.Read(kept));
 
     [Fact]
-    public void Read_NumbersOutOfTheirBounds_AreBroughtWithinThem()
+    public void Read_NumbersOutOfBounds_AreClamped()
     {
         var read = StudioSettings.Read("""{"Brush":{"Tool":1,"Size":4000,"Hardness":-3},"IsSeedLocked":false}""");
 

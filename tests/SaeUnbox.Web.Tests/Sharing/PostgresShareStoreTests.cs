@@ -17,7 +17,7 @@ public sealed class PostgresShareStoreTests(PostgresServer server) : IClassFixtu
     private readonly TemporaryFolder _folder = new();
 
     [Fact]
-    public async Task Prepare_AnEmptyDatabase_GivesTheModelAsItIs()
+    public async Task Prepare_EmptyDatabase_GivesTheCurrentModel()
     {
         var (options, contexts) = Store(server.NewDatabase());
         Database(options, contexts).Prepare();
@@ -29,12 +29,12 @@ public sealed class PostgresShareStoreTests(PostgresServer server) : IClassFixtu
     }
 
     [Fact]
-    public async Task Save_ByManyNodesAtOnce_GivesOneIdThatAllFind()
+    public async Task Save_ByManyNodesAtOnce_GivesOneId()
     {
         var connection = server.NewDatabase();
         var stores = Enumerable.Range(0, 8).Select(_ => Store(connection)).ToArray();
         Parallel.ForEach(stores, store => Database(store.Options, store.Contexts).Prepare());
-        var nodes = stores.Select(store => new ShareStore(store.Contexts, Options.Create(store.Options), TimeProvider.System)).ToArray();
+        var nodes = stores.Select(store => NewStore(store.Contexts, store.Options)).ToArray();
 
         var ids = await Task.WhenAll(nodes.Select(node => Task.Run(() => node.SaveAsync(House))));
         await nodes[1].SavePictureAsync(ids[0], [1, 2, 3]);
@@ -45,14 +45,14 @@ public sealed class PostgresShareStoreTests(PostgresServer server) : IClassFixtu
     }
 
     [Fact]
-    public async Task Import_OfAnSqliteFile_KeepsEveryLinkAndIsDoneOnce()
+    public async Task Import_SqliteFile_KeepsEveryLinkAndRunsOnce()
     {
         var file = new ShareOptions { File = _folder.At("shares.db") };
         var sqlite = new Contexts<ShareContext>(
             new DbContextOptionsBuilder<ShareContext>().UseSqlite(
                 $"Data Source={file.File};Pooling=False").Options, options => new(options));
         Database(file, sqlite).Prepare();
-        var old = new ShareStore(sqlite, Options.Create(file), TimeProvider.System);
+        var old = NewStore(sqlite, file);
         var ids = new List<string>();
         for (var seed = 0; seed < 1200; seed++)
             ids.Add(await old.SaveAsync(House with { Seed = seed }));
@@ -62,7 +62,7 @@ public sealed class PostgresShareStoreTests(PostgresServer server) : IClassFixtu
         Database(options, contexts).Prepare();
         Database(options, contexts).Prepare();
 
-        var store = new ShareStore(contexts, Options.Create(options), TimeProvider.System);
+        var store = NewStore(contexts, options);
         foreach (var seed in new[] { 0, 7, 499, 500, 1199 })
             Assert.Equal(House with { Seed = seed }, await store.FindAsync(ids[seed]));
         Assert.Equal([7], await store.FindPictureAsync(ids[7]));
@@ -71,7 +71,18 @@ public sealed class PostgresShareStoreTests(PostgresServer server) : IClassFixtu
     }
 
     [Fact]
-    public void Prepare_WhereNothingListens_SaysWhereAndKeepsThePassword()
+    public async Task Save_StoreFull_IsRefused()
+    {
+        var (options, contexts) = Store(server.NewDatabase());
+        Database(options, contexts).Prepare();
+        options.MaxBytes = 1; // an empty table takes more
+        var refused = await Assert.ThrowsAsync<ShareStoreException>(() => NewStore(contexts, options).SaveAsync(House));
+
+        Assert.Contains("store of short links is full", refused.Message);
+    }
+
+    [Fact]
+    public void Prepare_NothingListening_SaysWhereWithoutThePassword()
     {
         var (options, contexts) = Store("Host=127.0.0.1;Port=1;Database=shares;Username=u;Password=hunter2;Timeout=2");
 
@@ -86,7 +97,7 @@ public sealed class PostgresShareStoreTests(PostgresServer server) : IClassFixtu
     [InlineData("--SaeUnbox:Store=Oracle", "'Oracle'; use Sqlite or Postgres")]
     [InlineData("--SaeUnbox:Store=Postgres --SaeUnbox:Sharing:Connection=nonsense", "not a connection string of PostgreSQL")]
     [InlineData("--SaeUnbox:Sharing:Import=/nowhere/shares.db", "/nowhere/shares.db cannot be used")]
-    public async Task Start_WithAStoreThatCannotBe_SaysWhyInALine(string words, string reason)
+    public async Task Start_StoreUnusable_SaysWhyInOneLine(string words, string reason)
     {
         using var process = Process.Start(Studio.Command([
             "--urls",
@@ -120,7 +131,7 @@ public sealed class PostgresShareStoreTests(PostgresServer server) : IClassFixtu
     }
 
     [Fact]
-    public async Task Health_WhileTheDatabaseIsAway_SaysSo()
+    public async Task Health_DatabaseUnreachable_SaysSo()
     {
         var connection = server.NewDatabase();
         var name = new NpgsqlConnectionStringBuilder(connection).Database;
@@ -151,6 +162,9 @@ public sealed class PostgresShareStoreTests(PostgresServer server) : IClassFixtu
         (new() { Store = ShareStoreKind.Postgres, Connection = connection, Import = import },
             new PostgresShareContexts(new Contexts<PostgresShareContext>(
                 new DbContextOptionsBuilder<PostgresShareContext>().UseNpgsql(connection).Options, options => new(options))));
+
+    private static ShareStore NewStore(IDbContextFactory<ShareContext> contexts, ShareOptions options) =>
+        new(contexts, Options.Create(options), new ShareRoom(Options.Create(options)), TimeProvider.System);
 
     private static ShareDatabase Database(ShareOptions options,
         IDbContextFactory<ShareContext> contexts) => new(contexts, Options.Create(options), NullLogger<ShareDatabase>.Instance);

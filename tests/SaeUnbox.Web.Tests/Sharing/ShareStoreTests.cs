@@ -18,7 +18,8 @@ public sealed class ShareStoreTests : IAsyncLifetime
     {
         _contexts =
             new(new DbContextOptionsBuilder<ShareContext>().UseSqlite($"Data Source={_folder.At("shares.db")};Pooling=False").Options);
-        _store = new(_contexts, Options.Create(_options), _clock);
+        _options.File = _folder.At("shares.db");
+        _store = NewStore();
     }
 
     public async ValueTask InitializeAsync()
@@ -34,7 +35,7 @@ public sealed class ShareStoreTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Migrations_Applied_GiveTheModelAsItIs()
+    public async Task Migrations_Applied_GiveTheCurrentModel()
     {
         await using var context = _contexts.CreateDbContext();
 
@@ -43,7 +44,7 @@ public sealed class ShareStoreTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task AnyCall_WhileTheDatabaseIsBroken_SaysSoInASentence()
+    public async Task AnyCall_DatabaseBroken_ThrowsOneSentence()
     {
         var id = await _store.SaveAsync(House);
         File.WriteAllText(_folder.At("shares.db"), new string('x', 4096));
@@ -59,7 +60,7 @@ public sealed class ShareStoreTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Save_ARecipe_GivesAnIdNobodyCanGuess()
+    public async Task Save_Recipe_GivesAnUnguessableId()
     {
         var ids = new[] { await _store.SaveAsync(House), await _store.SaveAsync(House with { Seed = 1 }) };
 
@@ -70,30 +71,30 @@ public sealed class ShareStoreTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Find_ALinkThatNobodyOpenedForLong_FindsNothing()
+    public async Task Find_LinkUnopenedForLong_IsGone()
     {
         var id = await _store.SaveAsync(House);
-        _clock.Now += TimeSpan.FromDays(31);
+        _clock.Passed += TimeSpan.FromDays(31);
 
         Assert.Null(await _store.FindAsync(id));
     }
 
     [Fact]
-    public async Task Find_ALinkThatIsOpenedNowAndThen_IsKept()
+    public async Task Find_LinkOpenedFromTimeToTime_IsKept()
     {
         var id = await _store.SaveAsync(House);
         for (var month = 0; month < 3; month++)
         {
-            _clock.Now += TimeSpan.FromDays(25);
+            _clock.Passed += TimeSpan.FromDays(25);
             Assert.Equal(House, await _store.FindAsync(id));
         }
     }
 
     [Fact]
-    public async Task Save_TheRecipeOfAForgottenLink_GivesANewOne()
+    public async Task Save_RecipeOfAnExpiredLink_GivesANewId()
     {
         var old = await _store.SaveAsync(House);
-        _clock.Now += TimeSpan.FromDays(31);
+        _clock.Passed += TimeSpan.FromDays(31);
 
         var id = await _store.SaveAsync(House);
 
@@ -101,12 +102,59 @@ public sealed class ShareStoreTests : IAsyncLifetime
         Assert.Equal(House, await _store.FindAsync(id));
     }
 
+    // Set a century ahead and a century back, before and after a restart.
+    [Theory]
+    [InlineData(36_500)]
+    [InlineData(-36_500)]
+    public async Task Find_ClockSetWrong_LosesNoLink(int days)
+    {
+        var id = await _store.SaveAsync(House);
+        _clock.Error = TimeSpan.FromDays(days);
+        Assert.Equal(House, await _store.FindAsync(id));
+        await _store.SaveAsync(House with { Seed = 1 });
+
+        var restarted = NewStore();
+        await restarted.SaveAsync(House with { Seed = 2 });
+        Assert.Equal(House, await restarted.FindAsync(id));
+        _clock.Error = default;
+        var mended = NewStore();
+        await mended.SaveAsync(House with { Seed = 3 });
+        Assert.Equal(House, await mended.FindAsync(id));
+    }
+
+    [Fact]
+    public async Task Save_DiskAlmostFull_IsRefusedAndOldLinksOpen()
+    {
+        var id = await _store.SaveAsync(House);
+        _options.MinFreeBytes = long.MaxValue;
+
+        var refused = await Assert.ThrowsAsync<ShareStoreException>(() => _store.SaveAsync(House with { Seed = 1 }));
+
+        Assert.Contains("disk with the short links is full", refused.Message);
+        Assert.Equal(House, await _store.FindAsync(id));
+        Assert.Equal(id, await _store.SaveAsync(House));
+    }
+
+    [Fact]
+    public async Task Save_StoreFull_IsRefused()
+    {
+        _options.MaxBytes = 1 << 20;
+        var masks = Enumerable.Range(0, 200).Select(seed => House with { Seed = seed, Prompt = new('x', 9000) }).ToArray();
+
+        var refused = await Assert.ThrowsAsync<ShareStoreException>(async () =>
+        {
+            foreach (var recipe in masks)
+                await _store.SaveAsync(recipe);
+        });
+        Assert.Contains("store of short links is full", refused.Message);
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData("' or 1=1 --")]
     [InlineData("../../../../etc/passwd")]
     [InlineData("AAAAAAAAAAAAAAAAAAAAAA")]
-    public async Task Find_WhatIsNoId_FindsNothing(string id)
+    public async Task Find_InvalidId_FindsNothing(string id)
     {
         await _store.SaveAsync(House);
 
@@ -115,18 +163,29 @@ public sealed class ShareStoreTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Save_TheSameRecipeManyTimesAtOnce_GivesOneId()
+    public async Task Save_SameRecipeConcurrently_GivesOneId()
     {
         var ids = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(() => _store.SaveAsync(House))));
 
         Assert.Single(ids.Distinct());
     }
 
+    private ShareStore NewStore() => new(_contexts, Options.Create(_options), new ShareRoom(Options.Create(_options)), _clock);
+
     private sealed class Clock : TimeProvider
     {
-        public DateTimeOffset Now { get; set; } = new(2030, 1, 1, 0, 0, 0, TimeSpan.Zero);
+        private static readonly DateTimeOffset Start = new(2130, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
-        public override DateTimeOffset GetUtcNow() => Now;
+        public TimeSpan Passed { get; set; }
+
+        /// <summary>How wrong the time of day is.</summary>
+        public TimeSpan Error { get; set; }
+
+        public override DateTimeOffset GetUtcNow() => Start + Passed + Error;
+
+        public override long GetTimestamp() => Passed.Ticks;
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
     }
 
     private sealed class Contexts(DbContextOptions<ShareContext> options) : IDbContextFactory<ShareContext>

@@ -62,11 +62,11 @@ internal sealed class MiniNetwork : IDisposable
     /// <summary>Encodes captions: the concatenated hidden states of both encoders, and the pooled text.</summary>
     /// <param name="ids">Ids of the first tokenizer.</param>
     /// <param name="ids2">Ids of the second tokenizer.</param>
-    public TextEncoding Encode(IReadOnlyList<IReadOnlyList<int>> ids, IReadOnlyList<IReadOnlyList<int>> ids2)
+    public (Tensor Hidden, Tensor Pooled) Encode(IReadOnlyList<IReadOnlyList<int>> ids, IReadOnlyList<IReadOnlyList<int>> ids2)
     {
         using var scope = NewDisposeScope();
         var (first, second) = (_text.Penultimate(ids), _text2.Forward(ids2));
-        return new(cat([first, second.Penultimate], -1).MoveToOuterDisposeScope(), second.Pooled.MoveToOuterDisposeScope());
+        return (cat([first, second.Penultimate], -1).MoveToOuterDisposeScope(), second.Pooled.MoveToOuterDisposeScope());
     }
 
     /// <summary>Predicts clean latents from noise in one step.</summary>

@@ -34,6 +34,9 @@ public sealed class ClipTextEncoder
 
     public ClipTextConfig Config { get; }
 
+    /// <summary>Gets each layer's number and output, [B, L, D], and returns what takes its place; null to change nothing.</summary>
+    internal Func<int, Tensor, Tensor>? AfterLayer { get; set; }
+
     /// <summary>Width of the pooled state.</summary>
     public int PooledSize => _projection is null ? Config.HiddenSize : Config.ProjectionSize;
 
@@ -44,7 +47,7 @@ public sealed class ClipTextEncoder
     {
         using var scope = NewDisposeScope();
         var penultimate = Penultimate(prompts);
-        var last = _finalNorm.Forward(_layers[^1].Forward(penultimate));
+        var last = _finalNorm.Forward(Run(_layers.Length - 1, penultimate));
         var ends = prompts.Select((ids, row) => (long)row * ids.Count + FindEnd(ids)).ToArray();
         var pooled = last.flatten(0, 1).index_select(0, tensor(ends, device: _device));
         if (_projection is not null)
@@ -60,9 +63,15 @@ public sealed class ClipTextEncoder
         var length = Check(prompts);
         var ids = tensor(prompts.SelectMany(prompt => prompt.Select(id => (long)id)).ToArray(), device: _device);
         var states = _tokens.index_select(0, ids).reshape(prompts.Count, length, Config.HiddenSize).Plus(_positions.narrow(0, 0, length));
-        foreach (var layer in _layers[..^1])
-            states = states.Into(layer.Forward);
+        for (var layer = 0; layer < _layers.Length - 1; layer++)
+            states = states.Into(input => Run(layer, input));
         return states.MoveToOuterDisposeScope();
+    }
+
+    private Tensor Run(int layer, Tensor states)
+    {
+        var output = _layers[layer].Forward(states);
+        return AfterLayer?.Invoke(layer, output) ?? output;
     }
 
     // Index of the first end token (in old configurations, of the first largest id); 0 if there is none.
@@ -143,6 +152,6 @@ public sealed record ClipTextConfig(
 
 /// <summary>The result of a text encoder for B prompts of L tokens each.</summary>
 /// <param name="Penultimate">Input of the last layer (hidden_states[-2]), which SDXL uses: [B, L, D].</param>
-/// <param name="Last">Output of the last layer after the final norm: [B, L, D].</param>
+/// <param name="Last">Output of the last layer after the final norm, which SD 1.x and 2.x use: [B, L, D].</param>
 /// <param name="Pooled">The last state at the end token, projected if the model has a projection (otherwise P = D): [B, P].</param>
 public sealed record ClipTextStates(Tensor Penultimate, Tensor Last, Tensor Pooled);

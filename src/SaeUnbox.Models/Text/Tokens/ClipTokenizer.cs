@@ -50,12 +50,15 @@ public sealed class ClipTokenizer
     public static ClipTokenizer LoadFor(string part, string folder, TextCleaning cleaning = TextCleaning.Ftfy)
     {
         var own = Path.Combine(folder, part);
-        return Directory.Exists(own) ? Load(own, cleaning) : new(Padded(TokenizerFiles.Read(folder), part), cleaning);
+        return Directory.Exists(own) ? Load(own, cleaning) : new(Padded(TokenizerFiles.Read(folder), part == "tokenizer_2"), cleaning);
     }
 
-    /// <summary>The tokenizer of a part of SDXL with CLIP's own vocabulary, which ships with the program.</summary>
-    public static ClipTokenizer BuiltIn(string part, TextCleaning cleaning = TextCleaning.Ftfy) =>
-        new(Padded(ClipVocabulary.Read(), part), cleaning);
+    /// <summary>A tokenizer with CLIP's own vocabulary, which ships with the program.</summary>
+    /// <param name="padsWithExclamation">
+    /// It pads with "!", as that of OpenCLIP's text encoders does, instead of the end token.
+    /// </param>
+    public static ClipTokenizer BuiltIn(bool padsWithExclamation, TextCleaning cleaning = TextCleaning.Ftfy) =>
+        new(Padded(ClipVocabulary.Read(), padsWithExclamation), cleaning);
 
     /// <summary>Writes vocab.json, merges.txt and tokenizer_config.json, from which <see cref="Load"/> makes the same tokenizer.</summary>
     /// <param name="folder">An existing folder.</param>
@@ -65,7 +68,8 @@ public sealed class ClipTokenizer
     /// <summary>Whether it makes the same ids.</summary>
     internal bool IsSameAs(ClipTokenizer other) => _files.IsSameAs(other._files);
 
-    private static TokenizerFiles Padded(TokenizerFiles files, string part) => part == "tokenizer_2" ? files.PaddedWith("!") : files;
+    private static TokenizerFiles Padded(TokenizerFiles files, bool withExclamation) =>
+        withExclamation ? files.PaddedWith("!") : files;
 
     /// <summary>Cleans a text without special tokens and converts it to lower case.</summary>
     public string Clean(string text) => PromptText.Clean(text, Cleaning);

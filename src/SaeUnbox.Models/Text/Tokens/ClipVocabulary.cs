@@ -1,8 +1,8 @@
 namespace SaeUnbox.Models;
 
 /// <summary>
-/// The vocabulary of CLIP (arXiv 2103.00020), which all CLIP text encoders of SDXL share. Its ids follow from its merges: 256 bytes, the
-/// same at the end of a word, one for each merge, then the start and end token.
+/// The vocabulary of CLIP (arXiv 2103.00020), which all text encoders of Stable Diffusion share. Its ids follow from its merges: 256 bytes,
+/// the same at the end of a word, one for each merge, then the start and end token.
 /// </summary>
 internal static class ClipVocabulary
 {

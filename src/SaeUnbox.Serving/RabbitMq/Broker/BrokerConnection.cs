@@ -15,6 +15,9 @@ internal sealed partial class BrokerConnection(IOptions<RabbitMqOptions> options
     private static readonly TimeSpan FirstPause =
         TimeSpan.FromMilliseconds(200), LongestPause = TimeSpan.FromSeconds(3), Timeout = TimeSpan.FromSeconds(10);
 
+    // Visitors see this; the log has the address and the reason.
+    private const string Unusable = "The broker cannot be reached at the moment.";
+
     // After two missed heartbeats the broker gives a silent worker's job to another worker.
     private static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(4);
 
@@ -42,6 +45,7 @@ internal sealed partial class BrokerConnection(IOptions<RabbitMqOptions> options
         var pause = FirstPause;
         while (!stopping.IsCancellationRequested)
         {
+            string reason;
             try
             {
                 await using var connection = await factory.CreateConnectionAsync(name, stopping).ConfigureAwait(false);
@@ -56,17 +60,18 @@ internal sealed partial class BrokerConnection(IOptions<RabbitMqOptions> options
                     IsUp = false;
                     session.Lose("the connection was closed");
                 }
-                Failure = $"The broker at {options.Value.Address} cannot be used: {session.Reason}";
+                (Failure, reason) = (Unusable, session.Reason);
             }
             catch (Exception exception)
             {
-                Failure = $"The broker at {options.Value.Address} cannot be used: {Innermost(exception)}";
+                reason = Innermost(exception);
+                Failure = exception is TopologyException ? $"The broker cannot be used: {reason}" : Unusable;
                 if (!stopping.IsCancellationRequested && !IsConnectionFailure(exception) && exception is not OperationCanceledException)
                     Log.Failed(logger, exception, name);
             }
             if (stopping.IsCancellationRequested)
                 return;
-            Log.Lost(logger, name, Failure);
+            Log.Lost(logger, name, options.Value.Address, reason);
             await Task.Delay(pause, clock, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
         }
@@ -89,8 +94,8 @@ internal sealed partial class BrokerConnection(IOptions<RabbitMqOptions> options
         [LoggerMessage(30, LogLevel.Information, "{Name} is connected to the broker")]
         public static partial void Connected(ILogger logger, string name);
 
-        [LoggerMessage(31, LogLevel.Warning, "{Name} lost its connection and reconnects: {Reason}")]
-        public static partial void Lost(ILogger logger, string name, string reason);
+        [LoggerMessage(31, LogLevel.Warning, "{Name} has no connection to the broker at {Address} and tries again: {Reason}")]
+        public static partial void Lost(ILogger logger, string name, string address, string reason);
 
         [LoggerMessage(32, LogLevel.Error, "{Name} failed")]
         public static partial void Failed(ILogger logger, Exception exception, string name);

@@ -14,7 +14,7 @@ internal sealed partial class BrokerQueue(
     private readonly Dictionary<Guid, NodeJob> _jobs = [];
     private readonly Dictionary<Guid, NodeJob> _published = []; // jobs with a reply outstanding, even if nobody waits for it any more
     private readonly CanvasSlots _slots = new();
-    private readonly ClientTurns _turns = new();
+    private readonly ClientTurns _batchTurns = new(), _liveTurns = new();
     private readonly FinishedJobs _finished = new(options.Value.KeepResults, options.Value.KeepBytes, clock);
     private long _sequence;
     private bool _isDraining;
@@ -31,29 +31,53 @@ internal sealed partial class BrokerQueue(
             if (_jobs.ContainsKey(job.Id))
                 return ValueTask.CompletedTask;
             if (_isDraining)
-                throw new QueueFullException(RetryAfter, "this server is shutting down");
-            if (job is { Canvas: null, Client: { } client } && _turns.Count(client) >= LimitPerClient)
+                throw new QueueStoppingException(RetryAfter);
+            if (job is { Canvas: null, Client: { } client } && _batchTurns.Count(client) >= LimitPerClient)
                 throw new QueueFullException(
                     directory.ExpectedWait(job.Recipe.Model, 1) ?? RetryAfter, "too many of your jobs are already waiting");
             accepted = _jobs[job.Id] = new(job, NextSequence(), clock.GetTimestamp(), new JobTelemetry(job, JobTelemetry.BrokerQueue));
             if (job.Canvas is { } canvas && _slots.Add(canvas, job.Id, out var replaced) is { } ahead)
             {
-                if (replaced is { } older)
-                    End(_jobs[older], new GenerationProgress.Superseded(older));
-                // The worker that gets the published job runs this newer one instead.
-                if (_jobs.TryGetValue(ahead, out var published) && published.Job.Recipe.Model == job.Recipe.Model)
-                    publisher.Broadcast(new() { Newer = Message(accepted) });
+                FollowOn(canvas, ahead, replaced, accepted);
                 return ValueTask.CompletedTask;
             }
             // If the page has just moved here from another node, older jobs of this canvas may still be in the broker.
             if (job.Canvas is { } fresh && affinity.WorkerOf(fresh) is null)
                 publisher.Broadcast(new() { Newer = Message(accepted) });
-            if (job is { Canvas: null, Client: { } asking } && !_turns.Add(asking, job.Id, BatchInFlight(job)))
+            if (!HasTurn(accepted))
                 return ValueTask.CompletedTask;
             _published[job.Id] = accepted;
         }
         return new(PublishNowAsync(accepted, cancellationToken));
     }
+
+    // A newer job of a canvas whose job `ahead` has not ended.
+    private void FollowOn(string canvas, Guid ahead, Guid? replaced, NodeJob newer)
+    {
+        if (replaced is { } older)
+            End(_jobs[older], new GenerationProgress.Superseded(older));
+        if (!_jobs.TryGetValue(ahead, out var first))
+            return;
+        if (!_published.ContainsKey(ahead))
+        {
+            // Its client's turn has not come: the newer job waits in its place.
+            _slots.Replace(canvas, newer.Id);
+            _liveTurns.Replace(ClientLines.ClientOf(first.Job), ahead, newer.Id);
+            End(first, new GenerationProgress.Superseded(ahead));
+        }
+        else if (first.Job.Recipe.Model == newer.Job.Recipe.Model)
+            // The worker that gets the published job runs this newer one instead.
+            publisher.Broadcast(new() { Newer = Message(newer) });
+    }
+
+    private bool HasTurn(NodeJob job)
+    {
+        if (job.Job is { Canvas: null, Client: null })
+            return true;
+        return TurnsOf(job.Job).Add(ClientLines.ClientOf(job.Job), job.Id, InFlight(job.Job));
+    }
+
+    private ClientTurns TurnsOf(GenerationJob job) => job.Canvas is null ? _batchTurns : _liveTurns;
 
     public IAsyncEnumerable<GenerationProgress> WatchAsync(Guid jobId, CancellationToken cancellationToken = default)
     {
@@ -69,10 +93,14 @@ internal sealed partial class BrokerQueue(
         {
             if (!_jobs.TryGetValue(jobId, out var job) || job.HasEnded)
                 return ValueTask.CompletedTask;
+            var wasHeld = TurnsOf(job.Job).Remove(ClientLines.ClientOf(job.Job), jobId);
             if (job.Job.Canvas is { } canvas)
-                _slots.Remove(canvas, jobId);
-            else if (job.Job.Client is { } client)
-                _turns.Remove(client, jobId);
+            {
+                if (wasHeld)
+                    _slots.Ended(canvas, jobId);
+                else
+                    _slots.Remove(canvas, jobId);
+            }
             publisher.Broadcast(new() { Cancelled = jobId });
             End(job, new GenerationProgress.Cancelled(jobId));
         }
@@ -104,17 +132,14 @@ internal sealed partial class BrokerQueue(
                 if (reply.By is { } by && _jobs.TryGetValue(by, out var replacement))
                 {
                     _slots.Superseded(canvas, job.Id, by);
+                    _liveTurns.Replace(ClientLines.ClientOf(job.Job), job.Id, by);
                     (replacement.LastHeard, _published[by]) = (clock.GetTimestamp(), replacement);
                 }
-                else if (progress.IsFinal && _slots.Ended(canvas, job.Id) is { } waiting)
-                {
-                    next.Add(_jobs[waiting]);
-                }
+                else if (progress.IsFinal)
+                    next.AddRange(EndTurn(job.Job, _slots.Ended(canvas, job.Id)));
             }
-            else if (job.Job.Client is { } client && progress.IsFinal)
-            {
-                next.AddRange(_turns.Ended(client, job.Id, BatchInFlight(job.Job)).Select(waiting => _jobs[waiting]));
-            }
+            else if (progress.IsFinal)
+                next.AddRange(EndTurn(job.Job));
             foreach (var waiting in next)
                 (waiting.LastHeard, _published[waiting.Id]) = (clock.GetTimestamp(), waiting);
             if (progress is GenerationProgress.Completed done)
@@ -126,6 +151,15 @@ internal sealed partial class BrokerQueue(
         }
         foreach (var job in next)
             _ = PublishNextAsync(job);
+    }
+
+    // Ends a job's turn, and asks for one for the next job of its canvas. Returns the jobs whose turn it is now.
+    private IEnumerable<NodeJob> EndTurn(GenerationJob ended, Guid? following = null)
+    {
+        var next = TurnsOf(ended).Ended(ClientLines.ClientOf(ended), ended.Id, InFlight(ended)).Select(id => _jobs[id]).ToList();
+        if (following is { } id && HasTurn(_jobs[id]))
+            next.Add(_jobs[id]);
+        return next;
     }
 
     /// <summary>Reports the queue position of every waiting job, and fails those that have been silent for too long.</summary>
@@ -232,8 +266,10 @@ internal sealed partial class BrokerQueue(
 
     private TimeSpan TimeToLive(GenerationJob job) => job.Canvas is null ? options.Value.BatchTimeToLive : options.Value.LiveTimeToLive;
 
-    // A client has enough batch jobs in the broker to keep every worker busy, plus one.
-    private int BatchInFlight(GenerationJob job) => directory.WorkersWith(job.Recipe.Model).Count() + 1;
+    // How many jobs a client may have in the broker: enough to keep every worker busy. One more, so that no worker waits for this node,
+    // unless that would make other people's pictures wait.
+    private int InFlight(GenerationJob job) => Math.Max(1, directory.WorkersWith(job.Recipe.Model).Count())
+        + (job.Canvas is not null && _liveTurns.HasOthers(ClientLines.ClientOf(job)) ? 0 : 1);
 
     private GenerationResult WithWait(NodeJob job, GenerationResult result)
     {

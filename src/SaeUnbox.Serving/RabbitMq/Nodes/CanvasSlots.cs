@@ -50,6 +50,9 @@ internal sealed class CanvasSlots
         return next;
     }
 
+    /// <summary>Puts a job in the place of one that was not published yet.</summary>
+    public void Replace(string canvas, Guid job) => _slots[canvas] = new() { Published = job };
+
     /// <summary>Drops a held job. A published one stays.</summary>
     public void Remove(string canvas, Guid job)
     {
@@ -66,8 +69,8 @@ internal sealed class CanvasSlots
 }
 
 /// <summary>
-/// Limits how many of a client's batch jobs are in the broker at once; the rest wait in this node. A client with many jobs therefore does
-/// not fill the queue that all share. Not thread-safe: the owner locks.
+/// Limits how many of a client's jobs are in the broker at once; the rest wait in this node. A client with many canvases or many batch
+/// jobs therefore does not fill the queue that all share. Not thread-safe: the owner locks.
 /// </summary>
 internal sealed class ClientTurns
 {
@@ -75,6 +78,9 @@ internal sealed class ClientTurns
 
     /// <summary>The client's jobs, in the broker and in this node.</summary>
     public int Count(string client) => _lines.TryGetValue(client, out var line) ? line.Published.Count + line.Held.Count : 0;
+
+    /// <summary>Whether other clients have jobs, too.</summary>
+    public bool HasOthers(string client) => _lines.Count > (_lines.ContainsKey(client) ? 1 : 0);
 
     /// <param name="max">How many of the client's jobs may be in the broker.</param>
     /// <returns>True if the job can be published now.</returns>
@@ -107,10 +113,18 @@ internal sealed class ClientTurns
     }
 
     /// <summary>Drops a held job. A published one stays.</summary>
-    public void Remove(string client, Guid job)
+    /// <returns>Whether it was held.</returns>
+    public bool Remove(string client, Guid job) => _lines.TryGetValue(client, out var line) && line.Held.Remove(job);
+
+    /// <summary>Gives the turn of a job, held or published, to another one.</summary>
+    public void Replace(string client, Guid job, Guid by)
     {
-        if (_lines.TryGetValue(client, out var line))
-            line.Held.Remove(job);
+        if (!_lines.TryGetValue(client, out var line))
+            return;
+        if (line.Held.Find(job) is { } held)
+            held.Value = by;
+        else if (line.Published.Remove(job))
+            line.Published.Add(by);
     }
 
     private sealed class Line

@@ -32,10 +32,15 @@ internal sealed partial class NodeService(
 
     public bool IsStopping { get; private set; }
 
-    public override async Task StopAsync(CancellationToken cancellationToken)
+    public Task DrainAsync(CancellationToken cancellationToken = default)
     {
         IsStopping = true;
-        await queue.DrainAsync(cancellationToken);
+        return queue.DrainAsync(cancellationToken);
+    }
+
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await DrainAsync(cancellationToken);
         await base.StopAsync(cancellationToken);
     }
 

@@ -1,6 +1,6 @@
 namespace SaeUnbox.Steering;
 
-/// <summary>The numbers of one Adam step (Kingma and Ba, arXiv 1412.6980), with bias corrections worked in.</summary>
+/// <summary>The numbers of one Adam step (Kingma and Ba, arXiv 1412.6980), including its bias corrections.</summary>
 internal readonly record struct AdamStep(double Beta1, double Beta2, double Epsilon, double StepSize, double SecondMomentScale)
 {
     /// <summary>Step number <paramref name="step"/>, counted from 1.</summary>

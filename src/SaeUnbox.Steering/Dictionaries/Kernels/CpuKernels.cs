@@ -173,7 +173,7 @@ internal sealed unsafe class CpuKernels(int? threads = null) : ISparseKernels
     private static void Copy(float* source, float* target, int length) =>
         new Span<float>(source, length).CopyTo(new Span<float>(target, length));
 
-    // Ranges rather than single items: one delegate call covers enough work.
+    // Ranges instead of single items keep the cost of delegate calls low.
     private void ForRanges(int count, int grain, Action<int, int> body)
     {
         var workers = threads ?? Math.Clamp(Threads.Count, 1, Environment.ProcessorCount);

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace SaeUnbox.Steering;
 
 /// <summary>
-/// The sparse half of the autoencoder's work. Only the pre-activations are a dense product; everything behind the
+/// The sparse part of an autoencoder's arithmetic. Only the pre-activations are a dense product; everything after the
 /// top-k touches k of n features per row.
 /// </summary>
 internal interface ISparseKernels

@@ -1,7 +1,7 @@
 namespace SaeUnbox.Steering;
 
 /// <summary>
-/// Nested dictionaries: prefix m of the features reconstructs on its own. A feature of group g (the first prefix that
+/// Nested dictionaries: each prefix of the features reconstructs on its own. A feature of group g (the first prefix that
 /// holds it) takes part in the reconstructions g, g + 1, …; one group of all n features is the plain autoencoder.
 /// </summary>
 internal sealed class Nesting

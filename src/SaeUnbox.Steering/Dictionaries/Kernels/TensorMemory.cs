@@ -14,7 +14,7 @@ internal static unsafe class TensorMemory
             throw new ArgumentException($"A contiguous float32 tensor on the CPU is needed, not {tensor.dtype} on {tensor.device}.");
         if (tensor.numel() == 0)
             return null;
-        // A span's length is an int; the first element's address is all that is needed.
+        // A span cannot be longer than an int, but only its address is needed.
         using var first = tensor.view(-1).narrow(0, 0, 1);
         return (float*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(first.bytes));
     }

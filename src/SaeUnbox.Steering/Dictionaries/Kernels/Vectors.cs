@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 
 namespace SaeUnbox.Steering;
 
-/// <summary>Vectorised loops over rows of floats, compiled in full at once: the first step should not crawl.</summary>
+/// <summary>Vectorised loops over rows of floats. Fully optimised on the first call, so that the first step is not slow.</summary>
 internal static unsafe class Vectors
 {
     /// <summary>y += a x.</summary>

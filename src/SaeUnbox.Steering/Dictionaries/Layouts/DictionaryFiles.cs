@@ -3,17 +3,17 @@ using System.Text.RegularExpressions;
 
 namespace SaeUnbox.Steering;
 
-/// <summary>The files of one dictionary, wherever they lie.</summary>
+/// <summary>The files of one dictionary.</summary>
 /// <param name="Weights">A checkpoint with its tensors.</param>
 /// <param name="Config">Its configuration; null if there is none.</param>
-/// <param name="Scales">Where <c>mean.pt</c> may lie, in order of preference.</param>
+/// <param name="Scales">Possible places of <c>mean.pt</c>, in order of preference.</param>
 internal sealed partial record DictionaryFiles(string Weights, string? Config, IReadOnlyList<ScaleFiles> Scales)
 {
     private const string ReferenceConfig = "config.json", OtherConfig = "cfg.json";
     private const int MaxShown = 6;
     private const long LargestConfig = 1 << 20;
 
-    // In order of preference. Of the first, the second form is what is written for programs that read no pickles.
+    // In order of preference. The second name is that for programs that do not read pickles.
     private static readonly string[] WeightNames =
         [
             "state_dict.pth",
@@ -28,7 +28,7 @@ internal sealed partial record DictionaryFiles(string Weights, string? Config, I
     private static readonly string[] Endings = [".safetensors", ".pt", ".pth", ".bin"];
 
     /// <summary>
-    /// Finds the files from a folder that holds them, its parent (they then lie in <c>final</c>), or a checkpoint with
+    /// Finds the files, given their folder, its parent (if the folder is named <c>final</c>), or a checkpoint with
     /// <c>NAME.config.json</c>, <c>config.json</c> or <c>cfg.json</c> beside it.
     /// </summary>
     public static DictionaryFiles Find(string path)
@@ -42,27 +42,27 @@ internal sealed partial record DictionaryFiles(string Weights, string? Config, I
                 + $"{string.Join(", ", WeightNames)} with its {ReferenceConfig} or {OtherConfig}.");
     }
 
-    /// <summary>The files of a folder that has a known file of weights; null for none.</summary>
+    /// <summary>The files in a folder with a known weights file; null if there is none.</summary>
     public static DictionaryFiles? TryFolder(string folder) =>
         WeightNames.Select(name => Path.Combine(folder, name)).FirstOrDefault(File.Exists) is { } weights
             ? new(weights, ConfigIn(folder), [ScaleFiles.In(folder)])
             : null;
 
-    /// <summary>The files of a folder with one checkpoint of another name; null if it has none or several.</summary>
+    /// <summary>The files in a folder with a single checkpoint of any name; null otherwise.</summary>
     public static DictionaryFiles? TryOnlyFile(string folder)
     {
         var files = Directory.EnumerateFiles(folder).Where(IsCheckpoint).Take(2).ToArray();
         return files.Length == 1 ? new(files[0], ConfigIn(folder), [ScaleFiles.In(folder)]) : null;
     }
 
-    /// <summary>Whether a file can be a dictionary's weights by its name.</summary>
+    /// <summary>Whether a file name may be that of a dictionary's weights.</summary>
     public static bool IsCheckpoint(string path)
     {
         var name = Path.GetFileName(path);
         return Endings.Any(ending => name.EndsWith(ending, StringComparison.OrdinalIgnoreCase)) && !ScaleFiles.IsOne(name);
     }
 
-    /// <summary>What lies in a folder, for messages.</summary>
+    /// <summary>The content of a folder, for messages.</summary>
     public static string Contents(string folder)
     {
         var names = Directory.EnumerateFileSystemEntries(folder).Order(StringComparer.Ordinal)
@@ -93,7 +93,7 @@ internal sealed partial record DictionaryFiles(string Weights, string? Config, I
         var folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
         var stem = Path.GetFileNameWithoutExtension(path);
         var own = Path.Combine(folder, $"{stem}.{ReferenceConfig}");
-        // Files named by site lie side by side, so what has no name of theirs is not theirs.
+        // Files named by site share a folder, so only files with the same prefix belong together.
         return SaeFolderName.TryParse(stem, out _)
             ? new(path, File.Exists(own) ? own : null, [ScaleFiles.Beside(path)])
             : new(path, File.Exists(own) ? own : ConfigIn(folder), [ScaleFiles.Beside(path), ScaleFiles.In(folder)]);
@@ -124,7 +124,7 @@ internal sealed partial record DictionaryFiles(string Weights, string? Config, I
     private static partial Regex ModulePath();
 }
 
-/// <summary>Where the means and standard deviations of a dictionary's features lie.</summary>
+/// <summary>The files of the means and standard deviations of a dictionary's features.</summary>
 internal sealed record ScaleFiles(string Mean, string Deviation)
 {
     public static ScaleFiles In(string folder) => new(Path.Combine(folder, "mean.pt"), Path.Combine(folder, "std.pt"));

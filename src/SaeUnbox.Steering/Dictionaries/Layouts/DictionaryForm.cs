@@ -1,12 +1,12 @@
 namespace SaeUnbox.Steering;
 
 /// <summary>
-/// What a layout says of one dictionary: its kind and size, and which stored tensor is which part of
+/// How a layout stores one dictionary: its kind and size, and the tensors for the parts of
 /// <code>z = activation(W_e (x - b_in) + b_lat)      x_hat = W_d z + b_out</code>
 /// </summary>
 internal sealed record DictionaryForm
 {
-    /// <summary>Who writes the layout, such as "SAELens".</summary>
+    /// <summary>The program that writes the layout, such as "SAELens".</summary>
     public required string Layout { get; init; }
 
     /// <summary>n, from the encoder's shape.</summary>
@@ -32,24 +32,27 @@ internal sealed record DictionaryForm
 
     public InputNormalisation Normalisation { get; init; }
 
+    /// <summary>Whether x is the output of the site rather than what it adds to its input.</summary>
+    public bool ReadsOutput { get; init; }
+
     /// <summary>
-    /// Whether z counts in units of the decoder's directions: W_e, biases and thresholds are multiplied by |d_f|, and d_f is divided by it.
+    /// Whether z is in units of |d_f|: W_e, biases and thresholds are then multiplied by |d_f|, and d_f is divided by it.
     /// </summary>
     public bool FoldsDirectionLength { get; init; }
 
-    /// <summary>A factor of x that belongs into the weights: W_e times it, W_d and biases of width d divided by it.</summary>
+    /// <summary>A factor of x to fold into the weights: W_e is multiplied by it, W_d and biases of width d are divided by it.</summary>
     public double InputScale { get; init; } = 1;
 
-    /// <summary>A scalar tensor; directions are brought to length 1, times its exponential. Null: as stored.</summary>
+    /// <summary>A scalar tensor: directions are scaled to the length of its exponential. Null keeps them as stored.</summary>
     public string? DirectionLogLength { get; init; }
 
-    /// <summary>Whether directions are brought to length 1.</summary>
+    /// <summary>Whether directions are normalised to length 1.</summary>
     public bool HasUnitDirections { get; init; }
 
     /// <summary>A tensor [n] that multiplies the directions; null for 1.</summary>
     public string? DirectionFactor { get; init; }
 
-    /// <summary>Tensors that are known and not needed, with their shapes.</summary>
+    /// <summary>Known tensors that are not needed, with their shapes.</summary>
     public IReadOnlyDictionary<string, long[]> Unused { get; init; } = new Dictionary<string, long[]>();
 
     /// <summary>Sizes of nested dictionaries, ending with n; null for one.</summary>
@@ -103,7 +106,7 @@ internal sealed record GroupMaxForm(int Count) : ActivationForm("GroupMax")
 
 internal sealed record ReluForm() : ActivationForm("ReLU");
 
-/// <param name="MeanK">The mean number of active features; null if the file does not tell.</param>
+/// <param name="MeanK">The mean number of active features; null if the file does not store it.</param>
 internal sealed record ThresholdForm(float Threshold, int? MeanK, string Kind = "BatchTopK") : ActivationForm(Kind);
 
 /// <param name="IsLogarithm">Whether the tensor holds the thresholds' logarithms.</param>

@@ -1,9 +1,9 @@
 namespace SaeUnbox.Steering;
 
-/// <summary>A way in which dictionaries are stored. <see cref="Of"/> tells them apart, each turns its files into a form.</summary>
+/// <summary>A way to store dictionaries. <see cref="Of"/> detects which one files have; each converts its files into a form.</summary>
 internal abstract class DictionaryLayout
 {
-    // The order decides where names fit two layouts.
+    // Where names fit two layouts, the first one wins.
     private static readonly DictionaryLayout[] All =
         [
             new OvercompleteLayout(),
@@ -14,7 +14,7 @@ internal abstract class DictionaryLayout
             new KreaLayout()
         ];
 
-    /// <summary>Who writes it.</summary>
+    /// <summary>The program that writes the layout.</summary>
     public abstract string Name { get; }
 
     /// <summary>The form of a dictionary in these files.</summary>
@@ -27,10 +27,10 @@ internal abstract class DictionaryLayout
         ?? throw source.Broken($"its tensors ({Shorten(source.Tensors.Keys)}) are those of no known dictionary; known are the layouts of "
             + string.Join(", ", All.Select(layout => layout.Name)));
 
-    /// <summary>Whether the tensors' names are this layout's.</summary>
+    /// <summary>Whether the names of the tensors fit this layout.</summary>
     protected abstract bool Fits(DictionarySource source);
 
-    /// <summary>Whether a file of this name is this layout's, whatever is in it.</summary>
+    /// <summary>Whether the file name alone identifies this layout.</summary>
     protected virtual bool Writes(string fileName) => false;
 
     protected abstract DictionaryForm Describe(DictionarySource source);
@@ -70,7 +70,7 @@ internal sealed class ReferenceLayout : DictionaryLayout
             LatentBias = TensorNames.LatentBias,
             InputBias = TensorNames.PreBias,
             OutputBias = TensorNames.PreBias,
-            // Some publishers leave the training counters out.
+            // Some publishers omit the training counters.
             Unused = source.Has(TensorNames.StatsLastNonzero)
                 ? new Dictionary<string, long[]> { [TensorNames.StatsLastNonzero] = [config.Features] }
                 : [],
@@ -85,14 +85,14 @@ internal sealed class ReferenceLayout : DictionaryLayout
             return source.AskedK is { } asked ? config with { K = asked } : config;
         }
 
-        // Goodfire's file comes alone.
+        // Goodfire publishes a single file.
         var (features, width) = source.SizeOf(encoder);
         return new SaeConfig(features, width, source.K(null, features), null, 0);
     }
 }
 
 /// <summary>
-/// overcomplete's dictionaries: the encoder has one linear layer, k is not stored, and directions are brought to one length.
+/// Dictionaries of overcomplete: the encoder has one linear layer, k is not stored, and all directions have one length.
 /// </summary>
 internal sealed class OvercompleteLayout : DictionaryLayout
 {
@@ -126,7 +126,7 @@ internal sealed class OvercompleteLayout : DictionaryLayout
 /// <summary>sparsify, SAeUron and SAEmnesia: cfg.json with sae.safetensors, in a folder named by its hook point.</summary>
 internal sealed class SparsifyLayout : DictionaryLayout
 {
-    private const string SkipConnection = "W_skip";
+    private const string SkipConnection = "W_skip", Output = "output", Difference = "diff";
 
     public override string Name => "sparsify";
 
@@ -164,8 +164,13 @@ internal sealed class SparsifyLayout : DictionaryLayout
             InputBias = config?.Flag("transcode", false) == true ? null : "b_dec",
             OutputBias = "b_dec",
             Normalisation = config?.Flag("input_unit_norm", false) == true ? InputNormalisation.Standard : InputNormalisation.None,
+            ReadsOutput = config?.Choice("output_or_diff", IsSaeuron(config) ? Output : Difference, Output, Difference) == Output,
         };
     }
+
+    // SAeUron and SAEmnesia, which descends from it, train on outputs. sparsify itself has none of these settings.
+    private static bool IsSaeuron(JsonConfig config) =>
+        ((string[])["sample_topk", "batch_topk", "input_unit_norm"]).Any(key => config.Find(key) is not null);
 
     private static bool IsBatched(JsonConfig? config) =>
         config?.Flag("batch_topk", false) == true || config?.Flag("sample_topk", false) == true;
@@ -206,7 +211,7 @@ internal sealed class KreaLayout : DictionaryLayout
             LatentBias = isGated ? null : "encoder.bias",
             InputBias = bias,
             OutputBias = bias,
-            // Its plain and gated kinds count z in units of the directions' lengths.
+            // The plain and gated kinds store z in units of the directions' lengths.
             FoldsDirectionLength = activation is ReluForm or GatedForm,
         };
     }

@@ -1,13 +1,13 @@
 namespace SaeUnbox.Steering;
 
-/// <summary>dictionary_learning and SAEBench: ae.pt with config.json, whose trainer names the class.</summary>
+/// <summary>dictionary_learning and SAEBench: ae.pt, and config.json, whose trainer section names the class.</summary>
 internal sealed class DictionaryLearningLayout : DictionaryLayout
 {
     private const string Threshold = "threshold", GroupSizes = "group_sizes";
 
     public override string Name => "dictionary_learning";
 
-    /// <summary>Whether names and configuration are this project's rather than SAELens's, which shares W_enc.</summary>
+    /// <summary>Whether names and configuration are those of dictionary_learning. SAELens, too, has W_enc.</summary>
     public static bool IsOwn(DictionarySource source) =>
         IsOwnFile(source.FileName) || source.Config?.Find("trainer") is not null || source.Has(GroupSizes) || source.HasScalar(Threshold);
 

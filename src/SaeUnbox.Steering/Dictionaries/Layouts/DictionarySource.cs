@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace SaeUnbox.Steering;
 
 /// <summary>
-/// The stored tensors of one dictionary under their plain names, and its configuration. Prefixes of training scripts are taken off, and
-/// what belongs to an optimiser is left out.
+/// The stored tensors of one dictionary by plain name, and its configuration. Prefixes of training scripts are stripped, and tensors of
+/// an optimiser are left out.
 /// </summary>
 internal sealed class DictionarySource : IDisposable
 {
@@ -38,7 +38,7 @@ internal sealed class DictionarySource : IDisposable
     /// <summary>The configuration; null if there is none.</summary>
     public JsonConfig? Config { get; }
 
-    /// <summary>k as the caller asks for it; null if it does not.</summary>
+    /// <summary>k as given by the caller; null if not given.</summary>
     public int? AskedK { get; }
 
     /// <summary>The tensors by plain name.</summary>
@@ -62,7 +62,7 @@ internal sealed class DictionarySource : IDisposable
 
     public bool Has(string name) => Tensors.ContainsKey(name);
 
-    /// <summary>Whether a tensor is there and holds one number.</summary>
+    /// <summary>Whether a tensor exists and holds one number.</summary>
     public bool HasScalar(string name) => Tensors.TryGetValue(name, out var entry) && entry.Shape.All(size => size == 1);
 
     /// <summary>Reads a tensor into a float32 target of its shape.</summary>
@@ -80,7 +80,7 @@ internal sealed class DictionarySource : IDisposable
         return target.reshape(-1).data<double>().ToArray();
     }
 
-    /// <summary>k from the caller, the tensor k, or the configuration's key, in this order.</summary>
+    /// <summary>k from the caller, the tensor k, or the key of the configuration, in this order.</summary>
     public int K(JsonConfig? config, int features, string key = "k")
     {
         var stored = HasScalar("k") ? Whole("k", Numbers("k")[0]) : (int?)null;

@@ -76,12 +76,12 @@ internal sealed class SaeLensLayout : DictionaryLayout
 
     private static InputNormalisation Normalisation(DictionarySource source, JsonConfig config)
     {
-        // Before version 3 it was a flag of what is now expected_average_only_in.
+        // Before version 3, a flag stood for expected_average_only_in.
         if (config.Find("normalize_activations") is not { ValueKind: System.Text.Json.JsonValueKind.String })
             return InputNormalisation.None;
         return config.Text("normalize_activations") switch
         {
-            // Its factor belongs into the weights when training ends.
+            // SAELens folds this factor into the weights when training ends.
             "none" or "expected_average_only_in" => InputNormalisation.None,
             "constant_norm_rescale" => InputNormalisation.ConstantNorm,
             "layer_norm" => InputNormalisation.Standard,
@@ -90,7 +90,7 @@ internal sealed class SaeLensLayout : DictionaryLayout
         };
     }
 
-    // A checkpoint from the middle of a training has its factor beside it, not yet in the weights.
+    // A checkpoint saved during training stores the factor separately.
     private static double Scale(DictionarySource source, JsonConfig config)
     {
         var path = Path.Combine(Path.GetDirectoryName(source.Files.Weights)!, "activation_scaler.json");
@@ -103,7 +103,7 @@ internal sealed class SaeLensLayout : DictionaryLayout
             : throw source.Broken($"{FoldedScale} in activation_scaler.json must be above 0");
     }
 
-    // Old versions store a factor of each feature, which counts only after their finetuning.
+    // Old versions store a factor per feature, which applies only after finetuning.
     private static string? DirectionFactor(DictionarySource source, JsonConfig config) =>
         source.Has(FoldedScale) && config.Flag("finetuning_scaling_factor", false) ? FoldedScale : null;
 }

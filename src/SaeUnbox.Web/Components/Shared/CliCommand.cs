@@ -27,9 +27,11 @@ internal static class CliCommand
 
     private static string Edit(FeatureEdit edit, int steps)
     {
-        var text = $"{edit.Site}:{edit.Feature}:{Text(edit.Strength)}";
+        var text = $"{edit.Site}:{string.Join('+', edit.Features)}:{Text(edit.Strength)}";
         if (edit.Mode != EditMode.Default)
             text += $":{edit.Mode}";
+        if (edit.Mode.FindsCells)
+            text += $":{Text(edit.Threshold)}:{Text(edit.Grow)}";
         if (edit.Mask is { } mask)
             text += $"@{mask}";
         if (edit.FirstStep > 0 || edit.LastStep is not null)

@@ -22,6 +22,9 @@ internal static class Examples
     public static Recipe? ToDemonstrate(IModelCatalogue catalogue) => Painted(catalogue).Select(suggestion => suggestion.Recipe)
         .FirstOrDefault(recipe => recipe.Edits is [{ Mask: { } mask }] && mask[0, 0] > 0 && mask[0, mask.Columns - 1] > 0);
 
-    private static IReadOnlyList<Suggestion> Suggestions(IModelCatalogue catalogue) =>
-        catalogue.Models.Count > 0 && catalogue.AtlasOf(catalogue.Models[0].Name) is { } atlas ? atlas.Suggestions : [];
+    /// <summary>What the atlas suggests, with the model's LoRAs.</summary>
+    public static IReadOnlyList<Suggestion> Suggestions(IModelCatalogue catalogue) =>
+        catalogue.Models is [var model, ..] && catalogue.AtlasOf(model.Name) is { } atlas
+            ? [.. atlas.Suggestions.Select(suggestion => suggestion with { Recipe = model.WithLoras(suggestion.Recipe) })]
+            : [];
 }

@@ -19,7 +19,7 @@ internal static class NewLayer
     /// <summary>The layer in another mode, with a strength that suits it: modes have different units.</summary>
     public static FeatureEdit In(EditMode mode, FeatureEdit edit) => mode == edit.Mode
         ? edit
-        : edit with { Mode = mode, Strength = mode == EditMode.Scale ? Removal : Strength };
+        : edit.In(mode) with { Strength = mode.FindsCells ? 1 : mode == EditMode.Scale ? Removal : Strength };
 
     /// <summary>
     /// The recipe with a layer on top, which hides what lies below it. Recipes in which layers could overlap before keep their rule, and so

@@ -27,7 +27,7 @@ public sealed partial class Explore
 
     private SiteActivations? Current => _state.Site is { } site ? _maps?.Find(site) : null;
 
-    private string SiteName => SiteNames.Of(_state.Site ?? Site.Composition);
+    private string SiteName => _state.Site is { } site ? Model?.NameOf(site) ?? site.Code : "the site";
 
     private string? SelectedLabel => Current is { } map && _state.Feature is { } feature
         ? $"{map.Site} #{feature} {Atlas?.Find(map.Site, feature)?.Name}"

@@ -243,7 +243,7 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
         if (_copiedMask is not { } copied || SelectedEdit is not { } selected || Model?.Find(selected.Site) is not { } sae)
             return;
         var (rows, columns) = sae.Grid(Recipe.Width, Recipe.Height);
-        Change(recipe => WithEdit(recipe, Selected, edit => edit with { Mask = copied.Resize(rows, columns) }));
+        Change(recipe => WithEdit(recipe, Selected, edit => edit with { Mask = copied.Scaled(rows, columns) }));
         Notice = null;
     }
 

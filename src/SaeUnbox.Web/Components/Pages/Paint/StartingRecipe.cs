@@ -32,7 +32,7 @@ internal static class StartingRecipe
         var start = Examples.First(catalogue) with { Edits = [] };
         try
         {
-            var (recipe, dropped) = restore(start);
+            var (recipe, dropped) = restore(start with { Loras = [] });
             if (catalogue.Find(recipe.Model) is not { } model)
                 return (start with { Prompt = recipe.Prompt, Seed = recipe.Seed },
                     $"This recipe needs the model {recipe.Model}, which this server does not have. Its prompt and seed were kept; its "

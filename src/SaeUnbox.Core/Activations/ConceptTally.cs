@@ -1,0 +1,83 @@
+namespace SaeUnbox.Core;
+
+/// <summary>
+/// Compares how active the features of a site are where a concept is and elsewhere. A feature's score is the difference of its shares of
+/// all activation, sum of z_f / sum of all z, as in SAeUron (arXiv 2501.18052).
+/// </summary>
+/// <param name="features">Size of the site's dictionary.</param>
+public sealed class ConceptTally(int features)
+{
+    private readonly double[] _with = new double[features], _without = new double[features];
+    private readonly List<(float Value, float Inside)>?[] _cells = new List<(float, float)>?[features];
+    private double _inside, _outside;
+    private bool _hasRegion;
+
+    /// <summary>Adds a picture that has the concept, or does not, as a whole.</summary>
+    public void Add(SiteActivations map, bool hasConcept) => Add(map, _ => hasConcept ? 1 : 0);
+
+    /// <summary>Adds a picture with the concept in a region.</summary>
+    /// <param name="map">Activations of the site.</param>
+    /// <param name="region">How much of each cell has the concept. Any grid: it is scaled to the site's.</param>
+    public void Add(SiteActivations map, BrushMask region)
+    {
+        _hasRegion = true;
+        var scaled = region.Scaled(map.Rows, map.Columns);
+        Add(map, cell => scaled.Cells[cell]);
+    }
+
+    /// <summary>The feature's share of all activation where the concept is, less its share elsewhere.</summary>
+    public double Score(int feature) => Score(feature, _with.Sum(), _without.Sum());
+
+    /// <summary>The features with the largest positive scores, the best first.</summary>
+    public IReadOnlyList<ConceptFeature> Best(int count)
+    {
+        var (with, without) = (_with.Sum(), _without.Sum());
+        return
+        [
+            .. Enumerable.Range(0, features).Select(feature => (Feature: feature, Score: Score(feature, with, without)))
+                .Where(one => one.Score > 0).OrderByDescending(one => one.Score).ThenBy(one => one.Feature).Take(count)
+                .Select(one => new ConceptFeature(one.Feature, one.Score, Auc(one.Feature))),
+        ];
+    }
+
+    /// <summary>
+    /// The area under the ROC curve of the feature as a detector of the concept's cells, each weighted by how much of it has the concept;
+    /// null without a region, or if all cells or none have the concept.
+    /// </summary>
+    public double? Auc(int feature)
+    {
+        if (!_hasRegion || _inside == 0 || _outside == 0)
+            return null;
+        double above = 0, won = 0, active = 0;
+        foreach (var equal in (_cells[feature] ?? []).GroupBy(cell => cell.Value).OrderByDescending(group => group.Key))
+        {
+            var inside = equal.Sum(cell => (double)cell.Inside);
+            var outside = equal.Count() - inside;
+            won += outside * (above + (inside / 2));
+            (above, active) = (above + inside, active + outside);
+        }
+        won += (_outside - active) * (above + ((_inside - above) / 2));
+        return won / (_inside * _outside);
+    }
+
+    private double Score(int feature, double with, double without) =>
+        (with > 0 ? _with[feature] / with : 0) - (without > 0 ? _without[feature] / without : 0);
+
+    private void Add(SiteActivations map, Func<int, float> inside)
+    {
+        for (var cell = 0; cell < map.Rows * map.Columns; cell++)
+        {
+            var share = inside(cell);
+            (_inside, _outside) = (_inside + share, _outside + (1 - share));
+            for (var i = cell * map.K; i < (cell + 1) * map.K; i++)
+            {
+                if (map.Values[i] is not (> 0 and var value))
+                    continue;
+                var feature = map.Indices[i];
+                _with[feature] += share * value;
+                _without[feature] += (1 - share) * value;
+                (_cells[feature] ??= []).Add((value, share));
+            }
+        }
+    }
+}
