@@ -79,7 +79,10 @@ public sealed class Studio : IAsyncLifetime
             "--urls",
             $"http://{_listensOn}:{Address.Port}",
             $"--SaeUnbox:Sharing:File={_folder.At("shares.db")}",
-            "--SaeUnbox:Canvases:Cost=1000000", // many tests want a picture that takes long
+            // Many tests want a picture that takes long.
+            "--SaeUnbox:Canvases:Cost=1000000",
+            "--SaeUnbox:Canvases:Burst=100000",
+            "--SaeUnbox:Canvases:RequestsPerSecond=10000",
             .. _options
         ]))!;
         _process.OutputDataReceived += (_, line) => Keep(line.Data);
