@@ -10,7 +10,10 @@ public sealed class BrushToolsTests(Studio studio, Browser browser) : IClassFixt
 
     private static readonly Recipe House = new()
     {
-        Model = "unbox-mini", Prompt = "a red house in a meadow", Width = 256, Height = 256,
+        Model = "unbox-mini",
+        Prompt = "a red house in a meadow",
+        Width = 256,
+        Height = 256,
     };
 
     [Fact]

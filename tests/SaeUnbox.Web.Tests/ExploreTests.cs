@@ -13,7 +13,12 @@ public sealed class ExploreTests(Studio studio, Browser browser) : IClassFixture
     {
         var recipe = new Recipe
         {
-            Model = "unbox-mini", Prompt = "a boat at sea", Seed = 5, Width = 256, Height = 256, Edits = [new(Site.Composition, 187, 8)],
+            Model = "unbox-mini",
+            Prompt = "a boat at sea",
+            Seed = 5,
+            Width = 256,
+            Height = 256,
+            Edits = [new(Site.Composition, 187, 8)],
         };
         var page = await browser.OpenAsync(studio, $"/#r={recipe.ToLink()}");
         await page.PictureAsync();

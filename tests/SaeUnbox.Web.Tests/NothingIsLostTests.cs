@@ -8,7 +8,11 @@ public sealed class NothingIsLostTests(Studio studio, Browser browser) : IClassF
 {
     private static readonly Recipe House = new()
     {
-        Model = "unbox-mini", Prompt = "a red house in a meadow", Width = 256, Height = 256, Edits = [new(Site.Composition, 62, 8)],
+        Model = "unbox-mini",
+        Prompt = "a red house in a meadow",
+        Width = 256,
+        Height = 256,
+        Edits = [new(Site.Composition, 62, 8)],
     };
 
     [Fact]

@@ -65,7 +65,11 @@ public sealed class PaintPageTests(Studio studio, Browser browser) : IClassFixtu
     {
         var house = new Recipe
         {
-            Model = "unbox-mini", Prompt = "a red house in a meadow", Width = 256, Height = 256, Edits = [new(Site.Composition, 62, 8)],
+            Model = "unbox-mini",
+            Prompt = "a red house in a meadow",
+            Width = 256,
+            Height = 256,
+            Edits = [new(Site.Composition, 62, 8)],
         };
         var one = await OpenPixelsAsync(house);
         var page = await browser.OpenAsync(studio, $"/#r={(house with { Edits = [.. house.Edits, new(Site.Style, 421, 8)] }).ToLink()}");

@@ -12,7 +12,10 @@ public sealed class SharedPageTests(Studio studio, Browser browser) : IClassFixt
 {
     private static readonly Recipe Painted = new()
     {
-        Model = "unbox-mini", Prompt = "a <red> house in a meadow", Width = 256, Height = 256,
+        Model = "unbox-mini",
+        Prompt = "a <red> house in a meadow",
+        Width = 256,
+        Height = 256,
         Edits = [new(Site.Composition, 62, 8) { Name = "my snowman" }],
     };
 

@@ -1,9 +1,9 @@
-using SaeUnbox.Web.Components.Shared;
 using System.Buffers.Binary;
 using System.IO.Compression;
 using System.Net.Http.Headers;
 using System.Text;
 using Microsoft.Playwright;
+using SaeUnbox.Web.Components.Shared;
 
 namespace SaeUnbox.Web.Tests;
 

@@ -29,7 +29,9 @@ internal sealed class ServingComparison(IReadOnlyDictionary<string, string?> set
             var (alone, beside) = await new ServingBenchmark(serving.Queue, serving.Model).RunBesideAsync(greedy, time, cancellation);
             nodes[name] = new JsonObject
             {
-                ["alone"] = Node(alone), ["beside"] = Node(beside), ["p95Ratio"] = beside.P95 / alone.P95,
+                ["alone"] = Node(alone),
+                ["beside"] = Node(beside),
+                ["p95Ratio"] = beside.P95 / alone.P95,
                 ["share"] = beside.JobsPerSecond / alone.JobsPerSecond,
             };
             if (!json)

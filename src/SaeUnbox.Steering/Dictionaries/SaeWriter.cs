@@ -9,7 +9,7 @@ public static class SaeWriter
     /// Writes a folder in the reference's layout: <c>config.json</c>, <c>state_dict.pth</c> (the decoder column-major), and
     /// <c>mean.pt</c>, <c>std.pt</c> where they are known.
     /// </summary>
-        /// <param name="folder">Created if it does not exist.</param>
+    /// <param name="folder">Created if it does not exist.</param>
     /// <param name="dtype">Type of the weights. Float16 takes half the space; readers convert it to float32.</param>
     /// <exception cref="CheckpointException">A file cannot be written.</exception>
     /// <exception cref="SaeException">The layout has no such kind.</exception>

@@ -75,8 +75,8 @@ internal static class Roles
         var grace = Read(ServingOptions.Section, nameof(ServingOptions.Grace), new ServingOptions().Grace);
         var workerGrace = Read(RabbitMqOptions.Section, nameof(RabbitMqOptions.Grace), new RabbitMqOptions().Grace);
         var delay = Read(HostingOptions.Section, nameof(HostingOptions.ReadinessDelay), TimeSpan.Zero);
-        var isInProcess = new RoleOptions { Queue = configuration[$"{HostingOptions.Section}:{nameof(RoleOptions.Queue)}"]
-            ?? nameof(QueueKind.InProcess) }.ChosenQueue == QueueKind.InProcess;
+        var queue = configuration[$"{HostingOptions.Section}:{nameof(RoleOptions.Queue)}"] ?? nameof(QueueKind.InProcess);
+        var isInProcess = new RoleOptions { Queue = queue }.ChosenQueue == QueueKind.InProcess;
         return delay + (isInProcess ? grace : 2 * (grace > workerGrace ? grace : workerGrace)) + MarginToStop;
 
         TimeSpan Read(string section, string key, TimeSpan otherwise) =>

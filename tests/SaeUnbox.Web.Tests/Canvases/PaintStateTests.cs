@@ -92,7 +92,10 @@ public sealed class PaintStateTests : IDisposable
         var mask = BrushMask.FromCells(32, 32, [.. Enumerable.Repeat(1f, 1024)]);
         await OpenAsync(Nothing with
         {
-            Link = House(2).ToLink(), Draft = House(1).ToJson(), PendingEdit = 0, PendingMask = mask.ToString(),
+            Link = House(2).ToLink(),
+            Draft = House(1).ToJson(),
+            PendingEdit = 0,
+            PendingMask = mask.ToString(),
         });
 
         _state.Undo();

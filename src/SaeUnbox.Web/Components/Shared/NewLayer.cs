@@ -27,6 +27,7 @@ internal static class NewLayer
     /// </summary>
     public static Recipe OnTop(Recipe recipe, FeatureEdit layer) => recipe with
     {
-        Edits = [.. recipe.Edits, layer], Overlap = recipe.Edits.Count < 2 ? Overlap.Cover : recipe.Overlap,
+        Edits = [.. recipe.Edits, layer],
+        Overlap = recipe.Edits.Count < 2 ? Overlap.Cover : recipe.Overlap,
     };
 }
