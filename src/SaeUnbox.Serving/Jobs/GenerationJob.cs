@@ -15,6 +15,9 @@ public sealed record GenerationJob(Guid Id, CheckedRecipe Checked)
     /// <summary>Who submitted the job. Clients take turns; null counts as a client of its own for each canvas.</summary>
     public string? Client { get; init; }
 
+    /// <summary>Whose turn the job needs.</summary>
+    public string Turn => Client ?? Canvas ?? "";
+
     /// <summary>The work of the job, in default pictures of its model (<see cref="ModelInfo.CostOf"/>).</summary>
     public double Cost { get; init; } = 1;
 

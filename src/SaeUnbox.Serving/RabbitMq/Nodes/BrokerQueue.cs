@@ -62,7 +62,7 @@ internal sealed partial class BrokerQueue(
         {
             // Its client's turn has not come: the newer job waits in its place.
             _slots.Replace(canvas, newer.Id);
-            _liveTurns.Replace(ClientLines.ClientOf(first.Job), ahead, newer.Id);
+            _liveTurns.Replace(first.Job.Turn, ahead, newer.Id);
             End(first, new GenerationProgress.Superseded(ahead));
         }
         else if (first.Job.Recipe.Model == newer.Job.Recipe.Model)
@@ -74,7 +74,7 @@ internal sealed partial class BrokerQueue(
     {
         if (job.Job is { Canvas: null, Client: null })
             return true;
-        return TurnsOf(job.Job).Add(ClientLines.ClientOf(job.Job), job.Id, InFlight(job.Job));
+        return TurnsOf(job.Job).Add(job.Job.Turn, job.Id, InFlight(job.Job));
     }
 
     private ClientTurns TurnsOf(GenerationJob job) => job.Canvas is null ? _batchTurns : _liveTurns;
@@ -93,7 +93,7 @@ internal sealed partial class BrokerQueue(
         {
             if (!_jobs.TryGetValue(jobId, out var job) || job.HasEnded)
                 return ValueTask.CompletedTask;
-            var wasHeld = TurnsOf(job.Job).Remove(ClientLines.ClientOf(job.Job), jobId);
+            var wasHeld = TurnsOf(job.Job).Remove(job.Job.Turn, jobId);
             if (job.Job.Canvas is { } canvas)
             {
                 if (wasHeld)
@@ -132,7 +132,7 @@ internal sealed partial class BrokerQueue(
                 if (reply.By is { } by && _jobs.TryGetValue(by, out var replacement))
                 {
                     _slots.Superseded(canvas, job.Id, by);
-                    _liveTurns.Replace(ClientLines.ClientOf(job.Job), job.Id, by);
+                    _liveTurns.Replace(job.Job.Turn, job.Id, by);
                     (replacement.LastHeard, _published[by]) = (clock.GetTimestamp(), replacement);
                 }
                 else if (progress.IsFinal)
@@ -156,7 +156,7 @@ internal sealed partial class BrokerQueue(
     // Ends a job's turn, and asks for one for the next job of its canvas. Returns the jobs whose turn it is now.
     private IEnumerable<NodeJob> EndTurn(GenerationJob ended, Guid? following = null)
     {
-        var next = TurnsOf(ended).Ended(ClientLines.ClientOf(ended), ended.Id, InFlight(ended)).Select(id => _jobs[id]).ToList();
+        var next = TurnsOf(ended).Ended(ended.Turn, ended.Id, InFlight(ended)).Select(id => _jobs[id]).ToList();
         if (following is { } id && HasTurn(_jobs[id]))
             next.Add(_jobs[id]);
         return next;
@@ -269,7 +269,7 @@ internal sealed partial class BrokerQueue(
     // How many jobs a client may have in the broker: enough to keep every worker busy. One more, so that no worker waits for this node,
     // unless that would make other people's pictures wait.
     private int InFlight(GenerationJob job) => Math.Max(1, directory.WorkersWith(job.Recipe.Model).Count())
-        + (job.Canvas is not null && _liveTurns.HasOthers(ClientLines.ClientOf(job)) ? 0 : 1);
+        + (job.Canvas is not null && _liveTurns.HasOthers(job.Turn) ? 0 : 1);
 
     private GenerationResult WithWait(NodeJob job, GenerationResult result)
     {
