@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Text;
+using Microsoft.Extensions.Primitives;
 using Microsoft.Net.Http.Headers;
 using SaeUnbox.Web.Canvases;
 using SaeUnbox.Web.Hosting;
@@ -9,6 +11,7 @@ namespace SaeUnbox.Web.Api;
 /// <summary>/api/v1 offers to programs what the pages offer to people. /openapi/v1.json describes it and /api shows it.</summary>
 internal static class PublicApi
 {
+    private const string Address = "/api/v1";
     private const string Json = "application/json", Png = "image/png", Jpeg = "image/jpeg", WebP = "image/webp";
 
     public static void AddPublicApi(this IServiceCollection services, IConfiguration configuration)
@@ -21,8 +24,14 @@ internal static class PublicApi
 
     public static void MapPublicApi(this WebApplication app)
     {
+        app.Use((context, next) =>
+        {
+            if (context.Request.Path.StartsWithSegments(Address))
+                context.Request.QueryString = WithPlainWholeNumbers(context.Request.Query);
+            return next(context);
+        });
         app.MapOpenApi("/openapi/{documentName}.json");
-        var api = app.MapGroup("/api/v1").AddEndpointFilter(ApiProblems.Filter)
+        var api = app.MapGroup(Address).AddEndpointFilter(ApiProblems.Filter)
             .AddEndpointFilter(ApiKeys.Filter).DisableAntiforgery().ProducesProblem(429);
         var pictures = api.MapGroup("").WithTags("Pictures");
         pictures.MapPost("/generate", GenerateAsync).WithSummary("Make a recipe's picture")
@@ -124,6 +133,12 @@ internal static class PublicApi
             ?? throw new JobFailedException(serving.Failure ?? serving.Missing ?? "The model is still loading; try again in a moment.");
         return model.NewRecipe();
     }
+
+    // The framework reads no 7.0 as a whole number.
+    private static QueryString WithPlainWholeNumbers(IQueryCollection query) =>
+        QueryString.Create(query.Select(pair => pair.Key is "offset" or "limit" && PlainNumber.TryWhole(pair.Value, out long whole)
+            ? KeyValuePair.Create(pair.Key, new StringValues(whole.ToString(CultureInfo.InvariantCulture)))
+            : pair));
 
     // The accepted type of the highest quality. PNG comes first, because only it contains the recipe.
     private static PictureFormat RequestedFormat(HttpRequest request)
