@@ -1,4 +1,5 @@
 using System.Net.Http.Json;
+using Microsoft.Playwright;
 using SaeUnbox.Web.Tests;
 using SaeUnbox.Web.Tests.Sharing;
 
@@ -61,7 +62,8 @@ public sealed class PageTests(Broker broker, Browser browser, PostgresServer pos
 
         var mine = await browser.OpenAsync(here.BaseAddress!, $"/#r={recipe.ToLink()}");
         await mine.PictureAsync();
-        var theirs = await browser.OpenAsync(there.BaseAddress!, saved.Headers.Location!.ToString());
+        var theirs = await browser.OpenAsync(there.BaseAddress!, saved.Headers.Location!.ToString(), waitsForPage: false);
+        await theirs.GetByRole(AriaRole.Link, new() { Name = "Open in the studio" }).ClickAsync();
         await theirs.PictureAsync();
 
         Assert.Equal(recipe, Recipe.FromJson(await theirs.EvaluateAsync<string>("() => sessionStorage.getItem('saeunbox.draft')")));
