@@ -22,8 +22,10 @@ public sealed class NothingIsLostTests(Studio studio, Browser browser) : IClassF
         await page.GetByRole(AriaRole.Button, new() { Name = "Clear the mask" }).ClickAsync();
         await page.HistoryAsync(2);
         await page.GetByRole(AriaRole.Link, new() { Name = "Explore" }).ClickAsync();
-        await page.AddressAsync("/explore*");
+        await page.AddressAsync("/explore?prompt=*");
+        await page.PictureAsync();
         await page.GetByRole(AriaRole.Link, new() { Name = "Paint", Exact = true }).ClickAsync();
+        await page.AddressAsync("/");
         await page.PictureAsync();
         await HasThumbnailsAsync(page, 2);
         await page.ReloadAsync();
@@ -40,6 +42,7 @@ public sealed class NothingIsLostTests(Studio studio, Browser browser) : IClassF
     {
         var page = await OpenAsync();
         await page.GotoAsync("/guide");
+        await page.WaitForSelectorAsync("main[data-live]");
         await page.Locator(".examples a").First.ClickAsync();
         await page.PictureAsync();
         Assert.NotEqual(House.Prompt, await page.Locator("#prompt").InputValueAsync());

@@ -5,7 +5,7 @@ namespace SaeUnbox.Web.Tests.Canvases;
 
 public sealed class CanvasRegistryTests : IDisposable
 {
-    private static readonly Recipe House = new() { Model = "mini", Prompt = "a house" };
+    private static readonly Recipe House = OneModel.Mini.NewRecipe("a house");
     private readonly CanvasOptions _options = new() { MostPerClient = 2, Most = 3 };
     private readonly ClientLimits _limits;
     private readonly CanvasRegistry _canvases;

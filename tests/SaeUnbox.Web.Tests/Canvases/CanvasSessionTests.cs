@@ -38,7 +38,7 @@ public sealed class CanvasSessionTests : IDisposable
 
     [Theory]
     [InlineData(256, 100)]
-    [InlineData(2048, 3)]
+    [InlineData(512, 62)]
     public void Change_ManyTimes_BoundsTheUndoHistory(int side, int kept)
     {
         var canvas = Canvas();
