@@ -133,8 +133,8 @@ public sealed class ApiTests(Studio studio)
     public async Task Features_BySiteAndNumber_AreFound()
     {
         var name = (await ModelAsync()).GetProperty("name").GetString();
-        var hits =
-            await studio.Client.GetFromJsonAsync<JsonElement>($"/api/v1/models/{name}/features?site=mid.0&sort=number&limit=5.0&offset=0e0&dead=true");
+        var hits = await studio.Client.GetFromJsonAsync<JsonElement>(
+            $"/api/v1/models/{name}/features?site=mid.0&sort=number&limit=5.0&offset=0e0&dead=true");
         Assert.Equal([0, 1, 2, 3, 4],
             hits.GetProperty("hits").EnumerateArray().Select(hit => hit.GetProperty("card").GetProperty("feature").GetInt32()));
 
