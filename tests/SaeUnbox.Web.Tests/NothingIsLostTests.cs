@@ -37,6 +37,22 @@ public sealed class NothingIsLostTests(Studio studio, Browser browser) : IClassF
         await page.WaitForFunctionAsync("() => !JSON.parse(sessionStorage.getItem('saeunbox.draft')).edits[0].mask");
     }
 
+    // Explore writes its address once it knows what it shows. By then the visitor may be elsewhere.
+    [Fact]
+    public async Task Click_WhileTheLastPageStillOpens_LeadsToTheLastOne()
+    {
+        var page = await OpenAsync();
+        for (var turn = 0; turn < 3; turn++)
+        {
+            await page.GetByRole(AriaRole.Link, new() { Name = "Explore" }).ClickAsync();
+            await page.AddressAsync("/explore*");
+            await page.GetByRole(AriaRole.Link, new() { Name = "Paint", Exact = true }).ClickAsync();
+            await page.WaitForSelectorAsync(".studio[data-tool]");
+            await page.PictureAsync();
+            await page.AddressAsync("/");
+        }
+    }
+
     [Fact]
     public async Task GuideExample_OverOnesOwnLayers_IsTakenBackByOneUndo()
     {

@@ -18,6 +18,11 @@
         recall(key) {
             try { return localStorage.getItem(`saeunbox.${key}`); } catch { return null; }
         },
+        /** Replaces a page's address, unless the visitor is on another page by now. */
+        replaceAddress(page, address) {
+            const here = location.href.split(/[?#]/)[0];
+            if (here === new URL(page, document.baseURI).href) Blazor.navigateTo(address, { replaceHistoryEntry: true });
+        },
         showDialog(dialog) {
             dialog.showModal();
         },

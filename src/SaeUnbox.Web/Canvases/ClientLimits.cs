@@ -158,6 +158,27 @@ internal sealed class TooManyRequestsException(TimeSpan retryAfter)
     public TimeSpan RetryAfter => retryAfter;
 }
 
+internal static class Admission
+{
+    private static readonly TimeSpan Least = TimeSpan.FromSeconds(1);
+
+    /// <summary>Does work that limits may refuse.</summary>
+    /// <returns>When to try again; null if the work is done.</returns>
+    public static TimeSpan? Try(Action work)
+    {
+        try
+        {
+            work();
+            return null;
+        }
+        catch (Exception exception) when (exception is TooManyRequestsException or QueueFullException)
+        {
+            var delay = exception is QueueFullException full ? full.RetryAfter : ((TooManyRequestsException)exception).RetryAfter;
+            return delay > Least ? delay : Least;
+        }
+    }
+}
+
 /// <summary>
 /// Identifies a client for limits: its API key, or the address that a request comes from, or that a trusted proxy reports. IPv6 clients are
 /// identified by their /64 network, because each can use all of its 2^64 addresses.

@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Components;
 using Microsoft.AspNetCore.Components.Routing;
 using Microsoft.AspNetCore.WebUtilities;
+using Microsoft.JSInterop;
 
 namespace SaeUnbox.Web.Components;
 
@@ -8,17 +9,19 @@ namespace SaeUnbox.Web.Components;
 internal sealed class PageAddress : IDisposable
 {
     private readonly NavigationManager _navigation;
+    private readonly IJSRuntime _script;
     private readonly string _page;
     private readonly Func<Task> _changed;
     // Our own changes whose events have not arrived yet. By then the page may show something newer.
     private readonly List<string> _pending = [];
 
-    /// <param name="navigation">Gives and changes the address.</param>
+    /// <param name="navigation">Gives the address.</param>
+    /// <param name="script">Changes it in the browser.</param>
     /// <param name="page">The page's path without the leading slash.</param>
     /// <param name="changed">Called when a link or the back button changed the page's address.</param>
-    public PageAddress(NavigationManager navigation, string page, Func<Task> changed)
+    public PageAddress(NavigationManager navigation, IJSRuntime script, string page, Func<Task> changed)
     {
-        (_navigation, _page, _changed) = (navigation, page, changed);
+        (_navigation, _script, _page, _changed) = (navigation, script, page, changed);
         navigation.LocationChanged += OnLocationChanged;
     }
 
@@ -28,14 +31,29 @@ internal sealed class PageAddress : IDisposable
 
     private bool IsHere => _navigation.ToBaseRelativePath(_navigation.Uri).Split('?', '#')[0] == _page;
 
-    /// <summary>Sets query parameters without a new entry in the browser's history; null removes one.</summary>
+    /// <summary>
+    /// Sets query parameters without a new entry in the browser's history; null removes one. Does nothing if the visitor has left the page
+    /// by the time the browser hears of it.
+    /// </summary>
     public void Set(IReadOnlyDictionary<string, object?> parameters)
     {
         var address = _navigation.GetUriWithQueryParameters(parameters);
         if (!IsHere || address == _navigation.Uri)
             return;
         _pending.Add(address);
-        _navigation.NavigateTo(address, new NavigationOptions { ReplaceHistoryEntry = true });
+        _ = ReplaceAsync(address);
+    }
+
+    private async Task ReplaceAsync(string address)
+    {
+        try
+        {
+            await _script.InvokeVoidAsync("saeunbox.replaceAddress", _page, address);
+        }
+        catch (Exception exception) when (exception is JSDisconnectedException or OperationCanceledException)
+        {
+            // The tab is closed.
+        }
     }
 
     public void Dispose() => _navigation.LocationChanged -= OnLocationChanged;

@@ -48,7 +48,8 @@ public sealed class FeaturesTests : SearchContext
         passed.Wait();
         await SearchAsync(page, "red flower");
 
-        page.WaitForAssertion(() => Assert.Contains("search=red%20flower", Services.GetRequiredService<NavigationManager>().Uri));
+        page.WaitForAssertion(() => Assert.Contains("search=red%20flower",
+            (string?)JSInterop.Invocations["saeunbox.replaceAddress"].LastOrDefault().Arguments?[1]));
         Assert.Equal("1 feature", page.Find("[role=status]").TextContent);
     }
 

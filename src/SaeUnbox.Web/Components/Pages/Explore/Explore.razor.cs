@@ -39,7 +39,7 @@ public sealed partial class Explore
     protected override void OnInitialized()
     {
         _jobs = new(Client, Visitor, () => InvokeAsync(StateHasChanged));
-        _address = new(Navigation, "explore", () => InvokeAsync(FollowAddressAsync));
+        _address = new(Navigation, Script, "explore", () => InvokeAsync(FollowAddressAsync));
         ReadAddress();
     }
 

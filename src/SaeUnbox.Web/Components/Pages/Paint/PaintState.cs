@@ -11,12 +11,12 @@ namespace SaeUnbox.Web.Components.Pages.Paint;
 /// <param name="changed">Called when the page must be drawn before a call returns.</param>
 internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalogue, TimeProvider clock, Action changed)
 {
-    private const int MaxActive = 12, MaxHistory = 24, MaxHistoryBytes = 1 << 20;
+    private const int MaxHistory = 24, MaxHistoryBytes = 1 << 20;
     private const string LinkIsOpen = "The recipe of the link is open. Undo returns to your previous recipe.";
     private static readonly TimeSpan LongWait = TimeSpan.FromSeconds(1);
     private static readonly Recipe NoRecipe = new() { Model = "none", Prompt = "", Width = 256, Height = 256 };
     private Solo? _solo;
-    private (double X, double Y)? _place;
+    private readonly ActiveFeatures _active = new();
     private BrushMask? _copiedMask;
     private bool _isStroke;
 
@@ -54,10 +54,10 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
     public Solo? Solo => _solo?.IsOn(Recipe) == true ? _solo : null;
 
     /// <summary>The strongest features at the pointed cell, or in the whole picture.</summary>
-    public IReadOnlyList<ActiveCard> Active { get; private set; } = [];
+    public IReadOnlyList<ActiveCard> Active => _active.Cards;
 
     /// <summary>Whether <see cref="Active"/> lists one cell.</summary>
-    public bool IsCellActive => _place is not null;
+    public bool IsCellActive => _active.Place is not null;
 
     public Notice? Notice { get; set; }
 
@@ -96,7 +96,7 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
     public async Task<CanvasSession> OpenAsync(
         string client, StoredState stored, string? layer, CanvasSession? last, CancellationToken cancellation)
     {
-        var past = PastOf(stored, last);
+        var past = StartingRecipe.PastOf(stored, last ?? canvases.Find(stored.Canvas ?? ""), catalogue);
         var before = past?.Steps.Current.Recipe;
         var (start, note) = StartingRecipe.Choose(stored.Link, before, layer, catalogue);
         if (stored is { IsFirst: true, Link: null or "" } && past is null && layer is null
@@ -158,7 +158,7 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
                 (IsBusy, Progress, HasPicture) = (false, null, true);
                 if (Notice is { IsAboutQueue: true })
                     Notice = null;
-                ReadActive();
+                ListActive();
                 return frame.Result.Maps.All.Count > 0 || frame.Result.Note is not null;
             case CanvasUpdate.Status { Progress: GenerationProgress.Running { Steps: > 1 } running }:
                 (IsBusy, Progress) = (true, (double)running.Step / running.Steps);
@@ -320,15 +320,15 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
     /// <summary>Lists the features at a place, 0 to 1 from the left and from the top.</summary>
     public void PointAt(double x, double y)
     {
-        _place = (x, y);
-        ReadActive();
+        _active.Place = (x, y);
+        ListActive();
     }
 
     /// <summary>Lists the features of the whole picture.</summary>
     public void PointAway()
     {
-        _place = null;
-        ReadActive();
+        _active.Place = null;
+        ListActive();
     }
 
     /// <summary>Chooses a view, or the picture if the view is chosen already.</summary>
@@ -341,27 +341,6 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
     /// <param name="share">Share of the change that lies outside the masks; null if unknown.</param>
     public void ShowLeak(double? share) =>
         Leak = share is { } known ? FormattableString.Invariant($"{known:0.0 %} of the change lies outside the masks") : "";
-
-    // The last canvas, or else the draft, with the stroke that may not have arrived.
-    private CanvasPast? PastOf(StoredState stored, CanvasSession? last)
-    {
-        var past = (last ?? canvases.Find(stored.Canvas ?? ""))?.Past;
-        if (past is null && stored.Draft is { Length: > 0 } draft && StartingRecipe.OfJson(draft, catalogue).Recipe is { } recipe)
-            past = CanvasPast.Of(recipe.Check());
-        if (past is null || !stored.HasStrokeOf(past.Steps.Current.Recipe))
-            return past;
-        var current = past.Steps.Current;
-        try
-        {
-            var model = ModelFit.Require(current.Recipe, catalogue);
-            past.Steps.Add(current.WithMask(stored.PendingEdit, BrushMask.Parse(stored.PendingMask!), model));
-        }
-        catch (RecipeException)
-        {
-            // The layer has another grid by now, or the server another model.
-        }
-        return past;
-    }
 
     private void Open((Recipe? Recipe, string? Problem) found, string message)
     {
@@ -405,48 +384,20 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
 
     private async Task WhenAdmittedAsync(Action work, CancellationToken cancellation)
     {
-        while (true)
+        while (Admission.Try(work) is { } delay)
         {
-            TimeSpan delay;
-            try
-            {
-                work();
-                return;
-            }
-            catch (TooManyRequestsException exception)
-            {
-                delay = exception.RetryAfter;
-            }
-            catch (QueueFullException exception)
-            {
-                delay = exception.RetryAfter;
-            }
-            var seconds = Math.Ceiling(Math.Max(1, delay.TotalSeconds));
             ShowError(FormattableString.Invariant(
-                $"Too many requests from your address; your draft is kept, and this page tries again in {seconds} s."));
+                $"Too many requests from your address; your draft is kept, and this page tries again in {Math.Ceiling(delay.TotalSeconds)} s."));
             changed();
             await Task.Delay(delay, clock, cancellation);
             Notice = null;
         }
     }
 
-    private void ReadActive()
+    private void ListActive()
     {
-        if (Canvas?.NewestFrame?.Result.Maps is not { All.Count: > 0 } maps || Atlas is not { } atlas)
-            return;
-        Active = [.. maps.All.SelectMany(map => ActiveIn(map, atlas)).OrderByDescending(active => active.Relative).Take(MaxActive)];
-    }
-
-    private IEnumerable<ActiveCard> ActiveIn(SiteActivations map, IFeatureAtlas atlas)
-    {
-        var strongest = _place is { } place
-            ? map.Under(Cell(place.Y, map.Rows), Cell(place.X, map.Columns)).Select(found => (found.Feature, Value: (double)found.Value))
-            : map.Top(MaxActive).Select(found => (found.Feature, Value: found.Mean));
-        foreach (var (feature, value) in strongest)
-            if (atlas.Find(map.Site, feature) is { IsDead: false } card)
-                yield return new(card, value / Math.Max(card.Statistics.Mean, 1e-6));
-
-        static int Cell(double share, int count) => Math.Clamp((int)(share * count), 0, count - 1);
+        if (Canvas?.NewestFrame?.Result.Maps is { All.Count: > 0 } maps && Atlas is { } atlas)
+            _active.List(maps, atlas);
     }
 
     private static string ModeText(FeatureEdit edit) => edit.Mode == EditMode.Default ? "" : $"{edit.Mode} ";

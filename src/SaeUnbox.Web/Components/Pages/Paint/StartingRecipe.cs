@@ -1,4 +1,5 @@
 using System.Globalization;
+using SaeUnbox.Web.Canvases;
 using SaeUnbox.Web.Components.Shared;
 
 namespace SaeUnbox.Web.Components.Pages.Paint;
@@ -15,6 +16,27 @@ internal static class StartingRecipe
     {
         var (recipe, problem) = link is { Length: > 0 } ? OfLink(link, catalogue) : (null, null);
         return (WithLayer(recipe ?? before ?? Examples.First(catalogue), layer, catalogue), problem);
+    }
+
+    /// <summary>What undo leads back to: the last canvas, else the draft, with the stroke that may not have arrived.</summary>
+    public static CanvasPast? PastOf(StoredState stored, CanvasSession? last, IModelCatalogue catalogue)
+    {
+        var past = last?.Past;
+        if (past is null && stored.Draft is { Length: > 0 } draft && OfJson(draft, catalogue).Recipe is { } recipe)
+            past = CanvasPast.Of(recipe.Check());
+        if (past is null || !stored.HasStrokeOf(past.Steps.Current.Recipe))
+            return past;
+        var current = past.Steps.Current;
+        try
+        {
+            var model = ModelFit.Require(current.Recipe, catalogue);
+            past.Steps.Add(current.WithMask(stored.PendingEdit, BrushMask.Parse(stored.PendingMask!), model));
+        }
+        catch (RecipeException)
+        {
+            // The layer has another grid by now, or the server another model.
+        }
+        return past;
     }
 
     /// <summary>Reads a link. The recipe is null if the link is unreadable; the problem names what was left out.</summary>
