@@ -61,7 +61,7 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
 
     public Notice? Notice { get; set; }
 
-    /// <summary>What of the shown recipe had no effect, in one sentence; null for nothing.</summary>
+    /// <summary>Says which part of the shown recipe had no effect; null if all of it had.</summary>
     public string? Note => Canvas?.NewestFrame?.Result.Note;
 
     /// <summary>The earlier pictures.</summary>
@@ -141,7 +141,7 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
         Select(Math.Max(0, Recipe.Edits.Count - 1));
     }
 
-    /// <summary>Takes in what happened on the canvas.</summary>
+    /// <summary>Applies an update of the canvas.</summary>
     /// <returns>Whether the page must be drawn.</returns>
     public bool Apply(CanvasUpdate update)
     {
@@ -179,7 +179,7 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
         }
     }
 
-    /// <summary>Takes in that the example is painted.</summary>
+    /// <summary>Ends the demonstration and says what to do next.</summary>
     public void EndDemonstration()
     {
         if (Demonstration is null || SelectedEdit is not { } edit)
