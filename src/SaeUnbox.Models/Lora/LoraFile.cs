@@ -7,7 +7,8 @@ public sealed record LoraFile(string Path, double Scale = 1)
 {
     /// <summary>A hash of the file, as models and dictionaries have one.</summary>
     /// <exception cref="CheckpointException">The file cannot be read.</exception>
-    public string Fingerprint() => FileFingerprint.Compute([("lora", Path)]);
+    public string Fingerprint() => FileFingerprint.Compute(
+        LoraSettings.ConfigOf(Path) is { } config ? [("lora", Path), ("config", config)] : [("lora", Path)]);
 
     /// <summary>Reads <c>FILE[:SCALE]</c>. Only a number after the last colon is a scale, so that C:\style.safetensors is a file.</summary>
     public static LoraFile Parse(string text) =>

@@ -17,10 +17,11 @@ internal sealed partial class LoraWeights : IDisposable
     ];
 
     private readonly Checkpoint _checkpoint;
+    private readonly LoraSettings _settings;
 
     private LoraWeights(Checkpoint checkpoint)
     {
-        _checkpoint = checkpoint;
+        (_checkpoint, _settings) = (checkpoint, LoraSettings.Of(checkpoint));
         var found = new OrderedDictionary<string, Keys>();
         var others = new List<string>();
         foreach (var key in checkpoint.Entries.Keys)
@@ -157,7 +158,9 @@ internal sealed partial class LoraWeights : IDisposable
         if (a.Shape.Length is not (2 or 4) || b.Shape.Length is not (2 or 4) || a.Shape[0] < 1 || b.Shape[1] != a.Shape[0])
             throw Unsupported($"'{name}' has the shapes {Shapes.Text(a.Shape)} and {Shapes.Text(b.Shape)}, which are not [rank, in] and "
                 + "[out, rank]");
-        return new LoraModule(name, down, up, a.Shape[0], keys.Alpha is { } alpha ? Number(alpha) : a.Shape[0]);
+        return new LoraModule(name, down, up, a.Shape[0], keys.Alpha is { } alpha
+            ? Number(alpha)
+            : _settings.AlphaOf(name, a.Shape[0]));
     }
 
     private double Number(string key)
@@ -188,5 +191,5 @@ internal sealed partial class LoraWeights : IDisposable
 /// <param name="Name">The module, as the file names it.</param>
 /// <param name="Down">Key of A: [rank, in], or [rank, in, height, width] for a convolution.</param>
 /// <param name="Up">Key of B: [out, rank], or [out, rank, 1, 1].</param>
-/// <param name="Alpha">Its scale; the rank if the file has none.</param>
+/// <param name="Alpha">Its scale; that of the settings (<see cref="LoraSettings"/>) if the file stores none.</param>
 internal sealed record LoraModule(string Name, string Down, string Up, long Rank, double Alpha);

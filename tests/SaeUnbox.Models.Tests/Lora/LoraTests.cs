@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using SaeUnbox.Testing;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -83,6 +84,56 @@ public sealed class LoraTests : IDisposable
             [$"base_model.model.{target.Module}.lora_B.weight"] = target.Up,
         });
         AssertMerged(target, target.Delta(4), new LoraFile(File, 2));
+    }
+
+    // PEFT writes the settings beside the file; diffusers writes them into its header, for each network.
+    [Theory]
+    [InlineData("peft", false, 8)]
+    [InlineData("peft", true, 16)]
+    [InlineData("diffusers", false, 8)]
+    [InlineData("diffusers", true, 16)]
+    public void Read_AlphaInTheSettings_IsTheFormula(string writer, bool isStabilised, double alpha)
+    {
+        var target = new LoraTarget("unet", $"{Attention}1.to_q", [40, 40], Rank: 4, Alpha: alpha);
+        var path = WriteWithSettings(target, writer, new() { ["r"] = 4, ["lora_alpha"] = 8, ["use_rslora"] = isStabilised });
+
+        AssertMerged(target, target.Delta(0.5), new LoraFile(path, 0.5));
+    }
+
+    [Fact]
+    public void Load_AlphasOfSingleModules_AreRefused()
+    {
+        var path = WriteWithSettings(Attentions[0], "peft", new() { ["alpha_pattern"] = new JsonObject { ["to_q"] = 2 } });
+
+        Assert.Contains("alpha_pattern must be empty",
+            Assert.Throws<ModelException>(() => PixelsOf(Model, new() { Loras = [new(path)] })).Message);
+    }
+
+    [Fact]
+    public void Fingerprint_SettingsBesideTheFile_CountToo()
+    {
+        var path = WriteWithSettings(Attentions[0], "peft", new() { ["lora_alpha"] = 8 });
+        var before = new LoraFile(path).Fingerprint();
+        WriteWithSettings(Attentions[0], "peft", new() { ["lora_alpha"] = 9 });
+
+        Assert.NotEqual(before, new LoraFile(path).Fingerprint());
+    }
+
+    private string WriteWithSettings(LoraTarget target, string writer, JsonObject settings)
+    {
+        var path = _folder.At("adapter_model.safetensors");
+        var module = writer == "peft" ? $"base_model.model.{target.Module}" : $"unet.{target.Module}";
+        var tensors = new Dictionary<string, Tensor> { [$"{module}.lora_A.weight"] = target.Down, [$"{module}.lora_B.weight"] = target.Up };
+        if (writer == "peft")
+        {
+            System.IO.File.WriteAllText(_folder.At("adapter_config.json"), settings.ToJsonString());
+            SafetensorsWriter.Write(path, tensors);
+            return path;
+        }
+
+        var named = new JsonObject(settings.Select(one => KeyValuePair.Create($"unet.{one.Key}", one.Value?.DeepClone())));
+        SafetensorsWriter.Write(path, tensors, new Dictionary<string, string> { ["lora_adapter_metadata"] = named.ToJsonString() });
+        return path;
     }
 
     [Fact]
