@@ -386,8 +386,8 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
     {
         while (Admission.Try(work) is { } delay)
         {
-            ShowError(FormattableString.Invariant(
-                $"Too many requests from your address; your draft is kept, and this page tries again in {Math.Ceiling(delay.TotalSeconds)} s."));
+            var seconds = (int)Math.Ceiling(delay.TotalSeconds);
+            ShowError($"Too many requests from your address; your draft is kept, and this page tries again in {seconds} s.");
             changed();
             await Task.Delay(delay, clock, cancellation);
             Notice = null;
