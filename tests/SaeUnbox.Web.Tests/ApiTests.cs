@@ -210,6 +210,17 @@ public sealed class ApiTests(Studio studio)
         }
     }
 
+    [Theory]
+    [InlineData("js/masks.js"), InlineData("api/v1/models/default/examples/1.jpg")]
+    public async Task PartsOfAPage_Headers_CarryNoPolicyForDocuments(string part)
+    {
+        var answer = await studio.Client.GetAsync(part);
+
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        Assert.Equal("nosniff", answer.Headers.GetValues("X-Content-Type-Options").Single());
+        Assert.False(answer.Headers.Contains("Content-Security-Policy"));
+    }
+
     [Fact]
     public async Task Health_OfAReadyStudio_IsGood()
     {

@@ -2,7 +2,7 @@
 import * as masks from './masks.js';
 import * as draft from './draft.js';
 
-const sendInterval = 40; // milliseconds
+const sendInterval = 25; // milliseconds
 // Shares of the picture's side.
 const stillDistance = .02, lassoStep = .004;
 

@@ -91,13 +91,13 @@ internal sealed class CanvasOptions
     [Range(1, 100_000)]
     public int Burst { get; set; } = 120;
 
-    /// <summary>Masks per second that a moving brush may send to a canvas; the page sends 25.</summary>
+    /// <summary>Masks per second that a moving brush may send to a canvas; the page sends 40.</summary>
     [Range(1, 10_000)]
-    public int StrokesPerSecond { get; set; } = 50;
+    public int StrokesPerSecond { get; set; } = 80;
 
     /// <summary>Masks that a moving brush may send at once.</summary>
     [Range(1, 100_000)]
-    public int StrokeBurst { get; set; } = 100;
+    public int StrokeBurst { get; set; } = 160;
 
     /// <summary>Canvases of one client that may wait for a picture at the same time.</summary>
     [Range(1, 1_000_000)]

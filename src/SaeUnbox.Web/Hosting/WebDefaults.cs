@@ -1,4 +1,6 @@
+using System.IO.Compression;
 using Microsoft.AspNetCore.HttpOverrides;
+using Microsoft.AspNetCore.ResponseCompression;
 using Microsoft.Extensions.Options;
 
 namespace SaeUnbox.Web.Hosting;
@@ -12,6 +14,9 @@ internal static class WebDefaults
         + "frame-ancestors 'none'";
 
     private const int MaxBodyBytes = 8 << 20;
+
+    // Browsers obey a policy only in what they open as a document, so these need none. They are most of a first view's answers.
+    private static readonly string[] PartsOfPages = ["image/jpeg", "image/png", "image/webp", "text/javascript", "text/css"];
 
     public static void AddWebDefaults(this WebApplicationBuilder builder)
     {
@@ -34,6 +39,7 @@ internal static class WebDefaults
             options.SuppressXFrameOptionsHeader = true; // ours is stricter
         });
         services.AddResponseCompression(options => options.EnableForHttps = true);
+        services.Configure<BrotliCompressionProviderOptions>(options => options.Level = CompressionLevel.Optimal);
         services.AddHsts(options => options.MaxAge = TimeSpan.FromDays(180));
         services.AddOptions<ForwardedHeadersOptions>().Configure<IOptions<HostingOptions>>((headers, hosting) =>
         {
@@ -66,8 +72,10 @@ internal static class WebDefaults
         context.Response.OnStarting(() =>
         {
             var headers = context.Response.Headers;
-            headers.ContentSecurityPolicy = ContentPolicy;
             headers.XContentTypeOptions = "nosniff";
+            if (context.Response.ContentType is { } type && PartsOfPages.Any(part => type.StartsWith(part, StringComparison.Ordinal)))
+                return Task.CompletedTask;
+            headers.ContentSecurityPolicy = ContentPolicy;
             headers.XFrameOptions = "DENY";
             headers["Referrer-Policy"] = "same-origin";
             headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=()";
