@@ -60,6 +60,18 @@ public class ConceptTests
         });
 
     [Fact]
+    public void Auc_OfFeaturesTogether_RanksCellsByTheirSum()
+    {
+        var tally = new ConceptTally(5);
+        // Features 0 and 1 have 3, 2 and 1, 0 in the first picture's cells, and 1, 4 and 1, 4 in the second's.
+        tally.Add(Map(2, 1, 2, 9, 1, 9, 0, 9), BrushMask.FromCells(2, 2, [1, 0, 1, 0]));
+        tally.Add(Map(1, 0, 4, 9, 1, 9, 4, 9), BrushMask.FromCells(2, 2, [0, 1, 0, 0]));
+
+        // Inside: 3, 1, 4; outside: 2, 0, 1, 1, 4. Of 15 pairs 3 wins 4, 1 wins 1 and ties 2, 4 wins 4 and ties 1.
+        Assert.Equal((4 + 1 + 1 + 4 + 0.5) / 15, tally.Auc([0, 1])!.Value, 12);
+    }
+
+    [Fact]
     public void Edits_OfAConcept_HoldItsFeaturesAtEachSite()
     {
         var concept = new Concept("a house", "by hand",

@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using SaeUnbox.Cli.Options;
 using SaeUnbox.Cli.Output;
+using SaeUnbox.Mini.Evaluation;
 
 namespace SaeUnbox.Cli.Commands;
 
@@ -14,7 +15,9 @@ internal sealed class ConceptCommand
     private readonly Option<string[]> _from = Setting.Of<string[]>("--from", "PROMPT", "A prompt with the concept; may be repeated.");
     private readonly Option<string[]> _against = Setting.Of<string[]>("--against", "PROMPT",
         "A prompt without it, else as equal as possible; may be repeated. With --mask it may be left out.");
-    private readonly Option<int> _seeds = Setting.Of("--seeds", "N", "Pictures of each prompt.", 8);
+    private readonly Option<string?> _truth = Setting.Of<string?>("--truth", "ELEMENT",
+        "unbox-mini only, instead of --from: an element of its scenes, such as tree; it is known in which cells it is.");
+    private readonly Option<int?> _seeds = Setting.Of<int?>("--seeds", "N", "Pictures of each prompt (default: 8; 100 with --truth).");
     private readonly Option<long> _seed = Setting.Of("--seed", "N", "The first seed.", 42L);
     private readonly Option<int?> _steps = Setting.Of<int?>("--steps", "N", "Denoising steps (default: the model's own).");
     private readonly Option<double?> _guidance = Setting.Of<double?>("--guidance", "X", "Guidance scale (default: the model's own).");
@@ -36,7 +39,8 @@ internal sealed class ConceptCommand
             "Find the features that are active in pictures with a concept and not in others, and keep them under a name: "
             + "--edit concept:NAME:STRENGTH.");
         options._model.AddTo(command);
-        command.Add(options._from, options._against, options._seeds, options._seed, options._steps, options._guidance, options._size,
+        command.Add(options._from, options._against, options._truth, options._seeds, options._seed, options._steps, options._guidance,
+            options._size,
             options._mask, options._sites, options._top, options._name);
         options._atlas.AddTo(command);
         command.Add(options._json);
@@ -48,30 +52,42 @@ internal sealed class ConceptCommand
     {
         var (from, against) = (parsed.GetValue(_from) ?? [], parsed.GetValue(_against) ?? []);
         var mask = parsed.GetValue(_mask);
-        if (from.Length == 0)
+        var options = _model.Read(parsed, null);
+        var seed = Require.AtLeast(0, "--seed", parsed.GetValue(_seed));
+        var truth = Truth(parsed, options, seed);
+        if (truth is not null && (from.Length > 0 || against.Length > 0 || mask is not null || parsed.GetValue(_size) is not null))
+            throw new CliException(
+                "--truth: leave out --from, --against, --mask and --size; the scenes have captions and cells of their own.");
+        if (from.Length == 0 && truth is null)
             throw new CliException("say what has the concept: --from PROMPT.");
-        if (against.Length == 0 && mask is null)
+        if (against.Length == 0 && mask is null && truth is null)
             throw new CliException("say what to compare with: --against PROMPT, or --mask MASK for the part of the picture that has it.");
-        var name = parsed.GetValue(_name) ?? LongestOwnWord(from, against);
+        var name = parsed.GetValue(_name) ?? truth?.Element ?? LongestOwnWord(from, against);
         if (!Concept.IsName(name))
             throw new CliException($"--name {Line.Quote(name)}: use letters, digits, spaces, hyphens and underscores.");
-        var seeds = Require.Between("--seeds", parsed.GetValue(_seeds), 1, 10_000);
+        var seeds = Require.Between("--seeds", parsed.GetValue(_seeds) ?? (truth is null ? 8 : 100), 1, 10_000);
         var top = Require.Between("--top", parsed.GetValue(_top), 1, 1000);
         var sites = SiteArgument.Read(parsed, _sites);
         var atlas = _atlas.Find(parsed, _model);
-        using var loaded = ModelSession.Load(terminal, _model.Read(parsed, null), cancellation);
+        using var loaded = ModelSession.Load(terminal, options, cancellation);
         if (loaded.Saes.Count + loaded.TextSaes.Count == 0)
             throw new CliException("a concept needs sparse autoencoders; name their folder with --saes.");
         foreach (var site in sites.Where(site => loaded.Info.Find(site) is null))
             throw new CliException($"there is no sparse autoencoder for {site}, only for "
                 + $"{string.Join(", ", loaded.Saes.Keys.Concat(loaded.TextSaes.Keys))}.");
 
-        var with = Recipes(parsed, loaded, from, seeds);
+        var plain = Plain(parsed, loaded);
+        KnownPicture[] known = truth is null ? [] : [.. Enumerable.Range(0, seeds).Select(truth.Judge.Picture)];
+        Recipe[] with = truth is null
+            ? Recipes(plain, from, seed, seeds)
+            : [.. known.Select(picture => plain with { Prompt = picture.Caption.Text, Seed = picture.Caption.Seed })];
         var question = new ConceptQuestion
         {
             With = with,
-            Against = Recipes(parsed, loaded, against, seeds),
-            Region = mask is null ? null : MaskFile.ReadAny(mask, with[0], FinestGrid(loaded, with[0])),
+            Against = Recipes(plain, against, seed, seeds),
+            Regions = truth is not null ? [.. known.Select(picture => picture.Regions[truth.Number])]
+                : mask is not null ? [.. Enumerable.Repeat(MaskFile.ReadAny(mask, with[0], FinestGrid(loaded, with[0])), with.Length)]
+                : null,
             Sites = sites,
             Features = top,
         };
@@ -83,28 +99,42 @@ internal sealed class ConceptCommand
         });
         if (found.Sites.Count == 0)
             throw new CliException("no feature is more active in the pictures of --from.");
-        var concept = new Concept(name, Source(from, against, mask, seeds), found.Sites);
+        var concept = new Concept(name, truth?.Source(seeds) ?? Source(from, against, mask, seeds), found.Sites);
         if (atlas is not null)
             AtlasWriter.SetConcept(Path.Combine(atlas, AtlasReader.FileName), concept);
         else
             terminal.Note("this model has no atlas, so the concept is printed and not kept; make one with saeunbox atlas, or name it "
                 + "with --atlas.");
-        terminal.Output.Write(parsed.GetValue(_json) ? Json.Text(Node(concept, found)) + Environment.NewLine : Text(concept));
+        terminal.Output.Write(parsed.GetValue(_json) ? Json.Text(Node(concept, found)) + Environment.NewLine : Text(concept, found));
     }
 
-    private Recipe[] Recipes(ParseResult parsed, LoadedModel model, string[] prompts, int seeds)
+    // Null without --truth.
+    private KnownElement? Truth(ParseResult parsed, ModelOptions options, long seed)
+    {
+        if (parsed.GetValue(_truth) is not { } element)
+            return null;
+        if (options.Name != EmbeddedModel.Name)
+            throw new CliException(
+                "--truth: nothing knows what this model's pictures show; leave out --model, or use --from and --against.");
+        var judge = new SceneJudge(unchecked((int)seed));
+        NamedValue.OneOf("--truth", element, judge.Elements);
+        return new(judge, element, judge.Elements.Index().Single(one => one.Item == element).Index);
+    }
+
+    private Recipe Plain(ParseResult parsed, LoadedModel model)
     {
         var plain = model.Info.NewRecipe();
-        plain = plain with
+        return plain with
         {
             Steps = parsed.GetValue(_steps) ?? plain.Steps,
             Guidance = parsed.GetValue(_guidance) ?? plain.Guidance,
             Width = parsed.GetValue(_size) ?? plain.Width,
             Height = parsed.GetValue(_size) ?? plain.Height,
         };
-        var seed = Require.AtLeast(0, "--seed", parsed.GetValue(_seed));
-        return [.. prompts.SelectMany(prompt => Enumerable.Range(0, seeds).Select(i => plain with { Prompt = prompt, Seed = seed + i }))];
     }
+
+    private static Recipe[] Recipes(Recipe plain, string[] prompts, long seed, int seeds) =>
+        [.. prompts.SelectMany(prompt => Enumerable.Range(0, seeds).Select(i => plain with { Prompt = prompt, Seed = seed + i }))];
 
     private static (int Rows, int Columns) FinestGrid(LoadedModel model, Recipe recipe) =>
         model.Info.Sites.MinBy(sae => sae.CellSize)!.Grid(recipe.Width, recipe.Height);
@@ -123,13 +153,14 @@ internal sealed class ConceptCommand
         + (against.Length > 0 ? $" against {string.Join(" or ", against.Select(prompt => $"\"{prompt}\""))}" : "")
         + string.Create(CultureInfo.InvariantCulture, $", {seeds} {(seeds == 1 ? "seed" : "seeds")}");
 
-    private static string Text(Concept concept)
+    private static string Text(Concept concept, ConceptFindings found)
     {
         var text = new StringBuilder().AppendLine(CultureInfo.InvariantCulture, $"{concept.Name}: {concept.Source}");
         foreach (var site in concept.Sites)
         {
             text.AppendLine(CultureInfo.InvariantCulture,
-                $"{site.Site}  --edit {site.Site}:{string.Join('+', site.Features.Select(one => one.Feature))}:STRENGTH");
+                $"{site.Site}  --edit {site.Site}:{string.Join('+', site.Features.Select(one => one.Feature))}:STRENGTH"
+                + $"{(found.Auc[site.Site] is { } together ? FormattableString.Invariant($"  AUC together {together:0.000}") : "")}");
             foreach (var one in site.Features)
                 text.AppendLine(CultureInfo.InvariantCulture,
                     $"  {one.Feature,7} "
@@ -145,6 +176,7 @@ internal sealed class ConceptCommand
         ["sites"] = new JsonArray([.. concept.Sites.Select(site => (JsonNode)new JsonObject
         {
             ["site"] = site.Site.Code,
+            ["auc"] = found.Auc[site.Site],
             ["features"] = new JsonArray([.. site.Features.Select(one => (JsonNode)new JsonObject
             {
                 ["feature"] = one.Feature,
@@ -154,4 +186,12 @@ internal sealed class ConceptCommand
             ["scoreByStep"] = new JsonArray([.. found.Steps.Where(step => step.Site == site.Site).Select(step => (JsonNode)step.Score)]),
         })]),
     };
+
+    /// <summary>An element of unbox-mini's scenes.</summary>
+    /// <param name="Number">Its place among the judge's.</param>
+    private sealed record KnownElement(SceneJudge Judge, string Element, int Number)
+    {
+        public string Source(int pictures) =>
+            string.Create(CultureInfo.InvariantCulture, $"the cells with {Element} in {pictures} of unbox-mini's scenes");
+    }
 }

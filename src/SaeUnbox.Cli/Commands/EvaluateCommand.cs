@@ -1,205 +1,83 @@
 using System.CommandLine;
-using System.Globalization;
-using System.Text;
-using System.Text.Json.Nodes;
 using SaeUnbox.Cli.Options;
 using SaeUnbox.Cli.Output;
 
 namespace SaeUnbox.Cli.Commands;
 
-/// <summary><c>evaluate</c>: measures how well autoencoders explain a picture, and what their features do to it.</summary>
-internal sealed class EvaluateCommand
+/// <summary><c>evaluate</c>: measures autoencoders and their features, on many captions or on one picture.</summary>
+internal static class EvaluateCommand
 {
-    private const int Columns = 8, TileSide = 192;
-    private const string AblationFolder = "ablation", StrengthsFolder = "strengths";
-
-    private readonly ModelArguments _model = new(DtypeChoice.Fp32);
-    private readonly RecipeArguments _recipe = new();
-    private readonly Option<string[]> _sites = Setting.Of<string[]>("--site", "SITE",
-        "A site; may be repeated (default: all with an autoencoder).");
-    private readonly Option<int> _top =
-        Setting.Of("--top", "N", "Features of each site to remove and to paint, the most active first.", 16);
-    private readonly Option<double> _strength = Setting.Of("--strength", "X", "Strength of painting.", 10.0);
-    private readonly Option<string?> _mask = Setting.Of<string?>("--mask", "MASK",
-        "Where to paint: a PNG of the picture's size, or JSON rows (default: the middle quarter).");
-    private readonly Option<string[]> _features = Setting.Of<string[]>("--feature", "FEATURE",
-        "SITE:FEATURE to draw at every strength and seed; may be repeated (default: the most active one of each site).");
-    private readonly Option<string> _strengths = Setting.Of("--strengths", "X,…", "Strengths for --feature.", "-20,-10,-5,0,5,10,20");
-    private readonly Option<int> _seeds = Setting.Of("--seeds", "N", "Number of seeds for --feature, starting with the recipe's.", 3);
-    private readonly Option<string> _output = Setting.Output("DIR",
-        "Folder for report.json, image.png, ablation/SITE.png and strengths/SITE-FEATURE.png.");
-    private readonly Option<bool> _json = Setting.Switch("--json", "Print report.json.");
-
     public static Command Create(Terminal terminal)
     {
-        var options = new EvaluateCommand();
+        var shared = new EvaluateArguments();
+        var (table, picture) = (new EvaluateTable(shared), new EvaluatePicture(shared));
         var command = new Command("evaluate",
-            "Measure what features do to a picture: explained variance, removal, painting, and pictures at several strengths.");
-        options._model.AddTo(command);
-        options._recipe.AddTo(command);
-        command.Add(options._sites, options._top, options._strength, options._mask, options._features, options._strengths, options._seeds,
-            options._output, options._json);
-        command.SetGuardedAction(terminal, (parsed, cancellation) => options.Run(terminal, parsed, cancellation));
+            "Measure autoencoders: fit, pictures after reconstruction, stability, and on unbox-mini detection and steering by features, "
+            + "concepts and baselines. With --prompt or --recipe: what the features do to this picture.");
+        shared.AddTo(command);
+        command.Add([.. table.Options, .. picture.Options]);
+        command.SetGuardedAction(terminal, (parsed, cancellation) =>
+        {
+            if (shared.Recipe.AreNamed(parsed))
+            {
+                Refuse(parsed, table.Options, "it is for many captions; leave out --prompt and --recipe.");
+                picture.Run(terminal, parsed, cancellation);
+            }
+            else
+            {
+                Refuse(parsed, [.. picture.Options, .. shared.Recipe.OfPicture], "it is for one picture; name it with --prompt.");
+                table.Run(terminal, parsed, cancellation);
+            }
+        });
         return command;
     }
 
-    private void Run(Terminal terminal, ParseResult parsed, CancellationToken cancellation)
+    private static void Refuse(ParseResult parsed, IReadOnlyList<Option> options, string reason)
+    {
+        foreach (var option in options.Where(option => parsed.GetResult(option) is { Implicit: false }))
+            throw new CliException($"{option.Name}: {reason}");
+    }
+}
+
+/// <summary>The options that both evaluations have.</summary>
+internal sealed class EvaluateArguments
+{
+    private readonly Option<string[]> _sites = Setting.Of<string[]>("--site", "SITE",
+        "A site; may be repeated (default: all with an autoencoder).");
+    private readonly Option<string> _output = Setting.Output("DIR",
+        "Folder for report.json, tables, index.html and what a stopped evaluation goes on from; of one picture for report.json, "
+        + "image.png, ablation/SITE.png and strengths/SITE-FEATURE.png.");
+    private readonly Option<bool> _json = Setting.Switch("--json", "Print report.json.");
+
+    public ModelArguments Model { get; } = new(DtypeChoice.Fp32);
+
+    public RecipeArguments Recipe { get; } = new();
+
+    public void AddTo(Command command)
+    {
+        Model.AddTo(command);
+        Recipe.AddTo(command);
+        command.Add(_sites, _output, _json);
+    }
+
+    public Site[] Sites(ParseResult parsed) => SiteArgument.Read(parsed, _sites);
+
+    public bool IsJson(ParseResult parsed) => parsed.GetValue(_json);
+
+    /// <exception cref="CliException">Nothing can be written there.</exception>
+    public string Folder(ParseResult parsed)
     {
         var folder = parsed.GetRequiredValue(_output);
-        OutputFile.RequireFolder(folder, "--out");
-        var top = Require.Between("--top", parsed.GetValue(_top), 1, 1000);
-        var seeds = Require.Between("--seeds", parsed.GetValue(_seeds), 1, 100);
-        var strength = parsed.GetValue(_strength);
-        var strengths = Strengths(parsed.GetRequiredValue(_strengths));
-        var named = SiteArgument.Read(parsed, _sites);
-        var drawn = (parsed.GetValue(_features) ?? []).Select(Feature).ToArray();
-        var draft = _recipe.ReadDraft(parsed);
-        using var loaded = ModelSession.Load(terminal, _model.Read(parsed, draft.File), cancellation);
-        if (loaded.Saes.Count == 0)
+        OutputFile.RequireFolder(folder, _output.Name);
+        return folder;
+    }
+
+    /// <exception cref="CliException">The model has no autoencoders, or none for one of the sites.</exception>
+    public static void Require(LoadedModel model, IEnumerable<Site> sites)
+    {
+        if (model.Saes.Count == 0)
             throw new CliException("there are no sparse autoencoders to measure; name their folder with --saes.");
-        var recipe = _recipe.Read(parsed, draft, loaded, _model);
-        foreach (var site in named.Concat(drawn.Select(one => one.Site)).Where(site => !loaded.Saes.ContainsKey(site)))
-            throw new CliException($"there is no sparse autoencoder for {site}, only for {string.Join(", ", loaded.Saes.Keys)}.");
-        Site[] measured = named.Length > 0 ? named : [.. loaded.Saes.Keys];
-        IEnumerable<FeatureEdit> tried =
-            [.. drawn.Select(one => new FeatureEdit(one.Site, one.Feature, strengths[0])), new FeatureEdit(measured[0], 0, strength)];
-        RecipeFit.Require(recipe with { Edits = [.. recipe.Edits, .. tried] }, loaded);
-
-        using var effects = new FeatureEffects(loaded, recipe);
-        var report = terminal.WithProgress("evaluating", bar =>
-        {
-            var work = new LongWork(terminal, bar);
-            var plain = effects.Plain(cancellation);
-            if (drawn.Length == 0)
-                drawn = [.. measured.Select(site => (site, plain.Maps.Find(site)!.Top(1).Single().Feature))];
-            var (done, all) = (0, (2 * measured.Length * top) + drawn.Length);
-            var sites = new JsonObject();
-            OutputFile.WriteFolder(folder, inside =>
-            {
-                var explained = effects.Explained(cancellation).ToDictionary(one => one.Site);
-                foreach (var site in measured)
-                    sites[site.Code] = Measure(site, explained[site], inside, () => work.Report(++done, all, () => $"features of {site}"));
-                foreach (var (site, feature) in drawn)
-                {
-                    work.Report(++done, all, () => $"strengths of {site} {feature}");
-                    long[] drawnSeeds = [.. Enumerable.Range(0, seeds).Select(i => recipe.Seed + i)];
-                    var pictures = effects.Strengths(site, feature, strengths, drawnSeeds, cancellation);
-                    Save(inside, StrengthsFolder, $"{site}-{feature}.png", pictures, strengths.Count);
-                }
-                OutputFile.Write(Path.Combine(inside, "image.png"), PictureFile.Png(plain.Picture!, recipe));
-                var whole = new JsonObject
-                {
-                    ["recipe"] = JsonNode.Parse(recipe.ToJson()),
-                    ["strength"] = strength,
-                    ["sites"] = sites,
-                    ["strengths"] = new JsonArray([.. strengths.Select(x => (JsonNode)x)]),
-                    ["drawn"] = new JsonArray([.. drawn.Select(one => (JsonNode)$"{StrengthsFolder}/{one.Site}-{one.Feature}.png")]),
-                };
-                OutputFile.Write(Path.Combine(inside, "report.json"), Encoding.UTF8.GetBytes(Json.Text(whole)));
-            }, OldSheets(folder));
-            return sites;
-
-            JsonObject Measure(Site site, SiteExplained explained, string inside, Action step)
-            {
-                var mask = Mask(terminal, parsed, recipe, loaded, site);
-                var ablations = Counted(effects.Ablations(site, top, cancellation), step);
-                var features = ablations.Select(one => one.Feature);
-                var leakages = Counted(effects.Leakages(site, features, strength, mask, cancellation), step)
-                    .ToDictionary(one => one.Feature);
-                var ordered = ablations.OrderByDescending(one => one.Change).ToArray();
-                if (ordered.Length > 0)
-                    Save(inside, AblationFolder, $"{site}.png", [plain.Picture!, .. ordered.Select(one => one.Picture)], Columns);
-                return new()
-                {
-                    ["explainedVariance"] = new JsonObject { ["perChannel"] = explained.PerChannel, ["pooled"] = explained.Pooled },
-                    ["sheet"] = $"{AblationFolder}/{site}.png",
-                    ["features"] = new JsonArray([.. ordered.Select(one => (JsonNode)Node(one, leakages[one.Feature]))]),
-                };
-            }
-        });
-        terminal.Output.Write(parsed.GetValue(_json)
-            ? File.ReadAllText(Path.Combine(folder, "report.json")) + Environment.NewLine
-            : Table(report));
+        foreach (var site in sites.Where(site => !model.Saes.ContainsKey(site)))
+            throw new CliException($"there is no sparse autoencoder for {site}, only for {string.Join(", ", model.Saes.Keys)}.");
     }
-
-    private static T[] Counted<T>(IEnumerable<T> items, Action step)
-    {
-        var all = new List<T>();
-        foreach (var item in items)
-        {
-            step();
-            all.Add(item);
-        }
-        return [.. all];
-    }
-
-    private static JsonObject Node(FeatureAblation ablation, FeatureLeakage leakage) => new()
-    {
-        ["feature"] = ablation.Feature,
-        ["mean"] = ablation.Mean,
-        ["share"] = ablation.Share,
-        ["changeWithout"] = ablation.Change,
-        ["inside"] = leakage.Inside,
-        ["outside"] = leakage.Outside,
-        ["leakage"] = leakage.Ratio,
-    };
-
-    private BrushMask Mask(Terminal terminal, ParseResult parsed, Recipe recipe, LoadedModel loaded, Site site)
-    {
-        var (rows, columns) = loaded.Info.Find(site)!.Grid(recipe.Width, recipe.Height);
-        if (parsed.GetValue(_mask) is { } text)
-        {
-            var mask = MaskFile.Read(text, recipe, (rows, columns));
-            if (mask.IsBlank)
-                terminal.Note($"the mask {Line.Quote(text)} is blank: painting at {site} changes nothing.");
-            else if (mask.IsNowhereEmpty)
-                terminal.Note($"the mask {Line.Quote(text)} is nowhere empty: painting at {site} changes every part of the picture.");
-            return mask;
-        }
-        var cells = new float[rows * columns];
-        for (var row = rows / 4; row < Math.Max((rows / 4) + 1, rows * 3 / 4); row++)
-            cells.AsSpan((row * columns) + (columns / 4), Math.Max(1, (columns * 3 / 4) - (columns / 4))).Fill(1);
-        return BrushMask.FromCells(rows, columns, cells);
-    }
-
-    private static IEnumerable<string> OldSheets(string folder) => ((string[])[AblationFolder, StrengthsFolder])
-        .SelectMany(part => OutputFile.Pictures(Path.Combine(folder, part)))
-        .Where(file => Site.TryParse(Path.GetFileNameWithoutExtension(file).Split('-')[0], out _));
-
-    private static void Save(string folder, string part, string name, IReadOnlyList<Picture> pictures, int columns)
-    {
-        Directory.CreateDirectory(Path.Combine(folder, part));
-        OutputFile.Write(Path.Combine(folder, part, name), Png.Encode(PictureSheet.Of(pictures, columns, TileSide)));
-    }
-
-    private static string Table(JsonObject sites)
-    {
-        var text = new StringBuilder();
-        foreach (var (site, report) in sites)
-        {
-            var explained = report!["explainedVariance"]!;
-            text.Append(CultureInfo.InvariantCulture,
-                $"{site}  explained variance {(double)explained["perChannel"]!:0.0000} (per channel), ");
-            text.AppendLine(CultureInfo.InvariantCulture, $"{(double)explained["pooled"]!:0.0000} (pooled)");
-            text.AppendLine("  feature      mean  share   without   inside  outside  leakage");
-            foreach (var one in report["features"]!.AsArray())
-            {
-                text.Append(CultureInfo.InvariantCulture, $"  {(int)one!["feature"]!,7} {(double)one["mean"]!,9:0.0000} ");
-                text.Append(CultureInfo.InvariantCulture, $"{(double)one["share"]!,6:0 %} {(double)one["changeWithout"]!,9:0.0000} ");
-                text.Append(CultureInfo.InvariantCulture, $"{(double)one["inside"]!,8:0.0000} {(double)one["outside"]!,8:0.0000} ");
-                text.AppendLine(CultureInfo.InvariantCulture, $"{(double?)one["leakage"],8:0.000}");
-            }
-        }
-        return text.ToString();
-    }
-
-    private static IReadOnlyList<double> Strengths(string text) => [.. text.Split(',', StringSplitOptions.TrimEntries).Select(part =>
-        PlainNumber.TryReal(part, out var number) && Math.Abs(number) <= 40
-            ? number
-            : throw new CliException($"--strengths {Line.Quote(text)}: use numbers from -40 to 40, such as -10,0,10."))];
-
-    private static (Site Site, int Feature) Feature(string text) => text.LastIndexOf(':') is > 0 and var colon
-        && PlainNumber.TryWhole(text[(colon + 1)..], out int feature) && feature >= 0
-            ? (SiteArgument.Parse("--feature", text[..colon]), feature)
-            : throw new CliException($"--feature {Line.Quote(text)}: write SITE:FEATURE, such as up.0.1:12.");
 }

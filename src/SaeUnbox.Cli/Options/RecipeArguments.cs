@@ -37,6 +37,22 @@ internal sealed class RecipeArguments
         _atlas.AddTo(command);
     }
 
+    /// <summary>Whether the options name a picture.</summary>
+    public bool AreNamed(ParseResult parsed) => parsed.GetValue(_recipe) is not null || parsed.GetValue(_prompt) is not null;
+
+    /// <summary>Options that only change a picture that is named.</summary>
+    public IReadOnlyList<Option> OfPicture => [_negative, _edits, _overlap, _reconstruct, _ablate];
+
+    public long? Seed(ParseResult parsed) => parsed.GetValue(_seed);
+
+    /// <summary>A model's own settings with the steps, guidance and size of the options.</summary>
+    public Recipe ReadSettings(ParseResult parsed, LoadedModel model)
+    {
+        var settings = Override(parsed, model.Info.NewRecipe(), new RecipeDraft(null, [], []));
+        settings.Check();
+        return settings;
+    }
+
     /// <summary>Reads and checks everything that needs no model, so that a mistake is reported before a model is loaded.</summary>
     public RecipeDraft ReadDraft(ParseResult parsed)
     {

@@ -8,8 +8,9 @@ namespace SaeUnbox.Core;
 public sealed class ConceptTally(int features)
 {
     private readonly double[] _with = new double[features], _without = new double[features];
-    private readonly List<(float Value, float Inside)>?[] _cells = new List<(float, float)>?[features];
+    private readonly List<(int Cell, float Value, float Inside)>?[] _cells = new List<(int, float, float)>?[features];
     private double _inside, _outside;
+    private int _added;
     private bool _hasRegion;
 
     /// <summary>Adds a picture that has the concept, or does not, as a whole.</summary>
@@ -44,20 +45,20 @@ public sealed class ConceptTally(int features)
     /// The area under the ROC curve of the feature as a detector of the concept's cells, each weighted by how much of it has the concept;
     /// null without a region, or if all cells or none have the concept.
     /// </summary>
-    public double? Auc(int feature)
+    public double? Auc(int feature) => Auc([feature]);
+
+    /// <summary>The same for several features: the score of a cell is the sum of their activations.</summary>
+    public double? Auc(IReadOnlyList<int> together)
     {
-        if (!_hasRegion || _inside == 0 || _outside == 0)
+        if (!_hasRegion)
             return null;
-        double above = 0, won = 0, active = 0;
-        foreach (var equal in (_cells[feature] ?? []).GroupBy(cell => cell.Value).OrderByDescending(group => group.Key))
-        {
-            var inside = equal.Sum(cell => (double)cell.Inside);
-            var outside = equal.Count() - inside;
-            won += outside * (above + (inside / 2));
-            (above, active) = (above + inside, active + outside);
-        }
-        won += (_outside - active) * (above + ((_inside - above) / 2));
-        return won / (_inside * _outside);
+        ScoredCells[] active =
+        [
+            .. together.SelectMany(feature => _cells[feature] ?? []).GroupBy(cell => cell.Cell)
+                .Select(cell => new ScoredCells(cell.Sum(one => (double)one.Value), cell.First().Inside, 1 - cell.First().Inside)),
+        ];
+        var rest = new ScoredCells(0, _inside - active.Sum(cell => cell.Inside), _outside - active.Sum(cell => cell.Outside));
+        return CellDetection.Auc(active.Append(rest));
     }
 
     private double Score(int feature, double with, double without) =>
@@ -76,8 +77,9 @@ public sealed class ConceptTally(int features)
                 var feature = map.Indices[i];
                 _with[feature] += share * value;
                 _without[feature] += (1 - share) * value;
-                (_cells[feature] ??= []).Add((value, share));
+                (_cells[feature] ??= []).Add((_added + cell, value, share));
             }
         }
+        _added += map.Rows * map.Columns;
     }
 }

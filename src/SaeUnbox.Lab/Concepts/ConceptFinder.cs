@@ -17,7 +17,7 @@ public static class ConceptFinder
         var whole = sites.ToDictionary(site => site, site => new ConceptTally(model.DictionaryOf(site).Features));
         var steps = new SortedDictionary<int, Dictionary<Site, ConceptTally>>();
         using var runner = new RecipeRunner(model, prefixes: 1);
-        foreach (var (done, (recipe, hasConcept)) in Pictures(question).Index())
+        foreach (var (done, (recipe, hasConcept, region)) in Pictures(question).Index())
         {
             var maps = runner.Run(recipe, new RunRequest { Read = sites, Picture = false }, cancellation).Maps;
             foreach (var map in maps.All)
@@ -25,7 +25,7 @@ public static class ConceptFinder
                 if (!steps.TryGetValue(map.Step, out var step))
                     steps[map.Step] = step = sites.ToDictionary(site => site, site => new ConceptTally(model.DictionaryOf(site).Features));
                 foreach (var tally in (ConceptTally[])[whole[map.Site], step[map.Site]])
-                    if (hasConcept && question.Region is { } region)
+                    if (region is not null)
                         tally.Add(map, region);
                     else
                         tally.Add(map, hasConcept);
@@ -39,11 +39,15 @@ public static class ConceptFinder
             .. from site in found
                from step in steps
                select new ConceptStep(site.Site, step.Key, site.Features.Sum(one => step.Value[site.Site].Score(one.Feature))),
-        ]);
+        ])
+        {
+            Auc = found.ToDictionary(site => site.Site, site => whole[site.Site].Auc([.. site.Features.Select(one => one.Feature)])),
+        };
     }
 
-    private static IEnumerable<(Recipe Recipe, bool HasConcept)> Pictures(ConceptQuestion question) =>
-        question.With.Select(recipe => (recipe, true)).Concat(question.Against.Select(recipe => (recipe, false)));
+    private static IEnumerable<(Recipe Recipe, bool HasConcept, BrushMask? Region)> Pictures(ConceptQuestion question) =>
+        question.With.Select((recipe, i) => (recipe, true, question.Regions?[i]))
+            .Concat(question.Against.Select(recipe => (recipe, false, (BrushMask?)null)));
 }
 
 /// <summary>The pictures to compare.</summary>
@@ -55,8 +59,8 @@ public sealed record ConceptQuestion
     /// <summary>Pictures without it; may be empty if there is a region.</summary>
     public required IReadOnlyList<Recipe> Against { get; init; }
 
-    /// <summary>Where the concept is in the pictures that have it; null for everywhere.</summary>
-    public BrushMask? Region { get; init; }
+    /// <summary>For each picture of <see cref="With"/> where the concept is in it; null for everywhere.</summary>
+    public IReadOnlyList<BrushMask>? Regions { get; init; }
 
     /// <summary>Empty for all sites of the U-Net with an autoencoder.</summary>
     public IReadOnlyList<Site> Sites { get; init; } = [];
@@ -67,7 +71,12 @@ public sealed record ConceptQuestion
 
 /// <param name="Sites">The sites where some feature has a positive score, and their best features.</param>
 /// <param name="Steps">What these features score together at each step.</param>
-public sealed record ConceptFindings(IReadOnlyList<ConceptSite> Sites, IReadOnlyList<ConceptStep> Steps);
+public sealed record ConceptFindings(IReadOnlyList<ConceptSite> Sites, IReadOnlyList<ConceptStep> Steps)
+{
+    /// <summary>How well these features together find the cells with the concept, see <see cref="CellDetection.Auc"/>; null without
+    /// regions.</summary>
+    public required IReadOnlyDictionary<Site, double?> Auc { get; init; }
+}
 
 /// <param name="Score">The sum of the features' scores, see <see cref="ConceptFeature"/>.</param>
 public sealed record ConceptStep(Site Site, int Step, double Score);

@@ -113,7 +113,11 @@ public sealed record StatisticsReport(
     int Dead,
     double ExplainedVariancePerChannel,
     double ExplainedVariancePooled,
-    double ActivePerPosition);
+    double ActivePerPosition)
+{
+    /// <summary>Fraction of variance unexplained: sum |x - x_hat|^2 / sum |x - mean(x)|^2.</summary>
+    public double UnexplainedVariance => 1 - ExplainedVariancePooled;
+}
 
 /// <summary>
 /// Count, mean and variance of many series, merged piece by piece in float64 (Chan, Golub and LeVeque, The American Statistician 37,

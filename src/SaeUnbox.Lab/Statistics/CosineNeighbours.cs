@@ -15,8 +15,7 @@ public static class CosineNeighbours
     /// <exception cref="SaeException">The dictionaries differ in width.</exception>
     public static IReadOnlyList<IReadOnlyList<Neighbour>> Find(IFeatureDictionary from, IFeatureDictionary to, int count)
     {
-        if (from.Width != to.Width)
-            throw new SaeException($"Directions of {from.Width} and {to.Width} channels cannot be compared.");
+        RequireEqualWidth(from, to);
         using var _ = no_grad();
         using var scope = NewDisposeScope();
         var same = ReferenceEquals(from, to);
@@ -45,6 +44,20 @@ public static class CosineNeighbours
         }
 
         return result;
+    }
+
+    /// <summary>The cosines of all pairs, [features of from, features of to] float64.</summary>
+    /// <exception cref="SaeException">The dictionaries differ in width.</exception>
+    internal static Tensor Cosines(IFeatureDictionary from, IFeatureDictionary to)
+    {
+        RequireEqualWidth(from, to);
+        return UnitRows(from.Dictionary).mm(UnitRows(to.Dictionary.to(from.Device)).t());
+    }
+
+    private static void RequireEqualWidth(IFeatureDictionary from, IFeatureDictionary to)
+    {
+        if (from.Width != to.Width)
+            throw new SaeException($"Directions of {from.Width} and {to.Width} channels cannot be compared.");
     }
 
     private static Tensor UnitRows(Tensor dictionary)

@@ -30,65 +30,15 @@ internal sealed class MiniModel : IDisposable
     public IAutoencoder Autoencoder => _pipeline.Autoencoder;
 
     /// <summary>Runs scenes, and keeps the state at each site.</summary>
-    public MiniRun Run(IReadOnlyList<CaptionedScene> scenes) => new(_pipeline.UNet, _pipeline.Begin(new ImageRequest
+    public PictureBatch Run(IReadOnlyList<CaptionedScene> scenes) => new(_pipeline, new ImageRequest
     {
         Prompts = [.. scenes.Select(scene => scene.Caption)],
         Seeds = [.. scenes.Select(scene => scene.Seed)],
         Height = PictureSize,
         Width = PictureSize,
-    }));
+    }, Site.Named);
 
     public void Dispose() => _pipeline.Dispose();
-}
-
-/// <summary>A batch that ran without edits, and can resume at any site with an edit.</summary>
-internal sealed class MiniRun : IDisposable
-{
-    private readonly UNet _unet;
-    private readonly DenoisingRun _run;
-    private UNetRun? _held;
-
-    /// <param name="run">Disposed with this run.</param>
-    public MiniRun(UNet unet, DenoisingRun run)
-    {
-        (_unet, _run) = (unet, run);
-        Latents = Predict(input =>
-        {
-            _held = unet.Run(input.Sample, input.Timestep, input.Conditioning, Site.Named);
-            return _held.Output!;
-        }).DetachFromDisposeScope();
-    }
-
-    /// <summary>Clean latents without edits, [B, 4, 64, 64]. They are disposed with the run.</summary>
-    public Tensor Latents { get; }
-
-    /// <summary>Output - input of a site, [B, 16, 16, d] in float32.</summary>
-    public Tensor Difference(Site site)
-    {
-        using var scope = NewDisposeScope();
-        var state = _held!.States[site];
-        return BlockEdit.Difference(state.Input, state.Output).contiguous().MoveToOuterDisposeScope();
-    }
-
-    /// <summary>Clean latents with an edit, [B, 4, 64, 64].</summary>
-    public Tensor Edited(Site site, BlockEdit edit)
-    {
-        using var hook = _unet.Hook(site, edit.Apply);
-        return Predict(_ => _unet.Resume(_held!.States[site]));
-    }
-
-    public void Dispose()
-    {
-        Latents.Dispose();
-        _held?.Dispose();
-        _run.Dispose();
-    }
-
-    private Tensor Predict(Func<DenoisingInput, Tensor> predict)
-    {
-        using var scope = NewDisposeScope();
-        return _run.Denoise(predict: (input, _) => predict(input)).Single().After.MoveToOuterDisposeScope();
-    }
 }
 
 /// <summary>A caption and a seed, and the scene that they describe.</summary>

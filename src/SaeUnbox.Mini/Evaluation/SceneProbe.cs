@@ -21,12 +21,13 @@ internal sealed class SceneProbe(IReadOnlyList<ProbeAnswer> answers, CellMask ce
     {
         var (nearest, least) = (0, long.MaxValue);
         for (var i = 0; i < _pictures.Length; i++)
-            if (Distance(picture, _pictures[i]) is var distance && distance < least)
+            if (Distance(picture, _pictures[i], cells) is var distance && distance < least)
                 (nearest, least) = (i, distance);
         return answers[nearest].Name;
     }
 
-    private long Distance(ReadOnlySpan<byte> picture, ReadOnlySpan<byte> rendering)
+    /// <summary>The sum of squared differences of two pictures of side <see cref="Size"/> in some cells.</summary>
+    public static long Distance(ReadOnlySpan<byte> picture, ReadOnlySpan<byte> rendering, CellMask cells)
     {
         const int run = Size / CellMask.Side * 3;
         long sum = 0;

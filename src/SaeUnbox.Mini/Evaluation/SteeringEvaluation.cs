@@ -64,18 +64,6 @@ internal sealed class SteeringEvaluation(MiniModel model, SaeSet saes, MiniEvalu
             [.. PictureBytes.ForProbe(decoded).Zip(probes, (picture, probe) => probe.Ask(picture) == element.Name)];
     }
 
-    /// <summary>Restricts an edit to cells, which differ between the pictures of the batch: [B, 1, h, w].</summary>
-    private sealed class MaskedEdit(BlockEdit edit, Tensor cells) : BlockEdit
-    {
-        public override Tensor Apply(Tensor input, Tensor output)
-        {
-            using var scope = NewDisposeScope();
-            return output.Plus((edit.Apply(input, output) - output) * cells).MoveToOuterDisposeScope();
-        }
-
-        protected override void Dispose(bool disposing) => edit.Dispose();
-    }
-
     private sealed class Tally
     {
         private double _inside, _outside;
@@ -124,7 +112,21 @@ internal sealed record SteeringElement(int Label, string Group, string Name)
     public bool IsIn(Scene scene) => Kind is { } kind ? scene.Things().Any(thing => thing.Kind == kind) : SetIn(scene.Facts) == scene.Facts;
 
     /// <summary>Facts with this ground, far layer, time or style.</summary>
-    public SceneFacts SetIn(SceneFacts facts) => SceneElement.All.Single(one => one.Thing is null && one.Labels[0] == Label).Apply(facts);
+    public SceneFacts SetIn(SceneFacts facts) => Backdrop.Apply(facts);
+
+    /// <summary>Facts of a caption that asks for the element.</summary>
+    public SceneFacts PutInto(SceneFacts facts) => Kind is not { } kind ? SetIn(facts)
+        : kind.IsOfSky() ? facts with { SkyThings = [new(kind)] }
+        : facts with { Things = [new(kind)], Plural = true };
+
+    /// <summary>
+    /// Facts of a caption that does not ask for the element, and for another backdrop if it is one; null if there is none.
+    /// </summary>
+    public SceneFacts? TakenFrom(SceneFacts facts) => Kind is not { } kind ? Backdrop.Without(facts)
+        : kind.IsOfSky() ? facts with { SkyThings = [] }
+        : facts with { Things = [.. (facts.Things ?? []).Where(thing => thing.Kind != kind)] };
+
+    private SceneElement Backdrop => SceneElement.All.Single(one => one.Thing is null && one.Labels[0] == Label);
 }
 
 /// <summary>A captioned scene, the cells to paint, and the answers from which the probe chooses there.</summary>
@@ -152,7 +154,7 @@ internal sealed record SteeringScene(CaptionedScene Captioned, CellMask Cells, I
         var facts = SceneSampler.Draw(random, new SceneMix());
         if (element.Kind is not { } kind)
             return InBox(random, CaptionedScene.Draw(random, element.SetIn(facts)), element);
-        facts = kind.IsOfSky() ? facts with { SkyThings = [new(kind)] } : facts with { Things = [new(kind)], Plural = true };
+        facts = element.PutInto(facts);
         var captioned = CaptionedScene.Draw(random, facts);
         var placed = SceneLayout.Of(facts, captioned.Scene.Noise).Where(entry => entry.Value.Kind == kind).ToArray();
         if (placed.Length == 0)
@@ -186,7 +188,8 @@ internal sealed record SteeringScene(CaptionedScene Captioned, CellMask Cells, I
             SceneQuestions.Things(captioned.Scene, slot));
     }
 
-    private static (int Top, int Left, int Height, int Width) CellsOf(PlacedThing thing)
+    /// <summary>The cells that a thing may fill.</summary>
+    public static (int Top, int Left, int Height, int Width) CellsOf(PlacedThing thing)
     {
         var bounds = ThingBounds.Of(thing.Kind);
         var (top, left) = (Cell(thing.Y + bounds.Top * thing.Size, 0), Cell(thing.X + bounds.Left * thing.Size, 0));

@@ -22,6 +22,9 @@ public sealed class CellMask
     public static CellMask Box(int top, int left, int height, int width) =>
         new((row, column) => row >= top && row < top + height && column >= left && column < left + width);
 
+    /// <summary>The cells of this mask that are, or are not, in another one.</summary>
+    public CellMask Part(CellMask other, bool inside) => new((row, column) => this[row, column] && other[row, column] == inside);
+
     /// <summary>The cells whose centre is inside an ellipse. Coordinates are in cells.</summary>
     public static CellMask Ellipse(double centerRow, double centerColumn, double radiusRows, double radiusColumns) =>
         new((row, column) => Square((row + .5 - centerRow) / radiusRows) + Square((column + .5 - centerColumn) / radiusColumns) <= 1);

@@ -41,7 +41,22 @@ public sealed class ConceptTests : IDisposable
         Assert.Contains("--edit mid.0:", use.Output);
     }
 
+    [Fact]
+    public async Task Concept_OfUnboxMinisTruth_HasItsAuc()
+    {
+        File.Copy(Path.Combine(EmbeddedModel.AtlasFolder, AtlasReader.FileName), _folder.At(AtlasReader.FileName));
+
+        var found = (await Saeunbox.SucceedAsync([
+            "concept", "--truth", "night", "--seeds", "8", "--top", "2", "--site", "mid.0", "--atlas", _folder.At(), "--json"])).Json;
+
+        Assert.Equal("night", found.GetProperty("name").GetString());
+        var site = Assert.Single(found.GetProperty("sites").EnumerateArray());
+        Assert.InRange(site.GetProperty("auc").GetDouble(), 0.8, 1);
+        Assert.Equal(["night"], AtlasReader.Open(_folder.At()).Concepts.Select(concept => concept.Name));
+    }
+
     [Theory]
+    [InlineData("--truth night", "--truth: nothing knows")]
     [InlineData("--against a", "--from PROMPT")]
     [InlineData("--from dog", "--against PROMPT")]
     [InlineData("--from dog --against dog", "--name")]

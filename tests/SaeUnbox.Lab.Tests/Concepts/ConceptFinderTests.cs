@@ -38,7 +38,7 @@ public sealed class ConceptFinderTests(GoldenModel golden) : IClassFixture<Golde
     {
         var site = Model.Saes.Keys.First();
         var left = BrushMask.FromCells(1, 2, [1, 0]);
-        var question = new ConceptQuestion { With = Pictures("a dog"), Against = [], Region = left, Sites = [site] };
+        var question = new ConceptQuestion { With = Pictures("a dog"), Against = [], Regions = [left, left], Sites = [site] };
 
         var found = ConceptFinder.Run(Model, question);
 
