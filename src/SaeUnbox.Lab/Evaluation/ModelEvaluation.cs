@@ -66,9 +66,11 @@ public static class ModelEvaluation
         private readonly Lock _lock = new();
         private int _done;
 
-        // A caption for the fit and its reconstructions, a site to match, a known picture and an element count alike.
+        // A caption of the fit, its reconstructions, a site to match and a known picture are about as much work.
         private int All => (2 * question.Captions) + (request.Second is null ? 0 : sites.Count)
-            + (question.Elements.Count > 0 ? (2 * question.Pictures) + question.Elements.Count : 0);
+            + (question.Elements.Count > 0 ? (2 * question.Pictures) + (question.Elements.Count * OfElement) : 0);
+
+        private int OfElement => 5 * (question.Scenes + question.Tuning);
 
         public EvaluationReport Run()
         {
@@ -126,7 +128,7 @@ public static class ModelEvaluation
         {
             using var selection = Known(0);
             using var test = Known(question.Pictures);
-            _done += question.Elements.Count - elements.Count;
+            _done += (question.Elements.Count - elements.Count) * OfElement;
             var workers = request.LoadAnother is null ? 1 : Math.Clamp(Environment.ProcessorCount / model.Threads, 1, elements.Count);
             var next = -1;
             Parallel.For(0, workers, new ParallelOptions { MaxDegreeOfParallelism = workers, CancellationToken = cancellation }, worker =>
@@ -167,10 +169,10 @@ public static class ModelEvaluation
                 return figures with { Sheet = name };
             });
             lock (_lock)
-                Step(element);
+                Step(element, OfElement);
         }
 
-        private void Step(string what) => progress(what, ++_done, All);
+        private void Step(string what, int units = 1) => progress(what, _done += units, All);
 
         private IEnumerable<MissingMeasure> Missing()
         {
@@ -222,7 +224,7 @@ public sealed record EvaluationRequest
     public int Scenes { get; init; } = 20;
 
     /// <inheritdoc cref="EvaluationQuestion.Tuning"/>
-    public int Tuning { get; init; } = 10;
+    public int Tuning { get; init; } = 6;
 
     /// <summary>Loads the model once more for each further processor; null to work on one.</summary>
     public Func<LoadedModel>? LoadAnother { get; init; }

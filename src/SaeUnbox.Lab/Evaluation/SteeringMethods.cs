@@ -32,14 +32,14 @@ internal abstract class SteeringMethod
         alone[found.Neuron] = found.Difference[found.Neuron];
         return
         [
-            new FeatureMethod("feature", found.Site, [found.Feature], dictionary, guided) { PaintStrengths = [4, 8, 12] },
+            new FeatureMethod("feature", found.Site, [found.Feature], dictionary, guided) { PaintStrengths = [2, 4, 8] },
             new FeatureMethod("concept", found.Site, concept, dictionary, guided) { PaintStrengths = [1, 2, 4] },
             new DirectionMethod("difference of means", [.. found.Difference], guided)
             {
                 PaintStrengths = [1, 2, 4],
                 RemoveStrengths = [1, 2, 4],
             },
-            new DirectionMethod("neuron", alone, guided) { PaintStrengths = [4, 8, 16], RemoveStrengths = [1, 4, 16] },
+            new DirectionMethod("neuron", alone, guided) { PaintStrengths = [4, 16, 64], RemoveStrengths = [4, 16, 64] },
             new ReplaceMethod(EditMode.ReplaceNearest, found, dictionary, guided),
             new ReplaceMethod(EditMode.ReplaceMean, found, dictionary, guided),
         ];

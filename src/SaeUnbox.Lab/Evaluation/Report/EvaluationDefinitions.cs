@@ -17,15 +17,12 @@ internal static class EvaluationDefinitions
         yield return ("AUC, IoU", "Area under the ROC curve of the scores of all cells; intersection over union of the cells from a "
             + "threshold on, which is the one with the largest IoU on the pictures to choose on.");
         yield return ("Methods", "feature: the one with the largest correlation with the element's cells. concept: the five with the "
-            + "largest "
-            + "difference of shares of all activation. difference of means: mean output of the block in the element's cells less that in "
-            + "others. neuron: the output's channel with the largest correlation. replace-…: the cells that the concept finds are "
-                + "replaced. "
-            + "prompt: the caption with or without the element, same seed.");
-        yield return ("Strengths", "Feature and concept paint multiples of the mean activation and remove by scaling with -strength; "
+            + "largest difference of shares of all activation. difference of means: mean output of the block in the element's cells less "
+            + "that in others. neuron: the output's channel with the largest correlation. replace-…: the cells that the concept finds "
+            + "are replaced. prompt: the caption with or without the element, same seed.");
+        yield return ("Strengths", "Feature and concept paint multiples of the mean activation, and remove by scaling with -strength; "
             + "difference of means and neuron add or subtract multiples of the difference. Of several strengths, and of all sites, the "
-                + "best on the "
-            + "pictures for choosing count, by success * retention * (1 - artefacts).");
+            + "best on the pictures for choosing count, by success * retention * (1 - artefacts).");
         yield return ("Success", judge.Success);
         yield return ("Retention", judge.Retention);
         yield return ("Artefacts", judge.Artefacts);

@@ -82,8 +82,10 @@ internal sealed class EvaluationPage
     {
         Add("<h2>Pictures after reconstruction</h2>\n");
         Add(Plots.Bars("PSNR in dB by site", [.. _report.Reconstruction.Select(row => (row.Sites, row.Psnr))], 50));
-        Table(["sites", "PSNR, dB", "CLIP caption", "plain", "CLIP picture"], _report.Reconstruction.Select(row => (string[])
-            [row.Sites, Number(row.Psnr, "F2"), Number(row.ClipText), Number(row.ClipTextPlain), Number(row.ClipPicture)]));
+        var hasClip = _report.Reconstruction.Any(row => row.ClipText is not null);
+        Table(["sites", "PSNR, dB", .. hasClip ? (string[])["CLIP: caption", "plain picture and caption", "both pictures"] : []],
+            _report.Reconstruction.Select(row => (string[])[row.Sites, Number(row.Psnr, "F2"), .. hasClip
+                ? (string[])[Number(row.ClipText), Number(row.ClipTextPlain), Number(row.ClipPicture)] : []]));
     }
 
     private void Stability()
