@@ -1,3 +1,4 @@
+using SaeUnbox.Lab.Tests.Evaluation;
 using SaeUnbox.Testing;
 
 namespace SaeUnbox.Lab.Tests;
@@ -27,6 +28,17 @@ public sealed class LifetimeTests
             var trained = TrainingSession.Run(new TrainingPlan(site, [options], Steps: 20), collection, folder.At("saes"));
             using (var sae = SaeLoader.Load(trained[0]))
                 ActivationStatistics.Measure(sae, collection);
+            var question = new EvaluationRequest
+            {
+                Captions = Captions[..1],
+                Sites = [site],
+                Second = model.Saes,
+                Judge = new ModelEvaluationTests.HalfJudge(),
+                Pictures = 2,
+                Scenes = 1,
+                Tuning = 1,
+            };
+            ModelEvaluation.Run(model, question, folder.At("table"));
             AtlasBuilder.Run(model, new AtlasRequest { Captions = Captions, Neighbours = 2 }, folder.At("atlas"));
         }
 

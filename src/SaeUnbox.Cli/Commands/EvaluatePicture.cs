@@ -136,10 +136,7 @@ internal sealed class EvaluatePicture(EvaluateArguments shared)
                 terminal.Note($"the mask {Line.Quote(text)} is nowhere empty: painting at {site} changes every part of the picture.");
             return mask;
         }
-        var cells = new float[rows * columns];
-        for (var row = rows / 4; row < Math.Max((rows / 4) + 1, rows * 3 / 4); row++)
-            cells.AsSpan((row * columns) + (columns / 4), Math.Max(1, (columns * 3 / 4) - (columns / 4))).Fill(1);
-        return BrushMask.FromCells(rows, columns, cells);
+        return FeatureEffects.MiddleQuarter(rows, columns);
     }
 
     private static IEnumerable<string> OldSheets(string folder) => ((string[])[AblationFolder, StrengthsFolder])

@@ -30,7 +30,8 @@ internal sealed class EvaluateTable(EvaluateArguments shared)
     private readonly Option<string[]> _elements = Setting.Of<string[]>("--element", "NAME",
         "An element to find and steer, such as snow; may be repeated (default: all).");
     private readonly Option<int> _scenes = Setting.Of("--scenes", "N",
-        "Pictures into which each element is painted, and from which it is removed.", Defaults.Scenes);
+        "Pictures into which each element is painted, and from which it is removed; without a judge pictures for leakage.",
+        Defaults.Scenes);
     private readonly Option<int> _tuning = Setting.Of("--tuning", "N",
         "Further pictures on which the strengths of an element are chosen.", Defaults.Tuning);
 
@@ -109,6 +110,9 @@ internal sealed class EvaluateTable(EvaluateArguments shared)
         foreach (var row in report.Stability)
             text.AppendLine(culture, $"stability       {row.Site,-17} matched cosine {row.Figures.MatchedCosine:0.000}, "
                 + $"{row.Figures.SameShare:0.0 %} of {DictionaryStability.Same} or more, best cosine {row.Figures.BestCosine:0.000}");
+        foreach (var row in report.Leakage)
+            text.AppendLine(culture, $"leakage         {row.Site,-17} {row.Leakage:0.000} (change inside {row.Inside:0.0000}, "
+                + $"outside {row.Outside:0.0000})");
         foreach (var row in report.DetectionTotals.Where(row => row.Site == SteeringTotal.Best))
             text.AppendLine(culture, $"detection       {row.Method,-20} AUC {row.Auc:0.000}, IoU {row.Iou:0.000}, {row.Elements} elements");
         foreach (var row in report.SteeringTotals.Where(row => row.Site == SteeringTotal.Best))

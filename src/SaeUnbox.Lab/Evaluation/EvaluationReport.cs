@@ -5,7 +5,8 @@ namespace SaeUnbox.Lab;
 /// <param name="Judge">What detection and steering were measured against; null if nothing knows what the pictures show.</param>
 /// <param name="Missing">The measures that are not here, and why.</param>
 public sealed record EvaluationReport(EvaluationQuestion Question, JudgeDescription? Judge, IReadOnlyList<FitRow> Fit,
-    IReadOnlyList<ReconstructionRow> Reconstruction, IReadOnlyList<StabilityRow> Stability, IReadOnlyList<ElementFigures> Elements,
+    IReadOnlyList<ReconstructionRow> Reconstruction, IReadOnlyList<StabilityRow> Stability, IReadOnlyList<LeakageRow> Leakage,
+    IReadOnlyList<ElementFigures> Elements,
     IReadOnlyList<DetectionTotal> DetectionTotals, IReadOnlyList<SteeringTotal> SteeringTotals, IReadOnlyList<MissingMeasure> Missing);
 
 /// <summary>How well a dictionary fits what its site does, over all captions.</summary>
@@ -31,6 +32,16 @@ public sealed record ReconstructionRow(string Sites, double? Psnr, double? ClipT
 
 /// <summary>How alike the dictionary of a site is to a second one.</summary>
 public sealed record StabilityRow(string Site, StabilityFigures Figures);
+
+/// <summary>
+/// What painting changes where nothing knows what pictures show: of each picture the most active feature of the site, painted into the
+/// middle quarter.
+/// </summary>
+/// <param name="Strength">See <see cref="EditMode.Add"/>.</param>
+/// <param name="Inside">Mean change inside the cells, 0 to 1.</param>
+/// <param name="Outside">Mean change outside.</param>
+/// <param name="Leakage"><paramref name="Outside"/> / <paramref name="Inside"/>; null if nothing changes inside.</param>
+public sealed record LeakageRow(string Site, double Strength, int Pictures, double Inside, double Outside, double? Leakage);
 
 /// <summary>What was measured for an element.</summary>
 /// <param name="Sheet">The name of the file with example pictures; null without any.</param>

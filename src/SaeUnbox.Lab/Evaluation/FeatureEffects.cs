@@ -62,6 +62,15 @@ public sealed class FeatureEffects(LoadedModel model, Recipe recipe) : IDisposab
            select _runner.Run(With(new FeatureEdit(site, feature, strength)) with { Seed = seed }, cancellation: cancellation).Picture!,
     ];
 
+    /// <summary>A mask of the middle half of the rows and columns, and of one cell at least.</summary>
+    public static BrushMask MiddleQuarter(int rows, int columns)
+    {
+        var cells = new float[rows * columns];
+        for (var row = rows / 4; row < Math.Max((rows / 4) + 1, rows * 3 / 4); row++)
+            cells.AsSpan((row * columns) + (columns / 4), Math.Max(1, (columns * 3 / 4) - (columns / 4))).Fill(1);
+        return BrushMask.FromCells(rows, columns, cells);
+    }
+
     public void Dispose() => _runner.Dispose();
 
     private Picture Run(FeatureEdit edit, CancellationToken cancellation) => _runner.Run(With(edit), cancellation: cancellation).Picture!;

@@ -17,6 +17,10 @@ public static class ModelEvaluation
         Action<string, int, int>? progress = null, CancellationToken cancellation = default)
     {
         IReadOnlyList<Site> sites = request.Sites.Count > 0 ? request.Sites : [.. model.Saes.Keys];
+        foreach (var site in sites)
+            if (request.Second is { } second && second.TryGetValue(site, out var other) && other.Width != model.Saes[site].Width)
+                throw new SaeException($"{other.Source}: takes vectors of {other.Width} channels, but the dictionary to match with has "
+                    + $"{model.Saes[site].Width}; it belongs to another model.");
         var question = Ask(model, request, request.SettingsOf(model), sites);
         var open = EvaluationFolder.Open(folder, question);
         using var alone = FolderLock.Take(folder);
@@ -62,12 +66,15 @@ public static class ModelEvaluation
     private sealed class Work(LoadedModel model, EvaluationRequest request, IReadOnlyList<Site> sites, EvaluationQuestion question,
         EvaluationFolder folder, Action<string, int, int> progress, CancellationToken cancellation)
     {
+        private const double LeakageStrength = 8;
+
         private readonly Recipe _settings = request.SettingsOf(model);
         private readonly Lock _lock = new();
         private int _done;
 
         // A caption of the fit, its reconstructions, a site to match and a known picture are about as much work.
         private int All => (2 * question.Captions) + (request.Second is null ? 0 : sites.Count)
+            + (request.Judge is null ? Math.Min(question.Captions, question.Scenes) : 0)
             + (question.Elements.Count > 0 ? (2 * question.Pictures) + (question.Elements.Count * OfElement) : 0);
 
         private int OfElement => 5 * (question.Scenes + question.Tuning);
@@ -79,9 +86,10 @@ public static class ModelEvaluation
             _done = question.Captions;
             var reconstruction = Reconstruct();
             var stability = Compare();
+            var leakage = request.Judge is null ? Leak() : [];
             var elements = request.Judge is { } judge ? Judge(judge) : [];
-            return new(question, request.Judge?.Description, fit, reconstruction, stability, elements, EvaluationTotals.Detection(elements),
-                EvaluationTotals.Steering(elements), [.. Missing()]);
+            return new(question, request.Judge?.Description, fit, reconstruction, stability, leakage, elements,
+                EvaluationTotals.Detection(elements), EvaluationTotals.Steering(elements), [.. Missing()]);
         }
 
         private IReadOnlyList<ReconstructionRow> Reconstruct()
@@ -110,6 +118,39 @@ public static class ModelEvaluation
                     Step("matching dictionaries");
                     return new StabilityRow(site.Code, figures);
                 }),
+            ];
+        }
+
+        private LeakageRow[] Leak()
+        {
+            var rows = request.Captions.Take(question.Scenes).SelectMany((caption, i) =>
+            {
+                var leakages = folder.Part(FormattableString.Invariant($"leakage-{i:d5}"), () => Leak(caption));
+                Step("leakage");
+                return leakages;
+            });
+            return
+            [
+                .. rows.GroupBy(row => row.Site).Select(site => (site.Key, Inside: site.Average(row => row.Inside),
+                        Outside: site.Average(row => row.Outside), Count: site.Count()))
+                    .Select(site => new LeakageRow(site.Key, LeakageStrength, site.Count, site.Inside, site.Outside,
+                        site.Inside > 0 ? site.Outside / site.Inside : null)),
+            ];
+        }
+
+        private LeakageRow[] Leak(Caption caption)
+        {
+            using var effects = new FeatureEffects(model, _settings with { Prompt = caption.Text, Seed = caption.Seed });
+            var maps = effects.Plain(cancellation).Maps;
+            return
+            [
+                .. from site in sites
+                   let map = maps.Find(site)!
+                   let active = map.Top(1)
+                   where active.Count > 0 && model.Saes[site].Scale is not null
+                   let mask = FeatureEffects.MiddleQuarter(map.Rows, map.Columns)
+                   from one in effects.Leakages(site, [active[0].Feature], LeakageStrength, mask, cancellation)
+                   select new LeakageRow(site.Code, LeakageStrength, 1, one.Inside, one.Outside, one.Ratio),
             ];
         }
 
@@ -184,7 +225,10 @@ public static class ModelEvaluation
             foreach (var site in sites.Where(site => request.Second is { } second && !second.ContainsKey(site)))
                 yield return new($"stability of {site}", "the second set has no dictionary for it.");
             if (request.Judge is null)
-                yield return new("detection, steering and their baselines",
+                foreach (var site in sites.Where(site => model.Saes[site].Scale is null))
+                    yield return new($"leakage of {site}", "its dictionary has no means; saeunbox statistics --write-scale makes them.");
+            if (request.Judge is null)
+                yield return new("detection, success, retention, artefacts and their baselines",
                     "nothing here knows what this model's pictures show; unbox-mini's scenes do.");
         }
     }

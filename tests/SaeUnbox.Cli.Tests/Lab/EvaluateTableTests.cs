@@ -50,7 +50,7 @@ public sealed class EvaluateTableTests : IDisposable
         foreach (var row in report.GetProperty("reconstruction").EnumerateArray())
             Assert.All(["clipText", "clipTextPlain", "clipPicture"],
                 name => Assert.InRange(row.GetProperty(name).GetDouble(), -1, 1.000001));
-        Assert.Equal(["LPIPS", "stability", "detection, steering and their baselines"],
+        Assert.Equal(["LPIPS", "stability", "detection, success, retention, artefacts and their baselines"],
             report.GetProperty("missing").EnumerateArray().Select(one => one.GetProperty("measure").GetString()));
 
         Assert.Contains("other options", await Saeunbox.FailAsync([.. words, "--pictures", "3"]));

@@ -133,19 +133,42 @@ public sealed class ModelEvaluationTests(GoldenModel golden) : IClassFixture<Gol
     }
 
     [Fact]
+    public void Run_WithoutAJudge_MeasuresLeakageOfTheMostActiveFeatures()
+    {
+        var request = Request with { Judge = null, Second = null };
+
+        var rows = ModelEvaluation.Run(Model, request, _folder.At("out")).Leakage;
+
+        Assert.Equal(request.Sites.Select(site => site.Code), rows.Select(row => row.Site));
+        foreach (var (site, row) in request.Sites.Zip(rows))
+        {
+            var (rowCount, columns) = Model.Info.Find(site)!.Grid(64, 64);
+            var each = request.Captions.Select(caption =>
+            {
+                using var effects = new FeatureEffects(Model, request.Settings! with { Prompt = caption.Text, Seed = caption.Seed });
+                var feature = effects.Plain().Maps.Find(site)!.Top(1)[0].Feature;
+                return effects.Leakages(site, [feature], row.Strength, FeatureEffects.MiddleQuarter(rowCount, columns)).Single();
+            }).ToArray();
+            Assert.Equal(2, row.Pictures);
+            Assert.Equal(each.Average(one => one.Outside) / each.Average(one => one.Inside), row.Leakage!.Value, 1e-9);
+        }
+    }
+
+    [Fact]
     public void Run_WithoutAJudge_NamesWhatIsMissing()
     {
         var report = ModelEvaluation.Run(Model, Request with { Judge = null, Second = null }, _folder.At("out"));
 
         Assert.Empty(report.Elements);
-        Assert.Equal(["LPIPS", "CLIP", "stability", "detection, steering and their baselines"], report.Missing.Select(one => one.Measure));
+        Assert.Equal(["LPIPS", "CLIP", "stability", "detection, success, retention, artefacts and their baselines"],
+            report.Missing.Select(one => one.Measure));
         Assert.All(report.Missing, one => Assert.NotEmpty(one.Reason));
     }
 
     public void Dispose() => _folder.Dispose();
 
     /// <summary>Knows a left half and a bright upper half; sees an element where the cells are brighter than the rest.</summary>
-    private sealed class HalfJudge : IPictureJudge
+    internal sealed class HalfJudge : IPictureJudge
     {
         public bool IsBroken { get; init; }
 

@@ -11,6 +11,7 @@ internal static class EvaluationDefinitions
         yield return ("PSNR", "Peak signal-to-noise ratio of the 8-bit pictures against the plain ones, mean over pictures that differ.");
         yield return ("Match", "Each feature of the smaller dictionary is paired with one of the other so that the sum of cosines is "
             + "largest.");
+        yield return ("Leakage", "Mean change of the pixels outside the cells / mean change inside.");
         if (judge is null)
             yield break;
         yield return ("Judge", judge.Name);
@@ -26,6 +27,5 @@ internal static class EvaluationDefinitions
         yield return ("Success", judge.Success);
         yield return ("Retention", judge.Retention);
         yield return ("Artefacts", judge.Artefacts);
-        yield return ("Leakage", "Mean change of the pixels outside the cells / mean change inside.");
     }
 }

@@ -25,6 +25,8 @@ internal static class EvaluationFiles
         yield return new("stability", ["site", "features", "features_second", "matched_cosine", "same_share", "best_cosine"],
             [.. report.Stability.Select(row => Table.Row(row.Site, row.Figures.First, row.Figures.Second, row.Figures.MatchedCosine,
                 row.Figures.SameShare, row.Figures.BestCosine))]);
+        yield return new("leakage", ["site", "strength", "pictures", "inside", "outside", "leakage"],
+            [.. report.Leakage.Select(row => Table.Row(row.Site, row.Strength, row.Pictures, row.Inside, row.Outside, row.Leakage))]);
         yield return new("detection", ["element", "site", "method", "auc", "iou", "threshold", "auc_on_selection"],
             [.. report.Elements.SelectMany(one => one.Detection.Select(row => Table.Row(one.Element, row.Site, row.Method, row.Auc, row.Iou,
                 row.Threshold, row.Chosen)))]);

@@ -55,6 +55,7 @@ internal sealed class EvaluationPage
         Fit();
         Reconstruction();
         Stability();
+        Leakage();
         Detection();
         Steering();
         Examples();
@@ -96,6 +97,16 @@ internal sealed class EvaluationPage
         Table(["site", "features", "of the second", "mean cosine of matches", "matches of 0.7 or more", "mean best cosine"],
             _report.Stability.Select(row => (string[])[row.Site, Text(row.Figures.First), Text(row.Figures.Second),
                 Number(row.Figures.MatchedCosine), Share(row.Figures.SameShare), Number(row.Figures.BestCosine)]));
+    }
+
+    private void Leakage()
+    {
+        if (_report.Leakage.Count == 0)
+            return;
+        Add("<h2>Leakage of painting</h2>\n<p>The most active feature of each picture, painted into its middle quarter.</p>\n");
+        Table(["site", "strength", "pictures", "change inside", "change outside", "leakage"], _report.Leakage.Select(row => (string[])
+            [row.Site, Number(row.Strength, "0.##"), Text(row.Pictures), Number(row.Inside, "F4"), Number(row.Outside, "F4"),
+                Number(row.Leakage)]));
     }
 
     private void Detection()
