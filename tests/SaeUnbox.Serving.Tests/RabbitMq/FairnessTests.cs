@@ -216,7 +216,8 @@ public sealed class FairnessTests(Broker broker)
         var large = Jobs.Batch("work 30000") with { Client = "greedy", Cost = 64 };
         await node.Queue().SubmitAsync(large);
 
-        await Assert.ThrowsAsync<QueueFullException>(async () => await node.Queue().SubmitAsync(Jobs.Batch("a") with { Client = "greedy" }));
+        await Assert.ThrowsAsync<QueueFullException>(
+            async () => await node.Queue().SubmitAsync(Jobs.Batch("a") with { Client = "greedy" }));
         await node.Queue().SubmitAsync(Jobs.Batch("a") with { Client = "modest" });
         await node.Queue().CancelAsync(large.Id);
     }
@@ -229,7 +230,8 @@ public sealed class FairnessTests(Broker broker)
         await cluster.WorkerAsync(new TestExecutor());
         for (var i = 0; i < 4; i++)
         {
-            var (first, second) = (Jobs.Live("work 500", "shared") with { Client = "one" }, Jobs.Live("b", "shared") with { Client = "two" });
+            var (first, second) =
+                (Jobs.Live("work 500", "shared") with { Client = "one" }, Jobs.Live("b", "shared") with { Client = "two" });
             await node.Queue().SubmitAsync(first);
             await node.RunningAsync(first.Id);
             await node.Queue().SubmitAsync(second);
@@ -239,6 +241,28 @@ public sealed class FairnessTests(Broker broker)
         var last = Jobs.Live("c") with { Client = "one" };
         await node.Queue().SubmitAsync(last);
         Assert.IsType<GenerationProgress.Completed>(await node.LastAsync(last.Id));
+    }
+
+    [Fact]
+    public async Task Submit_TurnComesWhileThereIsNoWorker_WaitsForOne()
+    {
+        await using var cluster = new Cluster(broker).With("AnnounceEvery", "00:00:00.100");
+        var node = await cluster.NodeAsync();
+        var worker = await cluster.WorkerAsync(new TestExecutor());
+        var jobs = new[] { "work 60000", "a", "b" }.Select(prompt => Jobs.Live(prompt) with { Client = "me" }).ToArray();
+        await node.Queue().SubmitAsync(jobs[0]);
+        await node.RunningAsync(jobs[0].Id);
+        await node.Queue().SubmitAsync(jobs[1]);
+        await node.Queue().SubmitAsync(jobs[2]);
+        await worker.StopAsync(new CancellationToken(true));
+        await node.WorkersAsync(0, orFewer: true);
+
+        // The third job has waited in the node for this.
+        ((BrokerQueue)node.Queue()).OnReply(new(new GenerationProgress.Failed(jobs[0].Id, "its worker is gone"), ""));
+        await Task.Delay(1000);
+        await cluster.WorkerAsync(new TestExecutor(), "another");
+
+        Assert.IsType<GenerationProgress.Completed>(await node.LastAsync(jobs[2].Id));
     }
 
     [Fact]

@@ -8,7 +8,8 @@ internal sealed partial class BrokerQueue(
     IOptions<RabbitMqOptions> options, WorkerDirectory directory, JobPublisher publisher, CanvasAffinity affinity, TimeProvider clock,
     ILogger<BrokerQueue> logger) : IGenerationQueue
 {
-    private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(5), SilenceMargin = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(5), SilenceMargin = TimeSpan.FromSeconds(15),
+        BetweenTries = TimeSpan.FromSeconds(1);
     private readonly Lock _work = new();
     private readonly Topology _topology = new(options.Value);
     private readonly Dictionary<Guid, NodeJob> _jobs = [];
@@ -236,12 +237,13 @@ internal sealed partial class BrokerQueue(
             _ = PublishNextAsync(job);
     }
 
-    // For a job whose caller has already been told that it was accepted.
+    // For a job whose caller has already been told that it was accepted. While there is no worker or no room for it, it waits as long as it
+    // may wait in the queue.
     private async Task PublishNextAsync(NodeJob job)
     {
         try
         {
-            await PublishOrFailAsync(job).ConfigureAwait(false);
+            await PublishOrFailAsync(job, patience: TimeToLive(job.Job)).ConfigureAwait(false);
         }
         catch (Exception exception) when (exception is QueueFullException or RecipeException)
         {
@@ -249,17 +251,23 @@ internal sealed partial class BrokerQueue(
         }
     }
 
-    private async Task PublishOrFailAsync(NodeJob job)
+    private async Task PublishOrFailAsync(NodeJob job, TimeSpan patience = default)
     {
-        try
-        {
-            await publisher.PublishAsync(job, Message(job)).ConfigureAwait(false);
-        }
-        catch (Exception exception)
-        {
-            OnReply(new Reply(new GenerationProgress.Failed(job.Id, exception.Message), ""));
-            throw;
-        }
+        while (true)
+            try
+            {
+                await publisher.PublishAsync(job, Message(job)).ConfigureAwait(false);
+                return;
+            }
+            catch (QueueFullException) when (!job.HasEnded && clock.GetElapsedTime(job.Accepted) < patience)
+            {
+                await Task.Delay(BetweenTries, clock, CancellationToken.None).ConfigureAwait(false);
+            }
+            catch (Exception exception)
+            {
+                OnReply(new Reply(new GenerationProgress.Failed(job.Id, exception.Message), ""));
+                throw;
+            }
     }
 
     private IEnumerable<NodeJob> Waiting() => _jobs.Values.Where(job => job.WaitsIn is not null && !job.HasEnded);

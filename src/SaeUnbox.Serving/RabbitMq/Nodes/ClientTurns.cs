@@ -11,8 +11,8 @@ namespace SaeUnbox.Serving.RabbitMq;
 /// </param>
 internal sealed class ClientTurns(Func<string, int> workersOf, bool keepsOneReady)
 {
-    // In default pictures. While workers are busy, a client may be this far ahead of the others, so that clients with jobs of about the same
-    // size go on without a pause.
+    // In default pictures. While workers are busy, a client may be this far ahead of the others, so that clients with jobs of about the
+    // same size go on without a pause.
     private const double Lead = 1;
 
     private readonly ClientLines _held = new();
