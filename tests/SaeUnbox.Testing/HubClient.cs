@@ -17,11 +17,14 @@ public sealed class HubClient : IAsyncDisposable
     /// <param name="studio">Where the page is.</param>
     /// <param name="origin">The page that a browser would say it is on.</param>
     /// <param name="query">What follows the hub's address.</param>
-    public static async Task<HubClient> ConnectAsync(Uri studio, string? origin = null, string query = "")
+    /// <param name="visitor">The address that a proxy on this machine would say the visitor has.</param>
+    public static async Task<HubClient> ConnectAsync(Uri studio, string? origin = null, string query = "", string? visitor = null)
     {
         var client = new HubClient();
         if (origin is not null)
             client._socket.Options.SetRequestHeader("Origin", origin);
+        if (visitor is not null)
+            client._socket.Options.SetRequestHeader("X-Forwarded-For", visitor);
         await client._socket.ConnectAsync(new Uri($"ws://{studio.Authority}/hubs/paint{query}"), default);
         await client.SendAsync("""{"protocol":"json","version":1}""");
         await client.NextAsync();

@@ -86,6 +86,20 @@ public sealed class OpenInternetTests
     }
 
     [Fact]
+    public async Task Generate_BodyTooLong_IsRefusedAndLogsNoError()
+    {
+        await using var studio = await Studio.OfAsync();
+
+        using (var refused = await PostAsync(studio, "/api/v1/generate", new string(' ', RecipeLimits.MaxJsonBytes + (1 << 20))))
+            Assert.Equal(HttpStatusCode.BadRequest, refused.StatusCode);
+        using (var next = await PostAsync(studio, "/api/v1/generate", """{"prompt":"a cat"}"""))
+            Assert.Equal(HttpStatusCode.OK, next.StatusCode);
+
+        await studio.StopAsync();
+        Assert.DoesNotContain(" ERR ", studio.Output);
+    }
+
+    [Fact]
     public async Task Connect_MoreThanAClientMay_Is429()
     {
         await using var studio = await Studio.OfAsync("--SaeUnbox:Canvases:ConnectionsPerClient=2");

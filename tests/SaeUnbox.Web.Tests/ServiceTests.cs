@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Json;
-using System.Net.NetworkInformation;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
@@ -42,11 +41,7 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     [Fact]
     public async Task Search_ForgedAddresses_CountAsOneClient()
     {
-        var own = NetworkInterface
-            .GetAllNetworkInterfaces()
-            .SelectMany(one => one.GetIPProperties().UnicastAddresses)
-            .Select(one => one.Address)
-            .FirstOrDefault(address => address.AddressFamily == AddressFamily.InterNetwork && !IPAddress.IsLoopback(address));
+        var own = NetworkAddress.Own;
         Assert.SkipWhen(own is null, "This machine has no address in a network.");
         await using var studio = await Studio.OnEveryAddressAsync("--SaeUnbox:Canvases:ReadingBurst=3",
             "--SaeUnbox:Canvases:ReadingsPerSecond=1");

@@ -50,10 +50,13 @@ public sealed class Studio : IAsyncLifetime
         return studio;
     }
 
-    /// <summary>The command that starts the program with these arguments.</summary>
+    /// <summary>
+    /// The command that starts the program with these arguments: the one that SAEUNBOX_STUDIO names, else the one that is built.
+    /// </summary>
     internal static ProcessStartInfo Command(IEnumerable<string> options)
     {
-        var program = Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../../SaeUnbox.Web",
+        var program = Environment.GetEnvironmentVariable("SAEUNBOX_STUDIO")
+            ?? Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../../SaeUnbox.Web",
             Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory)), "SaeUnbox.Web.dll"));
         return new ProcessStartInfo("dotnet", [program, .. options]) { RedirectStandardOutput = true, RedirectStandardError = true };
     }
@@ -90,7 +93,7 @@ public sealed class Studio : IAsyncLifetime
         _process.BeginOutputReadLine();
         _process.BeginErrorReadLine();
         var clock = Stopwatch.StartNew();
-        while (await StateAsync() != "ready\n")
+        while (!(await StateAsync()).StartsWith("ready", StringComparison.Ordinal))
         {
             Assert.False(_process.HasExited, $"the studio ended:\n{Output}");
             Assert.True(clock.Elapsed < Patience, $"the studio is not ready:\n{Output}");
@@ -112,6 +115,15 @@ public sealed class Studio : IAsyncLifetime
         return code;
     }
 
+    /// <summary>Ends the program as a power cut would.</summary>
+    internal async Task KillAsync()
+    {
+        _process!.Kill();
+        await _process.WaitForExitAsync();
+        _process.Dispose();
+        _process = null;
+    }
+
     private async Task<string> StateAsync()
     {
         try
@@ -131,7 +143,7 @@ public sealed class Studio : IAsyncLifetime
                 _said.AppendLine(line);
     }
 
-    private static int FreePort()
+    internal static int FreePort()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();

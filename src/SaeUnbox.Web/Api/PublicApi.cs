@@ -118,11 +118,16 @@ internal static class PublicApi
     private static async Task<string> ReadTextAsync(HttpContext context, CancellationToken cancellation)
     {
         var body = await context.Request.BodyReader.ReadAtLeastAsync(RecipeLimits.MaxJsonBytes + 1, cancellation);
-        if (body.Buffer.Length > RecipeLimits.MaxJsonBytes)
-            throw RecipeException.TooLong($"more than {RecipeLimits.MaxJsonBytes} bytes");
-        var json = Encoding.UTF8.GetString(body.Buffer);
-        context.Request.BodyReader.AdvanceTo(body.Buffer.End);
-        return json;
+        try
+        {
+            return body.Buffer.Length <= RecipeLimits.MaxJsonBytes ? Encoding.UTF8.GetString(body.Buffer)
+                : throw RecipeException.TooLong($"more than {RecipeLimits.MaxJsonBytes} bytes");
+        }
+        finally
+        {
+            // Else the server cannot read past the rest of a body that is refused, and logs that as an error.
+            context.Request.BodyReader.AdvanceTo(body.Buffer.End);
+        }
     }
 
     // The default model's settings.

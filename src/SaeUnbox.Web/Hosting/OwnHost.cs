@@ -37,7 +37,7 @@ internal static class OwnHost
     public static string SiteOf(HttpRequest request) =>
         (PublicUrl(request.HttpContext.RequestServices)?.ToString() ?? $"{request.Scheme}://{request.Host}{request.PathBase}").TrimEnd('/');
 
-    private static Uri? PublicUrl(IServiceProvider services) =>
+    internal static Uri? PublicUrl(IServiceProvider services) =>
         services.GetRequiredService<IOptions<HostingOptions>>().Value.PublicUrl is { Length: > 0 } url ? new Uri(url) : null;
 
     private static bool IsLocal(string host) => host.Length == 0 || IPAddress.TryParse(host.Trim('[', ']'), out _)

@@ -50,15 +50,23 @@ internal static class Telemetry
             return;
         var readers = options.Readers.Select(reader => System.Net.IPNetwork.Parse(reader)).ToArray();
         app.UseOpenTelemetryPrometheusScrapingEndpoint(context =>
-            context.Request.Path == MetricsAddress && MayRead(context.Connection.RemoteIpAddress, readers));
+            context.Request.Path == MetricsAddress && MayRead(context, readers));
     }
 
-    private static bool MayRead(IPAddress? address, System.Net.IPNetwork[] readers)
+    // Behind a proxy on this machine that does not send X-Forwarded-For, every visitor seems to be the machine itself. The name that was
+    // asked for tells the difference.
+    private static bool MayRead(HttpContext context, System.Net.IPNetwork[] readers)
     {
+        var address = context.Connection.RemoteIpAddress;
         if (address is { IsIPv4MappedToIPv6: true })
             address = address.MapToIPv4();
-        return address is not null && (IPAddress.IsLoopback(address) || Array.Exists(readers, network => network.Contains(address)));
+        return address is not null
+            && (IPAddress.IsLoopback(address) && IsLoopback(context.Request.Host.Host)
+                || Array.Exists(readers, network => network.Contains(address)));
     }
+
+    private static bool IsLoopback(string host) => host.Equals("localhost", StringComparison.OrdinalIgnoreCase)
+        || IPAddress.TryParse(host.Trim('[', ']'), out var address) && IPAddress.IsLoopback(address);
 
     private static void SendTo(OtlpExporterOptions exporter, TelemetryOptions options, string path)
     {

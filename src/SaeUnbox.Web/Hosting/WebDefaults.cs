@@ -45,6 +45,8 @@ internal static class WebDefaults
         {
             headers.ForwardedHeaders = ForwardedHeaders.XForwardedFor | ForwardedHeaders.XForwardedProto | ForwardedHeaders.XForwardedHost
                 | ForwardedHeaders.XForwardedPrefix;
+            // The first address from the end that is no proxy of ours is the visitor's, however many proxies stand in a row.
+            headers.ForwardLimit = null;
             foreach (var proxy in hosting.Value.TrustedProxies)
                 headers.KnownIPNetworks.Add(System.Net.IPNetwork.Parse(proxy));
         });
@@ -52,6 +54,7 @@ internal static class WebDefaults
 
     public static void UseWebDefaults(this WebApplication app)
     {
+        app.UseSilentProxyWarning();
         app.UseForwardedHeaders();
         app.UsePathPrefix();
         app.UseOwnHost();

@@ -135,11 +135,12 @@ internal static class HostExtensions
 
     public static async Task<GenerationProgress> LastAsync(this IHost host, Guid job) => (await host.ReportsAsync(job))[^1];
 
-    /// <summary>Waits until a node knows this many workers.</summary>
-    public static async Task WorkersAsync(this IHost host, int count)
+    /// <summary>Waits until a node knows this many workers or more, or this many or fewer.</summary>
+    public static async Task WorkersAsync(this IHost host, int count, bool orFewer = false)
     {
         using var patience = new CancellationTokenSource(Broker.Patience);
-        while (host.Services.GetRequiredService<IWorkerDirectory>().Workers.Count < count)
+        var directory = host.Services.GetRequiredService<IWorkerDirectory>();
+        while (orFewer ? directory.Workers.Count > count : directory.Workers.Count < count)
             await Task.Delay(20, patience.Token);
     }
 

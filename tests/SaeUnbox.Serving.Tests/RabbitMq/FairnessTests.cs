@@ -180,6 +180,92 @@ public sealed class FairnessTests(Broker broker)
     }
 
     [Fact]
+    public async Task Submit_LargeJobsOfOneClient_CountByTheirWork()
+    {
+        const int size = 4;
+        await using var cluster = new Cluster(broker);
+        var node = await cluster.NodeAsync();
+        var executor = new TestExecutor();
+        await cluster.WorkerAsync(executor);
+        var ahead = Jobs.Live("work 60000", "first");
+        await node.Queue().SubmitAsync(ahead);
+        await node.RunningAsync(ahead.Id);
+        var large = Enumerable.Range(0, 3).Select(_ => Jobs.Live("a") with { Client = "large", Cost = size }).ToArray();
+        var small = Enumerable.Range(0, 3 * size).Select(_ => Jobs.Live("b") with { Client = "small" }).ToArray();
+        foreach (var job in large.Concat(small))
+            await node.Queue().SubmitAsync(job);
+        await node.Queue().CancelAsync(ahead.Id);
+        foreach (var job in large.Concat(small))
+            Assert.IsType<GenerationProgress.Completed>(await node.LastAsync(job.Id));
+
+        var begun = executor.Begun.Select(job => job.Client).ToList();
+        for (var i = 0; i < large.Length; i++)
+        {
+            var before = begun.Take(begun.FindIndex(client => client == "large")).Count(client => client == "small");
+            begun.Remove("large");
+            Assert.InRange(before, i * size - 1, i * size + 1);
+        }
+    }
+
+    [Fact]
+    public async Task Submit_LargeJobsWithoutACanvas_FillAClientsShareSooner()
+    {
+        await using var cluster = new Cluster(broker).With("QueueLimit", 64);
+        var node = await cluster.NodeAsync();
+        await cluster.WorkerAsync(new TestExecutor());
+        var large = Jobs.Batch("work 30000") with { Client = "greedy", Cost = 64 };
+        await node.Queue().SubmitAsync(large);
+
+        await Assert.ThrowsAsync<QueueFullException>(
+            async () => await node.Queue().SubmitAsync(Jobs.Batch("a") with { Client = "greedy" }));
+        await node.Queue().SubmitAsync(Jobs.Batch("a") with { Client = "modest" });
+        await node.Queue().CancelAsync(large.Id);
+    }
+
+    [Fact]
+    public async Task Submit_CanvasOfTwoClients_TakesNobodysTurnForGood()
+    {
+        await using var cluster = new Cluster(broker);
+        var node = await cluster.NodeAsync();
+        await cluster.WorkerAsync(new TestExecutor());
+        for (var i = 0; i < 4; i++)
+        {
+            var (first, second) =
+                (Jobs.Live("work 500", "shared") with { Client = "one" }, Jobs.Live("b", "shared") with { Client = "two" });
+            await node.Queue().SubmitAsync(first);
+            await node.RunningAsync(first.Id);
+            await node.Queue().SubmitAsync(second);
+            Assert.IsType<GenerationProgress.Completed>(await node.LastAsync(second.Id));
+        }
+
+        var last = Jobs.Live("c") with { Client = "one" };
+        await node.Queue().SubmitAsync(last);
+        Assert.IsType<GenerationProgress.Completed>(await node.LastAsync(last.Id));
+    }
+
+    [Fact]
+    public async Task Submit_TurnComesWhileThereIsNoWorker_WaitsForOne()
+    {
+        await using var cluster = new Cluster(broker).With("AnnounceEvery", "00:00:00.100");
+        var node = await cluster.NodeAsync();
+        var worker = await cluster.WorkerAsync(new TestExecutor());
+        var jobs = new[] { "work 60000", "a", "b" }.Select(prompt => Jobs.Live(prompt) with { Client = "me" }).ToArray();
+        await node.Queue().SubmitAsync(jobs[0]);
+        await node.RunningAsync(jobs[0].Id);
+        await node.Queue().SubmitAsync(jobs[1]);
+        await node.Queue().SubmitAsync(jobs[2]);
+        await worker.StopAsync(new CancellationToken(true));
+        await node.WorkersAsync(0, orFewer: true);
+
+        // The third job has waited in the node for this.
+        ((BrokerQueue)node.Queue()).OnReply(new(new GenerationProgress.Failed(jobs[0].Id, "its worker is gone"), ""));
+        await Task.Delay(1000);
+        await cluster.WorkerAsync(new TestExecutor(), "another");
+
+        Assert.IsType<GenerationProgress.Completed>(await node.LastAsync(jobs[2].Id));
+    }
+
+    [Fact]
     public async Task Submit_ModelOfNoWorker_IsRefusedWithTheOthers()
     {
         await using var cluster = new Cluster(broker);

@@ -60,33 +60,87 @@ public sealed class PartsTests
     [Fact]
     public void ClientTurns_AnySequence_KeepTheOrderAndTheBound()
     {
-        Prop.ForAll(Gen.Choose(0, 3).ArrayOf().ToArbitrary(), Gen.Choose(1, 3).ToArbitrary(), (course, most) =>
+        Prop.ForAll(Gen.Choose(0, 3).ArrayOf().ToArbitrary(), Gen.Choose(1, 3).ToArbitrary(), (course, workers) =>
         {
-            var turns = new ClientTurns();
-            var (given, published, ended) = (new List<Guid>(), new List<Guid>(), new HashSet<Guid>());
+            var turns = new ClientTurns(_ => workers, keepsOneReady: false);
+            var (given, published, ended) = (new List<GenerationJob>(), new List<GenerationJob>(), new HashSet<GenerationJob>());
             foreach (var step in course)
+            {
                 switch (step)
                 {
                     case 0 or 1:
-                        given.Add(Guid.NewGuid());
-                        if (turns.Add("c", given[^1], most))
-                            published.Add(given[^1]);
+                        given.Add(Jobs.Live("a") with { Client = "c" });
+                        turns.Add(given[^1]);
                         break;
-                    case 2 when published.Find(job => !ended.Contains(job)) is var done && done != default:
+                    case 2 when published.Find(job => !ended.Contains(job)) is { } done:
                         ended.Add(done);
-                        published.AddRange(turns.Ended("c", done, most));
+                        turns.Ended(done);
                         break;
-                    case 3 when given.Find(job => !published.Contains(job)) is var held && held != default:
-                        turns.Remove("c", held);
+                    case 3 when given.Find(job => !published.Contains(job)) is { } held:
+                        turns.Remove(held);
                         given.Remove(held);
                         break;
                 }
+                published.AddRange(turns.Next());
+            }
+            // A client alone has one job more in the broker than there are workers.
             var isOut = published.Count - ended.Count;
-            return isOut <= most
+            return isOut <= workers + 1
                 && published.SequenceEqual(given.Take(published.Count))
-                && turns.Count("c") == given.Count - ended.Count
-                && (isOut == most || published.Count == given.Count);
+                && turns.Work("c") == given.Count - ended.Count
+                && (isOut == workers + 1 || published.Count == given.Count);
         }).QuickCheckThrowOnFailure();
+    }
+
+    [Fact]
+    public void ClientTurns_SmallBesideLarge_ShareTheWorkAndNeverLeaveAWorkerIdle()
+    {
+        Prop.ForAll(Gen.Choose(1, 3).ToArbitrary(), Gen.Choose(2, 16).ToArbitrary(), (workers, cost) =>
+        {
+            var turns = new ClientTurns(_ => workers, keepsOneReady: false);
+            var (inHand, done) = (new Queue<GenerationJob>(), new Dictionary<string, double> { ["large"] = 0, ["small"] = 0 });
+            for (var i = 0; i < 20 * cost; i++)
+            {
+                turns.Add(Jobs.Live("a") with { Client = "large", Cost = cost });
+                turns.Add(Jobs.Live("a") with { Client = "small" });
+            }
+            for (var i = 0; i < 20 * cost; i++)
+            {
+                foreach (var job in turns.Next())
+                    inHand.Enqueue(job);
+                if (inHand.Count < workers)
+                    return false;
+                var ended = inHand.Dequeue();
+                done[ended.Turn] += ended.Cost;
+                turns.Ended(ended);
+            }
+            // Apart by no more than what the workers have at once.
+            return Math.Abs(done["large"] - done["small"]) <= 2 * workers * cost + 2;
+        }).QuickCheckThrowOnFailure();
+    }
+
+    [Fact]
+    public void ClientTurns_JobReplacedByALargerOfAnother_ChargesThatOneAndLeavesNothing()
+    {
+        var turns = new ClientTurns(_ => 1, keepsOneReady: false);
+        var (first, other) = (Jobs.Live("a", "shared") with { Client = "one" }, Jobs.Live("a") with { Client = "other" });
+        turns.Add(first);
+        turns.Add(other);
+        Assert.Equal([first, other], turns.Next());
+
+        var larger = Jobs.Live("a", "shared") with { Client = "two", Cost = 8 };
+        turns.Replace(first, larger);
+        var (more, least) = (Jobs.Live("a") with { Client = "two" }, Jobs.Live("a") with { Client = "other" });
+        turns.Add(more);
+        turns.Add(least);
+        turns.Ended(larger);
+        Assert.Empty(turns.Next());
+        turns.Ended(other);
+        Assert.Equal([least], turns.Next());
+        turns.Ended(least);
+        Assert.Equal([more], turns.Next());
+        turns.Ended(more);
+        Assert.Equal(0, turns.Work());
     }
 
     [Fact]

@@ -8,33 +8,31 @@ internal sealed partial class BrokerQueue(
     IOptions<RabbitMqOptions> options, WorkerDirectory directory, JobPublisher publisher, CanvasAffinity affinity, TimeProvider clock,
     ILogger<BrokerQueue> logger) : IGenerationQueue
 {
-    private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(5), SilenceMargin = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(5), SilenceMargin = TimeSpan.FromSeconds(15),
+        BetweenTries = TimeSpan.FromSeconds(1);
     private readonly Lock _work = new();
     private readonly Topology _topology = new(options.Value);
     private readonly Dictionary<Guid, NodeJob> _jobs = [];
     private readonly Dictionary<Guid, NodeJob> _published = []; // jobs with a reply outstanding, even if nobody waits for it any more
     private readonly CanvasSlots _slots = new();
-    private readonly ClientTurns _batchTurns = new(), _liveTurns = new();
+    private readonly ClientTurns _batchTurns = new(directory.Count, keepsOneReady: true),
+        _liveTurns = new(directory.Count, keepsOneReady: false);
     private readonly FinishedJobs _finished = new(options.Value.KeepResults, options.Value.KeepBytes, clock);
     private long _sequence;
     private bool _isDraining;
 
-    // The share of the batch queue that one client may fill.
-    private int LimitPerClient => Math.Max(1, options.Value.QueueLimit / 4);
-
     public ValueTask SubmitAsync(GenerationJob job, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        NodeJob accepted;
+        NodeJob? accepted;
+        List<NodeJob> next;
         lock (_work)
         {
             if (_jobs.ContainsKey(job.Id))
                 return ValueTask.CompletedTask;
             if (_isDraining)
                 throw new QueueStoppingException(RetryAfter);
-            if (job is { Canvas: null, Client: { } client } && _batchTurns.Count(client) >= LimitPerClient)
-                throw new QueueFullException(
-                    directory.ExpectedWait(job.Recipe.Model, 1) ?? RetryAfter, "too many of your jobs are already waiting");
+            RequireRoom(job);
             accepted = _jobs[job.Id] = new(job, NextSequence(), clock.GetTimestamp(), new JobTelemetry(job, JobTelemetry.BrokerQueue));
             if (job.Canvas is { } canvas && _slots.Add(canvas, job.Id, out var replaced) is { } ahead)
             {
@@ -44,11 +42,26 @@ internal sealed partial class BrokerQueue(
             // If the page has just moved here from another node, older jobs of this canvas may still be in the broker.
             if (job.Canvas is { } fresh && affinity.WorkerOf(fresh) is null)
                 publisher.Broadcast(new() { Newer = Message(accepted) });
-            if (!HasTurn(accepted))
-                return ValueTask.CompletedTask;
-            _published[job.Id] = accepted;
+            if (job is { Canvas: null, Client: null })
+                _published[job.Id] = accepted; // of nobody in particular: needs no turn
+            else
+                TurnsOf(job).Add(job);
+            next = TakeTurns();
+            if (!_published.ContainsKey(job.Id))
+                accepted = null;
         }
-        return new(PublishNowAsync(accepted, cancellationToken));
+        PublishAll(next.Where(one => one != accepted));
+        return accepted is null ? ValueTask.CompletedTask : new(PublishNowAsync(accepted, cancellationToken));
+    }
+
+    // A client's batch jobs may fill a quarter of the queue. One that finds this part empty is accepted whatever its size.
+    private void RequireRoom(GenerationJob job)
+    {
+        if (job is { Canvas: null, Client: { } client }
+            && _batchTurns.Work(client) is > 0 and var work
+            && work + job.Cost > Math.Max(1, options.Value.QueueLimit / 4))
+            throw new QueueFullException(
+                directory.ExpectedWait(job.Recipe.Model, 1) ?? RetryAfter, "too many of your jobs are already waiting");
     }
 
     // A newer job of a canvas whose job `ahead` has not ended.
@@ -62,19 +75,12 @@ internal sealed partial class BrokerQueue(
         {
             // Its client's turn has not come: the newer job waits in its place.
             _slots.Replace(canvas, newer.Id);
-            _liveTurns.Replace(first.Job.Turn, ahead, newer.Id);
+            _liveTurns.Replace(first.Job, newer.Job);
             End(first, new GenerationProgress.Superseded(ahead));
         }
         else if (first.Job.Recipe.Model == newer.Job.Recipe.Model)
             // The worker that gets the published job runs this newer one instead.
             publisher.Broadcast(new() { Newer = Message(newer) });
-    }
-
-    private bool HasTurn(NodeJob job)
-    {
-        if (job.Job is { Canvas: null, Client: null })
-            return true;
-        return TurnsOf(job.Job).Add(job.Job.Turn, job.Id, InFlight(job.Job));
     }
 
     private ClientTurns TurnsOf(GenerationJob job) => job.Canvas is null ? _batchTurns : _liveTurns;
@@ -93,7 +99,7 @@ internal sealed partial class BrokerQueue(
         {
             if (!_jobs.TryGetValue(jobId, out var job) || job.HasEnded)
                 return ValueTask.CompletedTask;
-            var wasHeld = TurnsOf(job.Job).Remove(job.Job.Turn, jobId);
+            var wasHeld = TurnsOf(job.Job).Remove(job.Job);
             if (job.Job.Canvas is { } canvas)
             {
                 if (wasHeld)
@@ -111,7 +117,7 @@ internal sealed partial class BrokerQueue(
     public void OnReply(Reply reply)
     {
         var progress = reply.Progress;
-        var next = new List<NodeJob>();
+        List<NodeJob> next;
         lock (_work)
         {
             if (Find(progress.JobId) is not { } job)
@@ -132,33 +138,39 @@ internal sealed partial class BrokerQueue(
                 if (reply.By is { } by && _jobs.TryGetValue(by, out var replacement))
                 {
                     _slots.Superseded(canvas, job.Id, by);
-                    _liveTurns.Replace(job.Job.Turn, job.Id, by);
+                    _liveTurns.Replace(job.Job, replacement.Job);
                     (replacement.LastHeard, _published[by]) = (clock.GetTimestamp(), replacement);
                 }
                 else if (progress.IsFinal)
-                    next.AddRange(EndTurn(job.Job, _slots.Ended(canvas, job.Id)));
+                    EndTurn(job.Job, _slots.Ended(canvas, job.Id));
             }
             else if (progress.IsFinal)
-                next.AddRange(EndTurn(job.Job));
-            foreach (var waiting in next)
-                (waiting.LastHeard, _published[waiting.Id]) = (clock.GetTimestamp(), waiting);
+                EndTurn(job.Job);
             if (progress is GenerationProgress.Completed done)
                 progress = new GenerationProgress.Completed(WithWait(job, done.Result));
             if (progress.IsFinal)
                 End(job, progress);
             else
                 job.Report(progress);
+            next = TakeTurns();
         }
-        foreach (var job in next)
-            _ = PublishNextAsync(job);
+        PublishAll(next);
     }
 
-    // Ends a job's turn, and asks for one for the next job of its canvas. Returns the jobs whose turn it is now.
-    private IEnumerable<NodeJob> EndTurn(GenerationJob ended, Guid? following = null)
+    // Ends a job's turn. The next job of its canvas waits for one.
+    private void EndTurn(GenerationJob ended, Guid? following = null)
     {
-        var next = TurnsOf(ended).Ended(ended.Turn, ended.Id, InFlight(ended)).Select(id => _jobs[id]).ToList();
-        if (following is { } id && HasTurn(_jobs[id]))
-            next.Add(_jobs[id]);
+        TurnsOf(ended).Ended(ended);
+        if (following is { } id)
+            _liveTurns.Add(_jobs[id].Job);
+    }
+
+    // The jobs to be published now.
+    private List<NodeJob> TakeTurns()
+    {
+        var next = _liveTurns.Next().Concat(_batchTurns.Next()).Select(job => _jobs[job.Id]).ToList();
+        foreach (var job in next)
+            (job.LastHeard, _published[job.Id]) = (clock.GetTimestamp(), job);
         return next;
     }
 
@@ -219,12 +231,19 @@ internal sealed partial class BrokerQueue(
         }
     }
 
-    // For a job whose caller has already been told that it was accepted.
+    private void PublishAll(IEnumerable<NodeJob> jobs)
+    {
+        foreach (var job in jobs)
+            _ = PublishNextAsync(job);
+    }
+
+    // For a job whose caller has already been told that it was accepted. While there is no worker or no room for it, it waits as long as it
+    // may wait in the queue.
     private async Task PublishNextAsync(NodeJob job)
     {
         try
         {
-            await PublishOrFailAsync(job).ConfigureAwait(false);
+            await PublishOrFailAsync(job, patience: TimeToLive(job.Job)).ConfigureAwait(false);
         }
         catch (Exception exception) when (exception is QueueFullException or RecipeException)
         {
@@ -232,17 +251,23 @@ internal sealed partial class BrokerQueue(
         }
     }
 
-    private async Task PublishOrFailAsync(NodeJob job)
+    private async Task PublishOrFailAsync(NodeJob job, TimeSpan patience = default)
     {
-        try
-        {
-            await publisher.PublishAsync(job, Message(job)).ConfigureAwait(false);
-        }
-        catch (Exception exception)
-        {
-            OnReply(new Reply(new GenerationProgress.Failed(job.Id, exception.Message), ""));
-            throw;
-        }
+        while (true)
+            try
+            {
+                await publisher.PublishAsync(job, Message(job)).ConfigureAwait(false);
+                return;
+            }
+            catch (QueueFullException) when (!job.HasEnded && clock.GetElapsedTime(job.Accepted) < patience)
+            {
+                await Task.Delay(BetweenTries, clock, CancellationToken.None).ConfigureAwait(false);
+            }
+            catch (Exception exception)
+            {
+                OnReply(new Reply(new GenerationProgress.Failed(job.Id, exception.Message), ""));
+                throw;
+            }
     }
 
     private IEnumerable<NodeJob> Waiting() => _jobs.Values.Where(job => job.WaitsIn is not null && !job.HasEnded);
@@ -265,11 +290,6 @@ internal sealed partial class BrokerQueue(
     }
 
     private TimeSpan TimeToLive(GenerationJob job) => job.Canvas is null ? options.Value.BatchTimeToLive : options.Value.LiveTimeToLive;
-
-    // How many jobs a client may have in the broker: enough to keep every worker busy. One more, so that no worker waits for this node,
-    // unless that would make other people's pictures wait.
-    private int InFlight(GenerationJob job) => Math.Max(1, directory.WorkersWith(job.Recipe.Model).Count())
-        + (job.Canvas is not null && _liveTurns.HasOthers(job.Turn) ? 0 : 1);
 
     private GenerationResult WithWait(NodeJob job, GenerationResult result)
     {

@@ -41,6 +41,9 @@ internal sealed class WorkerDirectory(TimeSpan timeout, TimeProvider clock) : IW
 
     public IEnumerable<WorkerInfo> WorkersWith(string model) => Workers.Where(worker => worker.Models.Any(held => held.Name == model));
 
+    /// <summary>How many workers have a model.</summary>
+    public int Count(string model) => WorkersWith(model).Count();
+
     public bool Holds(string worker, string model) => WorkersWith(model).Any(known => known.Name == worker);
 
     /// <summary>The expected wait behind <paramref name="ahead"/> jobs of a model; null if no worker has measured one yet.</summary>
