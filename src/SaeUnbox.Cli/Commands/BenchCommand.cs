@@ -17,7 +17,7 @@ internal sealed class BenchCommand
     private readonly Option<string?> _architecture = Setting.Of<string?>("--architecture", "NAME",
         $"Time a full-size model with random weights: {string.Join(", ", Lab.ModelBenchmark.Architectures)}.");
     private readonly Option<string> _dtype = Setting.Of("--dtype", "FORMAT",
-        "Number format: auto (the fastest on the device), fp32, bf16, fp16. --sae always uses fp32.", "auto");
+        "Number format: auto (the fastest on the device), fp32, bf16, fp16, int8. --sae always uses fp32.", "auto");
     private readonly DeviceArgument _device = new();
     private readonly Option<int?> _threads = Setting.Of<int?>("--threads", "N",
         "CPU threads (default: one per core; with --runs, one for a small model).");

@@ -179,7 +179,8 @@ public sealed class ModelBenchmark : PartsBenchmark
     {
         var memory = new PeakMemory();
         var start = Stopwatch.GetTimestamp();
-        var loaded = meter.Precision.Load(from, build);
+        var precision = meter.Precision with { IsInt8 = meter.Precision.IsInt8 && typeof(T) != typeof(IAutoencoder) };
+        var loaded = precision.Load(from, build);
         loading = new Measurement($"load {part}", Stopwatch.GetElapsedTime(start).TotalSeconds, 0, null)
         {
             PeakBytes = memory.Growth,

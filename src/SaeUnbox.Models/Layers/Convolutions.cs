@@ -10,6 +10,7 @@ internal sealed class Conv2d
     private const long MinOutputs = 512;
 
     private readonly Tensor _weight;
+    private readonly Tensor? _scales;
     private readonly Tensor? _bias;
     private readonly long _kernel;
     private readonly long _stride;
@@ -17,13 +18,15 @@ internal sealed class Conv2d
 
     public Conv2d(Weights weights, long inChannels, long outChannels, long kernel, long stride = 1, long padding = 0, bool bias = true)
     {
-        _weight = weights.GetChannelsLast("weight", outChannels, inChannels, kernel, kernel);
+        (_weight, _scales) = weights.GetKernel("weight", outChannels, inChannels, kernel);
         _bias = bias ? weights.Get("bias", outChannels) : null;
         (_kernel, _stride, _padding) = (kernel, stride, padding);
     }
 
     public Tensor Forward(Tensor x)
     {
+        if (_scales is not null)
+            return Int8Product.Convolve(x, _weight, _scales, _bias, _stride, _padding);
         if (_kernel == 3 && _stride == 1 && _padding == 1 && Winograd.IsFaster(x, _weight))
             return WithWinograd(x);
         return IsFasterAsMatrixProduct(x)
