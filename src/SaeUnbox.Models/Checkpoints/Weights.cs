@@ -53,23 +53,17 @@ public sealed class Weights : IDisposable
         Full(name), _tree.DType,
         [outChannels, inChannels, height, width], [height * width * inChannels, 1, width * inChannels, inChannels]);
 
-    /// <summary>
-    /// Requests a square convolution kernel: [out, in, side, side] in the default type, stored channels-last, without scales; or
-    /// [out, side, side, in] in int8.
-    /// </summary>
-    internal (torch.Tensor Kernel, torch.Tensor? Scales) GetKernel(string name, long outChannels, long inChannels, long side)
-    {
-        if (_tree.IsInt8(Full(name)))
-            return _tree.GetInt8([Full(name)], [outChannels, inChannels, side, side]);
-        return (GetChannelsLast(name, outChannels, inChannels, side, side), null);
-    }
+    /// <summary>Requests a square convolution kernel in int8; null if it is to be stored in the default type.</summary>
+    internal Int8Kernel? FindInt8Kernel(string name, long outChannels, long inChannels, long side) => _tree.IsInt8(Full(name))
+        ? _tree.GetInt8([Full(name)], [outChannels, inChannels, side, side])
+        : null;
 
     /// <summary>Requests a matrix of weights, made of matrices of one shape, one below the other (such as queries, keys and values).</summary>
     internal WeightMatrix GetMatrix(string[] names, params long[] shapeOfEach)
     {
         if (Array.TrueForAll(names, name => _tree.IsInt8(Full(name))))
         {
-            var (values, scales) = _tree.GetInt8(Array.ConvertAll(names, Full), shapeOfEach[..2]);
+            var (values, scales, _) = _tree.GetInt8(Array.ConvertAll(names, Full), shapeOfEach[..2]);
             return new(values, scales);
         }
         return new(names is [var name] ? Get(name, shapeOfEach) : GetFused(names, shapeOfEach), null);
@@ -113,7 +107,7 @@ internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, t
 
     private readonly OrderedDictionary<string, torch.Tensor> _tensors = [];
     private readonly List<torch.Tensor> _leaves = [];
-    private readonly Dictionary<string, torch.Tensor> _scales = [];
+    private readonly Dictionary<string, Int8Kernel> _int8 = [];
     private readonly HashSet<string> _ignored = [];
     private readonly List<string> _missing = [];
     private readonly List<string> _misshapen = [];
@@ -150,20 +144,23 @@ internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, t
     }
 
     /// <summary>Matrices [out, in] or kernels [out, in, h, w] on top of each other, in int8 as [N * out, in] or [N * out, h, w, in].</summary>
-    public (torch.Tensor Values, torch.Tensor Scales) GetInt8(string[] names, long[] shapeOfEach)
+    public Int8Kernel GetInt8(string[] names, long[] shapeOfEach)
     {
         var fits = true;
         foreach (var name in names)
             fits &= Check(name, shapeOfEach, dtype);
         long[] order = shapeOfEach is [var outputs, var inputs, var height, var width] ? [outputs, height, width, inputs] : shapeOfEach;
         var values = Allocate(fits, torch.ScalarType.Int8, [names.Length * order[0], .. order[1..]]);
-        var scales = Allocate(fits, torch.ScalarType.Float32, [names.Length * order[0]]);
+        var (scales, sums) = (OfOutputs(), OfOutputs());
         for (var i = 0; i < names.Length; i++)
         {
-            _tensors.Add(names[i], values.narrow(0, i * order[0], order[0]).DetachFromDisposeScope());
-            _scales.Add(names[i], scales.narrow(0, i * order[0], order[0]).DetachFromDisposeScope());
+            torch.Tensor Part(torch.Tensor whole) => whole.narrow(0, i * order[0], order[0]).DetachFromDisposeScope();
+            _tensors.Add(names[i], Part(values));
+            _int8.Add(names[i], new(_tensors[names[i]], Part(scales), Part(sums)));
         }
-        return (values, scales);
+        return new(values, scales, sums);
+
+        torch.Tensor OfOutputs() => Allocate(fits, torch.ScalarType.Float32, [names.Length * order[0]]);
     }
 
     public void Load(Action<long>? onRead)
@@ -186,7 +183,7 @@ internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, t
 
     public void Dispose()
     {
-        foreach (var tensor in _tensors.Values.Concat(_scales.Values))
+        foreach (var tensor in _tensors.Values.Concat(_int8.Values.SelectMany(kernel => new[] { kernel.Scales, kernel.Sums })))
             tensor.Dispose();
         foreach (var leaf in _leaves)
             leaf.Dispose();
@@ -236,13 +233,13 @@ internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, t
 
     private void Read(string name, torch.Tensor tensor)
     {
-        if (_scales.TryGetValue(name, out var scales))
+        if (_int8.TryGetValue(name, out var kernel))
         {
             using var scope = torch.NewDisposeScope();
             // A kernel is [out, h, w, in] here and [out, in, h, w] in the source.
             var rows = torch.empty(tensor.shape, torch.ScalarType.Float32);
             ReadFloats(name, rows.dim() == 4 ? rows.permute(0, 3, 1, 2) : rows);
-            Int8Product.Quantise(rows, tensor, scales);
+            kernel.Fill(rows);
             return;
         }
         ReadFloats(name, tensor);

@@ -7,20 +7,27 @@ namespace SaeUnbox.Models;
 /// <param name="Scales">[out], float32; null in the model's type.</param>
 internal sealed record WeightMatrix(Tensor Values, Tensor? Scales)
 {
-    public long Outputs => Values.shape[0];
-
     /// <summary>x W^T + b over the last dimension.</summary>
     public Tensor Multiply(Tensor x, Tensor? bias = null)
     {
         using var scope = NewDisposeScope();
         var product = Scales is not null
-            ? Int8Product.Linear(x, Values, Scales, bias)
+            ? Int8Product.Linear(x, (Values, Scales, bias))[0]
             : Functional.Linear(x, Values.dim() == 2 ? Values : Values.flatten(1), bias);
         return product.MoveToOuterDisposeScope();
     }
 
-    /// <summary>The part of the matrix that gives these outputs.</summary>
-    public WeightMatrix Rows(long first, long count) => new(Values.narrow(0, first, count), Scales?.narrow(0, first, count));
+    /// <summary>The first and the second half of the outputs, each contiguous.</summary>
+    public (Tensor First, Tensor Second) MultiplyHalves(Tensor x, Tensor bias)
+    {
+        using var scope = NewDisposeScope();
+        Tensor[] values = Values.chunk(2), biases = bias.chunk(2);
+        var scales = Scales?.chunk(2);
+        var halves = scales is not null
+            ? Int8Product.Linear(x, (values[0], scales[0], biases[0]), (values[1], scales[1], biases[1]))
+            : [Functional.Linear(x, values[0], biases[0]), Functional.Linear(x, values[1], biases[1])];
+        return (halves[0].MoveToOuterDisposeScope(), halves[1].MoveToOuterDisposeScope());
+    }
 }
 
 /// <summary>
