@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -225,13 +226,20 @@ internal static unsafe class Int8Product
         var i = start;
         for (; i <= end - Lanes; i += Lanes)
         {
-            var bits = (T.Load(from, i) * factor + rounding).AsInt32();
-            var shorts = Vector256.Narrow(bits.GetLower(), bits.GetUpper());
-            Vector128.Narrow(shorts.GetLower(), shorts.GetUpper()).Store(to + i);
+            Narrow(Vector512.FusedMultiplyAdd(T.Load(from, i), factor, rounding).AsInt32()).Store(to + i);
         }
 
         for (; i < end; i++)
-            to[i] = (sbyte)BitConverter.SingleToInt32Bits(One<T>(from, i) * inverse + (Rounding + added));
+            to[i] = (sbyte)BitConverter.SingleToInt32Bits(MathF.FusedMultiplyAdd(One<T>(from, i), inverse, Rounding + added));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<sbyte> Narrow(Vector512<int> values)
+    {
+        if (Avx512F.IsSupported)
+            return Avx512F.ConvertToVector128SByte(values);
+        var shorts = Vector256.Narrow(values.GetLower(), values.GetUpper());
+        return Vector128.Narrow(shorts.GetLower(), shorts.GetUpper());
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
