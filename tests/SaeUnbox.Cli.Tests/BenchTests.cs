@@ -63,7 +63,8 @@ public sealed class BenchTests
     [Fact]
     public async Task Bench_CompareArchitectureParts_PrintsTheirDifference()
     {
-        var use = await Saeunbox.SucceedAsync("bench", "--compare", "--architecture", "sd-1.5", "--part", "vae_tiny", "--part", "text_encoder",
+        var use = await Saeunbox.SucceedAsync("bench", "--compare", "--architecture", "sd-1.5", "--part", "vae_tiny", "--part",
+            "text_encoder",
             "--size", "64", "--repeats", "1", "--json");
         var formats = use.Json.EnumerateArray().ToArray();
         Assert.Equal(["fp32", "bf16", "int8"], formats.Select(format => format.GetProperty("dtype").GetString()));

@@ -16,7 +16,8 @@ internal sealed class PartsReport(Terminal terminal, BenchmarkSettings settings,
     }
 
     /// <summary>Prints the tables of several formats below each other, or one JSON array.</summary>
-    public static void WriteAll(IEnumerable<PartsReport> formats, PartsBenchmark benchmark, Terminal terminal, CancellationToken cancellation)
+    public static void WriteAll(IEnumerable<PartsReport> formats, PartsBenchmark benchmark, Terminal terminal,
+        CancellationToken cancellation)
     {
         var documents = formats.Select(report => report.Run(benchmark, cancellation)).OfType<JsonNode>().ToArray();
         if (documents.Length > 0)

@@ -13,7 +13,8 @@ internal static class FormatReport
         if (!asJson)
         {
             terminal.Output.WriteLine($"{model}, {pictures} pictures, milliseconds (p50); pictures and features compared with fp32");
-            terminal.Output.WriteLine($"{"",-6}{"whole run",11}{"edit",9}{"peak",11}{"PSNR",10}{"worst",10}{"top 10 alike",14}{"explained",11}");
+            terminal.Output.WriteLine(
+                $"{"",-6}{"whole run",11}{"edit",9}{"peak",11}{"PSNR",10}{"worst",10}{"top 10 alike",14}{"explained",11}");
         }
         var nodes = new JsonArray();
         foreach (var row in rows)
@@ -28,7 +29,8 @@ internal static class FormatReport
 
     private static string Text(FormatFigures row)
     {
-        var line = string.Create(CultureInfo.InvariantCulture, $"{Names.Of(row.Format),-6}{row.WholeRun.Median,11:0.0}{row.Edit?.Median,9:0.0}")
+        var line = string.Create(CultureInfo.InvariantCulture,
+            $"{Names.Of(row.Format),-6}{row.WholeRun.Median,11:0.0}{row.Edit?.Median,9:0.0}")
             + $"{(row.PeakBytes is { } peak ? ByteSize.Of(peak) : ""),11}"
             + (double.IsFinite(row.Psnr)
                 ? string.Create(CultureInfo.InvariantCulture, $"{row.Psnr,7:0.0} dB{row.WorstPsnr,7:0.0} dB")

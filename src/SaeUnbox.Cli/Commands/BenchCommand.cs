@@ -59,7 +59,8 @@ internal sealed class BenchCommand
         command.Add(options._model, options._loras, options._architecture, options._dtype);
         options._device.AddTo(command);
         command.Add(options._threads, options._side, options._repeats, options._parts, options._runs, options._saes, options._sae,
-            options._serving, options._loading, options._compare, options._pictures, options._canvases, options._beside, options._seconds, options._broker, options._processor,
+            options._serving, options._loading, options._compare, options._pictures, options._canvases, options._beside, options._seconds,
+            options._broker, options._processor,
             options._json);
         command.SetGuardedAction(terminal, (parsed, cancellation) =>
         {
@@ -158,7 +159,8 @@ internal sealed class BenchCommand
         }
         var reference = new Dictionary<string, float[]>();
         PartsReport.WriteAll(Formats(settings.Device).Select(format => new PartsReport(
-            terminal, settings with { Dtype = format, Reference = reference }, side, parsed.GetValue(_json))), benchmark, terminal, cancellation);
+            terminal, settings with { Dtype = format, Reference = reference }, side,
+            parsed.GetValue(_json))), benchmark, terminal, cancellation);
     }
 
     // The built-in model, unless --model names another.

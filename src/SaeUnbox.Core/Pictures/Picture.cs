@@ -23,7 +23,9 @@ public sealed class Picture
         _pixels = pixels;
     }
 
-    /// <summary>Peak signal-to-noise ratio of the colours against another picture of this size, in decibels; infinite if they are equal.</summary>
+    /// <summary>
+    /// Peak signal-to-noise ratio of the colours against another picture of this size, in decibels; infinite if they are equal.
+    /// </summary>
     public double Psnr(Picture other)
     {
         if ((Width, Height) != (other.Width, other.Height))

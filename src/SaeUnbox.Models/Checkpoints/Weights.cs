@@ -58,7 +58,9 @@ public sealed class Weights : IDisposable
         ? _tree.GetInt8([Full(name)], [outChannels, inChannels, side, side])
         : null;
 
-    /// <summary>Requests a matrix of weights, made of matrices of one shape, one below the other (such as queries, keys and values).</summary>
+    /// <summary>
+    /// Requests a matrix of weights, made of matrices of one shape, one below the other (such as queries, keys and values).
+    /// </summary>
     internal WeightMatrix GetMatrix(string[] names, params long[] shapeOfEach)
     {
         if (Array.TrueForAll(names, name => _tree.IsInt8(Full(name))))
@@ -143,7 +145,9 @@ internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, t
         return fused;
     }
 
-    /// <summary>Matrices [out, in] or kernels [out, in, h, w] on top of each other, in int8 as [N * out, in] or [N * out, h, w, in].</summary>
+    /// <summary>
+    /// Matrices [out, in] or kernels [out, in, h, w] on top of each other, in int8 as [N * out, in] or [N * out, h, w, in].
+    /// </summary>
     public Int8Kernel GetInt8(string[] names, long[] shapeOfEach)
     {
         var fits = true;

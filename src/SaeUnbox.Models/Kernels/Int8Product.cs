@@ -1,7 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Models;
@@ -42,9 +41,6 @@ internal static unsafe class Int8Product
 
     // With fewer elements, starting threads takes longer than the work.
     private const long MinParallelElements = 1 << 16;
-
-    // TorchSharp does not name this operator.
-    private static readonly Lazy<jit.CompilationUnit> Unit = new(() => jit.compile("def product(a, b):\n    return torch._int_mm(a, b)\n"));
 
     /// <summary>Rounds the rows of a matrix to int8.</summary>
     /// <param name="rows">[N, K], float32 or bfloat16, contiguous.</param>
@@ -138,7 +134,9 @@ internal static unsafe class Int8Product
         CpuKernel.For(parts, count >= MinParallelElements, part =>
         {
             var (start, end) = (count * part / parts, count * (part + 1) / parts);
-            (lows[part], highs[part]) = isWide ? Range<Float32Lanes>((void*)from, start, end) : Range<BFloat16Lanes>((void*)from, start, end);
+            (lows[part], highs[part]) = isWide
+                ? Range<Float32Lanes>((void*)from, start, end)
+                : Range<BFloat16Lanes>((void*)from, start, end);
         });
         var (low, high) = (Math.Min(0, lows.Min()), Math.Max(0, highs.Max()));
         // Two codes less than there are, because both the zero point and the values are rounded.
@@ -161,7 +159,7 @@ internal static unsafe class Int8Product
     {
         using var scope = NewDisposeScope();
         OperationCount.Current?.Add(2 * rows.numel() * weight.shape[0]);
-        var sums = (Tensor)Unit.Value.invoke("product", rows, weight.t())!;
+        var sums = ScriptedOperators.Int8Product(rows, weight.t());
         var (from, to, rowFactors) = Addresses(sums, result, rowScales);
         var (factors, shifts, _) = Addresses(scales, shift, shift);
         var (width, isWide) = (weight.shape[0], result.dtype == ScalarType.Float32);
@@ -225,9 +223,7 @@ internal static unsafe class Int8Product
         var (factor, rounding) = (Vector512.Create(inverse), Vector512.Create(Rounding + added));
         var i = start;
         for (; i <= end - Lanes; i += Lanes)
-        {
             Narrow(Vector512.FusedMultiplyAdd(T.Load(from, i), factor, rounding).AsInt32()).Store(to + i);
-        }
 
         for (; i < end; i++)
             to[i] = (sbyte)BitConverter.SingleToInt32Bits(MathF.FusedMultiplyAdd(One<T>(from, i), inverse, Rounding + added));

@@ -2,7 +2,9 @@ using static TorchSharp.torch;
 
 namespace SaeUnbox.Models;
 
-/// <summary>A matrix of weights [out, in] that multiplies rows. It is stored in the model's type, or in int8 with a scale per output.</summary>
+/// <summary>
+/// A matrix of weights [out, in] that multiplies rows. It is stored in the model's type, or in int8 with a scale per output.
+/// </summary>
 /// <param name="Values">[out, in], or [out, in, 1, 1] in the model's type; [out, in] in int8.</param>
 /// <param name="Scales">[out], float32; null in the model's type.</param>
 internal sealed record WeightMatrix(Tensor Values, Tensor? Scales)
@@ -36,7 +38,14 @@ internal sealed record WeightMatrix(Tensor Values, Tensor? Scales)
 internal static class Int8Weights
 {
     // What meets pictures and noise directly, and what computes a single row.
-    private static readonly string[] Exact = ["conv_in.", "conv_out.", "time_embedding.", "add_embedding.", "time_emb_proj.", "text_projection."];
+    private static readonly string[] Exact = [
+        "conv_in.",
+        "conv_out.",
+        "time_embedding.",
+        "add_embedding.",
+        "time_emb_proj.",
+        "text_projection."
+    ];
 
     public static bool Includes(string name) => !Exact.Any(part => name.Contains(part, StringComparison.Ordinal));
 }

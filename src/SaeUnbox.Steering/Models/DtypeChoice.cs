@@ -29,4 +29,5 @@ public static class DtypeChoices
     };
 
     internal static Dtype Fastest(DeviceType device, bool cpuHasBf16) =>
-        device == DeviceType.CUDA ? Dtype.Fp16 : cpuHasBf16 ? Dtype.Bf16 : Dtype.Fp32;}
+        device == DeviceType.CUDA ? Dtype.Fp16 : cpuHasBf16 ? Dtype.Bf16 : Dtype.Fp32;
+}

@@ -26,9 +26,9 @@ public sealed class Int8ProductTests
         var result = Int8Product.Linear(x, (kernel.Values, kernel.Scales, bias))[0];
 
         var largest = x.to_type(float32).abs().amax([1L], keepdim: true);
-        var rounded = (Wide(x) * Wide(full_like(largest, 127) / largest)).round();
+        var rounded = (Wide(x) * Wide(ones_like(largest).Times(127) / largest)).round();
         var scales = Wide(largest).Over(127);
-        var expected = nn.functional.linear(rounded, Wide(kernel.Values)) * scales * Wide(kernel.Scales) + Wide(bias);
+        var expected = (nn.functional.linear(rounded, Wide(kernel.Values)) * scales * Wide(kernel.Scales)).Plus(Wide(bias));
         Assert.Equal(dtype, result.dtype);
         Assert.InRange(Off(expected, result), 0, dtype == ScalarType.Float32 ? Rounding : BFloat16Rounding);
     }
@@ -39,7 +39,7 @@ public sealed class Int8ProductTests
         using var mode = no_grad();
         using var scope = NewDisposeScope();
         manual_seed(5);
-        var x = randn([2, 40, 96]) * arange(1, 81).view(2, 40, 1);
+        var x = randn([2, 40, 96]) * Arithmetic.Range(1, 81, ScalarType.Float32).view(2, 40, 1);
         var kernel = KernelOf(randn([64, 96]));
 
         var whole = Int8Product.Linear(x, (kernel.Values, kernel.Scales, null))[0];
