@@ -69,6 +69,7 @@ public sealed class BadUseTests : IDisposable
             { Bare.Replace("--width 64", "--width 12"), "width: is 12" },
             { Bare.Replace("--height 64", "--height 100000"), "height: is 100000" },
             { Generate + " --dtype fp8", "--dtype fp8" },
+            { "collect --mini-captions 1 --store int8 --out x", "--store int8" },
             { Generate + " --vae small", "--vae small" },
             { Generate + " --device toaster", "--device toaster" },
             { Generate + " --device meta", "--device meta" },

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using SaeUnbox.Testing;
 using TorchSharp;
 
@@ -8,6 +9,7 @@ public sealed class BenchTests
     [Theory]
     [InlineData("fp32")]
     [InlineData("bf16")]
+    [InlineData("int8")]
     public async Task Bench_TinyModel_ComparesEachPartWithAProduct(string dtype)
     {
         var use = await Saeunbox.SucceedAsync(
@@ -44,6 +46,32 @@ public sealed class BenchTests
             "--part", "vae_tiny", "--json");
         Assert.Equal(["load vae_tiny", "decode (tiny)", "matrix product 2048^3"],
             use.Json.GetProperty("parts").EnumerateArray().Select(part => part.GetProperty("part").GetString()));
+    }
+
+    [Fact]
+    public async Task Bench_Compare_ComparesPicturesAndFeaturesWithFp32()
+    {
+        var use = await Saeunbox.SucceedAsync("bench", "--compare", "--pictures", "3", "--runs", "1", "--threads", "1", "--json");
+        var formats = use.Json.GetProperty("formats").EnumerateArray().ToArray();
+        Assert.Equal(["fp32", "bf16", "int8"], formats.Select(format => format.GetProperty("format").GetString()));
+        Assert.Equal(JsonValueKind.Null, formats[0].GetProperty("psnr").ValueKind);
+        Assert.All(formats[0].GetProperty("sites").EnumerateArray(),
+            site => Assert.Equal(1, site.GetProperty("topFeaturesAlike").GetDouble()));
+        Assert.All(formats[1..], format => Assert.InRange(format.GetProperty("psnr").GetDouble(), 30, 80));
+    }
+
+    [Fact]
+    public async Task Bench_CompareArchitectureParts_PrintsTheirDifference()
+    {
+        var use = await Saeunbox.SucceedAsync("bench", "--compare", "--architecture", "sd-1.5", "--part", "vae_tiny", "--part",
+            "text_encoder",
+            "--size", "64", "--repeats", "1", "--json");
+        var formats = use.Json.EnumerateArray().ToArray();
+        Assert.Equal(["fp32", "bf16", "int8"], formats.Select(format => format.GetProperty("dtype").GetString()));
+        var text = formats.Select(format => format.GetProperty("parts").EnumerateArray()
+            .Single(part => part.GetProperty("part").GetString() == "text_encoder")).ToArray();
+        Assert.False(text[0].TryGetProperty("difference", out _));
+        Assert.All(text[1..], part => Assert.InRange(part.GetProperty("difference").GetDouble(), 1e-4, .1));
     }
 
     [Fact]

@@ -11,6 +11,21 @@ internal sealed class PartsReport(Terminal terminal, BenchmarkSettings settings,
 {
     public void Write(PartsBenchmark benchmark, CancellationToken cancellation)
     {
+        if (Run(benchmark, cancellation) is { } document)
+            terminal.Output.WriteLine(Json.Text(document));
+    }
+
+    /// <summary>Prints the tables of several formats below each other, or one JSON array.</summary>
+    public static void WriteAll(IEnumerable<PartsReport> formats, PartsBenchmark benchmark, Terminal terminal,
+        CancellationToken cancellation)
+    {
+        var documents = formats.Select(report => report.Run(benchmark, cancellation)).OfType<JsonNode>().ToArray();
+        if (documents.Length > 0)
+            terminal.Output.WriteLine(Json.Text(new JsonArray(documents)));
+    }
+
+    private JsonObject? Run(PartsBenchmark benchmark, CancellationToken cancellation)
+    {
         if (!asJson)
             WriteHead(benchmark.Name);
         var rows = new JsonArray();
@@ -20,8 +35,7 @@ internal sealed class PartsReport(Terminal terminal, BenchmarkSettings settings,
             if (!asJson)
                 WriteRow(row);
         }, cancellation);
-        if (asJson)
-            terminal.Output.WriteLine(Json.Text(Document(benchmark.Name, rows)));
+        return asJson ? Document(benchmark.Name, rows) : null;
     }
 
     private void WriteHead(string name)
@@ -30,7 +44,8 @@ internal sealed class PartsReport(Terminal terminal, BenchmarkSettings settings,
         var threads = $"{Threads.Count} threads{(settings.OnProcessorTime ? " (processor time)" : "")}";
         terminal.Output.WriteLine(FormattableString.Invariant(
             $"{name}{size}, {Names.Of(settings.Dtype)}, {settings.Device}, {threads}, libtorch {PartsBenchmark.LibtorchVersion}"));
-        terminal.Output.WriteLine($"{"part",-24}{"seconds",10}{"GFLOP",10}{"GFLOP/s",10}{"of product",12}{"peak",12}{"peak/size",12}");
+        terminal.Output.WriteLine($"{"part",-24}{"seconds",10}{"GFLOP",10}{"GFLOP/s",10}{"of product",12}{"peak",12}{"peak/size",12}"
+            + (settings.Reference is null ? "" : $"{"difference",12}"));
     }
 
     private void WriteRow(Measurement row)
@@ -40,6 +55,8 @@ internal sealed class PartsReport(Terminal terminal, BenchmarkSettings settings,
             line += string.Create(CultureInfo.InvariantCulture, $"{row.GigaOperations,10:0.0}{row.Rate,10:0.0}{share,12:0 %}");
         if (row.PeakBytes is { } peak)
             line += string.Create(CultureInfo.InvariantCulture, $"{"",32}{ByteSize.Of(peak),12}{PeakPerSize(row),12:0.000}");
+        if (row.Difference is { } difference)
+            line += string.Create(CultureInfo.InvariantCulture, $"{"",24}{difference,12:0.00 %}");
         terminal.Output.WriteLine(line);
     }
 
@@ -65,6 +82,8 @@ internal sealed class PartsReport(Terminal terminal, BenchmarkSettings settings,
             ["gflopPerSecond"] = row.Share is null ? null : row.Rate,
             ["shareOfProduct"] = row.Share,
         };
+        if (row.Difference is { } difference)
+            node["difference"] = difference;
         if (row.WeightBytes is { } size)
             (node["weightBytes"], node["peakBytes"], node["peakPerSize"]) = (size, row.PeakBytes, PeakPerSize(row));
         return node;

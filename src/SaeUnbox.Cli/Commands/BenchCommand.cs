@@ -10,14 +10,15 @@ namespace SaeUnbox.Cli.Commands;
 /// <summary><c>bench</c>: times the parts of a model against a matrix product, whole runs, or the queue.</summary>
 internal sealed class BenchCommand
 {
-    private const int SideMultiple = 64;
+    private const int SideMultiple = 64, DefaultRuns = 10;
+    private const long FirstSeed = 42;
 
     private readonly Option<string?> _model =
         Setting.Of<string?>("--model", "PATH", "A model; --loading and --runs also take one file.");
     private readonly Option<string?> _architecture = Setting.Of<string?>("--architecture", "NAME",
         $"Time a full-size model with random weights: {string.Join(", ", Lab.ModelBenchmark.Architectures)}.");
     private readonly Option<string> _dtype = Setting.Of("--dtype", "FORMAT",
-        "Number format: auto (the fastest on the device), fp32, bf16, fp16. --sae always uses fp32.", "auto");
+        "Number format: auto (the fastest on the device), fp32, bf16, fp16, int8. --sae always uses fp32.", "auto");
     private readonly DeviceArgument _device = new();
     private readonly Option<int?> _threads = Setting.Of<int?>("--threads", "N",
         "CPU threads (default: one per core; with --runs, one for a small model).");
@@ -43,6 +44,10 @@ internal sealed class BenchCommand
         "For --serving: also measure over this RabbitMQ broker, in separate queues.");
     private readonly Option<bool> _loading = Setting.Switch("--loading",
         "Time the loading of the model instead, against a plain read of its files, and compare peak memory with its weights.");
+    private readonly Option<bool> _compare = Setting.Switch("--compare",
+        "Compare the number formats of the device instead: speed, memory, and what they do to pictures and features; "
+        + "with --architecture, to the results of the parts.");
+    private readonly Option<int> _pictures = Setting.Of("--pictures", "N", "For --compare: pictures to compare.", 20);
     private readonly Option<bool> _processor = Setting.Switch("--processor-time",
         "Measure processor time instead of wall time, for a machine that is busy; needs --threads 1.");
     private readonly Option<bool> _json = Setting.Switch("--json", "Print the figures as JSON.");
@@ -54,7 +59,8 @@ internal sealed class BenchCommand
         command.Add(options._model, options._loras, options._architecture, options._dtype);
         options._device.AddTo(command);
         command.Add(options._threads, options._side, options._repeats, options._parts, options._runs, options._saes, options._sae,
-            options._serving, options._loading, options._canvases, options._beside, options._seconds, options._broker, options._processor,
+            options._serving, options._loading, options._compare, options._pictures, options._canvases, options._beside, options._seconds,
+            options._broker, options._processor,
             options._json);
         command.SetGuardedAction(terminal, (parsed, cancellation) =>
         {
@@ -62,6 +68,8 @@ internal sealed class BenchCommand
                 options.TimeServing(terminal, parsed, cancellation);
             else if (parsed.GetValue(options._loading))
                 options.TimeLoading(terminal, parsed, cancellation);
+            else if (parsed.GetValue(options._compare) && parsed.GetValue(options._architecture) is null)
+                options.CompareFormats(terminal, parsed, cancellation);
             else if (parsed.GetValue(options._runs) is { } count)
                 options.TimeRuns(terminal, parsed, count, cancellation);
             else
@@ -100,6 +108,28 @@ internal sealed class BenchCommand
         RunsReport.Write(terminal, loaded.Info.Name, count, new RecipeBenchmark(loaded, count).Run(cancellation), parsed.GetValue(_json));
     }
 
+    private void CompareFormats(Terminal terminal, ParseResult parsed, CancellationToken cancellation)
+    {
+        var count = Require.Between("--pictures", parsed.GetValue(_pictures), 1, 10_000);
+        var repeats = Require.Between("--runs", parsed.GetValue(_runs) ?? DefaultRuns, 1, 100_000);
+        var options = Model(parsed);
+        var captions = options.Name == EmbeddedModel.Name
+            ? CaptionArguments.Generate(count, FirstSeed)
+            : [.. Enumerable.Range(0, count).Select(i => new Caption(RecipeBenchmark.Prompt, FirstSeed + i))];
+        var comparison = new FormatComparison(
+            format => ModelSession.Load(terminal, options with { Dtype = format }, cancellation), captions, repeats);
+        FormatReport.Write(terminal, options.Name ?? options.Folder, count, Formats(_device.Read(parsed))
+            .Select(format => terminal.WithProgress("comparing", bar =>
+            {
+                var work = new LongWork(terminal, bar);
+                return comparison.Measure(format, done => work.Report(done, count, () => $"{Names.Of(format)} pictures"), cancellation);
+            })), parsed.GetValue(_json));
+    }
+
+    // fp32 comes first: the others are compared with it.
+    private static Dtype[] Formats(string device) =>
+        device == "cpu" ? [Core.Dtype.Fp32, Core.Dtype.Bf16, Core.Dtype.Int8] : [Core.Dtype.Fp32, Core.Dtype.Bf16, Core.Dtype.Fp16];
+
     private void TimeLoading(Terminal terminal, ParseResult parsed, CancellationToken cancellation)
     {
         var repeats = Require.Between("--repeats", parsed.GetValue(_repeats), 1, 1000);
@@ -122,7 +152,15 @@ internal sealed class BenchCommand
         var dtype = isSae ? Core.Dtype.Fp32 : Model(parsed).Dtype;
         Threads.Use(parsed.GetValue(_threads) is { } given ? ModelArguments.Threads(given) : Environment.ProcessorCount);
         var settings = new BenchmarkSettings(dtype, _device.Read(parsed), repeats, onProcessorTime);
-        new PartsReport(terminal, settings, isSae ? null : side, parsed.GetValue(_json)).Write(benchmark, cancellation);
+        if (!parsed.GetValue(_compare))
+        {
+            new PartsReport(terminal, settings, isSae ? null : side, parsed.GetValue(_json)).Write(benchmark, cancellation);
+            return;
+        }
+        var reference = new Dictionary<string, float[]>();
+        PartsReport.WriteAll(Formats(settings.Device).Select(format => new PartsReport(
+            terminal, settings with { Dtype = format, Reference = reference }, side,
+            parsed.GetValue(_json))), benchmark, terminal, cancellation);
     }
 
     // The built-in model, unless --model names another.

@@ -57,7 +57,7 @@ internal sealed class CollectCommand
             Storage = new CollectionOptions
             {
                 ItemsPerShard = Require.AtLeast(1, "--shard", parsed.GetValue(_shard)),
-                Dtype = NamedValue.Parse<Dtype>("--store", parsed.GetRequiredValue(_store))!.Value,
+                Dtype = NamedValue.ParseStored("--store", parsed.GetRequiredValue(_store))!.Value,
                 DiskBudget = parsed.GetValue(_budget) is { } budget ? ByteSize.Parse("--budget", budget) : null,
             },
         };

@@ -44,7 +44,7 @@ internal sealed class ConvertCommand
 
     private void Model(Terminal terminal, ParseResult parsed, string source, string target, CancellationToken cancellation)
     {
-        var dtype = NamedValue.Parse<Dtype>("--dtype", parsed.GetValue(_dtype));
+        var dtype = NamedValue.ParseStored("--dtype", parsed.GetValue(_dtype));
         // A line in between would tear the progress bar.
         var notes = new List<string>();
         var isWhole = terminal.WithProgress("converting", bar =>

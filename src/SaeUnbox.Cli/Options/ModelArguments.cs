@@ -18,8 +18,8 @@ internal sealed class ModelArguments(DtypeChoice defaultDtype)
     private readonly Option<string?> _variant = Setting.Of<string?>("--sae-variant", "NAME",
         "Which autoencoders to use if a site has several, such as k20_hidden5120 (default: k10_hidden5120, as in the demo).");
     private readonly Option<string?> _dtype = Setting.Of<string?>("--dtype", "FORMAT", defaultDtype == DtypeChoice.Auto
-        ? "Number format: auto (default, the fastest on the device), fp32, bf16, fp16."
-        : "Number format: fp32 (default), auto (the fastest on the device), bf16, fp16.");
+        ? "Number format: auto (default, the fastest on the device), fp32, bf16, fp16, int8."
+        : "Number format: fp32 (default), auto (the fastest on the device), bf16, fp16, int8.");
     private readonly DeviceArgument _device = new();
     private readonly Option<string?> _vae = Setting.Of<string?>("--vae", "KIND",
         "Decoder: kl (default), or tiny (from vae_tiny in the model's folder or next to it).");

@@ -103,6 +103,12 @@ internal static class NamedValue
         : Names.TryParse<T>(text, out var value) ? value
         : throw Unknown(option, text, Names.All<T>());
 
+    /// <summary>The number format of files, which are never in int8.</summary>
+    /// <exception cref="CliException">There is no such format.</exception>
+    public static Dtype? ParseStored(string option, string? text) => Parse<Dtype>(option, text) is not Dtype.Int8 and var dtype
+        ? dtype
+        : throw new CliException($"{option} int8: use fp32, bf16 or fp16; weights become int8 when they are loaded.");
+
     /// <exception cref="CliException">The text is not one of the known names.</exception>
     public static string OneOf(string option, string text, IReadOnlyCollection<string> known) =>
         known.Contains(text) ? text : throw Unknown(option, text, known);

@@ -23,6 +23,23 @@ public sealed class Picture
         _pixels = pixels;
     }
 
+    /// <summary>
+    /// Peak signal-to-noise ratio of the colours against another picture of this size, in decibels; infinite if they are equal.
+    /// </summary>
+    public double Psnr(Picture other)
+    {
+        if ((Width, Height) != (other.Width, other.Height))
+            throw new ArgumentException($"Pictures of {Width} x {Height} and {other.Width} x {other.Height} pixels cannot be compared.");
+        long squares = 0;
+        for (var pixel = 0; pixel < Width * Height; pixel++)
+            for (var colour = 0; colour < 3; colour++)
+            {
+                var difference = _pixels[(pixel * Channels) + colour] - other._pixels[(pixel * other.Channels) + colour];
+                squares += difference * difference;
+            }
+        return 10 * Math.Log10(255.0 * 255 * 3 * Width * Height / squares);
+    }
+
     public int Width { get; }
 
     public int Height { get; }

@@ -112,6 +112,9 @@ public enum Dtype
     Fp32,
     Bf16,
     Fp16,
+
+    /// <summary>Matrices of weights, and the rows that they multiply, in int8; the rest in bf16 or fp32.</summary>
+    Int8,
 }
 
 public enum Vae

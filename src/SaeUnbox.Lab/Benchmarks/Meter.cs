@@ -15,6 +15,7 @@ internal sealed class Meter : IDisposable
 
     private readonly int _repeats;
     private readonly Func<TimeSpan> _clock;
+    private readonly IDictionary<string, float[]>? _reference;
     private readonly Tensor _left, _right;
     private readonly List<double> _products = [];
 
@@ -23,6 +24,7 @@ internal sealed class Meter : IDisposable
         Precision = Precision.For(settings.Dtype.ToScalarType(), OnDevice.Open(settings.Device));
         _clock = settings.OnProcessorTime ? () => Environment.CpuUsage.TotalTime : () => Stopwatch.GetElapsedTime(0);
         _repeats = settings.Repeats;
+        _reference = settings.Reference;
         using var generator = new Generator(1);
         _left = randn([Side, Side], generator: generator).to(Precision.Arithmetic, Precision.Device).DetachFromDisposeScope();
         _right = randn([Side, Side], generator: generator).to(Precision.Arithmetic, Precision.Device).DetachFromDisposeScope();
@@ -36,6 +38,23 @@ internal sealed class Meter : IDisposable
     public Measurement MatrixProduct => new($"matrix product {Side}^3", Median(_products), ProductOperations / 1e9, 1);
 
     private static double ProductOperations => 2.0 * Side * Side * Side;
+
+    /// <summary>Like <see cref="Time(string, Action, long?)"/>, and compares the work's result with that of the reference.</summary>
+    public Measurement Time(string part, Func<Tensor> work)
+    {
+        var row = Time(part, () => { work(); });
+        if (_reference is null)
+            return row;
+        using var scope = NewDisposeScope();
+        using var mode = no_grad();
+        var result = work().to(ScalarType.Float32, CPU).contiguous().data<float>().ToArray();
+        if (_reference.TryAdd(part, result))
+            return row;
+        var (difference, size) = (0.0, 0.0);
+        foreach (var (value, wanted) in result.Zip(_reference[part]))
+            (difference, size) = (difference + Math.Pow(value - wanted, 2), size + Math.Pow(wanted, 2));
+        return row with { Difference = Math.Sqrt(difference / size) };
+    }
 
     /// <summary>Runs the work once without timing it, then times it between matrix products.</summary>
     /// <param name="operations">Floating-point operations of one run; null counts those of the model's layers.</param>
@@ -100,6 +119,9 @@ public sealed record Measurement(string Part, double Seconds, double GigaOperati
 {
     /// <summary>10^9 operations per second.</summary>
     public double Rate => GigaOperations / Seconds;
+
+    /// <summary>Relative L2 distance of the part's result from the reference; null if there is none.</summary>
+    public double? Difference { get; init; }
 
     /// <summary>Bytes of the weights in memory; null unless loading was timed.</summary>
     public long? WeightBytes { get; init; }

@@ -9,7 +9,14 @@ namespace SaeUnbox.Lab;
 /// <param name="Device">cpu, cuda or cuda:N.</param>
 /// <param name="Repeats">Timed runs of each part.</param>
 /// <param name="OnProcessorTime">Measures processor time instead of wall time; meaningful for work on one thread.</param>
-public sealed record BenchmarkSettings(Dtype Dtype, string Device, int Repeats, bool OnProcessorTime);
+public sealed record BenchmarkSettings(Dtype Dtype, string Device, int Repeats, bool OnProcessorTime)
+{
+    /// <summary>
+    /// The results of each part in an earlier run of the same benchmark, to compare with; a part that is missing is added. Null compares
+    /// nothing.
+    /// </summary>
+    public IDictionary<string, float[]>? Reference { get; init; }
+}
 
 /// <summary>Times parts of a model against a matrix product.</summary>
 public abstract class PartsBenchmark
@@ -114,7 +121,7 @@ public sealed class ModelBenchmark : PartsBenchmark
             var padding = Enumerable.Repeat(config.VocabularySize - 1, config.MaxPositions - PromptTokens);
             IReadOnlyList<int> ids = [.. Enumerable.Range(1, PromptTokens), .. padding];
             yield return loading;
-            yield return meter.Time(part, () => encoder.Forward([ids]));
+            yield return meter.Time(part, () => encoder.Forward([ids]).Penultimate);
         }
     }
 
@@ -179,7 +186,8 @@ public sealed class ModelBenchmark : PartsBenchmark
     {
         var memory = new PeakMemory();
         var start = Stopwatch.GetTimestamp();
-        var loaded = meter.Precision.Load(from, build);
+        var precision = meter.Precision with { IsInt8 = meter.Precision.IsInt8 && typeof(T) != typeof(IAutoencoder) };
+        var loaded = precision.Load(from, build);
         loading = new Measurement($"load {part}", Stopwatch.GetElapsedTime(start).TotalSeconds, 0, null)
         {
             PeakBytes = memory.Growth,

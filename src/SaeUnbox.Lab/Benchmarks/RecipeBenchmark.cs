@@ -8,6 +8,9 @@ namespace SaeUnbox.Lab;
 /// </summary>
 public sealed class RecipeBenchmark(LoadedModel model, int repeats)
 {
+    /// <summary>The prompt of the timed pictures.</summary>
+    public const string Prompt = "a red house and a pine tree on snow at sunset, mountains behind";
+
     private const int WarmUp = 3;
     private const double BrushShare = .25;
 
@@ -16,7 +19,7 @@ public sealed class RecipeBenchmark(LoadedModel model, int repeats)
     public IEnumerable<Latency> Run(CancellationToken cancellation = default)
     {
         using var runner = new RecipeRunner(model);
-        var recipe = model.Info.NewRecipe("a red house and a pine tree on snow at sunset, mountains behind");
+        var recipe = model.Info.NewRecipe(Prompt);
         // Prompt and seed differ from run to run, so the cache never helps.
         yield return Time("whole run", number => recipe with { Seed = number, Prompt = $"{recipe.Prompt}, {number}" });
         foreach (var sae in model.Info.Sites)

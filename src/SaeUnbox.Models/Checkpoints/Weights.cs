@@ -17,8 +17,11 @@ public sealed class Weights : IDisposable
 
     /// <param name="dtype">Type of the tensors; values of other types are converted.</param>
     /// <param name="device">Null for the CPU.</param>
-    public Weights(IWeightSource source, torch.ScalarType dtype, torch.Device? device = null)
-        : this(new WeightTree(source, dtype, device ?? torch.CPU), "") { }
+    /// <param name="int8">
+    /// Which matrices and kernels, by full name, are rounded to int8 with a scale per output; null for none. On the CPU only.
+    /// </param>
+    public Weights(IWeightSource source, torch.ScalarType dtype, torch.Device? device = null, Func<string, bool>? int8 = null)
+        : this(new WeightTree(source, dtype, device ?? torch.CPU, int8), "") { }
 
     private Weights(WeightTree tree, string path) => (_tree, Path) = (tree, path);
 
@@ -49,6 +52,24 @@ public sealed class Weights : IDisposable
     public torch.Tensor GetChannelsLast(string name, long outChannels, long inChannels, long height, long width) => _tree.Get(
         Full(name), _tree.DType,
         [outChannels, inChannels, height, width], [height * width * inChannels, 1, width * inChannels, inChannels]);
+
+    /// <summary>Requests a square convolution kernel in int8; null if it is to be stored in the default type.</summary>
+    internal Int8Kernel? FindInt8Kernel(string name, long outChannels, long inChannels, long side) => _tree.IsInt8(Full(name))
+        ? _tree.GetInt8([Full(name)], [outChannels, inChannels, side, side])
+        : null;
+
+    /// <summary>
+    /// Requests a matrix of weights, made of matrices of one shape, one below the other (such as queries, keys and values).
+    /// </summary>
+    internal WeightMatrix GetMatrix(string[] names, params long[] shapeOfEach)
+    {
+        if (Array.TrueForAll(names, name => _tree.IsInt8(Full(name))))
+        {
+            var (values, scales, _) = _tree.GetInt8(Array.ConvertAll(names, Full), shapeOfEach[..2]);
+            return new(values, scales);
+        }
+        return new(names is [var name] ? Get(name, shapeOfEach) : GetFused(names, shapeOfEach), null);
+    }
 
     /// <summary>
     /// Requests several tensors of one shape as a single tensor, concatenated on axis 0 (such as queries, keys and values).
@@ -82,12 +103,13 @@ public sealed class Weights : IDisposable
 }
 
 /// <summary>The state shared by all nodes of a tree of weights: the source, the requested tensors, and the mismatches.</summary>
-internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, torch.Device device) : IDisposable
+internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, torch.Device device, Func<string, bool>? int8) : IDisposable
 {
     private const int MaxMissing = 10_000;
 
     private readonly OrderedDictionary<string, torch.Tensor> _tensors = [];
     private readonly List<torch.Tensor> _leaves = [];
+    private readonly Dictionary<string, Int8Kernel> _int8 = [];
     private readonly HashSet<string> _ignored = [];
     private readonly List<string> _missing = [];
     private readonly List<string> _misshapen = [];
@@ -100,6 +122,8 @@ internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, t
     public IReadOnlyList<torch.Tensor> Leaves => _leaves;
 
     public void Ignore(string name) => _ignored.Add(name);
+
+    public bool IsInt8(string name) => int8?.Invoke(name) == true;
 
     public torch.Tensor Get(string name, torch.ScalarType type, long[] shape, long[]? strides = null)
     {
@@ -119,6 +143,28 @@ internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, t
         for (var i = 0; i < names.Length; i++)
             _tensors.Add(names[i], fused.narrow(0, i * shapeOfEach[0], shapeOfEach[0]).DetachFromDisposeScope());
         return fused;
+    }
+
+    /// <summary>
+    /// Matrices [out, in] or kernels [out, in, h, w] on top of each other, in int8 as [N * out, in] or [N * out, h, w, in].
+    /// </summary>
+    public Int8Kernel GetInt8(string[] names, long[] shapeOfEach)
+    {
+        var fits = true;
+        foreach (var name in names)
+            fits &= Check(name, shapeOfEach, dtype);
+        long[] order = shapeOfEach is [var outputs, var inputs, var height, var width] ? [outputs, height, width, inputs] : shapeOfEach;
+        var values = Allocate(fits, torch.ScalarType.Int8, [names.Length * order[0], .. order[1..]]);
+        var (scales, sums) = (OfOutputs(), OfOutputs());
+        for (var i = 0; i < names.Length; i++)
+        {
+            torch.Tensor Part(torch.Tensor whole) => whole.narrow(0, i * order[0], order[0]).DetachFromDisposeScope();
+            _tensors.Add(names[i], Part(values));
+            _int8.Add(names[i], new(_tensors[names[i]], Part(scales), Part(sums)));
+        }
+        return new(values, scales, sums);
+
+        torch.Tensor OfOutputs() => Allocate(fits, torch.ScalarType.Float32, [names.Length * order[0]]);
     }
 
     public void Load(Action<long>? onRead)
@@ -141,7 +187,7 @@ internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, t
 
     public void Dispose()
     {
-        foreach (var tensor in _tensors.Values)
+        foreach (var tensor in _tensors.Values.Concat(_int8.Values.SelectMany(kernel => new[] { kernel.Scales, kernel.Sums })))
             tensor.Dispose();
         foreach (var leaf in _leaves)
             leaf.Dispose();
@@ -190,6 +236,20 @@ internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, t
     }
 
     private void Read(string name, torch.Tensor tensor)
+    {
+        if (_int8.TryGetValue(name, out var kernel))
+        {
+            using var scope = torch.NewDisposeScope();
+            // A kernel is [out, h, w, in] here and [out, in, h, w] in the source.
+            var rows = torch.empty(tensor.shape, torch.ScalarType.Float32);
+            ReadFloats(name, rows.dim() == 4 ? rows.permute(0, 3, 1, 2) : rows);
+            kernel.Fill(rows);
+            return;
+        }
+        ReadFloats(name, tensor);
+    }
+
+    private void ReadFloats(string name, torch.Tensor tensor)
     {
         if (!source.TryFind(name, out var entry) || entry.Fits(tensor.shape))
         {

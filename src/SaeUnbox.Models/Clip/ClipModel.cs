@@ -218,7 +218,8 @@ internal sealed class ClipLayer
 {
     private readonly ClipLayerShape _shape;
     private readonly LayerNorm _attentionNorm, _networkNorm;
-    private readonly Tensor _projections, _projectionBiases;
+    private readonly WeightMatrix _projections;
+    private readonly Tensor _projectionBiases;
     private readonly Linear _output, _widen, _narrow;
 
     public ClipLayer(Weights weights, ClipLayerShape shape)
@@ -227,7 +228,7 @@ internal sealed class ClipLayer
         var (width, inner) = (shape.Width, shape.Inner);
         var attention = weights.At("self_attn");
         _attentionNorm = new LayerNorm(weights.At("layer_norm1"), width, shape.NormEpsilon);
-        _projections = attention.GetFused(["q_proj.weight", "k_proj.weight", "v_proj.weight"], width, width);
+        _projections = attention.GetMatrix(["q_proj.weight", "k_proj.weight", "v_proj.weight"], width, width);
         _projectionBiases = attention.GetFused(["q_proj.bias", "k_proj.bias", "v_proj.bias"], width);
         _output = new Linear(attention.At("out_proj"), width, width);
         _networkNorm = new LayerNorm(weights.At("layer_norm2"), width, shape.NormEpsilon);
@@ -246,7 +247,7 @@ internal sealed class ClipLayer
 
     private Tensor Attend(Tensor x)
     {
-        var projected = Functional.Linear(x, _projections, _projectionBiases).chunk(3, -1);
+        var projected = _projections.Multiply(x, _projectionBiases).chunk(3, -1);
         return _output.Forward(Attention.Forward(projected[0], projected[1], projected[2], _shape.Heads, _shape.Causal));
     }
 

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace SaeUnbox.Models;
 
@@ -66,7 +67,10 @@ internal readonly unsafe struct BFloat16Lanes : ILanes
         var rounded = bits + Vector512.Create(0x7fffu) + (bits >> 16 & Vector512<uint>.One);
         var isNumber = Vector512.Equals(values, values).AsUInt32();
         var upper = Vector512.ConditionalSelect(isNumber, rounded, bits | Vector512.Create(0x400000u)) >> 16;
-        Vector256.Narrow(upper.GetLower(), upper.GetUpper()).Store((ushort*)memory + index);
+        var halves = Avx512F.IsSupported
+            ? Avx512F.ConvertToVector256UInt16(upper)
+            : Vector256.Narrow(upper.GetLower(), upper.GetUpper());
+        halves.Store((ushort*)memory + index);
     }
 }
 
@@ -77,6 +81,8 @@ internal static unsafe class WideLanes
     public static Vector512<uint> Load(void* memory, long index)
     {
         var halves = Vector256.Load((ushort*)memory + index);
-        return Vector512.Create(Vector256.WidenLower(halves), Vector256.WidenUpper(halves));
+        return Avx512F.IsSupported
+            ? Avx512F.ConvertToVector512UInt32(halves)
+            : Vector512.Create(Vector256.WidenLower(halves), Vector256.WidenUpper(halves));
     }
 }

@@ -10,6 +10,7 @@ internal sealed class Conv2d
     private const long MinOutputs = 512;
 
     private readonly Tensor _weight;
+    private readonly Int8Kernel? _int8;
     private readonly Tensor? _bias;
     private readonly long _kernel;
     private readonly long _stride;
@@ -17,13 +18,16 @@ internal sealed class Conv2d
 
     public Conv2d(Weights weights, long inChannels, long outChannels, long kernel, long stride = 1, long padding = 0, bool bias = true)
     {
-        _weight = weights.GetChannelsLast("weight", outChannels, inChannels, kernel, kernel);
+        _int8 = weights.FindInt8Kernel("weight", outChannels, inChannels, kernel);
+        _weight = _int8?.Values ?? weights.GetChannelsLast("weight", outChannels, inChannels, kernel, kernel);
         _bias = bias ? weights.Get("bias", outChannels) : null;
         (_kernel, _stride, _padding) = (kernel, stride, padding);
     }
 
     public Tensor Forward(Tensor x)
     {
+        if (_int8 is not null)
+            return Int8Product.Convolve(x, _int8, _bias, _stride, _padding);
         if (_kernel == 3 && _stride == 1 && _padding == 1 && Winograd.IsFaster(x, _weight))
             return WithWinograd(x);
         return IsFasterAsMatrixProduct(x)

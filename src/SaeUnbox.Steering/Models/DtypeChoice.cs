@@ -1,4 +1,3 @@
-using System.Runtime.Intrinsics.X86;
 using TorchSharp;
 
 namespace SaeUnbox.Steering;
@@ -11,12 +10,13 @@ public enum DtypeChoice
     Fp32,
     Bf16,
     Fp16,
+    Int8,
 }
 
 public static class DtypeChoices
 {
     /// <summary>The format used on a device.</summary>
-    public static Dtype On(this DtypeChoice choice, torch.Device device) => choice.Fixed() ?? Fastest(device.type, HasBf16);
+    public static Dtype On(this DtypeChoice choice, torch.Device device) => choice.Fixed() ?? Fastest(device.type, Processor.HasBf16);
 
     /// <summary>The requested format; null if the device decides.</summary>
     public static Dtype? Fixed(this DtypeChoice choice) => choice switch
@@ -24,13 +24,10 @@ public static class DtypeChoices
         DtypeChoice.Fp32 => Dtype.Fp32,
         DtypeChoice.Bf16 => Dtype.Bf16,
         DtypeChoice.Fp16 => Dtype.Fp16,
+        DtypeChoice.Int8 => Dtype.Int8,
         _ => null,
     };
 
     internal static Dtype Fastest(DeviceType device, bool cpuHasBf16) =>
         device == DeviceType.CUDA ? Dtype.Fp16 : cpuHasBf16 ? Dtype.Bf16 : Dtype.Fp32;
-
-    // The bits of AVX512-BF16 and AMX-BF16 in CPUID leaf 7 (Intel 64 manual). Both need an operating system that saves 512-bit registers.
-    private static bool HasBf16 => Avx512F.IsSupported
-        && (((X86Base.CpuId(7, 1).Eax >> 5) & 1) != 0 || ((X86Base.CpuId(7, 0).Edx >> 22) & 1) != 0);
 }

@@ -9,6 +9,7 @@ public static class DtypeExtensions
     {
         Dtype.Bf16 => ScalarType.BFloat16,
         Dtype.Fp16 => ScalarType.Float16,
+        Dtype.Int8 => ScalarType.Int8,
         _ => ScalarType.Float32,
     };
 }

@@ -71,7 +71,7 @@ internal static class RecipeSchema
             ["guidance"] = Number("Scale of guidance; values up to 1 switch it off", JsonSchemaType.Number, 0, RecipeLimits.MaxGuidance),
             ["width"] = Side("Width in pixels"),
             ["height"] = Side("Height in pixels"),
-            ["dtype"] = OneOf("Number format of the run", "fp32", "bf16", "fp16"),
+            ["dtype"] = OneOf("Number format of the run", "fp32", "bf16", "fp16", "int8"),
             ["vae"] = OneOf("The decoder", "kl", "tiny"),
             ["overlap"] = OneOf(
                 "Where edits of one site overlap: sum adds them up (the default), cover lets the later one win", [.. Names.All<Overlap>()]),

@@ -20,7 +20,7 @@ internal static class CommandLineOptions
           --clip DIR           folder with the CLIP model of the atlas
           --name NAME          name of the model in recipes
           --device DEVICE      cpu, cuda or cuda:N
-          --dtype DTYPE        number format: auto (fastest for the device), fp32, bf16 or fp16
+          --dtype DTYPE        number format: auto (fastest for the device), fp32, bf16, fp16 or int8
           --vae VAE            decoder: kl or tiny
           --threads N          threads per operator
           --urls ADDRESS       address to listen on, such as http://localhost:8080
@@ -76,7 +76,7 @@ internal static class CommandLineOptions
     }
 
     private static string WithUpperCaseDtype(string arg) =>
-        arg is "auto" or "bf16" or "fp16" or "fp32" ? char.ToUpperInvariant(arg[0]) + arg[1..] : arg;
+        arg is "auto" or "bf16" or "fp16" or "fp32" or "int8" ? char.ToUpperInvariant(arg[0]) + arg[1..] : arg;
 
     // The framework silently ignores unknown options and options without a value.
     private static IEnumerable<string> Errors(string[] args)

@@ -17,10 +17,14 @@ public sealed class DtypeChoiceTests
     [InlineData(DtypeChoice.Fp32, Dtype.Fp32)]
     [InlineData(DtypeChoice.Bf16, Dtype.Bf16)]
     [InlineData(DtypeChoice.Fp16, Dtype.Fp16)]
+    [InlineData(DtypeChoice.Int8, Dtype.Int8)]
     public void On_NamedFormat_IsKeptOnAnyDevice(DtypeChoice choice, Dtype expected) => Assert.Equal(expected, choice.On(torch.CPU));
 
-    [Fact]
-    public void Run_EmbeddedModelInBf16_IsWithinFortyDecibelsOfFp32()
+    // Single pictures differ more: a thing on the edge of being drawn may come or go.
+    [Theory]
+    [InlineData(Dtype.Bf16, 40, 40)]
+    [InlineData(Dtype.Int8, 35, 25)]
+    public void Run_EmbeddedModelInOtherFormat_IsCloseToFp32(Dtype dtype, double mean, double least)
     {
         string[] prompts = [
             "a red house and a pine tree on snow at sunset",
@@ -29,7 +33,7 @@ public sealed class DtypeChoiceTests
             "a yellow tent by a lake"
         ];
         using var exact = Load(Dtype.Fp32);
-        using var fast = Load(Dtype.Bf16);
+        using var fast = Load(dtype);
         using var exactRunner = new RecipeRunner(exact);
         using var fastRunner = new RecipeRunner(fast);
         var ratios = new List<double>();
@@ -45,7 +49,7 @@ public sealed class DtypeChoiceTests
                 ratios.Add(Decibels(exactRunner.Run(made).Picture!.Pixels, fastRunner.Run(made).Picture!.Pixels));
         }
 
-        Assert.True(ratios.Min() >= 40,
+        Assert.True(ratios.Average() >= mean && ratios.Min() >= least,
             $"PSNR of {string.Join(", ", ratios.Order().Select(ratio => ratio.ToString("0.0", CultureInfo.InvariantCulture)))} dB");
     }
 

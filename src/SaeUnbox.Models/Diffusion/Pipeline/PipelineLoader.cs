@@ -73,7 +73,7 @@ internal static class PipelineLoader
         IModelParts model, PipelineOptions options, Precision precision, List<IDisposable> owned)
     {
         using var part = model.OpenAutoencoder(options, precision.PrefersHalf);
-        return Keep(Models.Autoencoder.Load(part, precision, options.Tiling), owned);
+        return Keep(Models.Autoencoder.Load(part, precision with { IsInt8 = false }, options.Tiling), owned);
     }
 
     private static UNet LoadUNet(IModelParts model, Precision precision, List<IDisposable> owned)

@@ -12,6 +12,9 @@ namespace SaeUnbox.Models;
 /// <param name="Device">The device of the tensors.</param>
 public sealed record Precision(ScalarType Storage, ScalarType Arithmetic, Device Device)
 {
+    /// <summary>Whether networks of layers keep their matrices in int8 (<see cref="Int8Weights"/>); autoencoders do not.</summary>
+    public bool IsInt8 { get; init; }
+
     /// <summary>Called with the number of elements of each tensor after it is loaded. An exception from it stops the loading.</summary>
     internal Action<long>? OnRead { get; init; }
 
@@ -22,12 +25,20 @@ public sealed record Precision(ScalarType Storage, ScalarType Arithmetic, Device
     internal bool PrefersHalf => Storage == ScalarType.Float16;
 
     /// <summary>The precision for a model of type <paramref name="dtype"/>.</summary>
-    /// <exception cref="ModelException">The type is not float32, bfloat16 or float16.</exception>
+    /// <remarks>
+    /// int8 is for the CPU. All that is not a matrix of weights is bfloat16 where the processor has units for it, else float32.
+    /// </remarks>
+    /// <exception cref="ModelException">The type is not float32, bfloat16, float16 or, on a CPU, int8.</exception>
     public static Precision For(ScalarType dtype, Device device) => dtype switch
     {
+        ScalarType.Int8 when device.type == DeviceType.CPU => For(Processor.HasBf16 ? ScalarType.BFloat16 : ScalarType.Float32, device) with
+        {
+            IsInt8 = true,
+        },
+        ScalarType.Int8 => throw new ModelException("int8 runs on the processor only; take fp16 or bf16 on a GPU."),
         ScalarType.Float16 when device.type == DeviceType.CPU => new(dtype, ScalarType.Float32, device),
         ScalarType.Float32 or ScalarType.BFloat16 or ScalarType.Float16 => new(dtype, dtype, device),
-        _ => throw new ModelException($"The type is {dtype}; it must be float32, bfloat16 or float16."),
+        _ => throw new ModelException($"The type is {dtype}; it must be float32, bfloat16, float16 or int8."),
     };
 
     /// <summary>Rounds a tensor, then converts it to the type and device of the model.</summary>
@@ -43,7 +54,7 @@ public sealed record Precision(ScalarType Storage, ScalarType Arithmetic, Device
     /// </summary>
     public (T Module, Weights Weights) Load<T>(IWeightSource source, Func<Weights, T> build)
     {
-        var weights = new Weights(StateDicts.Unwrap(source, Note), Arithmetic, Device);
+        var weights = new Weights(StateDicts.Unwrap(source, Note), Arithmetic, Device, IsInt8 ? Int8Weights.Includes : null);
         T module;
         try
         {

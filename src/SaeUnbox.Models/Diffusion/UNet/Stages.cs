@@ -280,14 +280,14 @@ internal sealed class BasicTransformerBlock(Weights weights, long channels, long
 /// <summary>Attention of the rows to each other. One matrix product computes query, key and value.</summary>
 internal sealed class SelfAttention(Weights weights, long channels, long heads, bool upcast)
 {
-    private readonly Tensor _projections = weights.GetFused(["to_q.weight", "to_k.weight", "to_v.weight"], channels, channels);
+    private readonly WeightMatrix _projections = weights.GetMatrix(["to_q.weight", "to_k.weight", "to_v.weight"], channels, channels);
     private readonly Linear _out = new(weights.At("to_out.0"), channels, channels);
 
     /// <summary>[B, N, C] to [B, N, C].</summary>
     public Tensor Forward(Tensor rows)
     {
         using var scope = NewDisposeScope();
-        var parts = Functional.Linear(rows, _projections).chunk(3, -1);
+        var parts = _projections.Multiply(rows).chunk(3, -1);
         return _out.Forward(Attention.Forward(parts[0], parts[1], parts[2], heads, upcast: upcast)).MoveToOuterDisposeScope();
     }
 }
@@ -295,18 +295,18 @@ internal sealed class SelfAttention(Weights weights, long channels, long heads, 
 /// <summary>Attention of the rows to the text. Keys and values depend only on the text, so they are computed once for a prompt.</summary>
 internal sealed class CrossAttention(Weights weights, long channels, long textChannels, long heads, bool upcast)
 {
-    private readonly Tensor _query = weights.Get("to_q.weight", channels, channels);
-    private readonly Tensor _keyValue = weights.GetFused(["to_k.weight", "to_v.weight"], channels, textChannels);
+    private readonly WeightMatrix _query = weights.GetMatrix(["to_q.weight"], channels, channels);
+    private readonly WeightMatrix _keyValue = weights.GetMatrix(["to_k.weight", "to_v.weight"], channels, textChannels);
     private readonly Linear _out = new(weights.At("to_out.0"), channels, channels);
 
     /// <summary>Keys and values side by side, [B, T, 2C], for text states [B, T, D].</summary>
-    public Tensor KeyValue(Tensor text) => Functional.Linear(text, _keyValue);
+    public Tensor KeyValue(Tensor text) => _keyValue.Multiply(text);
 
     /// <summary>[B, N, C] to [B, N, C].</summary>
     public Tensor Forward(Tensor rows, Tensor keyValue)
     {
         using var scope = NewDisposeScope();
-        var query = Functional.Linear(rows, _query);
+        var query = _query.Multiply(rows);
         var parts = keyValue.chunk(2, -1);
         return _out.Forward(Attention.Forward(query, parts[0], parts[1], heads, upcast: upcast)).MoveToOuterDisposeScope();
     }
@@ -315,22 +315,16 @@ internal sealed class CrossAttention(Weights weights, long channels, long textCh
 /// <summary>out(value * gelu(gate)), where value and gate are each four times as wide as the input (GEGLU, arXiv 2002.05202).</summary>
 internal sealed class FeedForward(Weights weights, long channels)
 {
-    private readonly Tensor _weight = weights.Get("net.0.proj.weight", 8 * channels, channels);
+    private readonly WeightMatrix _weight = weights.GetMatrix(["net.0.proj.weight"], 8 * channels, channels);
     private readonly Tensor _bias = weights.Get("net.0.proj.bias", 8 * channels);
     private readonly Linear _out = new(weights.At("net.2"), 4 * channels, channels);
 
     public Tensor Forward(Tensor rows)
     {
         using var scope = NewDisposeScope();
-        // Computes gate and value separately, so that the elementwise operators run over contiguous memory.
-        var gate = InPlace.Gelu(Half(rows, 1));
-        return _out.Forward(InPlace.Multiply(gate, Half(rows, 0))).MoveToOuterDisposeScope();
-    }
-
-    private Tensor Half(Tensor rows, int index)
-    {
-        var size = _bias.shape[0] / 2;
-        return Functional.Linear(rows, _weight.narrow(0, index * size, size), _bias.narrow(0, index * size, size));
+        // The elementwise operators are faster over contiguous memory.
+        var (value, gate) = _weight.MultiplyHalves(rows, _bias);
+        return _out.Forward(InPlace.Multiply(InPlace.Gelu(gate), value)).MoveToOuterDisposeScope();
     }
 }
 
