@@ -186,7 +186,7 @@ class View {
 }
 
 // In the unit of the other lists of the page.
-const activation = ({ value, times }) => times === null ? value.toFixed(2) : `×${times.toFixed(times < .995 ? 2 : 1)}`;
+const activation = ({ value, times }) => times === null ? value.toFixed(2) : `×${times.toFixed(times < .0995 ? 3 : times < .995 ? 2 : 1)}`;
 
 function listItem(one) {
     const { map, feature, value, name, times } = one;
