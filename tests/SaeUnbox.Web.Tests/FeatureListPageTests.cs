@@ -40,7 +40,8 @@ public sealed class FeatureListPageTests(Studio studio, Browser browser) : IClas
 
         var json = await page.RunAndWaitForDownloadAsync(() => page.GetByRole(AriaRole.Button, new() { Name = "JSON" }).ClickAsync());
         Assert.Equal("green-things.json", json.SuggestedFilename);
-        using var document = JsonDocument.Parse(await File.ReadAllBytesAsync(await json.PathAsync(), TestContext.Current.CancellationToken));
+        using var document =
+            JsonDocument.Parse(await File.ReadAllBytesAsync(await json.PathAsync(), TestContext.Current.CancellationToken));
         Assert.Equal(["down.2.1 39", "mid.0 62"], document.RootElement.GetProperty("features").EnumerateArray()
             .Select(one => $"{one.GetProperty("site")} {one.GetProperty("feature")}"));
         var csv = await page.RunAndWaitForDownloadAsync(() => page.GetByRole(AriaRole.Button, new() { Name = "CSV" }).ClickAsync());

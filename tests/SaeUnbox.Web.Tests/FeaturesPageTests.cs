@@ -78,7 +78,8 @@ public sealed class FeaturesPageTests(Studio studio, Browser browser) : IClassFi
                 const box = canvas.getBoundingClientRect();
                 for (let i = 4 * width * Math.floor(height / 3) + 3; ; i += 4)
                     // Dots have the site's blue; names are grey.
-                    if (data[i] > 100 && data[i - 1] > data[i - 3] + 60) return [(i >> 2) % width * box.width / width, Math.floor((i >> 2) / width) * box.height / height];
+                    if (data[i] > 100 && data[i - 1] > data[i - 3] + 60)
+                        return [(i >> 2) % width * box.width / width, Math.floor((i >> 2) / width) * box.height / height];
             }
             """);
         await canvas.TapAsync(new() { Position = new() { X = place[0], Y = place[1] } });
@@ -169,7 +170,8 @@ public sealed class FeaturesPageTests(Studio studio, Browser browser) : IClassFi
     private static int Opaque(byte[] pixels) => Enumerable.Range(0, pixels.Length / 4).Count(i => pixels[4 * i + 3] > 127);
 
     private static async Task<string?[]> SitesAsync(IPage page) =>
-        await page.EvaluateAsync<string?[]>("() => [...document.querySelectorAll('.map [hidden][data-site]')].map(one => one.dataset.site)");
+        await page.EvaluateAsync<string?[]>(
+            "() => [...document.querySelectorAll('.map [hidden][data-site]')].map(one => one.dataset.site)");
 
     [Fact]
     public async Task Similar_Features_AreNearestFirstAndLinkToTheirPages()
@@ -177,7 +179,8 @@ public sealed class FeaturesPageTests(Studio studio, Browser browser) : IClassFi
         var page = await browser.OpenAsync(studio, "/features/down.2.1/1");
         await page.Locator(".near a").First.WaitForAsync();
         var cosines =
-            (await page.Locator("section:has(> h2:text-is('Similar directions')) .near a > .mono").AllTextContentsAsync()).Select(text => double.Parse(text, CultureInfo.InvariantCulture))
+            (await page.Locator("section:has(> h2:text-is('Similar directions')) .near a > .mono")
+                .AllTextContentsAsync()).Select(text => double.Parse(text, CultureInfo.InvariantCulture))
             .ToArray();
         Assert.All(cosines, cosine => Assert.InRange(cosine, SimilarFeature.LeastCosine, 1));
         Assert.Equal(cosines.OrderDescending(), cosines);

@@ -151,8 +151,10 @@ internal sealed class AtlasState
     public AtlasState(string folder, LoadedModel model, AtlasRequest request)
     {
         (_path, _captions) = (Path.Combine(folder, "building.state"), request.Captions);
-        Tallies = [.. model.Info.Sites.Select(sae => new FeatureTally(sae.Site, sae.Features, request.TopPictures, request.SampledPictures))];
-        _key = Hash([model.Fingerprint, $"{model.Dtype} {model.Vae}", $"{request.TopPictures} {request.SampledPictures} {request.PictureSide}",
+        Tallies = [.. model.Info.Sites.Select(sae => new FeatureTally(sae.Site, sae.Features, request.TopPictures,
+            request.SampledPictures))];
+        _key =
+            Hash([model.Fingerprint, $"{model.Dtype} {model.Vae}", $"{request.TopPictures} {request.SampledPictures} {request.PictureSide}",
             .. model.Saes.Select(sae => $"{sae.Key} {SaeLoader.FingerprintOf(sae.Value.Source)}")]);
     }
 

@@ -13,7 +13,9 @@ internal static class AtlasGeometry
         var others = model.Saes.Where(other => other.Value.Width == sae.Width)
             .Select(other => (Site: other.Key, Near: CosineNeighbours.Find(sae, other.Value, count))).ToArray();
         return [.. Enumerable.Range(0, sae.Features).Select(feature =>
-            others.SelectMany(other => other.Near[feature].Where(near => near.Cosine >= least).Select(near => (other.Site, near.Feature, (double)near.Cosine))).ToArray())];
+            others.SelectMany(other => other.Near[feature].Where(near => near.Cosine >= least)
+                .Select(near => (other.Site, near.Feature, (double)near.Cosine)))
+                .ToArray())];
     }
 
     /// <summary>Places on a map.</summary>

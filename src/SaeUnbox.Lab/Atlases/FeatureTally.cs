@@ -18,7 +18,8 @@ internal sealed class FeatureTally(Site site, int features, int most, int sample
     private readonly List<(int Caption, double Weight)>[] _activity =
         [.. Enumerable.Range(0, features).Select(_ => new List<(int, double)>())];
     private readonly List<(ulong Order, Seen Seen)>[] _samples = [.. Enumerable.Range(0, features).Select(_ => new List<(ulong, Seen)>())];
-    private readonly SortedDictionary<int, long>[] _bins = [.. Enumerable.Range(0, features).Select(_ => new SortedDictionary<int, long>())];
+    private readonly SortedDictionary<int, long>[] _bins =
+        [.. Enumerable.Range(0, features).Select(_ => new SortedDictionary<int, long>())];
     private long _positions;
 
     public Site Site => site;

@@ -27,7 +27,17 @@ public sealed class ExploreStateTests
         Assert.Equal(example,
             Read(("seed", "abc"), ("steps", "-1"), ("guidance", "much"), ("site", "up.9.9"), ("feature", "1.5"),
                 ("intervention", "explode"), ("change", "down.2.1:512:0")));
-        foreach (var change in new[] { "", "down.2.1", "down.2.1:1", "up.9.9:1:0", "down.2.1:-1:0", "down.2.1:1:-1", "down.2.1:1:6", "down.2.1:1:NaN" })
+        foreach (var change in new[]
+        {
+            "",
+            "down.2.1",
+            "down.2.1:1",
+            "up.9.9:1:0",
+            "down.2.1:-1:0",
+            "down.2.1:1:-1",
+            "down.2.1:1:6",
+            "down.2.1:1:NaN"
+        })
             Assert.Equal(example, Read(("change", change)));
     }
 

@@ -22,7 +22,8 @@ public sealed record FeatureList(string Name, ValueList<(Site Site, int Feature)
     [
         .. from part in text[..Math.Min(text.Length, MaxTextLength)].Split('~').Select(part => part.Split('_'))
            where Site.TryParse(part[0], out _)
-           from number in part.Skip(1).Select(number => PlainNumber.TryWhole(number, out int feature) && feature >= 0 ? feature : (int?)null)
+           from number in part.Skip(1)
+               .Select(number => PlainNumber.TryWhole(number, out int feature) && feature >= 0 ? feature : (int?)null)
            where number is not null
            select (Site.Parse(part[0]), number.Value) into one
            group one by one into same
@@ -58,10 +59,15 @@ public sealed record FeatureList(string Name, ValueList<(Site Site, int Feature)
     }, Indented);
 
     /// <summary>Writes the list for spreadsheets: a line of headings, then a line for each feature.</summary>
-    public string ToCsv(IFeatureAtlas atlas) => string.Concat(Cards(atlas)
-        .Select(card => string.Create(CultureInfo.InvariantCulture,
-            $"{card.Site},{card.Feature},{Quoted(card.Name)},{Quoted(string.Join("; ", card.Words))},{card.Statistics.Mean},{card.Statistics.Frequency}\r\n"))
-        .Prepend("site,feature,name,words,mean,frequency\r\n"));
+    public string ToCsv(IFeatureAtlas atlas) =>
+        string.Concat(Cards(atlas).Select(Line).Prepend("site,feature,name,words,mean,frequency\r\n"));
+
+    private static string Line(FeatureCard card)
+    {
+        var (name, words, statistics) = (Quoted(card.Name), Quoted(string.Join("; ", card.Words)), card.Statistics);
+        return string.Create(CultureInfo.InvariantCulture,
+            $"{card.Site},{card.Feature},{name},{words},{statistics.Mean},{statistics.Frequency}\r\n");
+    }
 
     private IEnumerable<FeatureCard> Cards(IFeatureAtlas atlas) =>
         Features.Select(one => atlas.Find(one.Site, one.Feature)).OfType<FeatureCard>();
@@ -97,7 +103,9 @@ public sealed class FeatureLists
         await script.InvokeVoidAsync("saeunbox.remember", Key, JsonSerializer.Serialize(others));
     }
 
-    /// <summary>Puts a list in the place of the one with this name, or at the end; null removes it. The favourites keep their name.</summary>
+    /// <summary>
+    /// Puts a list in the place of the one with this name, or at the end; null removes it. The favourites keep their name.
+    /// </summary>
     public void Set(string name, FeatureList? list)
     {
         var place = _lists.FindIndex(one => one.Name == name);
@@ -113,7 +121,8 @@ public sealed class FeatureLists
 
     /// <summary>The name itself, or with a number if there is such a list already.</summary>
     public string FreeName(string name) => Find(name) is null ? name : Enumerable.Range(2, MaxLists)
-        .Select(number => $"{name[..Math.Min(name.Length, FeatureList.MaxNameLength - 4)].TrimEnd()} {number}").First(free => Find(free) is null);
+        .Select(number =>
+            $"{name[..Math.Min(name.Length, FeatureList.MaxNameLength - 4)].TrimEnd()} {number}").First(free => Find(free) is null);
 
     /// <param name="favourites">As Paint stores them: SITE:FEATURE, separated by spaces.</param>
     /// <param name="json">The other lists. What it cannot read is left out.</param>
@@ -123,7 +132,9 @@ public sealed class FeatureLists
         try
         {
             return new((JsonSerializer.Deserialize<Stored?[]>(json ?? "[]") ?? [])
-                .Where(one => FeatureList.IsName(one?.Name) && one.Features is not null && one.Name != Favourites).DistinctBy(one => one!.Name)
+                .Where(one => FeatureList.IsName(one?.Name)
+                    && one.Features is not null
+                    && one.Name != Favourites).DistinctBy(one => one!.Name)
                 .Take(MaxLists - 1).Select(one => FeatureList.Parse(one!.Name, one.Features)).Prepend(first));
         }
         catch (JsonException)

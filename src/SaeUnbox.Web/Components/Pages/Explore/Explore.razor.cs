@@ -246,7 +246,8 @@ public sealed partial class Explore
     private static string FactorText(double factor) => factor.ToString("0.##", CultureInfo.InvariantCulture) + " ×";
 
     private string NameOf(FeatureChange change) =>
-        $"{Atlas?.Find(change.Site, change.Feature)?.Name ?? "feature"} #{change.Feature} ({Model?.NameOf(change.Site) ?? change.Site.Code})";
+        $"{Atlas?.Find(change.Site, change.Feature)?.Name ?? "feature"} #{change.Feature} "
+        + $"({Model?.NameOf(change.Site) ?? change.Site.Code})";
 
     private Func<double, string> TextOf(Site site, int feature) =>
         activation => ActivationText.Of(Atlas?.Find(site, feature)?.Statistics, activation);

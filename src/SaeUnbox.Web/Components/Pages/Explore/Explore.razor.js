@@ -31,7 +31,8 @@ class View {
         for (const type of ['pointerdown', 'keydown']) on(root, type, event => isCompare(event) && this.compare(true));
         for (const type of ['pointerup', 'pointercancel', 'keyup', 'blur']) on(window, type, () => this.compare(false));
         on(document, 'keydown', event => {
-            if (!(event.ctrlKey || event.metaKey) || event.shiftKey || event.key !== 'z' || event.target.matches('input, textarea, select')) return;
+            const isUndo = (event.ctrlKey || event.metaKey) && !event.shiftKey && event.key === 'z';
+            if (!isUndo || event.target.matches('input, textarea, select')) return;
             event.preventDefault();
             find('[data-undo]').click();
         });
@@ -193,7 +194,9 @@ function listItem(one) {
     const link = element('a', 'pick', { href: `features/${map.site}/${feature}` });
     link.append(element('strong', '', { textContent: name ?? `feature ${feature}` }), ' ',
         element('span', 'chip mono', { textContent: `#${feature}` }, map.site));
-    const bar = element('meter', '', { min: 0, max: fullBar, value: Math.min(fullBar, times ?? 0), ariaLabel: `${name ?? 'feature'} ${feature}` });
+    const bar = element('meter', '', {
+        min: 0, max: fullBar, value: Math.min(fullBar, times ?? 0), ariaLabel: `${name ?? 'feature'} ${feature}`,
+    });
     const item = element('li', 'row', {}, map.site);
     item.append(link, bar, element('span', 'mono small value', { textContent: activation(one), title: `Activation ${value.toFixed(3)}` }));
     return item;

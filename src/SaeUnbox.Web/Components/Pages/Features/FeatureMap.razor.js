@@ -1,5 +1,6 @@
-// Shows dictionaries as maps, each site in its own field. Pointing at a feature or tapping it shows its picture and name; a click or a second
-// tap opens it. Arrow keys go to the next feature, and Enter opens it. The wheel, the buttons, plus and minus zoom; dragging moves the map.
+// Shows dictionaries as maps, each site in its own field. Pointing at a feature or tapping it shows its picture and name; a click or a
+// second tap opens it. Arrow keys go to the next feature, and Enter opens it. The wheel, the buttons, plus and minus zoom; dragging moves
+// the map.
 import { regions } from '../../../js/regions.js';
 
 const margin = 20, reach = 24, maxScale = 24, patience = 400;
@@ -16,7 +17,8 @@ class Plane {
         const find = selector => root.querySelector(selector);
         [this.canvas, this.tip, this.announcement] = ['canvas', '.tip', '[data-announcement]'].map(find);
         Object.assign(this, { root, page, pictures, sites, places, start: view, view: { x: 0, y: 0, scale: 1 }, near: null, drag: null });
-        Object.assign(this, { hits: null, sheets: new Map(), regions: sites.flatMap(site => regions(places.filter(one => one.site === site.code))) });
+        Object.assign(this, { hits: null, sheets: new Map() });
+        this.regions = sites.flatMap(site => regions(places.filter(one => one.site === site.code)));
         this.off = new AbortController();
         const on = (target, type, handle, options) => target.addEventListener(type, handle, { signal: this.off.signal, ...options });
         on(this.canvas, 'pointerdown', event => this.down(event));
@@ -62,8 +64,10 @@ class Plane {
     // Tells the page what is shown, so that its address can.
     report() {
         clearTimeout(this.moved);
-        this.moved = setTimeout(() => this.page.invokeMethodAsync('Moved', this.view.x / this.width, this.view.y / this.height, this.view.scale)
-            .catch(() => { }), patience);
+        this.moved = setTimeout(() => {
+            const { x, y, scale } = this.view;
+            this.page.invokeMethodAsync('Moved', x / this.width, y / this.height, scale).catch(() => { });
+        }, patience);
     }
 
     /** The field of a site, before enlargement. */
@@ -234,7 +238,8 @@ class Plane {
         context.lineWidth = 4;
         const write = (text, x, y, colour, size, weight) => {
             context.font = `${weight} ${size}px system-ui, sans-serif`;
-            const width = context.measureText(text).width, box = [x - width / 2 - 4, y - size / 2 - 3, x + width / 2 + 4, y + size / 2 + 3];
+            const width = context.measureText(text).width;
+            const box = [x - width / 2 - 4, y - size / 2 - 3, x + width / 2 + 4, y + size / 2 + 3];
             if (taken.some(other => box[0] < other[2] && box[2] > other[0] && box[1] < other[3] && box[3] > other[1])) return;
             taken.push(box);
             context.fillStyle = colour;
