@@ -83,7 +83,7 @@ public sealed class ExploreTests(Studio studio, Browser browser) : IClassFixture
 
         await page.GetByRole(AriaRole.Button, new() { Name = "Ablate composition" }).ClickAsync();
         await page.WaitForFunctionAsync(
-            "() => !location.search.includes('intervention') && !document.querySelector('.tools [aria-pressed=true]') && "
+            "() => !location.search.includes('intervention') && !document.querySelector('.tools .button[aria-pressed=true]') && "
             + "document.querySelector('.progress.idle')");
         Assert.Equal(plain, await page.PixelsAsync());
 
@@ -91,7 +91,7 @@ public sealed class ExploreTests(Studio studio, Browser browser) : IClassFixture
         {
             await page.GetByRole(AriaRole.Button, new() { Name = name }).ClickAsync();
             await page.WaitForFunctionAsync(
-                "name => document.querySelector('.tools [aria-pressed=true]')?.ariaLabel === name && "
+                "name => document.querySelector('.tools .button[aria-pressed=true]')?.ariaLabel === name && "
                 + "document.querySelector('.progress.idle')", name);
             return await page.PixelsAsync();
         }
@@ -105,7 +105,6 @@ public sealed class ExploreTests(Studio studio, Browser browser) : IClassFixture
             .GetProperty("sites")
             .EnumerateArray()
             .Single(site => site.GetProperty("site").GetString() == "up.0.1");
-        var second = style.GetProperty("top")[1].GetProperty("feature").GetInt32();
         var page = await browser.OpenAsync(studio, "/explore?prompt=a%20boat%20at%20sea&seed=5");
         await page.PictureAsync();
         await page.Locator(".sites [data-site='up.0.1']").ClickAsync();
@@ -114,6 +113,8 @@ public sealed class ExploreTests(Studio studio, Browser browser) : IClassFixture
         var explained =
             string.Create(CultureInfo.InvariantCulture, $"they explain {style.GetProperty("explainedVariance").GetDouble():0 %}");
         await page.GetByText(explained).WaitForAsync();
+        var number = await page.Locator(".active .row .mono.chip").Nth(1).TextContentAsync();
+        var second = int.Parse(number![1..], CultureInfo.InvariantCulture);
         await page.Locator(".active .row .pick").Nth(1).ClickAsync();
         var address = $"/explore?prompt=a%20boat%20at%20sea&seed=5&site=up.0.1&feature={second}";
         await page.AddressAsync(address);
@@ -137,6 +138,94 @@ public sealed class ExploreTests(Studio studio, Browser browser) : IClassFixture
             await page.Locator($".active .row[data-selected] .mono:text-is('#{second}')").WaitForAsync();
             Assert.Equal("style", await page.Locator(".sites [aria-pressed=true]").TextContentAsync());
         }
+    }
+
+    [Fact]
+    public async Task Feature_RemovedOrScaled_IsSeenWithoutHeatAndUndone()
+    {
+        var page = await browser.OpenAsync(studio, "/explore?prompt=a%20red%20house%20in%20a%20meadow&seed=10");
+        await page.PictureAsync();
+        await page.WaitForFunctionAsync(IsHot);
+        var plain = await page.PixelsAsync();
+
+        await page.GetByRole(AriaRole.Button, new() { Name = "Remove" }).ClickAsync();
+        await page.WaitForFunctionAsync("() => location.search.includes('change=') && document.querySelector('.progress.idle')");
+        await page.PictureAsync();
+        var removed = await page.PixelsAsync();
+        Assert.NotEqual(plain, removed);
+        Assert.False(await page.EvaluateAsync<bool>(IsHot), "the heat hides the change");
+        Assert.EndsWith("0", new Uri(page.Url).Query);
+
+        // Reloading shows the same, and the picture before is at hand.
+        await page.ReloadAsync();
+        await page.PictureAsync();
+        Assert.Equal(removed, await page.PixelsAsync());
+        await page.GetByRole(AriaRole.Button, new() { Name = "hold to compare" }).HoverAsync();
+        await page.Mouse.DownAsync();
+        Assert.Equal(plain, await page.PixelsAsync());
+        await page.Mouse.UpAsync();
+        Assert.Equal(removed, await page.PixelsAsync());
+
+        await page.Locator("#factor").PressAsync("End");
+        await page.WaitForFunctionAsync("() => location.search.endsWith('%3A5') && document.querySelector('.progress.idle')");
+        await page.PictureAsync();
+        var scaled = await page.PixelsAsync();
+        Assert.NotEqual(removed, scaled);
+        Assert.NotEqual(plain, scaled);
+        await page.GetByRole(AriaRole.Button, new() { Name = "Show the heatmap" }).ClickAsync();
+        Assert.True(await page.EvaluateAsync<bool>(IsHot), "no heat is shown");
+
+        await page.Locator("h1").PressAsync("Control+z");
+        await page.WaitForFunctionAsync("() => location.search.endsWith('%3A0') && document.querySelector('.progress.idle')");
+        await page.PictureAsync();
+        Assert.Equal(removed, await page.PixelsAsync());
+        await page.GetByRole(AriaRole.Button, new() { Name = "as it was" }).ClickAsync();
+        await page.WaitForFunctionAsync("() => !location.search.includes('change=') && document.querySelector('.progress.idle')");
+        await page.PictureAsync();
+        Assert.Equal(plain, await page.PixelsAsync());
+        await page.WaitForFunctionAsync(IsHot);
+    }
+
+    [Fact]
+    public async Task Activations_OnAllPages_AreMultiplesOfTheMean()
+    {
+        var page = await browser.OpenAsync(studio, "/explore");
+        await page.PictureAsync();
+        var box = (await page.Locator(".overlay").BoundingBoxAsync())!;
+        await page.Mouse.MoveAsync(box.X + box.Width * .5f, box.Y + box.Height * .1f);
+        await page.WaitForFunctionAsync("() => document.querySelectorAll('[data-under] .row').length > 0");
+
+        foreach (var list in new[] { ".active", "[data-under]" })
+        {
+            var values = (await page.Locator($"{list} .value").AllTextContentsAsync()).Select(text => text.Trim()).ToArray();
+            Assert.All(values, value => Assert.StartsWith("×", value));
+            var numbers = values.Select(value => double.Parse(value[1..], CultureInfo.InvariantCulture)).ToArray();
+            Assert.Equal(numbers.OrderDescending(), numbers);
+        }
+        var under = page.Locator("[data-under] .row").First;
+        var (site, href) = (await under.GetAttributeAsync("data-site"), await under.Locator("a").GetAttributeAsync("href"));
+        var card = await studio.Client.GetFromJsonAsync<JsonElement>($"/api/v1/models/default/{href}");
+        var mean = card.GetProperty("card").GetProperty("statistics").GetProperty("mean").GetDouble();
+        var raw = double.Parse((await under.Locator(".value").GetAttributeAsync("title"))!.Split(' ')[1], CultureInfo.InvariantCulture);
+        Assert.Equal($"×{raw / mean:0.0}", await under.Locator(".value").TextContentAsync());
+        Assert.StartsWith($"features/{site}/", href);
+    }
+
+    [Fact]
+    public async Task Run_OfSeveralSteps_ShowsACurveAndTheMapsOfEachStep()
+    {
+        var page = await browser.OpenAsync(studio, "/explore?prompt=a%20red%20house%20in%20a%20meadow&seed=10&steps=3");
+        await page.PictureAsync();
+        var (curve, label) = (page.Locator(".curve"), page.Locator(".steps label"));
+        Assert.Equal(3, (await curve.GetAttributeAsync("aria-label"))!.Split(", ").Length);
+        Assert.StartsWith("Step 1 of 3", (await label.TextContentAsync())!.Trim());
+        var first = await page.PixelsAsync(".overlay");
+
+        await page.Locator("#step").PressAsync("End");
+        await page.WaitForFunctionAsync("() => document.querySelector('.steps label').textContent.trim().startsWith('Step 3 of 3')");
+        await page.WaitForFunctionAsync("() => document.querySelector('.progress.idle')");
+
+        Assert.NotEqual(first, await page.PixelsAsync(".overlay"));
     }
 
     [Fact]
@@ -190,6 +279,11 @@ public sealed class ExploreTests(Studio studio, Browser browser) : IClassFixture
             await Task.WhenAll(slow).ContinueWith(_ => { }, TaskScheduler.Default);
         }
     }
+
+    // Whether any cell is coloured.
+    private const string IsHot =
+        "() => { const c = document.querySelector('.overlay'); return c.getContext('2d').getImageData(0, 0, c.width, c.height)"
+        + ".data.some(value => value); }";
 
     // Of another client, which has limits of its own.
     private async Task MakeSlowPictureAsync(string client, CancellationToken cancellation)

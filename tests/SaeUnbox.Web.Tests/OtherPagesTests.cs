@@ -43,7 +43,7 @@ public sealed class OtherPagesTests(Studio studio, Browser browser) : IClassFixt
         var before = await page.PixelsAsync();
 
         await page.GetByRole(AriaRole.Button, new() { Name = "Ablate composition" }).ClickAsync();
-        await page.WaitForFunctionAsync("() => document.querySelector('.tools [aria-pressed=true]')");
+        await page.WaitForFunctionAsync("() => document.querySelector('.tools .button[aria-pressed=true]')");
         await page.PictureAsync();
 
         Assert.NotEqual(before, await page.PixelsAsync());

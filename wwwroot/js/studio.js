@@ -18,10 +18,10 @@
         recall(key) {
             try { return localStorage.getItem(`saeunbox.${key}`); } catch { return null; }
         },
-        /** Replaces a page's address, unless the visitor is on another page by now. */
-        replaceAddress(page, address) {
+        /** Changes a page's address, as a new step of the history or in place, unless the visitor is on another page by now. */
+        replaceAddress(page, address, isStep) {
             const here = location.href.split(/[?#]/)[0];
-            if (here === new URL(page, document.baseURI).href) Blazor.navigateTo(address, { replaceHistoryEntry: true });
+            if (here === new URL(page, document.baseURI).href) Blazor.navigateTo(address, { replaceHistoryEntry: !isStep });
         },
         showDialog(dialog) {
             dialog.showModal();

@@ -35,6 +35,9 @@ public interface IFeatureAtlas
     /// <summary>The features with the nearest decoder directions by cosine, at this site and at all others of the same width.</summary>
     IReadOnlyList<SimilarFeature> Similar(Site site, int feature);
 
+    /// <summary>How a feature is active over many pictures, as far as the atlas counted it.</summary>
+    FeatureActivity Activity(Site site, int feature) => FeatureActivity.Unknown;
+
     /// <summary>Positions of a site's features on a 2-D map; empty if there is no map.</summary>
     IReadOnlyList<FeaturePlace> Map(Site site);
 
@@ -80,8 +83,14 @@ public sealed record SpriteTile(string Picture, int X, int Y, int Size, int Shee
 /// <param name="Heat">Each cell's activation divided by the largest, from 0 to 1; null if it was not stored.</param>
 public sealed record TopPicture(string Picture, string Caption, long? Seed, double Mean, BrushMask? Heat);
 
-/// <param name="Cosine">Of the decoder directions.</param>
-public sealed record SimilarFeature(FeatureCard Card, double Cosine);
+/// <param name="Cosine">Of the decoder directions: the share of the one that painting the other paints as well.</param>
+public sealed record SimilarFeature(FeatureCard Card, double Cosine)
+{
+    /// <summary>
+    /// The cosine from which features count as similar. Thousands of random directions of a hundred channels reach about .35 by chance.
+    /// </summary>
+    public const double LeastCosine = .4;
+}
 
 /// <param name="X">From the left, 0 to 1.</param>
 /// <param name="Y">From the top, 0 to 1.</param>
@@ -94,6 +103,9 @@ public sealed record FeatureQuery
 
     /// <summary>Null for all sites.</summary>
     public Site? Site { get; init; }
+
+    /// <summary>Only these features, even if they were never active; null for all.</summary>
+    public IReadOnlySet<(Site Site, int Feature)>? Only { get; init; }
 
     public FeatureSort Sort { get; init; } = FeatureSort.Relevance;
 
@@ -160,4 +172,8 @@ public sealed record Suggestion(string Title, Recipe Recipe);
 /// <param name="Mean">Mean activation over the positions where it is active; 0 if it never was.</param>
 /// <param name="Std">Standard deviation over the same positions.</param>
 /// <param name="Frequency">Fraction of all positions where it is active; null if it was not counted.</param>
-public sealed record FeatureStatistics(Site Site, int Feature, double Mean, double Std, double? Frequency = null);
+public sealed record FeatureStatistics(Site Site, int Feature, double Mean, double Std, double? Frequency = null)
+{
+    /// <summary>An activation in the feature's own unit, its <see cref="Mean"/>; null if that is 0 or unknown.</summary>
+    public double? Relative(double activation) => Mean > 0 ? activation / Mean : null;
+}

@@ -65,13 +65,15 @@ public static class AtlasBuilder
         var words = new WordScores();
         foreach (var caption in request.Captions.Take(state.Done))
             words.Add(caption.Text);
-        var images = state.Pictures.Keys.Order().ToArray();
+        var images = state.Tallies.SelectMany(tally => Enumerable.Range(0, tally.Features).SelectMany(tally.Shown))
+            .Select(seen => seen.Caption).Distinct().Order().ToArray();
         var numbers = images.Index().ToDictionary(image => image.Item, image => image.Index);
         var (features, sprites) = (new List<AtlasFeature>(), new List<AtlasSprite>());
+        var together = CoActivation.Find(state.Tallies, state.Done, request.Together, cancellation);
         foreach (var tally in state.Tallies)
         {
             cancellation.ThrowIfCancellationRequested();
-            var near = AtlasGeometry.Neighbours(model, tally.Site, request.Neighbours);
+            var near = AtlasGeometry.Neighbours(model, tally.Site, request.Neighbours, request.LeastCosine);
             int[] alive = [.. Enumerable.Range(0, tally.Features).Where(feature => tally.Tops(feature).Count > 0)];
             var places = AtlasGeometry.Places(model, tally.Site, alive, cancellation);
             var tiles = new Dictionary<int, int>();
@@ -86,12 +88,21 @@ public static class AtlasBuilder
                 var best = words.Best(tally.Activity(feature), Words);
                 var name = request.Names.GetValueOrDefault((tally.Site, feature)) ?? (best.Count > 0 ? best[0] : null);
                 features.Add(new(tally.Statistics(feature), tally.Tops(feature) is [var top, ..] ? top.Mean : 0, name, best,
-                    [.. tally.Tops(feature).Select(seen => new AtlasTop(numbers[seen.Caption], seen.Mean, seen.Heat))], near[feature],
-                    places.TryGetValue(feature, out var place) ? place : null, tiles.TryGetValue(feature, out var tile) ? tile : null));
+                    [.. tally.Tops(feature).Select(Top)], near[feature],
+                    places.TryGetValue(feature, out var place) ? place : null, tiles.TryGetValue(feature, out var tile) ? tile : null)
+                {
+                    Activity = new(tally.Histogram(feature), together.GetValueOrDefault((tally.Site, feature)) ?? [],
+                        [.. tally.Random(feature).Select(Sample)], [.. tally.Weak(feature).Select(Sample)]),
+                });
             }
         }
         return new(model.Info.Name, features,
             [.. images.Select(number => Image(request.Captions[number], state.Pictures[number]))], sprites, request.Suggestions);
+
+        AtlasTop Top(FeatureTally.Seen seen) => new(numbers[seen.Caption], seen.Mean, seen.Heat);
+
+        // Their order matters, not their last digits.
+        AtlasTop Sample(FeatureTally.Seen seen) => Top(seen) with { Mean = Math.Round(seen.Mean, 4) };
     }
 
     private static AtlasImage Image(Caption caption, SmallPicture picture) =>
@@ -112,8 +123,17 @@ public sealed record AtlasRequest
     /// <summary>Side of a feature's tile in pixels.</summary>
     public int TileSide { get; init; } = 64;
 
+    /// <summary>Random pictures kept for each feature, and as many weak ones.</summary>
+    public int SampledPictures { get; init; } = 4;
+
     /// <summary>Neighbours kept for each feature, in each site.</summary>
     public int Neighbours { get; init; } = 6;
+
+    /// <summary>The cosine from which a feature is a neighbour.</summary>
+    public double LeastCosine { get; init; } = SimilarFeature.LeastCosine;
+
+    /// <summary>Features kept for each that are active in the same pictures, over all sites.</summary>
+    public int Together { get; init; } = 8;
 
     /// <summary>Known names; other features are named after their most typical word.</summary>
     public IReadOnlyDictionary<(Site Site, int Feature), string> Names { get; init; } = new Dictionary<(Site, int), string>();
@@ -124,15 +144,17 @@ public sealed record AtlasRequest
 /// <summary>The state of an unfinished atlas on disk, from which a later run continues.</summary>
 internal sealed class AtlasState
 {
-    private const int Layout = 3;
+    private const int Layout = 4;
     private readonly string _path, _key;
     private readonly IReadOnlyList<Caption> _captions;
 
     public AtlasState(string folder, LoadedModel model, AtlasRequest request)
     {
         (_path, _captions) = (Path.Combine(folder, "building.state"), request.Captions);
-        Tallies = [.. model.Info.Sites.Select(sae => new FeatureTally(sae.Site, sae.Features, request.TopPictures))];
-        _key = Hash([model.Fingerprint, $"{model.Dtype} {model.Vae}", $"{request.TopPictures} {request.PictureSide}",
+        Tallies = [.. model.Info.Sites.Select(sae => new FeatureTally(sae.Site, sae.Features, request.TopPictures,
+            request.SampledPictures))];
+        _key =
+            Hash([model.Fingerprint, $"{model.Dtype} {model.Vae}", $"{request.TopPictures} {request.SampledPictures} {request.PictureSide}",
             .. model.Saes.Select(sae => $"{sae.Key} {SaeLoader.FingerprintOf(sae.Value.Source)}")]);
     }
 

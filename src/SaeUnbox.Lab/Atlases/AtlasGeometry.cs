@@ -6,13 +6,16 @@ namespace SaeUnbox.Lab;
 internal static class AtlasGeometry
 {
     /// <summary>For each feature, the nearest features of every site of the same width, by cosine.</summary>
-    public static (Site Site, int Feature, double Cosine)[][] Neighbours(LoadedModel model, Site site, int count)
+    /// <param name="least">The smallest cosine of a neighbour.</param>
+    public static (Site Site, int Feature, double Cosine)[][] Neighbours(LoadedModel model, Site site, int count, double least)
     {
         var sae = model.Saes[site];
         var others = model.Saes.Where(other => other.Value.Width == sae.Width)
             .Select(other => (Site: other.Key, Near: CosineNeighbours.Find(sae, other.Value, count))).ToArray();
         return [.. Enumerable.Range(0, sae.Features).Select(feature =>
-            others.SelectMany(other => other.Near[feature].Select(near => (other.Site, near.Feature, (double)near.Cosine))).ToArray())];
+            others.SelectMany(other => other.Near[feature].Where(near => near.Cosine >= least)
+                .Select(near => (other.Site, near.Feature, (double)near.Cosine)))
+                .ToArray())];
     }
 
     /// <summary>Places on a map.</summary>

@@ -143,6 +143,8 @@ public static class AtlasWriter
             Run(connection, "INSERT INTO pictures VALUES ($1, 'image/jpeg', $2, $3, $4)", $"images/{id}.jpg", image.Width, image.Height,
                 image.Jpeg);
         }
+        if (contents.Features.Any(feature => feature.Activity is not null))
+            AtlasSchema.AllowActivity(connection);
         foreach (var feature in contents.Features)
             Add(connection, feature, contents.Images);
         Add(connection, contents.Suggestions);
@@ -162,6 +164,8 @@ public static class AtlasWriter
                 top.Heat?.ToString());
         foreach (var other in feature.Similar)
             Run(connection, "INSERT INTO similar VALUES ($1, $2, $3, $4, $5)", site, number, other.Site.Code, other.Feature, other.Cosine);
+        if (feature.Activity is { } activity)
+            Run(connection, "INSERT INTO activity VALUES ($1, $2, $3)", site, number, PackedJson.Of(activity));
         if (feature.Statistics.Mean > 0)
             Run(connection, "INSERT INTO search VALUES ($1, $2, $3, $4, $5)", site, number, feature.Name ?? "",
                 string.Join(' ', feature.Words),
@@ -212,7 +216,7 @@ public static class AtlasImport
         {
             var sheet = new TileSheet(request.TileSide);
             var whole = BrushMask.FromCells(1, 1, [1]);
-            var near = AtlasGeometry.Neighbours(model, sae.Site, request.Neighbours);
+            var near = AtlasGeometry.Neighbours(model, sae.Site, request.Neighbours, request.LeastCosine);
             var shown = Enumerable.Range(0, sae.Features).Where(feature => File.Exists(PathOf(sae.Site, feature))).ToArray();
             var places = AtlasGeometry.Places(model, sae.Site, shown, cancellation);
             for (var feature = 0; feature < sae.Features; feature++)

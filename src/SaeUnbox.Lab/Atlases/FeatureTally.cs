@@ -5,14 +5,21 @@ namespace SaeUnbox.Lab;
 /// <summary>Gathers statistics of the features of a site: mean and spread where they are active, strongest pictures, activity in each
 /// picture.</summary>
 /// <param name="most">Strongest pictures to keep for each feature.</param>
-internal sealed class FeatureTally(Site site, int features, int most)
+/// <param name="sampled">Random pictures to keep for each feature, and as many weak ones.</param>
+internal sealed class FeatureTally(Site site, int features, int most, int sampled = 0)
 {
+    // Weak pictures are the weakest of so many times as many random ones.
+    private const int WeakChoice = 3;
+
     private readonly long[] _counts = new long[features];
     private readonly double[] _means = new double[features],
         _squares = new double[features]; // _squares: sums of squared distances from the mean
     private readonly List<Seen>[] _tops = [.. Enumerable.Range(0, features).Select(_ => new List<Seen>())];
     private readonly List<(int Caption, double Weight)>[] _activity =
         [.. Enumerable.Range(0, features).Select(_ => new List<(int, double)>())];
+    private readonly List<(ulong Order, Seen Seen)>[] _samples = [.. Enumerable.Range(0, features).Select(_ => new List<(ulong, Seen)>())];
+    private readonly SortedDictionary<int, long>[] _bins =
+        [.. Enumerable.Range(0, features).Select(_ => new SortedDictionary<int, long>())];
     private long _positions;
 
     public Site Site => site;
@@ -27,11 +34,32 @@ internal sealed class FeatureTally(Site site, int features, int most)
     /// <summary>The strongest pictures, strongest first.</summary>
     public IReadOnlyList<Seen> Tops(int feature) => _tops[feature];
 
+    /// <summary>Random pictures in which the feature is active, strongest first.</summary>
+    public IEnumerable<Seen> Random(int feature) =>
+        _samples[feature].Take(sampled).Select(sample => sample.Seen).OrderByDescending(seen => seen.Mean);
+
+    /// <summary>Pictures in which the feature is weakly active, strongest first.</summary>
+    public IEnumerable<Seen> Weak(int feature) => _samples[feature].Skip(sampled).Select(sample => sample.Seen)
+        .OrderBy(seen => seen.Mean).Take(Math.Max(0, _samples[feature].Count - sampled) / WeakChoice).Reverse();
+
+    /// <summary>Numbers of cells by activation; null if it never was active.</summary>
+    public ActivationHistogram? Histogram(int feature)
+    {
+        if (_bins[feature].Count == 0)
+            return null;
+        var (first, last) = (_bins[feature].Keys.First(), _bins[feature].Keys.Last());
+        return new(first, [.. Enumerable.Range(first, last - first + 1).Select(bin => _bins[feature].GetValueOrDefault(bin))]);
+    }
+
     /// <summary>The mean activation in each picture where the feature is active.</summary>
     public IReadOnlyList<(int Caption, double Weight)> Activity(int feature) => _activity[feature];
 
-    /// <summary>Captions whose pictures are among the strongest of any feature.</summary>
-    public IEnumerable<int> Kept => _tops.SelectMany(tops => tops.Select(top => top.Caption));
+    /// <summary>All pictures of the feature that an atlas shows.</summary>
+    public IEnumerable<Seen> Shown(int feature) => Tops(feature).Concat(Random(feature)).Concat(Weak(feature));
+
+    /// <summary>Captions whose pictures are among those kept of any feature.</summary>
+    public IEnumerable<int> Kept => _tops.SelectMany(tops => tops.Select(top => top.Caption))
+        .Concat(_samples.SelectMany(samples => samples.Select(sample => sample.Seen.Caption)));
 
     /// <summary>Mean and standard deviation over the positions where the feature is active, as in the reference.</summary>
     public FeatureStatistics Statistics(int feature)
@@ -53,10 +81,13 @@ internal sealed class FeatureTally(Site site, int features, int most)
                 var step = value - _means[feature];
                 _means[feature] += step / ++_counts[feature];
                 _squares[feature] += step * (value - _means[feature]);
+                var bin = ActivationHistogram.BinOf(value);
+                _bins[feature][bin] = _bins[feature].GetValueOrDefault(bin) + 1;
             }
         foreach (var active in map.Top(features))
         {
             _activity[active.Feature].Add((caption, active.Mean));
+            Sample(caption, map, active);
             var tops = _tops[active.Feature];
             if (tops.Count == most && tops[^1].Mean >= active.Mean)
                 continue;
@@ -67,6 +98,28 @@ internal sealed class FeatureTally(Site site, int features, int most)
         }
     }
 
+    // A picture is chosen by its hash, so that the choice is random, and the same after an interruption.
+    private void Sample(int caption, SiteActivations map, ActiveFeature active)
+    {
+        var (samples, order) = (_samples[active.Feature], Hash(active.Feature, caption));
+        var count = (1 + WeakChoice) * sampled;
+        if (count == 0 || (samples.Count == count && samples[^1].Order <= order))
+            return;
+        var place = samples.FindIndex(sample => sample.Order > order);
+        samples.Insert(place < 0 ? samples.Count : place, (order, new(caption, active.Mean, Heat(map, active))));
+        if (samples.Count > count)
+            samples.RemoveAt(count);
+    }
+
+    // The finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
+    private static ulong Hash(int feature, int caption)
+    {
+        var mixed = (((ulong)(uint)feature << 32) | (uint)caption) + 0x9e3779b97f4a7c15;
+        mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9;
+        mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111eb;
+        return mixed ^ (mixed >> 31);
+    }
+
     public void Write(BinaryWriter writer)
     {
         writer.Write(_positions);
@@ -75,12 +128,13 @@ internal sealed class FeatureTally(Site site, int features, int most)
             writer.Write(_counts[feature]);
             writer.Write(_means[feature]);
             writer.Write(_squares[feature]);
-            writer.Write(_tops[feature].Count);
-            foreach (var top in _tops[feature])
+            Write(writer, _tops[feature]);
+            Write(writer, [.. _samples[feature].Select(sample => sample.Seen)]);
+            writer.Write(_bins[feature].Count);
+            foreach (var (bin, count) in _bins[feature])
             {
-                writer.Write(top.Caption);
-                writer.Write(top.Mean);
-                writer.Write(top.Heat.ToString());
+                writer.Write(bin);
+                writer.Write(count);
             }
             writer.Write(_activity[feature].Count);
             foreach (var (caption, weight) in _activity[feature])
@@ -97,11 +151,32 @@ internal sealed class FeatureTally(Site site, int features, int most)
         for (var feature = 0; feature < features; feature++)
         {
             (_counts[feature], _means[feature], _squares[feature]) = (reader.ReadInt64(), reader.ReadDouble(), reader.ReadDouble());
+            _tops[feature].AddRange(ReadSeen(reader));
+            _samples[feature].AddRange(ReadSeen(reader).Select(seen => (Hash(feature, seen.Caption), seen)));
             for (var left = reader.ReadInt32(); left > 0; left--)
-                _tops[feature].Add(new(reader.ReadInt32(), reader.ReadDouble(), BrushMask.Parse(reader.ReadString())));
+                _bins[feature].Add(reader.ReadInt32(), reader.ReadInt64());
             for (var left = reader.ReadInt32(); left > 0; left--)
                 _activity[feature].Add((reader.ReadInt32(), reader.ReadDouble()));
         }
+    }
+
+    private static void Write(BinaryWriter writer, IReadOnlyCollection<Seen> pictures)
+    {
+        writer.Write(pictures.Count);
+        foreach (var seen in pictures)
+        {
+            writer.Write(seen.Caption);
+            writer.Write(seen.Mean);
+            writer.Write(seen.Heat.ToString());
+        }
+    }
+
+    private static List<Seen> ReadSeen(BinaryReader reader)
+    {
+        var pictures = new List<Seen>();
+        for (var left = reader.ReadInt32(); left > 0; left--)
+            pictures.Add(new(reader.ReadInt32(), reader.ReadDouble(), BrushMask.Parse(reader.ReadString())));
+        return pictures;
     }
 
     // Sixteen levels are enough to draw, and keep the text form short.

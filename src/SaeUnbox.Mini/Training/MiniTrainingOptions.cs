@@ -37,7 +37,7 @@ public sealed record MiniAtlasOptions
     public int Seed { get; init; } = 5000;
 
     /// <summary>Pictures kept for each feature.</summary>
-    public int TopPictures { get; init; } = 3;
+    public int TopPictures { get; init; } = 4;
 
     /// <summary>Side of a kept picture in pixels.</summary>
     public int PictureSide { get; init; } = 108;

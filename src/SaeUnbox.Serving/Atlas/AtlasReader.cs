@@ -24,6 +24,7 @@ public sealed class AtlasReader : IFeatureAtlas
     private readonly Dictionary<Site, IReadOnlyList<FeaturePlace>> _places = [];
     private readonly TilePictures _tiles;
     private EmbeddingIndex? _embeddings;
+    private bool _hasActivity;
 
     private AtlasReader(string path)
     {
@@ -132,17 +133,43 @@ public sealed class AtlasReader : IFeatureAtlas
         Rows(
             "SELECT t.image, i.caption, i.seed, t.mean, t.heat FROM tops t JOIN images i ON i.id = t.image WHERE t.site = $1 AND "
             + "t.feature = $2 ORDER BY t.rank",
-            row => new TopPicture($"images/{row.GetInt64(0)}.jpg", row.GetString(1), row.IsDBNull(2) ? null : row.GetInt64(2),
+            row => new TopPicture(NameOf(row.GetInt64(0)), row.GetString(1), row.IsDBNull(2) ? null : row.GetInt64(2),
                 row.GetDouble(3), row.IsDBNull(4) ? null : BrushMask.Parse(row.GetString(4))),
             site.Code, feature);
 
     public IReadOnlyList<SimilarFeature> Similar(Site site, int feature) =>
-        [.. Rows("SELECT other_site, other, cosine FROM similar WHERE site = $1 AND feature = $2 ORDER BY cosine DESC LIMIT $3",
+        [.. Rows("SELECT other_site, other, cosine FROM similar WHERE site = $1 AND feature = $2 AND cosine >= $4 ORDER BY cosine DESC "
+            + "LIMIT $3",
             row =>
                 (Site: Site.Parse(row.GetString(0)), Feature: row.GetInt32(1), Cosine: row.GetDouble(2)), site.Code, feature,
-                MostSimilar)
+                MostSimilar, SimilarFeature.LeastCosine)
             .Select(other => (Card: Find(other.Site, other.Feature), other.Cosine)).Where(other => other.Card is not null)
                 .Select(other => new SimilarFeature(other.Card!, other.Cosine))];
+
+    public FeatureActivity Activity(Site site, int feature)
+    {
+        var found = _hasActivity
+            ? Rows("SELECT definition FROM activity WHERE site = $1 AND feature = $2",
+                row => PackedJson.Read<AtlasActivity>(row.GetFieldValue<byte[]>(0)), site.Code, feature).FirstOrDefault()
+            : null;
+        return found is null
+            ? FeatureActivity.Unknown
+            : new(found.Histogram,
+                [.. from other in found.Together
+                    let card = Find(other.Site, other.Feature)
+                    where card is not null
+                    select new TogetherFeature(card, other.Correlation)],
+                Pictures(found.Random), Pictures(found.Weak));
+    }
+
+    private TopPicture[] Pictures(IReadOnlyList<AtlasTop> seen) =>
+    [
+        .. seen.Select(one => Rows("SELECT caption, seed FROM images WHERE id = $1",
+            row => new TopPicture(NameOf(one.Image), row.GetString(0), row.IsDBNull(1) ? null : row.GetInt64(1), one.Mean, one.Heat),
+            one.Image).FirstOrDefault()).OfType<TopPicture>(),
+    ];
+
+    private static string NameOf(long image) => $"images/{image}.jpg";
 
     public IReadOnlyList<FeaturePlace> Map(Site site) => _places.GetValueOrDefault(site) ?? [];
 
@@ -166,7 +193,7 @@ public sealed class AtlasReader : IFeatureAtlas
         Sites
             .Where(site => query.Site is null || query.Site == site)
             .SelectMany(site => _cards[site])
-            .Where(card => query.Dead || !card.IsDead);
+            .Where(card => query.Only is { } only ? only.Contains((card.Site, card.Feature)) : query.Dead || !card.IsDead);
 
     // Searches by words and, if possible, by meaning, and merges the two rankings.
     private IEnumerable<FeatureHit> Matches(FeatureQuery query, string text, out string? note)
@@ -187,27 +214,35 @@ public sealed class AtlasReader : IFeatureAtlas
         }
     }
 
-    // Each word matches as a prefix. Quoting keeps FTS5 from reading operators in the text.
+    // Names and typical words say what a feature is; captions also name what else is in its pictures. So a word is looked for in captions
+    // only if no name and no typical word has it, and as the beginning of a word only if it is no word.
     private IEnumerable<FeatureHit> Matches(FeatureQuery query, string text)
     {
+        // Quoting keeps FTS5 from reading operators in the text.
         var words = text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)
-            .Select(word => $"\"{word.Replace("\"", "\"\"", StringComparison.Ordinal)}\"*");
-        var hits = Rows(
+            .Select(word => $"\"{word.Replace("\"", "\"\"", StringComparison.Ordinal)}\"").ToArray();
+        var (whole, begun) = (string.Join(' ', words), string.Join(' ', words.Select(word => $"{word}*")));
+        var hits = new[] { $"{{name words}}: ({whole})", $"{{name words}}: ({begun})", whole, begun }
+            .Select(Rows).FirstOrDefault(found => found.Count > 0) ?? [];
+        var byName = hits.Where(hit => query.Site is null || hit.Site == query.Site)
+            .Where(hit => query.Only?.Contains((hit.Site, hit.Feature)) != false)
+            .Select(hit => (Card: Find(hit.Site, hit.Feature), hit.Match))
+            .Where(hit => hit.Card is not null)
+            .Select(hit => new FeatureHit(hit.Card!, hit.Match, FoundBy.Words))
+            .ToLookup(hit => string.Equals(hit.Card.Name, text, StringComparison.OrdinalIgnoreCase));
+        // Features with exactly this name come first, the most frequent at the top.
+        return byName[true].OrderByDescending(hit => hit.Card.Statistics.Frequency).Concat(byName[false]);
+
+        List<(Site Site, int Feature, string Match)> Rows(string match) => this.Rows(
             "SELECT site, feature, snippet(search, -1, '', '', '…', 12) FROM search WHERE search MATCH $1 ORDER BY bm25(search, 0, 0, 8, "
             + "4, 1) LIMIT 5000",
-                row => (Site: Site.Parse(row.GetString(0)), Feature: row.GetInt32(1), Match: row.GetString(2)), string.Join(' ', words))
-            .Where(hit => query.Site is null || hit.Site == query.Site)
-            .Select(hit => (Card: Find(hit.Site, hit.Feature), hit.Match))
-                .Where(hit => hit.Card is not null)
-                .Select(hit => new FeatureHit(hit.Card!, hit.Match, FoundBy.Words))
-                .ToLookup(hit => string.Equals(hit.Card.Name, text, StringComparison.OrdinalIgnoreCase));
-        // Features with exactly this name come first, the most frequent at the top.
-        return hits[true].OrderByDescending(hit => hit.Card.Statistics.Frequency).Concat(hits[false]);
+            row => (Site.Parse(row.GetString(0)), row.GetInt32(1), row.GetString(2)), match);
     }
 
     private IEnumerable<FeatureHit> Near(EmbeddingIndex embeddings, FeatureQuery query, string text) =>
         embeddings
             .Nearest(text, query.Site, Nearest)
+            .Where(near => query.Only?.Contains(near) != false)
             .Select(near => Find(near.Site, near.Feature))
             .OfType<FeatureCard>()
             .Select(card => new FeatureHit(card, null, FoundBy.Meaning));
@@ -248,11 +283,14 @@ public sealed class AtlasReader : IFeatureAtlas
         Sites = [.. _cards.Keys.Order()];
         Suggestions = Rows("SELECT title, recipe FROM suggestions ORDER BY position",
             row => new Suggestion(row.GetString(0), Recipe.FromJson(row.GetString(1))));
-        if (Rows("SELECT 1 FROM sqlite_master WHERE name = 'concepts'", _ => true).Count > 0)
+        _hasActivity = HasTable("activity");
+        if (HasTable("concepts"))
             Concepts = Rows("SELECT definition FROM concepts ORDER BY name", row => JsonSerializer.Deserialize<Concept>(row.GetString(0))!);
         if (embedder is not null && meta.TryGetValue("embedding", out var known))
             _embeddings = Embeddings(Convert.FromBase64String(known), embedder);
     }
+
+    private bool HasTable(string name) => Rows("SELECT 1 FROM sqlite_master WHERE name = $1", _ => true, name).Count > 0;
 
     private EmbeddingIndex Embeddings(byte[] known, Func<ITextEmbedder> make)
     {
@@ -304,7 +342,7 @@ public sealed class AtlasReader : IFeatureAtlas
 
     private static bool IsOfABrokenFile(Exception exception) =>
         exception is SqliteException or InvalidCastException or FormatException or RecipeException or ArgumentException
-            or InvalidOperationException or OverflowException or JsonException;
+            or InvalidOperationException or OverflowException or JsonException or InvalidDataException;
 
     private static AtlasException Broken(string path, Exception exception) =>
         new($"The atlas '{path}' is broken: {exception.Message}", exception);

@@ -39,9 +39,17 @@ internal static class AtlasSchema
     private const string Concepts =
         "CREATE TABLE IF NOT EXISTS concepts (name TEXT PRIMARY KEY, definition TEXT NOT NULL) WITHOUT ROWID";
 
+    // Created on demand: atlases of earlier versions have none. The definition is packed JSON, too long for a table without row numbers.
+    private const string Activity = """
+        CREATE TABLE IF NOT EXISTS activity (
+            site TEXT NOT NULL, feature INTEGER NOT NULL, definition BLOB NOT NULL, PRIMARY KEY (site, feature))
+        """;
+
     public static void ClearEmbeddings(SqliteConnection connection) => Execute(connection, Embeddings);
 
     public static void AllowConcepts(SqliteConnection connection) => Execute(connection, Concepts);
+
+    public static void AllowActivity(SqliteConnection connection) => Execute(connection, Activity);
 
     public static void Create(SqliteConnection connection) =>
         Execute(connection, $"PRAGMA application_id = {ApplicationId}; PRAGMA user_version = {Version};{Tables}");
@@ -75,13 +83,24 @@ internal static class AtlasSchema
 /// <param name="Strongest">Mean activation over the grid of its top picture.</param>
 public sealed record AtlasFeature(FeatureStatistics Statistics, double Strongest, string? Name, IReadOnlyList<string> Words,
     IReadOnlyList<AtlasTop> Tops,
-    IReadOnlyList<(Site Site, int Feature, double Cosine)> Similar, FeaturePlace? Place, int? Tile);
+    IReadOnlyList<(Site Site, int Feature, double Cosine)> Similar, FeaturePlace? Place, int? Tile)
+{
+    /// <summary>Null if it was not counted.</summary>
+    public AtlasActivity? Activity { get; init; }
+}
 
 /// <summary>One of the pictures that activate a feature most.</summary>
 /// <param name="Image">Index among the atlas's images.</param>
 /// <param name="Mean">Mean activation over the grid.</param>
 /// <param name="Heat">Activations divided by the largest.</param>
 public sealed record AtlasTop(int Image, double Mean, BrushMask? Heat);
+
+/// <summary>A <see cref="FeatureActivity"/>, as stored in an atlas.</summary>
+public sealed record AtlasActivity(ActivationHistogram? Histogram, IReadOnlyList<AtlasTogether> Together, IReadOnlyList<AtlasTop> Random,
+    IReadOnlyList<AtlasTop> Weak);
+
+/// <param name="Correlation">See <see cref="TogetherFeature"/>.</param>
+public sealed record AtlasTogether(Site Site, int Feature, double Correlation);
 
 public sealed record AtlasImage(string Caption, long? Seed, int Width, int Height, byte[] Jpeg);
 

@@ -32,23 +32,23 @@ internal sealed class PageAddress : IDisposable
     private bool IsHere => _navigation.ToBaseRelativePath(_navigation.Uri).Split('?', '#')[0] == _page;
 
     /// <summary>
-    /// Sets query parameters without a new entry in the browser's history; null removes one. Does nothing if the visitor has left the page
-    /// by the time the browser hears of it.
+    /// Sets query parameters; null removes one. Does nothing if the visitor has left the page by the time the browser hears of it.
     /// </summary>
-    public void Set(IReadOnlyDictionary<string, object?> parameters)
+    /// <param name="isStep">Whether the Back button leads back to the address before.</param>
+    public void Set(IReadOnlyDictionary<string, object?> parameters, bool isStep = false)
     {
         var address = _navigation.GetUriWithQueryParameters(parameters);
         if (!IsHere || address == _navigation.Uri)
             return;
         _pending.Add(address);
-        _ = ReplaceAsync(address);
+        _ = ReplaceAsync(address, isStep);
     }
 
-    private async Task ReplaceAsync(string address)
+    private async Task ReplaceAsync(string address, bool isStep)
     {
         try
         {
-            await _script.InvokeVoidAsync("saeunbox.replaceAddress", _page, address);
+            await _script.InvokeVoidAsync("saeunbox.replaceAddress", _page, address, isStep);
         }
         catch (Exception exception) when (exception is JSDisconnectedException or OperationCanceledException)
         {

@@ -35,6 +35,8 @@ public sealed class AtlasFileTests : IDisposable
             Assert.Equal(expected.Similar.OrderByDescending(one => one.Cosine).Select(one => (one.Site, one.Feature, one.Cosine)),
                 atlas.Similar(site, number).Select(one => (one.Card.Site, one.Card.Feature, one.Cosine)));
             Assert.Equal(expected.Place, atlas.Map(site)[number]);
+            // Atlases of earlier versions have none.
+            Assert.Equal(FeatureActivity.Unknown, atlas.Activity(site, number));
         }
         Assert.Equal(new SpriteTile("sprites/up.0.1.jpg", 8, 8, 8, 16, 16), atlas.Find(Second, 3)!.Thumbnail);
         Assert.Equal([8], atlas.Picture("sprites/up.0.1.jpg")!.Bytes.ToArray());

@@ -13,7 +13,10 @@ namespace SaeUnbox.Web.Components.Pages.Explore;
 public sealed partial class Explore
 {
     private const double AreaThreshold = .25;
+    // The multiple of a feature's mean that fills its bar.
+    private const double FullBar = 3;
     private const int MaxListed = 12;
+    private readonly Stack<ExploreState> _past = [];
     private ElementReference _root;
     private IJSObjectReference? _view;
     private PageJobs _jobs = null!;
@@ -21,17 +24,30 @@ public sealed partial class Explore
     private StudioSettings _settings = StudioSettings.Default;
     private ExploreState _state = new(new Recipe { Model = "none", Prompt = "", Width = 256, Height = 256 });
     private ActivationMaps? _maps;
+    // The recipe whose picture the browser shows for comparison.
+    private Recipe? _unchanged;
     private string? _notice, _note;
+    private int _step;
 
     private IReadOnlyList<Site> Sites => Model is { } model ? [.. model.Sites.Select(sae => sae.Site)] : [];
 
-    private SiteActivations? Current => _state.Site is { } site ? _maps?.Find(site) : null;
+    private SiteActivations? Current => _state.Site is { } site ? _maps?.Find(site, _step) : null;
 
     private string SiteName => _state.Site is { } site ? Model?.NameOf(site) ?? site.Code : "the site";
 
     private string? SelectedLabel => Current is { } map && _state.Feature is { } feature
         ? $"{map.Site} #{feature} {Atlas?.Find(map.Site, feature)?.Name}"
         : null;
+
+    /// <summary>Says in one sentence how the picture was changed; null if it was not.</summary>
+    private string? ChangeText => _state switch
+    {
+        { Intervention: ExploreState.Ablate } => $"Without the output of {SiteName}.",
+        { Intervention: ExploreState.Reconstruct } => $"With only what the features of {SiteName} explain.",
+        { Change: { Factor: 0 } change } => $"Without {NameOf(change)}.",
+        { Change: { } change } => $"With {NameOf(change)} at {FactorText(change.Factor)} of its activation.",
+        _ => null,
+    };
 
     private string WaitingText => Serving.Failure ?? Serving.Missing
         ?? (Serving.IsReady ? "Generate a picture to see its active features and where they are active." : "The model is loading …");
@@ -105,9 +121,9 @@ public sealed partial class Explore
             KeepAddress();
             return;
         }
-        var before = _state.RecipeWithIntervention;
+        var before = _state.ChangedRecipe;
         ReadAddress();
-        if (_state.RecipeWithIntervention == before)
+        if (_state.ChangedRecipe == before)
             await SelectAsync(_state.Feature);
         else
             await RunAsync();
@@ -122,12 +138,25 @@ public sealed partial class Explore
     private Task GenerateAsync(string prompt)
     {
         var seed = _settings.IsSeedLocked ? _state.Recipe.Seed : RandomNumberGenerator.GetInt32(int.MaxValue);
-        return ShowAsync(_state.Recipe with { Prompt = prompt, Seed = seed });
+        return GenerateAsync(_state.Recipe with { Prompt = prompt, Seed = seed });
     }
 
-    private Task ShowAsync(Recipe recipe)
+    private Task GenerateAsync(Recipe recipe) => ShowAsync(_state with { Recipe = recipe, Intervention = null, Change = null });
+
+    // Makes another picture, which can be undone.
+    private Task ShowAsync(ExploreState next)
     {
-        _state = _state with { Recipe = recipe, Intervention = null };
+        if (next.ChangedRecipe != _state.ChangedRecipe)
+            _past.Push(_state);
+        _state = next;
+        return RunAsync();
+    }
+
+    private Task UndoAsync()
+    {
+        if (!_past.TryPop(out var before))
+            return Task.CompletedTask;
+        _state = before;
         return RunAsync();
     }
 
@@ -135,36 +164,68 @@ public sealed partial class Explore
     {
         _notice = null;
         KeepAddress();
-        var result = await run(new GenerationJob(Guid.NewGuid(), _state.RecipeWithIntervention.Check()) { Sites = [.. Sites] });
-        (_maps, _note) = (result.Maps, result.Note);
-        var maps = _maps.All.Where(map => map.Step == 0).Select(ForBrowser).ToArray();
-        await _view!.InvokeVoidAsync("show", result.Picture.ToArray(), maps);
-        await SelectAsync(_state.Feature is { } feature && Current?.Indices.Contains(feature) == true ? feature : Strongest);
+        // A changed picture is compared with the unchanged one.
+        if (_state.IsChanged && _unchanged != _state.Recipe)
+            await MakeAsync(run, _state.Recipe);
+        await MakeAsync(run, _state.ChangedRecipe);
+        var isKept = _state.Feature is { } feature
+            && (Current?.Indices.Contains(feature) == true || (_state.Change?.Feature == feature && _state.Change.Site == _state.Site));
+        await SelectAsync(isKept ? _state.Feature : Strongest);
     });
 
-    private int? Strongest => Current?.Top(1).FirstOrDefault()?.Feature;
-
-    private Task ShowAsync(Site site)
+    private async Task MakeAsync(PageJobs.Run run, Recipe recipe)
     {
-        var isChanged = _state.Intervention is not null;
-        _state = _state with { Site = site, Intervention = null };
-        return isChanged ? RunAsync() : SelectAsync(Strongest);
+        var result = await run(new GenerationJob(Guid.NewGuid(), recipe.Check()) { Sites = [.. Sites] });
+        (_maps, _note) = (result.Maps, result.Note);
+        _step = Math.Min(_step, _maps.All.Max(map => map.Step));
+        var isChanged = recipe != _state.Recipe;
+        if (!isChanged)
+            _unchanged = recipe;
+        await _view!.InvokeVoidAsync("show", result.Picture.ToArray(), MapsForBrowser(), isChanged);
     }
 
-    private async Task SelectAsync(int? feature)
+    private async Task ShowStepAsync(ChangeEventArgs change)
+    {
+        if (!PlainNumber.TryWhole((string?)change.Value, out int step) || _maps is null || !_maps.All.Any(map => map.Step == step))
+            return;
+        _step = step;
+        await _view!.InvokeVoidAsync("setMaps", (object)MapsForBrowser());
+    }
+
+    private int? Strongest => Current is { } map ? Ranked(map).FirstOrDefault()?.Feature : null;
+
+    private Task ShowSiteAsync(Site site)
+    {
+        var isChanged = _state.Intervention is not null;
+        var next = _state with { Site = site, Feature = null, Intervention = null };
+        if (isChanged)
+            return ShowAsync(next);
+        _state = next;
+        return SelectAsync(Strongest);
+    }
+
+    private async Task SelectAsync(int? feature, bool showsHeat = false)
     {
         _state = _state with { Feature = feature };
         KeepAddress();
         if (_view is not null)
-            await _view.InvokeVoidAsync("select", _state.Site?.Code, feature ?? -1);
+            await _view.InvokeVoidAsync("select", _state.Site?.Code, feature ?? -1, showsHeat);
         StateHasChanged();
     }
 
-    private Task InterveneAsync(string kind)
-    {
-        _state = _state with { Intervention = _state.Intervention == kind ? null : kind };
-        return RunAsync();
-    }
+    private Task InterveneAsync(string kind) =>
+        ShowAsync(_state with { Intervention = _state.Intervention == kind ? null : kind, Change = null });
+
+    private Task SetFactorAsync(ChangeEventArgs change) =>
+        PlainNumber.TryReal((string?)change.Value, out var factor) ? ChangeAsync(factor) : Task.CompletedTask;
+
+    private Task ChangeAsync(double factor) => _state is { Site: { } site, Feature: { } feature }
+        ? ShowAsync(_state with
+        {
+            Intervention = null,
+            Change = factor.Equals(1) ? null : new(site, feature, Math.Clamp(factor, 0, FeatureChange.MaxFactor)),
+        })
+        : Task.CompletedTask;
 
     private async Task SaveAsync() => await _view!.InvokeVoidAsync("save", $"{FileNames.Of(_state.Recipe)}.png");
 
@@ -179,11 +240,31 @@ public sealed partial class Explore
         Navigation.NavigateTo($"./#r={recipe.ToLink()}");
     }
 
+    private double FactorOf(Site site, int feature) =>
+        _state.Change is { } change && change.Site == site && change.Feature == feature ? change.Factor : 1;
+
+    private static string FactorText(double factor) => factor.ToString("0.##", CultureInfo.InvariantCulture) + " ×";
+
+    private string NameOf(FeatureChange change) =>
+        $"{Atlas?.Find(change.Site, change.Feature)?.Name ?? "feature"} #{change.Feature} "
+        + $"({Model?.NameOf(change.Site) ?? change.Site.Code})";
+
+    private Func<double, string> TextOf(Site site, int feature) =>
+        activation => ActivationText.Of(Atlas?.Find(site, feature)?.Statistics, activation);
+
+    // The feature's mean over the picture at each step.
+    private double[] Curve(Site site, int feature) =>
+        [.. _maps!.All.Where(map => map.Site == site).OrderBy(map => map.Step).Select(map => (double)map.Map(feature).Average())];
+
     // The strongest features, and the selected one.
     private IEnumerable<ActiveFeature> Listed(SiteActivations map) =>
-        map.Top(map.Features).Where((active, rank) => rank < MaxListed || active.Feature == _state.Feature);
+        Ranked(map).Where((active, rank) => rank < MaxListed || active.Feature == _state.Feature);
 
-    private static double Scale(SiteActivations map) => map.Top(1, FeatureOrder.Max).FirstOrDefault()?.Max ?? 1;
+    // In units of their means, as on the other pages; by the plain number where those are unknown.
+    private IEnumerable<ActiveFeature> Ranked(SiteActivations map) => map.Top(map.Features)
+        .OrderByDescending(active => Atlas?.Find(map.Site, active.Feature)?.Statistics.Relative(active.Mean) ?? active.Mean);
+
+    private object[] MapsForBrowser() => [.. _maps!.All.Where(map => map.Step == _step).Select(ForBrowser)];
 
     private object ForBrowser(SiteActivations map) => new
     {
@@ -193,8 +274,7 @@ public sealed partial class Explore
         map.K,
         Indices = MemoryMarshal.AsBytes(map.Indices).ToArray(),
         Values = MemoryMarshal.AsBytes(map.Values).ToArray(),
-        Names = map.Indices.ToArray().Distinct().Select(feature => (Feature: feature, Atlas?.Find(map.Site, feature)?.Name))
-            .Where(card => card.Name is not null)
-            .ToDictionary(card => card.Feature.ToString(CultureInfo.InvariantCulture), card => card.Name),
+        Cards = map.Indices.ToArray().Distinct().Select(feature => Atlas?.Find(map.Site, feature)).OfType<FeatureCard>()
+            .ToDictionary(card => card.Feature.ToString(CultureInfo.InvariantCulture), card => new { card.Name, card.Statistics.Mean }),
     };
 }

@@ -4,6 +4,8 @@ import { download } from '../../../js/download.js';
 import { fit } from '../../../js/frame.js';
 
 const maxRanked = 10;
+// The multiple of a feature's mean that fills its bar.
+const fullBar = 3;
 
 export function create(root) {
     return new View(root);
@@ -13,7 +15,7 @@ class View {
     constructor(root) {
         const find = selector => root.querySelector(selector);
         [this.picture, this.overlay, this.under, this.readout] = ['.picture', '.overlay', '[data-under]', '[data-readout]'].map(find);
-        [this.opacity, this.palette] = ['[data-opacity]', '[data-colours]'].map(find);
+        [this.opacity, this.palette, this.heat] = ['[data-opacity]', '[data-colours]', '[data-heat]'].map(find);
         Object.assign(this, { root, maps: new Map(), off: new AbortController() });
         const on = (target, type, handle) => target.addEventListener(type, handle, { signal: this.off.signal });
         on(this.overlay, 'pointermove', event => this.point(event));
@@ -22,7 +24,18 @@ class View {
         on(this.overlay, 'pointerleave', event => event.pointerType === 'mouse' && this.setPlace(null));
         on(this.overlay, 'keydown', event => this.key(event));
         on(this.overlay, 'blur', () => this.setPlace(null));
-        on(this.opacity, 'input', () => this.draw());
+        on(this.opacity, 'input', () => this.showHeat(true));
+        on(this.heat, 'click', () => this.showHeat(!this.hasHeat));
+        // Holding the button, by pointer or key, shows the picture without the change.
+        const isCompare = event => event.target.closest?.('[data-before]') && (!event.key || event.key === ' ' || event.key === 'Enter');
+        for (const type of ['pointerdown', 'keydown']) on(root, type, event => isCompare(event) && this.compare(true));
+        for (const type of ['pointerup', 'pointercancel', 'keyup', 'blur']) on(window, type, () => this.compare(false));
+        on(document, 'keydown', event => {
+            const isUndo = (event.ctrlKey || event.metaKey) && !event.shiftKey && event.key === 'z';
+            if (!isUndo || event.target.matches('input, textarea, select')) return;
+            event.preventDefault();
+            find('[data-undo]').click();
+        });
         on(this.palette, 'change', () => this.draw());
         this.size = new ResizeObserver(() => this.fit());
         this.size.observe(root.querySelector('.stage'));
@@ -38,20 +51,46 @@ class View {
         download(this.file, name);
     }
 
-    async show(bytes, sites) {
+    /** Shows a picture and its maps; a changed one without heat, so that the change is seen. */
+    async show(bytes, sites, isChanged) {
         this.file = new Blob([bytes], { type: 'image/png' });
-        const bitmap = await createImageBitmap(this.file);
-        Object.assign(this.picture, { width: bitmap.width, height: bitmap.height });
-        this.picture.getContext('2d').drawImage(bitmap, 0, 0);
-        this.maps = new Map(sites.map(site => [site.site, {
-            ...site, indices: new Int32Array(aligned(site.indices)), values: new Float32Array(aligned(site.values)),
-        }]));
+        this.shown = await createImageBitmap(this.file);
+        if (!isChanged) this.unchanged = this.shown;
+        this.compare(false);
+        this.showHeat(!isChanged);
+        this.setMaps(sites);
         this.fit();
     }
 
-    select(site, feature) {
-        Object.assign(this, { site, feature });
+    setMaps(sites) {
+        this.maps = new Map(sites.map(site => [site.site, {
+            ...site, indices: new Int32Array(aligned(site.indices)), values: new Float32Array(aligned(site.values)),
+        }]));
         this.draw();
+        this.rank();
+    }
+
+    select(site, feature, showsHeat) {
+        Object.assign(this, { site, feature });
+        this.showHeat(showsHeat || this.hasHeat);
+    }
+
+    get hasHeat() {
+        return this.heat.getAttribute('aria-pressed') === 'true';
+    }
+
+    showHeat(isOn) {
+        this.heat.setAttribute('aria-pressed', isOn);
+        this.draw();
+    }
+
+    compare(isOn) {
+        const bitmap = isOn ? this.unchanged : this.shown;
+        if (!bitmap || bitmap === this.drawn) return;
+        this.drawn = bitmap;
+        Object.assign(this.picture, { width: bitmap.width, height: bitmap.height });
+        this.picture.getContext('2d').drawImage(bitmap, 0, 0);
+        this.overlay.hidden = isOn;
     }
 
     /** Returns the selected site's map with the selected feature's activation in each cell. */
@@ -72,7 +111,7 @@ class View {
     draw() {
         const context = this.overlay.getContext('2d'), { width, height } = this.overlay;
         context.clearRect(0, 0, width, height);
-        const selected = this.selectedMap();
+        const selected = this.hasHeat && this.selectedMap();
         if (selected) this.drawHeat(context, selected);
         const map = this.maps.get(this.site) ?? this.maps.values().next().value;
         if (this.place && map) {
@@ -134,26 +173,32 @@ class View {
         const found = [];
         for (const map of this.maps.values()) {
             const { row, column } = this.cell(map), start = (row * map.columns + column) * map.k;
-            // Sites differ in scale, so features are ranked by their share of their site's activations in the cell.
-            let total = 0;
-            for (let i = start; i < start + map.k; i++) total += map.values[i];
-            for (let i = start; i < start + map.k; i++)
-                if (map.values[i] > 0) found.push({ map, feature: map.indices[i], value: map.values[i], share: map.values[i] / total });
+            for (let i = start; i < start + map.k; i++) {
+                const [feature, value] = [map.indices[i], map.values[i]], card = map.cards[feature];
+                if (value > 0) found.push({ map, feature, value, name: card?.name, times: card?.mean > 0 ? value / card.mean : null });
+            }
         }
-        found.sort((a, b) => b.share - a.share);
+        // Sites differ in scale, so features are compared in units of their means.
+        found.sort((a, b) => (b.times ?? 0) - (a.times ?? 0) || b.value - a.value);
         const selected = found.find(one => one.map.site === this.site && one.feature === this.feature);
-        this.readout.textContent = selected ? `#${this.feature}: ${selected.value.toFixed(2)}` : '';
+        this.readout.textContent = selected ? `#${this.feature}: ${activation(selected)}` : '';
         this.under.replaceChildren(...found.slice(0, maxRanked).map(listItem));
     }
 }
 
-function listItem({ map, feature, value, share }) {
+// In the unit of the other lists of the page.
+const activation = ({ value, times }) => times === null ? value.toFixed(2) : `×${times.toFixed(times < .0995 ? 3 : times < .995 ? 2 : 1)}`;
+
+function listItem(one) {
+    const { map, feature, value, name, times } = one;
     const link = element('a', 'pick', { href: `features/${map.site}/${feature}` });
-    const name = element('strong', '', { textContent: map.names[feature] ?? `feature ${feature}` });
-    link.append(name, ' ', element('span', 'chip mono', { textContent: `#${feature}` }, map.site));
-    const bar = element('meter', '', { min: 0, max: 1, value: share });
+    link.append(element('strong', '', { textContent: name ?? `feature ${feature}` }), ' ',
+        element('span', 'chip mono', { textContent: `#${feature}` }, map.site));
+    const bar = element('meter', '', {
+        min: 0, max: fullBar, value: Math.min(fullBar, times ?? 0), ariaLabel: `${name ?? 'feature'} ${feature}`,
+    });
     const item = element('li', 'row', {}, map.site);
-    item.append(link, bar, element('span', 'mono small value', { textContent: value.toFixed(2) }));
+    item.append(link, bar, element('span', 'mono small value', { textContent: activation(one), title: `Activation ${value.toFixed(3)}` }));
     return item;
 }
 

@@ -1,3 +1,10 @@
+import { download } from '../../../js/download.js';
+
+/** Offers a text to the visitor as a file. */
+export function save(text, name, type) {
+    download(new Blob([text], { type }), name);
+}
+
 // Measures how many tiles fit into a row of the gallery, and the height of a row.
 export function measure(gallery, page) {
     let reported = '';
