@@ -17,7 +17,7 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
     private static readonly Recipe NoRecipe = new() { Model = "none", Prompt = "", Width = 256, Height = 256 };
     private Solo? _solo;
     private readonly ActiveFeatures _active = new();
-    private BrushMask? _copiedMask;
+    private BrushMask? _copiedMask, _region;
     private bool _isStroke;
 
     /// <summary>Null until <see cref="OpenAsync"/> has created it.</summary>
@@ -58,6 +58,12 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
 
     /// <summary>Whether <see cref="Active"/> lists one cell.</summary>
     public bool IsCellActive => _active.Place is not null;
+
+    /// <summary>What is in the selected region; null without one.</summary>
+    public RegionContents? Region { get; private set; }
+
+    /// <summary>The name of the concept that <see cref="Remove"/> takes out; empty for whatever is there.</summary>
+    public string Thing { get; set; } = "";
 
     public Notice? Notice { get; set; }
 
@@ -214,13 +220,55 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
     /// <summary>Adds a blank layer for a feature on top and selects it. An upper layer that is still unpainted is replaced.</summary>
     public void AddLayer(FeatureCard card, double strength = NewLayer.Strength)
     {
-        if (Model?.Find(card.Site) is not { } sae)
+        if (Model?.Find(card.Site) is { } sae)
+            AddLayer(recipe => NewLayer.Blank(sae, card.Feature, recipe, strength));
+    }
+
+    /// <summary>The same for a concept: one layer with its features, at the site where it works best.</summary>
+    public void AddLayer(Concept concept)
+    {
+        if (Model is { } model)
+            AddLayer(recipe => NewLayer.Of(concept, model, recipe));
+    }
+
+    /// <summary>Finds what is in a region of the picture; nothing if the region is empty.</summary>
+    public void SelectRegion(BrushMask region)
+    {
+        _region = region.IsBlank ? null : region;
+        ListRegion();
+    }
+
+    /// <summary>
+    /// Takes the chosen thing, or what stands out in a region, out of that region. A concept goes as it was measured to go best, a single
+    /// feature by replaced cells.
+    /// </summary>
+    public void Remove(BrushMask region)
+    {
+        if (region.IsBlank || Model is not { } model)
             return;
+        if (Canvas?.NewestFrame?.Result.Maps is not { All.Count: > 0 } maps || Atlas is not { } atlas)
+        {
+            ShowError("The picture is still being read. Try again in a moment.");
+            return;
+        }
+        var chosen = atlas.Concepts.FirstOrDefault(concept => concept.Name == Thing);
+        if ((chosen ?? RegionContents.In(region, maps, atlas).ToRemove) is not { } thing)
+        {
+            ShowMessage("Nothing stands out there. Brush over one whole thing, or choose by name what to remove.");
+            return;
+        }
+        AddLayer(recipe => NewLayer.Without(thing, region, model, recipe));
+        if (Notice is null)
+            ShowMessage($"Removed here: {thing.Name}. If something else should go, undo and choose it by name.");
+    }
+
+    private void AddLayer(Func<Recipe, FeatureEdit?> make)
+    {
         Change(recipe =>
         {
             var known = Solo?.Leave(recipe) ?? recipe;
             var kept = known.Edits.Count > 0 && known.Edits[^1].Mask?.IsBlank == true ? known.Edits.SkipLast(1) : known.Edits;
-            return NewLayer.OnTop(known with { Edits = [.. kept] }, NewLayer.Blank(sae, card.Feature, known, strength));
+            return make(known) is { } layer ? NewLayer.OnTop(known with { Edits = [.. kept] }, layer) : recipe;
         });
         Notice = null;
         Select(Recipe.Edits.Count - 1);
@@ -292,17 +340,30 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
         Change(_ => History[entry].Recipe);
     }
 
-    /// <summary>Adds the shown picture to the history, unless it is the shown entry.</summary>
-    public void AddToHistory(long version)
+    /// <summary>
+    /// Adds the shown picture to the history, unless it is there. One that looks like the shown entry takes its place.
+    /// </summary>
+    /// <returns>Whether the history has it.</returns>
+    public bool AddToHistory(long version, bool isLikeShown = false)
     {
-        if (Canvas is not { } canvas || canvas.Version != version
-            || (ShownEntry >= 0 && History[ShownEntry].Recipe == canvas.Recipe))
-            return;
+        if (Canvas is not { } canvas || canvas.Version != version)
+            return false;
         var pictures = canvas.Pictures;
+        if (pictures.FindLastIndex(entry => entry.Recipe == canvas.Recipe) is >= 0 and var known)
+        {
+            ShownEntry = known;
+            return true;
+        }
+        if (isLikeShown && ShownEntry >= 0)
+        {
+            pictures[ShownEntry] = new(canvas.Recipe, version);
+            return true;
+        }
         pictures.Add(new(canvas.Recipe, version));
         var fitting = RecipeMemory.CountWithin(MaxHistoryBytes, pictures.Select(entry => entry.Recipe).Reverse());
         pictures.RemoveRange(0, Math.Max(0, pictures.Count - Math.Clamp(fitting, 1, MaxHistory)));
         ShownEntry = pictures.Count - 1;
+        return true;
     }
 
     public void OpenExample(Recipe recipe) => Open((recipe, null), "The example is open. Undo returns to your previous recipe.");
@@ -398,6 +459,15 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
     {
         if (Canvas?.NewestFrame?.Result.Maps is { All.Count: > 0 } maps && Atlas is { } atlas)
             _active.List(maps, atlas);
+        ListRegion();
+    }
+
+    private void ListRegion()
+    {
+        if (_region is null)
+            Region = null;
+        else if (Canvas?.NewestFrame?.Result.Maps is { All.Count: > 0 } maps && Atlas is { } atlas)
+            Region = RegionContents.In(_region, maps, atlas);
     }
 
     private static string ModeText(FeatureEdit edit) => edit.Mode == EditMode.Default ? "" : $"{edit.Mode} ";
