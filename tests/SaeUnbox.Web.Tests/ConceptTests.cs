@@ -87,7 +87,8 @@ public sealed class ConceptTests(Studio studio, Browser browser) : IClassFixture
         await page.Button("Paint with all of it").ClickAsync();
         await page.Locator(".layer[data-selected]").Filter(new() { HasText = "selection" }).WaitForAsync();
         await page.Button("deselect").ClickAsync();
-        await page.WaitForFunctionAsync("() => ![...document.querySelectorAll('.right h2')].some(one => one.textContent === 'In the selection')");
+        await page.WaitForFunctionAsync(
+            "() => ![...document.querySelectorAll('.right h2')].some(one => one.textContent === 'In the selection')");
     }
 
     [Fact]

@@ -77,7 +77,8 @@ public sealed class GuidePictureTests(Studio studio)
         var reading = (await (await PostAsync("explore", Plain)).Content.ReadFromJsonAsync<JsonElement>(
             TestContext.Current.CancellationToken)).GetProperty("sites").EnumerateArray()
             .Single(one => one.GetProperty("site").GetString() == site.Site.Code);
-        var (indices, values) = (reading.GetProperty("indices").Deserialize<int[]>()!, reading.GetProperty("values").Deserialize<float[]>()!);
+        var indices = reading.GetProperty("indices").Deserialize<int[]>()!;
+        var values = reading.GetProperty("values").Deserialize<float[]>()!;
         var (k, cells) = (reading.GetProperty("k").GetInt32(), new float[Grid * Grid]);
         foreach (var (i, feature) in indices.Index())
             if (feature == site.Features[0].Feature)

@@ -26,7 +26,8 @@ internal static class EvaluateMiniCommand
             "Also write each element as a concept, with the edits that put it in and take it out best, for saeunbox atlas.");
         var trials = Setting.Of("--trials", "N", "Scenes in which each way to put an element in or take it out is tried; 0 makes no "
             + "concepts.", defaults.Trials);
-        var conceptScenes = Setting.Of("--concept-scenes", "N", "Other scenes in which the chosen ways are measured.", defaults.ConceptScenes);
+        var conceptScenes = Setting.Of("--concept-scenes", "N", "Other scenes in which the chosen ways are measured.",
+            defaults.ConceptScenes);
         var device = new DeviceArgument();
         var json = Setting.Switch("--json", "Print everything as JSON.");
         var command = new Command("evaluate-mini",
@@ -88,7 +89,7 @@ internal static class EvaluateMiniCommand
     }
 
     private static string Text(ConceptSite? site, Func<ConceptSite, ConceptEffect?> effect) => site is not null && effect(site) is { } found
-        ? string.Create(CultureInfo.InvariantCulture, $"{site.Site}:{string.Join('+', site.Edit(found).Features)}:{found.Strength}:{found.Mode} "
-            + $"in {found.Share:P0}")
+        ? string.Create(CultureInfo.InvariantCulture,
+            $"{site.Site}:{string.Join('+', site.Edit(found).Features)}:{found.Strength}:{found.Mode} in {found.Share:P0}")
         : "nothing works";
 }

@@ -30,7 +30,9 @@ public sealed record Concept(string Name, string Source, IReadOnlyList<ConceptSi
         ? site.Edit(site.Painting!)
         : Clearest.Edit(new(EditMode.Add, strength / Clearest.Features.Count, Clearest.Features.Count, 0));
 
-    /// <summary>The edit that takes the concept out, everywhere: the measured one, else replaced cells where its features score most.</summary>
+    /// <summary>
+    /// The edit that takes the concept out, everywhere: the measured one, else replaced cells where its features score most.
+    /// </summary>
     public FeatureEdit ToRemove() => BestForRemoval is { } site
         ? site.Edit(site.Removal!)
         : Clearest.Edit(new(EditMode.ReplaceNearest, 1, Clearest.Features.Count, 0));

@@ -73,6 +73,7 @@ public sealed class EditMode
         public override EditMode Read(ref Utf8JsonReader reader, Type type, JsonSerializerOptions options) =>
             TryParse(reader.GetString(), out var mode) ? mode : throw new JsonException($"a mode is one of {Names(", ")}");
 
-        public override void Write(Utf8JsonWriter writer, EditMode value, JsonSerializerOptions options) => writer.WriteStringValue(value.Name);
+        public override void Write(Utf8JsonWriter writer, EditMode value, JsonSerializerOptions options) =>
+            writer.WriteStringValue(value.Name);
     }
 }

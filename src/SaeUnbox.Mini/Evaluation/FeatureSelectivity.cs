@@ -79,7 +79,7 @@ internal sealed class FeatureSelectivity : IDisposable
     private Tensor Scores()
     {
         using var scope = NewDisposeScope();
-        var inside = _products.Over(_cells) + _features.outer(_labels);
+        var inside = _products.Over(_cells).Plus(_features.outer(_labels));
         var outside = _features.unsqueeze(1) - inside;
         return (Shares(inside) - Shares(outside)).MoveToOuterDisposeScope();
 

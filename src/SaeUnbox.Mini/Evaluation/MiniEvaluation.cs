@@ -38,7 +38,8 @@ public static class MiniEvaluation
 
     // Elements run in parallel, each on one thread: for a model this small that uses the cores better than several threads in one run.
     private static (IReadOnlyList<SteeringFigures> Figures, Concept? Concept)[] Steer(string folder, SaeSet saes,
-        MiniEvaluationOptions options, IReadOnlyList<IReadOnlyList<IReadOnlyList<LabelFeature>>> best, Device device, IProgress<MiniEvaluationProgress>? progress, CancellationToken cancellation)
+        MiniEvaluationOptions options, IReadOnlyList<IReadOnlyList<IReadOnlyList<LabelFeature>>> best, Device device,
+        IProgress<MiniEvaluationProgress>? progress, CancellationToken cancellation)
     {
         var elements = SteeringElement.All.Where(element => options.Elements?.Contains(element.Name) ?? true).ToArray();
         var findings = new (IReadOnlyList<SteeringFigures>, Concept?)[elements.Length];

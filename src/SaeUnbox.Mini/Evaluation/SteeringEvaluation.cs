@@ -72,8 +72,8 @@ internal sealed class SteeringEvaluation(MiniModel model, SaeSet saes, MiniEvalu
             var after = model.Autoencoder.Decode(run.Edited(change.Site, edit));
             var changed = (after.Between(-1, 1) - before.Between(-1, 1)).abs().mean([1L], keepdim: true);
             var pictures = PictureBytes.ForProbe(after);
-            tallies[i].Add(was, Holds(pictures), pictures.Zip(probes, (picture, probe) => (double)probe.DistanceTo(element.Name, picture)).Sum(),
-                (changed * inside).sum().item<float>() / inside.sum().item<float>(),
+            var distance = pictures.Zip(probes, (picture, probe) => (double)probe.DistanceTo(element.Name, picture)).Sum();
+            tallies[i].Add(was, Holds(pictures), distance, (changed * inside).sum().item<float>() / inside.sum().item<float>(),
                 (changed * inside.SubtractedFrom(1)).sum().item<float>() / inside.SubtractedFrom(1).sum().item<float>());
         }
 
@@ -115,7 +115,9 @@ internal sealed class SteeringTally
     /// <summary>Mean change outside the cells / mean change inside.</summary>
     public double Outside => _inside > 0 ? _outside / _inside : 0;
 
-    /// <summary>How far the pictures are from those that truly show the element there (<see cref="SceneProbe.DistanceTo"/>), summed.</summary>
+    /// <summary>
+    /// How far the pictures are from those that truly show the element there (<see cref="SceneProbe.DistanceTo"/>), summed.
+    /// </summary>
     public double Distance { get; private set; }
 
     public void Add(bool[] before, bool[] after, double distance, double inside, double outside)

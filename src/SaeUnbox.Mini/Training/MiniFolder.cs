@@ -120,8 +120,8 @@ internal sealed class MiniFolder
 /// <summary>Names of the other files in the folder of a training.</summary>
 public static class MiniFiles
 {
-    public const string Options = "options.json", Figures = "figures.json", Names = "names.json", Suggestions = "suggestions.json", Concepts = "concepts.json",
-        Atlas = "atlas";
+    public const string Options = "options.json", Figures = "figures.json", Names = "names.json", Suggestions = "suggestions.json",
+        Concepts = "concepts.json", Atlas = "atlas";
 }
 
 /// <summary>The checkpoint of a stage in one file: its tensors, the number of steps, and the options.</summary>

@@ -11,8 +11,9 @@ namespace SaeUnbox.Web.Components.Pages.Paint;
 /// </summary>
 public sealed partial class Paint
 {
-    private const string Keyboard = "Painting surface. Arrow keys move the cell cursor, Space or Enter paints the cell, Shift with an arrow key "
-        + "moves and paints, Delete erases, square brackets change the brush. To select or remove, Space marks cells and Enter uses them.";
+    private const string Keyboard = "Painting surface. Arrow keys move the cell cursor, Space or Enter paints the cell, Shift with an "
+        + "arrow key moves and paints, Delete erases, square brackets change the brush. To select or remove, Space marks "
+        + "cells and Enter uses them.";
 
     private readonly CancellationTokenSource _closed = new();
     private ElementReference _root;

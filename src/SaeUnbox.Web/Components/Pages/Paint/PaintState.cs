@@ -9,7 +9,7 @@ namespace SaeUnbox.Web.Components.Pages.Paint;
 /// <param name="catalogue">The models and their features.</param>
 /// <param name="clock">Times the retries of <see cref="OpenAsync"/>.</param>
 /// <param name="changed">Called when the page must be drawn before a call returns.</param>
-internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalogue, TimeProvider clock, Action changed)
+internal sealed partial class PaintState(CanvasRegistry canvases, IModelCatalogue catalogue, TimeProvider clock, Action changed)
 {
     private const int MaxHistory = 24, MaxHistoryBytes = 1 << 20;
     private const string LinkIsOpen = "The recipe of the link is open. Undo returns to your previous recipe.";
@@ -17,7 +17,7 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
     private static readonly Recipe NoRecipe = new() { Model = "none", Prompt = "", Width = 256, Height = 256 };
     private Solo? _solo;
     private readonly ActiveFeatures _active = new();
-    private BrushMask? _copiedMask, _region;
+    private BrushMask? _copiedMask;
     private bool _isStroke;
 
     /// <summary>Null until <see cref="OpenAsync"/> has created it.</summary>
@@ -58,12 +58,6 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
 
     /// <summary>Whether <see cref="Active"/> lists one cell.</summary>
     public bool IsCellActive => _active.Place is not null;
-
-    /// <summary>What is in the selected region; null without one.</summary>
-    public RegionContents? Region { get; private set; }
-
-    /// <summary>The name of the concept that <see cref="Remove"/> takes out; empty for whatever is there.</summary>
-    public string Thing { get; set; } = "";
 
     public Notice? Notice { get; set; }
 
@@ -229,37 +223,6 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
     {
         if (Model is { } model)
             AddLayer(recipe => NewLayer.Of(concept, model, recipe));
-    }
-
-    /// <summary>Finds what is in a region of the picture; nothing if the region is empty.</summary>
-    public void SelectRegion(BrushMask region)
-    {
-        _region = region.IsBlank ? null : region;
-        ListRegion();
-    }
-
-    /// <summary>
-    /// Takes the chosen thing, or what stands out in a region, out of that region. A concept goes as it was measured to go best, a single
-    /// feature by replaced cells.
-    /// </summary>
-    public void Remove(BrushMask region)
-    {
-        if (region.IsBlank || Model is not { } model)
-            return;
-        if (Canvas?.NewestFrame?.Result.Maps is not { All.Count: > 0 } maps || Atlas is not { } atlas)
-        {
-            ShowError("The picture is still being read. Try again in a moment.");
-            return;
-        }
-        var chosen = atlas.Concepts.FirstOrDefault(concept => concept.Name == Thing);
-        if ((chosen ?? RegionContents.In(region, maps, atlas).ToRemove) is not { } thing)
-        {
-            ShowMessage("Nothing stands out there. Brush over one whole thing, or choose by name what to remove.");
-            return;
-        }
-        AddLayer(recipe => NewLayer.Without(thing, region, model, recipe));
-        if (Notice is null)
-            ShowMessage($"Removed here: {thing.Name}. If something else should go, undo and choose it by name.");
     }
 
     private void AddLayer(Func<Recipe, FeatureEdit?> make)
@@ -460,14 +423,6 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
         if (Canvas?.NewestFrame?.Result.Maps is { All.Count: > 0 } maps && Atlas is { } atlas)
             _active.List(maps, atlas);
         ListRegion();
-    }
-
-    private void ListRegion()
-    {
-        if (_region is null)
-            Region = null;
-        else if (Canvas?.NewestFrame?.Result.Maps is { All.Count: > 0 } maps && Atlas is { } atlas)
-            Region = RegionContents.In(_region, maps, atlas);
     }
 
     private static string ModeText(FeatureEdit edit) => edit.Mode == EditMode.Default ? "" : $"{edit.Mode} ";
