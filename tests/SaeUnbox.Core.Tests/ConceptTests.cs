@@ -1,3 +1,4 @@
+using System.Text.Json;
 using FsCheck.Fluent;
 
 namespace SaeUnbox.Core.Tests;
@@ -34,6 +35,9 @@ public class ConceptTests
         Assert.Equal((3 / 4.0) - (3 / 12.0), tally.Score(0), 12);
         Assert.Equal((1 / 4.0) - (4 / 12.0), tally.Score(1), 12);
         Assert.Equal(-5 / 12.0, tally.Score(2), 12);
+        Assert.Equal(3 / 6.0, tally.Concentration([0]), 12);
+        Assert.Equal(4 / 11.0, tally.Concentration([0, 1]), 12);
+        Assert.Equal(0, tally.Concentration([2]), 12);
     }
 
     [Fact]
@@ -88,6 +92,46 @@ public class ConceptTests
             concept.Edits(edit));
         Assert.Equal([edit with { Site = Site.Style, Feature = 1 }], concept.Edits(edit, Site.Style));
         Assert.Empty(concept.Edits(edit, Site.Middle));
+    }
+
+    [Fact]
+    public void ToPaintAndToRemove_Measured_AreTheEditsThatWorkBest()
+    {
+        var concept = new Concept("house", "measured",
+        [
+            new(Site.Composition, [new(7, .1, null), new(3, .1, null)]) { Painting = new(EditMode.Add, 7, 2, .9) },
+            new(Site.Style, [new(1, .9, null)])
+            {
+                Painting = new(EditMode.Add, 5, 1, .3),
+                Removal = new(EditMode.ReplaceNearest, 1, 1, .8, Grow: 1),
+            },
+        ]);
+
+        Assert.Equal(new FeatureEdit(Site.Composition, 7, 7) { Also = [3] }, concept.ToPaint(8));
+        Assert.Equal(new FeatureEdit(Site.Style, 1, 1) { Mode = EditMode.ReplaceNearest, Grow = 1 }, concept.ToRemove());
+    }
+
+    [Fact]
+    public void ToPaintAndToRemove_Unmeasured_ActWhereTheFeaturesScoreMost()
+    {
+        var concept = new Concept("house", "by hand",
+            [new(Site.Composition, [new(7, .1, null)]), new(Site.Style, [new(1, .2, null), new(4, .1, null)])]);
+
+        Assert.Equal(new FeatureEdit(Site.Style, 1, 4) { Also = [4] }, concept.ToPaint(8));
+        Assert.Equal(new FeatureEdit(Site.Style, 1, 1) { Also = [4], Mode = EditMode.ReplaceNearest }, concept.ToRemove());
+    }
+
+    [Fact]
+    public void Json_OfConcepts_ReadsBackWithAndWithoutMeasures()
+    {
+        var measured = new ConceptSite(Site.Style, [new(1, .9, null)]) { Removal = new(EditMode.Scale, -1, 1, .8) };
+        var read = JsonSerializer.Deserialize<Concept>(JsonSerializer.Serialize(new Concept("house", "measured", [measured])))!;
+        Assert.Equal((measured.Removal, null), (read.Sites[0].Removal, read.Sites[0].Painting));
+
+        const string old = """{"Name":"dog","Source":"a","Sites":[{"Site":"mid.0","Features":[{"Feature":3,"Score":0.5,"Auc":null}]}]}""";
+        Assert.Equal(new ConceptFeature(3, .5, null), JsonSerializer.Deserialize<Concept>(old)!.Sites[0].Features[0]);
+        Assert.DoesNotContain("Removal", JsonSerializer.Serialize(JsonSerializer.Deserialize<Concept>(old)));
+        Assert.Throws<JsonException>(() => JsonSerializer.Deserialize<EditMode>("\"wave\""));
     }
 
     [Theory]

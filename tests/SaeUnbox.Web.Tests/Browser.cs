@@ -95,6 +95,19 @@ internal static class StudioPage
     public static Task HistoryAsync(this IPage page, int entries) =>
         page.WaitForFunctionAsync("count => document.querySelectorAll('.history li').length >= count", entries);
 
+    /// <summary>Waits until the history shows that its entry of this number, from 1, is the current picture.</summary>
+    public static Task ShownAsync(this IPage page, int entry) =>
+        page.Locator($".history li:nth-child({entry}) [aria-pressed='true']").WaitForAsync();
+
+    /// <summary>Does something, and waits until the history has the picture of it, as a new entry or in place of one like it.</summary>
+    public static async Task ChangePictureAsync(this IPage page, Func<Task> change)
+    {
+        const string shown = "document.querySelector('.history [aria-pressed=\"true\"] img')?.dataset.picture";
+        var before = await page.EvaluateAsync<string?>($"() => {shown}");
+        await change();
+        await page.WaitForFunctionAsync($"before => ({shown} ?? before) !== before", before);
+    }
+
     /// <summary>Waits until all visible pictures are loaded, including thumbnails and their sheets.</summary>
     public static async Task LoadedAsync(this IPage page)
     {

@@ -74,7 +74,7 @@ public sealed class LayerTests(Studio studio, Browser browser) : IClassFixture<B
 
         await PressAsync(page, 3, "Delete");
         await page.WaitForFunctionAsync("() => document.querySelectorAll('.layer').length === 3");
-        await page.HistoryAsync(3);
+        await page.ShownAsync(1);
         Assert.Equal(before, await page.PixelsAsync());
     }
 

@@ -34,11 +34,11 @@ public sealed class PaintPageTests(Studio studio, Browser browser) : IClassFixtu
         Assert.NotEqual(before, await page.PixelsAsync());
 
         await page.GetByRole(AriaRole.Button, new() { Name = "Undo", Exact = true }).ClickAsync();
-        await page.HistoryAsync(entries + 2);
+        await page.ShownAsync(entries);
         Assert.Equal(before, await page.PixelsAsync());
 
         await page.GetByRole(AriaRole.Button, new() { Name = "Redo", Exact = true }).ClickAsync();
-        await page.HistoryAsync(entries + 3);
+        await page.ShownAsync(entries + 1);
         Assert.NotEqual(before, await page.PixelsAsync());
     }
 
@@ -95,7 +95,7 @@ public sealed class PaintPageTests(Studio studio, Browser browser) : IClassFixtu
         var page = await OpenAsync();
         await PickAsync(page);
         await page.StrokeAsync((.3, .6), (.7, .9));
-        await page.HistoryAsync(3);
+        await page.HistoryAsync(2);
         var link = Recipe.FromJson(await page.EvaluateAsync<string>("() => localStorage.getItem('saeunbox.draft')")).ToLink();
 
         var other = await browser.OpenAsync(studio, $"/#r={link}");
@@ -128,7 +128,6 @@ public sealed class PaintPageTests(Studio studio, Browser browser) : IClassFixtu
         await page.GetByRole(AriaRole.Button, new() { Name = "Generate" }).ClickAsync();
         await page.HistoryAsync(2);
         await PickAsync(page);
-        await page.HistoryAsync(3);
         await page.WaitForFunctionAsync("() => JSON.parse(localStorage.getItem('saeunbox.draft')).edits?.length === 1");
         var job = await page.EvaluateAsync<string>("() => localStorage.getItem('saeunbox.job')");
 
@@ -148,7 +147,7 @@ public sealed class PaintPageTests(Studio studio, Browser browser) : IClassFixtu
         var page = await OpenAsync();
         await PickAsync(page);
         await page.StrokeAsync((.3, .6), (.7, .6));
-        await page.HistoryAsync(3);
+        await page.HistoryAsync(2);
         var before = await page.PixelsAsync();
         Assert.Equal(0, await studio.StopAsync());
         // The browser stores a stroke while the server is down.
@@ -299,9 +298,8 @@ public sealed class PaintPageTests(Studio studio, Browser browser) : IClassFixtu
     // Makes the picture's strongest feature a layer.
     private static async Task PickAsync(IPage page, int which = 0)
     {
-        var (layers, entries) = (await page.Locator(".layer").CountAsync(), await page.Locator(".history li").CountAsync());
-        await page.Locator(".right .row .pick").Nth(which).ClickAsync();
+        var layers = await page.Locator(".layer").CountAsync();
+        await page.ChangePictureAsync(() => page.Locator(".right .row .pick").Nth(which).ClickAsync());
         await page.WaitForFunctionAsync("count => document.querySelectorAll('.layer').length > count", layers);
-        await page.HistoryAsync(entries + 1);
     }
 }

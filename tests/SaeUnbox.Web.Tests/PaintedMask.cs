@@ -47,10 +47,8 @@ internal static class PaintedMask
     {
         var page = await browser.OpenAsync(studio, address, width, height, touch: touch);
         await page.PictureAsync();
-        var entries = await page.Locator(".history li").CountAsync();
-        await page.Locator(".right .row .pick").First.ClickAsync();
+        await page.ChangePictureAsync(() => page.Locator(".right .row .pick").First.ClickAsync());
         await page.Locator(".layer").WaitForAsync();
-        await page.HistoryAsync(entries + 1);
         return page;
     }
 

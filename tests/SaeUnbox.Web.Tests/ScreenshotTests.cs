@@ -41,9 +41,8 @@ public sealed class ScreenshotTests(Studio studio, Browser browser) : IClassFixt
         await page.PictureAsync();
         await page.Locator(".right .tries .chip").Nth(3).ClickAsync();
         await page.Locator(".layer").WaitForAsync();
-        await page.HistoryAsync(2);
         await page.StrokeAsync((.1, .75), (.5, .8), (.9, .72), (.5, .9));
-        await page.HistoryAsync(3);
+        await page.HistoryAsync(2);
         await ShootAsync(page, aside, "painted-1440", "dark");
         await page.GetByRole(AriaRole.Button, new() { Name = "Compare" }).ClickAsync();
         await page.Locator(".studio[data-view='slider'] .mark[data-shape='divider']").WaitForAsync();

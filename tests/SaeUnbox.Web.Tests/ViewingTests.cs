@@ -42,7 +42,7 @@ public sealed partial class ViewingTests(Studio studio, Browser browser) : IClas
         var page = await browser.OpenLayerAsync(studio);
         var plain = await page.PixelsAsync();
         await page.Button("Paint everywhere").ClickAsync();
-        await page.HistoryAsync(3);
+        await page.HistoryAsync(2);
 
         await page.Locator(".overlay").FocusAsync();
         await page.Keyboard.DownAsync("c");
@@ -82,7 +82,7 @@ public sealed partial class ViewingTests(Studio studio, Browser browser) : IClas
     {
         var page = await browser.OpenLayerAsync(studio);
         await page.StrokeAsync((.2, .8), (.8, .8));
-        await page.HistoryAsync(3);
+        await page.HistoryAsync(2);
         var place = await BoxAsync();
 
         await page.Button("Difference").ClickAsync();

@@ -3,7 +3,7 @@
 
 const arrows = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 const ends = { Home: 0, End: 1 };
-const tools = ['b', 'e', 'l', 'm', '?'];
+const tools = ['b', 'e', 'l', 'm', 's', 'r', '?'];
 const textFields = 'textarea, input:not([type="range"], [type="checkbox"], [type="radio"], [type="button"])';
 
 export class Keys {
@@ -38,9 +38,9 @@ export class Keys {
     }
 
     walk({ key, shiftKey }) {
-        const { surface } = this, { brush } = surface, { rows, columns } = brush.mask, step = arrows[key];
+        const { surface } = this, { brush } = surface, { rows, columns } = brush.shown, step = arrows[key];
         const middle = { row: rows >> 1, column: columns >> 1 };
-        if (brush.layer.index < 0) return false;
+        if (!brush.canPaint) return false;
         if (step && brush.tool === 'move') {
             brush.nudge(...step);
             return true;
@@ -50,6 +50,8 @@ export class Keys {
                 ? { row: clamp(surface.cursor.row + step[0], rows), column: clamp(surface.cursor.column + step[1], columns) }
                 : middle;
             if (shiftKey) brush.set(surface.cursor, 255);
+        } else if (key === 'Enter' && brush.isRegional) {
+            brush.useRegion();
         } else if (key === ' ' || key === 'Enter') {
             surface.cursor ??= middle;
             brush.set(surface.cursor, brush.tool === 'eraser' ? 0 : 255);
@@ -64,7 +66,7 @@ export class Keys {
 
     // Describes the cell to screen readers, scrolls to it and lists its features.
     describe() {
-        const { surface } = this, { cursor, brush: { mask } } = surface;
+        const { surface } = this, { cursor, brush: { shown: mask } } = surface;
         if (!cursor) return;
         const value = mask.cells[cursor.row * mask.columns + cursor.column];
         const place = { x: (cursor.column + .5) / mask.columns, y: (cursor.row + .5) / mask.rows };

@@ -3,9 +3,9 @@
 
 const hues = new Map();
 
-/** Draws the selected layer's mask. */
-export function drawCells({ cells, brush: { mask, layer } }) {
-    if (layer.index < 0) return void (cells.width = cells.height = 1);
+/** Draws the selected layer's mask, or the marked region. */
+export function drawCells({ cells, brush: { shown: mask, canPaint, layer } }) {
+    if (!canPaint) return void (cells.width = cells.height = 1);
     if (cells.width !== mask.columns || cells.height !== mask.rows) Object.assign(cells, { width: mask.columns, height: mask.rows });
     const context = cells.getContext('2d'), image = context.createImageData(mask.columns, mask.rows);
     const [red, green, blue] = hueOf(cells, layer.site);
@@ -15,12 +15,12 @@ export function drawCells({ cells, brush: { mask, layer } }) {
 
 /** Moves the mark to the pointer, the cell cursor or the divider. */
 export function placeMark({ mark, lasso, frame, before, cursor, pointer, brush, picture, viewport: { side }, views: { view, split } }) {
-    const { layer, mask } = brush;
+    const { shown: mask, canPaint } = brush;
     before.style.clipPath = view === 'slider' ? `inset(0 ${100 - split * 100}% 0 0)` : '';
-    const hasRing = pointer && ['brush', 'eraser'].includes(brush.tool);
-    const shape = view === 'slider' ? 'divider' : layer.index < 0 ? null : cursor ? 'cell' : hasRing ? 'brush' : null;
+    const hasRing = pointer && ['brush', 'eraser', 'select', 'remove'].includes(brush.tool);
+    const shape = view === 'slider' ? 'divider' : !canPaint ? null : cursor ? 'cell' : hasRing ? 'brush' : null;
     attribute(mark, 'shape', shape);
-    attribute(frame, 'busy', layer.index >= 0 && (brush.isDown || cursor || pointer) ? 'true' : null);
+    attribute(frame, 'busy', canPaint && (brush.isDown || cursor || pointer || brush.tool === 'select') ? 'true' : null);
     attribute(frame, 'painting', brush.isDown ? 'true' : null);
     lasso.setAttribute('d', brush.loop.map(({ x, y }, i) => `${i ? 'L' : 'M'}${x} ${y}`).join(''));
     const { width, height } = side;

@@ -3,7 +3,7 @@ import { fadeIn } from './fade.js';
 import { Speed } from './speed.js';
 
 const reducedMotion = matchMedia('(prefers-reduced-motion: reduce)');
-const settleDelay = 160, thumbSide = 96; // milliseconds, pixels
+const settleDelay = 160, thumbSide = 96, hardlySeen = 16; // milliseconds, pixels, levels of 255
 
 export class Pictures {
     constructor(surface, label) {
@@ -29,8 +29,10 @@ export class Pictures {
 
     async settle(version) {
         const { page, views } = this.surface;
-        this.surface.thumbnails.add(version, this.thumbnail());
-        await page.invokeMethodAsync('PictureSettled', version, await views.refresh());
+        const thumbnail = this.thumbnail(), isLikeLast = this.isLikeLast(thumbnail);
+        this.surface.thumbnails.add(version, thumbnail.toDataURL('image/jpeg', .8));
+        const isKept = await page.invokeMethodAsync('PictureSettled', version, await views.refresh(), isLikeLast);
+        if (isKept) this.last = dataOf(thumbnail);
     }
 
     thumbnail() {
@@ -38,6 +40,14 @@ export class Pictures {
         const { picture } = this.surface, side = Math.min(picture.width, picture.height);
         const [left, top] = [(picture.width - side) / 2, (picture.height - side) / 2];
         thumb.getContext('2d').drawImage(picture, left, top, side, side, 0, 0, thumbSide, thumbSide);
-        return thumb.toDataURL('image/jpeg', .8);
+        return thumb;
+    }
+
+    /** Whether no pixel of the thumbnail differs visibly from the history's last one. */
+    isLikeLast(thumbnail) {
+        const { last } = this;
+        return last !== undefined && dataOf(thumbnail).every((value, i) => Math.abs(value - last[i]) <= hardlySeen);
     }
 }
+
+const dataOf = thumbnail => thumbnail.getContext('2d').getImageData(0, 0, thumbSide, thumbSide).data;

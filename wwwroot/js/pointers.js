@@ -28,11 +28,11 @@ export class Pointers {
         if (this.doing) return;
         const doing = event.button === 1 ? 'move' : event.button !== 0 ? null : surface.views.view === 'slider' ? 'slide' : 'paint';
         if (!doing) return;
-        if (doing === 'paint' && surface.brush.layer.index < 0) {
+        if (doing === 'paint' && !surface.brush.canPaint) {
             surface.showError('Choose a feature first. It becomes the layer that the brush paints.');
             return;
         }
-        if (doing === 'paint' && surface.brush.tool !== 'brush' && surface.brush.tool !== 'lasso' && surface.brush.isBlank) {
+        if (doing === 'paint' && ['eraser', 'move'].includes(surface.brush.tool) && surface.brush.isBlank) {
             surface.showError('Nothing is painted on this layer yet. Choose the brush (B) and drag on the picture.');
             return;
         }

@@ -20,6 +20,9 @@ internal sealed class AtlasCommand
         + "existing atlas.");
     private readonly Option<string?> _suggestions = Setting.Of<string?>("--suggestions", "FILE",
         "What users may try: a JSON array of objects with title and recipe. Without captions it replaces those of an existing atlas.");
+    private readonly Option<string?> _concepts = Setting.Of<string?>("--concepts", "FILE",
+        "Named groups of features: a JSON array of objects with name, source and sites. Without captions they are added to an existing "
+        + "atlas.");
     private readonly Option<string?> _import = Setting.Of<string?>("--import", "DIR",
         "Import the pictures of a published atlas, SITE/FEATURE.jpg, instead of running captions.");
     private readonly Option<string?> _clip = Setting.Of<string?>("--clip", "DIR",
@@ -34,8 +37,8 @@ internal sealed class AtlasCommand
             "Make the atlas of a model's features, which the page and the API show. You can interrupt it; the same command continues.");
         options._model.AddTo(command);
         options._captions.AddTo(command);
-        command.Add(options._output, options._top, options._side, options._names, options._labels, options._suggestions, options._import,
-            options._clip);
+        command.Add(options._output, options._top, options._side, options._names, options._labels, options._suggestions,
+            options._concepts, options._import, options._clip);
         command.SetGuardedAction(terminal, (parsed, cancellation) => options.Run(terminal, parsed, cancellation));
         return command;
     }
@@ -49,7 +52,8 @@ internal sealed class AtlasCommand
         var labels = parsed.GetValue(_labels) is { } labelled ? AtlasFiles.Labels(labelled) : null;
         var (import, suggestions) = (parsed.GetValue(_import), parsed.GetValue(_suggestions));
         var atlas = Path.Combine(folder, AtlasReader.FileName);
-        var isChange = (clip is not null || suggestions is not null || labels is not null)
+        var concepts = parsed.GetValue(_concepts) is { } named ? AtlasFiles.Concepts(named) : null;
+        var isChange = (clip is not null || suggestions is not null || labels is not null || concepts is not null)
             && import is null
             && !_captions.AreNamed(parsed)
             && File.Exists(atlas);
@@ -57,6 +61,8 @@ internal sealed class AtlasCommand
             Make(terminal, parsed, model, folder, import, cancellation);
         else if (suggestions is not null)
             AtlasWriter.SetSuggestions(atlas, AtlasFiles.Suggestions(suggestions));
+        if (concepts is not null)
+            AtlasWriter.SetConcepts(atlas, concepts);
         if (labels is not null && AtlasWriter.SetLabels(atlas, labels) == 0)
             throw new CliException($"--labels: none of the {labels.Count} labels is of a feature of this atlas.");
         if (clip is not null)

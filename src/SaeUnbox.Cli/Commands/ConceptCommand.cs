@@ -101,7 +101,7 @@ internal sealed class ConceptCommand
             throw new CliException("no feature is more active in the pictures of --from.");
         var concept = new Concept(name, truth?.Source(seeds) ?? Source(from, against, mask, seeds), found.Sites);
         if (atlas is not null)
-            AtlasWriter.SetConcept(Path.Combine(atlas, AtlasReader.FileName), concept);
+            AtlasWriter.SetConcepts(Path.Combine(atlas, AtlasReader.FileName), concept);
         else
             terminal.Note("this model has no atlas, so the concept is printed and not kept; make one with saeunbox atlas, or name it "
                 + "with --atlas.");

@@ -22,11 +22,17 @@ internal static class EvaluateMiniCommand
         var seed = Setting.Of("--seed", "N", "Seed of all random numbers.", defaults.Seed);
         var names = Setting.Of<string?>("--names", "FILE", "Also write names of features, for saeunbox atlas.");
         var suggestions = Setting.Of<string?>("--suggestions", "FILE", "Also write suggestions of what to try, for saeunbox atlas.");
+        var concepts = Setting.Of<string?>("--concepts", "FILE",
+            "Also write each element as a concept, with the edits that put it in and take it out best, for saeunbox atlas.");
+        var trials = Setting.Of("--trials", "N", "Scenes in which each way to put an element in or take it out is tried; 0 makes no "
+            + "concepts.", defaults.Trials);
+        var conceptScenes = Setting.Of("--concept-scenes", "N", "Other scenes in which the chosen ways are measured.",
+            defaults.ConceptScenes);
         var device = new DeviceArgument();
         var json = Setting.Switch("--json", "Print everything as JSON.");
         var command = new Command("evaluate-mini",
             "Measure a trained unbox-mini: pictures, obedience to captions, autoencoders, steering.");
-        command.Add(model, saes, pictures, scenes, elements, strength, seed, names, suggestions);
+        command.Add(model, saes, pictures, scenes, elements, strength, seed, names, suggestions, concepts, trials, conceptScenes);
         device.AddTo(command);
         command.Add(json);
         command.SetGuardedAction(terminal, (parsed, cancellation) =>
@@ -39,9 +45,11 @@ internal static class EvaluateMiniCommand
                     ? [.. named.Select(name => NamedValue.OneOf("--element", name, MiniEvaluation.Elements))]
                     : null,
                 Seed = parsed.GetValue(seed),
+                Trials = Require.AtLeast(0, "--trials", parsed.GetValue(trials)),
+                ConceptScenes = Require.AtLeast(1, "--concept-scenes", parsed.GetValue(conceptScenes)),
                 Strength = parsed.GetValue(strength) is >= 5 and <= 15 and var x ? x : throw new CliException("--strength: use 5 to 15."),
             };
-            foreach (var written in (Option<string?>[])[names, suggestions])
+            foreach (var written in (Option<string?>[])[names, suggestions, concepts])
                 if (parsed.GetValue(written) is { } file)
                     OutputFile.Require(file, written.Name);
             var place = device.Read(parsed);
@@ -51,6 +59,8 @@ internal static class EvaluateMiniCommand
                 MiniFindings.WriteNames(report, namesFile);
             if (parsed.GetValue(suggestions) is { } suggestionsFile)
                 MiniFindings.WriteSuggestions(report, suggestionsFile);
+            if (parsed.GetValue(concepts) is { } conceptsFile)
+                MiniFindings.WriteConcepts(report, conceptsFile);
             terminal.Output.Write(parsed.GetValue(json) ? MiniFindings.ToJson(report) + Environment.NewLine : Text(report));
         });
         return command;
@@ -72,6 +82,14 @@ internal static class EvaluateMiniCommand
             text.AppendLine(culture, $"steering   {one.Element,-9} {one.Site,-8} feature {one.Feature,4} (r {one.Correlation:0.00}): "
                 + $"painted {one.Painted,6:P0} (before {one.Before:P0}, outside/inside {one.PaintedOutside:0.000}), "
                 + $"removed {one.Removed,6:P0} of {one.Present} (outside/inside {one.RemovedOutside:0.000})");
+        foreach (var one in report.Concepts)
+            text.AppendLine(culture, $"concept    {one.Name,-9} in: {Text(one.BestForPainting, site => site.Painting)}, "
+                + $"out: {Text(one.BestForRemoval, site => site.Removal)}");
         return text.ToString();
     }
+
+    private static string Text(ConceptSite? site, Func<ConceptSite, ConceptEffect?> effect) => site is not null && effect(site) is { } found
+        ? string.Create(CultureInfo.InvariantCulture,
+            $"{site.Site}:{string.Join('+', site.Edit(found).Features)}:{found.Strength}:{found.Mode} in {found.Share:P0}")
+        : "nothing works";
 }

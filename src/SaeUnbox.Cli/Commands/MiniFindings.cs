@@ -7,8 +7,8 @@ using SaeUnbox.Mini.Training;
 namespace SaeUnbox.Cli.Commands;
 
 /// <summary>
-/// The last stages of <c>train-mini</c>: figures that measure the model, and its atlas. The figures give the atlas its names and
-/// suggestions.
+/// The last stages of <c>train-mini</c>: figures that measure the model, and its atlas. The figures give the atlas its names, suggestions
+/// and concepts.
 /// </summary>
 internal static class MiniFindings
 {
@@ -23,6 +23,9 @@ internal static class MiniFindings
     public static void WriteSuggestions(MiniEvaluationReport report, string path) =>
         AtomicFile.WriteAllText(path, MiniSuggestions.Of(report) + "\n");
 
+    public static void WriteConcepts(MiniEvaluationReport report, string path) =>
+        AtomicFile.WriteAllText(path, JsonSerializer.Serialize(report.Concepts, Format) + "\n");
+
     /// <summary>Makes figures and atlas, except those that an earlier run made with the same options.</summary>
     /// <param name="folder">The folder of the training.</param>
     public static void Make(
@@ -32,6 +35,7 @@ internal static class MiniFindings
         var (model, saes) = (Path.Combine(folder, "model"), Path.Combine(folder, "saes"));
         var (figures, atlas) = (Path.Combine(folder, MiniFiles.Figures), Path.Combine(folder, MiniFiles.Atlas));
         var (names, suggestions) = (Path.Combine(folder, MiniFiles.Names), Path.Combine(folder, MiniFiles.Suggestions));
+        var concepts = Path.Combine(folder, MiniFiles.Concepts);
         // The options of the last run.
         var (figuresNote, atlasNote) = (Path.Combine(folder, "states", "evaluation.json"), Path.Combine(folder, "states", "atlas.json"));
         if (!File.Exists(figures) || !Holds(figuresNote, options.Evaluation))
@@ -41,6 +45,7 @@ internal static class MiniFindings
                 cancellation);
             WriteNames(report, names);
             WriteSuggestions(report, suggestions);
+            WriteConcepts(report, concepts);
             AtomicFile.WriteAllText(figures, ToJson(report) + "\n");
             AtomicFile.WriteAllText(figuresNote, JsonSerializer.Serialize(options.Evaluation));
         }
@@ -58,6 +63,7 @@ internal static class MiniFindings
             PictureSide = options.Atlas.PictureSide,
             Names = AtlasFiles.Names(names),
             Suggestions = AtlasFiles.Suggestions(suggestions),
+            Concepts = AtlasFiles.Concepts(concepts),
         };
         var work = new LongWork(terminal, bar);
         AtlasBuilder.Run(

@@ -135,7 +135,7 @@ internal static partial class MaskFile
     }
 }
 
-/// <summary>Reads files of feature names and suggestions for an atlas.</summary>
+/// <summary>Reads files of feature names, suggestions and concepts for an atlas.</summary>
 internal static class AtlasFiles
 {
     private const long Largest = 64 << 20;
@@ -152,6 +152,14 @@ internal static class AtlasFiles
         .. root.EnumerateArray().Select(entry => new Suggestion(
             entry.GetProperty("title").GetString()!, Recipe.FromJson(entry.GetProperty("recipe").GetRawText()))),
     ]);
+
+    /// <exception cref="CliException">The file cannot be read, or has another format.</exception>
+    public static IReadOnlyList<Concept> Concepts(string path) => Read(path, root =>
+        root.Deserialize<IReadOnlyList<Concept>>(JsonSerializerOptions.Web) is { } concepts
+        && concepts.All(concept => Concept.IsName(concept.Name) && concept.Sites is { Count: > 0 } sites
+            && sites.All(site => site.Features is { Count: > 0 }))
+            ? concepts
+            : throw new FormatException("a concept has a name, and sites with features"));
 
     /// <summary>
     /// Labels of features, of a folder of files SITE.json or one such file: a list of objects with id, label and category; other keys are

@@ -13,6 +13,19 @@ public sealed class ConceptTally(int features)
     private int _added;
     private bool _hasRegion;
 
+    /// <summary>Compares a region of one picture with the rest of it, over all steps.</summary>
+    public static IReadOnlyDictionary<Site, ConceptTally> OfRegion(ActivationMaps maps, BrushMask region)
+    {
+        var tallies = new Dictionary<Site, ConceptTally>();
+        foreach (var map in maps.All)
+        {
+            if (!tallies.TryGetValue(map.Site, out var tally))
+                tallies[map.Site] = tally = new(map.Features);
+            tally.Add(map, region);
+        }
+        return tallies;
+    }
+
     /// <summary>Adds a picture that has the concept, or does not, as a whole.</summary>
     public void Add(SiteActivations map, bool hasConcept) => Add(map, _ => hasConcept ? 1 : 0);
 
@@ -28,6 +41,13 @@ public sealed class ConceptTally(int features)
 
     /// <summary>The feature's share of all activation where the concept is, less its share elsewhere.</summary>
     public double Score(int feature) => Score(feature, _with.Sum(), _without.Sum());
+
+    /// <summary>The share of the features' own activation that lies where the concept is, 0 to 1.</summary>
+    public double Concentration(IReadOnlyCollection<int> some)
+    {
+        var (with, without) = (some.Sum(feature => _with[feature]), some.Sum(feature => _without[feature]));
+        return with > 0 ? with / (with + without) : 0;
+    }
 
     /// <summary>The features with the largest positive scores, the best first.</summary>
     public IReadOnlyList<ConceptFeature> Best(int count)

@@ -1,4 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace SaeUnbox.Core;
 
@@ -6,6 +8,7 @@ namespace SaeUnbox.Core;
 /// What an edit does with its feature. JSON, the API's schema, the command line and the page read this table. A new mode is one entry
 /// here and one class derived from <c>EditKind</c> in SaeUnbox.Steering, which makes the edit.
 /// </summary>
+[JsonConverter(typeof(Converter))]
 public sealed class EditMode
 {
     private EditMode(string name, string summary, string formula, bool needsMean = false, bool covers = false, bool findsCells = false) =>
@@ -63,4 +66,14 @@ public sealed class EditMode
         (mode = All.FirstOrDefault(one => one.Name == name)) is not null;
 
     public override string ToString() => Name;
+
+    // A mode is its name in JSON.
+    private sealed class Converter : JsonConverter<EditMode>
+    {
+        public override EditMode Read(ref Utf8JsonReader reader, Type type, JsonSerializerOptions options) =>
+            TryParse(reader.GetString(), out var mode) ? mode : throw new JsonException($"a mode is one of {Names(", ")}");
+
+        public override void Write(Utf8JsonWriter writer, EditMode value, JsonSerializerOptions options) =>
+            writer.WriteStringValue(value.Name);
+    }
 }

@@ -43,8 +43,11 @@ public static class AtlasBuilder
             }
         }
         var path = Path.Combine(folder, AtlasReader.FileName);
-        var concepts = File.Exists(path) ? AtlasReader.Open(folder).Concepts : [];
-        AtlasWriter.Write(path, Contents(model, request, state, cancellation) with { Concepts = concepts });
+        var kept = File.Exists(path) ? AtlasReader.Open(folder).Concepts : [];
+        AtlasWriter.Write(path, Contents(model, request, state, cancellation) with
+        {
+            Concepts = [.. request.Concepts.Concat(kept).DistinctBy(concept => concept.Name)],
+        });
     }
 
     private static void RunNext(RecipeRunner runner, LoadedModel model, AtlasRequest request, AtlasState state,
@@ -139,6 +142,9 @@ public sealed record AtlasRequest
     public IReadOnlyDictionary<(Site Site, int Feature), string> Names { get; init; } = new Dictionary<(Site, int), string>();
 
     public IReadOnlyList<Suggestion> Suggestions { get; init; } = [];
+
+    /// <summary>Concepts to keep, beside those that the atlas already has under other names.</summary>
+    public IReadOnlyList<Concept> Concepts { get; init; } = [];
 }
 
 /// <summary>The state of an unfinished atlas on disk, from which a later run continues.</summary>

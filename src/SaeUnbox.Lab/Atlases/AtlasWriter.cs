@@ -77,9 +77,13 @@ public static class AtlasWriter
             Run(connection, "INSERT INTO embeddings VALUES ($1, $2, $3)", one.Site.Code, one.Feature, VectorBytes.Of(one.Vector));
     });
 
-    /// <summary>Keeps a concept in an existing atlas. It takes the place of one with the same name.</summary>
+    /// <summary>Keeps concepts in an existing atlas. Each takes the place of one with the same name.</summary>
     /// <exception cref="AtlasException">It cannot be written.</exception>
-    public static void SetConcept(string path, Concept concept) => Change(path, connection => Add(connection, concept));
+    public static void SetConcepts(string path, params IReadOnlyList<Concept> concepts) => Change(path, connection =>
+    {
+        foreach (var concept in concepts)
+            Add(connection, concept);
+    });
 
     private static void Add(SqliteConnection connection, Concept concept)
     {

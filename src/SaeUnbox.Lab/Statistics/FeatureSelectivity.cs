@@ -36,8 +36,19 @@ internal sealed class FeatureSelectivity : IDisposable
         _cells = total;
     }
 
-    /// <summary>For each label, the feature with the highest correlation.</summary>
-    public IReadOnlyList<(int Feature, double Correlation)> Best() => Largest(Correlations().t().contiguous());
+    /// <summary>For each label, the features with the highest correlations, the best first.</summary>
+    public IReadOnlyList<IReadOnlyList<LabelFeature>> Best(int count)
+    {
+        using var scope = NewDisposeScope();
+        var (best, which) = Correlations().t().contiguous().topk(count, 1);
+        var scores = Scores().t().gather(1, which);
+        var (correlations, shares) = (best.cpu().data<double>().ToArray(), scores.contiguous().cpu().data<double>().ToArray());
+        return
+        [
+            .. which.cpu().data<long>().ToArray()
+                .Select((feature, i) => new LabelFeature((int)feature, correlations[i], shares[i])).Chunk(count),
+        ];
+    }
 
     /// <summary>For each feature, the label with the highest correlation.</summary>
     public IReadOnlyList<(int Label, double Correlation)> BestLabels() => Largest(Correlations());
@@ -68,9 +79,25 @@ internal sealed class FeatureSelectivity : IDisposable
         return (covariances / spread).MoveToOuterDisposeScope();
     }
 
+    // Each feature's share of all activation where the label applies, less its share elsewhere: [features, labels].
+    private Tensor Scores()
+    {
+        using var scope = NewDisposeScope();
+        var inside = _products.Over(_cells).Plus(_features.outer(_labels));
+        var outside = _features.unsqueeze(1) - inside;
+        return (Shares(inside) - Shares(outside)).MoveToOuterDisposeScope();
+
+        static Tensor Shares(Tensor activation) => activation / activation.sum([0L]).AtLeast(1e-24);
+    }
+
     public void Dispose()
     {
         foreach (var sums in (Tensor[])[_features, _featureSquares, _labels, _products])
             sums.Dispose();
     }
 }
+
+/// <param name="Feature">Index in the site's dictionary.</param>
+/// <param name="Correlation">With the label.</param>
+/// <param name="Score">See <see cref="ConceptFeature"/>.</param>
+internal sealed record LabelFeature(int Feature, double Correlation, double Score);

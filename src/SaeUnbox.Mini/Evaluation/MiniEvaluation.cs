@@ -28,20 +28,21 @@ public static class MiniEvaluation
         using var saes = SaeSet.Load(autoencoders, place);
         using var pictures = new PictureEvaluation(loaded, saes, options);
         pictures.Run(done => progress?.Report(new("pictures", done, options.Pictures)), cancellation);
-        var figures = Steer(model, saes, options, pictures.BestFeatures, loaded.Device, progress, cancellation);
-        return new(options, pictures.Pictures, pictures.Obedience, pictures.Sites, figures)
+        var findings = Steer(model, saes, options, pictures.BestFeatures, loaded.Device, progress, cancellation);
+        return new(options, pictures.Pictures, pictures.Obedience, pictures.Sites, [.. findings.SelectMany(one => one.Figures)])
         {
+            Concepts = [.. findings.Select(one => one.Concept).OfType<Concept>().OrderBy(concept => concept.Name, StringComparer.Ordinal)],
             Names = FeatureNames.Of(pictures.BestLabels, options.LeastNamed),
         };
     }
 
     // Elements run in parallel, each on one thread: for a model this small that uses the cores better than several threads in one run.
-    private static SteeringFigures[] Steer(string folder, SaeSet saes, MiniEvaluationOptions options,
-        IReadOnlyList<IReadOnlyList<(int Feature, double Correlation)>> best,
-        Device device, IProgress<MiniEvaluationProgress>? progress, CancellationToken cancellation)
+    private static (IReadOnlyList<SteeringFigures> Figures, Concept? Concept)[] Steer(string folder, SaeSet saes,
+        MiniEvaluationOptions options, IReadOnlyList<IReadOnlyList<IReadOnlyList<LabelFeature>>> best, Device device,
+        IProgress<MiniEvaluationProgress>? progress, CancellationToken cancellation)
     {
         var elements = SteeringElement.All.Where(element => options.Elements?.Contains(element.Name) ?? true).ToArray();
-        var figures = new IReadOnlyList<SteeringFigures>[elements.Length];
+        var findings = new (IReadOnlyList<SteeringFigures>, Concept?)[elements.Length];
         var workers = Math.Min(elements.Length, device.type == DeviceType.CPU ? Environment.ProcessorCount : 1);
         var (next, done) = (-1, 0);
         Parallel.For(0, workers, new ParallelOptions { MaxDegreeOfParallelism = workers, CancellationToken = cancellation }, _ =>
@@ -52,18 +53,25 @@ public static class MiniEvaluation
             using var noGrad = no_grad();
             using var model = new MiniModel(folder, device);
             var steering = new SteeringEvaluation(model, saes, options);
+            var concepts = new ConceptEvaluation(steering, options);
             for (var i = Interlocked.Increment(ref next); i < elements.Length; i = Interlocked.Increment(ref next))
             {
-                var label = elements[i].Label;
-                var features = MiniModel.Sites.Zip(best, (site, features) =>
-                    (Site: site, features[label].Feature, features[label].Correlation))
-                    .Where(feature => feature.Correlation >= options.LeastCorrelation).ToArray();
-                figures[i] = features.Length > 0 ? steering.Run(elements[i], features, cancellation) : [];
+                var element = elements[i];
+                var known = MiniModel.Sites.Zip(best, (site, labels) => (Site: site, Features: labels[element.Label])).ToArray();
+                (Site, LabelFeature)[] features = [.. Above(options.LeastCorrelation).Select(one => (one.Site, one.Features[0]))];
+                findings[i] = (features.Length > 0 ? steering.Run(element, features, cancellation) : [],
+                    options.Trials > 0 ? concepts.Run(element, [.. Above(options.LeastNamed)], cancellation) : null);
                 progress?.Report(new("steering", Interlocked.Increment(ref done), elements.Length));
+
+                IEnumerable<(Site Site, IReadOnlyList<LabelFeature> Features)> Above(double correlation) =>
+                    from one in known
+                    let strong = one.Features.Where(feature => feature.Correlation >= correlation).ToArray()
+                    where strong.Length > 0
+                    select (one.Site, (IReadOnlyList<LabelFeature>)strong);
             }
             Threads.Use(threads);
         });
-        return [.. figures.SelectMany(one => one)];
+        return findings;
     }
 }
 
@@ -87,8 +95,14 @@ public sealed record MiniEvaluationOptions
     /// <summary>The least correlation with a label for a feature to be painted.</summary>
     public double LeastCorrelation { get; init; } = .4;
 
-    /// <summary>The least correlation with a label for a feature to get its name.</summary>
+    /// <summary>The least correlation with a label for a feature to get its name, and to be one of its concept.</summary>
     public double LeastNamed { get; init; } = .25;
+
+    /// <summary>Scenes in which each way to put an element in or take it out is tried, to choose one; 0 makes no concepts.</summary>
+    public int Trials { get; init; } = 10;
+
+    /// <summary>Scenes in which the chosen ways are measured.</summary>
+    public int ConceptScenes { get; init; } = 40;
 }
 
 /// <summary>The figures of unbox-mini.</summary>
@@ -102,6 +116,9 @@ public sealed record MiniEvaluationReport(MiniEvaluationOptions Options, Picture
     /// <summary>Names of features by site and by number of the feature, for the atlas.</summary>
     public IReadOnlyDictionary<string, IReadOnlyDictionary<string, string>> Names { get; init; } = new Dictionary<string,
         IReadOnlyDictionary<string, string>>();
+
+    /// <summary>Each element as a concept, for the atlas, by name.</summary>
+    public IReadOnlyList<Concept> Concepts { get; init; } = [];
 }
 
 /// <summary>How close pictures are to the truth.</summary>

@@ -32,8 +32,9 @@ internal sealed class PictureEvaluation(MiniModel model, SaeSet saes, MiniEvalua
             (double)report.Dead / saes[site].Features);
     })];
 
-    /// <summary>For each site and label, the feature with the highest correlation.</summary>
-    public IReadOnlyList<IReadOnlyList<(int Feature, double Correlation)>> BestFeatures => [.. _selectivity.Select(site => site.Best())];
+    /// <summary>For each site and label, the features with the highest correlations, the best first.</summary>
+    public IReadOnlyList<IReadOnlyList<IReadOnlyList<LabelFeature>>> BestFeatures =>
+        [.. _selectivity.Select(site => site.Best(ConceptEvaluation.MostFeatures))];
 
     /// <summary>For each site and feature, the label with the highest correlation.</summary>
     public IReadOnlyList<IReadOnlyList<(int Label, double Correlation)>> BestLabels => [.. _selectivity.Select(site => site.BestLabels())];

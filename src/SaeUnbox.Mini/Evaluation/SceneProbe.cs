@@ -26,6 +26,16 @@ internal sealed class SceneProbe(IReadOnlyList<ProbeAnswer> answers, CellMask ce
         return answers[nearest].Name;
     }
 
+    /// <summary>How far a picture is from the nearest answer of this name: the sum of squared differences over the cells.</summary>
+    public long DistanceTo(string name, ReadOnlySpan<byte> picture)
+    {
+        var least = long.MaxValue;
+        for (var i = 0; i < _pictures.Length; i++)
+            if (answers[i].Name == name)
+                least = Math.Min(least, Distance(picture, _pictures[i], cells));
+        return least;
+    }
+
     /// <summary>The sum of squared differences of two pictures of side <see cref="Size"/> in some cells.</summary>
     public static long Distance(ReadOnlySpan<byte> picture, ReadOnlySpan<byte> rendering, CellMask cells)
     {

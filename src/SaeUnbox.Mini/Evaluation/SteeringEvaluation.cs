@@ -9,87 +9,117 @@ namespace SaeUnbox.Mini.Evaluation;
 internal sealed class SteeringEvaluation(MiniModel model, SaeSet saes, MiniEvaluationOptions options)
 {
     private const int PaintPurpose = 24, RemovePurpose = 25, Batch = 10;
-    private const double Removal = -1;
+
+    /// <summary>What strength -1 of mode scale is: the feature's contribution is gone.</summary>
+    public const double Removal = -1;
 
     /// <param name="features">The feature for this element at each site that has one.</param>
-    public IReadOnlyList<SteeringFigures> Run(SteeringElement element,
-        IReadOnlyList<(Site Site, int Feature, double Correlation)> features,
+    public IReadOnlyList<SteeringFigures> Run(SteeringElement element, IReadOnlyList<(Site Site, LabelFeature Feature)> features,
         CancellationToken cancellation)
     {
-        var painted = features.Select(_ => new Tally()).ToArray();
-        var removed = features.Select(_ => new Tally()).ToArray();
-        foreach (var numbers in Enumerable.Range(0, options.Scenes).Chunk(Batch))
-        {
-            cancellation.ThrowIfCancellationRequested();
-            SteeringScene[] without = [.. numbers.Select(i => SteeringScene.Unrelated(Random(PaintPurpose, i), element))];
-            Edit(without, element, features, painted, (sae, feature, mask) => Edits.Add(sae, feature, options.Strength, mask));
-            SteeringScene[] with = [.. numbers.Select(i => SteeringScene.With(Random(RemovePurpose, i), element)).OfType<SteeringScene>()];
-            Edit(with, element, features, removed, (sae, feature, mask) => Edits.Scale(sae, feature, Removal, mask));
-        }
+        FeatureEdit[] edits = [.. features.Select(one => new FeatureEdit(one.Site, one.Feature.Feature, options.Strength))];
+        var painted = Paint(element, edits, PaintPurpose, options.Scenes, cancellation);
+        var removed = Remove(element, [.. edits.Select(edit => edit with { Mode = EditMode.Scale, Strength = Removal })], RemovePurpose,
+            options.Scenes, cancellation);
         return
         [
-            .. features.Select((feature, i) => new SteeringFigures(element.Name, feature.Site.Code, feature.Feature, feature.Correlation,
-                (double)painted[i].After / painted[i].Scenes, (double)painted[i].Before / painted[i].Scenes, painted[i].Outside,
-                removed[i].Before, removed[i].Before == 0 ? null : (double)removed[i].Lost / removed[i].Before, removed[i].Outside)),
+            .. features.Select((one, i) => new SteeringFigures(element.Name, one.Site.Code, one.Feature.Feature, one.Feature.Correlation,
+                painted[i].Found, painted[i].FoundBefore, painted[i].Outside, removed[i].Before, removed[i].Removed, removed[i].Outside)),
         ];
-
-        Random Random(int purpose, int number) => RandomAt.Place(options.Seed, purpose, element.Label, number);
     }
 
-    private void Edit(IReadOnlyList<SteeringScene> scenes, SteeringElement element,
-        IReadOnlyList<(Site Site, int Feature, double Correlation)> features,
-        Tally[] tallies, Func<IFeatureDictionary, int, Tensor, BlockEdit> make)
+    /// <summary>Paints an element by each edit alone, into scenes without it.</summary>
+    /// <param name="purpose">Scenes of different purposes differ.</param>
+    public SteeringTally[] Paint(
+        SteeringElement element, IReadOnlyList<FeatureEdit> edits, int purpose, int scenes, CancellationToken cancellation) =>
+        Run(element, edits, purpose, scenes, random => SteeringScene.Unrelated(random, element), cancellation);
+
+    /// <summary>Takes an element out by each edit alone, of scenes with it.</summary>
+    public SteeringTally[] Remove(
+        SteeringElement element, IReadOnlyList<FeatureEdit> edits, int purpose, int scenes, CancellationToken cancellation) =>
+        Run(element, edits, purpose, scenes, random => SteeringScene.With(random, element), cancellation);
+
+    private SteeringTally[] Run(SteeringElement element, IReadOnlyList<FeatureEdit> edits, int purpose, int scenes,
+        Func<Random, SteeringScene?> draw, CancellationToken cancellation)
     {
-        if (scenes.Count == 0)
+        SteeringTally[] tallies = [.. edits.Select(_ => new SteeringTally())];
+        foreach (var numbers in Enumerable.Range(0, scenes).Chunk(Batch))
+        {
+            cancellation.ThrowIfCancellationRequested();
+            var drawn = numbers.Select(i => draw(RandomAt.Place(options.Seed, purpose, element.Label, i))).OfType<SteeringScene>();
+            Run([.. drawn], element, edits, tallies);
+        }
+        return tallies;
+    }
+
+    private void Run(
+        SteeringScene[] scenes, SteeringElement element, IReadOnlyList<FeatureEdit> edits, SteeringTally[] tallies)
+    {
+        if (scenes.Length == 0)
             return;
         using var scope = NewDisposeScope();
-        var probes = new SceneProbe[scenes.Count];
-        Parallel.For(0, scenes.Count, i => probes[i] = new SceneProbe(scenes[i].Answers, scenes[i].Cells));
+        var probes = new SceneProbe[scenes.Length];
+        Parallel.For(0, scenes.Length, i => probes[i] = new SceneProbe(scenes[i].Answers, scenes[i].Cells));
         using var run = model.Run([.. scenes.Select(scene => scene.Captioned)]);
         var before = model.Autoencoder.Decode(run.Latents);
-        var was = Holds(before);
+        var was = Holds(PictureBytes.ForProbe(before));
         var cells = TrainingBatch.Masks(scenes.Select(scene => scene.Cells), before.device);
         var inside = Regions.Enlarge(cells, before.shape[2] / CellMask.Side);
-        foreach (var (i, (site, feature, _)) in features.Index())
+        foreach (var (i, change) in edits.Index())
         {
             using var inner = NewDisposeScope();
-            using var edit = new MaskedEdit(make(saes[site], feature, ones(CellMask.Side, CellMask.Side, device: model.Device)), cells);
-            var after = model.Autoencoder.Decode(run.Edited(site, edit));
-            var change = (after.Between(-1, 1) - before.Between(-1, 1)).abs().mean([1L], keepdim: true);
-            tallies[i].Add(was, Holds(after), (change * inside).sum().item<float>() / inside.sum().item<float>(),
-                (change * inside.SubtractedFrom(1)).sum().item<float>() / inside.SubtractedFrom(1).sum().item<float>());
+            using var edit = new MaskedEdit(Edits.From(change, saes[change.Site], guided: false), cells);
+            var after = model.Autoencoder.Decode(run.Edited(change.Site, edit));
+            var changed = (after.Between(-1, 1) - before.Between(-1, 1)).abs().mean([1L], keepdim: true);
+            var pictures = PictureBytes.ForProbe(after);
+            var distance = pictures.Zip(probes, (picture, probe) => (double)probe.DistanceTo(element.Name, picture)).Sum();
+            tallies[i].Add(was, Holds(pictures), distance, (changed * inside).sum().item<float>() / inside.sum().item<float>(),
+                (changed * inside.SubtractedFrom(1)).sum().item<float>() / inside.SubtractedFrom(1).sum().item<float>());
         }
 
-        bool[] Holds(Tensor decoded) =>
-            [.. PictureBytes.ForProbe(decoded).Zip(probes, (picture, probe) => probe.Ask(picture) == element.Name)];
+        bool[] Holds(byte[][] pictures) =>
+            [.. pictures.Zip(probes, (picture, probe) => probe.Ask(picture) == element.Name)];
     }
+}
 
-    private sealed class Tally
+/// <summary>In how many scenes an edit worked.</summary>
+internal sealed class SteeringTally
+{
+    private double _inside, _outside;
+    private int _scenes, _after, _lost;
+
+    /// <summary>Scenes in which the element was there before.</summary>
+    public int Before { get; private set; }
+
+    /// <summary>Share of scenes in which the element is there afterwards.</summary>
+    public double Found => Share(_after);
+
+    /// <summary>Share of scenes in which it was there before.</summary>
+    public double FoundBefore => Share(Before);
+
+    /// <summary>Of the scenes in which the element was there, the share in which it is gone; null without any.</summary>
+    public double? Removed => Before == 0 ? null : (double)_lost / Before;
+
+    /// <summary>Mean change outside the cells / mean change inside.</summary>
+    public double Outside => _inside > 0 ? _outside / _inside : 0;
+
+    /// <summary>
+    /// How far the pictures are from those that truly show the element there (<see cref="SceneProbe.DistanceTo"/>), summed.
+    /// </summary>
+    public double Distance { get; private set; }
+
+    public void Add(bool[] before, bool[] after, double distance, double inside, double outside)
     {
-        private double _inside, _outside;
-
-        public int Scenes { get; private set; }
-
-        public int Before { get; private set; }
-
-        public int After { get; private set; }
-
-        /// <summary>Present before, but not after.</summary>
-        public int Lost { get; private set; }
-
-        /// <summary>Mean change outside the cells / mean change inside.</summary>
-        public double Outside => _inside > 0 ? _outside / _inside : 0;
-
-        public void Add(bool[] before, bool[] after, double inside, double outside)
-        {
-            Scenes += before.Length;
-            Before += before.Count(held => held);
-            After += after.Count(held => held);
-            Lost += before.Zip(after, (was, still) => was && !still).Count(lost => lost);
-            _inside += inside * before.Length;
-            _outside += outside * before.Length;
-        }
+        Distance += distance;
+        _scenes += before.Length;
+        Before += before.Count(held => held);
+        _after += after.Count(held => held);
+        _lost += before.Zip(after, (was, still) => was && !still).Count(lost => lost);
+        _inside += inside * before.Length;
+        _outside += outside * before.Length;
     }
+
+    private double Share(int scenes) => _scenes == 0 ? 0 : (double)scenes / _scenes;
 }
 
 /// <summary>An element that can be painted and recognised: a kind of thing, a ground, a far layer, a time or a style.</summary>

@@ -121,7 +121,7 @@ internal sealed class MiniFolder
 public static class MiniFiles
 {
     public const string Options = "options.json", Figures = "figures.json", Names = "names.json", Suggestions = "suggestions.json",
-        Atlas = "atlas";
+        Concepts = "concepts.json", Atlas = "atlas";
 }
 
 /// <summary>The checkpoint of a stage in one file: its tensors, the number of steps, and the options.</summary>

@@ -43,6 +43,8 @@ internal static class ApiDocument
                 (schema.Type, schema.Description) = (JsonSchemaType.String, "A site, such as down.2.1");
             else if (type == typeof(BrushMask))
                 (schema.Type, schema.Description) = (JsonSchemaType.String, "A mask as ROWSxCOLUMNS/SCALE:DATA, as in an edit");
+            else if (type == typeof(EditMode))
+                (schema.Type, schema.Description) = (JsonSchemaType.String, $"A mode of edits: {EditMode.Names(", ")}");
             else if (type == typeof(PictureFile))
                 (schema.Type, schema.Format, schema.Description) = (JsonSchemaType.String, "binary", "The picture's bytes");
             return Task.CompletedTask;

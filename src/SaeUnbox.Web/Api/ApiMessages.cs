@@ -69,15 +69,9 @@ public sealed record SelectionRequest(Recipe Recipe, BrushMask Region, int Top =
 /// <param name="Sites">The sites at which some feature has a larger share of all activation in the region than elsewhere.</param>
 public sealed record Selection(IReadOnlyList<ConceptSite> Sites)
 {
-    internal static Selection Of(ActivationMaps maps, SelectionRequest request)
-    {
-        var sites = maps.All.GroupBy(map => map.Site).Select(site =>
-        {
-            var tally = new ConceptTally(site.First().Features);
-            foreach (var map in site)
-                tally.Add(map, request.Region);
-            return new ConceptSite(site.Key, tally.Best(request.Top));
-        });
-        return new([.. sites.Where(site => site.Features.Count > 0)]);
-    }
+    internal static Selection Of(ActivationMaps maps, BrushMask region, int top) => new(
+    [
+        .. ConceptTally.OfRegion(maps, region).Select(site => new ConceptSite(site.Key, site.Value.Best(top)))
+            .Where(site => site.Features.Count > 0),
+    ]);
 }

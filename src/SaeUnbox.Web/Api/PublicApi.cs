@@ -81,7 +81,8 @@ internal static class PublicApi
         HttpContext context, JobClient jobs, IModelCatalogue catalogue, CancellationToken cancellation)
     {
         var request = SelectionRequest.FromJson(await ReadTextAsync(context, cancellation), NewRecipe(context.RequestServices));
-        return TypedResults.Ok(Selection.Of((await ReadMapsAsync(request.Recipe, context, jobs, catalogue, cancellation)).Maps, request));
+        var result = await ReadMapsAsync(request.Recipe, context, jobs, catalogue, cancellation);
+        return TypedResults.Ok(Selection.Of(result.Maps, request.Region, request.Top));
     }
 
     private static async Task<GenerationResult> ReadMapsAsync(

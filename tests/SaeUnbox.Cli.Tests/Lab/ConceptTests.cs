@@ -32,6 +32,39 @@ public sealed class ConceptTests : IDisposable
     }
 
     [Fact]
+    public async Task Atlas_ConceptsOfAFile_AreAddedToThoseItHas()
+    {
+        File.WriteAllText(_folder.At("captions.txt"), "a dog");
+        File.WriteAllText(_folder.At("cat.json"), """
+            [{"name":"cat","source":"by hand","sites":[{"site":"mid.0","features":[{"feature":3,"score":0.5,"auc":null}],
+              "painting":{"mode":"add","strength":5,"features":1,"share":0.9,"grow":0}}]}]
+            """);
+        File.WriteAllText(_folder.At("dog.json"),
+            """[{"name":"dog","source":"by hand","sites":[{"site":"mid.0","features":[{"feature":4,"score":0.5}]}]}]""");
+        await Saeunbox.SucceedAsync(["atlas", .. Small, "--captions", _folder.At("captions.txt"), "--out", _folder.At("atlas"),
+            "--concepts", _folder.At("cat.json")]);
+        await Saeunbox.SucceedAsync(["atlas", "--out", _folder.At("atlas"), "--concepts", _folder.At("dog.json")]);
+
+        var concepts = AtlasReader.Open(_folder.At("atlas")).Concepts;
+
+        Assert.Equal(["cat", "dog"], concepts.Select(concept => concept.Name));
+        Assert.Equal(new ConceptEffect(EditMode.Add, 5, 1, .9), concepts[0].Sites[0].Painting);
+    }
+
+    [Theory]
+    [InlineData("""[{"name":"a/b","source":"","sites":[{"site":"mid.0","features":[{"feature":4,"score":0.5}]}]}]""")]
+    [InlineData("""[{"name":"dog","source":"","sites":[]}]""")]
+    [InlineData("""[{"name":"dog","source":"","sites":[{"site":"mid.0","features":[]}]}]""")]
+    [InlineData("""{}""")]
+    public async Task Atlas_UnusableConcepts_SaysSo(string json)
+    {
+        File.WriteAllText(_folder.At("concepts.json"), json);
+
+        Assert.Contains("concepts.json cannot be used",
+            await Saeunbox.FailAsync(["atlas", .. Small, "--out", _folder.At("atlas"), "--concepts", _folder.At("concepts.json")]));
+    }
+
+    [Fact]
     public async Task Concept_ModelWithoutAtlas_PrintsItsEditsAndSaysSo()
     {
         var use = await Saeunbox.RunAsync(["concept", .. Small, "--from", "a dog", "--against", "a", "--seeds", "1", "--size", "64"]);

@@ -30,7 +30,7 @@ public sealed class TrainMiniTests : IDisposable
                 EvaluationPictures = 1
             },
             Autoencoders = new() { Pictures = 2, Features = 24, K = 3, AuxK = 4, Steps = 4, Batch = 64, WarmUp = 2 },
-            Evaluation = new() { Pictures = 2, Scenes = 1, LeastCorrelation = .6 },
+            Evaluation = new() { Pictures = 2, Scenes = 1, LeastCorrelation = .6, Trials = 1, ConceptScenes = 1 },
             Atlas = new() { Captions = 3, TopPictures = 1, PictureSide = 48 },
         };
         Config(options);
@@ -106,7 +106,11 @@ public sealed class TrainMiniTests : IDisposable
             "--scenes",
             "3",
             "--element",
-            "snow"
+            "snow",
+            "--trials",
+            "2",
+            "--concept-scenes",
+            "3"
         ];
         var words = await Saeunbox.RunAsync(evaluate);
         var json = await Saeunbox.RunAsync([
@@ -115,7 +119,9 @@ public sealed class TrainMiniTests : IDisposable
             "--names",
             _folder.At("names.json"),
             "--suggestions",
-            _folder.At("tries.json")
+            _folder.At("tries.json"),
+            "--concepts",
+            _folder.At("concepts.json")
         ]);
 
         Assert.Equal((0, 0), (words.Code, json.Code));
@@ -124,6 +130,10 @@ public sealed class TrainMiniTests : IDisposable
         Assert.Equal(3, json.Json.GetProperty("options").GetProperty("scenes").GetInt32());
         Assert.All(json.Json.GetProperty("steering").EnumerateArray(), one => Assert.Equal("snow", one.GetProperty("element").GetString()));
         Assert.Contains("snow", AtlasFiles.Names(_folder.At("names.json")).Values);
+        var snow = Assert.Single(AtlasFiles.Concepts(_folder.At("concepts.json")));
+        Assert.Equal("snow", snow.Name);
+        Assert.Equal(EditMode.Add, snow.BestForPainting!.Painting!.Mode);
+        Assert.Contains("concept    snow", words.Output);
         Assert.Contains("Paint snow", AtlasFiles.Suggestions(_folder.At("tries.json")).Select(entry => entry.Title));
     }
 

@@ -65,7 +65,7 @@ public sealed class ConceptFinderTests(GoldenModel golden) : IClassFixture<Golde
             new(name, "by \"hand\"", [new(SmallAtlas.First, [new(feature, 0.25, null), new(3, 0.125, 0.75)])]);
 
         foreach (var concept in (Concept[])[Of("snow", 0), Of("house", 1), Of("snow", 2)])
-            AtlasWriter.SetConcept(path, concept);
+            AtlasWriter.SetConcepts(path, concept);
 
         var read = AtlasReader.Open(folder.Path).Concepts;
         Assert.Equal(["house", "snow"], read.Select(concept => concept.Name));

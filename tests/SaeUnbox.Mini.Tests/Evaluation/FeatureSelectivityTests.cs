@@ -27,8 +27,8 @@ public sealed class FeatureSelectivityTests
         selectivity.Add(codes, [labels]);
         selectivity.Add(codes, [labels]);
 
-        Assert.Equal(feature, selectivity.Best()[label].Feature);
-        Assert.Equal(1, selectivity.Best()[label].Correlation, 1e-5);
-        Assert.InRange(selectivity.Best()[label + 1].Correlation, -1, .4);
+        Assert.Equal(feature, selectivity.Best(2)[label][0].Feature);
+        Assert.Equal(1, selectivity.Best(2)[label][0].Correlation, 1e-5);
+        Assert.InRange(selectivity.Best(2)[label + 1][0].Correlation, -1, .4);
     }
 }

@@ -47,12 +47,12 @@ public sealed class OffsetTests
             }
         }
 
-        var best = selectivity.Best();
+        var best = selectivity.Best(1);
 
         for (var label = 0; label < 2; label++)
         {
-            Assert.Equal(label, best[label].Feature);
-            Assert.Equal(Pearson(features[label], labels[label]), best[label].Correlation, 1e-9);
+            Assert.Equal(label, best[label][0].Feature);
+            Assert.Equal(Pearson(features[label], labels[label]), best[label][0].Correlation, 1e-9);
         }
     }
 

@@ -15,7 +15,7 @@ public sealed class ShippedModelTests
         var card = JsonDocument.Parse(File.ReadAllText(Path.Combine(Folder, "figures.json"))).RootElement;
 
         var report = MiniEvaluation.Run(Path.Combine(Folder, "model"), Path.Combine(Folder, "saes"),
-            new MiniEvaluationOptions { Seed = 77, Pictures = 24, Scenes = 1, LeastCorrelation = 2 });
+            new MiniEvaluationOptions { Seed = 77, Pictures = 24, Scenes = 1, LeastCorrelation = 2, Trials = 0 });
 
         // Few pictures scatter: the card's figures come from many.
         Assert.InRange(report.Pictures.LatentError, 0, 1.35 * card.GetProperty("pictures").GetProperty("latentError").GetDouble());
@@ -40,7 +40,7 @@ public sealed class ShippedModelTests
         string[] elements = ["snow", "sunset", "tree", "house"];
 
         var report = MiniEvaluation.Run(Path.Combine(Folder, "model"), Path.Combine(Folder, "saes"),
-            new MiniEvaluationOptions { Seed = 78, Pictures = 64, Scenes = 10, Elements = elements });
+            new MiniEvaluationOptions { Seed = 78, Pictures = 64, Scenes = 10, Elements = elements, Trials = 0 });
 
         foreach (var element in elements)
         {
@@ -50,6 +50,50 @@ public sealed class ShippedModelTests
             if (element is "snow" or "sunset")
                 Assert.InRange(steering.Max(figures => figures.Removed ?? 0), .6, 1);
         }
+    }
+
+    [Fact]
+    public void Concepts_MeasuredAgain_PutInAndTakeOut()
+    {
+        string[] elements = ["house", "night"];
+
+        var report = MiniEvaluation.Run(Path.Combine(Folder, "model"), Path.Combine(Folder, "saes"),
+            new MiniEvaluationOptions { Seed = 79, Pictures = 64, Scenes = 1, Elements = elements, Trials = 3, ConceptScenes = 10 });
+
+        Assert.Equal(elements, report.Concepts.Select(concept => concept.Name));
+        Assert.All(report.Concepts, concept =>
+        {
+            Assert.InRange(concept.BestForPainting!.Painting!.Share, .5, 1);
+            Assert.InRange(concept.BestForRemoval!.Removal!.Share, .5, 1);
+        });
+    }
+
+    [Fact]
+    public void Atlas_OfTheShippedModel_HasAConceptForEveryElement()
+    {
+        var atlas = AtlasReader.Open(Path.Combine(Folder, "atlas"));
+
+        Assert.Equal(MiniEvaluation.Elements.Order(StringComparer.Ordinal), atlas.Concepts.Select(concept => concept.Name));
+        Assert.All(atlas.Concepts.SelectMany(concept => concept.Sites), site =>
+            Assert.All(site.Features, one => Assert.NotNull(atlas.Find(site.Site, one.Feature))));
+        Assert.All(atlas.Concepts, concept => Assert.True(concept.BestForPainting is not null && concept.BestForRemoval is not null));
+    }
+
+    [Fact]
+    public void Card_Concepts_MatchTheAtlas()
+    {
+        var card = Regex.Replace(File.ReadAllText(Path.Combine(Folder, "README.md")), @"\s+", " ");
+        var concepts = AtlasReader.Open(Path.Combine(Folder, "atlas")).Concepts;
+        var (painted, removed) = (Of(concept => concept.BestForPainting!.Painting!), Of(concept => concept.BestForRemoval!.Removal!));
+
+        Assert.Contains($"puts {painted.Count(one => one.Effect.Share >= .75)} of the {concepts.Count} in", card);
+        Assert.Contains($"takes {removed.Count(one => one.Effect.Share >= .75)} out", card);
+        Assert.Contains($"{removed.Count(one => one.Effect.Mode.FindsCells)} are replaced cells", card);
+        foreach (var (name, effect) in painted.Where(one => one.Effect.Share < .75).Concat(removed.Where(one => one.Effect.Share < .75)))
+            Assert.Contains(FormattableString.Invariant($"{name} ({100 * effect.Share:0} %)"), card);
+
+        (string Name, ConceptEffect Effect)[] Of(Func<Concept, ConceptEffect> effect) =>
+            [.. concepts.Select(concept => (concept.Name, effect(concept)))];
     }
 
     [Fact]

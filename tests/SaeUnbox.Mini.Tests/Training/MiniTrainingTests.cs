@@ -100,7 +100,7 @@ public sealed class MiniTrainingTests : IDisposable
     private void AnEvaluationIsTheSameTwice()
     {
         // Nothing is learned in four steps: what is measured is that every figure can be, and that few elements are painted.
-        var options = new MiniEvaluationOptions { Pictures = 2, Scenes = 2, LeastCorrelation = .3 };
+        var options = new MiniEvaluationOptions { Pictures = 2, Scenes = 2, LeastCorrelation = .3, Trials = 1, ConceptScenes = 1 };
         var (first, second) = (Measure(), Measure());
 
         Assert.Equal(first.Pictures, second.Pictures);

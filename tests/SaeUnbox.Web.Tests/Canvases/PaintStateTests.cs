@@ -8,8 +8,20 @@ namespace SaeUnbox.Web.Tests.Canvases;
 public sealed class PaintStateTests : IDisposable
 {
     private static readonly StoredState Nothing = new(null, null, null, null, null, -1, null);
+    private static readonly Concept Roof = new("roof", "by hand",
+    [
+        new(Site.Composition, [new(7, .5, null), new(9, .1, null)])
+        {
+            Painting = new(EditMode.Add, 6, 2, .9),
+            Removal = new(EditMode.ReplaceNearest, 1, 1, .8, Grow: 1),
+        },
+    ]);
+
     private static readonly ListAtlas Atlas = new(
-        (Site.Composition, 3, "snow field"), (Site.Composition, 7, "red roof"), (Site.Composition, 9, "blue boat"));
+        (Site.Composition, 3, "snow field"), (Site.Composition, 7, "red roof"), (Site.Composition, 9, "blue boat"))
+    {
+        Concepts = [Roof],
+    };
 
     private readonly HandQueue _queue = new();
     private readonly HandClock _clock = new();
@@ -370,6 +382,120 @@ public sealed class PaintStateTests : IDisposable
         Assert.Equal([first, _state.Canvas.Version], _state.History.Select(entry => entry.Version));
         _state.RestoreEntry(0);
         Assert.Equal((0, _state.History[0].Recipe), (_state.ShownEntry, _state.Recipe));
+    }
+
+    [Fact]
+    public async Task AddToHistory_Undone_ShowsTheEarlierEntryAgain()
+    {
+        await OpenAsync(Nothing);
+        _state.AddToHistory(_state.Canvas!.Version);
+        _state.Generate("a boat", keepSeed: true);
+        _state.AddToHistory(_state.Canvas.Version);
+
+        _state.Undo();
+
+        Assert.True(_state.AddToHistory(_state.Canvas.Version));
+        Assert.Equal((2, 0), (_state.History.Count, _state.ShownEntry));
+    }
+
+    [Fact]
+    public async Task AddToHistory_PictureLikeTheShownOne_TakesItsPlace()
+    {
+        await OpenAsync(Nothing);
+        _state.AddToHistory(_state.Canvas!.Version);
+        _state.AddLayer(Atlas.Find(Site.Composition, 3)!);
+
+        Assert.True(_state.AddToHistory(_state.Canvas.Version, isLikeShown: true));
+        Assert.Equal(_state.Recipe, Assert.Single(_state.History).Recipe);
+        Assert.False(_state.AddToHistory(_state.Canvas.Version - 1));
+    }
+
+    [Fact]
+    public async Task AddLayer_OfAConcept_IsOneLayerWithItsMeasuredEdit()
+    {
+        await OpenAsync(Nothing with { Draft = House(1).ToJson() });
+
+        _state.AddLayer(Roof);
+
+        var layer = _state.Recipe.Edits[^1];
+        Assert.Equal((2, 7, 6.0, "roof"), (_state.Recipe.Edits.Count, layer.Feature, layer.Strength, layer.Name));
+        Assert.Equal([9], layer.Also);
+        Assert.True(layer.Mask!.IsBlank);
+        _state.Undo();
+        Assert.Equal(House(1), _state.Recipe);
+    }
+
+    [Fact]
+    public async Task Remove_ConceptUnderTheStroke_AddsALayerWithoutIt()
+    {
+        await OpenAsync(Nothing with { Draft = House(1).ToJson() });
+        Show(3, 7, 9, 9);
+        var region = BrushMask.FromCells(2, 2, [0, 1, 0, 0]);
+
+        _state.Remove(region);
+
+        var layer = _state.Recipe.Edits[^1];
+        Assert.Equal(("without roof", 7, EditMode.ReplaceNearest, 1), (layer.Name, layer.Feature, layer.Mode, layer.Grow));
+        Assert.Equal(region.Scaled(32, 32), layer.Mask);
+        Assert.StartsWith("Removed here: roof", _state.Notice!.Text);
+        _state.Undo();
+        Assert.Equal(House(1), _state.Recipe);
+    }
+
+    [Fact]
+    public async Task Remove_NoConceptThere_TakesTheClearestFeature()
+    {
+        await OpenAsync(Nothing with { Draft = House(1).ToJson() });
+        Show(3, 7, 9, 9);
+
+        _state.Remove(BrushMask.FromCells(2, 2, [1, 0, 0, 0]));
+
+        var layer = _state.Recipe.Edits[^1];
+        Assert.Equal(("without snow field", 3, EditMode.ReplaceNearest), (layer.Name, layer.Feature, layer.Mode));
+    }
+
+    [Fact]
+    public async Task Remove_ChosenByName_TakesThatWhereverItIs()
+    {
+        await OpenAsync(Nothing with { Draft = House(1).ToJson() });
+        Show(3, 7, 9, 9);
+        _state.Thing = "roof";
+
+        _state.Remove(BrushMask.FromCells(2, 2, [1, 0, 0, 0]));
+
+        Assert.Equal("without roof", _state.Recipe.Edits[^1].Name);
+    }
+
+    [Fact]
+    public async Task Remove_NothingReadOrMarked_ChangesNothing()
+    {
+        await OpenAsync(Nothing with { Draft = House(1).ToJson() });
+        _state.Remove(BrushMask.FromCells(1, 1, [1]));
+        Assert.StartsWith("The picture is still being read", _state.Notice!.Text);
+        Show(3, 7, 9, 9);
+
+        _state.Remove(BrushMask.FromCells(1, 1, [0]));
+        _state.Remove(BrushMask.FromCells(1, 1, [1]));
+
+        Assert.StartsWith("Nothing stands out there", _state.Notice!.Text);
+        Assert.Equal(House(1), _state.Recipe);
+    }
+
+    [Fact]
+    public async Task SelectRegion_OfAPicture_ListsWhatIsThereAndNotElsewhere()
+    {
+        await OpenAsync(Nothing);
+        Show(3, 7, 9, 9);
+
+        _state.SelectRegion(BrushMask.FromCells(2, 2, [0, 1, 0, 0]));
+
+        Assert.Equal("roof", Assert.Single(_state.Region!.Concepts).Name);
+        var found = Assert.Single(_state.Region.Features);
+        Assert.Equal((7, 1.0), (found.Card.Feature, found.Score));
+        _state.AddLayer(_state.Region.Whole!);
+        Assert.Equal((7, 8.0), (_state.SelectedEdit!.Feature, _state.SelectedEdit.Strength));
+        _state.SelectRegion(BrushMask.FromCells(1, 1, [0]));
+        Assert.Null(_state.Region);
     }
 
     [Fact]

@@ -5,7 +5,21 @@ namespace SaeUnbox.Web.Tests.Components;
 
 public sealed class FeaturePickerTests : SearchContext
 {
+    private static readonly ListAtlas WithConcepts = new(
+        (Site.Composition, 3, "snow field"), (Site.Details, 7, "red flower"), (Site.Style, 700, "snow light"))
+    {
+        Concepts =
+        [
+            new("flower", "by hand", [new(Site.Details, [new(7, .2, null)])]),
+            new("snow", "by hand",
+            [
+                new(Site.Composition, [new(3, .3, null), new(9, .1, null)]) { Painting = new(EditMode.Add, 5, 2, .9) },
+            ]),
+        ],
+    };
+
     private readonly List<FeatureCard> _picked = [];
+    private readonly List<string> _concepts = [];
 
     [Fact]
     public void Search_Word_ListsMatches()
@@ -15,6 +29,44 @@ public sealed class FeaturePickerTests : SearchContext
 
         picker.WaitForAssertion(() => Assert.Equal(["snow field", "snow light"], Names(picker)));
         Assert.Equal("2 features", picker.Find("[role=status]").TextContent);
+    }
+
+    [Fact]
+    public void Search_WordOfAConcept_ListsItBeforeTheFeatures()
+    {
+        var picker = Picker(WithConcepts);
+        picker.Find("input[type=search]").Input("sno");
+
+        picker.WaitForAssertion(() => Assert.Equal(["snow", "snow field", "snow light"], Names(picker)));
+        Assert.Contains("works in 90 %", picker.Find(".concept .words").TextContent);
+        picker.Find(".concept .pick").Click();
+        Assert.Equal(["snow"], _concepts);
+    }
+
+    [Fact]
+    public void Concepts_OfTheAtlas_AreOneClickAway()
+    {
+        var picker = Picker(WithConcepts);
+        Assert.Equal(["flower", "snow"], picker.FindAll(".concepts .chip").Select(chip => chip.TextContent));
+
+        picker.FindAll(".concepts .chip")[1].Click();
+
+        Assert.Equal(["snow"], _concepts);
+    }
+
+    [Fact]
+    public void Region_Selected_ListsItsConceptsAndFeaturesAndPaintsWithAllOfIt()
+    {
+        var whole = new Concept("selection", "a region", [new(Site.Details, [new(7, .2, null)])]);
+        var picker = Render<FeaturePicker>(one => one.Add(picker => picker.Atlas, WithConcepts)
+            .Add(picker => picker.Region, new RegionContents([WithConcepts.Concepts[0]],
+                [new(WithConcepts.Find(Site.Details, 7)!, .2)], whole))
+            .Add(picker => picker.OnPickConcept, concept => _concepts.Add(concept.Name)));
+
+        Assert.Equal(["flower", "red flower"], Names(picker));
+        Assert.Equal("+20 %", picker.Find(".row .value").TextContent);
+        picker.FindAll("button").Single(button => button.TextContent == "Paint with all of it").Click();
+        Assert.Equal(["selection"], _concepts);
     }
 
     [Fact]
@@ -102,7 +154,8 @@ public sealed class FeaturePickerTests : SearchContext
         Render<FeaturePicker>(picker => picker
             .Add(one => one.Atlas, atlas)
             .Add(one => one.Active, active)
-            .Add(one => one.OnPick, picked => _picked.Add(picked.Card)));
+            .Add(one => one.OnPick, picked => _picked.Add(picked.Card))
+            .Add(one => one.OnPickConcept, concept => _concepts.Add(concept.Name)));
 
     private static IEnumerable<string> Names(IRenderedComponent<FeaturePicker> picker) =>
         picker.FindAll(".row strong").Select(name => name.TextContent);

@@ -25,6 +25,11 @@ public sealed class LayerStackTests : BunitContext
     }
 
     [Fact]
+    public void Mode_OfEveryLayer_IsOnItsTag() =>
+        Assert.Equal(["add", "scale"], Stack([Two[0], Two[1] with { Mode = EditMode.Scale }]).FindAll(".pick .mode-tag")
+            .Select(tag => tag.TextContent).Order());
+
+    [Fact]
     public void Strength_WhileSliding_IsTemporary()
     {
         var slider = Stack(Two).Find("[data-layer='0'] input[type=range]");

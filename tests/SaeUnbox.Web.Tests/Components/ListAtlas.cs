@@ -19,6 +19,8 @@ internal sealed class ListAtlas(params (Site Site, int Feature, string Name)[] f
 
     public IReadOnlyList<Suggestion> Suggestions => [];
 
+    public IReadOnlyList<Concept> Concepts { get; init; } = [];
+
     public FeatureHits Search(FeatureQuery query)
     {
         Searching(query);

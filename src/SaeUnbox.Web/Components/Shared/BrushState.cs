@@ -1,6 +1,7 @@
 namespace SaeUnbox.Web.Components.Shared;
 
-public enum Tool { Brush, Eraser, Lasso, Move }
+/// <summary>What the pointer does on the picture. The last two mark a region instead of painting the selected layer.</summary>
+public enum Tool { Brush, Eraser, Lasso, Move, Select, Remove }
 
 /// <param name="Tool">What the brush does.</param>
 /// <param name="Size">Diameter in pixels of the picture.</param>

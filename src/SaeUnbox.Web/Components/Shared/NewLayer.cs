@@ -9,12 +9,25 @@ internal static class NewLayer
     // Removes the feature where the model used it.
     private const double Removal = -1;
 
-    /// <summary>Makes a layer with an empty mask.</summary>
-    public static FeatureEdit Blank(SaeInfo sae, int feature, Recipe recipe, double strength = Strength)
+    /// <summary>A layer with an empty mask that puts a concept in; null if the model lacks its site.</summary>
+    public static FeatureEdit? Of(Concept concept, ModelInfo model, Recipe recipe) =>
+        concept.ToPaint(Strength) is var edit && model.Find(edit.Site) is { } sae
+            ? edit with { Mask = Empty(sae.Grid(recipe.Width, recipe.Height)), Name = concept.Name }
+            : null;
+
+    /// <summary>A layer that takes a concept out of a region; null if the model lacks its site.</summary>
+    public static FeatureEdit? Without(Concept concept, BrushMask region, ModelInfo model, Recipe recipe)
     {
+        var edit = concept.ToRemove();
+        if (model.Find(edit.Site) is not { } sae)
+            return null;
         var (rows, columns) = sae.Grid(recipe.Width, recipe.Height);
-        return new(sae.Site, feature, strength) { Mask = BrushMask.FromCells(rows, columns, new float[rows * columns]) };
+        return edit with { Mask = region.Scaled(rows, columns), Name = $"without {concept.Name}" };
     }
+
+    /// <summary>Makes a layer with an empty mask.</summary>
+    public static FeatureEdit Blank(SaeInfo sae, int feature, Recipe recipe, double strength = Strength) =>
+        new(sae.Site, feature, strength) { Mask = Empty(sae.Grid(recipe.Width, recipe.Height)) };
 
     /// <summary>The layer in another mode, with a strength that suits it: modes have different units.</summary>
     public static FeatureEdit In(EditMode mode, FeatureEdit edit) => mode == edit.Mode
@@ -30,4 +43,7 @@ internal static class NewLayer
         Edits = [.. recipe.Edits, layer],
         Overlap = recipe.Edits.Count < 2 ? Overlap.Cover : recipe.Overlap,
     };
+
+    private static BrushMask Empty((int Rows, int Columns) grid) =>
+        BrushMask.FromCells(grid.Rows, grid.Columns, new float[grid.Rows * grid.Columns]);
 }

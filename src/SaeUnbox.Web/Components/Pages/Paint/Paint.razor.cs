@@ -11,6 +11,10 @@ namespace SaeUnbox.Web.Components.Pages.Paint;
 /// </summary>
 public sealed partial class Paint
 {
+    private const string Keyboard = "Painting surface. Arrow keys move the cell cursor, Space or Enter paints the cell, Shift with an "
+        + "arrow key moves and paints, Delete erases, square brackets change the brush. To select or remove, Space marks "
+        + "cells and Enter uses them.";
+
     private readonly CancellationTokenSource _closed = new();
     private ElementReference _root;
     private IJSObjectReference? _surface;
@@ -18,13 +22,31 @@ public sealed partial class Paint
     private PaintState _state = null!;
     private StudioSettings _settings = StudioSettings.Default;
     private IconView? _icon;
-    private bool _showsKeys, _showsExamples;
+    private bool _showsKeys, _showsExamples, _hasUsedRegions;
 
     [SupplyParameterFromQuery(Name = "layer")]
     private string? Layer { get; set; }
 
     private string WaitingText => !Serving.IsReady ? Serving.Failure ?? Serving.Missing ?? "The model is loading …"
         : _state.Canvas is null ? "The studio is opening …" : "Write a prompt and generate a picture.";
+
+    private IReadOnlyList<string> Things => [.. (_state.Atlas?.Concepts ?? []).Select(concept => concept.Name)];
+
+    private string? Hint => (_settings.Brush.Tool, _hasUsedRegions) switch
+    {
+        (Tool.Remove, false) => "Brush over a whole thing to remove it",
+        (Tool.Select, false) => "Brush over a part of the picture to see what is in it",
+        (Tool.Remove or Tool.Select, _) => null,
+        _ => _state.Hint,
+    };
+
+    private string? Tag => _settings.Brush.Tool switch
+    {
+        Tool.Remove => _state.Thing.Length > 0 ? $"Remove · {_state.Thing}" : "Remove",
+        Tool.Select => "Select",
+        Tool.Eraser => $"Eraser · {_state.SelectedLabel}",
+        _ => _state.SelectedLabel,
+    };
 
     protected override void OnInitialized() => _state = new(Canvases, Catalogue, Clock, StateHasChanged);
 
@@ -65,12 +87,15 @@ public sealed partial class Paint
     /// <summary>Called when a picture has stayed for a moment.</summary>
     /// <param name="version">The picture's version.</param>
     /// <param name="outside">Share of the change that lies outside the masks; null if unknown.</param>
+    /// <param name="isLikeLast">Whether it can hardly be told from the last picture that was kept.</param>
+    /// <returns>Whether the history keeps it.</returns>
     [JSInvokable]
-    public void PictureSettled(long version, double? outside)
+    public bool PictureSettled(long version, double? outside, bool isLikeLast)
     {
         _state.ShowLeak(outside);
-        _state.AddToHistory(version);
+        var isKept = _state.AddToHistory(version, isLikeLast);
         StateHasChanged();
+        return isKept;
     }
 
     /// <summary>Called when the pointer or the cell cursor rests at a place, 0 to 1 from the left and from the top.</summary>
@@ -78,6 +103,26 @@ public sealed partial class Paint
     public void PointAt(double x, double y)
     {
         _state.PointAt(x, y);
+        StateHasChanged();
+    }
+
+    /// <summary>Called when a region was marked, to select it or to remove what is in it.</summary>
+    [JSInvokable]
+    public async Task UseRegion(string mask)
+    {
+        try
+        {
+            var region = BrushMask.Parse(mask);
+            _hasUsedRegions = true;
+            if (_settings.Brush.Tool == Tool.Remove)
+                await ChangeLayersAsync(() => _state.Remove(region));
+            else
+                _state.SelectRegion(region);
+        }
+        catch (RecipeException exception)
+        {
+            _state.ShowError(exception.Message);
+        }
         StateHasChanged();
     }
 
@@ -180,6 +225,8 @@ public sealed partial class Paint
         var version = _state.Canvas?.Version ?? 0;
         var (recipe, selected) = (_state.Recipe, _state.SelectedEdit);
         var grid = selected is null ? null : _state.Model?.Find(selected.Site)?.Grid(recipe.Width, recipe.Height);
+        // A region is marked on the finest grid.
+        var region = _state.Model?.Sites.Select(site => site.Grid(recipe.Width, recipe.Height)).MaxBy(site => site.Rows);
         await _surface.InvokeVoidAsync("showLayer", new
         {
             Version = version,
@@ -187,6 +234,8 @@ public sealed partial class Paint
             Rows = grid?.Rows ?? 0,
             Columns = grid?.Columns ?? 0,
             Site = selected?.Site.Code ?? "",
+            RegionRows = region?.Rows ?? 1,
+            RegionColumns = region?.Columns ?? 1,
         });
     }
 
@@ -205,12 +254,23 @@ public sealed partial class Paint
                 "setBrush", brush.Size, brush.Hardness, brush.Tool.ToString().ToLowerInvariant(), _settings.HasKeys);
     }
 
+    private Task PickAsync((FeatureCard Card, double Strength) picked) => PickAsync(() => _state.AddLayer(picked.Card, picked.Strength));
+
+    private Task PickAsync(Concept concept) => PickAsync(() => _state.AddLayer(concept));
+
     // Whoever chooses a feature wants to paint with it.
-    private async Task PickAsync((FeatureCard Card, double Strength) picked)
+    private async Task PickAsync(Action add)
     {
-        await ChangeLayersAsync(() => _state.AddLayer(picked.Card, picked.Strength));
+        await ChangeLayersAsync(add);
         if (_settings.Brush.Tool is not Tool.Lasso)
             await SetBrushAsync(_settings.Brush with { Tool = Tool.Brush });
+    }
+
+    private async Task UnselectAsync()
+    {
+        _state.SelectRegion(BrushMask.FromCells(1, 1, [0]));
+        if (_surface is not null)
+            await _surface.InvokeVoidAsync("unselect");
     }
 
     private Task OpenExampleAsync(Recipe recipe)

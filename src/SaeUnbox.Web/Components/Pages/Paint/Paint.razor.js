@@ -128,9 +128,13 @@ class Surface {
     }
 
     setBrush(size, hardness, tool, hasKeys) {
-        Object.assign(this.brush, { size, hardness, tool });
+        this.brush.choose(size, hardness, tool);
         this.keys.isOff = !hasKeys;
         this.drawMark();
+    }
+
+    unselect() {
+        this.brush.unselect();
     }
 
     fill(how) {

@@ -9,7 +9,7 @@ namespace SaeUnbox.Web.Components.Pages.Paint;
 /// <param name="catalogue">The models and their features.</param>
 /// <param name="clock">Times the retries of <see cref="OpenAsync"/>.</param>
 /// <param name="changed">Called when the page must be drawn before a call returns.</param>
-internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalogue, TimeProvider clock, Action changed)
+internal sealed partial class PaintState(CanvasRegistry canvases, IModelCatalogue catalogue, TimeProvider clock, Action changed)
 {
     private const int MaxHistory = 24, MaxHistoryBytes = 1 << 20;
     private const string LinkIsOpen = "The recipe of the link is open. Undo returns to your previous recipe.";
@@ -214,13 +214,24 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
     /// <summary>Adds a blank layer for a feature on top and selects it. An upper layer that is still unpainted is replaced.</summary>
     public void AddLayer(FeatureCard card, double strength = NewLayer.Strength)
     {
-        if (Model?.Find(card.Site) is not { } sae)
-            return;
+        if (Model?.Find(card.Site) is { } sae)
+            AddLayer(recipe => NewLayer.Blank(sae, card.Feature, recipe, strength));
+    }
+
+    /// <summary>The same for a concept: one layer with its features, at the site where it works best.</summary>
+    public void AddLayer(Concept concept)
+    {
+        if (Model is { } model)
+            AddLayer(recipe => NewLayer.Of(concept, model, recipe));
+    }
+
+    private void AddLayer(Func<Recipe, FeatureEdit?> make)
+    {
         Change(recipe =>
         {
             var known = Solo?.Leave(recipe) ?? recipe;
             var kept = known.Edits.Count > 0 && known.Edits[^1].Mask?.IsBlank == true ? known.Edits.SkipLast(1) : known.Edits;
-            return NewLayer.OnTop(known with { Edits = [.. kept] }, NewLayer.Blank(sae, card.Feature, known, strength));
+            return make(known) is { } layer ? NewLayer.OnTop(known with { Edits = [.. kept] }, layer) : recipe;
         });
         Notice = null;
         Select(Recipe.Edits.Count - 1);
@@ -292,17 +303,30 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
         Change(_ => History[entry].Recipe);
     }
 
-    /// <summary>Adds the shown picture to the history, unless it is the shown entry.</summary>
-    public void AddToHistory(long version)
+    /// <summary>
+    /// Adds the shown picture to the history, unless it is there. One that looks like the shown entry takes its place.
+    /// </summary>
+    /// <returns>Whether the history has it.</returns>
+    public bool AddToHistory(long version, bool isLikeShown = false)
     {
-        if (Canvas is not { } canvas || canvas.Version != version
-            || (ShownEntry >= 0 && History[ShownEntry].Recipe == canvas.Recipe))
-            return;
+        if (Canvas is not { } canvas || canvas.Version != version)
+            return false;
         var pictures = canvas.Pictures;
+        if (pictures.FindLastIndex(entry => entry.Recipe == canvas.Recipe) is >= 0 and var known)
+        {
+            ShownEntry = known;
+            return true;
+        }
+        if (isLikeShown && ShownEntry >= 0)
+        {
+            pictures[ShownEntry] = new(canvas.Recipe, version);
+            return true;
+        }
         pictures.Add(new(canvas.Recipe, version));
         var fitting = RecipeMemory.CountWithin(MaxHistoryBytes, pictures.Select(entry => entry.Recipe).Reverse());
         pictures.RemoveRange(0, Math.Max(0, pictures.Count - Math.Clamp(fitting, 1, MaxHistory)));
         ShownEntry = pictures.Count - 1;
+        return true;
     }
 
     public void OpenExample(Recipe recipe) => Open((recipe, null), "The example is open. Undo returns to your previous recipe.");
@@ -398,6 +422,7 @@ internal sealed class PaintState(CanvasRegistry canvases, IModelCatalogue catalo
     {
         if (Canvas?.NewestFrame?.Result.Maps is { All.Count: > 0 } maps && Atlas is { } atlas)
             _active.List(maps, atlas);
+        ListRegion();
     }
 
     private static string ModeText(FeatureEdit edit) => edit.Mode == EditMode.Default ? "" : $"{edit.Mode} ";
