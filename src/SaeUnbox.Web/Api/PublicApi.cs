@@ -44,7 +44,10 @@ internal static class PublicApi
             .WithDescription("Returns the active features of each site and cell with their activations, but no picture. The Accept header "
                 + $"{ActivationMapFile.MediaType} gives them as safetensors: SITE.indices (I32) and SITE.values (F32), both of the shape "
                 + "[steps, rows, columns, k].")
-            .Accepts<Recipe>(Json).Produces<Exploration>(200, Json, ActivationMapFile.MediaType).ProducesValidationProblem().ProducesProblem(503);
+            .Accepts<Recipe>(Json)
+                .Produces<Exploration>(200, Json, ActivationMapFile.MediaType)
+                .ProducesValidationProblem()
+                .ProducesProblem(503);
         pictures.MapPost("/selection", SelectAsync)
             .WithSummary("Find the features that are active in a region of a picture and not elsewhere")
             .WithDescription("Compares the shares of all activation inside and outside of the region, over all steps. An edit takes the "
