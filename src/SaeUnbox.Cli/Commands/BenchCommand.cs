@@ -60,8 +60,8 @@ internal sealed class BenchCommand
         command.Add(options._model, options._loras, options._architecture, options._dtype);
         options._device.AddTo(command);
         command.Add(options._threads, options._side, options._repeats, options._parts, options._runs, options._saes, options._sae,
-            options._lab, options._serving, options._loading, options._canvases, options._beside, options._seconds, options._broker, options._processor,
-            options._json);
+            options._lab, options._serving, options._loading, options._canvases, options._beside, options._seconds, options._broker,
+            options._processor, options._json);
         command.SetGuardedAction(terminal, (parsed, cancellation) =>
         {
             if (parsed.GetValue(options._serving))

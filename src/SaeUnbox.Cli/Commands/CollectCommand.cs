@@ -28,7 +28,7 @@ internal sealed class CollectCommand
     private readonly Option<string?> _workers = Setting.Of<string?>("--workers", "I/N",
         "The share of this process, such as 1/4; the other processes fill the same folder.");
     private readonly Option<int?> _pictures = Setting.Of<int?>("--batch", "N",
-        $"Pictures to compute together; more are faster on a GPU (default: {SmallBatch} of up to {SmallSide} x {SmallSide} pixels, else 1).");
+        $"Pictures at once (default: {SmallBatch} of up to {SmallSide} x {SmallSide} pixels, else 1; more are faster on a GPU).");
     private readonly Option<int> _shard = Setting.Of("--shard", "N",
         "Items per file; a crash loses at most this many.", new CollectionOptions().ItemsPerShard);
     private readonly Option<string> _store = Setting.Of("--store", "FORMAT", "Number format of the files: fp16, bf16 or fp32.", "fp16");

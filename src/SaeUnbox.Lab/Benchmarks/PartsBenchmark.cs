@@ -204,7 +204,8 @@ public sealed class SaeBenchmark(int width, TrainingOptions options) : PartsBenc
     // Products over the active entries alone: the reconstruction, the gradients of the entries, and those of both weights.
     private const int SparseProducts = 4;
 
-    public override string Name => $"sparse autoencoder, {width} channels, {options.Features} features, k {options.K}, batch {options.BatchSize}";
+    public override string Name =>
+        $"sparse autoencoder, {width} channels, {options.Features} features, k {options.K}, batch {options.BatchSize}";
 
     private protected override IEnumerable<Measurement> Measure(Meter meter)
     {
@@ -212,6 +213,7 @@ public sealed class SaeBenchmark(int width, TrainingOptions options) : PartsBenc
         using var drawn = randn([options.BatchSize, width], generator: generator);
         using var vectors = drawn.to(meter.Precision.Device);
         using var trainer = SaeTrainer.Start(options, vectors, seed: 1);
-        yield return meter.Time("sae step", () => trainer.Step(vectors), 2L * options.BatchSize * width * (options.Features + (long)SparseProducts * options.K));
+        yield return meter.Time("sae step", () => trainer.Step(vectors),
+            2L * options.BatchSize * width * (options.Features + (long)SparseProducts * options.K));
     }
 }
