@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs on Debian 12 what the tests need beside the .NET SDK, and only what is missing: a browser with a font of its own for the page,
-# PostgreSQL, RabbitMQ, and the proxies nginx and Caddy, which the tests start on loopback. Safe to run again.
+# PostgreSQL, RabbitMQ and the proxies nginx and Caddy, which the tests start on loopback, and NumPy for the sample in Python. Safe to run
+# again.
 set -euo pipefail
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -10,7 +11,7 @@ installed() { dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null | grep -qx
 "$(dirname "${BASH_SOURCE[0]}")/../deploy/sdk.sh"
 
 missing=()
-for package in chromium fonts-dejavu-core postgresql rabbitmq-server; do
+for package in chromium fonts-dejavu-core postgresql python3-numpy rabbitmq-server; do
   installed "$package" || missing+=("$package")
 done
 # Tests of a proxy that is not here are skipped.

@@ -34,6 +34,7 @@ internal static class CommandLine
             EvaluateCommand.Create(terminal),
             EvaluateMiniCommand.Create(terminal),
             SimulateCommand.Create(terminal),
+            McpCommand.Create(terminal),
             HealthCommand.Create(terminal),
             BrokerCommand.Create(terminal),
         };

@@ -75,6 +75,23 @@ public sealed class BenchTests
     }
 
     [Fact]
+    public async Task Bench_Lab_CountsPicturesAndSteps()
+    {
+        string[] words = ["bench", "--lab", "--model", Goldens.At("model"), "--sae", "16,32,4,64", "--repeats", "1", "--threads", "1"];
+        var rows = (await Saeunbox.SucceedAsync([.. words, "--json"])).Json.EnumerateArray().ToArray();
+
+        Assert.Equal([("pictures", 32), ("steps", 4)],
+            rows.Select(row => (row.GetProperty("unit").GetString(), row.GetProperty("count").GetInt32())));
+        foreach (var row in rows)
+        {
+            Assert.Equal(row.GetProperty("count").GetInt32() / row.GetProperty("seconds").GetDouble(),
+                row.GetProperty("perSecond").GetDouble(), 6);
+            Assert.True(row.GetProperty("peakBytes").GetInt64() > 0);
+        }
+        Assert.Contains("16 x 32, batch 64", (await Saeunbox.SucceedAsync(words)).Output);
+    }
+
+    [Fact]
     public async Task Bench_Loading_ReportsPeakMemory()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "peaks are forgotten on Linux only");

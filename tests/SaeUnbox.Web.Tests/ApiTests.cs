@@ -95,6 +95,39 @@ public sealed class ApiTests(Studio studio)
     }
 
     [Fact]
+    public async Task Explore_SafetensorsAccepted_GivesTheSameActivationsAsArrays()
+    {
+        const string body = """{"prompt":"a house","steps":2}""";
+        var sites = (await (await PostAsync("explore", body)).Content.ReadFromJsonAsync<JsonElement>()).GetProperty("sites")
+            .EnumerateArray().ToArray();
+
+        var answer = await PostAsync("explore", body, ActivationMapFile.MediaType);
+
+        Assert.Equal(ActivationMapFile.MediaType, answer.Content.Headers.ContentType!.MediaType);
+        var file = await answer.Content.ReadAsByteArrayAsync();
+        var data = sizeof(long) + (int)BitConverter.ToInt64(file);
+        var header = JsonDocument.Parse(file.AsMemory(sizeof(long), data - sizeof(long))).RootElement;
+        Assert.Equal(sites.Length, header.EnumerateObject().Count());
+        foreach (var site in sites.GroupBy(site => site.GetProperty("site").GetString()))
+        {
+            int[] shape = [site.Count(), .. new[] { "rows", "columns", "k" }.Select(name => site.First().GetProperty(name).GetInt32())];
+            Assert.Equal(2, shape[0]);
+            Check("indices", "I32", value => BitConverter.GetBytes(value.GetInt32()));
+            Check("values", "F32", value => BitConverter.GetBytes(value.GetSingle()));
+
+            void Check(string name, string dtype, Func<JsonElement, byte[]> bytesOf)
+            {
+                var entry = header.GetProperty($"{site.Key}.{name}");
+                Assert.Equal(dtype, entry.GetProperty("dtype").GetString());
+                Assert.Equal(shape, entry.GetProperty("shape").EnumerateArray().Select(size => size.GetInt32()));
+                var (from, to) = (entry.GetProperty("data_offsets")[0].GetInt32(), entry.GetProperty("data_offsets")[1].GetInt32());
+                Assert.Equal(site.SelectMany(step => step.GetProperty(name).EnumerateArray()).SelectMany(bytesOf),
+                    file[(data + from)..(data + to)]);
+            }
+        }
+    }
+
+    [Fact]
     public async Task Selection_OfARegion_GivesFeaturesThatAreStrongerInside()
     {
         var region = BrushMask.FromCells(1, 2, [1, 0]);

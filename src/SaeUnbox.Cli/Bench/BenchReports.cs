@@ -146,3 +146,28 @@ internal static class LoadingReport
         }
     }
 }
+
+/// <summary>Prints how fast the lab works.</summary>
+internal static class LabReport
+{
+    public static void Write(Terminal terminal, IReadOnlyList<LabFigures> rows, bool asJson)
+    {
+        if (asJson)
+            terminal.Output.WriteLine(Json.Text(new JsonArray([.. rows.Select(row => new JsonObject
+            {
+                ["what"] = row.What,
+                ["unit"] = row.Unit,
+                ["count"] = row.Count,
+                ["perSecond"] = row.PerSecond,
+                ["seconds"] = row.Seconds,
+                ["processorSeconds"] = row.ProcessorSeconds,
+                ["peakBytes"] = row.PeakBytes,
+                ["growthBytes"] = row.GrowthBytes,
+            })])));
+        else
+            foreach (var row in rows)
+                terminal.Output.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                    $"{row.What}: {row.PerSecond:0.00} {row.Unit} a second ({row.Count} in {row.Seconds:0.00} s, "
+                    + $"{row.ProcessorSeconds:0.00} s of processor time), at most {row.PeakBytes / 1e6:0} MB of memory"));
+    }
+}

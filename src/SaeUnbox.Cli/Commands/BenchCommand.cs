@@ -11,7 +11,9 @@ namespace SaeUnbox.Cli.Commands;
 internal sealed class BenchCommand
 {
     private const int SideMultiple = 64, DefaultRuns = 10;
+    private const int PicturesPerRepeat = 32, StepsPerRepeat = 4;
     private const long FirstSeed = 42;
+    private const string DefaultSae = "1280,5120,10,4096";
 
     private readonly Option<string?> _model =
         Setting.Of<string?>("--model", "PATH", "A model; --loading and --runs also take one file.");
@@ -32,7 +34,11 @@ internal sealed class BenchCommand
     private readonly Option<string?> _saes =
         Setting.Of<string?>("--saes", "DIR", "Folder of sparse autoencoders, for --runs and --serving.");
     private readonly Option<string?> _sae = Setting.Of<string?>("--sae", "D,N,K,B",
-        "Time a training step of a sparse autoencoder instead: channels, features, k and batch size, such as 1280,5120,10,4096.");
+        $"Time a training step of a sparse autoencoder instead: channels, features, k and batch size, such as {DefaultSae}. With --lab, "
+        + "the sizes that it trains.");
+    private readonly Option<bool> _lab = Setting.Switch("--lab",
+        $"Time the lab instead: pictures a second of collect and steps a second of train-sae, {PicturesPerRepeat} and {StepsPerRepeat} for "
+        + "each of --repeats, and their peak memory.");
     private readonly Option<bool> _serving = Setting.Switch("--serving",
         "Time the queue instead: pictures per second and latency while several canvases are painted on.");
     private readonly Option<string> _canvases =
@@ -59,9 +65,8 @@ internal sealed class BenchCommand
         command.Add(options._model, options._loras, options._architecture, options._dtype);
         options._device.AddTo(command);
         command.Add(options._threads, options._side, options._repeats, options._parts, options._runs, options._saes, options._sae,
-            options._serving, options._loading, options._compare, options._pictures, options._canvases, options._beside, options._seconds,
-            options._broker, options._processor,
-            options._json);
+            options._lab, options._serving, options._loading, options._compare, options._pictures, options._canvases, options._beside,
+            options._seconds, options._broker, options._processor, options._json);
         command.SetGuardedAction(terminal, (parsed, cancellation) =>
         {
             if (parsed.GetValue(options._serving))
@@ -70,6 +75,8 @@ internal sealed class BenchCommand
                 options.TimeLoading(terminal, parsed, cancellation);
             else if (parsed.GetValue(options._compare) && parsed.GetValue(options._architecture) is null)
                 options.CompareFormats(terminal, parsed, cancellation);
+            else if (parsed.GetValue(options._lab))
+                options.TimeLab(terminal, parsed, cancellation);
             else if (parsed.GetValue(options._runs) is { } count)
                 options.TimeRuns(terminal, parsed, count, cancellation);
             else
@@ -136,13 +143,30 @@ internal sealed class BenchCommand
         LoadingReport.Write(terminal, LoadingBenchmark.Run(Model(parsed), repeats, cancellation), parsed.GetValue(_json));
     }
 
+    private void TimeLab(Terminal terminal, ParseResult parsed, CancellationToken cancellation)
+    {
+        var repeats = Require.Between("--repeats", parsed.GetValue(_repeats), 1, 1000);
+        var (width, options) = Sae(parsed.GetValue(_sae) ?? DefaultSae);
+        LabFigures collect;
+        using (var loaded = ModelSession.Load(terminal, Model(parsed), cancellation))
+        {
+            var together = CollectCommand.DefaultPictures(loaded.Info.Width, loaded.Info.Height);
+            collect = LabBenchmark.Collect(loaded, repeats * PicturesPerRepeat, together, cancellation);
+        }
+        Threads.Use(parsed.GetValue(_threads) is { } given ? ModelArguments.Threads(given) : Environment.ProcessorCount);
+        var train = LabBenchmark.Train(options, width, repeats * StepsPerRepeat, _device.Read(parsed), cancellation);
+        LabReport.Write(terminal, [collect, train], parsed.GetValue(_json));
+    }
+
     private void TimeParts(Terminal terminal, ParseResult parsed, CancellationToken cancellation)
     {
         var isSae = parsed.GetValue(_sae) is not null;
         var side = parsed.GetValue(_side);
         if (side is < SideMultiple or > RecipeLimits.MaxSide || side % SideMultiple != 0)
             throw new CliException($"--size {side}: use a multiple of {SideMultiple} from {SideMultiple} to {RecipeLimits.MaxSide}.");
-        var benchmark = isSae ? SaeBenchmark(parsed) : ModelBenchmark(parsed, side);
+        PartsBenchmark benchmark = parsed.GetValue(_sae) is { } sae && Sae(sae) is var (width, options)
+            ? new SaeBenchmark(width, options)
+            : ModelBenchmark(parsed, side);
         var onProcessorTime = parsed.GetValue(_processor);
         if (onProcessorTime && parsed.GetValue(_threads) != 1)
             throw new CliException("--processor-time measures work on one thread: add --threads 1.");
@@ -177,11 +201,19 @@ internal sealed class BenchCommand
         }.On(_device.Read(parsed), Dtype(parsed));
     }
 
-    private PartsBenchmark SaeBenchmark(ParseResult parsed) => NumberList.Parse("--sae", parsed.GetRequiredValue(_sae)!) switch
+    private static (int Width, TrainingOptions Options) Sae(string text)
     {
-        [var width, var features, var k, var batch] => new SaeBenchmark(width, features, k, batch),
-        _ => throw new CliException($"--sae {Line.Quote(parsed.GetValue(_sae)!)}: four numbers are expected, such as 1280,5120,10,4096."),
-    };
+        if (NumberList.Parse("--sae", text) is not [var width, var features, var k, var batch])
+            throw new CliException($"--sae {Line.Quote(text)}: four numbers are expected, such as {DefaultSae}.");
+        var defaults = new TrainingOptions();
+        return (width, defaults with
+        {
+            Features = features,
+            K = k,
+            BatchSize = batch,
+            AuxK = Math.Min(features, defaults.AuxK!.Value),
+        });
+    }
 
     private PartsBenchmark ModelBenchmark(ParseResult parsed, int side)
     {

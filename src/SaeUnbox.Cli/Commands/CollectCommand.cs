@@ -10,6 +10,8 @@ internal sealed class CollectCommand
 {
     private readonly ModelArguments _model = new(DtypeChoice.Fp32);
     private readonly CaptionArguments _captions = new();
+    private const int SmallBatch = 16, SmallSide = 256;
+
     private readonly Option<string[]> _sites = Setting.Of<string[]>("--site", "SITE",
         "A site, such as down.2.1; may be repeated (default: the sites of --saes, else those with a name: the four of the demo, or up.1.1 "
         + "and up.1.2 of SD).");
@@ -25,7 +27,8 @@ internal sealed class CollectCommand
         Setting.Of<string?>("--budget", "SIZE", "Stop before the folder grows beyond this size, such as 20GB.");
     private readonly Option<string?> _workers = Setting.Of<string?>("--workers", "I/N",
         "The share of this process, such as 1/4; the other processes fill the same folder.");
-    private readonly Option<int> _pictures = Setting.Of("--batch", "N", "Pictures to compute together; more than 1 is faster on a GPU.", 1);
+    private readonly Option<int?> _pictures = Setting.Of<int?>("--batch", "N",
+        $"Pictures at once (default: {SmallBatch} of up to {SmallSide} x {SmallSide} pixels, else 1; more are faster on a GPU).");
     private readonly Option<int> _shard = Setting.Of("--shard", "N",
         "Items per file; a crash loses at most this many.", new CollectionOptions().ItemsPerShard);
     private readonly Option<string> _store = Setting.Of("--store", "FORMAT", "Number format of the files: fp16, bf16 or fp32.", "fp16");
@@ -53,7 +56,6 @@ internal sealed class CollectCommand
         {
             Sites = named,
             Captions = _captions.Read(parsed),
-            Pictures = Require.AtLeast(1, "--batch", parsed.GetValue(_pictures)),
             Storage = new CollectionOptions
             {
                 ItemsPerShard = Require.AtLeast(1, "--shard", parsed.GetValue(_shard)),
@@ -62,6 +64,7 @@ internal sealed class CollectCommand
             },
         };
         draft = parsed.GetValue(_workers) is { } share ? WithShare(draft, share) : draft;
+        int? pictures = parsed.GetValue(_pictures) is { } count ? Require.AtLeast(1, "--batch", count) : null;
         var (width, height) = parsed.GetValue(_size) is { } size ? Size(size) : (0, 0);
 
         using var loaded = ModelSession.Load(terminal, _model.Read(parsed, null), cancellation);
@@ -73,6 +76,7 @@ internal sealed class CollectCommand
             Width = width > 0 ? width : loaded.Info.Width,
             Height = height > 0 ? height : loaded.Info.Height,
         };
+        request = request with { Pictures = pictures ?? DefaultPictures(request.Width, request.Height) };
         var outcome = Collect(terminal, loaded, request, folder, cancellation);
         if (outcome.IsFull)
             terminal.Note($"the budget of {parsed.GetValue(_budget)} is spent: {outcome.Done} of {outcome.Items} items are stored.");
@@ -93,6 +97,9 @@ internal sealed class CollectCommand
             throw;
         }
     }
+
+    /// <summary>Pictures to compute together: of small ones several, whose operators take longer to start than to compute.</summary>
+    internal static int DefaultPictures(int width, int height) => (long)width * height <= SmallSide * SmallSide ? SmallBatch : 1;
 
     private static IReadOnlyList<Site> DefaultSites(LoadedModel loaded) => loaded.Saes.Count > 0
         ? [.. loaded.Saes.Keys]

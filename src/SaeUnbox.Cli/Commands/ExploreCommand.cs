@@ -64,7 +64,7 @@ internal static class ExploreCommand
                 OutputFile.Write(Path.Combine(heatmaps, $"{feature.Feature}.png"), Png.Encode(drawn));
             }
         }
-        ActivationMapFile.Write(Path.Combine(folder, "activations.safetensors"), maps);
+        OutputFile.Write(Path.Combine(folder, "activations.safetensors"), ActivationMapFile.OfStep(maps));
         OutputFile.Write(Path.Combine(folder, "features.json"), Encoding.UTF8.GetBytes(Json.Text(features)));
     }
 

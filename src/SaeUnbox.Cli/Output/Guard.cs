@@ -58,7 +58,8 @@ internal static partial class Guard
         return code;
     }
 
-    private static string Sentence(Exception error) => error switch
+    /// <summary>What to tell about an error, in one sentence.</summary>
+    public static string Sentence(Exception error) => error switch
     {
         CliException or ModelException or CheckpointException or SaeException or RecipeException or PictureException or AtlasException
             or LibtorchException => error.Message,

@@ -207,24 +207,21 @@ public sealed class ModelBenchmark : PartsBenchmark
 
 /// <summary>Times one training step of a sparse autoencoder.</summary>
 /// <param name="width">Channels of the vectors.</param>
-/// <param name="features">Size of the dictionary.</param>
-/// <param name="k">Active features per vector.</param>
-/// <param name="batch">Vectors per step.</param>
-public sealed class SaeBenchmark(int width, int features, int k, int batch) : PartsBenchmark
+public sealed class SaeBenchmark(int width, TrainingOptions options) : PartsBenchmark
 {
     // Products over the active entries alone: the reconstruction, the gradients of the entries, and those of both weights.
     private const int SparseProducts = 4;
 
-    public override string Name => $"sparse autoencoder, {width} channels, {features} features, k {k}, batch {batch}";
+    public override string Name =>
+        $"sparse autoencoder, {width} channels, {options.Features} features, k {options.K}, batch {options.BatchSize}";
 
     private protected override IEnumerable<Measurement> Measure(Meter meter)
     {
-        var defaults = new TrainingOptions();
-        var options = defaults with { Features = features, K = k, BatchSize = batch, AuxK = Math.Min(features, defaults.AuxK!.Value) };
         using var generator = new Generator(1);
-        using var drawn = randn([batch, width], generator: generator);
+        using var drawn = randn([options.BatchSize, width], generator: generator);
         using var vectors = drawn.to(meter.Precision.Device);
         using var trainer = SaeTrainer.Start(options, vectors, seed: 1);
-        yield return meter.Time("sae step", () => trainer.Step(vectors), 2L * batch * width * (features + (long)SparseProducts * k));
+        yield return meter.Time("sae step", () => trainer.Step(vectors),
+            2L * options.BatchSize * width * (options.Features + (long)SparseProducts * options.K));
     }
 }

@@ -47,19 +47,28 @@ public sealed class ActivationCollection
     public Tensor Sample(int count, ulong seed)
     {
         using var scope = NewDisposeScope();
-        var parts = new List<Tensor>();
+        var parts = new List<ActivationShard>();
         long rows = 0;
         foreach (var shard in new ShuffledOrder(Shards, seed).Shards(0).TakeWhile(_ => rows < count))
         {
-            var part = shard.ReadRows();
-            parts.Add(part);
-            rows += part.shape[0];
+            parts.Add(shard);
+            rows += shard.Rows;
         }
 
         using var generator = new Generator(seed);
-        var all = cat(parts, 0);
-        var chosen = randperm(all.shape[0], dtype: ScalarType.Int64, generator: generator).narrow(0, 0, Math.Min(count, all.shape[0]));
-        return all.index_select(0, chosen).MoveToOuterDisposeScope();
+        var chosen = randperm(rows, dtype: ScalarType.Int64, generator: generator).data<long>().Take(count).ToArray();
+        var sample = empty([chosen.Length, Width], dtype: ScalarType.Float32);
+        long first = 0;
+        foreach (var shard in parts)
+        {
+            // One shard is in memory at a time.
+            using var inner = NewDisposeScope();
+            var places = chosen.Index().Where(row => row.Item >= first && row.Item < first + shard.Rows).ToArray();
+            sample.index_copy_(0, tensor([.. places.Select(row => (long)row.Index)]),
+                shard.ReadRows().index_select(0, tensor([.. places.Select(row => row.Item - first)])));
+            first += shard.Rows;
+        }
+        return sample.MoveToOuterDisposeScope();
     }
 }
 
@@ -76,10 +85,6 @@ public sealed record ActivationShard(string Path, long First, long End, IReadOnl
     internal const string TensorName = "activations";
 
     /// <summary>Number of vectors: the grid cells of all items.</summary>
-    /// <summary>Whether the vectors are outputs of the site rather than output - input.</summary>
-    public bool HoldsOutputs { get; }
-
-    /// <summary>Number of vectors.</summary>
     public long Rows => Shape[0] * Shape[1] * Shape[2];
 
     public int Width => (int)Shape[3];

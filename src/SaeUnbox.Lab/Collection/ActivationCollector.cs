@@ -56,14 +56,18 @@ public static class ActivationCollector
     private static bool ReadsOutput(LoadedModel model, Site site) =>
         model.Saes.TryGetValue(site, out var dictionary) && dictionary.ReadsOutput;
 
-    // Runs the next captions together. Items that the writer already has, or has no room for, are skipped.
+    // Runs the next captions together, always the same ones, so that a run that continues stores the same numbers. Items that the writer
+    // already has, or has no room for, are skipped, and so are those of other workers.
     private static void Collect(LoadedModel model, CollectionRequest request, CollectionWriter writer, CancellationToken cancellation)
     {
         using var scope = NewDisposeScope();
         var next = (int)(writer.NextItem / request.Steps);
-        var captions = request.Captions.Skip(next).Take(Math.Min(request.Pictures, request.Share.End - next)).ToArray();
-        var items = Differences(model, request, captions, cancellation);
-        foreach (var (item, differences) in items.Select((differences, index) => (next * (long)request.Steps + index, differences)))
+        var first = next - (next % request.Pictures);
+        var captions = request.Captions.Skip(first).Take(request.Pictures).ToArray();
+        var items = Differences(model, request, captions, cancellation).Index()
+            .Select(one => (Item: (first * (long)request.Steps) + one.Index, Differences: one.Item))
+            .TakeWhile(one => one.Item < request.Share.End * (long)request.Steps);
+        foreach (var (item, differences) in items)
             if (item == writer.NextItem && !writer.IsFull)
                 writer.Add(item, differences);
     }

@@ -42,7 +42,7 @@ public static class Initialisation
         using var scope = NewDisposeScope();
         var values = sample.to(ScalarType.Float32);
         var difference = values.mean([0]) - values;
-        var spread = (difference * difference).mean().item<float>();
+        var spread = difference.mul_(difference).mean().item<float>();
         return spread > 0
             ? (float)(1 / spread)
             : throw new SaeException("All vectors of the sample are equal, so that there is nothing to learn.");
@@ -67,15 +67,17 @@ public static class GeometricMedian
         var mean = points.mean([0]);
         var centred = points - mean;
         var median = zeros_like(mean);
-        var objective = Distances(centred, median).sum().item<float>();
+        var distances = Distances(centred, median);
+        var objective = distances.sum().item<float>();
         for (var i = 0; i < iterations; i++)
         {
             using var iteration = NewDisposeScope();
-            var weights = Distances(centred, median).AtLeast(SmallestDistance).reciprocal();
+            var weights = distances.AtLeast(SmallestDistance).reciprocal();
             weights = weights / weights.sum();
-            median = (centred * weights.view(-1, 1)).sum([0]).MoveToOuterDisposeScope();
+            median = Weighted(centred, weights).MoveToOuterDisposeScope();
             var previous = objective;
-            objective = Distances(centred, median).sum().item<float>();
+            distances = Distances(centred, median).MoveToOuterDisposeScope();
+            objective = distances.sum().item<float>();
             if (Math.Abs(previous - objective) <= Tolerance * objective)
                 break;
         }
@@ -83,9 +85,17 @@ public static class GeometricMedian
         return mean.Plus(median).MoveToOuterDisposeScope();
     }
 
+    // Each frees its matrix of the points' size at once.
+    private static Tensor Weighted(Tensor points, Tensor weights)
+    {
+        using var scope = NewDisposeScope();
+        return (points * weights.view(-1, 1)).sum([0]).MoveToOuterDisposeScope();
+    }
+
     private static Tensor Distances(Tensor points, Tensor centre)
     {
+        using var scope = NewDisposeScope();
         var difference = points - centre;
-        return (difference * difference).sum(1).sqrt();
+        return difference.mul_(difference).sum(1).sqrt().MoveToOuterDisposeScope();
     }
 }

@@ -41,8 +41,13 @@ internal static class PublicApi
                 + "percent-encoded, says what had no effect, such as the words behind the prompt's last token.")
             .Accepts<Recipe>(Json).Produces<PictureFile>(200, Png, Jpeg, WebP).ProducesValidationProblem().ProducesProblem(503);
         pictures.MapPost("/explore", ExploreAsync).WithSummary("List the features that are active in a recipe's picture")
-            .WithDescription("Returns the active features of each site and cell with their activations, but no picture.")
-            .Accepts<Recipe>(Json).Produces<Exploration>().ProducesValidationProblem().ProducesProblem(503);
+            .WithDescription("Returns the active features of each site and cell with their activations, but no picture. The Accept header "
+                + $"{ActivationMapFile.MediaType} gives them as safetensors: SITE.indices (I32) and SITE.values (F32), both of the shape "
+                + "[steps, rows, columns, k].")
+            .Accepts<Recipe>(Json)
+                .Produces<Exploration>(200, Json, ActivationMapFile.MediaType)
+                .ProducesValidationProblem()
+                .ProducesProblem(503);
         pictures.MapPost("/selection", SelectAsync)
             .WithSummary("Find the features that are active in a region of a picture and not elsewhere")
             .WithDescription("Compares the shares of all activation inside and outside of the region, over all steps. An edit takes the "
@@ -58,23 +63,25 @@ internal static class PublicApi
     private static async Task<IResult> GenerateAsync(HttpContext context, JobClient jobs, CancellationToken cancellation)
     {
         var recipe = await ReadAsync(context, cancellation);
-        var format = RequestedFormat(context.Request);
+        // PNG comes first, because only it contains the recipe.
+        var type = Preferred(context, Png, Jpeg, WebP);
+        var format = type switch { Jpeg => PictureFormat.Jpeg, WebP => PictureFormat.WebP, _ => PictureFormat.Png };
         var job = new GenerationJob(Guid.NewGuid(), recipe.Check()) { Picture = format };
         var result = await jobs.RunAsync(job, ClientKey.Of(context), cancellation);
         context.Response.Headers["Server-Timing"] = string.Join(", ", result.Timings
             .Select(stage => FormattableString.Invariant($"{stage.Stage};dur={stage.Duration.TotalMilliseconds:0.0}")));
-        if (result.Note is { } note)
-            context.Response.Headers["Recipe-Note"] = Uri.EscapeDataString(note);
-        context.Response.Headers.Vary = HeaderNames.Accept;
-        return TypedResults.Bytes(
-            result.Picture.ToArray(), format switch { PictureFormat.Jpeg => Jpeg, PictureFormat.WebP => WebP, _ => Png });
+        SendNote(context, result);
+        return TypedResults.Bytes(result.Picture.ToArray(), type);
     }
 
     private static async Task<IResult> ExploreAsync(
         HttpContext context, JobClient jobs, IModelCatalogue catalogue, CancellationToken cancellation)
     {
         var result = await ReadMapsAsync(await ReadAsync(context, cancellation), context, jobs, catalogue, cancellation);
-        return TypedResults.Ok(new Exploration([.. result.Maps.All.Select(SiteReading.Of)], result.Note));
+        if (Preferred(context, Json, ActivationMapFile.MediaType) == Json)
+            return TypedResults.Ok(new Exploration([.. result.Maps.All.Select(SiteReading.Of)], result.Note));
+        SendNote(context, result);
+        return TypedResults.Bytes(ActivationMapFile.OfRun(result.Maps), ActivationMapFile.MediaType);
     }
 
     private static async Task<IResult> SelectAsync(
@@ -146,12 +153,18 @@ internal static class PublicApi
             ? KeyValuePair.Create(pair.Key, new StringValues(whole.ToString(CultureInfo.InvariantCulture)))
             : pair));
 
-    // The accepted type of the highest quality. PNG comes first, because only it contains the recipe.
-    private static PictureFormat RequestedFormat(HttpRequest request)
+    private static void SendNote(HttpContext context, GenerationResult result)
     {
-        var accepted = request.GetTypedHeaders().Accept;
-        (string Type, PictureFormat Format)[] all = [(Png, PictureFormat.Png), (Jpeg, PictureFormat.Jpeg), (WebP, PictureFormat.WebP)];
-        return all.MaxBy(one => Quality(one.Type)).Format;
+        if (result.Note is { } note)
+            context.Response.Headers["Recipe-Note"] = Uri.EscapeDataString(note);
+    }
+
+    // The type of the highest quality in the header Accept, of equal ones the first.
+    private static string Preferred(HttpContext context, params string[] types)
+    {
+        var accepted = context.Request.GetTypedHeaders().Accept;
+        context.Response.Headers.Vary = HeaderNames.Accept;
+        return types.MaxBy(Quality)!;
 
         double Quality(string type) =>
             accepted.Where(one => one.MatchesMediaType(type)).Select(one => one.Quality ?? 1).DefaultIfEmpty(0).Max();

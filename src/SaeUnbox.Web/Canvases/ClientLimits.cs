@@ -187,8 +187,10 @@ internal static class ClientKey
 {
     private const int NetworkBytes = 8;
 
-    public static string Of(HttpContext? context) =>
-        context?.Items[ApiKeys.Item] as string ?? (context?.Connection.RemoteIpAddress is { } address ? Of(address) : "local");
+    // Under long polling the items are a dictionary that throws where a key is missing.
+    public static string Of(HttpContext? context) => context?.Items.TryGetValue(ApiKeys.Item, out var key) == true && key is string client
+        ? client
+        : context?.Connection.RemoteIpAddress is { } address ? Of(address) : "local";
 
     public static string Of(IPAddress address)
     {

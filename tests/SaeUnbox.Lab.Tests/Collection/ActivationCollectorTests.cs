@@ -75,6 +75,22 @@ public sealed class ActivationCollectorTests(GoldenModel model) : IClassFixture<
             TensorAssert.RelativelyClose(Rows(folder.At("alone"), site), Rows(folder.At("together"), site), 1e-3);
     }
 
+    // Larger products round otherwise, so the same numbers need the same pictures together.
+    [Fact]
+    public void Run_WorkersThatEndWithinABatch_StoreTheNumbersOfOneWorker()
+    {
+        using var scope = NewDisposeScope();
+        using var folder = new TemporaryFolder();
+        var request = Request(model.Recipe("base"), Captions(5)) with { Steps = 2, Pictures = 2 };
+        ActivationCollector.Run(model.For("base"), request, folder.At("one"));
+        for (var worker = 0; worker < 3; worker++)
+            ActivationCollector.Run(model.For("base"), request with { Worker = worker, Workers = 3 }, folder.At("three"));
+
+        Assert.Equal(10, Items(folder.At("three")));
+        foreach (var site in Two)
+            TensorAssert.Same(Rows(folder.At("one"), site), Rows(folder.At("three"), site));
+    }
+
     [Fact]
     public void Run_CancelledAndRestarted_GivesTheSameActivations()
     {

@@ -1,7 +1,7 @@
-namespace SaeUnbox.Cli.Tests;
+namespace SaeUnbox.Testing;
 
 /// <summary>The source tree of these tests.</summary>
-internal static class Repository
+public static class Repository
 {
     public static string Root { get; } = Find();
 
