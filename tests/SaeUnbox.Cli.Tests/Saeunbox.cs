@@ -14,7 +14,8 @@ internal static class Saeunbox
     {
         using var output = new StringWriter();
         using var error = new StringWriter();
-        var code = await CommandLine.RunAsync([.. words], new Terminal(output, error), cancellation);
+        var code = await CommandLine.RunAsync([.. words], new Terminal(output, error) { NoteInterval = TimeSpan.FromDays(1) },
+            cancellation);
         return new Use(code, output.ToString(), error.ToString());
     }
 

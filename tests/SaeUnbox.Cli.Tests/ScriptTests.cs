@@ -22,6 +22,8 @@ public sealed class ScriptTests : IDisposable
         Program("id", "echo 0");
         Program("apt-get", $"echo \"$*\" >>'{_folder.At("apt")}'");
         Program("dpkg-query", "echo installed");
+        Program("nginx", "");
+        Program("caddy", "");
     }
 
     [Fact]
@@ -51,6 +53,18 @@ public sealed class ScriptTests : IDisposable
     }
 
     [Fact]
+    public async Task Setup_ProxyThatCannotBeInstalled_GoesOnWithoutIt()
+    {
+        File.Delete(_folder.At("bin", "caddy"));
+        Program("apt-get", "exit 1");
+
+        var (code, output, _) = await RunAsync("tests/setup.sh");
+
+        Assert.Equal((0, "setup: installing: caddy\nsetup: caddy cannot be installed; the tests of it are skipped\nsetup: all set\n"),
+            (code, output));
+    }
+
+    [Fact]
     public async Task Setup_MissingWithoutAptGet_NamesWhatIsMissing()
     {
         Program("dpkg-query", "exit 1");
@@ -59,8 +73,8 @@ public sealed class ScriptTests : IDisposable
         var (code, _, error) = await RunAsync("tests/setup.sh");
 
         Assert.Equal(
-            (1, "setup: there is no apt-get here: install chromium fonts-dejavu-core postgresql rabbitmq-server by hand, then run this "
-                + "again\n"), (code, error));
+            (1, "setup: there is no apt-get here: install chromium fonts-dejavu-core postgresql python3-numpy rabbitmq-server by hand, "
+                + "then run this again\n"), (code, error));
     }
 
     [Fact]

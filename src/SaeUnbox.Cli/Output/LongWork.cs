@@ -2,11 +2,9 @@ using System.Diagnostics;
 
 namespace SaeUnbox.Cli.Output;
 
-/// <summary>Reports the progress of long work: on a progress bar, or without one in a line every ten seconds.</summary>
+/// <summary>Reports the progress of long work: on a progress bar, or without one in a line from time to time.</summary>
 internal sealed class LongWork(Terminal terminal, IProgress<Advance> bar)
 {
-    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(10);
-
     private readonly long _start = Stopwatch.GetTimestamp();
     private long _noted = Stopwatch.GetTimestamp();
     private double? _first;
@@ -19,7 +17,7 @@ internal sealed class LongWork(Terminal terminal, IProgress<Advance> bar)
         _first ??= done;
         if (terminal.HasBars)
             bar.Report(new(done, total, what()));
-        else if (Stopwatch.GetElapsedTime(_noted) >= Interval)
+        else if (Stopwatch.GetElapsedTime(_noted) >= terminal.NoteInterval)
         {
             _noted = Stopwatch.GetTimestamp();
             terminal.Note(FormattableString.Invariant($"{what()}; {done:0} of {total:0}{Left(done, total)}"));

@@ -15,6 +15,9 @@ internal sealed class Terminal(TextWriter output, TextWriter error, IAnsiConsole
     /// <summary>Whether progress bars are shown; otherwise long commands report progress in lines.</summary>
     public bool HasBars => bars is not null;
 
+    /// <summary>How often a long command reports its progress in a line.</summary>
+    public TimeSpan NoteInterval { get; init; } = TimeSpan.FromSeconds(10);
+
     public static Terminal OfProcess() => new(
         Console.Out, Console.Error, Console.IsErrorRedirected
             ? null
