@@ -40,6 +40,7 @@ return await builder.Build().RunAsync(app =>
     app.MapStaticAssets();
     app.MapCanvases();
     app.MapSharing();
+    app.MapRecordings();
     app.MapPublicApi();
     app.AnnounceWhenReady();
     // WebDefaults sets the policy for all responses.

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
@@ -33,6 +34,24 @@ public sealed class SharedPageTests(Studio studio, Browser browser) : IClassFixt
         Assert.Equal("inset(0px 80% 0px 0px)",
             await page.Locator(".before").EvaluateAsync<string>("one => getComputedStyle(one).clipPath"));
         await AxeTests.AssertCleanAsync(page);
+    }
+
+    [Fact]
+    public async Task Recording_OfAStroke_IsSavedAsAnAnimation()
+    {
+        var page = await browser.OpenAsync(studio, $"/#r={Painted.ToLink()}");
+        await page.PictureAsync();
+        await page.StrokeAsync((.3, .6), (.7, .6));
+        await page.GetByRole(AriaRole.Button, new() { Name = "Share", Exact = true }).ClickAsync();
+
+        var saved = await page.RunAndWaitForDownloadAsync(
+            () => page.GetByRole(AriaRole.Button, new() { Name = "Save how it was painted (GIF)" }).ClickAsync());
+
+        Assert.Equal("a-red-house-in-a-meadow-42.gif", saved.SuggestedFilename);
+        var file = await File.ReadAllBytesAsync(await saved.PathAsync(), TestContext.Current.CancellationToken);
+        Assert.Equal("GIF89a"u8, file.AsSpan(0, 6));
+        Assert.Equal((256, 256), (BitConverter.ToUInt16(file, 6), BitConverter.ToUInt16(file, 8)));
+        Assert.Equal(HttpStatusCode.NotFound, (await studio.Client.GetAsync("canvases/00/painting.gif")).StatusCode);
     }
 
     [Fact]

@@ -29,6 +29,15 @@
         async share(title, url) {
             try { await navigator.share({ title, url }); } catch { /* The visitor closed the sheet. */ }
         },
+        /** Saves what an address gives as a file. Returns null, or what went wrong. */
+        async save(address, name) {
+            const answer = await fetch(address).catch(() => null);
+            if (!answer?.ok) return (await answer?.json().catch(() => null))?.detail ?? 'the server does not answer';
+            const link = Object.assign(document.createElement('a'), { href: URL.createObjectURL(await answer.blob()), download: name });
+            link.click();
+            setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+            return null;
+        },
         async copy(text) {
             try {
                 await navigator.clipboard.writeText(text);

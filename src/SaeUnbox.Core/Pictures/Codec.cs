@@ -38,11 +38,15 @@ internal static class Codec
         }
     }
 
+    /// <summary>The colours of a picture, in the picture's own memory where it has no alpha.</summary>
+    public static Image<Rgb24> Image(Picture picture) => SixLabors.ImageSharp.Image.WrapMemory<Rgb24>(
+        Settings, picture.ToRgb().Bytes.AsMemory(), picture.Width, picture.Height);
+
     public static byte[] Encode(Picture picture, IImageEncoder encoder)
     {
         using Image image = picture.HasAlpha
-            ? Image.WrapMemory<Rgba32>(Settings, picture.Bytes.AsMemory(), picture.Width, picture.Height)
-            : Image.WrapMemory<Rgb24>(Settings, picture.Bytes.AsMemory(), picture.Width, picture.Height);
+            ? SixLabors.ImageSharp.Image.WrapMemory<Rgba32>(Settings, picture.Bytes.AsMemory(), picture.Width, picture.Height)
+            : Image(picture);
         using var file = new MemoryStream();
         image.Save(file, encoder);
         return file.ToArray();

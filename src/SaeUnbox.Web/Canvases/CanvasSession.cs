@@ -80,6 +80,9 @@ internal sealed class CanvasSession(
 
     public CanvasUpdate.Frame? NewestFrame { get; private set; }
 
+    /// <summary>How the picture was painted.</summary>
+    public Recording Recording { get; } = new();
+
     /// <summary>Number of pages and connections that follow the canvas.</summary>
     public int Watchers => Updated?.GetInvocationList().Length ?? 0;
 
@@ -350,6 +353,7 @@ internal sealed class CanvasSession(
                         return;
                     _shownVersion = version;
                     NewestFrame = new CanvasUpdate.Frame(version, done.Result, "image/jpeg");
+                    Recording.Add(done.Result.Recipe, done.Result.Picture);
                     Updated?.Invoke(NewestFrame);
                 }
                 break;

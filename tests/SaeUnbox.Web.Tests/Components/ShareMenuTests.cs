@@ -66,10 +66,39 @@ public sealed class ShareMenuTests : BunitContext
         Assert.Contains("try again in a moment", Assert.Single(_notices));
     }
 
+    [Fact]
+    public void Recording_Chosen_IsSavedUnderThePicturesName()
+    {
+        JSInterop.Setup<string?>("saeunbox.save", _ => true).SetResult(null);
+        Choose("Save how it was painted (GIF)");
+
+        Assert.Equal(["canvases/1/painting.gif", "a-house-42.gif"], JSInterop.VerifyInvoke("saeunbox.save").Arguments);
+        Assert.Equal("Saved the animation.", Assert.Single(_notices));
+    }
+
+    [Fact]
+    public void Recording_RefusedByTheServer_SaysWhy()
+    {
+        JSInterop.Setup<string?>("saeunbox.save", _ => true).SetResult("too many requests");
+        Choose("Save how it was painted (GIF)");
+
+        Assert.Contains("too many requests", Assert.Single(_notices));
+    }
+
+    [Fact]
+    public void Recording_OfOnePicture_IsNotOffered()
+    {
+        var menu = Render<ShareMenu>(menu => menu.Add(one => one.Recipe, House).Add(one => one.IsReady, true));
+        menu.Find("[aria-expanded]").Click();
+
+        Assert.DoesNotContain("GIF", menu.Markup);
+    }
+
     private void Choose(string item)
     {
         var menu = Render<ShareMenu>(menu => menu
             .Add(one => one.Recipe, House)
+            .Add(one => one.Recording, "canvases/1/painting.gif")
             .Add(one => one.IsReady, true)
             .Add(one => one.OnNotice, _notices.Add));
         menu.Find("[aria-expanded]").Click();

@@ -82,6 +82,9 @@ internal sealed partial class PaintState(CanvasRegistry canvases, IModelCatalogu
 
     public bool HasPicture { get; private set; }
 
+    /// <summary>Address of the animation of the painting; null as long as there is only one picture.</summary>
+    public string? RecordingAddress => Canvas is { Recording.Frames.Count: > 1 } canvas ? $"canvases/{canvas.Id}/painting.gif" : null;
+
     public string NameOf(FeatureEdit edit) => edit.Name ?? Atlas?.Find(edit.Site, edit.Feature)?.Name ?? $"feature {edit.Feature}";
 
     /// <summary>
