@@ -20,11 +20,11 @@ public sealed record FeatureEdit(Site Site, int Feature, double Strength)
     public BrushMask? Mask { get; init; }
 
     /// <summary>
-    /// The activation above which a cell is the feature's. Only for modes that find cells (<see cref="EditMode.FindsCells"/>).
+    /// Cells with a higher activation are found. Only for modes that find cells (<see cref="EditMode.FindsCells"/>).
     /// </summary>
     public double Threshold { get; init; }
 
-    /// <summary>By how many cells to all sides the found ones grow. Only for modes that find cells.</summary>
+    /// <summary>How many cells the found area grows on every side. Only for modes that find cells.</summary>
     public int Grow { get; init; }
 
     /// <summary>The first denoising step at which the edit acts, from 0.</summary>
