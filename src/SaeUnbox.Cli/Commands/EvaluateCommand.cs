@@ -4,20 +4,29 @@ using SaeUnbox.Cli.Output;
 
 namespace SaeUnbox.Cli.Commands;
 
-/// <summary><c>evaluate</c>: measures autoencoders and their features, on many captions or on one picture.</summary>
+/// <summary><c>evaluate</c>: measures autoencoders and their features, on many captions, on one picture, or on pairs of prompts.</summary>
 internal static class EvaluateCommand
 {
     public static Command Create(Terminal terminal)
     {
         var shared = new EvaluateArguments();
-        var (table, picture) = (new EvaluateTable(shared), new EvaluatePicture(shared));
+        var (table, picture, pairs) = (new EvaluateTable(shared), new EvaluatePicture(shared), new RieEvaluation(shared));
         var command = new Command("evaluate",
             "Measure autoencoders: fit, pictures after reconstruction, stability, and on unbox-mini detection and steering by features, "
-            + "concepts and baselines. With --prompt or --recipe: what the features do to this picture.");
+            + "concepts and baselines. With --prompt or --recipe: what the features do to this picture. With --protocol: editing of pairs of "
+            + "prompts.");
         shared.AddTo(command);
-        command.Add([.. table.Options, .. picture.Options]);
+        command.Add([.. table.Options, .. picture.Options, .. pairs.Options]);
         command.SetGuardedAction(terminal, (parsed, cancellation) =>
         {
+            if (pairs.IsNamed(parsed))
+            {
+                Refuse(parsed, [.. table.Options.Except([shared.Clip]), .. picture.Options, .. shared.Recipe.Options],
+                    "leave it out with --protocol.");
+                pairs.Run(terminal, parsed, cancellation);
+                return;
+            }
+            Refuse(parsed, pairs.Options, "it is for --protocol rie.");
             if (shared.Recipe.AreNamed(parsed))
             {
                 Refuse(parsed, table.Options, "it is for many captions; leave out --prompt and --recipe.");
@@ -46,8 +55,12 @@ internal sealed class EvaluateArguments
         "A site; may be repeated (default: all with an autoencoder).");
     private readonly Option<string> _output = Setting.Output("DIR",
         "Folder for report.json, tables, index.html and what a stopped evaluation goes on from; of one picture for report.json, "
-        + "image.png, ablation/SITE.png and strengths/SITE-FEATURE.png.");
-    private readonly Option<bool> _json = Setting.Switch("--json", "Print report.json.");
+        + "image.png, ablation/SITE.png and strengths/SITE-FEATURE.png; of pairs for rie.csv and rie.json.");
+    private readonly Option<bool> _json = Setting.Switch("--json", "Print report.json; of pairs rie.json.");
+
+    /// <summary>An option of the table and of the protocol, but not of one picture.</summary>
+    public Option<string?> Clip { get; } = Setting.Of<string?>("--clip", "DIR",
+        "Local folder of CLIP, to compare captions and pictures before and after reconstruction, or edited pictures with their prompts.");
 
     public ModelArguments Model { get; } = new(DtypeChoice.Fp32);
 

@@ -23,8 +23,6 @@ internal sealed class EvaluateTable(EvaluateArguments shared)
         Defaults.Pictures);
     private readonly Option<string?> _second = Setting.Of<string?>("--second", "DIR",
         "A second set of autoencoders, such as one of another seed, to match with.");
-    private readonly Option<string?> _clip = Setting.Of<string?>("--clip", "DIR",
-        "Local folder of CLIP, to compare captions and pictures before and after reconstruction.");
     private readonly Option<string?> _judge = Setting.Of<string?>("--judge", "NAME",
         "What detection and steering are measured against: scenes, the truth of unbox-mini's scenes (its default), or none.");
     private readonly Option<string[]> _elements = Setting.Of<string[]>("--element", "NAME",
@@ -36,7 +34,7 @@ internal sealed class EvaluateTable(EvaluateArguments shared)
         "Further pictures on which the strengths of an element are chosen.", Defaults.Tuning);
 
     /// <summary>The options that only this evaluation has.</summary>
-    public IReadOnlyList<Option> Options => [_captions, _pictures, _second, _clip, _judge, _elements, _scenes, _tuning];
+    public IReadOnlyList<Option> Options => [_captions, _pictures, _second, shared.Clip, _judge, _elements, _scenes, _tuning];
 
     public void Run(Terminal terminal, ParseResult parsed, CancellationToken cancellation)
     {
@@ -61,7 +59,7 @@ internal sealed class EvaluateTable(EvaluateArguments shared)
         var captions = parsed.GetValue(_captions) is { } file ? CaptionFile.Read(file, seed, pictures)
             : isMini ? CaptionArguments.Generate(pictures, seed)
             : throw new CliException("say which captions: --captions FILE, or one picture with --prompt.");
-        var clip = InputFolder.Read(parsed, _clip);
+        var clip = InputFolder.Read(parsed, shared.Clip);
         var secondFolder = InputFolder.Read(parsed, _second);
         using var model = ModelSession.Load(terminal, options, cancellation);
         EvaluateArguments.Require(model, named);

@@ -31,9 +31,13 @@ internal sealed class RecipeArguments
         "Replace what a site adds with its autoencoder's reconstruction; may be repeated.");
     private readonly Option<string[]> _ablate = Setting.Of<string[]>("--ablate", "SITE", "Remove what a site adds; may be repeated.");
 
+    /// <summary>All options but that of the atlas.</summary>
+    public IReadOnlyList<Option> Options =>
+        [_recipe, _prompt, _negative, _seed, _steps, _guidance, _width, _height, _edits, _overlap, _reconstruct, _ablate];
+
     public void AddTo(Command command)
     {
-        command.Add(_recipe, _prompt, _negative, _seed, _steps, _guidance, _width, _height, _edits, _overlap, _reconstruct, _ablate);
+        command.Add([.. Options]);
         _atlas.AddTo(command);
     }
 
