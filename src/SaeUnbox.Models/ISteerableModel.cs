@@ -40,6 +40,10 @@ public interface ISteerableModel : IDisposable
     /// <exception cref="ModelException">The model has no such site.</exception>
     IDisposable Hook(Site site, SiteHook hook);
 
+    /// <summary>Adds a hook at the neurons of a site's transformer; disposing the result removes it.</summary>
+    /// <exception cref="ModelException">The model has no such site.</exception>
+    IDisposable HookNeurons(Site site, NeuronHook hook);
+
     /// <summary>Adds a hook at a layer of the text encoder, which <see cref="Encode"/> runs; disposing the result removes it.</summary>
     /// <exception cref="ModelException">The model has no such layer.</exception>
     IDisposable HookText(Site site, TextHook hook);

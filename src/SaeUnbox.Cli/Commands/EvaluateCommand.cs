@@ -13,8 +13,8 @@ internal static class EvaluateCommand
         var (table, picture, pairs) = (new EvaluateTable(shared), new EvaluatePicture(shared), new RieEvaluation(shared));
         var command = new Command("evaluate",
             "Measure autoencoders: fit, pictures after reconstruction, stability, and on unbox-mini detection and steering by features, "
-            + "concepts and baselines. With --prompt or --recipe: what the features do to this picture. With --protocol: editing of pairs of "
-            + "prompts.");
+            + "concepts and baselines. With --prompt or --recipe: what the features do to this picture. With --protocol: how they "
+            + "edit pairs of prompts.");
         shared.AddTo(command);
         command.Add([.. table.Options, .. picture.Options, .. pairs.Options]);
         command.SetGuardedAction(terminal, (parsed, cancellation) =>

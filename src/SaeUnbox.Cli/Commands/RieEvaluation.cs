@@ -21,10 +21,12 @@ internal sealed class RieEvaluation(EvaluateArguments shared)
     private readonly Option<string?> _pairs = Setting.Of<string?>("--pairs", "FILE",
         "For --protocol: JSON lines with original, edited, and where they are, originalMask and editedMask (as in a recipe).");
     private readonly Option<string> _counts = Setting.Of("--counts", "N,…", "For --protocol: numbers of features.", "80,160,320,640");
+    private readonly Option<string?> _neurons = Setting.Of<string?>("--neurons", "N,…",
+        "For --protocol: numbers of neurons, such as 5000,80000 (default: none, since the neurons of two runs are kept in memory).");
     private readonly Option<string> _factors = Setting.Of("--factors", "X,…", "For --protocol: strengths.", "1,2");
 
     /// <summary>The options that only this evaluation has.</summary>
-    public IReadOnlyList<Option> Options => [_protocol, _pairs, _counts, _factors];
+    public IReadOnlyList<Option> Options => [_protocol, _pairs, _counts, _neurons, _factors];
 
     public bool IsNamed(ParseResult parsed) => parsed.GetValue(_protocol) is not null;
 
@@ -36,6 +38,7 @@ internal sealed class RieEvaluation(EvaluateArguments shared)
         var settings = new RieSettings
         {
             Counts = NumberList.Parse("--counts", parsed.GetRequiredValue(_counts)),
+            Neurons = parsed.GetValue(_neurons) is { } neurons ? NumberList.Parse(_neurons.Name, neurons) : [],
             Strengths = [.. parsed.GetRequiredValue(_factors).Split(',').Select(Factor)],
             Sites = shared.Sites(parsed),
         };
@@ -119,7 +122,8 @@ internal sealed class RieEvaluation(EvaluateArguments shared)
     private static IEnumerable<string> Missing((int Pair, RieRow Row)[] rows)
     {
         yield return "LPIPS: there are no weights for it; inside and outside are mean changes of the colours";
-        yield return "neurons: the activations inside the blocks' feed-forward layers are no sites";
+        if (rows.All(one => one.Row.Method != RieProtocol.Neurons))
+            yield return "neurons: say how many with --neurons";
         if (rows.All(one => one.Row.Clip is null))
             yield return "CLIP: name a model with --clip";
     }

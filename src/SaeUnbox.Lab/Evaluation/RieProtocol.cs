@@ -10,18 +10,27 @@ namespace SaeUnbox.Lab;
 /// Features of all sites are ranked together by their share of all activation in the edited prompt's mask less that in the original's, both
 /// means over cells of the first step. With F the best and G the worst of them, a site's output gets at each step of the original prompt
 /// strength * (sum over F of z_f d_f of the edited run, in its mask, - sum over G of z_g d_g of the original run, in its mask).
+/// Neurons are the inputs of the second linear layer of each feed-forward of the sites' transformers. They are ranked likewise, each
+/// divided by its norm over the mask's cells, and get strength * (their values in the edited run - those in the original) themselves.
 /// </remarks>
 public sealed class RieProtocol(LoadedModel model, RieSettings settings, ClipModel? clip = null)
 {
     /// <summary>Transports features.</summary>
     public const string Features = "features";
 
-    /// <summary>The baseline: transports the sites' whole vectors.</summary>
+    /// <summary>A baseline: transports neurons.</summary>
+    public const string Neurons = "neurons";
+
+    /// <summary>A baseline: transports the sites' whole vectors.</summary>
     public const string Difference = "difference";
 
     private readonly Site[] _sites = settings.Sites.Count > 0 ? [.. settings.Sites] : [.. model.Saes.Keys];
 
-    /// <summary>Measures one pair with every number of features and every strength.</summary>
+    private delegate Tensor SiteChange(Site site, int step, Tensor input, Tensor output);
+
+    private delegate Tensor NeuronChange(Site site, int block, int step, Tensor neurons);
+
+    /// <summary>Measures one pair with every number of features and neurons, and every strength.</summary>
     public IReadOnlyList<RieRow> Measure(RiePair pair, CancellationToken cancellation = default)
     {
         using var scope = NewDisposeScope();
@@ -29,24 +38,30 @@ public sealed class RieProtocol(LoadedModel model, RieSettings settings, ClipMod
         model.UseThreads();
         var (original, edited) = (Read(pair.Original, cancellation), Read(pair.Edited, cancellation));
         var ranked = Rank(pair, original, edited);
+        var neurons = settings.Neurons.Count > 0 ? RankNeurons(pair, original, edited) : [];
         var rows = new List<RieRow>();
         foreach (var strength in settings.Strengths)
         {
             foreach (var count in settings.Counts)
-                rows.Add(Row(Features, count, strength, Part(edited, ranked.Take(count)), Part(original, ranked.TakeLast(count))));
-            rows.Add(Row(Difference, null, strength, (site, step) => edited.Vectors[step][site],
-                (site, step) => original.Vectors[step][site]));
+                rows.Add(Row(Features, count, strength, Sites(strength, Part(edited, ranked.Take(count)),
+                    Part(original, ranked.TakeLast(count)))));
+            foreach (var count in settings.Neurons)
+                rows.Add(Row(Neurons, count, strength, neurons: Transport(pair, original, edited, neurons, count, strength)));
+            rows.Add(Row(Difference, null, strength, Sites(strength, (site, step) => edited.Vectors[(site, step)],
+                (site, step) => original.Vectors[(site, step)])));
         }
         return rows;
 
-        RieRow Row(string method, int? count, double strength, Func<Site, int, Tensor> added, Func<Site, int, Tensor> removed)
+        SiteChange Sites(double strength, Func<Site, int, Tensor> added, Func<Site, int, Tensor> removed) => (site, step, _, output) =>
+        {
+            var sum = (added(site, step) * Mask(pair.EditedMask, site)) - (removed(site, step) * Mask(pair.OriginalMask, site));
+            return output.Plus(sum.Times(strength).permute(2, 0, 1).unsqueeze(0).to(output.device).to(output.dtype));
+        };
+
+        RieRow Row(string method, int? count, double strength, SiteChange? sites = null, NeuronChange? neurons = null)
         {
             using var inner = NewDisposeScope();
-            var picture = Run(pair.Original, (site, step, output) =>
-            {
-                var sum = (added(site, step) * Mask(pair.EditedMask, site)) - (removed(site, step) * Mask(pair.OriginalMask, site));
-                return output.Plus(sum.Times(strength).permute(2, 0, 1).unsqueeze(0).to(output.device).to(output.dtype));
-            }, null, cancellation);
+            var picture = Run(pair.Original, sites, neurons, cancellation);
             var (inside, outside) = PictureChange.Between(original.Picture, picture).Split(pair.OriginalMask ?? Everywhere);
             return new(pair, method, count, strength, inside, outside, Similarity(picture, pair.Edited));
         }
@@ -63,33 +78,57 @@ public sealed class RieProtocol(LoadedModel model, RieSettings settings, ClipMod
 
     private static BrushMask Everywhere { get; } = BrushMask.FromCells(1, 1, [1]);
 
-    private RieFeature[] Rank(RiePair pair, Reading original, Reading edited)
+    private RieFeature[] Rank(RiePair pair, Reading original, Reading edited) =>
+    [
+        .. Order(site => Means(edited, pair.EditedMask, site), site => Means(original, pair.OriginalMask, site), _sites)
+            .Select(one => new RieFeature(one.Group, one.Index, one.Score)),
+    ];
+
+    private ((Site Site, int Block) Group, int Index, double Score)[] RankNeurons(RiePair pair, Reading original, Reading edited)
     {
-        var (with, without) = (Means(edited, pair.EditedMask), Means(original, pair.OriginalMask));
-        var (allWith, allWithout) = (with.Values.Sum(means => means.Sum()), without.Values.Sum(means => means.Sum()));
+        return Order(group => Means(edited, pair.EditedMask, group), group => Means(original, pair.OriginalMask, group),
+            original.Neurons.Keys.Where(key => key.Step == 0).Select(key => (key.Site, key.Block)).ToArray());
+
+        double[] Means(Reading reading, BrushMask? mask, (Site Site, int Block) group)
+        {
+            using var scope = NewDisposeScope();
+            var values = reading.Neurons[(group.Site, group.Block, 0)] * Mask(mask, group.Site).view(-1, 1);
+            return MeansOf(values / values.Square().sum([0]).sqrt().AtLeast(1e-30), mask, group.Site);
+        }
+    }
+
+    // All units of all groups by their share of the sum in one picture less their share in the other, the largest difference first.
+    private static (T Group, int Index, double Score)[] Order<T>(Func<T, double[]> with, Func<T, double[]> without, T[] groups)
+    {
+        var (first, second) = (Array.ConvertAll(groups, group => with(group)), Array.ConvertAll(groups, group => without(group)));
+        var (allFirst, allSecond) = (first.Sum(means => means.Sum()), second.Sum(means => means.Sum()));
         return
         [
-            .. _sites.SelectMany(site => with[site].Zip(without[site]).Select((mean, feature) =>
-                    new RieFeature(site, feature, Share(mean.First, allWith) - Share(mean.Second, allWithout))))
-                .OrderByDescending(feature => feature.Score),
+            .. groups.Index().SelectMany(group => first[group.Index].Zip(second[group.Index]).Select((mean, index) =>
+                    (group.Item, index, Score: Share(mean.First, allFirst) - Share(mean.Second, allSecond))))
+                .OrderByDescending(one => one.Score),
         ];
 
-        static double Share(double mean, double all) => all > 0 ? mean / all : 0;
+        static double Share(double mean, double all) => all == 0 ? 0 : mean / all;
     }
 
     // The mean of each feature over the mask's cells, in the first step.
-    private Dictionary<Site, double[]> Means(Reading reading, BrushMask? mask) => _sites.ToDictionary(site => site, site =>
+    private double[] Means(Reading reading, BrushMask? mask, Site site)
     {
         using var scope = NewDisposeScope();
-        using var codes = model.Saes[site].Encode(reading.Vectors[0][site]);
-        var cells = Mask(mask, site);
-        var dense = codes.ToDense().cpu();
-        var sums = (dense * cells).sum([0, 1]).data<float>().ToArray();
-        var count = cells.sum().item<float>();
+        using var codes = model.Saes[site].Encode(reading.Vectors[(site, 0)]);
+        var dense = codes.ToDense().cpu().flatten(0, 1);
+        return MeansOf(dense * Mask(mask, site).view(-1, 1), mask, site);
+    }
+
+    // The means over the mask's cells of values [cells, n] that are 0 elsewhere.
+    private double[] MeansOf(Tensor values, BrushMask? mask, Site site)
+    {
+        var count = Cells(mask, site).Sum();
         return count > 0
-            ? Array.ConvertAll(sums, sum => sum / (double)count)
+            ? Array.ConvertAll(values.to(ScalarType.Float64).sum([0]).data<double>().ToArray(), sum => sum / count)
             : throw new SaeException($"A mask holds no cell of {site}.");
-    });
+    }
 
     // What some features add to a site in a step: [h, w, d].
     private Func<Site, int, Tensor> Part(Reading reading, IEnumerable<RieFeature> features)
@@ -99,11 +138,8 @@ public sealed class RieProtocol(LoadedModel model, RieSettings settings, ClipMod
         {
             using var scope = NewDisposeScope();
             var dictionary = model.Saes[site];
-            using var codes = dictionary.Encode(reading.Vectors[step][site]);
-            var flags = new float[dictionary.Features];
-            foreach (var feature in chosen[site])
-                flags[feature] = 1;
-            var kept = tensor(flags).to(codes.Indices.device);
+            using var codes = dictionary.Encode(reading.Vectors[(site, step)]);
+            var kept = Flags(dictionary.Features, chosen[site]).to(codes.Indices.device);
             var values = codes.Values * kept.index_select(0, codes.Indices.reshape(-1).to(ScalarType.Int64)).view(codes.Values.shape);
             var part = dictionary.Decode(codes with { Values = values });
             var bias = dictionary.Decode(codes with { Values = zeros_like(codes.Values) });
@@ -111,26 +147,71 @@ public sealed class RieProtocol(LoadedModel model, RieSettings settings, ClipMod
         };
     }
 
+    private NeuronChange Transport(RiePair pair, Reading original, Reading edited,
+        ((Site Site, int Block) Group, int Index, double Score)[] ranked, int count, double strength)
+    {
+        var best = ranked.Take(count).ToLookup(one => one.Group, one => one.Index);
+        var worst = ranked.TakeLast(count).ToLookup(one => one.Group, one => one.Index);
+        return (site, block, step, neurons) =>
+        {
+            var sum = Part(edited, best, pair.EditedMask) - Part(original, worst, pair.OriginalMask);
+            return neurons.Plus(sum.Times(strength).unsqueeze(0).to(neurons.device).to(neurons.dtype));
+
+            Tensor Part(Reading reading, ILookup<(Site, int), int> chosen, BrushMask? mask) => reading.Neurons[(site, block, step)]
+                * Flags((int)neurons.shape[2], chosen[(site, block)]) * Mask(mask, site).view(-1, 1);
+        };
+    }
+
+    // [n]: 1 at the chosen numbers.
+    private static Tensor Flags(int count, IEnumerable<int> chosen)
+    {
+        var flags = new float[count];
+        foreach (var index in chosen)
+            flags[index] = 1;
+        return tensor(flags);
+    }
+
     // [h, w, 1]: 1 in the cells of which the mask holds at least half.
     private Tensor Mask(BrushMask? mask, Site site)
     {
         var (rows, columns) = model.Info.Find(site)!.Grid(model.Info.Width, model.Info.Height);
-        var cells = (mask ?? Everywhere).Scaled(rows, columns).Cells.ToArray().Select(cell => cell >= .5f ? 1f : 0f).ToArray();
-        return tensor(cells, [rows, columns, 1]);
+        return tensor(Cells(mask, site), [rows, columns, 1]);
     }
 
+    private float[] Cells(BrushMask? mask, Site site)
+    {
+        var (rows, columns) = model.Info.Find(site)!.Grid(model.Info.Width, model.Info.Height);
+        return Array.ConvertAll((mask ?? Everywhere).Scaled(rows, columns).Cells.ToArray(), cell => cell >= .5f ? 1f : 0f);
+    }
+
+    // Its tensors belong to the current scope. Of a step that predicts twice, the first pass is kept.
     private Reading Read(string prompt, CancellationToken cancellation)
     {
-        using var tap = new SiteTap(model.Model, _sites, pictures: 1, isGuided: false, site => model.Saes[site].ReadsOutput);
-        var steps = new List<Dictionary<Site, Tensor>>();
-        var picture = Run(prompt, null, Keep, cancellation);
-        return new(steps, picture);
+        var reading = new Reading();
+        using var scope = NewDisposeScope();
+        reading.Picture = Run(prompt, KeepSite, settings.Neurons.Count > 0 ? KeepNeurons : null, cancellation);
+        foreach (var tensor in reading.Vectors.Values.Concat(reading.Neurons.Values))
+            tensor.MoveToOuterDisposeScope();
+        return reading;
 
-        void Keep() => steps.Add(tap.Of(0).ToDictionary(pair => pair.Key, pair => pair.Value.clone()));
+        Tensor KeepSite(Site site, int step, Tensor input, Tensor output)
+        {
+            if (!reading.Vectors.ContainsKey((site, step)))
+                reading.Vectors[(site, step)] = Keep(model.Saes[site].VectorsOf(input, output)[0]);
+            return output;
+        }
+
+        Tensor KeepNeurons(Site site, int block, int step, Tensor neurons)
+        {
+            if (!reading.Neurons.ContainsKey((site, block, step)))
+                reading.Neurons[(site, block, step)] = Keep(neurons[0]);
+            return neurons;
+        }
+
+        Tensor Keep(Tensor values) => values.to(ScalarType.Float32).cpu().clone().MoveToOtherDisposeScope(scope);
     }
 
-    private Picture Run(
-        string prompt, Func<Site, int, Tensor, Tensor>? change, Action? afterStep, CancellationToken cancellation)
+    private Picture Run(string prompt, SiteChange? sites, NeuronChange? neurons, CancellationToken cancellation)
     {
         using var run = model.Model.Begin(new ImageRequest
         {
@@ -142,19 +223,15 @@ public sealed class RieProtocol(LoadedModel model, RieSettings settings, ClipMod
             Height = model.Info.Height,
         });
         var step = 0;
-        var hooks = change is null
-            ? []
-            : _sites.Select(site => model.Model.Hook(site, (_, output) => change(site, step, output))).ToArray();
+        IDisposable[] hooks =
+        [
+            .. sites is null ? [] : _sites.Select(site => model.Model.Hook(site, (input, output) => sites(site, step, input, output))),
+            .. neurons is null ? [] : _sites.Select(site =>
+                model.Model.HookNeurons(site, (block, values) => neurons(site, block, step, values))),
+        ];
         try
         {
-            var latents = run.StartLatents();
-            foreach (var done in run.Denoise(predict: (given, token) => model.Model.Run(given, [], cancellation: token).Output!,
-                cancellation: cancellation))
-            {
-                latents = done.After;
-                step++;
-                afterStep?.Invoke();
-            }
+            var latents = run.Denoise(predict: Predict, cancellation: cancellation).Last().After;
             var pixels = Pixels.ToBytes(model.Model.Decode(Scheduler.LatentsOf(latents), cancellation));
             return new Picture((int)pixels.shape[2], (int)pixels.shape[1], 3, pixels.bytes.ToArray());
         }
@@ -162,6 +239,12 @@ public sealed class RieProtocol(LoadedModel model, RieSettings settings, ClipMod
         {
             foreach (var hook in hooks)
                 hook.Dispose();
+        }
+
+        Tensor Predict(DenoisingInput given, CancellationToken token)
+        {
+            step = given.Step;
+            return model.Model.Run(given, [], cancellation: token).Output!;
         }
     }
 
@@ -176,7 +259,15 @@ public sealed class RieProtocol(LoadedModel model, RieSettings settings, ClipMod
         return (seen * said).sum().item<float>() / ((seen * seen).sum().sqrt().item<float>() * (said * said).sum().sqrt().item<float>());
     }
 
-    private sealed record Reading(IReadOnlyList<Dictionary<Site, Tensor>> Vectors, Picture Picture);
+    // What one run had at its sites: vectors [h, w, d], and neurons [h w, n] if they are wanted.
+    private sealed class Reading
+    {
+        public Dictionary<(Site Site, int Step), Tensor> Vectors { get; } = [];
+
+        public Dictionary<(Site Site, int Block, int Step), Tensor> Neurons { get; } = [];
+
+        public Picture Picture { get; set; } = null!;
+    }
 }
 
 /// <summary>A pair of prompts that differ in what is edited.</summary>
@@ -195,6 +286,12 @@ public sealed record RieSettings
     /// <summary>Numbers of features, over all sites together, to put in and to take away.</summary>
     public IReadOnlyList<int> Counts { get; init; } = [80, 160, 320, 640];
 
+    /// <summary>
+    /// Numbers of neurons, over all sites together, to put in and to take away; the paper has 5,000 to 80,000 of 204,800. None by default:
+    /// all neurons of two runs are kept in memory, 1.7 GB for SDXL at 512 x 512 pixels and 4 steps.
+    /// </summary>
+    public IReadOnlyList<int> Neurons { get; init; } = [];
+
     public IReadOnlyList<double> Strengths { get; init; } = [1, 2];
 
     public int Steps { get; init; } = 4;
@@ -202,12 +299,15 @@ public sealed record RieSettings
     public long Seed { get; init; } = 42;
 }
 
+/// <summary>A feature and how much more it belongs to the edited prompt.</summary>
 /// <param name="Score">Share of all activation in the edited prompt's mask, less that in the original's.</param>
 public sealed record RieFeature(Site Site, int Feature, double Score);
 
 /// <summary>One edited picture.</summary>
-/// <param name="Method"><see cref="RieProtocol.Features"/> or <see cref="RieProtocol.Difference"/>.</param>
-/// <param name="Count">Number of features; null for the baseline.</param>
+/// <param name="Method">
+/// <see cref="RieProtocol.Features"/>, <see cref="RieProtocol.Neurons"/> or <see cref="RieProtocol.Difference"/>.
+/// </param>
+/// <param name="Count">Number of features or neurons; null for the difference.</param>
 /// <param name="Inside">Mean change of the picture inside the original's mask, 0 to 1.</param>
 /// <param name="Outside">Mean change outside.</param>
 /// <param name="Clip">Cosine of the embeddings of the picture and of the edited prompt; null without CLIP.</param>

@@ -27,6 +27,30 @@ public sealed class RieTests : IDisposable
             report.GetProperty("missing").EnumerateArray().Select(text => text.GetString()!.Split(':')[0]));
     }
 
+    [Fact]
+    public async Task Evaluate_RieProtocolWithNeurons_WritesTheirRows()
+    {
+        await RunAsync(Pair, "--counts", "1", "--neurons", "4,16", "--factors", "1");
+
+        var rows = File.ReadLines(_folder.At("out", "rie.csv")).Select(line => line.Split(',')).Where(line => line[1] == "neurons");
+        Assert.Equal(["4", "16"], rows.Select(row => row[2]));
+        var report = JsonDocument.Parse(await File.ReadAllTextAsync(_folder.At("out", "rie.json"))).RootElement;
+        Assert.Equal(["LPIPS", "CLIP"], report.GetProperty("missing").EnumerateArray().Select(text => text.GetString()!.Split(':')[0]));
+    }
+
+    [Theory]
+    [InlineData("--prompt", "a cat")]
+    [InlineData("--pictures", "2")]
+    [InlineData("--top", "2")]
+    public async Task Evaluate_RieProtocolWithOptionsOfOthers_IsRefused(string option, string value) =>
+        Assert.Contains($"{option}: leave it out with --protocol", await Saeunbox.FailAsync(["evaluate", .. Saeunbox.GoldenModel,
+            "--protocol", "rie", option, value, "--out", _folder.At("out")]));
+
+    [Fact]
+    public async Task Evaluate_OptionsOfTheProtocolAlone_AreRefused() =>
+        Assert.Contains("--counts: it is for --protocol rie", await Saeunbox.FailAsync(["evaluate", .. Saeunbox.GoldenModel,
+            "--counts", "2", "--out", _folder.At("out")]));
+
     [Theory]
     [InlineData("""{"original":"a cat"}""", "edited is missing")]
     [InlineData("not json", "line 1")]

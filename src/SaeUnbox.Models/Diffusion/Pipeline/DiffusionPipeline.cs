@@ -110,6 +110,8 @@ public sealed class DiffusionPipeline : ISteerableModel
 
     public IDisposable Hook(Site site, SiteHook hook) => UNet.Hook(site, hook);
 
+    public IDisposable HookNeurons(Site site, NeuronHook hook) => UNet.HookNeurons(site, hook);
+
     public IDisposable HookText(Site site, TextHook hook)
     {
         var entry = (SiteShape.Find(TextSites, site).Site.Attention, hook);
@@ -164,11 +166,6 @@ public sealed class DiffusionPipeline : ISteerableModel
         return prompts.Count == batch
             ? (encoding.Hidden, encoding.Pooled)
             : (encoding.Hidden.repeat(batch, 1, 1), encoding.Pooled?.repeat(batch, 1));
-    }
-
-    private sealed class Removal(Action remove) : IDisposable
-    {
-        public void Dispose() => remove();
     }
 
     private static IReadOnlyList<T> Repeat<T>(IReadOnlyList<T> values, int count) =>

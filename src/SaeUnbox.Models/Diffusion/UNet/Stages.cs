@@ -33,9 +33,18 @@ internal sealed class TransformerStage(Transformer2D transformer, SiteShape site
 {
     public override SiteShape Site => site;
 
+    /// <summary>The current hooks of its neurons, in the order in which they were added.</summary>
+    public List<NeuronHook> NeuronHooks { get; } = [];
+
     public IReadOnlyList<Tensor> KeyValues(Tensor text) => transformer.KeyValues(text);
 
-    public override Tensor Forward(Walk walk) => transformer.Forward(walk.Hidden, walk.Conditioning.KeyValues[site.Site]);
+    public override Tensor Forward(Walk walk) =>
+        transformer.Forward(walk.Hidden, walk.Conditioning.KeyValues[site.Site], Hooked);
+
+    private Tensor Hooked(int block, Tensor activations) => NeuronHooks.Aggregate(activations, (current, hook) =>
+        hook(block, current) is var result && result.shape.SequenceEqual(current.shape) && result.dtype == current.dtype
+            ? result
+            : throw new ModelException($"A hook of neurons at {site.Site} must return a tensor like {current}, but returned {result}."));
 }
 
 /// <summary>Upsamples to the size of the next skip connection, which is not exactly double if a side was odd.</summary>
@@ -244,12 +253,13 @@ internal sealed class Transformer2D
     public IReadOnlyList<Tensor> KeyValues(Tensor text) => [.. _blocks.Select(block => block.KeyValue(text))];
 
     /// <summary>[B, C, H, W] to [B, C, H, W].</summary>
-    public Tensor Forward(Tensor x, IReadOnlyList<Tensor> keyValues)
+    /// <param name="neurons">Reads or replaces the neurons of each basic block.</param>
+    public Tensor Forward(Tensor x, IReadOnlyList<Tensor> keyValues, NeuronHook neurons)
     {
         using var scope = NewDisposeScope();
         var rows = _projectIn.Forward(ChannelsLast.ToRows(_norm.Forward(x)));
-        foreach (var (block, keyValue) in _blocks.Zip(keyValues))
-            rows = rows.Into(t => block.Forward(t, keyValue));
+        foreach (var (index, (block, keyValue)) in _blocks.Zip(keyValues).Index())
+            rows = rows.Into(t => block.Forward(t, keyValue, activations => neurons(index, activations)));
         var delta = ChannelsLast.FromRows(_projectOut.Forward(rows), x.shape[2], x.shape[3]);
         return InPlace.Add(delta, x).MoveToOuterDisposeScope();
     }
@@ -268,12 +278,12 @@ internal sealed class BasicTransformerBlock(Weights weights, long channels, long
     public Tensor KeyValue(Tensor text) => _cross.KeyValue(text);
 
     /// <summary>[B, N, C] to [B, N, C].</summary>
-    public Tensor Forward(Tensor rows, Tensor keyValue)
+    public Tensor Forward(Tensor rows, Tensor keyValue, Func<Tensor, Tensor> neurons)
     {
         using var scope = NewDisposeScope();
         rows = InPlace.Add(_self.Forward(_norm1.Forward(rows)), rows);
         rows = InPlace.Add(_cross.Forward(_norm2.Forward(rows), keyValue), rows);
-        return InPlace.Add(_feedForward.Forward(_norm3.Forward(rows)), rows).MoveToOuterDisposeScope();
+        return InPlace.Add(_feedForward.Forward(_norm3.Forward(rows), neurons), rows).MoveToOuterDisposeScope();
     }
 }
 
@@ -319,12 +329,14 @@ internal sealed class FeedForward(Weights weights, long channels)
     private readonly Tensor _bias = weights.Get("net.0.proj.bias", 8 * channels);
     private readonly Linear _out = new(weights.At("net.2"), 4 * channels, channels);
 
-    public Tensor Forward(Tensor rows)
+    /// <summary>[B, N, C] to [B, N, C].</summary>
+    /// <param name="neurons">Reads or replaces what the second linear layer gets, [B, N, 4C].</param>
+    public Tensor Forward(Tensor rows, Func<Tensor, Tensor> neurons)
     {
         using var scope = NewDisposeScope();
         // The elementwise operators are faster over contiguous memory.
         var (value, gate) = _weight.MultiplyHalves(rows, _bias);
-        return _out.Forward(InPlace.Multiply(InPlace.Gelu(gate), value)).MoveToOuterDisposeScope();
+        return _out.Forward(neurons(InPlace.Multiply(InPlace.Gelu(gate), value))).MoveToOuterDisposeScope();
     }
 }
 

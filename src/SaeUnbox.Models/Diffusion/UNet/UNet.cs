@@ -46,6 +46,15 @@ public sealed class UNet
     /// <exception cref="ModelException">There is no such site.</exception>
     public IDisposable Hook(Site site, SiteHook hook) => _hooks.Add(ShapeOf(site).Site, hook);
 
+    /// <summary>Adds a hook at the neurons of a site's transformer; disposing the result removes it.</summary>
+    /// <exception cref="ModelException">There is no such site.</exception>
+    public IDisposable HookNeurons(Site site, NeuronHook hook)
+    {
+        var hooks = ((TransformerStage)_stages[_stageOfSite[ShapeOf(site).Site]]).NeuronHooks;
+        hooks.Add(hook);
+        return new Removal(() => hooks.Remove(hook));
+    }
+
     /// <summary>Computes everything that depends on the prompt but not on the step.</summary>
     /// <param name="hidden">Text states, [B, T, D].</param>
     /// <param name="pooled">Pooled text embedding, [B, P]; null for a model without <see cref="UNetConfig.Addition"/>.</param>
@@ -290,6 +299,20 @@ public sealed class UNetState : IDisposable
 /// them after the call, it must copy or alias them.
 /// </summary>
 public delegate Tensor SiteHook(Tensor input, Tensor output);
+
+/// <summary>
+/// Gets the neurons of one basic block of a site's transformer: what the second linear layer of its feed-forward gets, [B, h w, 4C] for a
+/// site of C channels. Returns the tensor that replaces it: the same, or a new one of the same shape and type. It must not write into its
+/// argument. To keep it after the call, it must copy it. A pass that resumes at the site does not run its transformer again.
+/// </summary>
+/// <param name="block">The number of the basic block, from 0 on.</param>
+public delegate Tensor NeuronHook(int block, Tensor activations);
+
+/// <summary>Removes a hook when it is disposed.</summary>
+internal sealed class Removal(Action remove) : IDisposable
+{
+    public void Dispose() => remove();
+}
 
 /// <summary>The current hooks in the order in which they were added. They can be removed in any order.</summary>
 internal sealed class HookTable

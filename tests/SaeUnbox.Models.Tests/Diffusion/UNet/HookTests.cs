@@ -27,6 +27,35 @@ public sealed class HookTests(GoldenUNet golden) : IClassFixture<GoldenUNet>
     }
 
     [Fact]
+    public void HookNeurons_OfASite_ReplacesWhatItsFeedForwardsCompute()
+    {
+        using var scope = NewDisposeScope();
+        using var mode = inference_mode();
+        var (site, pass) = (golden.Model.Sites[0], golden.Cases[0]);
+        var before = pass.Forward();
+        var seen = new List<(int Block, long Width)>();
+        using (golden.Model.HookNeurons(site.Site, (block, neurons) =>
+        {
+            seen.Add((block, neurons.shape[2]));
+            return neurons;
+        }))
+            TensorAssert.Same(before, pass.Forward());
+        Assert.NotEmpty(seen);
+        Assert.Equal(Enumerable.Range(0, seen.Count).Select(block => (block, 4L * site.Channels)), seen);
+
+        using (golden.Model.HookNeurons(site.Site, (_, neurons) => neurons.Times(2)))
+        {
+            var doubled = pass.Forward();
+            Assert.True((doubled - before).abs().max().item<float>() > 1e-3f);
+            using var halved = golden.Model.HookNeurons(site.Site, (_, neurons) => neurons.Times(.5));
+            TensorAssert.Same(before, pass.Forward());
+        }
+        using (golden.Model.HookNeurons(site.Site, (_, neurons) => neurons.narrow(2, 0, 1)))
+            Assert.Throws<ModelException>(() => pass.Forward());
+        TensorAssert.Same(before, pass.Forward());
+    }
+
+    [Fact]
     public void Hook_ReturnsInput_SkipsTheSite()
     {
         using var scope = NewDisposeScope();
