@@ -28,11 +28,12 @@ internal static class EvaluateMiniCommand
             + "concepts.", defaults.Trials);
         var conceptScenes = Setting.Of("--concept-scenes", "N", "Other scenes in which the chosen ways are measured.",
             defaults.ConceptScenes);
+        var dtype = Setting.Of("--dtype", "FORMAT", "Number format of the model: fp32, bf16, fp16, int8.", Names.Of(defaults.Dtype));
         var device = new DeviceArgument();
         var json = Setting.Switch("--json", "Print everything as JSON.");
         var command = new Command("evaluate-mini",
             "Measure a trained unbox-mini: pictures, obedience to captions, autoencoders, steering.");
-        command.Add(model, saes, pictures, scenes, elements, strength, seed, names, suggestions, concepts, trials, conceptScenes);
+        command.Add(model, saes, pictures, scenes, elements, strength, seed, names, suggestions, concepts, trials, conceptScenes, dtype);
         device.AddTo(command);
         command.Add(json);
         command.SetGuardedAction(terminal, (parsed, cancellation) =>
@@ -45,6 +46,7 @@ internal static class EvaluateMiniCommand
                     ? [.. named.Select(name => NamedValue.OneOf("--element", name, MiniEvaluation.Elements))]
                     : null,
                 Seed = parsed.GetValue(seed),
+                Dtype = NamedValue.Parse<Dtype>("--dtype", parsed.GetRequiredValue(dtype))!.Value,
                 Trials = Require.AtLeast(0, "--trials", parsed.GetValue(trials)),
                 ConceptScenes = Require.AtLeast(1, "--concept-scenes", parsed.GetValue(conceptScenes)),
                 Strength = parsed.GetValue(strength) is >= 5 and <= 15 and var x ? x : throw new CliException("--strength: use 5 to 15."),

@@ -24,7 +24,7 @@ public static class MiniEvaluation
             throw new ArgumentException($"There is no element '{unknown}'", nameof(options));
         var place = OnDevice.Open(device);
         using var noGrad = no_grad();
-        using var loaded = new MiniModel(model, place);
+        using var loaded = new MiniModel(model, place, options.Dtype);
         using var saes = SaeSet.Load(autoencoders, place);
         using var pictures = new PictureEvaluation(loaded, saes, options);
         pictures.Run(done => progress?.Report(new("pictures", done, options.Pictures)), cancellation);
@@ -51,7 +51,7 @@ public static class MiniEvaluation
             if (workers > 1)
                 Threads.Use(1);
             using var noGrad = no_grad();
-            using var model = new MiniModel(folder, device);
+            using var model = new MiniModel(folder, device, options.Dtype);
             var steering = new SteeringEvaluation(model, saes, options);
             var concepts = new ConceptEvaluation(steering, options);
             for (var i = Interlocked.Increment(ref next); i < elements.Length; i = Interlocked.Increment(ref next))
@@ -79,6 +79,9 @@ public static class MiniEvaluation
 public sealed record MiniEvaluationOptions
 {
     public int Seed { get; init; } = 1;
+
+    /// <summary>Number format of the model.</summary>
+    public Dtype Dtype { get; init; } = Dtype.Fp32;
 
     /// <summary>Captions and seeds to evaluate, none of which were trained on.</summary>
     public int Pictures { get; init; } = 500;

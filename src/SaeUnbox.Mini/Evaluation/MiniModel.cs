@@ -10,9 +10,9 @@ internal sealed class MiniModel : IDisposable
     private readonly DiffusionPipeline _pipeline;
 
     /// <exception cref="ModelException">The folder does not hold an unbox-mini.</exception>
-    public MiniModel(string folder, Device? device = null)
+    public MiniModel(string folder, Device? device = null, Dtype dtype = Dtype.Fp32)
     {
-        _pipeline = DiffusionPipeline.Load(folder, new PipelineOptions { Device = device ?? CPU });
+        _pipeline = DiffusionPipeline.Load(folder, new PipelineOptions { Device = device ?? CPU, DType = dtype.ToScalarType() });
         PictureSize = _pipeline.UNet.Config.SampleSize * _pipeline.Autoencoder.PixelsPerCell;
         if (_pipeline.UNet.Config is { SampleSize: 64, InChannels: LatentCode.Channels }
             && _pipeline.Autoencoder.PixelsPerCell == LatentCode.Patch)
