@@ -10,7 +10,7 @@ internal sealed class CollectCommand
 {
     private readonly ModelArguments _model = new(DtypeChoice.Fp32);
     private readonly CaptionArguments _captions = new();
-    private const int SmallBatch = 16, SmallSide = 256;
+    private const int SmallBatch = 8, SmallSide = 256;
 
     private readonly Option<string[]> _sites = Setting.Of<string[]>("--site", "SITE",
         "A site, such as down.2.1; may be repeated (default: the sites of --saes, else those with a name: the four of the demo, or up.1.1 "

@@ -174,7 +174,7 @@ public sealed class CollectionWriter : IDisposable
 public sealed record CollectionOptions
 {
     /// <summary>Items in one file. A crash loses at most this many.</summary>
-    public int ItemsPerShard { get; init; } = 256;
+    public int ItemsPerShard { get; init; } = 128;
 
     /// <summary>Number format of the files.</summary>
     public Dtype Dtype { get; init; } = Dtype.Fp16;
