@@ -65,6 +65,7 @@ public sealed class BrushTests(Studio studio, Browser browser) : IClassFixture<B
         await using var own = await Studio.OfAsync();
         var page = await browser.OpenLayerAsync(own);
         await page.SetBrushAsync("Size", "16");
+        await page.EvaluateAsync("() => { globalThis.isBeforeRestart = true; }");
 
         await page.MoveAsync(.2, .8);
         await page.Mouse.DownAsync();
@@ -76,8 +77,11 @@ public sealed class BrushTests(Studio studio, Browser browser) : IClassFixture<B
         await page.MoveAsync(.8, .8);
         await page.Mouse.UpAsync();
 
-        // The page was reloaded, so its history is empty.
-        await page.WaitForFunctionAsync("() => document.querySelector('.layer') && document.querySelectorAll('.history li').length === 1");
+        // The page loads itself again, and its history starts anew.
+        await page.WaitForFunctionAsync("""
+            () => !globalThis.isBeforeRestart && document.querySelector('main[data-live] .layer')
+                && document.querySelectorAll('.history li').length === 1
+            """);
         var mask = await page.MaskWhereAsync(PaintedMask.At((.8, .8)));
         Assert.All([.2, .3, .5, .7, .8], x => Assert.True(mask.Value((x, .8)) > .5, $"the stroke at {x} is lost"));
     }

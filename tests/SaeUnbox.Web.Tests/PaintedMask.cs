@@ -5,30 +5,40 @@ namespace SaeUnbox.Web.Tests;
 /// <summary>Reads the painted mask from the browser's draft.</summary>
 internal static class PaintedMask
 {
+    // Imported at every look, so that a page that is just being loaded again is waited for. Playwright does not await what it polls.
+    private const string Modules = """
+        globalThis.modules ??= Promise.all([import('/js/masks.js'), import('/js/draft.js')]).then(([masks, draft]) => {
+            globalThis.readMask = masks.read;
+            globalThis.findDraft = draft.find;
+        });
+        """;
+
     /// <summary>
     /// Waits until all strokes have arrived and a condition holds, and returns the first layer's mask. The condition is a JavaScript
-    /// function of
-    /// { rows, columns, cells }, with cells from 0 to 255.
+    /// function of { rows, columns, cells }, with cells from 0 to 255.
     /// </summary>
     public static async Task<BrushMask> MaskWhereAsync(this IPage page, string isSo)
     {
-        await LearnAsync(page);
         var found = await page.WaitForFunctionAsync($$"""
             () => {
-                const { draft, pendingMask } = findDraft();
-                return !pendingMask && ({{isSo}})(readMask(JSON.parse(draft).edits[0].mask)) && draft;
+                {{Modules}}
+                const { draft, pendingMask } = globalThis.findDraft?.() ?? {};
+                return draft && !pendingMask && ({{isSo}})(readMask(JSON.parse(draft).edits[0].mask)) && draft;
             }
             """);
         return Recipe.FromJson(await found.JsonValueAsync<string>()).Edits[0].Mask!;
     }
 
     /// <summary>Whether nothing is painted and all strokes have arrived.</summary>
-    public static async Task<bool> IsBlankAsync(this IPage page)
-    {
-        await LearnAsync(page);
-        return await page.EvaluateAsync<bool>(
-            "() => !findDraft().pendingMask && readMask(JSON.parse(findDraft().draft).edits[0].mask).cells.every(cell => cell === 0)");
-    }
+    public static Task<bool> IsBlankAsync(this IPage page) =>
+        page.EvaluateAsync<bool>($$"""
+            async () => {
+                {{Modules}}
+                await globalThis.modules;
+                const { draft, pendingMask } = findDraft();
+                return !pendingMask && readMask(JSON.parse(draft).edits[0].mask).cells.every(cell => cell === 0);
+            }
+            """);
 
     /// <summary>The condition that a place of the picture is painted, for <see cref="MaskWhereAsync"/>.</summary>
     public static string At((double X, double Y) place) =>
@@ -67,8 +77,4 @@ internal static class PaintedMask
     }
 
     public static ILocator Button(this IPage page, string name) => page.GetByRole(AriaRole.Button, new() { Name = name, Exact = true });
-
-    private static Task LearnAsync(IPage page) =>
-        page.EvaluateAsync("async () => { globalThis.readMask = (await import('/js/masks.js')).read; globalThis.findDraft = (await "
-            + "import('/js/draft.js')).find; }");
 }
