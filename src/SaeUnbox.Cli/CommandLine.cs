@@ -65,3 +65,6 @@ internal static class CommandLine
         }
     }
 }
+
+/// <summary>A wrong use of the command line: one sentence for its user.</summary>
+public sealed class CliException(string message) : Exception(message);

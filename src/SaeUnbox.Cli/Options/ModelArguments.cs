@@ -129,3 +129,63 @@ internal sealed class DeviceArgument
             : throw new CliException($"--device {Line.Quote(text)}: no such device; use cpu, cuda or cuda:N.");
     }
 }
+
+/// <summary>Models that the user names, each a folder or a file.</summary>
+internal static class InputPath
+{
+    /// <summary><c>--base</c>.</summary>
+    public static Option<string?> Base() => Setting.Of<string?>("--base", "PATH",
+        "Model that lends what a one-file model lacks: other parts, the tokenizer, the configuration of unusual sizes.");
+
+    /// <summary><c>--tokenizer</c>.</summary>
+    public static Option<string?> Tokenizer() => Setting.Of<string?>("--tokenizer", "DIR",
+        "Folder of another tokenizer, or a model's folder with tokenizer and tokenizer_2 (default for one file: CLIP's own).");
+
+    /// <summary><c>--lora</c>.</summary>
+    public static Option<string[]> Loras() => Setting.Of<string[]>("--lora", "FILE[:SCALE]",
+        "LoRA to merge into the weights, in the names of diffusers, PEFT or kohya (scale 1 unless given); may be repeated.");
+
+    /// <summary>The files of <c>--lora</c>.</summary>
+    /// <exception cref="CliException">There is no such file, or there are too many.</exception>
+    public static IReadOnlyList<LoraFile> ReadLoras(ParseResult parsed, Option<string[]> option)
+    {
+        LoraFile[] loras = [.. (parsed.GetValue(option) ?? []).Select(LoraFile.Parse)];
+        if (loras.Length > RecipeLimits.MaxLoras)
+            throw new CliException($"{option.Name}: {loras.Length} were given, and {RecipeLimits.MaxLoras} are allowed.");
+        return Array.Find(loras, lora => !File.Exists(lora.Path)) is { } missing
+            ? throw new CliException($"{option.Name} {Line.Quote(missing.Path)}: there is no such file.")
+            : loras;
+    }
+
+    /// <summary>The path of an option; null if the option is missing.</summary>
+    /// <exception cref="CliException">There is no such file or folder.</exception>
+    public static string? Read(ParseResult parsed, Option<string?> option)
+    {
+        if (parsed.GetValue(option) is not { } path)
+            return null;
+        if (path.Length == 0)
+            throw new CliException($"{option.Name}: the name of a file or folder is expected.");
+        return File.Exists(path) || Directory.Exists(path)
+            ? path
+            : throw new CliException($"{option.Name} {Line.Quote(path)}: there is no such file or folder.");
+    }
+}
+
+/// <summary><c>--atlas</c>, which defaults to the atlas that the studio shows for a model.</summary>
+internal sealed class AtlasArgument(string description)
+{
+    private readonly Option<string?> _atlas = Setting.Of<string?>("--atlas", "DIR", description);
+
+    public void AddTo(Command command) => command.Add(_atlas);
+
+    /// <summary>The folder of the atlas; null if none is named and the model has none.</summary>
+    /// <exception cref="CliException">The named folder holds no atlas.</exception>
+    public string? Find(ParseResult parsed, ModelArguments model)
+    {
+        if (InputFolder.Read(parsed, _atlas) is not { } folder)
+            return model.AtlasFolder(parsed);
+        return File.Exists(Path.Combine(folder, AtlasReader.FileName))
+            ? folder
+            : throw new CliException($"--atlas {Line.Quote(folder)}: this folder holds no {AtlasReader.FileName}.");
+    }
+}

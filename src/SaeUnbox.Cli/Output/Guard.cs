@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
 
@@ -82,4 +83,63 @@ internal static partial class Guard
 
     [GeneratedRegex("'([^']*)'", RegexOptions.CultureInvariant)]
     private static partial Regex Quoted();
+}
+
+internal static class ExitCode
+{
+    public const int Success = 0;
+    public const int Failure = 1;
+
+    /// <summary>Interrupted by the user: 128 + SIGINT, the convention of shells.</summary>
+    public const int Interrupted = 130;
+}
+
+/// <summary>
+/// Handles SIGINT and SIGTERM: the first signal asks the command to stop, so that it can save and clean up; a later one ends the process
+/// at once.
+/// </summary>
+internal sealed class TerminationSignals : IDisposable
+{
+    private const int SignalOffset = 128;
+
+    // Terminals and timeout(1) signal a process and then its group, so two signals in quick succession count as one.
+    private static readonly TimeSpan DoubleSignal = TimeSpan.FromMilliseconds(500);
+
+    private static readonly (PosixSignal Signal, int Number)[] Known = [(PosixSignal.SIGINT, 2), (PosixSignal.SIGTERM, 15)];
+
+    private readonly CancellationTokenSource _source = new();
+    private readonly PosixSignalRegistration[] _registrations;
+    private readonly Lock _gate = new();
+    private long _first;
+    private int _number;
+
+    public TerminationSignals() =>
+        _registrations = [.. Known.Select(known => PosixSignalRegistration.Create(known.Signal,
+            context => context.Cancel = Handle(known.Number)))];
+
+    /// <summary>Cancelled by the first signal.</summary>
+    public CancellationToken Cancellation => _source.Token;
+
+    /// <summary>128 + the number of the signal, the convention of shells; null without a signal.</summary>
+    public int? ExitCode => _number == 0 ? null : SignalOffset + _number;
+
+    public void Dispose()
+    {
+        foreach (var registration in _registrations)
+            registration.Dispose();
+        _source.Dispose();
+    }
+
+    // Returns whether the process continues.
+    private bool Handle(int signal)
+    {
+        lock (_gate)
+        {
+            if (_number != 0)
+                return Stopwatch.GetElapsedTime(_first) < DoubleSignal;
+            (_number, _first) = (signal, Stopwatch.GetTimestamp());
+        }
+        _ = _source.CancelAsync();
+        return true;
+    }
 }

@@ -1,4 +1,9 @@
+using System.Diagnostics;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using Spectre.Console;
+using Spectre.Console.Rendering;
 
 namespace SaeUnbox.Cli.Output;
 
@@ -67,3 +72,71 @@ internal sealed class Terminal(TextWriter output, TextWriter error, IAnsiConsole
 /// <param name="Total">0 if unknown.</param>
 /// <param name="Title">The current step; null if unchanged.</param>
 internal readonly record struct Advance(double Done, double Total, string? Title = null);
+
+/// <summary>Reports the progress of long work: on a progress bar, or without one in a line from time to time.</summary>
+internal sealed class LongWork(Terminal terminal, IProgress<Advance> bar)
+{
+    private readonly long _start = Stopwatch.GetTimestamp();
+    private long _noted = Stopwatch.GetTimestamp();
+    private double? _first;
+
+    /// <param name="done">Units of work done.</param>
+    /// <param name="total">Units of work in total.</param>
+    /// <param name="what">Describes the work; called only when shown.</param>
+    public void Report(double done, double total, Func<string> what)
+    {
+        _first ??= done;
+        if (terminal.HasBars)
+            bar.Report(new(done, total, what()));
+        else if (Stopwatch.GetElapsedTime(_noted) >= terminal.NoteInterval)
+        {
+            _noted = Stopwatch.GetTimestamp();
+            terminal.Note(FormattableString.Invariant($"{what()}; {done:0} of {total:0}{Left(done, total)}"));
+        }
+    }
+
+    private string Left(double done, double total)
+    {
+        if (done <= _first)
+            return "";
+        var left = Stopwatch.GetElapsedTime(_start) * ((total - done) / (done - _first!.Value));
+        return $", {Remaining.Text(left)}";
+    }
+}
+
+/// <summary>Formats the remaining time: 1:23:45 or 0:42.</summary>
+internal static class Remaining
+{
+    public static string Text(TimeSpan left) => left.TotalHours >= 1
+        ? FormattableString.Invariant($"{(long)left.TotalHours}:{left:mm\\:ss} left")
+        : FormattableString.Invariant($"{left:m\\:ss} left");
+
+    /// <summary>Shows the remaining time next to a progress bar once it is known.</summary>
+    public sealed class Column : ProgressColumn
+    {
+        protected override bool NoWrap => true;
+
+        public override IRenderable Render(RenderOptions options, ProgressTask task, TimeSpan deltaTime) =>
+            new Text(task.IsFinished || task.RemainingTime is not { } left ? "" : Remaining.Text(left), new Style(Color.Blue));
+    }
+}
+
+/// <summary>Makes untrusted text safe for the terminal: on one line, without control characters, shortened in quotes.</summary>
+internal static class Line
+{
+    private const int LongestQuote = 60;
+
+    public static string Of(string text) => string.Concat(text.ReplaceLineEndings(" ").Select(c => char.IsControl(c) ? '?' : c));
+
+    public static string Quote(string text, int longest = LongestQuote) =>
+        text.Length <= longest ? text : $"{text[..longest]}… ({text.Length} characters)";
+}
+
+/// <summary>Formats the document of <c>--json</c>.</summary>
+internal static class Json
+{
+    private static readonly JsonSerializerOptions Indented =
+        new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    public static string Text(JsonNode node) => node.ToJsonString(Indented);
+}

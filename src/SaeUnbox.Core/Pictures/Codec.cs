@@ -1,7 +1,9 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
+using System.Text;
 using SixLabors.ImageSharp;
 using SixLabors.ImageSharp.Formats;
+using SixLabors.ImageSharp.Formats.Gif;
 using SixLabors.ImageSharp.Formats.Jpeg;
 using SixLabors.ImageSharp.Formats.Png;
 using SixLabors.ImageSharp.Formats.Webp;
@@ -153,4 +155,154 @@ public static class WebP
                 $"a WebP has sides of at most {LargestSide} pixels; the picture is {picture.Width} x {picture.Height}");
         return Codec.Encode(picture.ToRgb(), new WebpEncoder { FileFormat = WebpFileFormatType.Lossy, Quality = quality, Method = Effort });
     }
+}
+
+/// <summary>Pictures that follow each other, as an animated GIF.</summary>
+public static class Animation
+{
+    private const int HundredthsPerSecond = 100;
+
+    /// <summary>Writes a GIF that plays again and again.</summary>
+    /// <param name="frames">At least one picture; all of one size. Alpha is dropped.</param>
+    /// <param name="seconds">How long each picture is shown.</param>
+    /// <param name="lastSeconds">How long the last one is shown.</param>
+    public static byte[] Encode(IReadOnlyList<Picture> frames, double seconds, double lastSeconds)
+    {
+        if (frames.Count == 0 || frames.Any(frame => (frame.Width, frame.Height) != (frames[0].Width, frames[0].Height)))
+            throw new ArgumentException("An animation needs at least one picture, and all of one size.", nameof(frames));
+        using var animation = Codec.Image(frames[0]);
+        foreach (var frame in frames.Skip(1))
+        {
+            using var next = Codec.Image(frame);
+            animation.Frames.AddFrame(next.Frames.RootFrame);
+        }
+        for (var i = 0; i < animation.Frames.Count; i++)
+            animation.Frames[i].Metadata.GetGifMetadata().FrameDelay =
+                (int)Math.Round(HundredthsPerSecond * (i == animation.Frames.Count - 1 ? lastSeconds : seconds));
+        animation.Metadata.GetGifMetadata().RepeatCount = 0;
+        using var file = new MemoryStream();
+        animation.Save(file, new GifEncoder { ColorTableMode = GifColorTableMode.Local });
+        return file.ToArray();
+    }
+}
+
+/// <summary>
+/// How a camera was held: the tag Orientation of Exif (CIPA DC-008, 4.6.5), 1 to 8. Viewers turn the stored pixels accordingly.
+/// </summary>
+internal static class ExifOrientation
+{
+    public const int Upright = 1;
+
+    private const int HeaderLength = 8, EntryLength = 12;
+    private const ushort Tag = 0x0112, ShortType = 3;
+
+    private static ReadOnlySpan<byte> Prefix => "Exif\0\0"u8;
+
+    /// <summary>Reads the body of an APP1 segment; <see cref="Upright"/> if it states no valid orientation.</summary>
+    public static int Read(ReadOnlySpan<byte> segment)
+    {
+        if (!segment.StartsWith(Prefix) || segment.Length < Prefix.Length + HeaderLength)
+            return Upright;
+        var tiff = segment[Prefix.Length..];
+        var isLittle = tiff[0] == 'I';
+        var directory = isLittle ? BinaryPrimitives.ReadUInt32LittleEndian(tiff[4..]) : BinaryPrimitives.ReadUInt32BigEndian(tiff[4..]);
+        if (directory + 2 > tiff.Length)
+            return Upright;
+        var entries = tiff[(int)directory..];
+        var count = Short(entries);
+        for (entries = entries[2..]; count-- > 0 && entries.Length >= EntryLength; entries = entries[EntryLength..])
+        {
+            if (Short(entries) == Tag && Short(entries[2..]) == ShortType)
+                return Short(entries[8..]) is >= 1 and <= 8 and var orientation ? orientation : Upright;
+        }
+
+        return Upright;
+
+        ushort Short(ReadOnlySpan<byte> bytes) =>
+            isLittle ? BinaryPrimitives.ReadUInt16LittleEndian(bytes) : BinaryPrimitives.ReadUInt16BigEndian(bytes);
+    }
+
+    /// <summary>Turns stored pixels as a viewer shows them.</summary>
+    public static Picture Turn(Picture stored, int orientation)
+    {
+        if (orientation == Upright)
+            return stored;
+        var (width, height) = orientation < 5 ? (stored.Width, stored.Height) : (stored.Height, stored.Width);
+        var (right, bottom, channels) = (stored.Width - 1, stored.Height - 1, stored.Channels);
+        var pixels = new byte[stored.Pixels.Length];
+        for (var y = 0; y < height; y++)
+        {
+            for (var x = 0; x < width; x++)
+            {
+                var (column, row) = orientation switch
+                {
+                    2 => (right - x, y),
+                    3 => (right - x, bottom - y),
+                    4 => (x, bottom - y),
+                    5 => (y, x),
+                    6 => (y, bottom - x),
+                    7 => (right - y, bottom - x),
+                    _ => (right - y, x),
+                };
+                stored.Pixels.Slice(((row * stored.Width) + column) * channels, channels)
+                    .CopyTo(pixels.AsSpan(((y * width) + x) * channels));
+            }
+        }
+
+        return new(width, height, channels, pixels);
+    }
+}
+
+/// <summary>Names the kind of a file by its first bytes, for messages about files that cannot be used.</summary>
+public static class FileKind
+{
+    private static readonly (int At, string Bytes, string Kind)[] Signatures =
+    [
+        (8, "WEBP", "a WebP picture"),
+        (0, "GIF8", "a GIF picture"),
+        (0, "BM", "a BMP picture"),
+        (0, "II*\0", "a TIFF picture"),
+        (0, "MM\0*", "a TIFF picture"),
+        (4, "ftypavif", "an AVIF picture"),
+        (4, "ftypheic", "a HEIC picture"),
+        (4, "ftypmif1", "a HEIF picture"),
+        (0, "\u00FF\u000A", "a JPEG XL picture"),
+        (4, "JXL ", "a JPEG XL picture"),
+        (4, "jP  ", "a JPEG 2000 picture"),
+        (0, "8BPS", "a Photoshop document"),
+        (0, "\u0089PNG", "a PNG picture"),
+        (0, "\u00FF\u00D8\u00FF", "a JPEG picture"),
+        (0, "%PDF", "a PDF document"),
+        (0, "PK\u0003\u0004", "a ZIP archive"),
+        (0, "\u001F\u008B", "a gzip archive"),
+        (0, "\u0093NUMPY", "a NumPy array"),
+        (0, "GGUF", "a GGUF file"),
+        (0, "<svg", "an SVG drawing"),
+        (257, "ustar", "a tar archive"),
+        (0, "7z\u00BC\u00AF", "a 7z archive"),
+        (0, "\u00FD7zXZ", "an xz archive"),
+        (0, "\u0028\u00B5\u002F\u00FD", "a Zstandard archive"),
+        (0, "Rar!", "a RAR archive"),
+        (0, "\u0089HDF", "an HDF5 file"),
+        (0, "PAR1", "a Parquet table"),
+        (0, "SQLite format 3", "an SQLite database"),
+        (0, "version https://git-lfs", "a git-lfs pointer"),
+        (0, "<!DOCTYPE html", "a web page"),
+        (0, "<!doctype html", "a web page"),
+        (0, "<HTML", "a web page"),
+        (0, "<?xml", "an XML document"),
+        (0, "<html", "a web page"),
+    ];
+
+    /// <summary>The kind with its article, such as "a WebP picture"; null if the bytes are not those of a kind known here.</summary>
+    public static string? Of(ReadOnlySpan<byte> file)
+    {
+        foreach (var (at, bytes, kind) in Signatures)
+            if (file.Length >= at && file[at..].StartsWith(Encoding.Latin1.GetBytes(bytes)) && (kind != "a BMP picture" || IsBmp(file)))
+                return kind;
+        return null;
+    }
+
+    // Two letters alone also begin texts.
+    private static bool IsBmp(ReadOnlySpan<byte> file) => file.Length > 9 && file[6..10].IndexOfAnyExcept((byte)0) < 0;
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Serialization;
@@ -189,4 +190,37 @@ public sealed class RecipeException : Exception
     /// <param name="length">How long the recipe is, such as "4000000 characters".</param>
     public static RecipeException TooLong(string length) =>
         new("recipe", $"is {length} long; at most {RecipeLimits.MaxJsonLength} characters are allowed");
+}
+
+/// <summary>A LoRA that is merged into the model of a recipe.</summary>
+/// <param name="Name">The name of its file without the ending, for people to read.</param>
+/// <param name="Scale">The factor of what it adds; finite.</param>
+/// <param name="Fingerprint">A hash that identifies the file: 16 hexadecimal digits.</param>
+public sealed record RecipeLora(string Name, double Scale, string Fingerprint)
+{
+    internal const int FingerprintLength = 16;
+
+    /// <summary>Whether two lists give the same weights. Files are compared by their fingerprints, because a file may be renamed.</summary>
+    public static bool AreSame(IReadOnlyList<RecipeLora> some, IReadOnlyList<RecipeLora> others) =>
+        some.Select(lora => (lora.Fingerprint, lora.Scale)).SequenceEqual(others.Select(lora => (lora.Fingerprint, lora.Scale)));
+
+    /// <summary>Describes a list in a sentence, such as "the LoRA style:0.8 (0123456789abcdef)" or "no LoRA".</summary>
+    public static string Describe(IReadOnlyList<RecipeLora> loras) => loras.Count == 0
+        ? "no LoRA"
+        : $"the LoRA{(loras.Count > 1 ? "s" : "")} {string.Join(", ", loras.Select(lora => $"{lora} ({lora.Fingerprint})"))}";
+
+    /// <summary>Name and scale, as the option --lora has them.</summary>
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Name}:{Scale}");
+}
+
+/// <summary>Quotes untrusted text for an error message: shortened, on one line, without control characters.</summary>
+internal static class UntrustedText
+{
+    private const int MaxLength = 40;
+
+    public static string Quote(string text)
+    {
+        var kept = text.Length <= MaxLength ? text : text[..MaxLength] + "…";
+        return "'" + string.Concat(kept.Select(c => char.IsControl(c) || char.IsSurrogate(c) ? '?' : c)) + "'";
+    }
 }

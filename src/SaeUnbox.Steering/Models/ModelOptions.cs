@@ -1,4 +1,5 @@
 using TorchSharp;
+using static TorchSharp.torch;
 
 namespace SaeUnbox.Steering;
 
@@ -69,4 +70,63 @@ public sealed record ModelOptions
 
     /// <summary>CPU threads per operator; null for one per core, or one in all for a model with few channels.</summary>
     public int? Threads { get; init; }
+}
+
+/// <summary>A requested number format.</summary>
+public enum DtypeChoice
+{
+    /// <summary>The device's fastest: fp16 on a GPU; on a CPU bf16 if it has units for it, else fp32.</summary>
+    Auto,
+    Fp32,
+    Bf16,
+    Fp16,
+    Int8,
+}
+
+public static class DtypeChoices
+{
+    /// <summary>The format used on a device.</summary>
+    public static Dtype On(this DtypeChoice choice, torch.Device device) => choice.Fixed() ?? Fastest(device.type, Processor.HasBf16);
+
+    /// <summary>The requested format; null if the device decides.</summary>
+    public static Dtype? Fixed(this DtypeChoice choice) => choice switch
+    {
+        DtypeChoice.Fp32 => Dtype.Fp32,
+        DtypeChoice.Bf16 => Dtype.Bf16,
+        DtypeChoice.Fp16 => Dtype.Fp16,
+        DtypeChoice.Int8 => Dtype.Int8,
+        _ => null,
+    };
+
+    internal static Dtype Fastest(DeviceType device, bool cpuHasBf16) =>
+        device == DeviceType.CUDA ? Dtype.Fp16 : cpuHasBf16 ? Dtype.Bf16 : Dtype.Fp32;
+}
+
+/// <summary>Converts the recipe's number formats to libtorch's.</summary>
+public static class DtypeExtensions
+{
+    public static ScalarType ToScalarType(this Dtype dtype) => dtype switch
+    {
+        Dtype.Bf16 => ScalarType.BFloat16,
+        Dtype.Fp16 => ScalarType.Float16,
+        Dtype.Int8 => ScalarType.Int8,
+        _ => ScalarType.Float32,
+    };
+}
+
+/// <summary>unbox-mini, the bundled model. Its files lie beside the program.</summary>
+public static class EmbeddedModel
+{
+    public const string Name = "unbox-mini";
+
+    private static string Folder => Path.Combine(AppContext.BaseDirectory, Name);
+
+    /// <summary>An SDXL pipeline folder in diffusers' layout.</summary>
+    public static string ModelFolder => Path.Combine(Folder, "model");
+
+    /// <summary>The folder of its four sparse autoencoders.</summary>
+    public static string SaeFolder => Path.Combine(Folder, "saes");
+
+    /// <summary>The atlas of its features.</summary>
+    public static string AtlasFolder => Path.Combine(Folder, "atlas");
 }

@@ -111,3 +111,8 @@ internal static class FeatureApi
 
     private static IResult NotFound(string message) => TypedResults.Problem(message, statusCode: StatusCodes.Status404NotFound);
 }
+
+/// <param name="Card">The feature.</param>
+/// <param name="TopPictures">Pictures in which the feature is strong, the strongest first.</param>
+/// <param name="Similar">Features with similar directions, the most similar first.</param>
+public sealed record FeatureDetails(FeatureCard Card, IReadOnlyList<TopPicture> TopPictures, IReadOnlyList<SimilarFeature> Similar);

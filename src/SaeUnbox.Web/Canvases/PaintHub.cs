@@ -1,3 +1,4 @@
+using MessagePack;
 using Microsoft.AspNetCore.SignalR;
 
 namespace SaeUnbox.Web.Canvases;
@@ -86,3 +87,104 @@ internal sealed class PaintHub(CanvasRegistry canvases, IModelCatalogue catalogu
         }
     }
 }
+
+/// <summary>
+/// Sends the message of an expected error to whoever called a hub's method, and counts it against the client. SignalR's own log line of
+/// such errors is off, because a script could write thousands a second.
+/// </summary>
+internal sealed partial class HubErrors(ClientLimits limits, ILogger<HubErrors> logger) : IHubFilter
+{
+    public async ValueTask<object?> InvokeMethodAsync(HubInvocationContext invocationContext,
+        Func<HubInvocationContext, ValueTask<object?>> next)
+    {
+        try
+        {
+            return await next(invocationContext);
+        }
+        catch (Exception exception) when (exception is HubException or RecipeException or TooManyRequestsException or QueueFullException)
+        {
+            Log.Refused(logger, invocationContext.HubMethodName, exception.Message);
+            if (!limits.CountRefusal(ClientKey.Of(invocationContext.Context.GetHttpContext())))
+                invocationContext.Context.Abort();
+            // SignalR sends only the messages of HubExceptions to clients.
+            throw exception as HubException ?? new HubException(exception.Message, exception);
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException)
+        {
+            Log.Failed(logger, exception, invocationContext.HubMethodName);
+            throw;
+        }
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(1, LogLevel.Debug, "{Method} was refused: {Reason}")]
+        public static partial void Refused(ILogger logger, string method, string reason);
+
+        [LoggerMessage(2, LogLevel.Error, "{Method} failed")]
+        public static partial void Failed(ILogger logger, Exception exception, string method);
+    }
+}
+
+/// <summary>The methods that the hub calls on its clients; see docs/hub.md.</summary>
+public interface IPaintClient
+{
+    /// <summary>A picture, newer than all before it.</summary>
+    Task Frame(FrameMessage frame);
+
+    /// <summary>The recipe changed, by this or another client.</summary>
+    Task Changed(ChangedMessage change);
+
+    /// <summary>The progress of the newest version's job.</summary>
+    Task Status(StatusMessage status);
+
+    /// <summary>A version's picture could not be made.</summary>
+    Task Rejected(RejectedMessage rejection);
+}
+
+/// <param name="Version">Version of the recipe that the picture shows.</param>
+/// <param name="MediaType">Such as image/jpeg.</param>
+/// <param name="Picture">The encoded picture.</param>
+/// <param name="Stages">The stages of making the picture.</param>
+/// <param name="Milliseconds">Duration of each stage.</param>
+[MessagePackObject(keyAsPropertyName: true)]
+public sealed record FrameMessage(long Version, string MediaType, byte[] Picture, string[] Stages, double[] Milliseconds);
+
+/// <param name="Version">Version of the recipe.</param>
+/// <param name="Recipe">The recipe as canonical JSON.</param>
+/// <param name="IsStroke">Whether the brush is still moving.</param>
+/// <param name="Job">
+/// The job that makes the picture. Any node can return its result for this recipe; see <see cref="PaintHub.Resume"/>.
+/// </param>
+[MessagePackObject(keyAsPropertyName: true)]
+public sealed record ChangedMessage(long Version, string Recipe, bool IsStroke, string Job);
+
+/// <param name="Version">Version of the recipe.</param>
+/// <param name="State">"waiting", "running" or "cancelled".</param>
+/// <param name="Position">Number of jobs ahead, while waiting.</param>
+/// <param name="ExpectedMilliseconds">Expected wait; null if it cannot be estimated.</param>
+/// <param name="Step">Number of finished denoising steps, while running.</param>
+/// <param name="Steps">Number of all denoising steps.</param>
+[MessagePackObject(keyAsPropertyName: true)]
+public sealed record StatusMessage(long Version, string State, int Position, double? ExpectedMilliseconds, int Step, int Steps);
+
+/// <param name="Version">Version of the recipe.</param>
+/// <param name="Message">One sentence for the person who paints.</param>
+/// <param name="RetryAfterSeconds">
+/// When the canvas tries again, unless a newer version replaces this one; null if a retry cannot help.
+/// </param>
+[MessagePackObject(keyAsPropertyName: true)]
+public sealed record RejectedMessage(long Version, string Message, double? RetryAfterSeconds);
+
+/// <param name="Version">The recipe's version after the call.</param>
+/// <param name="RetryAfterSeconds">
+/// If a limit was exceeded, when to send the change again; nothing was changed. Null if the change was made.
+/// </param>
+[MessagePackObject(keyAsPropertyName: true)]
+public sealed record ChangeAnswer(long Version, double? RetryAfterSeconds);
+
+/// <param name="Canvas">The canvas's id, needed to open it again. It is a secret: anyone who knows it can paint on the canvas.</param>
+/// <param name="Version">Version of the recipe.</param>
+/// <param name="Recipe">The recipe as canonical JSON.</param>
+[MessagePackObject(keyAsPropertyName: true)]
+public sealed record CanvasState(string Canvas, long Version, string Recipe);

@@ -76,7 +76,7 @@ internal sealed partial class ShareDatabase(
     }
 }
 
-/// <summary>The tables of shared recipes. This class serves SQLite; <see cref="Postgres.PostgresShareContext"/> derives from it.</summary>
+/// <summary>The tables of shared recipes. This class serves SQLite; <see cref="PostgresShareContext"/> derives from it.</summary>
 internal class ShareContext : DbContext
 {
     public ShareContext(DbContextOptions<ShareContext> options) : base(options)
@@ -147,4 +147,12 @@ internal sealed class ShareHealth(IDbContextFactory<ShareContext> contexts, Time
             return stopping.IsCancellationRequested;
         }
     }
+}
+
+/// <summary>Shared recipes in PostgreSQL, which several web nodes can use at once. Its column types need their own migrations.</summary>
+internal sealed class PostgresShareContext(DbContextOptions<PostgresShareContext> options) : ShareContext(options);
+
+internal sealed class PostgresShareContexts(IDbContextFactory<PostgresShareContext> contexts) : IDbContextFactory<ShareContext>
+{
+    public ShareContext CreateDbContext() => contexts.CreateDbContext();
 }

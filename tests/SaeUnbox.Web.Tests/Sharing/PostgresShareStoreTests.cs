@@ -6,7 +6,6 @@ using Microsoft.Extensions.Options;
 using Npgsql;
 using SaeUnbox.Testing;
 using SaeUnbox.Web.Sharing;
-using SaeUnbox.Web.Sharing.Postgres;
 using SaeUnbox.Web.Tests.Components;
 
 namespace SaeUnbox.Web.Tests.Sharing;

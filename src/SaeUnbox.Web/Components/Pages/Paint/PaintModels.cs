@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace SaeUnbox.Web.Components.Pages.Paint;
 
 public enum Fill { All, None, Invert }
@@ -12,19 +14,61 @@ public sealed record ActiveCard(FeatureCard Card, double Relative);
 /// <summary>A message to the visitor. One about the queue disappears with the next picture.</summary>
 internal sealed record Notice(string Text, bool IsError, bool IsAboutQueue = false);
 
-/// <summary>What the browser stored of an earlier visit, and the link in the address.</summary>
-/// <param name="Canvas">The tab's last canvas, whose undo steps continue.</param>
-/// <param name="Link">A recipe in the address.</param>
-/// <param name="Draft">The last recipe as JSON.</param>
-/// <param name="Job">The job that made or makes the draft's picture.</param>
-/// <param name="Solo">The layer that is shown alone, as written by ToJson of Solo.</param>
-/// <param name="PendingEdit">The edit of the last stroke, if the draft may not contain the stroke; -1 for none.</param>
-/// <param name="PendingMask">The mask of that stroke.</param>
-/// <param name="IsFirst">Whether this browser has not been here before.</param>
-internal sealed record StoredState(
-    string? Canvas, string? Link, string? Draft, string? Job, string? Solo, int PendingEdit, string? PendingMask,
-    bool IsFirst = false)
+/// <summary>The strongest features of a picture, or of the cells under a place in it.</summary>
+internal sealed class ActiveFeatures
 {
-    /// <summary>Whether the recipe has the layer of the stored stroke.</summary>
-    public bool HasStrokeOf(Recipe recipe) => PendingMask is not null && PendingEdit < recipe.Edits.Count;
+    private const int Most = 12;
+
+    /// <summary>From the left and from the top, 0 to 1; null for the whole picture.</summary>
+    public (double X, double Y)? Place { get; set; }
+
+    /// <summary>Over all sites, the strongest relative to their means first.</summary>
+    public IReadOnlyList<ActiveCard> Cards { get; private set; } = [];
+
+    public void List(ActivationMaps maps, IFeatureAtlas atlas) =>
+        Cards = [.. maps.All.SelectMany(map => In(map, atlas)).OrderByDescending(active => active.Relative).Take(Most)];
+
+    private IEnumerable<ActiveCard> In(SiteActivations map, IFeatureAtlas atlas)
+    {
+        var strongest = Place is { } place
+            ? map.Under(Cell(place.Y, map.Rows), Cell(place.X, map.Columns)).Select(found => (found.Feature, Value: (double)found.Value))
+            : map.Top(Most).Select(found => (found.Feature, Value: found.Mean));
+        foreach (var (feature, value) in strongest)
+            if (atlas.Find(map.Site, feature) is { IsDead: false } card)
+                yield return new(card, value / Math.Max(card.Statistics.Mean, 1e-6));
+
+        static int Cell(double share, int count) => Math.Clamp((int)(share * count), 0, count - 1);
+    }
+}
+
+/// <summary>A layer that is shown alone, and which layers were on before.</summary>
+internal sealed record Solo(int Index, IReadOnlyList<bool> Before)
+{
+    /// <summary>Reads the text of <see cref="ToJson"/>; null if it is anything else.</summary>
+    public static Solo? Restore(string? json)
+    {
+        try
+        {
+            return json is { Length: > 0 } && JsonSerializer.Deserialize<Solo>(json) is { Before: not null } solo ? solo : null;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    public string ToJson() => JsonSerializer.Serialize(this);
+
+    /// <summary>Whether the recipe shows only this layer. An undo, a link or a click may have changed that.</summary>
+    public bool IsOn(Recipe recipe) =>
+        recipe.Edits.Count == Before.Count && recipe.Edits.Index().All(edit => edit.Item.Enabled == (edit.Index == Index));
+
+    /// <summary>Switches on only this layer.</summary>
+    public Recipe Enter(Recipe recipe) => With(recipe, i => i == Index);
+
+    /// <summary>Restores which layers were on before.</summary>
+    public Recipe Leave(Recipe recipe) => With(recipe, i => Before[i]);
+
+    private static Recipe With(Recipe recipe, Func<int, bool> isOn) =>
+        recipe with { Edits = [.. recipe.Edits.Select((edit, i) => edit with { Enabled = isOn(i) })] };
 }

@@ -15,9 +15,7 @@ internal sealed partial class PaintState(CanvasRegistry canvases, IModelCatalogu
     private const string LinkIsOpen = "The recipe of the link is open. Undo returns to your previous recipe.";
     private static readonly TimeSpan LongWait = TimeSpan.FromSeconds(1);
     private static readonly Recipe NoRecipe = new() { Model = "none", Prompt = "", Width = 256, Height = 256 };
-    private Solo? _solo;
     private readonly ActiveFeatures _active = new();
-    private BrushMask? _copiedMask;
     private bool _isStroke;
 
     /// <summary>Null until <see cref="OpenAsync"/> has created it.</summary>
@@ -47,11 +45,6 @@ internal sealed partial class PaintState(CanvasRegistry canvases, IModelCatalogu
 
     /// <summary>The mask that the page paints before a first visitor's eyes; null for none.</summary>
     public BrushMask? Demonstration { get; private set; }
-
-    public bool CanPasteMask => _copiedMask is not null && SelectedEdit is not null;
-
-    /// <summary>The layer that is shown alone; null if there is none.</summary>
-    public Solo? Solo => _solo?.IsOn(Recipe) == true ? _solo : null;
 
     /// <summary>The strongest features at the pointed cell, or in the whole picture.</summary>
     public IReadOnlyList<ActiveCard> Active => _active.Cards;
@@ -214,92 +207,6 @@ internal sealed partial class PaintState(CanvasRegistry canvases, IModelCatalogu
 
     public void Select(int layer) => Selected = layer;
 
-    /// <summary>Adds a blank layer for a feature on top and selects it. An upper layer that is still unpainted is replaced.</summary>
-    public void AddLayer(FeatureCard card, double strength = NewLayer.Strength)
-    {
-        if (Model?.Find(card.Site) is { } sae)
-            AddLayer(recipe => NewLayer.Blank(sae, card.Feature, recipe, strength));
-    }
-
-    /// <summary>The same for a concept: one layer with its features, at the site where it works best.</summary>
-    public void AddLayer(Concept concept)
-    {
-        if (Model is { } model)
-            AddLayer(recipe => NewLayer.Of(concept, model, recipe));
-    }
-
-    private void AddLayer(Func<Recipe, FeatureEdit?> make)
-    {
-        Change(recipe =>
-        {
-            var known = Solo?.Leave(recipe) ?? recipe;
-            var kept = known.Edits.Count > 0 && known.Edits[^1].Mask?.IsBlank == true ? known.Edits.SkipLast(1) : known.Edits;
-            return make(known) is { } layer ? NewLayer.OnTop(known with { Edits = [.. kept] }, layer) : recipe;
-        });
-        Notice = null;
-        Select(Recipe.Edits.Count - 1);
-    }
-
-    /// <summary>Chooses what layers of one site do where they overlap.</summary>
-    public void SetOverlap(Overlap overlap) => Change(recipe => recipe with { Overlap = overlap });
-
-    public void CopyMask()
-    {
-        if (SelectedEdit is not { } edit)
-            return;
-        _copiedMask = edit.Mask ?? BrushMask.FromCells(1, 1, [1]);
-        ShowMessage("The mask is copied. Choose another layer and paste it.");
-    }
-
-    /// <summary>Gives the selected layer the copied mask, on the layer's own grid.</summary>
-    public void PasteMask()
-    {
-        if (_copiedMask is not { } copied || SelectedEdit is not { } selected || Model?.Find(selected.Site) is not { } sae)
-            return;
-        var (rows, columns) = sae.Grid(Recipe.Width, Recipe.Height);
-        Change(recipe => WithEdit(recipe, Selected, edit => edit with { Mask = copied.Scaled(rows, columns) }));
-        Notice = null;
-    }
-
-    /// <summary>Changes a layer but keeps its mask, which a stroke may have changed since.</summary>
-    public void ChangeLayer(int index, FeatureEdit edit, bool isStroke) =>
-        Change(recipe => WithEdit(recipe, index, current => edit with { Mask = current.Mask }), isStroke);
-
-    public void RemoveLayer(int index)
-    {
-        ChangeLayers(edits => edits.RemoveAt(index));
-        Select(Math.Min(Selected, Recipe.Edits.Count - 1));
-    }
-
-    public void MoveLayer(int from, int to)
-    {
-        if (to < 0 || to >= Recipe.Edits.Count)
-            return;
-        ChangeLayers(edits =>
-        {
-            var moved = edits[from];
-            edits.RemoveAt(from);
-            edits.Insert(to, moved);
-        });
-        Select(to);
-    }
-
-    public void DuplicateLayer(int index)
-    {
-        ChangeLayers(edits => edits.Insert(index + 1, edits[index]));
-        Select(index + 1);
-    }
-
-    /// <summary>Shows a layer alone, or all layers again.</summary>
-    /// <returns>The state for the browser to store; null if all layers are shown.</returns>
-    public string? ToggleSolo(int index)
-    {
-        var current = Solo;
-        _solo = current?.Index == index ? null : new Solo(index, current?.Before ?? [.. Recipe.Edits.Select(edit => edit.Enabled)]);
-        Change(recipe => _solo?.Enter(recipe) ?? current!.Leave(recipe));
-        return _solo?.ToJson();
-    }
-
     public void RestoreEntry(int entry)
     {
         (ShownEntry, IsBusy) = (entry, true);
@@ -376,14 +283,6 @@ internal sealed partial class PaintState(CanvasRegistry canvases, IModelCatalogu
             Change(_ => recipe);
     }
 
-    // Ends a solo, whose memory of the other layers would no longer fit.
-    private void ChangeLayers(Action<List<FeatureEdit>> change) => Change(recipe =>
-    {
-        List<FeatureEdit> edits = [.. (Solo?.Leave(recipe) ?? recipe).Edits];
-        change(edits);
-        return recipe with { Edits = [.. edits] };
-    });
-
     private void Change(Func<Recipe, Recipe> change, bool isStroke = false) => Try(() =>
     {
         try
@@ -429,7 +328,4 @@ internal sealed partial class PaintState(CanvasRegistry canvases, IModelCatalogu
     }
 
     private static string ModeText(FeatureEdit edit) => edit.Mode == EditMode.Default ? "" : $"{edit.Mode} ";
-
-    private static Recipe WithEdit(Recipe recipe, int index, Func<FeatureEdit, FeatureEdit> change) =>
-        recipe with { Edits = [.. recipe.Edits.Select((edit, i) => i == index ? change(edit) : edit)] };
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 
 namespace SaeUnbox.Web.Components.Shared;
 
@@ -42,4 +43,42 @@ internal static class CliCommand
     private static string Text(IFormattable number) => number.ToString(null, CultureInfo.InvariantCulture);
 
     private static string Quote(string text) => $"'{text.Replace("'", "'\\''", StringComparison.Ordinal)}'";
+}
+
+/// <summary>Names files after what they show.</summary>
+internal static class FileNames
+{
+    private const int MaxLength = 60;
+
+    /// <summary>A name without extension, such as "red-house-in-a-meadow-42" for that prompt and seed.</summary>
+    public static string Of(Recipe recipe) => $"{Of(recipe.Prompt, "picture")}-{recipe.Seed}";
+
+    /// <summary>The words of a text, such as "red-house-in-a-meadow"; a fixed name if it has none.</summary>
+    public static string Of(string text, string otherwise)
+    {
+        var words = new StringBuilder();
+        foreach (var letter in text.ToLowerInvariant())
+            if (char.IsLetterOrDigit(letter))
+                words.Append(letter);
+            else if (words.Length > 0 && words[^1] != '-')
+                words.Append('-');
+        var name = words.ToString()[..Math.Min(MaxLength, words.Length)].Trim('-');
+        return name.Length > 0 ? name : otherwise;
+    }
+}
+
+/// <summary>Writes activations in the unit that all pages use: multiples of the feature's mean where it is active.</summary>
+internal static class ActivationText
+{
+    public const string Unit = "×1 is the feature's mean where it is active";
+
+    /// <summary>Such as "×0.042", "×0.42" or "×4.2"; the plain number if the feature's mean is unknown.</summary>
+    public static string Of(FeatureStatistics? statistics, double activation) =>
+        statistics?.Relative(activation) is { } times ? Times(times) : Raw(activation);
+
+    public static string Times(double times) =>
+        times.ToString(times < .0995 ? "×0.000" : times < .995 ? "×0.00" : "×0.0", CultureInfo.InvariantCulture);
+
+    /// <summary>The activation as the autoencoder gives it.</summary>
+    public static string Raw(double activation) => activation.ToString("0.###", CultureInfo.InvariantCulture);
 }
