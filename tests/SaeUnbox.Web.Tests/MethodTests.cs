@@ -4,7 +4,7 @@ using System.Text.Json;
 
 namespace SaeUnbox.Web.Tests;
 
-/// <summary>HEAD, wrong methods and wrong types, at every address of the site.</summary>
+/// <summary>HEAD, wrong methods and wrong types, at every address of the site; parts of files.</summary>
 [Collection(nameof(Studio))]
 public sealed class MethodTests(Studio studio)
 {
@@ -26,6 +26,19 @@ public sealed class MethodTests(Studio studio)
             Assert.Equal(get.Headers.ETag, head.Headers.ETag);
             Assert.Empty(await head.Content.ReadAsByteArrayAsync(Cancelled));
         }
+    }
+
+    [Fact]
+    public async Task Get_PartOfAFile_GivesOnlyThatPart()
+    {
+        const int from = 10, to = 29;
+        var whole = await studio.Client.GetByteArrayAsync("/css/base.css", Cancelled);
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/css/base.css") { Headers = { Range = new(from, to) } };
+        using var answer = await studio.Client.SendAsync(request, Cancelled);
+
+        Assert.Equal(HttpStatusCode.PartialContent, answer.StatusCode);
+        Assert.Equal(whole.Length, answer.Content.Headers.ContentRange!.Length);
+        Assert.Equal(whole[from..(to + 1)], await answer.Content.ReadAsByteArrayAsync(Cancelled));
     }
 
     [Theory]

@@ -24,6 +24,16 @@ public sealed class Studio : IAsyncLifetime
     /// <summary>Processor time that the program has used, in milliseconds.</summary>
     public double ProcessorMilliseconds => ProcessorTime.Of(_process!.Id);
 
+    /// <summary>Memory that the program has now, in bytes.</summary>
+    internal long ResidentBytes
+    {
+        get
+        {
+            _process!.Refresh();
+            return _process.WorkingSet64;
+        }
+    }
+
     /// <summary>What the program has written to the console.</summary>
     public string Output
     {

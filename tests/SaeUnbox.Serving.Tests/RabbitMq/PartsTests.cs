@@ -62,7 +62,7 @@ public sealed class PartsTests
     {
         Prop.ForAll(Gen.Choose(0, 3).ArrayOf().ToArbitrary(), Gen.Choose(1, 3).ToArbitrary(), (course, workers) =>
         {
-            var turns = new ClientTurns(_ => workers, keepsOneReady: false);
+            var turns = new ClientTurns(_ => workers);
             var (given, published, ended) = (new List<GenerationJob>(), new List<GenerationJob>(), new HashSet<GenerationJob>());
             foreach (var step in course)
             {
@@ -87,7 +87,7 @@ public sealed class PartsTests
             var isOut = published.Count - ended.Count;
             return isOut <= workers + 1
                 && published.SequenceEqual(given.Take(published.Count))
-                && turns.Work("c") == given.Count - ended.Count
+                && turns.Work(Jobs.Live("a") with { Client = "c" }) == given.Count - ended.Count
                 && (isOut == workers + 1 || published.Count == given.Count);
         }).QuickCheckThrowOnFailure();
     }
@@ -97,7 +97,7 @@ public sealed class PartsTests
     {
         Prop.ForAll(Gen.Choose(1, 3).ToArbitrary(), Gen.Choose(2, 16).ToArbitrary(), (workers, cost) =>
         {
-            var turns = new ClientTurns(_ => workers, keepsOneReady: false);
+            var turns = new ClientTurns(_ => workers);
             var (inHand, done) = (new Queue<GenerationJob>(), new Dictionary<string, double> { ["large"] = 0, ["small"] = 0 });
             for (var i = 0; i < 20 * cost; i++)
             {
@@ -122,7 +122,7 @@ public sealed class PartsTests
     [Fact]
     public void ClientTurns_JobReplacedByALargerOfAnother_ChargesThatOneAndLeavesNothing()
     {
-        var turns = new ClientTurns(_ => 1, keepsOneReady: false);
+        var turns = new ClientTurns(_ => 1);
         var (first, other) = (Jobs.Live("a", "shared") with { Client = "one" }, Jobs.Live("a") with { Client = "other" });
         turns.Add(first);
         turns.Add(other);
@@ -140,7 +140,58 @@ public sealed class PartsTests
         turns.Ended(least);
         Assert.Equal([more], turns.Next());
         turns.Ended(more);
-        Assert.Equal(0, turns.Work());
+        Assert.All([first, other, larger], job => Assert.Equal(0, turns.Work(job)));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    public void ClientTurns_LiveAndBatchOfOneClient_PutAtMostOneLiveJobBeforeThoseOfOthers(int workers)
+    {
+        const int enough = 100;
+        var turns = new ClientTurns(_ => workers);
+        var (live, batch, running) = (new Queue<GenerationJob>(), new Queue<GenerationJob>(), new Queue<GenerationJob>());
+        var (done, taken) = (new List<GenerationJob>(), 0);
+        for (var i = 0; i < enough; i++)
+        {
+            turns.Add(Jobs.Live("a") with { Client = "greedy" });
+            turns.Add(Jobs.Batch("a") with { Client = "greedy" });
+        }
+        turns.Add(Jobs.Live("a") with { Client = "modest" });
+        while (done.Count < enough)
+        {
+            foreach (var job in turns.Next())
+            {
+                if (job.Turn == "modest" && done.Count > workers)
+                    Assert.InRange(live.Count, 0, 1);
+                (job.Canvas is null ? batch : live).Enqueue(job);
+            }
+            Take();
+            Assert.Equal(workers, running.Count);
+            done.Add(running.Dequeue());
+            Take(); // before the node hears of the end
+            turns.Ended(done[^1]);
+            if (done[^1].Turn == "modest")
+                turns.Add(Jobs.Live("a") with { Client = "modest" });
+        }
+        // Nothing is left behind.
+        var kinds = done.CountBy(job => (job.Turn, IsBatch: job.Canvas is null)).ToList();
+        Assert.Equal(3, kinds.Count);
+        Assert.All(kinds, kind => Assert.InRange(kind.Value, 10, enough));
+
+        // A worker takes a batch job where it sees no live one, or has done many live ones: here every second time.
+        void Take()
+        {
+            while (running.Count < workers)
+            {
+                var (first, second) = ++taken % 2 == 0 ? (batch, live) : (live, batch);
+                if (!first.TryDequeue(out var job) && !second.TryDequeue(out job))
+                    return;
+                running.Enqueue(job);
+            }
+        }
     }
 
     [Fact]

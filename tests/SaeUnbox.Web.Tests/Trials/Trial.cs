@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net.Http.Json;
 using System.Net.Sockets;
+using System.Net.WebSockets;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -28,8 +29,10 @@ public sealed class Trial(ITestOutputHelper output)
         await using (var studio = await Studio.OfAsync(VisitorsLimits))
         {
             await new HostileInputs(studio, _ledger, IsShort ? 40 : 1000, new Random(seed)).RunAsync();
+            await new HostileConnections(studio, _ledger).RunAsync(withSlowOnes: !IsShort);
             await LoadAsync(studio, TimeSpan.FromSeconds(IsShort ? 4 : 60));
         }
+        await MemoryAsync();
         await FaultsAsync();
         await StoppingAsync();
 
@@ -66,6 +69,27 @@ public sealed class Trial(ITestOutputHelper output)
                 return null;
             });
             return count;
+        }
+    }
+
+    // The memory of a large picture goes back to the system.
+    private async Task MemoryAsync()
+    {
+        const double most = 1.1;
+        await using var studio = await Studio.OfAsync();
+        await MakeAsync(256, 4);
+        await MakeAsync(256, 4);
+        var before = studio.ResidentBytes;
+        await MakeAsync(512, 20);
+        var ratio = (double)studio.ResidentBytes / before;
+        _ledger.Add("load", "memory after a large picture", ratio <= most ? null
+            : string.Create(CultureInfo.InvariantCulture, $"{ratio:0.00} times that before; {most} is promised"));
+
+        async Task MakeAsync(int side, int steps)
+        {
+            using var answer = await studio.Client.PostAsJsonAsync("/api/v1/generate",
+                new { prompt = "a cat", width = side, height = side, steps });
+            answer.EnsureSuccessStatusCode();
         }
     }
 
@@ -169,6 +193,18 @@ public sealed class Trial(ITestOutputHelper output)
                 if ((int)(await studio.Client.GetAsync("/readyz")).StatusCode == 503)
                     return null;
             return "the program ended while /readyz said yes";
+        });
+        await _ledger.TryAsync(part, "a new connection", async () =>
+        {
+            try
+            {
+                await using var late = await HubClient.ConnectAsync(studio.Address);
+                return "it is taken";
+            }
+            catch (WebSocketException exception)
+            {
+                return exception.Message.Contains("503", StringComparison.Ordinal) ? null : exception.Message;
+            }
         });
         await _ledger.TryAsync(part, "a job longer than the grace", async () =>
         {

@@ -15,8 +15,7 @@ internal sealed partial class BrokerQueue(
     private readonly Dictionary<Guid, NodeJob> _jobs = [];
     private readonly Dictionary<Guid, NodeJob> _published = []; // jobs with a reply outstanding, even if nobody waits for it any more
     private readonly CanvasSlots _slots = new();
-    private readonly ClientTurns _batchTurns = new(directory.Count, keepsOneReady: true),
-        _liveTurns = new(directory.Count, keepsOneReady: false);
+    private readonly ClientTurns _turns = new(directory.Count);
     private readonly FinishedJobs _finished = new(options.Value.KeepResults, options.Value.KeepBytes, clock);
     private long _sequence;
     private bool _isDraining;
@@ -45,7 +44,7 @@ internal sealed partial class BrokerQueue(
             if (job is { Canvas: null, Client: null })
                 _published[job.Id] = accepted; // of nobody in particular: needs no turn
             else
-                TurnsOf(job).Add(job);
+                _turns.Add(job);
             next = TakeTurns();
             if (!_published.ContainsKey(job.Id))
                 accepted = null;
@@ -57,8 +56,8 @@ internal sealed partial class BrokerQueue(
     // A client's batch jobs may fill a quarter of the queue. One that finds this part empty is accepted whatever its size.
     private void RequireRoom(GenerationJob job)
     {
-        if (job is { Canvas: null, Client: { } client }
-            && _batchTurns.Work(client) is > 0 and var work
+        if (job is { Canvas: null, Client: not null }
+            && _turns.Work(job) is > 0 and var work
             && work + job.Cost > Math.Max(1, options.Value.QueueLimit / 4))
             throw new QueueFullException(
                 directory.ExpectedWait(job.Recipe.Model, 1) ?? RetryAfter, "too many of your jobs are already waiting");
@@ -75,15 +74,13 @@ internal sealed partial class BrokerQueue(
         {
             // Its client's turn has not come: the newer job waits in its place.
             _slots.Replace(canvas, newer.Id);
-            _liveTurns.Replace(first.Job, newer.Job);
+            _turns.Replace(first.Job, newer.Job);
             End(first, new GenerationProgress.Superseded(ahead));
         }
         else if (first.Job.Recipe.Model == newer.Job.Recipe.Model)
             // The worker that gets the published job runs this newer one instead.
             publisher.Broadcast(new() { Newer = Message(newer) });
     }
-
-    private ClientTurns TurnsOf(GenerationJob job) => job.Canvas is null ? _batchTurns : _liveTurns;
 
     public IAsyncEnumerable<GenerationProgress> WatchAsync(Guid jobId, CancellationToken cancellationToken = default)
     {
@@ -99,7 +96,7 @@ internal sealed partial class BrokerQueue(
         {
             if (!_jobs.TryGetValue(jobId, out var job) || job.HasEnded)
                 return ValueTask.CompletedTask;
-            var wasHeld = TurnsOf(job.Job).Remove(job.Job);
+            var wasHeld = _turns.Remove(job.Job);
             if (job.Job.Canvas is { } canvas)
             {
                 if (wasHeld)
@@ -138,7 +135,7 @@ internal sealed partial class BrokerQueue(
                 if (reply.By is { } by && _jobs.TryGetValue(by, out var replacement))
                 {
                     _slots.Superseded(canvas, job.Id, by);
-                    _liveTurns.Replace(job.Job, replacement.Job);
+                    _turns.Replace(job.Job, replacement.Job);
                     (replacement.LastHeard, _published[by]) = (clock.GetTimestamp(), replacement);
                 }
                 else if (progress.IsFinal)
@@ -160,15 +157,15 @@ internal sealed partial class BrokerQueue(
     // Ends a job's turn. The next job of its canvas waits for one.
     private void EndTurn(GenerationJob ended, Guid? following = null)
     {
-        TurnsOf(ended).Ended(ended);
+        _turns.Ended(ended);
         if (following is { } id)
-            _liveTurns.Add(_jobs[id].Job);
+            _turns.Add(_jobs[id].Job);
     }
 
     // The jobs to be published now.
     private List<NodeJob> TakeTurns()
     {
-        var next = _liveTurns.Next().Concat(_batchTurns.Next()).Select(job => _jobs[job.Id]).ToList();
+        var next = _turns.Next().Select(job => _jobs[job.Id]).ToList();
         foreach (var job in next)
             (job.LastHeard, _published[job.Id]) = (clock.GetTimestamp(), job);
         return next;
@@ -256,7 +253,8 @@ internal sealed partial class BrokerQueue(
         while (true)
             try
             {
-                await publisher.PublishAsync(job, Message(job)).ConfigureAwait(false);
+                await publisher.PublishAsync(job, Message(job), waitsForItsWorker: !AreAllBusy(job.Job.Recipe.Model))
+                    .ConfigureAwait(false);
                 return;
             }
             catch (QueueFullException) when (!job.HasEnded && clock.GetElapsedTime(job.Accepted) < patience)
@@ -268,6 +266,13 @@ internal sealed partial class BrokerQueue(
                 OnReply(new Reply(new GenerationProgress.Failed(job.Id, exception.Message), ""));
                 throw;
             }
+    }
+
+    // Whether this node's jobs, with one that is about to be published, are more than there are workers.
+    private bool AreAllBusy(string model)
+    {
+        lock (_work)
+            return _published.Values.Count(job => job.Job.Recipe.Model == model) > directory.Count(model);
     }
 
     private IEnumerable<NodeJob> Waiting() => _jobs.Values.Where(job => job.WaitsIn is not null && !job.HasEnded);

@@ -2,80 +2,98 @@ namespace SaeUnbox.Serving.RabbitMq;
 
 /// <summary>
 /// Limits how much of a client's work is in the broker at once; the rest waits in this node. A client with many canvases, many batch jobs
-/// or large pictures therefore does not fill the queue that all share. Not thread-safe: the owner locks.
+/// or large pictures therefore does not fill the queues that all share. Not thread-safe: the owner locks.
 /// </summary>
 /// <param name="workersOf">How many workers have a model.</param>
-/// <param name="keepsOneReady">
-/// Whether a client may always have one job more in the broker than there are workers, so that no worker waits for this node. Otherwise
-/// only while no other client has jobs.
-/// </param>
-internal sealed class ClientTurns(Func<string, int> workersOf, bool keepsOneReady)
+internal sealed class ClientTurns(Func<string, int> workersOf)
 {
     // In default pictures. While workers are busy, a client may be this far ahead of the others, so that clients with jobs of about the
     // same size go on without a pause.
     private const double Lead = 1;
 
-    private readonly ClientLines _held = new();
-    private readonly Dictionary<Guid, GenerationJob> _published = [];
+    private readonly Queue _live = new(), _batch = new();
 
-    /// <summary>The work of a client, or of all, in the broker and in this node.</summary>
-    public double Work(string? client = null) =>
-        _held.Waits(client) + _published.Values.Where(job => client is null || job.Turn == client).Sum(job => job.Cost);
+    /// <summary>The work of a job's client that is in the queue for such jobs or waits in this node for it.</summary>
+    public double Work(GenerationJob job)
+    {
+        var queue = QueueOf(job);
+        return queue.Held.Waits(job.Turn) + queue.Published.Values.Where(one => one.Turn == job.Turn).Sum(one => one.Cost);
+    }
 
     /// <summary>Lets a job wait for its turn.</summary>
-    public void Add(GenerationJob job) => _held.Add(job);
+    public void Add(GenerationJob job) => QueueOf(job).Held.Add(job);
 
     /// <summary>The jobs to be published now, in this order.</summary>
-    public IReadOnlyList<GenerationJob> Next()
+    public IReadOnlyList<GenerationJob> Next() => [.. Next(_live), .. Next(_batch)];
+
+    /// <summary>Drops a job, held or published.</summary>
+    public void Ended(GenerationJob job)
+    {
+        var queue = QueueOf(job);
+        if (!queue.Published.Remove(job.Id))
+            queue.Held.Remove(job);
+    }
+
+    /// <summary>Drops a held job. A published one stays.</summary>
+    /// <returns>Whether it was held.</returns>
+    public bool Remove(GenerationJob job) => QueueOf(job).Held.Remove(job);
+
+    /// <summary>Gives the turn of a job, held or published, to another one of the same canvas.</summary>
+    public void Replace(GenerationJob job, GenerationJob by)
+    {
+        var queue = QueueOf(job);
+        if (queue.Published.Remove(job.Id))
+        {
+            queue.Published[by.Id] = by;
+            queue.Held.Charge(by.Turn, by.Turn == job.Turn ? Math.Max(0, by.Cost - job.Cost) : by.Cost);
+        }
+        else if (job.Turn == by.Turn)
+            queue.Held.Replace(job, by);
+        else if (queue.Held.Remove(job))
+            queue.Held.Add(by);
+    }
+
+    private Queue QueueOf(GenerationJob job) => job.Canvas is null ? _batch : _live;
+
+    private List<GenerationJob> Next(Queue queue)
     {
         var next = new List<GenerationJob>();
-        while (_held.Take(Allowed()) is { } job)
+        while (queue.Held.Take(Allowed(queue)) is { } job)
         {
-            _published[job.Id] = job;
+            queue.Published[job.Id] = job;
             next.Add(job);
         }
         return next;
     }
 
-    /// <summary>Drops a job, held or published.</summary>
-    public void Ended(GenerationJob job)
+    private Func<GenerationJob, bool> Allowed(Queue queue)
     {
-        if (!_published.Remove(job.Id))
-            _held.Remove(job);
-    }
-
-    /// <summary>Drops a held job. A published one stays.</summary>
-    /// <returns>Whether it was held.</returns>
-    public bool Remove(GenerationJob job) => _held.Remove(job);
-
-    /// <summary>Gives the turn of a job, held or published, to another one.</summary>
-    public void Replace(GenerationJob job, GenerationJob by)
-    {
-        if (_published.Remove(job.Id))
-        {
-            _published[by.Id] = by;
-            _held.Charge(by.Turn, by.Turn == job.Turn ? Math.Max(0, by.Cost - job.Cost) : by.Cost);
-        }
-        else if (job.Turn == by.Turn)
-            _held.Replace(job, by);
-        else if (_held.Remove(job))
-            _held.Add(by);
-    }
-
-    private Func<GenerationJob, bool> Allowed()
-    {
-        var ofClient = _published.Values.CountBy(job => job.Turn).ToDictionary();
+        var ofClient = queue.Published.Values.CountBy(job => job.Turn).ToDictionary();
         // Of each model the published jobs, and the least work that one of their clients was given.
-        var ofModel = _published.Values.GroupBy(job => job.Recipe.Model)
-            .ToDictionary(jobs => jobs.Key, jobs => (Count: jobs.Count(), Least: jobs.Min(job => _held.Given(job.Turn))));
+        var ofModel = queue.Published.Values.GroupBy(job => job.Recipe.Model)
+            .ToDictionary(jobs => jobs.Key, jobs => (Count: jobs.Count(), Least: jobs.Min(job => queue.Held.Given(job.Turn))));
         return job =>
         {
             var (own, workers) = (ofClient.GetValueOrDefault(job.Turn), Math.Max(1, workersOf(job.Recipe.Model)));
-            var maySpare = own == workers && job.Cost <= Lead && (keepsOneReady || !HasOthers());
+            // While a batch job runs, a live one of its client stands in the queue before those of others. So a client may always have one
+            // batch job in the broker, and more only in the room that its live ones leave.
+            var ahead = queue == _batch ? _live.Published.Values.Count(live => live.Turn == job.Turn) : 0;
+            if (own > 0)
+                own += ahead;
+            // One job more than there are workers, so that no worker waits for this node.
+            var maySpare = own == workers && ahead == 0 && job.Cost <= Lead && (queue == _batch || !HasOthers());
             var (busy, least) = ofModel.GetValueOrDefault(job.Recipe.Model);
-            return (own < workers || maySpare) && (busy < workers || _held.Given(job.Turn) <= least + Lead);
+            return (own < workers || maySpare) && (busy < workers || queue.Held.Given(job.Turn) <= least + Lead);
 
-            bool HasOthers() => ofClient.Count > (own > 0 ? 1 : 0) || _held.HasOthers(job.Turn);
+            bool HasOthers() => ofClient.Count > (own > 0 ? 1 : 0) || queue.Held.HasOthers(job.Turn);
         };
+    }
+
+    // One of the two queues of a model: the jobs that wait here for it, and those that are in it or at a worker.
+    private sealed class Queue
+    {
+        public ClientLines Held { get; } = new();
+
+        public Dictionary<Guid, GenerationJob> Published { get; } = [];
     }
 }

@@ -40,9 +40,12 @@ internal sealed class JobPublisher(
     }
 
     /// <summary>Publishes a job and completes when the broker has stored it. Reconnects and retries until the submit timeout.</summary>
+    /// <param name="waitsForItsWorker">
+    /// Whether the job is for a moment reserved for the worker that ran its canvas's last job. Other workers do not see it meanwhile.
+    /// </param>
     /// <exception cref="QueueFullException">The queue is full, no worker is available, or the broker stayed unreachable.</exception>
     /// <exception cref="RecipeException">No worker has the model.</exception>
-    public async Task PublishAsync(NodeJob job, JobMessage message)
+    public async Task PublishAsync(NodeJob job, JobMessage message, bool waitsForItsWorker)
     {
         var start = clock.GetTimestamp();
         var model = job.Job.Recipe.Model;
@@ -56,7 +59,7 @@ internal sealed class JobPublisher(
                 await session.DeclareModelAsync(model).ConfigureAwait(false);
                 var queue = job.Job.Canvas is null ? _topology.Batch(model) : _topology.Live(model);
                 job.WaitsIn = queue;
-                if (PreferredWorker(job.Job) is { } worker
+                if (waitsForItsWorker && PreferredWorker(job.Job) is { } worker
                     && await TryPublishAsync(session, _topology.Affinity(worker, model), bytes, message.TraceParent).ConfigureAwait(false))
                     return;
                 if (await TryPublishAsync(session, queue, bytes, message.TraceParent).ConfigureAwait(false))
