@@ -107,8 +107,11 @@ public static partial class Libtorch
     }
 
     /// <summary>Returns freed memory to the system after an unusually large run.</summary>
-    public static void ReturnFreedMemory()
+    /// <param name="withManaged">Whether the managed heap, too, is collected and shrunk, which stops all threads for a moment.</param>
+    public static void ReturnFreedMemory(bool withManaged)
     {
+        if (withManaged)
+            GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         if (!OperatingSystem.IsLinux())
             return;
         try

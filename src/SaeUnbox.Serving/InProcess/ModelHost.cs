@@ -284,7 +284,7 @@ public sealed class JobRunner(LoadedModel model) : IDisposable
         finally
         {
             if (isLarge)
-                Libtorch.ReturnFreedMemory();
+                Libtorch.ReturnFreedMemory(withManaged: job.Canvas is null); // not between the strokes of a canvas
         }
     }
 
