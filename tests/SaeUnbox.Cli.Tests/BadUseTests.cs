@@ -54,7 +54,7 @@ public sealed class BadUseTests : IDisposable
             { "train-mini --out /proc/x", "--out /proc/x: nothing can be written" },
             { "train-sae --data FILES --out /proc/x", "--out /proc/x: nothing can be written" },
             { "statistics --data FILES --saes FILES/none --out OUT/no/x.json", "the folder OUT/no is missing" },
-            { "evaluate-mini --model FILES/none --saes FILES/none --names /proc/x", "--names /proc/x: nothing can be written" },
+            { "evaluate-mini --model FILES/none --saes FILES/none --features /proc/x", "--features /proc/x: nothing can be written" },
             { "evaluate-mini --model FILES/none --saes FILES/none --suggestions OUT", "--suggestions OUT: that is a folder" },
             { "download --out /proc/x", "--out /proc/x: nothing can be written" },
             { Generate + " --dump OUT/x.png", "--dump OUT/x.png" },

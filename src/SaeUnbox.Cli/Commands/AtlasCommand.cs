@@ -23,6 +23,9 @@ internal sealed class AtlasCommand
     private readonly Option<string?> _concepts = Setting.Of<string?>("--concepts", "FILE",
         "Named groups of features: a JSON array of objects with name, source and sites. Without captions they are added to an existing "
         + "atlas.");
+    private readonly Option<string?> _features = Setting.Of<string?>("--features", "FILE",
+        "What was measured of features, as saeunbox evaluate-mini --features writes it: names, good strengths, what they do there. Without "
+        + "captions it is added to an existing atlas.");
     private readonly Option<string?> _import = Setting.Of<string?>("--import", "DIR",
         "Import the pictures of a published atlas, SITE/FEATURE.jpg, instead of running captions.");
     private readonly Option<string?> _clip = Setting.Of<string?>("--clip", "DIR",
@@ -38,7 +41,7 @@ internal sealed class AtlasCommand
         options._model.AddTo(command);
         options._captions.AddTo(command);
         command.Add(options._output, options._top, options._side, options._names, options._labels, options._suggestions,
-            options._concepts, options._import, options._clip);
+            options._concepts, options._features, options._import, options._clip);
         command.SetGuardedAction(terminal, (parsed, cancellation) => options.Run(terminal, parsed, cancellation));
         return command;
     }
@@ -53,7 +56,8 @@ internal sealed class AtlasCommand
         var (import, suggestions) = (parsed.GetValue(_import), parsed.GetValue(_suggestions));
         var atlas = Path.Combine(folder, AtlasReader.FileName);
         var concepts = parsed.GetValue(_concepts) is { } named ? AtlasFiles.Concepts(named) : null;
-        var isChange = (clip is not null || suggestions is not null || labels is not null || concepts is not null)
+        var features = parsed.GetValue(_features) is { } measured ? AtlasFiles.Features(measured) : null;
+        var isChange = (clip is not null || suggestions is not null || labels is not null || concepts is not null || features is not null)
             && import is null
             && !_captions.AreNamed(parsed)
             && File.Exists(atlas);
@@ -63,6 +67,8 @@ internal sealed class AtlasCommand
             AtlasWriter.SetSuggestions(atlas, AtlasFiles.Suggestions(suggestions));
         if (concepts is not null)
             AtlasWriter.SetConcepts(atlas, concepts);
+        if (features is not null)
+            AtlasWriter.SetFeatures(atlas, features);
         if (labels is not null && AtlasWriter.SetLabels(atlas, labels) == 0)
             throw new CliException($"--labels: none of the {labels.Count} labels is of a feature of this atlas.");
         if (clip is not null)

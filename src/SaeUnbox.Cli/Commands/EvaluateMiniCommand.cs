@@ -22,7 +22,6 @@ internal static class EvaluateMiniCommand
         var elements = Setting.Of<string[]>("--element", "NAME", "Paint and remove only this element, such as snow; may be repeated.");
         var strength = Setting.Of("--strength", "X", "Strength of painting, 5 to 15.", defaults.Strength);
         var seed = Setting.Of("--seed", "N", "Seed of all random numbers.", defaults.Seed);
-        var names = Setting.Of<string?>("--names", "FILE", "Also write names of features, for saeunbox atlas.");
         var suggestions = Setting.Of<string?>("--suggestions", "FILE", "Also write suggestions of what to try, for saeunbox atlas.");
         var concepts = Setting.Of<string?>("--concepts", "FILE",
             "Also write each element as a concept, with the edits that put it in and take it out best, for saeunbox atlas.");
@@ -30,12 +29,22 @@ internal static class EvaluateMiniCommand
             + "concepts.", defaults.Trials);
         var conceptScenes = Setting.Of("--concept-scenes", "N", "Other scenes in which the chosen ways are measured.",
             defaults.ConceptScenes);
+        var features = Setting.Of<string?>("--features", "FILE",
+            "Measure every feature instead, and write its name, its good strength and what it does there, for saeunbox atlas. You can "
+            + "interrupt it; the same command continues.");
+        var namingScenes = Setting.Of("--naming-scenes", "N", "Scenes to name features on, and as many others to check the names.",
+            defaults.NamingScenes);
+        var featureTrials = Setting.Of("--feature-trials", "N", "Scenes in which each strength of a feature is tried; 0 measures names "
+            + "alone.", defaults.FeatureTrials);
+        var featureScenes = Setting.Of("--feature-scenes", "N", "Other scenes in which the chosen strength is measured, and in which the "
+            + "feature is taken out.", defaults.FeatureScenes);
         var dtype = Setting.Of("--dtype", "FORMAT", "Number format of the model: fp32, bf16, fp16, int8.", Names.Of(defaults.Dtype));
         var device = new DeviceArgument();
         var json = Setting.Switch("--json", "Print everything as JSON.");
         var command = new Command("evaluate-mini",
             "Measure a trained unbox-mini: pictures, obedience to captions, autoencoders, steering.");
-        command.Add(model, saes, pictures, scenes, elements, strength, seed, names, suggestions, concepts, trials, conceptScenes, dtype);
+        command.Add(model, saes, pictures, scenes, elements, strength, seed, suggestions, concepts, trials, conceptScenes, features,
+            namingScenes, featureTrials, featureScenes, dtype);
         device.AddTo(command);
         command.Add(json);
         command.SetGuardedAction(terminal, (parsed, cancellation) =>
@@ -51,16 +60,25 @@ internal static class EvaluateMiniCommand
                 Dtype = NamedValue.Parse<Dtype>("--dtype", parsed.GetRequiredValue(dtype))!.Value,
                 Trials = Require.AtLeast(0, "--trials", parsed.GetValue(trials)),
                 ConceptScenes = Require.AtLeast(1, "--concept-scenes", parsed.GetValue(conceptScenes)),
+                NamingScenes = Require.AtLeast(1, "--naming-scenes", parsed.GetValue(namingScenes)),
+                FeatureTrials = Require.AtLeast(0, "--feature-trials", parsed.GetValue(featureTrials)),
+                FeatureScenes = Require.AtLeast(1, "--feature-scenes", parsed.GetValue(featureScenes)),
                 Strength = parsed.GetValue(strength) is >= 5 and <= 15 and var x ? x : throw new CliException("--strength: use 5 to 15."),
             };
-            foreach (var written in (Option<string?>[])[names, suggestions, concepts])
+            foreach (var written in (Option<string?>[])[suggestions, concepts, features])
                 if (parsed.GetValue(written) is { } file)
                     OutputFile.Require(file, written.Name);
             var place = device.Read(parsed);
-            var report = terminal.WithProgress("evaluating", bar => MiniEvaluation.Run(parsed.GetRequiredValue(model),
-                parsed.GetRequiredValue(saes), options, new MiniEvaluationReporter(terminal, bar), place, cancellation));
-            if (parsed.GetValue(names) is { } namesFile)
-                MiniFindings.WriteNames(report, namesFile);
+            var (modelFolder, saeFolder) = (parsed.GetRequiredValue(model), parsed.GetRequiredValue(saes));
+            if (parsed.GetValue(features) is { } featuresFile)
+            {
+                var known = terminal.WithProgress("evaluating", bar => MiniFindings.MeasureFeatures(modelFolder, saeFolder, options,
+                    featuresFile, new MiniEvaluationReporter(terminal, bar), place, cancellation));
+                terminal.Output.WriteLine(parsed.GetValue(json) ? MiniFindings.ToJson(known) : Text(known));
+                return;
+            }
+            var report = terminal.WithProgress("evaluating", bar => MiniEvaluation.Run(modelFolder, saeFolder, options,
+                new MiniEvaluationReporter(terminal, bar), place, cancellation));
             if (parsed.GetValue(suggestions) is { } suggestionsFile)
                 MiniFindings.WriteSuggestions(report, suggestionsFile);
             if (parsed.GetValue(concepts) is { } conceptsFile)
@@ -92,6 +110,11 @@ internal static class EvaluateMiniCommand
         return text.ToString();
     }
 
+    private static string Text(FeatureFigures features) => string.Create(CultureInfo.InvariantCulture,
+        $"features   {features.Named} of {features.All} named, {features.Wrong} of them wrongly ({features.WrongInSample} of a sample of "
+        + $"{features.Sample}); {features.Painting} have a name that can be painted: in 75 % of scenes or more {features.Painted} of them "
+        + $"paint it, {features.Removed} take it out");
+
     private static string Text(ConceptSite? site, Func<ConceptSite, ConceptEffect?> effect) => site is not null && effect(site) is { } found
         ? string.Create(CultureInfo.InvariantCulture,
             $"{site.Site}:{string.Join('+', site.Edit(found).Features)}:{found.Strength}:{found.Mode} in {found.Share:P0}")
@@ -99,18 +122,26 @@ internal static class EvaluateMiniCommand
 }
 
 /// <summary>
-/// The last stages of <c>train-mini</c>: figures that measure the model, and its atlas. The figures give the atlas its names, suggestions
-/// and concepts.
+/// The last stages of <c>train-mini</c>: figures that measure the model, and its atlas. The figures give the atlas its names, strengths,
+/// suggestions and concepts.
 /// </summary>
 internal static class MiniFindings
 {
     private static readonly JsonSerializerOptions Format =
         new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
 
-    public static string ToJson(MiniEvaluationReport report) => JsonSerializer.Serialize(report, Format);
+    public static string ToJson<T>(T report) => JsonSerializer.Serialize(report, Format);
 
-    public static void WriteNames(MiniEvaluationReport report, string path) =>
-        AtomicFile.WriteAllText(path, JsonSerializer.Serialize(report.Names, Format) + "\n");
+    /// <summary>Measures every feature, and writes what was found. What is done lies beside the file until then.</summary>
+    public static FeatureFigures MeasureFeatures(string model, string saes, MiniEvaluationOptions options, string path,
+        MiniEvaluationReporter reporter, string device, CancellationToken cancellation)
+    {
+        var parts = path + ".parts";
+        var features = FeatureEvaluation.Run(model, saes, options, parts, reporter, device, cancellation);
+        AtomicFile.WriteAllText(path, JsonSerializer.Serialize(features, Format) + "\n");
+        Directory.Delete(parts, recursive: true);
+        return FeatureFigures.Of(features, options);
+    }
 
     public static void WriteSuggestions(MiniEvaluationReport report, string path) =>
         AtomicFile.WriteAllText(path, MiniSuggestions.Of(report) + "\n");
@@ -126,16 +157,18 @@ internal static class MiniFindings
     {
         var (model, saes) = (Path.Combine(folder, "model"), Path.Combine(folder, "saes"));
         var (figures, atlas) = (Path.Combine(folder, MiniFiles.Figures), Path.Combine(folder, MiniFiles.Atlas));
-        var (names, suggestions) = (Path.Combine(folder, MiniFiles.Names), Path.Combine(folder, MiniFiles.Suggestions));
-        var concepts = Path.Combine(folder, MiniFiles.Concepts);
+        var (suggestions, concepts) = (Path.Combine(folder, MiniFiles.Suggestions), Path.Combine(folder, MiniFiles.Concepts));
+        var features = Path.Combine(folder, MiniFiles.Features);
         // The options of the last run.
         var (figuresNote, atlasNote) = (Path.Combine(folder, "states", "evaluation.json"), Path.Combine(folder, "states", "atlas.json"));
         if (!File.Exists(figures) || !Holds(figuresNote, options.Evaluation))
         {
             File.Delete(atlasNote); // the atlas depends on the figures
-            var report = MiniEvaluation.Run(model, saes, options.Evaluation, new MiniEvaluationReporter(terminal, bar), device,
-                cancellation);
-            WriteNames(report, names);
+            var reporter = new MiniEvaluationReporter(terminal, bar);
+            var report = MiniEvaluation.Run(model, saes, options.Evaluation, reporter, device, cancellation) with
+            {
+                Features = MeasureFeatures(model, saes, options.Evaluation, features, reporter, device, cancellation),
+            };
             WriteSuggestions(report, suggestions);
             WriteConcepts(report, concepts);
             AtomicFile.WriteAllText(figures, ToJson(report) + "\n");
@@ -153,13 +186,13 @@ internal static class MiniFindings
             Captions = CaptionArguments.Generate(options.Atlas.Captions, options.Atlas.Seed),
             TopPictures = options.Atlas.TopPictures,
             PictureSide = options.Atlas.PictureSide,
-            Names = AtlasFiles.Names(names),
             Suggestions = AtlasFiles.Suggestions(suggestions),
             Concepts = AtlasFiles.Concepts(concepts),
         };
         var work = new LongWork(terminal, bar);
         AtlasBuilder.Run(
             loaded, request, atlas, done => work.Report(done, request.Captions.Count, () => "atlas: running captions"), cancellation);
+        AtlasWriter.SetFeatures(Path.Combine(atlas, AtlasReader.FileName), AtlasFiles.Features(features));
     }
 
     private static bool Holds<T>(string note, T options) =>

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using SaeUnbox.Cli.Options;
 using SaeUnbox.Cli.Output;
@@ -60,16 +61,27 @@ internal sealed class SearchCommand
                 terminal.Output.WriteLine(Row(hit));
     }
 
-    private static JsonNode Node(FeatureHit hit) => new JsonObject
+    /// <summary>What an atlas says of a feature.</summary>
+    public static JsonObject Node(FeatureCard card) => new()
     {
-        ["site"] = hit.Card.Site.Code,
-        ["feature"] = hit.Card.Feature,
-        ["name"] = hit.Card.Name,
-        ["words"] = new JsonArray([.. hit.Card.Words.Select(word => (JsonNode)word)]),
-        ["match"] = hit.Match,
-        ["by"] = Names.Of(hit.By),
+        ["site"] = card.Site.Code,
+        ["feature"] = card.Feature,
+        ["name"] = card.Name,
+        ["words"] = new JsonArray([.. card.Words.Select(word => (JsonNode)word)]),
+        ["effect"] = JsonSerializer.SerializeToNode(card.Effect, JsonSerializerOptions.Web),
     };
 
+    private static JsonNode Node(FeatureHit hit)
+    {
+        var node = Node(hit.Card);
+        (node["match"], node["by"]) = (hit.Match, Names.Of(hit.By));
+        return node;
+    }
+
     private static string Row(FeatureHit hit) => string.Create(CultureInfo.InvariantCulture,
-        $"{hit.Card.Site} {hit.Card.Feature}\t{hit.Card.Name}\t{string.Join(", ", hit.Card.Words)}");
+        $"{hit.Card.Site} {hit.Card.Feature}\t{hit.Card.Name}\t{string.Join(", ", hit.Card.Words)}{Text(hit.Card.Effect)}");
+
+    private static string Text(FeatureEffect? effect) => effect is { Strength: { } strength }
+        ? string.Create(CultureInfo.InvariantCulture, $"\tpaints {effect.Element} at {strength} in {100 * effect.Painted:0} %")
+        : "";
 }

@@ -78,13 +78,7 @@ internal sealed class StudioTools(Task<LoadedModel> loading, AtlasReader? atlas)
         }).Hits;
         return Task.FromResult(Answer([], new JsonObject
         {
-            ["features"] = new JsonArray([.. hits.Select(hit => new JsonObject
-            {
-                ["site"] = hit.Card.Site.Code,
-                ["feature"] = hit.Card.Feature,
-                ["name"] = hit.Card.Name,
-                ["words"] = new JsonArray([.. hit.Card.Words.Select(word => (JsonNode)word)]),
-            })]),
+            ["features"] = new JsonArray([.. hits.Select(hit => SearchCommand.Node(hit.Card))]),
         }));
     }
 

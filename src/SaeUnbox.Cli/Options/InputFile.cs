@@ -135,7 +135,7 @@ internal static partial class MaskFile
     }
 }
 
-/// <summary>Reads files of feature names, suggestions and concepts for an atlas.</summary>
+/// <summary>Reads files of feature names, measured features, suggestions and concepts for an atlas.</summary>
 internal static class AtlasFiles
 {
     private const long Largest = 64 << 20;
@@ -160,6 +160,15 @@ internal static class AtlasFiles
             && sites.All(site => site.Features is { Count: > 0 }))
             ? concepts
             : throw new FormatException("a concept has a name, and sites with features"));
+
+    /// <exception cref="CliException">The file cannot be read, or has another format.</exception>
+    public static IReadOnlyList<MeasuredFeature> Features(string path) => Read(path, root =>
+        root.Deserialize<IReadOnlyList<MeasuredFeature>>(JsonSerializerOptions.Web) is { } features
+        && features.All(one => one is { Site: not null, Feature: >= 0, Effect: null or { Element: not null } }
+            && one.Effect?.Strength is null or (>= RecipeLimits.MinStrength and <= RecipeLimits.MaxStrength))
+            ? features
+            : throw new FormatException("a feature has a site, a number, and either no effect or one with an element and a strength from "
+                + $"{RecipeLimits.MinStrength} to {RecipeLimits.MaxStrength}"));
 
     /// <summary>
     /// Labels of features, of a folder of files SITE.json or one such file: a list of objects with id, label and category; other keys are

@@ -59,12 +59,26 @@ public sealed record FeatureCard(FeatureStatistics Statistics, string? Name, Val
 
     public int Feature => Statistics.Feature;
 
+    /// <summary>What it was measured to do; null if it was not measured.</summary>
+    public FeatureEffect? Effect { get; init; }
+
     /// <summary>Name of the thumbnail as a separate picture, see <see cref="IFeatureAtlas.Picture"/>; null for none.</summary>
     public string? Tile => Thumbnail is null ? null : $"tiles/{Site}/{Feature}.jpg";
 
     /// <summary>True if the feature was never active in the collected data.</summary>
     public bool IsDead => Statistics.Mean == 0;
 }
+
+/// <summary>What a feature does to test pictures when it is painted into them, and when it is taken out.</summary>
+/// <param name="Element">What it paints and takes out, such as "house".</param>
+/// <param name="Strength">
+/// The strength of mode add that works best, in units of its mean; null if it paints the element at none of those that were tried.
+/// </param>
+/// <param name="Painted">Share of the pictures without the element in which it is there after painting, 0 to 1.</param>
+/// <param name="Removed">
+/// Share of the pictures with the element in which it is gone at strength -1 of mode scale, 0 to 1; null if it was in none.
+/// </param>
+public sealed record FeatureEffect(string Element, double? Strength, double Painted, double? Removed);
 
 /// <summary>A tile of a sprite sheet.</summary>
 /// <param name="Picture">Name of the sheet, see <see cref="IFeatureAtlas.Picture"/>.</param>

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Microsoft.Data.Sqlite;
 using static TorchSharp.torch;
 
@@ -67,6 +68,26 @@ public static class AtlasWriter
         return named;
     }
 
+    /// <summary>
+    /// Takes what was measured of features into an existing atlas: their names, or that they have none, and their effects.
+    /// </summary>
+    /// <exception cref="AtlasException">It cannot be written.</exception>
+    public static void SetFeatures(string path, IReadOnlyList<MeasuredFeature> features) => Change(path, connection =>
+    {
+        AtlasSchema.ClearEffects(connection);
+        var rows = SearchRows(connection);
+        foreach (var one in features)
+        {
+            Run(connection, "UPDATE features SET name = $1 WHERE site = $2 AND feature = $3", one.Name, one.Site.Code, one.Feature);
+            if (rows.TryGetValue((one.Site, one.Feature), out var row))
+                Run(connection, "UPDATE search SET name = $1 WHERE rowid = $2", one.Name ?? "", row);
+            if (one.Effect is { } effect)
+                Run(connection, "INSERT INTO effects VALUES ($1, $2, $3, $4, $5, $6)", one.Site.Code, one.Feature, effect.Element,
+                    effect.Strength, effect.Painted, effect.Removed);
+        }
+        Run(connection, "INSERT INTO search(search) VALUES ('optimize')");
+    }, packs: true);
+
     /// <summary>Replaces the CLIP embeddings of an existing atlas.</summary>
     /// <exception cref="AtlasException">It cannot be written.</exception>
     public static void SetEmbeddings(string path, FeatureEmbeddings embeddings) => Change(path, connection =>
@@ -115,7 +136,8 @@ public static class AtlasWriter
         return words;
     }
 
-    private static void Change(string path, Action<SqliteConnection> change)
+    // Packing gives back the room of what was replaced.
+    private static void Change(string path, Action<SqliteConnection> change, bool packs = false)
     {
         try
         {
@@ -124,6 +146,8 @@ public static class AtlasWriter
             using var transaction = connection.BeginTransaction();
             change(connection);
             transaction.Commit();
+            if (packs)
+                Run(connection, "VACUUM");
         }
         catch (SqliteException exception)
         {
@@ -198,6 +222,35 @@ public static class AtlasWriter
             command.Parameters.AddWithValue($"${i + 1}", value ?? DBNull.Value);
         command.ExecuteNonQuery();
     }
+}
+
+/// <summary>What was measured of a feature.</summary>
+/// <param name="Name">What it detects; null if nothing.</param>
+/// <param name="Effect">What it paints and takes out; null if that was not measured, as for what no brush can paint.</param>
+public sealed record MeasuredFeature(Site Site, int Feature, string? Name, FeatureEffect? Effect)
+{
+    /// <summary>How well it detects what it is named after; null without a name.</summary>
+    public FeatureDetection? Detection { get; init; }
+
+    /// <summary>The same in other pictures than those it was named on; null if it is active in none of them.</summary>
+    public FeatureDetection? Checked { get; init; }
+}
+
+/// <summary>How well the cells that show what a feature is named after agree with those in which it is active.</summary>
+/// <param name="Auc">
+/// The chance that a cell in which it is active, drawn by its activation there, shows this while a cell in which it is not does not; cells
+/// that are alike count half.
+/// </param>
+/// <param name="Share">Share of its activation that lies in the cells that show this.</param>
+/// <param name="Iou">Intersection over union of both at the threshold that makes it largest.</param>
+public sealed record FeatureDetection(double Auc, double Share, double Iou)
+{
+    /// <summary>
+    /// Whether the name fits. The area cannot be large for what fills half of all cells, such as the sky; there nearly all activation has
+    /// to be inside.
+    /// </summary>
+    [JsonIgnore]
+    public bool Fits => Auc >= .8 || Share >= .95;
 }
 
 /// <summary>A name that someone gave to a feature.</summary>

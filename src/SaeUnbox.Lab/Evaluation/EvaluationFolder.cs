@@ -81,7 +81,7 @@ internal sealed class EvaluationFolder
 
     /// <summary>Opens a folder, or makes it.</summary>
     /// <exception cref="SaeException">It holds the parts of another question, or other files.</exception>
-    public static EvaluationFolder Open(string folder, EvaluationQuestion question)
+    public static EvaluationFolder Open<T>(string folder, T question)
     {
         var (file, asked) = (Path.Combine(folder, QuestionFile), JsonSerializer.Serialize(question, Json));
         if (File.Exists(file))

@@ -3,7 +3,7 @@ namespace SaeUnbox.Lab;
 /// <summary>Adds up what happened to pictures that were steered.</summary>
 internal sealed class SteeringTally
 {
-    private int _pictures, _possible, _successes, _withOthers, _unclearBefore, _unclear;
+    private int _pictures, _possible, _successes, _found, _withOthers, _unclearBefore, _unclear;
     private double _retention, _inside, _outside;
 
     /// <param name="change">The mean change of the picture inside and outside the cells, 0 to 1.</param>
@@ -11,6 +11,7 @@ internal sealed class SteeringTally
     {
         var wanted = task == SteeringTask.Paint;
         _pictures++;
+        _found += after.HasElement ? 1 : 0;
         if (before.HasElement != wanted)
         {
             _possible++;
@@ -25,6 +26,9 @@ internal sealed class SteeringTally
         _unclear += after.IsUnclear ? 1 : 0;
         (_inside, _outside) = (_inside + change.Inside, _outside + change.Outside);
     }
+
+    /// <summary>Share of all pictures in which the element is there afterwards; null without any.</summary>
+    public double? Found => Ratio(_found, _pictures);
 
     public SteeringFigures Figures => new(_pictures, _possible, Ratio(_successes, _possible), Ratio(_retention, _withOthers),
         Ratio(_unclear, _pictures), Ratio(_unclearBefore, _pictures), Ratio(_outside, _inside));

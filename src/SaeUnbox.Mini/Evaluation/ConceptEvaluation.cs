@@ -33,13 +33,13 @@ internal sealed class ConceptEvaluation(SteeringEvaluation steering, MiniEvaluat
         var painting = Best(
             [.. from site in all from count in Counts(site, 2) from strength in Strengths
                 select new Way(site, new(EditMode.Add, strength, count, 0))],
-            (edits, isTrial) => [.. steering.Paint(element, edits, isTrial ? TryPaint : Paint, Scenes(isTrial), cancellation)
-                .Select(tally => (tally.Found - tally.FoundBefore, tally.Distance))]);
+            (edits, isTrial) => steering.Paint(element, edits, isTrial ? TryPaint : Paint, Scenes(isTrial), cancellation),
+            outcome => outcome.Distance);
         var removal = Best(
             [.. from site in all from count in Counts(site, MostFeatures) from way in Removals
                 select new Way(site, new(way.Mode, way.Strength, count, 0, way.Grow))],
-            (edits, isTrial) => [.. steering.Remove(element, edits, isTrial ? TryRemove : Remove, Scenes(isTrial), cancellation)
-                .Select(tally => (tally.Removed ?? 0, tally.Outside))]);
+            (edits, isTrial) => steering.Remove(element, edits, isTrial ? TryRemove : Remove, Scenes(isTrial), cancellation),
+            outcome => outcome.Tally.Figures.Leakage ?? 0);
         if (painting is null && removal is null)
             return null;
         return new(element.Name,
@@ -57,18 +57,29 @@ internal sealed class ConceptEvaluation(SteeringEvaluation steering, MiniEvaluat
 
     private static IEnumerable<int> Counts(ConceptSite site, int most) => new[] { 1, Math.Min(most, site.Features.Count) }.Distinct();
 
-    /// <summary>The way that works best, with the share of scenes in which it does; null if none ever works.</summary>
-    /// <param name="measure">The share, and what should be small: the distance from the truth, or what changes outside.</param>
-    private static Way? Best(Way[] ways, Func<IReadOnlyList<FeatureEdit>, bool, IReadOnlyList<(double Works, double Wrong)>> measure)
+    /// <summary>
+    /// Of ways that work in nearly as many scenes as the best one, the one that does least wrong; null if none ever works.
+    /// </summary>
+    /// <param name="wrong">What should be small.</param>
+    public static int? Best(IReadOnlyList<SteeringOutcome> tried, Func<SteeringOutcome, double> wrong)
     {
-        if (ways.Length == 0)
+        var works = tried.Select(Works).ToArray();
+        var most = works.DefaultIfEmpty().Max();
+        return most > 0 ? Enumerable.Range(0, works.Length).Where(i => works[i] >= most - Nearly).MinBy(i => wrong(tried[i])) : null;
+    }
+
+    // The way that works best, with the share of scenes in which it does.
+    private static Way? Best(Way[] ways, Func<IReadOnlyList<FeatureEdit>, bool, IReadOnlyList<SteeringOutcome>> measure,
+        Func<SteeringOutcome, double> wrong)
+    {
+        if (Best(measure([.. ways.Select(way => way.Edit)], true), wrong) is not { } best)
             return null;
-        var tried = ways.Zip(measure([.. ways.Select(way => way.Edit)], true)).ToArray();
-        var most = tried.Max(one => one.Second.Works);
-        var (chosen, _) = tried.Where(one => one.Second.Works >= most - Nearly).MinBy(one => one.Second.Wrong);
-        var works = measure([chosen.Edit], false)[0].Works;
+        var chosen = ways[best];
+        var works = Works(measure([chosen.Edit], false)[0]);
         return works > 0 ? chosen with { Effect = chosen.Effect with { Share = Math.Round(works, 2) } } : null;
     }
+
+    private static double Works(SteeringOutcome outcome) => outcome.Tally.Figures.Success ?? 0;
 
     private sealed record Way(ConceptSite Site, ConceptEffect Effect)
     {

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -32,46 +33,30 @@ public static class MiniEvaluation
         return new(options, pictures.Pictures, pictures.Obedience, pictures.Sites, [.. findings.SelectMany(one => one.Figures)])
         {
             Concepts = [.. findings.Select(one => one.Concept).OfType<Concept>().OrderBy(concept => concept.Name, StringComparer.Ordinal)],
-            Names = FeatureNames.Of(pictures.BestLabels, options.LeastNamed),
         };
     }
 
-    // Elements run in parallel, each on one thread: for a model this small that uses the cores better than several threads in one run.
-    private static (IReadOnlyList<SteeringFigures> Figures, Concept? Concept)[] Steer(string folder, SaeSet saes,
+    private static (IReadOnlyList<PaintingFigures> Figures, Concept? Concept)[] Steer(string folder, SaeSet saes,
         MiniEvaluationOptions options, IReadOnlyList<IReadOnlyList<IReadOnlyList<LabelFeature>>> best, Device device,
         IProgress<MiniEvaluationProgress>? progress, CancellationToken cancellation)
     {
         var elements = SteeringElement.All.Where(element => options.Elements?.Contains(element.Name) ?? true).ToArray();
-        var findings = new (IReadOnlyList<SteeringFigures>, Concept?)[elements.Length];
-        var workers = Math.Min(elements.Length, device.type == DeviceType.CPU ? Environment.ProcessorCount : 1);
-        var (next, done) = (-1, 0);
-        Parallel.For(0, workers, new ParallelOptions { MaxDegreeOfParallelism = workers, CancellationToken = cancellation }, _ =>
+        return SteeringEvaluation.OfEach<(IReadOnlyList<PaintingFigures>, Concept?)>(folder, saes, elements, options, device,
+            (steering, element) =>
         {
-            var threads = Threads.Count;
-            if (workers > 1)
-                Threads.Use(1);
-            using var noGrad = no_grad();
-            using var model = new MiniModel(folder, device, options.Dtype);
-            var steering = new SteeringEvaluation(model, saes, options);
-            var concepts = new ConceptEvaluation(steering, options);
-            for (var i = Interlocked.Increment(ref next); i < elements.Length; i = Interlocked.Increment(ref next))
-            {
-                var element = elements[i];
-                var known = MiniModel.Sites.Zip(best, (site, labels) => (Site: site, Features: labels[element.Label])).ToArray();
-                (Site, LabelFeature)[] features = [.. Above(options.LeastCorrelation).Select(one => (one.Site, one.Features[0]))];
-                findings[i] = (features.Length > 0 ? steering.Run(element, features, cancellation) : [],
-                    options.Trials > 0 ? concepts.Run(element, [.. Above(options.LeastNamed)], cancellation) : null);
-                progress?.Report(new("steering", Interlocked.Increment(ref done), elements.Length));
+            var known = MiniModel.Sites.Zip(best, (site, labels) => (Site: site, Features: labels[element.Label])).ToArray();
+            (Site, LabelFeature)[] features = [.. Above(options.LeastCorrelation).Select(one => (one.Site, one.Features[0]))];
+            return (features.Length > 0 ? steering.Run(element, features, cancellation) : [],
+                options.Trials > 0
+                    ? new ConceptEvaluation(steering, options).Run(element, [.. Above(options.LeastNamed)], cancellation)
+                    : null);
 
-                IEnumerable<(Site Site, IReadOnlyList<LabelFeature> Features)> Above(double correlation) =>
-                    from one in known
-                    let strong = one.Features.Where(feature => feature.Correlation >= correlation).ToArray()
-                    where strong.Length > 0
-                    select (one.Site, (IReadOnlyList<LabelFeature>)strong);
-            }
-            Threads.Use(threads);
-        });
-        return findings;
+            IEnumerable<(Site Site, IReadOnlyList<LabelFeature> Features)> Above(double correlation) =>
+                from one in known
+                let strong = one.Features.Where(feature => feature.Correlation >= correlation).ToArray()
+                where strong.Length > 0
+                select (one.Site, (IReadOnlyList<LabelFeature>)strong);
+        }, done => progress?.Report(new("steering", done, elements.Length)), cancellation);
     }
 }
 
@@ -98,7 +83,7 @@ public sealed record MiniEvaluationOptions
     /// <summary>The least correlation with a label for a feature to be painted.</summary>
     public double LeastCorrelation { get; init; } = .4;
 
-    /// <summary>The least correlation with a label for a feature to get its name, and to be one of its concept.</summary>
+    /// <summary>The least correlation with an element for a feature to be one of its concept.</summary>
     public double LeastNamed { get; init; } = .25;
 
     /// <summary>Scenes in which each way to put an element in or take it out is tried, to choose one; 0 makes no concepts.</summary>
@@ -106,6 +91,15 @@ public sealed record MiniEvaluationOptions
 
     /// <summary>Scenes in which the chosen ways are measured.</summary>
     public int ConceptScenes { get; init; } = 40;
+
+    /// <summary>Scenes to name features on, and as many others to check their names.</summary>
+    public int NamingScenes { get; init; } = 1000;
+
+    /// <summary>Scenes in which each strength of a feature is tried, to choose one; 0 measures names alone.</summary>
+    public int FeatureTrials { get; init; } = 6;
+
+    /// <summary>Scenes in which the chosen one is measured, and in which the feature is taken out.</summary>
+    public int FeatureScenes { get; init; } = 10;
 }
 
 /// <summary>The figures of unbox-mini.</summary>
@@ -114,14 +108,14 @@ public sealed record MiniEvaluationOptions
 /// <param name="Sites">The autoencoder of each site.</param>
 /// <param name="Steering">Each element at each site that has a feature for it.</param>
 public sealed record MiniEvaluationReport(MiniEvaluationOptions Options, PictureFigures Pictures, IReadOnlyList<ObedienceFigures> Obedience,
-    IReadOnlyList<SiteFigures> Sites, IReadOnlyList<SteeringFigures> Steering)
+    IReadOnlyList<SiteFigures> Sites, IReadOnlyList<PaintingFigures> Steering)
 {
-    /// <summary>Names of features by site and by number of the feature, for the atlas.</summary>
-    public IReadOnlyDictionary<string, IReadOnlyDictionary<string, string>> Names { get; init; } = new Dictionary<string,
-        IReadOnlyDictionary<string, string>>();
-
     /// <summary>Each element as a concept, for the atlas, by name.</summary>
     public IReadOnlyList<Concept> Concepts { get; init; } = [];
+
+    /// <summary>How well each feature knows itself; null if that was not measured.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public FeatureFigures? Features { get; init; }
 }
 
 /// <summary>How close pictures are to the truth.</summary>
@@ -151,9 +145,19 @@ public sealed record SiteFigures(string Site, double ExplainedVariance, double E
 /// <param name="Present">Scenes in which the element could be removed.</param>
 /// <param name="Removed">Share of these in which it is gone; null without any.</param>
 /// <param name="RemovedOutside"><paramref name="PaintedOutside"/> for removal.</param>
-public sealed record SteeringFigures(string Element, string Site, int Feature, double Correlation, double Painted, double Before,
+public sealed record PaintingFigures(string Element, string Site, int Feature, double Correlation, double Painted, double Before,
     double PaintedOutside,
-    int Present, double? Removed, double RemovedOutside);
+    int Present, double? Removed, double RemovedOutside)
+{
+    internal static PaintingFigures Of(string element, Site site, LabelFeature feature, SteeringTally painted, SteeringTally removed)
+    {
+        var (all, gone) = (painted.Figures, removed.Figures);
+        return new(element, site.Code, feature.Feature, feature.Correlation, painted.Found ?? 0,
+            all.Pictures > 0
+                ? 1 - (double)all.Possible / all.Pictures
+                : 0, all.Leakage ?? 0, gone.Possible, gone.Success, gone.Leakage ?? 0);
+    }
+}
 
 /// <summary>The progress of an evaluation.</summary>
 public readonly record struct MiniEvaluationProgress(string Stage, int Done, int Total);

@@ -36,9 +36,6 @@ internal sealed class PictureEvaluation(MiniModel model, SaeSet saes, MiniEvalua
     public IReadOnlyList<IReadOnlyList<IReadOnlyList<LabelFeature>>> BestFeatures =>
         [.. _selectivity.Select(site => site.Best(ConceptEvaluation.MostFeatures))];
 
-    /// <summary>For each site and feature, the label with the highest correlation.</summary>
-    public IReadOnlyList<IReadOnlyList<(int Label, double Correlation)>> BestLabels => [.. _selectivity.Select(site => site.BestLabels())];
-
     public void Run(Action<int> progress, CancellationToken cancellation)
     {
         for (var first = 0; first < options.Pictures; first += Batch)
@@ -136,6 +133,20 @@ internal sealed class PictureEvaluation(MiniModel model, SaeSet saes, MiniEvalua
     private static double Share<T>(IEnumerable<T> items, Func<T, bool> holds) => items.Average(item => holds(item) ? 1.0 : 0);
 }
 
+/// <summary>Adds pictures of scenes to the figures of features.</summary>
+internal static class SceneSelectivity
+{
+    /// <param name="codes">Codes of [B, 16, 16, d].</param>
+    /// <param name="labels">For each picture [labels, 16, 16] of 0 or 1, such as <see cref="SceneLabels.Of(ScenePicture)"/>.</param>
+    public static void Add(this FeatureSelectivity selectivity, SparseCodes codes, IReadOnlyList<byte[]> labels)
+    {
+        using var scope = NewDisposeScope();
+        var z = codes.ToDense().reshape(-1, codes.Features);
+        const long cells = CellMask.Side * CellMask.Side;
+        selectivity.Add(z, stack(labels.Select(one => tensor(one, device: z.device).reshape(-1, cells).t())).reshape(z.shape[0], -1));
+    }
+}
+
 /// <summary>Converts pictures between renderer, autoencoder and probe.</summary>
 internal static class PictureBytes
 {
@@ -148,11 +159,12 @@ internal static class PictureBytes
         return bytes.to_type(ScalarType.Float32).Over(127.5).Minus(1).permute(0, 3, 1, 2).contiguous().MoveToOuterDisposeScope();
     }
 
-    /// <summary>Decoded pictures [B, 3, side, side], -1 to 1, as bytes [row, column, colour] of the size of the probe.</summary>
-    public static byte[][] ForProbe(Tensor decoded)
+    /// <summary>Decoded pictures [B, 3, h, w], -1 to 1, as bytes [row, column, colour] of the size of the probe.</summary>
+    /// <param name="side">Their side then, if they are parts of pictures.</param>
+    public static byte[][] ForProbe(Tensor decoded, int side = SceneProbe.Size)
     {
         using var scope = NewDisposeScope();
-        var factor = decoded.shape[2] / SceneProbe.Size;
+        var factor = decoded.shape[2] / side;
         var small = nn.functional.avg_pool2d(decoded.Between(-1, 1), [factor, factor], stride: [factor, factor]);
         using var bytes = Pixels.ToBytes(Pixels.ToUnit(small));
         return [.. Enumerable.Range(0, (int)bytes.shape[0]).Select(i => bytes[i].contiguous().bytes.ToArray())];

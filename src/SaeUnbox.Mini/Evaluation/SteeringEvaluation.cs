@@ -1,5 +1,6 @@
 using SaeUnbox.Mini.Scenes;
 using SaeUnbox.Mini.Training;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace SaeUnbox.Mini.Evaluation;
@@ -13,8 +14,41 @@ internal sealed class SteeringEvaluation(MiniModel model, SaeSet saes, MiniEvalu
     /// <summary>What strength -1 of mode scale is: the feature's contribution is gone.</summary>
     public const double Removal = -1;
 
+    /// <summary>
+    /// Measures elements in parallel, each on one thread: for a model this small that uses the cores better than several threads in one
+    /// run.
+    /// </summary>
+    /// <param name="folder">The model folder.</param>
+    /// <param name="progress">Receives the number of elements done.</param>
+    /// <returns>In the order of the elements.</returns>
+    public static T[] OfEach<T>(string folder, SaeSet saes, IReadOnlyList<SteeringElement> elements, MiniEvaluationOptions options,
+        Device device, Func<SteeringEvaluation, SteeringElement, T> measure, Action<int> progress, CancellationToken cancellation)
+    {
+        if (elements.Count == 0)
+            return [];
+        var findings = new T[elements.Count];
+        var workers = Math.Min(elements.Count, device.type == DeviceType.CPU ? Environment.ProcessorCount : 1);
+        var (next, done) = (-1, 0);
+        Parallel.For(0, workers, new ParallelOptions { MaxDegreeOfParallelism = workers, CancellationToken = cancellation }, _ =>
+        {
+            var threads = Threads.Count;
+            if (workers > 1)
+                Threads.Use(1);
+            using var noGrad = no_grad();
+            using var model = new MiniModel(folder, device, options.Dtype);
+            var steering = new SteeringEvaluation(model, saes, options);
+            for (var i = Interlocked.Increment(ref next); i < elements.Count; i = Interlocked.Increment(ref next))
+            {
+                findings[i] = measure(steering, elements[i]);
+                progress(Interlocked.Increment(ref done));
+            }
+            Threads.Use(threads);
+        });
+        return findings;
+    }
+
     /// <param name="features">The feature for this element at each site that has one.</param>
-    public IReadOnlyList<SteeringFigures> Run(SteeringElement element, IReadOnlyList<(Site Site, LabelFeature Feature)> features,
+    public IReadOnlyList<PaintingFigures> Run(SteeringElement element, IReadOnlyList<(Site Site, LabelFeature Feature)> features,
         CancellationToken cancellation)
     {
         FeatureEdit[] edits = [.. features.Select(one => new FeatureEdit(one.Site, one.Feature.Feature, options.Strength))];
@@ -23,37 +57,38 @@ internal sealed class SteeringEvaluation(MiniModel model, SaeSet saes, MiniEvalu
             options.Scenes, cancellation);
         return
         [
-            .. features.Select((one, i) => new SteeringFigures(element.Name, one.Site.Code, one.Feature.Feature, one.Feature.Correlation,
-                painted[i].Found, painted[i].FoundBefore, painted[i].Outside, removed[i].Before, removed[i].Removed, removed[i].Outside)),
+            .. features.Select((one, i) => PaintingFigures.Of(element.Name, one.Site, one.Feature, painted[i].Tally, removed[i].Tally)),
         ];
     }
 
     /// <summary>Paints an element by each edit alone, into scenes without it.</summary>
     /// <param name="purpose">Scenes of different purposes differ.</param>
-    public SteeringTally[] Paint(
-        SteeringElement element, IReadOnlyList<FeatureEdit> edits, int purpose, int scenes, CancellationToken cancellation) =>
-        Run(element, edits, purpose, scenes, random => SteeringScene.Unrelated(random, element), cancellation);
+    /// <param name="isNear">Looks only near the cells, which is faster: what changes elsewhere stays unknown.</param>
+    public SteeringOutcome[] Paint(SteeringElement element, IReadOnlyList<FeatureEdit> edits, int purpose, int scenes,
+        CancellationToken cancellation, bool isNear = false) =>
+        Run(SteeringTask.Paint, element, edits, purpose, scenes, isNear, cancellation);
 
     /// <summary>Takes an element out by each edit alone, of scenes with it.</summary>
-    public SteeringTally[] Remove(
-        SteeringElement element, IReadOnlyList<FeatureEdit> edits, int purpose, int scenes, CancellationToken cancellation) =>
-        Run(element, edits, purpose, scenes, random => SteeringScene.With(random, element), cancellation);
+    /// <inheritdoc cref="Paint"/>
+    public SteeringOutcome[] Remove(SteeringElement element, IReadOnlyList<FeatureEdit> edits, int purpose, int scenes,
+        CancellationToken cancellation, bool isNear = false) =>
+        Run(SteeringTask.Remove, element, edits, purpose, scenes, isNear, cancellation);
 
-    private SteeringTally[] Run(SteeringElement element, IReadOnlyList<FeatureEdit> edits, int purpose, int scenes,
-        Func<Random, SteeringScene?> draw, CancellationToken cancellation)
+    private SteeringOutcome[] Run(SteeringTask task, SteeringElement element, IReadOnlyList<FeatureEdit> edits, int purpose, int scenes,
+        bool isNear, CancellationToken cancellation)
     {
-        SteeringTally[] tallies = [.. edits.Select(_ => new SteeringTally())];
-        foreach (var numbers in Enumerable.Range(0, scenes).Chunk(Batch))
+        SteeringOutcome[] outcomes = [.. edits.Select(_ => new SteeringOutcome())];
+        foreach (var numbers in Enumerable.Range(0, edits.Count > 0 ? scenes : 0).Chunk(Batch))
         {
-            cancellation.ThrowIfCancellationRequested();
-            var drawn = numbers.Select(i => draw(RandomAt.Place(options.Seed, purpose, element.Label, i))).OfType<SteeringScene>();
-            Run([.. drawn], element, edits, tallies);
+            var drawn = numbers.Select(i => RandomAt.Place(options.Seed, purpose, element.Label, i)).Select(random =>
+                task == SteeringTask.Paint ? SteeringScene.Unrelated(random, element) : SteeringScene.With(random, element));
+            Run(task, [.. drawn.OfType<SteeringScene>()], element, edits, outcomes, isNear, cancellation);
         }
-        return tallies;
+        return outcomes;
     }
 
-    private void Run(
-        SteeringScene[] scenes, SteeringElement element, IReadOnlyList<FeatureEdit> edits, SteeringTally[] tallies)
+    private void Run(SteeringTask task, SteeringScene[] scenes, SteeringElement element, IReadOnlyList<FeatureEdit> edits,
+        SteeringOutcome[] outcomes, bool isNear, CancellationToken cancellation)
     {
         if (scenes.Length == 0)
             return;
@@ -62,170 +97,50 @@ internal sealed class SteeringEvaluation(MiniModel model, SaeSet saes, MiniEvalu
         Parallel.For(0, scenes.Length, i => probes[i] = new SceneProbe(scenes[i].Answers, scenes[i].Cells));
         using var run = model.Run([.. scenes.Select(scene => scene.Captioned)]);
         var before = model.Autoencoder.Decode(run.Latents);
-        var was = Holds(PictureBytes.ForProbe(before));
-        var cells = TrainingBatch.Masks(scenes.Select(scene => scene.Cells), before.device);
+        var plain = PictureBytes.ForProbe(before);
+        var was = Read(plain);
+        var masks = scenes.Select(scene => scene.Cells).ToArray();
+        var cells = TrainingBatch.Masks(masks, before.device);
         var inside = Regions.Enlarge(cells, before.shape[2] / CellMask.Side);
-        foreach (var (i, change) in edits.Index())
+        var near = isNear ? NearCells.Of(masks) : null;
+        foreach (var (outcome, change) in outcomes.Zip(edits))
         {
+            cancellation.ThrowIfCancellationRequested();
             using var inner = NewDisposeScope();
             using var edit = new MaskedEdit(Edits.From(change, saes[change.Site], guided: false), cells);
-            var after = model.Autoencoder.Decode(run.Edited(change.Site, edit));
-            var changed = (after.Between(-1, 1) - before.Between(-1, 1)).abs().mean([1L], keepdim: true);
-            var pictures = PictureBytes.ForProbe(after);
-            var distance = pictures.Zip(probes, (picture, probe) => (double)probe.DistanceTo(element.Name, picture)).Sum();
-            tallies[i].Add(was, Holds(pictures), distance, (changed * inside).sum().item<float>() / inside.sum().item<float>(),
-                (changed * inside.SubtractedFrom(1)).sum().item<float>() / inside.SubtractedFrom(1).sum().item<float>());
+            var latents = run.Edited(change.Site, edit);
+            var after = model.Autoencoder.Decode(near?.Cut(latents) ?? latents);
+            var pictures = near?.PutInto(plain, after) ?? PictureBytes.ForProbe(after);
+            var changes = near is null ? Changes(before, after, inside) : new (double, double)[scenes.Length];
+            foreach (var (i, reading) in Read(pictures).Index())
+            {
+                outcome.Tally.Add(task, was[i], reading, changes[i]);
+                outcome.Distance += probes[i].DistanceTo(element.Name, pictures[i]);
+            }
         }
 
-        bool[] Holds(byte[][] pictures) =>
-            [.. pictures.Zip(probes, (picture, probe) => probe.Ask(picture) == element.Name)];
+        PictureReading[] Read(byte[][] pictures) =>
+            [.. pictures.Zip(probes, (picture, probe) => new PictureReading(probe.Ask(picture) == element.Name, [], false))];
+    }
+
+    // The mean change of each picture inside and outside its cells.
+    private static (double Inside, double Outside)[] Changes(Tensor before, Tensor after, Tensor inside)
+    {
+        using var scope = NewDisposeScope();
+        var changed = (after.Between(-1, 1) - before.Between(-1, 1)).abs().mean([1L], keepdim: true);
+        return [.. Means(inside).Zip(Means(inside.SubtractedFrom(1)), (one, other) => ((double)one, (double)other))];
+
+        float[] Means(Tensor part) => ((changed * part).sum([1L, 2, 3]) / part.sum([1L, 2, 3])).cpu().data<float>().ToArray();
     }
 }
 
-/// <summary>In how many scenes an edit worked.</summary>
-internal sealed class SteeringTally
+/// <summary>What an edit did in several scenes.</summary>
+internal sealed class SteeringOutcome
 {
-    private double _inside, _outside;
-    private int _scenes, _after, _lost;
-
-    /// <summary>Scenes in which the element was there before.</summary>
-    public int Before { get; private set; }
-
-    /// <summary>Share of scenes in which the element is there afterwards.</summary>
-    public double Found => Share(_after);
-
-    /// <summary>Share of scenes in which it was there before.</summary>
-    public double FoundBefore => Share(Before);
-
-    /// <summary>Of the scenes in which the element was there, the share in which it is gone; null without any.</summary>
-    public double? Removed => Before == 0 ? null : (double)_lost / Before;
-
-    /// <summary>Mean change outside the cells / mean change inside.</summary>
-    public double Outside => _inside > 0 ? _outside / _inside : 0;
+    public SteeringTally Tally { get; } = new();
 
     /// <summary>
     /// How far the pictures are from those that truly show the element there (<see cref="SceneProbe.DistanceTo"/>), summed.
     /// </summary>
-    public double Distance { get; private set; }
-
-    public void Add(bool[] before, bool[] after, double distance, double inside, double outside)
-    {
-        Distance += distance;
-        _scenes += before.Length;
-        Before += before.Count(held => held);
-        _after += after.Count(held => held);
-        _lost += before.Zip(after, (was, still) => was && !still).Count(lost => lost);
-        _inside += inside * before.Length;
-        _outside += outside * before.Length;
-    }
-
-    private double Share(int scenes) => _scenes == 0 ? 0 : (double)scenes / _scenes;
-}
-
-/// <summary>An element that can be painted and recognised: a kind of thing, a ground, a far layer, a time or a style.</summary>
-/// <param name="Label">Number of its label.</param>
-/// <param name="Group">"thing", "ground", "far", "time" or "style".</param>
-/// <param name="Name">The answer of the probe.</param>
-internal sealed record SteeringElement(int Label, string Group, string Name)
-{
-    /// <summary>All labels except colours, which need a thing.</summary>
-    public static IReadOnlyList<SteeringElement> All { get; } =
-    [
-        .. SceneLabels.Names.Index().Select(label => (label.Index, Parts: label.Item.Split(':')))
-            .Where(label => label.Parts[0] != "color").Select(label => new SteeringElement(label.Index, label.Parts[0], label.Parts[1])),
-    ];
-
-    /// <summary>The kind of thing; null for other elements.</summary>
-    public ThingKind? Kind => Group == "thing" ? Enum.Parse<ThingKind>(Name, ignoreCase: true) : null;
-
-    /// <summary>Whether a scene shows the element.</summary>
-    public bool IsIn(Scene scene) => Kind is { } kind ? scene.Things().Any(thing => thing.Kind == kind) : SetIn(scene.Facts) == scene.Facts;
-
-    /// <summary>Facts with this ground, far layer, time or style.</summary>
-    public SceneFacts SetIn(SceneFacts facts) => Backdrop.Apply(facts);
-
-    /// <summary>Facts of a caption that asks for the element.</summary>
-    public SceneFacts PutInto(SceneFacts facts) => Kind is not { } kind ? SetIn(facts)
-        : kind.IsOfSky() ? facts with { SkyThings = [new(kind)] }
-        : facts with { Things = [new(kind)], Plural = true };
-
-    /// <summary>
-    /// Facts of a caption that does not ask for the element, and for another backdrop if it is one; null if there is none.
-    /// </summary>
-    public SceneFacts? TakenFrom(SceneFacts facts) => Kind is not { } kind ? Backdrop.Without(facts)
-        : kind.IsOfSky() ? facts with { SkyThings = [] }
-        : facts with { Things = [.. (facts.Things ?? []).Where(thing => thing.Kind != kind)] };
-
-    private SceneElement Backdrop => SceneElement.All.Single(one => one.Thing is null && one.Labels[0] == Label);
-}
-
-/// <summary>A captioned scene, the cells to paint, and the answers from which the probe chooses there.</summary>
-internal sealed record SteeringScene(CaptionedScene Captioned, CellMask Cells, IReadOnlyList<ProbeAnswer> Answers)
-{
-    private const int Box = 4, Side = CellMask.Side;
-
-    /// <summary>A scene without the element, and a box of 4 x 4 cells where it could be.</summary>
-    public static SteeringScene Unrelated(Random random, SteeringElement element)
-    {
-        SceneFacts facts;
-        CaptionedScene captioned;
-        do
-        {
-            facts = SceneSampler.Draw(random, new SceneMix());
-            captioned = CaptionedScene.Draw(random, facts);
-        }
-        while (element.IsIn(captioned.Scene));
-        return InBox(random, captioned, element);
-    }
-
-    /// <summary>A scene with the element, and the cells where it is; null if the noise leaves no room for it.</summary>
-    public static SteeringScene? With(Random random, SteeringElement element)
-    {
-        var facts = SceneSampler.Draw(random, new SceneMix());
-        if (element.Kind is not { } kind)
-            return InBox(random, CaptionedScene.Draw(random, element.SetIn(facts)), element);
-        facts = element.PutInto(facts);
-        var captioned = CaptionedScene.Draw(random, facts);
-        var placed = SceneLayout.Of(facts, captioned.Scene.Noise).Where(entry => entry.Value.Kind == kind).ToArray();
-        if (placed.Length == 0)
-            return null;
-        var (slot, thing) = placed[random.Next(placed.Length)];
-        var (top, left, height, width) = CellsOf(thing);
-        return new(captioned, CellMask.Box(top, left, height, width), SceneQuestions.Things(captioned.Scene, slot));
-    }
-
-    private static SteeringScene InBox(Random random, CaptionedScene captioned, SteeringElement element)
-    {
-        if (element.Kind is { } kind)
-            return InSlot(random, captioned, kind);
-        var (top, left) = (element.Group switch
-        {
-            "ground" => random.Next(10, 13),
-            "far" => 5,
-            "time" => random.Next(0, 5),
-            _ => random.Next(0, 13),
-        }, random.Next(0, Side - Box + 1));
-        return new(captioned, CellMask.Box(top, left, Box, Box), SceneQuestions.Backdrops(captioned.Scene, element.Group));
-    }
-
-    // 4 x 4 cells at a slot, which may already hold another thing.
-    private static SteeringScene InSlot(Random random, CaptionedScene captioned, ThingKind kind)
-    {
-        var slot = new SceneSlot(random.Next(2) + (kind.IsOfSky() ? 0 : 2), random.Next(4));
-        var (top, left, height, width) = CellsOf(SceneLayout.Place(new(kind), captioned.Scene.Noise, slot));
-        var (row, column) = (slot.IsOfSky ? top + (height - Box) / 2 : top + height - Box, left + (width - Box) / 2);
-        return new(captioned, CellMask.Box(Math.Clamp(row, 0, Side - Box), Math.Clamp(column, 0, Side - Box), Box, Box),
-            SceneQuestions.Things(captioned.Scene, slot));
-    }
-
-    /// <summary>The cells that a thing may fill.</summary>
-    public static (int Top, int Left, int Height, int Width) CellsOf(PlacedThing thing)
-    {
-        var bounds = ThingBounds.Of(thing.Kind);
-        var (top, left) = (Cell(thing.Y + bounds.Top * thing.Size, 0), Cell(thing.X + bounds.Left * thing.Size, 0));
-        var (bottom, right) = (Cell(thing.Y + bounds.Bottom * thing.Size, .999f), Cell(thing.X + bounds.Right * thing.Size, .999f));
-        return (top, left, bottom - top, right - left);
-
-        static int Cell(float share, float rounding) => (int)MathF.Floor(share * Side + rounding);
-    }
+    public double Distance { get; set; }
 }

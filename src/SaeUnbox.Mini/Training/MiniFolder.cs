@@ -120,7 +120,7 @@ internal sealed class MiniFolder
 /// <summary>Names of the other files in the folder of a training.</summary>
 public static class MiniFiles
 {
-    public const string Options = "options.json", Figures = "figures.json", Names = "names.json", Suggestions = "suggestions.json",
+    public const string Options = "options.json", Figures = "figures.json", Features = "features.json", Suggestions = "suggestions.json",
         Concepts = "concepts.json", Atlas = "atlas";
 }
 

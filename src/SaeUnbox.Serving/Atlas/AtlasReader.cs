@@ -266,6 +266,12 @@ public sealed class AtlasReader : IFeatureAtlas
         var meta = Rows("SELECT key, value FROM meta",
             row => (Key: row.GetString(0), Value: row.GetString(1))).ToDictionary(row => row.Key, row => row.Value);
         Model = meta.GetValueOrDefault("model", "");
+        var effects = HasTable("effects")
+            ? Rows("SELECT site, feature, element, strength, painted, removed FROM effects",
+                row => (Key: (row.GetString(0), row.GetInt32(1)),
+                Effect: new FeatureEffect(row.GetString(2), row.IsDBNull(3) ? null : row.GetDouble(3), row.GetDouble(4),
+                    row.IsDBNull(5) ? null : row.GetDouble(5)))).ToDictionary(row => row.Key, row => row.Effect)
+            : [];
         foreach (var group in Rows(
             "SELECT site, feature, mean, std, frequency, strongest, name, words, tile, x, y FROM features ORDER BY site, feature",
             Row).GroupBy(row =>
@@ -276,7 +282,10 @@ public sealed class AtlasReader : IFeatureAtlas
                 throw new AtlasException($"The atlas '{_path}' is broken: features of {group.Key} are missing.");
             var sheet = meta.TryGetValue($"sprite:{group.Key}", out var text) ? [.. text.Split(' ').Select(int.Parse)] : Array.Empty<int>();
             _cards[group.Key] = [.. rows.Select(row => new FeatureCard(row.Statistics, row.Name, [.. row.Words],
-                Tile(row.Tile, group.Key, sheet)))];
+                Tile(row.Tile, group.Key, sheet))
+            {
+                Effect = effects.GetValueOrDefault((row.Site.Code, row.Statistics.Feature)),
+            })];
             _strongest[group.Key] = [.. rows.Select(row => row.Strongest)];
             _places[group.Key] = [.. rows.Where(row => row.Place is not null).Select(row => row.Place!.Value)];
         }

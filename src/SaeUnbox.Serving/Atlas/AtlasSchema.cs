@@ -45,6 +45,16 @@ internal static class AtlasSchema
             site TEXT NOT NULL, feature INTEGER NOT NULL, definition BLOB NOT NULL, PRIMARY KEY (site, feature))
         """;
 
+    // Created on demand: atlases of earlier versions, and of models whose features were not measured, have none.
+    private const string Effects = """
+        CREATE TABLE IF NOT EXISTS effects (
+            site TEXT NOT NULL, feature INTEGER NOT NULL, element TEXT NOT NULL, strength REAL, painted REAL NOT NULL, removed REAL,
+            PRIMARY KEY (site, feature)) WITHOUT ROWID;
+        DELETE FROM effects;
+        """;
+
+    public static void ClearEffects(SqliteConnection connection) => Execute(connection, Effects);
+
     public static void ClearEmbeddings(SqliteConnection connection) => Execute(connection, Embeddings);
 
     public static void AllowConcepts(SqliteConnection connection) => Execute(connection, Concepts);

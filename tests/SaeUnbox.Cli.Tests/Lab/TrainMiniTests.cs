@@ -30,7 +30,17 @@ public sealed class TrainMiniTests : IDisposable
                 EvaluationPictures = 1
             },
             Autoencoders = new() { Pictures = 2, Features = 24, K = 3, AuxK = 4, Steps = 4, Batch = 64, WarmUp = 2 },
-            Evaluation = new() { Pictures = 2, Scenes = 1, LeastCorrelation = .6, Trials = 1, ConceptScenes = 1 },
+            Evaluation = new()
+            {
+                Pictures = 2,
+                Scenes = 1,
+                LeastCorrelation = .6,
+                Trials = 1,
+                ConceptScenes = 1,
+                NamingScenes = 2,
+                FeatureTrials = 1,
+                FeatureScenes = 1
+            },
             Atlas = new() { Captions = 3, TopPictures = 1, PictureSide = 48 },
         };
         Config(options);
@@ -93,7 +103,7 @@ public sealed class TrainMiniTests : IDisposable
     }
 
     [Fact]
-    public async Task EvaluateMini_ShippedModel_ReportsFiguresAndWritesNamesAndSuggestions()
+    public async Task EvaluateMini_ShippedModel_ReportsFiguresAndWritesSuggestionsAndConcepts()
     {
         string[] evaluate = [
             "evaluate-mini",
@@ -116,8 +126,6 @@ public sealed class TrainMiniTests : IDisposable
         var json = await Saeunbox.RunAsync([
             .. evaluate,
             "--json",
-            "--names",
-            _folder.At("names.json"),
             "--suggestions",
             _folder.At("tries.json"),
             "--concepts",
@@ -129,12 +137,51 @@ public sealed class TrainMiniTests : IDisposable
             text => Assert.Contains(text, words.Output));
         Assert.Equal(3, json.Json.GetProperty("options").GetProperty("scenes").GetInt32());
         Assert.All(json.Json.GetProperty("steering").EnumerateArray(), one => Assert.Equal("snow", one.GetProperty("element").GetString()));
-        Assert.Contains("snow", AtlasFiles.Names(_folder.At("names.json")).Values);
         var snow = Assert.Single(AtlasFiles.Concepts(_folder.At("concepts.json")));
         Assert.Equal("snow", snow.Name);
         Assert.Equal(EditMode.Add, snow.BestForPainting!.Painting!.Mode);
         Assert.Contains("concept    snow", words.Output);
         Assert.Contains("Paint snow", AtlasFiles.Suggestions(_folder.At("tries.json")).Select(entry => entry.Title));
+    }
+
+    [Fact]
+    public async Task EvaluateMini_Features_WritesThemTheSameTwiceAndAnAtlasTakesThem()
+    {
+        string[] evaluate =
+        [
+            "evaluate-mini", "--model", EmbeddedModel.ModelFolder, "--saes", EmbeddedModel.SaeFolder, "--naming-scenes", "24",
+            "--feature-trials", "0",
+        ];
+        Directory.CreateDirectory(_folder.At("atlas"));
+        File.Copy(Path.Combine(EmbeddedModel.AtlasFolder, AtlasReader.FileName), _folder.At("atlas", AtlasReader.FileName));
+
+        var words = await Saeunbox.RunAsync([.. evaluate, "--features", _folder.At("one.json")]);
+        var again = await Saeunbox.RunAsync([.. evaluate, "--features", _folder.At("two.json"), "--json"]);
+        await Saeunbox.SucceedAsync(["atlas", "--out", _folder.At("atlas"), "--features", _folder.At("one.json")]);
+
+        Assert.Equal((0, 0), (words.Code, again.Code));
+        Assert.Equal(File.ReadAllText(_folder.At("one.json")), File.ReadAllText(_folder.At("two.json")));
+        Assert.False(Directory.Exists(_folder.At("one.json.parts")));
+        var (features, atlas) = (AtlasFiles.Features(_folder.At("one.json")), AtlasReader.Open(_folder.At("atlas")));
+        Assert.Equal(features.Count(one => one.Name is not null), again.Json.GetProperty("named").GetInt32());
+        Assert.Equal(4 * 512, features.Count);
+        Assert.Contains(features, one => one.Name is not null);
+        Assert.All(features, one => Assert.Equal((one.Name, null), (atlas.Find(one.Site, one.Feature)!.Name,
+            atlas.Find(one.Site, one.Feature)!.Effect)));
+    }
+
+    [Theory]
+    [InlineData("""[{"site":"mid.0","feature":3,"name":"house","effect":{"element":"house","strength":4000,"painted":1}}]""")]
+    [InlineData("""[{"site":"mid.0","feature":-3,"name":"house"}]""")]
+    [InlineData("""[{"feature":3,"name":"house"}]""")]
+    [InlineData("""[{"site":"mid.0","feature":3,"effect":{"strength":4}}]""")]
+    [InlineData("""{}""")]
+    public async Task Atlas_UnusableFeatures_SaysSo(string json)
+    {
+        File.WriteAllText(_folder.At("features.json"), json);
+
+        Assert.Contains("features.json cannot be used",
+            await Saeunbox.FailAsync("atlas", "--out", _folder.At("atlas"), "--features", _folder.At("features.json")));
     }
 
     [Fact]

@@ -46,6 +46,25 @@ public sealed class AtlasFileTests : IDisposable
     }
 
     [Fact]
+    public void SetFeatures_InAnAtlas_ReplacesNamesAndEffects()
+    {
+        AtlasWriter.Write(File, Contents);
+        var effect = new FeatureEffect("cat", 6, .9, null);
+        // Atlases of earlier versions have none.
+        Assert.Null(AtlasReader.Open(_folder.Path).Find(First, 1)!.Effect);
+
+        AtlasWriter.SetFeatures(File, [new(First, 0, "dog", new("dog", null, 0, .5)), new(First, 1, "lighthouse", effect)]);
+        AtlasWriter.SetFeatures(File, [new(First, 0, null, null), new(First, 1, "lighthouse", effect), new(First, 4000, "none", effect)]);
+
+        var atlas = AtlasReader.Open(_folder.Path);
+        Assert.Equal(("lighthouse", effect), (atlas.Find(First, 1)!.Name, atlas.Find(First, 1)!.Effect));
+        Assert.Equal((null, null), (atlas.Find(First, 0)!.Name, atlas.Find(First, 0)!.Effect));
+        Assert.Equal((First, 1), Assert.Single(atlas.Search(new() { Text = "lighthouse" }).Hits
+            .Select(hit => (hit.Card.Site, hit.Card.Feature))));
+        Assert.Empty(atlas.Search(new() { Text = "dog" }).Hits);
+    }
+
+    [Fact]
     public void Picture_OfATile_IsThatPartOfTheSheet()
     {
         var pixels = new byte[16 * 16 * 3];

@@ -18,6 +18,7 @@ public class SteeringTallyTests
 
         Assert.Equal((4, 3), (figures.Pictures, figures.Possible));
         Assert.Equal(2 / 3.0, figures.Success!.Value, 12);
+        Assert.Equal(3 / 4.0, tally.Found!.Value, 12);
         // The last picture had nothing else to keep.
         Assert.Equal((1 + 0.5 + 1) / 3, figures.Retention!.Value, 12);
         Assert.Equal(0.5, figures.Artefacts!.Value, 12);

@@ -21,6 +21,7 @@ public sealed class PaintStateTests : IDisposable
         (Site.Composition, 3, "snow field"), (Site.Composition, 7, "red roof"), (Site.Composition, 9, "blue boat"))
     {
         Concepts = [Roof],
+        OfNine = new("boat", 6, .9, null),
     };
 
     private readonly HandQueue _queue = new();
@@ -209,6 +210,18 @@ public sealed class PaintStateTests : IDisposable
         _state.AddLayer(Atlas.Find(Site.Composition, 9)!, strength: 12);
 
         Assert.Equal([(0, 5d), (9, 12d)], _state.Recipe.Edits.Select(edit => (edit.Feature, edit.Strength)));
+    }
+
+    [Theory]
+    [InlineData(7, 8)]
+    [InlineData(9, 6)]
+    public async Task AddLayer_OfAFeature_StartsAtItsGoodStrengthIfThatIsKnown(int feature, double strength)
+    {
+        await OpenAsync(Nothing with { Draft = House(0).ToJson() });
+
+        _state.AddLayer(Atlas.Find(Site.Composition, feature)!);
+
+        Assert.Equal(strength, _state.SelectedEdit!.Strength);
     }
 
     [Theory]

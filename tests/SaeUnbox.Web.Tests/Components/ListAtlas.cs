@@ -21,6 +21,9 @@ internal sealed class ListAtlas(params (Site Site, int Feature, string Name)[] f
 
     public IReadOnlyList<Concept> Concepts { get; init; } = [];
 
+    /// <summary>What feature 9 was measured to do.</summary>
+    public FeatureEffect? OfNine { get; init; }
+
     public FeatureHits Search(FeatureQuery query)
     {
         Searching(query);
@@ -30,7 +33,10 @@ internal sealed class ListAtlas(params (Site Site, int Feature, string Name)[] f
         return new(hits.Length, [.. hits.Select(card => new FeatureHit(card, null, Finds.By))], Finds.Note);
     }
 
-    public FeatureCard? Find(Site site, int feature) => Array.Find(_cards, card => card.Site == site && card.Feature == feature);
+    public FeatureCard? Find(Site site, int feature) =>
+        Array.Find(_cards, card => card.Site == site && card.Feature == feature) is { } found
+            ? found with { Effect = feature == 9 ? OfNine : null }
+            : null;
 
     public IReadOnlyList<TopPicture> TopPictures(Site site, int feature) => [];
 

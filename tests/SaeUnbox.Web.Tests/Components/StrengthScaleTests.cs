@@ -33,6 +33,16 @@ public sealed class StrengthScaleTests
     }
 
     [Fact]
+    public void Of_MeasuredFeature_HasItsGoodStrengthWhereItPaintsAlone()
+    {
+        var atlas = new ListAtlas((Site.Composition, 9, "snow")) { OfNine = new("snow", 6, .9, 1) };
+
+        Assert.Equal(new(-12, 18, .5, 6), StrengthScale.Of(new(Site.Composition, 9, 6), atlas));
+        Assert.Null(StrengthScale.Of(new(Site.Composition, 9, 6) { Also = [3] }, atlas).Best);
+        Assert.Null(StrengthScale.Of(new(Site.Composition, 9, -1) { Mode = EditMode.Scale }, atlas).Best);
+    }
+
+    [Fact]
     public void Of_OtherModes_HasTheirUnits()
     {
         Assert.Equal(new(-2, 4, .1, -1),

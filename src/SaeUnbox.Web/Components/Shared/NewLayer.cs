@@ -26,8 +26,12 @@ internal static class NewLayer
     }
 
     /// <summary>Makes a layer with an empty mask.</summary>
-    public static FeatureEdit Blank(SaeInfo sae, int feature, Recipe recipe, double strength = Strength) =>
-        new(sae.Site, feature, strength) { Mask = Empty(sae.Grid(recipe.Width, recipe.Height)) };
+    /// <param name="strength">Null for the feature's good one.</param>
+    public static FeatureEdit Blank(SaeInfo sae, int feature, Recipe recipe, IFeatureAtlas? atlas, double? strength = null) =>
+        new(sae.Site, feature, strength ?? atlas?.Find(sae.Site, feature)?.Effect?.Strength ?? Strength)
+        {
+            Mask = Empty(sae.Grid(recipe.Width, recipe.Height)),
+        };
 
     /// <summary>The layer in another mode, with a strength that suits it: modes have different units.</summary>
     public static FeatureEdit In(EditMode mode, FeatureEdit edit) => mode == edit.Mode
@@ -70,11 +74,13 @@ public sealed record StrengthScale(double Min, double Max, double Step, double? 
         return scale with { Min = Math.Min(scale.Min, edit.Strength), Max = Math.Max(scale.Max, edit.Strength) };
     }
 
+    // Of a concept with just these features, else of the feature alone.
     private static double? Measured(FeatureEdit edit, IFeatureAtlas? atlas) =>
         (from concept in atlas?.Concepts ?? []
          from site in concept.Sites
          where site.Site == edit.Site
          from effect in new[] { site.Painting, site.Removal }
          where effect is not null && effect.Mode == edit.Mode && site.Edit(effect).Features.SequenceEqual(edit.Features)
-         select (double?)effect.Strength).FirstOrDefault();
+         select (double?)effect.Strength).FirstOrDefault()
+        ?? (edit.Mode == EditMode.Add && edit.Also.Count == 0 ? atlas?.Find(edit.Site, edit.Feature)?.Effect?.Strength : null);
 }

@@ -254,7 +254,7 @@ public sealed partial class Paint
                 "setBrush", brush.Size, brush.Hardness, brush.Tool.ToString().ToLowerInvariant(), _settings.HasKeys);
     }
 
-    private Task PickAsync((FeatureCard Card, double Strength) picked) => PickAsync(() => _state.AddLayer(picked.Card, picked.Strength));
+    private Task PickAsync((FeatureCard Card, double? Strength) picked) => PickAsync(() => _state.AddLayer(picked.Card, picked.Strength));
 
     private Task PickAsync(Concept concept) => PickAsync(() => _state.AddLayer(concept));
 

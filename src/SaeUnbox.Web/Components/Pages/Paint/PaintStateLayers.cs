@@ -14,10 +14,11 @@ internal sealed partial class PaintState
     public bool CanPasteMask => _copiedMask is not null && SelectedEdit is not null;
 
     /// <summary>Adds a blank layer for a feature on top and selects it. An upper layer that is still unpainted is replaced.</summary>
-    public void AddLayer(FeatureCard card, double strength = NewLayer.Strength)
+    /// <param name="strength">Null for the feature's good one.</param>
+    public void AddLayer(FeatureCard card, double? strength = null)
     {
         if (Model?.Find(card.Site) is { } sae)
-            AddLayer(recipe => NewLayer.Blank(sae, card.Feature, recipe, strength));
+            AddLayer(recipe => NewLayer.Blank(sae, card.Feature, recipe, Atlas, strength));
     }
 
     /// <summary>The same for a concept: one layer with its features, at the site where it works best.</summary>

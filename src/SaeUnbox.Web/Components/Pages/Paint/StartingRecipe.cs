@@ -77,7 +77,7 @@ internal static class StartingRecipe
             || !int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var feature)
             || catalogue.Find(recipe.Model)?.Find(site) is not { } sae || feature >= sae.Features)
             return recipe;
-        return NewLayer.OnTop(recipe, NewLayer.Blank(sae, feature, recipe));
+        return NewLayer.OnTop(recipe, NewLayer.Blank(sae, feature, recipe, catalogue.AtlasOf(recipe.Model)));
     }
 }
 
