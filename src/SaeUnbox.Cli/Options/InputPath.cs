@@ -14,6 +14,10 @@ internal static class InputPath
     public static Option<string?> Tokenizer() => Setting.Of<string?>("--tokenizer", "DIR",
         "Folder of another tokenizer, or a model's folder with tokenizer and tokenizer_2 (default for one file: CLIP's own).");
 
+    /// <summary><c>--cache</c>.</summary>
+    public static Option<string?> Cache() => Setting.Of<string?>("--cache", "DIR|off",
+        "Folder that keeps the converted weights, so that the next start on a CPU maps them into memory (default: off).");
+
     /// <summary><c>--lora</c>.</summary>
     public static Option<string[]> Loras() => Setting.Of<string[]>("--lora", "FILE[:SCALE]",
         "LoRA to merge into the weights, in the names of diffusers, PEFT or kohya (scale 1 unless given); may be repeated.");
