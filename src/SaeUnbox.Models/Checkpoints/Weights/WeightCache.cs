@@ -132,15 +132,26 @@ internal sealed class MappedWeights : IDisposable
     private const int PieceBytes = 4096, PieceEvery = 1 << 20;
 
     private readonly Dictionary<torch.ScalarType, torch.Tensor> _views = [];
-    private readonly string _path;
-    private readonly long _length;
+    private readonly torch.Tensor _bytes;
     private long _end = Start;
 
-    private MappedWeights(string path, long length) => (_path, _length) = (path, length);
+    private MappedWeights(torch.Tensor bytes) => _bytes = bytes;
 
-    /// <summary>The file, which is mapped as its tensors are taken; null if it cannot be one.</summary>
-    public static MappedWeights? Open(string path) =>
-        new FileInfo(path) is { Exists: true, Length: > Start and var length } && length % Start == 0 ? new(path, length) : null;
+    /// <summary>Maps a file; null if it is missing, cannot be mapped or cannot be one of these.</summary>
+    public static MappedWeights? Open(string path)
+    {
+        if (new FileInfo(path) is not { Exists: true, Length: > Start and var length } || length % Start != 0)
+            return null;
+        try
+        {
+            // Pages are shared until somebody writes to one, which then is a copy: the file itself never changes.
+            return new(torch.from_file(path, shared: false, size: length, dtype: torch.ScalarType.Byte).DetachFromDisposeScope());
+        }
+        catch (ExternalException)
+        {
+            return null;
+        }
+    }
 
     public static long Align(long position) => (position + Start - 1) / Start * Start;
 
@@ -162,61 +173,39 @@ internal sealed class MappedWeights : IDisposable
         return hash.GetHashAndReset();
     }
 
-    /// <summary>
-    /// Whether the file begins with the seal of what the reader expects. All views are checked, because another process may have replaced
-    /// the file between two of them.
-    /// </summary>
-    public bool HasSeal(string state, string layout)
+    /// <summary>Whether the file begins with the seal of what the reader expects.</summary>
+    public unsafe bool HasSeal(string state, string layout)
     {
-        if (_views.Count == 0)
-            return false;
-        var streams = _views.Values.Select(Memory).ToList();
-        var seal = SealOf(state, layout, streams[0]);
-        return streams.TrueForAll(stream => Begins(stream, seal));
+        using var file = new UnmanagedMemoryStream((byte*)CpuKernel.Address(_bytes), _bytes.numel());
+        var seal = new byte[SHA256.HashSizeInBytes];
+        file.ReadExactly(seal);
+        return seal.AsSpan().SequenceEqual(SealOf(state, layout, file));
     }
 
     /// <summary>The next tensor of the file.</summary>
-    /// <returns>Null if the file cannot be mapped, or ends before it.</returns>
+    /// <returns>Null if the file ends before it.</returns>
     public torch.Tensor? Take(torch.ScalarType type, long[] shape, long[] strides)
     {
-        if (View(type) is not { } view)
-            return null;
+        if (!_views.TryGetValue(type, out var view))
+            _views.Add(type, view = View(type));
         var size = view.element_size();
         var first = Align(_end);
         _end = first + StoredTensor.ExtentOf(shape, strides) * size;
-        return _end <= _length ? view.as_strided(shape, strides, first / size) : null;
+        return _end <= _bytes.numel() ? view.as_strided(shape, strides, first / size) : null;
     }
 
     public void Dispose()
     {
         foreach (var view in _views.Values)
             view.Dispose();
+        _bytes.Dispose();
     }
 
-    // Pages are shared until somebody writes to one, which then is a copy: the file itself never changes.
-    private torch.Tensor? View(torch.ScalarType type)
+    // The whole file as elements of a type. set_ takes the memory of the other tensor, and its sizes, but not its type.
+    private torch.Tensor View(torch.ScalarType type)
     {
-        if (_views.TryGetValue(type, out var known))
-            return known;
-        try
-        {
-            var view = torch.from_file(_path, shared: false, size: _length / ElementType.For(type).Bytes, dtype: type);
-            _views.Add(type, view.DetachFromDisposeScope());
-            return view;
-        }
-        catch (ExternalException)
-        {
-            return null;
-        }
-    }
-
-    private unsafe UnmanagedMemoryStream Memory(torch.Tensor view) => new((byte*)CpuKernel.Address(view), _length);
-
-    private static bool Begins(Stream stream, ReadOnlySpan<byte> bytes)
-    {
-        Span<byte> start = stackalloc byte[bytes.Length];
-        stream.Position = 0;
-        stream.ReadExactly(start);
-        return start.SequenceEqual(bytes);
+        var view = torch.empty([0], type).DetachFromDisposeScope();
+        using var sizes = _bytes.narrow(0, 0, _bytes.numel() / view.element_size());
+        return view.set_(sizes);
     }
 }
