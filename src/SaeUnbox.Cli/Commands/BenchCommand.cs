@@ -31,6 +31,7 @@ internal sealed class BenchCommand
     private readonly Option<int?> _runs = Setting.Of<int?>("--runs", "N",
         "Time N whole runs and N edits at each site instead, of the built-in model unless --model names another.");
     private readonly Option<string[]> _loras = InputPath.Loras();
+    private readonly Option<string?> _cache = InputPath.Cache();
     private readonly Option<string?> _saes =
         Setting.Of<string?>("--saes", "DIR", "Folder of sparse autoencoders, for --runs and --serving.");
     private readonly Option<string?> _sae = Setting.Of<string?>("--sae", "D,N,K,B",
@@ -62,7 +63,7 @@ internal sealed class BenchCommand
     {
         var options = new BenchCommand();
         var command = new Command("bench", "Time text encoders, U-Net, resumed edits and decoders against a matrix product.");
-        command.Add(options._model, options._loras, options._architecture, options._dtype);
+        command.Add(options._model, options._loras, options._cache, options._architecture, options._dtype);
         options._device.AddTo(command);
         command.Add(options._threads, options._side, options._repeats, options._parts, options._runs, options._saes, options._sae,
             options._lab, options._serving, options._loading, options._compare, options._pictures, options._canvases, options._beside,
@@ -195,6 +196,7 @@ internal sealed class BenchCommand
         {
             Name = folder is null ? EmbeddedModel.Name : null,
             Loras = InputPath.ReadLoras(parsed, _loras),
+            CacheFolder = ModelOptions.ParseCache(parsed.GetValue(_cache)),
             Folder = folder ?? EmbeddedModel.ModelFolder,
             SaeFolder = InputFolder.Read(parsed, _saes) ?? (folder is null ? EmbeddedModel.SaeFolder : null),
             Threads = parsed.GetValue(_threads) is { } count ? ModelArguments.Threads(count) : null,

@@ -27,6 +27,7 @@ internal sealed class ModelArguments(DtypeChoice defaultDtype)
     private readonly Option<string?> _scheduler = Setting.Of<string?>("--scheduler", "DIR", "Folder of another scheduler_config.json.");
     private readonly Option<int?> _threads =
         Setting.Of<int?>("--threads", "N", "CPU threads (default: one per core; one for a small model).");
+    private readonly Option<string?> _cache = InputPath.Cache();
 
     public void AddTo(Command command)
     {
@@ -34,7 +35,7 @@ internal sealed class ModelArguments(DtypeChoice defaultDtype)
         _saeK.AddTo(command);
         command.Add(_dtype);
         _device.AddTo(command);
-        command.Add(_vae, _vaeFolder, _scheduler, _base, _tokenizer, _loras, _threads);
+        command.Add(_vae, _vaeFolder, _scheduler, _base, _tokenizer, _loras, _threads, _cache);
     }
 
     /// <summary>What to load. A recipe supplies number format and decoder where the options do not.</summary>
@@ -55,6 +56,7 @@ internal sealed class ModelArguments(DtypeChoice defaultDtype)
             TokenizerFolder = InputFolder.Read(parsed, _tokenizer),
             Loras = InputPath.ReadLoras(parsed, _loras),
             Threads = parsed.GetValue(_threads) is { } count ? Threads(count) : null,
+            CacheFolder = ModelOptions.ParseCache(parsed.GetValue(_cache)),
         }.On(Device(parsed), Choice(parsed) ?? defaultDtype);
         return Dtype(parsed) is null && recipe?.Dtype is { } dtype ? options with { Dtype = dtype } : options;
     }
@@ -140,6 +142,10 @@ internal static class InputPath
     /// <summary><c>--tokenizer</c>.</summary>
     public static Option<string?> Tokenizer() => Setting.Of<string?>("--tokenizer", "DIR",
         "Folder of another tokenizer, or a model's folder with tokenizer and tokenizer_2 (default for one file: CLIP's own).");
+
+    /// <summary><c>--cache</c>.</summary>
+    public static Option<string?> Cache() => Setting.Of<string?>("--cache", "DIR|off",
+        "Folder that keeps the converted weights, so that the next start on a CPU maps them into memory (default: off).");
 
     /// <summary><c>--lora</c>.</summary>
     public static Option<string[]> Loras() => Setting.Of<string[]>("--lora", "FILE[:SCALE]",

@@ -101,6 +101,8 @@ public abstract class Checkpoint : IWeightSource, IDisposable
         }
     }
 
+    StoredTensor? IWeightSource.FindStored(string name) => _tensors.GetValueOrDefault(name);
+
     bool IWeightSource.TryFind(string name, [MaybeNullWhen(false)] out TensorEntry entry) => Entries.TryGetValue(name, out entry);
 
     public void Dispose()

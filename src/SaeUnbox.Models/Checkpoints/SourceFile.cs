@@ -22,6 +22,9 @@ internal sealed class SourceFile : IDisposable
 
     public long Length { get; }
 
+    /// <summary>When the file was last written.</summary>
+    public DateTime Changed => File.GetLastWriteTimeUtc(_handle);
+
     public static SourceFile Open(string path)
     {
         if (Directory.Exists(path))

@@ -61,7 +61,11 @@ internal static class ChunkedAttention
                 // Frees the scores of each chunk at once, so that the next chunk reuses memory that is still in the cache.
                 using var chunk = NewDisposeScope();
                 var rows = Math.Min(rowsPerChunk, length - row);
-                var scores = q.narrow(0, head, count).narrow(1, row, rows).bmm(k.narrow(0, head, count)).softmax(-1);
+                var scores = q.narrow(0, head, count).narrow(1, row, rows).bmm(k.narrow(0, head, count));
+                if (SoftmaxKernel.Supports(scores))
+                    SoftmaxKernel.Apply(scores);
+                else
+                    scores = scores.softmax(-1);
                 attended.narrow(0, head, count).narrow(1, row, rows).copy_(scores.bmm(v.narrow(0, head, count)));
             }
         }

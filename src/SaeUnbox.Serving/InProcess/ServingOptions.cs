@@ -76,6 +76,12 @@ public sealed class ServedModel
 
     public int? Threads { get; set; }
 
+    /// <summary>
+    /// Folder in which the converted weights are kept, so that a later start, or another process, maps them into memory. It is made if it
+    /// is missing. Null or "off": none.
+    /// </summary>
+    public string? Cache { get; set; }
+
     public static ServedModel Embedded => new()
     {
         Name = EmbeddedModel.Name,
@@ -108,6 +114,7 @@ public sealed class ServedModel
         SchedulerFolder = SchedulerFolder,
         Loras = [.. Loras.Select(LoraFile.Parse)],
         Threads = Threads,
+        CacheFolder = ModelOptions.ParseCache(Cache),
     }.On(Device, Dtype);
 }
 

@@ -72,6 +72,7 @@ public sealed class LoadedModel : IDisposable
             BasePath = options.BasePath,
             TokenizerFolder = options.TokenizerFolder,
             Loras = options.Loras,
+            CacheFolder = options.CacheFolder,
             Progress = progress,
             Note = options.Note,
             Cancellation = cancellation,

@@ -48,6 +48,11 @@ public sealed record ModelOptions
     /// <summary>LoRAs to merge into the weights, in this order.</summary>
     public IReadOnlyList<LoraFile> Loras { get; init; } = [];
 
+    /// <summary>
+    /// Folder in which the converted weights are kept, so that a later start on a CPU maps them into memory; null to keep none.
+    /// </summary>
+    public string? CacheFolder { get; init; }
+
     /// <summary>Returns these options with the device of this name and the requested number format.</summary>
     /// <exception cref="ModelException">The text does not name a device.</exception>
     public ModelOptions On(string device, DtypeChoice dtype)
@@ -55,6 +60,11 @@ public sealed record ModelOptions
         var parsed = Devices.Parse(device) ?? throw new ModelException($"'{device}' is no device; use cpu, cuda or cuda:N.");
         return this with { Device = parsed, Dtype = dtype.On(parsed) };
     }
+
+    /// <summary>Reads the name of a folder, or "off" for none, which is the default.</summary>
+    public static string? ParseCache(string? text) => string.IsNullOrEmpty(text) || text.Equals("off", StringComparison.OrdinalIgnoreCase)
+        ? null
+        : text;
 
     /// <summary>These options with the hub's cache folders replaced by the snapshots that they stand for.</summary>
     /// <exception cref="ModelException">A cache folder has no snapshot, or does not say which one is meant.</exception>

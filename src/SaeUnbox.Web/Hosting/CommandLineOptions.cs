@@ -23,6 +23,7 @@ internal static class CommandLineOptions
           --dtype DTYPE        number format: auto (fastest for the device), fp32, bf16, fp16 or int8
           --vae VAE            decoder: kl or tiny
           --threads N          threads per operator
+          --cache DIR          folder that keeps the converted weights, for a faster start; off (default) for none
           --urls ADDRESS       address to listen on, such as http://localhost:8080
 
         All settings of docs/serving.md work here too, such as --SaeUnbox:QueueLimit=100.
@@ -47,6 +48,7 @@ internal static class CommandLineOptions
         ["--dtype"] = "SaeUnbox:Models:0:Dtype",
         ["--device"] = "SaeUnbox:Models:0:Device",
         ["--vae"] = "SaeUnbox:Models:0:Vae",
+        ["--cache"] = "SaeUnbox:Models:0:Cache",
         ["--threads"] = "SaeUnbox:Models:0:Threads",
     };
 

@@ -62,4 +62,22 @@ public sealed class AttentionTests
         var off = ((scores.softmax(-1).to_type(float64) - exact).abs() / exact).max().item<double>();
         Assert.True(off <= Math.Pow(2, -7), $"{off} of the value");
     }
+
+    [Theory]
+    [InlineData(ScalarType.BFloat16, 0, 1 / 128.0)]
+    [InlineData(ScalarType.BFloat16, 10_000, 1 / 128.0)]
+    [InlineData(ScalarType.Float32, 0, 1e-5)]
+    [InlineData(ScalarType.Float32, -100, 1e-5)]
+    public void Softmax_Kernel_IsCloseToFloat64(ScalarType dtype, double offset, double most)
+    {
+        using var mode = no_grad();
+        using var scope = NewDisposeScope();
+        manual_seed(5);
+        var scores = randn([3, 200, 256]).Times(4).Plus(offset).to_type(dtype);
+        var exact = scores.to_type(float64).softmax(-1);
+        Assert.SkipUnless(SoftmaxKernel.Supports(scores), "This processor has no 512-bit vectors.");
+        SoftmaxKernel.Apply(scores);
+        var off = ((scores.to_type(float64) - exact).abs() / exact).max().item<double>();
+        Assert.True(off <= most, $"{off} of the value");
+    }
 }

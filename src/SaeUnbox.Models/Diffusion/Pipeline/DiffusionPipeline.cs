@@ -212,6 +212,11 @@ public sealed record PipelineOptions
     /// <summary>LoRAs to merge into the weights, in this order.</summary>
     public IReadOnlyList<LoraFile> Loras { get; init; } = [];
 
+    /// <summary>
+    /// Folder in which the converted weights are kept, so that a later start on a CPU maps them into memory; null to keep none.
+    /// </summary>
+    public string? CacheFolder { get; init; }
+
     /// <summary>Called with the loaded share of the weights, from 0 to 1.</summary>
     public Action<double>? Progress { get; init; }
 

@@ -16,6 +16,7 @@ internal static class PipelineLoader
         {
             OnRead = ReportProgress(model, options, precision),
             Note = options.Note,
+            Cache = options.CacheFolder is { } cache ? new WeightCache(cache, options.Loras, options.Note) : null,
         };
         var owned = new List<IDisposable>();
         try

@@ -48,34 +48,69 @@ public sealed record Precision(ScalarType Storage, ScalarType Arithmetic, Device
         return tensor.to_type(Storage).to(Arithmetic, Device).MoveToOuterDisposeScope();
     }
 
+    /// <summary>Where converted weights are kept; null for nowhere. On a GPU it is not used.</summary>
+    internal WeightCache? Cache { get; init; }
+
     /// <summary>
     /// Builds a module and loads its weights, also from what training scripts save (<see cref="StateDicts"/>). The caller disposes the
     /// weights.
     /// </summary>
     public (T Module, Weights Weights) Load<T>(IWeightSource source, Func<Weights, T> build)
     {
-        var weights = new Weights(StateDicts.Unwrap(source, Note), Arithmetic, Device, IsInt8 ? Int8Weights.Includes : null);
-        T module;
+        source = StateDicts.Unwrap(source, Note);
+        var cached = Device.type == DeviceType.CPU ? Cache?.Find(source, $"{Storage} {Arithmetic} {IsInt8}") : null;
+        if (cached is not null && Map(cached, source, build) is { } mapped)
+            return mapped;
+        var weights = new Weights(source, Arithmetic, Device, Int8);
         try
         {
-            module = build(weights);
+            var module = build(weights);
             weights.Load(OnRead);
+            Round(weights);
+            cached?.Write(weights.Layout, weights.Leaves, () => OnRead?.Invoke(0));
+            return (module, weights);
         }
         catch
         {
             weights.Dispose();
             throw;
         }
+    }
 
-        if (Storage != Arithmetic)
+    private Func<string, bool>? Int8 => IsInt8 ? Int8Weights.Includes : null;
+
+    // Null if there is no file, or not of these weights.
+    private (T Module, Weights Weights)? Map<T>(CachedWeights cached, IWeightSource source, Func<Weights, T> build)
+    {
+        if (cached.Open() is not { } file)
+            return null;
+        var weights = new Weights(source, Arithmetic, Int8, file);
+        var isKept = false;
+        try
         {
-            foreach (var leaf in weights.Leaves)
-            {
-                using var rounded = leaf.to_type(Storage);
-                leaf.copy_(rounded);
-            }
+            var module = build(weights);
+            weights.RequireFit();
+            if (!cached.Accept(file, weights.Layout))
+                return null;
+            OnRead?.Invoke(weights.Tensors.Values.Sum(tensor => tensor.numel()));
+            isKept = true;
+            return (module, weights);
         }
+        finally
+        {
+            if (!isKept)
+                weights.Dispose();
+        }
+    }
 
-        return (module, weights);
+    private void Round(Weights weights)
+    {
+        if (Storage == Arithmetic)
+            return;
+        foreach (var leaf in weights.Leaves)
+        {
+            using var rounded = leaf.to_type(Storage);
+            leaf.copy_(rounded);
+        }
     }
 }
