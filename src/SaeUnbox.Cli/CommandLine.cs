@@ -1,7 +1,4 @@
-using System.CommandLine;
 using SaeUnbox.Cli.Commands;
-using SaeUnbox.Cli.Options;
-using SaeUnbox.Cli.Output;
 
 namespace SaeUnbox.Cli;
 

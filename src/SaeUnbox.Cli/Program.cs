@@ -1,6 +1,4 @@
-using System.Globalization;
 using SaeUnbox.Cli;
-using SaeUnbox.Cli.Output;
 
 Libtorch.Prepare();
 // English, with a point in numbers, whatever language the machine is set to.

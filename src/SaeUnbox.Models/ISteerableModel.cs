@@ -121,3 +121,8 @@ public static class SteerableModels
     public static SiteShape ShapeOf(this ISteerableModel model, Site site) =>
         SiteShape.Find(site.IsText ? model.TextSites : model.Sites, site);
 }
+
+/// <summary>
+/// A model folder, configuration or request is not usable. The message is one sentence that says what is wrong and where.
+/// </summary>
+public sealed class ModelException(string message, Exception? inner = null) : Exception(message, inner);

@@ -1,8 +1,3 @@
-using System.Globalization;
-using System.Text.Json.Nodes;
-using SaeUnbox.Cli.Options;
-using SaeUnbox.Cli.Output;
-
 namespace SaeUnbox.Cli.Bench;
 
 /// <summary>Prints the times of a model's parts: a table that grows row by row, or one JSON document at the end.</summary>

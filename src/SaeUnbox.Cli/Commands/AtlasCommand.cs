@@ -1,7 +1,3 @@
-using System.CommandLine;
-using SaeUnbox.Cli.Options;
-using SaeUnbox.Cli.Output;
-
 namespace SaeUnbox.Cli.Commands;
 
 /// <summary><c>atlas</c>: describes each feature of a model by its strongest pictures, words, neighbours and statistics.</summary>

@@ -1,9 +1,3 @@
-using System.CommandLine;
-using System.Globalization;
-using System.Text;
-using System.Text.Json.Nodes;
-using SaeUnbox.Cli.Options;
-using SaeUnbox.Cli.Output;
 using SaeUnbox.Mini.Evaluation;
 
 namespace SaeUnbox.Cli.Commands;

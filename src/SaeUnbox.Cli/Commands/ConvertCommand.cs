@@ -1,7 +1,3 @@
-using System.CommandLine;
-using SaeUnbox.Cli.Options;
-using SaeUnbox.Cli.Output;
-
 namespace SaeUnbox.Cli.Commands;
 
 /// <summary><c>convert</c>: writes what it is given in another layout. What that is decides which layouts there are.</summary>

@@ -1,9 +1,5 @@
-using System.CommandLine;
 using System.Net.Http.Headers;
-using System.Text.Json.Nodes;
 using SaeUnbox.Cli.Download;
-using SaeUnbox.Cli.Options;
-using SaeUnbox.Cli.Output;
 
 namespace SaeUnbox.Cli.Commands;
 

@@ -1,7 +1,3 @@
-using System.CommandLine;
-using SaeUnbox.Cli.Options;
-using SaeUnbox.Cli.Output;
-
 namespace SaeUnbox.Cli.Commands;
 
 /// <summary><c>evaluate</c>: measures autoencoders and their features, on many captions, on one picture, or on pairs of prompts.</summary>

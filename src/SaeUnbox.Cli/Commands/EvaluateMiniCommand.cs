@@ -1,9 +1,4 @@
-using System.CommandLine;
-using System.Globalization;
-using System.Text;
 using System.Text.Json;
-using SaeUnbox.Cli.Options;
-using SaeUnbox.Cli.Output;
 using SaeUnbox.Mini.Evaluation;
 using SaeUnbox.Mini.Training;
 

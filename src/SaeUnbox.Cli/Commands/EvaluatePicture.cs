@@ -1,10 +1,3 @@
-using System.CommandLine;
-using System.Globalization;
-using System.Text;
-using System.Text.Json.Nodes;
-using SaeUnbox.Cli.Options;
-using SaeUnbox.Cli.Output;
-
 namespace SaeUnbox.Cli.Commands;
 
 /// <summary><c>evaluate</c> of one picture: measures how well autoencoders explain it, and what their features do to it.</summary>

@@ -1,8 +1,3 @@
-using System.CommandLine;
-using System.Globalization;
-using System.Text;
-using SaeUnbox.Cli.Options;
-using SaeUnbox.Cli.Output;
 using SaeUnbox.Mini.Evaluation;
 
 namespace SaeUnbox.Cli.Commands;

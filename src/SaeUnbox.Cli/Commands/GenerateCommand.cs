@@ -1,8 +1,3 @@
-using System.CommandLine;
-using System.Text.Json.Nodes;
-using SaeUnbox.Cli.Options;
-using SaeUnbox.Cli.Output;
-
 namespace SaeUnbox.Cli.Commands;
 
 /// <summary><c>generate</c>: makes a picture from a recipe, as a PNG that contains the recipe.</summary>

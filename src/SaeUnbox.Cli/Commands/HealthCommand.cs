@@ -1,6 +1,3 @@
-using System.CommandLine;
-using SaeUnbox.Cli.Output;
-
 namespace SaeUnbox.Cli.Commands;
 
 /// <summary><c>health</c>: checks whether a node answers, for containers without another HTTP client.</summary>

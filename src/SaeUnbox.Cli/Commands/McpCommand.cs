@@ -1,10 +1,7 @@
-using System.CommandLine;
 using System.Text.Json;
 using ModelContextProtocol.Protocol;
 using ModelContextProtocol.Server;
 using SaeUnbox.Cli.Mcp;
-using SaeUnbox.Cli.Options;
-using SaeUnbox.Cli.Output;
 
 namespace SaeUnbox.Cli.Commands;
 

@@ -1,10 +1,4 @@
-using System.CommandLine;
-using System.Globalization;
-using System.Text;
 using System.Text.Json;
-using System.Text.Json.Nodes;
-using SaeUnbox.Cli.Options;
-using SaeUnbox.Cli.Output;
 
 namespace SaeUnbox.Cli.Commands;
 

@@ -1,8 +1,4 @@
-using System.CommandLine;
-using System.Globalization;
 using System.Text.Json;
-using SaeUnbox.Cli.Options;
-using SaeUnbox.Cli.Output;
 using SaeUnbox.Cli.Serving;
 
 namespace SaeUnbox.Cli.Commands;

@@ -1,9 +1,5 @@
-using System.CommandLine;
-using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using SaeUnbox.Cli.Options;
-using SaeUnbox.Cli.Output;
 
 namespace SaeUnbox.Cli.Commands;
 

@@ -1,10 +1,3 @@
-using System.CommandLine;
-using System.Globalization;
-using System.Text;
-using System.Text.Json.Nodes;
-using SaeUnbox.Cli.Options;
-using SaeUnbox.Cli.Output;
-
 namespace SaeUnbox.Cli.Commands;
 
 /// <summary><c>steps</c>: shows features over the steps of a run, and in which steps edits work.</summary>

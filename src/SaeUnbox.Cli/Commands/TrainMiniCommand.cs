@@ -1,7 +1,3 @@
-using System.CommandLine;
-using System.Globalization;
-using SaeUnbox.Cli.Options;
-using SaeUnbox.Cli.Output;
 using SaeUnbox.Mini.Training;
 
 namespace SaeUnbox.Cli.Commands;

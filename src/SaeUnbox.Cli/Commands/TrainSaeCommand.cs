@@ -1,9 +1,3 @@
-using System.CommandLine;
-using System.Globalization;
-using System.Text.Json.Nodes;
-using SaeUnbox.Cli.Options;
-using SaeUnbox.Cli.Output;
-
 namespace SaeUnbox.Cli.Commands;
 
 /// <summary><c>train-sae</c>: trains sparse autoencoders on collected activations, several in one pass over the data.</summary>

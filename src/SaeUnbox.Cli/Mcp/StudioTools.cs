@@ -1,10 +1,8 @@
 using System.ComponentModel;
 using System.Text.Json;
-using System.Text.Json.Nodes;
 using ModelContextProtocol.Protocol;
 using ModelContextProtocol.Server;
 using SaeUnbox.Cli.Commands;
-using SaeUnbox.Cli.Options;
 
 namespace SaeUnbox.Cli.Mcp;
 

@@ -1,7 +1,4 @@
-using System.CommandLine;
-using System.Text;
 using System.Text.Json;
-using SaeUnbox.Cli.Output;
 using SaeUnbox.Mini.Scenes;
 
 namespace SaeUnbox.Cli.Options;

@@ -1,6 +1,4 @@
-using System.Globalization;
 using System.Text.RegularExpressions;
-using SaeUnbox.Cli.Output;
 
 namespace SaeUnbox.Cli.Options;
 

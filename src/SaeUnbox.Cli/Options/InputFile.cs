@@ -1,9 +1,5 @@
-using System.CommandLine;
-using System.Globalization;
-using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using SaeUnbox.Cli.Output;
 
 namespace SaeUnbox.Cli.Options;
 

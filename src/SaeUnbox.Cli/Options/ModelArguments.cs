@@ -1,6 +1,3 @@
-using System.CommandLine;
-using SaeUnbox.Cli.Output;
-
 namespace SaeUnbox.Cli.Options;
 
 /// <summary>The options that choose a model, its number format and its device.</summary>

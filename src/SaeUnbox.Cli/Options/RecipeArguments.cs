@@ -1,5 +1,3 @@
-using System.CommandLine;
-
 namespace SaeUnbox.Cli.Options;
 
 /// <summary>The options that describe a picture: a recipe file, single options, or a file with options that override it.</summary>

@@ -1,8 +1,5 @@
-using System.CommandLine;
 using System.CommandLine.Parsing;
-using System.Globalization;
 using System.Numerics;
-using SaeUnbox.Cli.Output;
 
 namespace SaeUnbox.Cli.Options;
 

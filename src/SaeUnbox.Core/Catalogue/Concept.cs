@@ -1,5 +1,3 @@
-using System.Text.Json.Serialization;
-
 namespace SaeUnbox.Core;
 
 /// <summary>A named thing, and the features that stand for it at some sites.</summary>

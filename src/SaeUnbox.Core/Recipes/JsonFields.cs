@@ -1,6 +1,3 @@
-using System.Text;
-using System.Text.Json;
-
 namespace SaeUnbox.Core;
 
 /// <summary>Converters for single JSON values.</summary>

@@ -1,9 +1,5 @@
 using System.Buffers.Text;
-using System.Globalization;
 using System.IO.Compression;
-using System.Text;
-using System.Text.Json;
-using System.Text.Json.Serialization;
 
 namespace SaeUnbox.Core;
 

@@ -32,3 +32,135 @@ public static class DictionaryStability
 /// <param name="SameShare">Share of matches with a cosine of at least <see cref="DictionaryStability.Same"/>.</param>
 /// <param name="BestCosine">Mean over the first dictionary's features of the largest cosine with any feature of the second.</param>
 public sealed record StabilityFigures(int First, int Second, double MatchedCosine, double SameShare, double BestCosine);
+
+/// <summary>
+/// The assignment problem: pairs rows with columns so that the sum of gains is largest (the Hungarian match). Shortest augmenting paths
+/// with potentials, as in D. Crouse, On implementing 2D rectangular assignment algorithms, IEEE Transactions on Aerospace and Electronic
+/// Systems 52 (2016). Takes rows * rows * columns steps at most.
+/// </summary>
+internal static class Assignment
+{
+    /// <param name="gains">[rows, columns], row by row; finite.</param>
+    /// <param name="rows">At most as many as columns.</param>
+    /// <returns>The column of each row. No column is taken twice.</returns>
+    public static int[] Largest(ReadOnlySpan<float> gains, int rows, int columns)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(rows, columns);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(gains.Length, rows * columns);
+        var (rowPrice, columnPrice) = (new double[rows], new double[columns]);
+        var (columnOf, rowOf) = (new int[rows], new int[columns]);
+        columnOf.AsSpan().Fill(-1);
+        rowOf.AsSpan().Fill(-1);
+        var (distance, path) = (new double[columns], new int[columns]);
+        var (open, seenRows, seenColumns) = (new List<int>(columns), new List<int>(rows), new List<int>(columns));
+        for (var start = 0; start < rows; start++)
+        {
+            distance.AsSpan().Fill(double.PositiveInfinity);
+            open.Clear();
+            open.AddRange(Enumerable.Range(0, columns));
+            seenRows.Clear();
+            seenColumns.Clear();
+            var (row, sink, least) = (start, -1, 0.0);
+            while (sink < 0)
+            {
+                seenRows.Add(row);
+                var nearest = -1;
+                for (var i = 0; i < open.Count; i++)
+                {
+                    var column = open[i];
+                    var length = least - gains[(row * columns) + column] - rowPrice[row] - columnPrice[column];
+                    if (length < distance[column])
+                        (distance[column], path[column]) = (length, row);
+                    if (nearest < 0 || distance[column] < distance[open[nearest]]
+                        || (distance[column] == distance[open[nearest]] && rowOf[column] < 0 && rowOf[open[nearest]] >= 0))
+                        nearest = i;
+                }
+                var reached = open[nearest];
+                open[nearest] = open[^1];
+                open.RemoveAt(open.Count - 1);
+                seenColumns.Add(reached);
+                least = distance[reached];
+                (row, sink) = rowOf[reached] < 0 ? (row, reached) : (rowOf[reached], -1);
+            }
+            foreach (var seen in seenRows)
+                rowPrice[seen] += seen == start ? least : least - distance[columnOf[seen]];
+            foreach (var seen in seenColumns)
+                columnPrice[seen] -= least - distance[seen];
+            for (var column = sink; column >= 0;)
+            {
+                var before = path[column];
+                rowOf[column] = before;
+                (columnOf[before], column) = (column, before == start ? -1 : columnOf[before]);
+            }
+        }
+        return columnOf;
+    }
+}
+
+/// <summary>Finds features with similar directions, within a dictionary or in another of the same width.</summary>
+public static class CosineNeighbours
+{
+    // Rows of the similarity matrix computed at a time.
+    private const long Chunk = 1024;
+
+    /// <summary>
+    /// For each feature of <paramref name="from"/> its <paramref name="count"/> nearest features of <paramref name="to"/>, nearest first.
+    /// A feature is not its own neighbour. Computed in float64, so that nearly equal directions keep their order.
+    /// </summary>
+    /// <exception cref="SaeException">The dictionaries differ in width.</exception>
+    public static IReadOnlyList<IReadOnlyList<Neighbour>> Find(IFeatureDictionary from, IFeatureDictionary to, int count)
+    {
+        RequireEqualWidth(from, to);
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        var same = ReferenceEquals(from, to);
+        var kept = Math.Min(count, to.Features - (same ? 1 : 0));
+        var result = new List<IReadOnlyList<Neighbour>>(from.Features);
+        if (kept <= 0)
+            return [.. Enumerable.Repeat<IReadOnlyList<Neighbour>>([], from.Features)];
+
+        var (rows, columns) = (UnitRows(from.Dictionary), UnitRows(to.Dictionary.to(from.Device)));
+        for (long start = 0; start < rows.shape[0]; start += Chunk)
+        {
+            using var chunk = NewDisposeScope();
+            var length = Math.Min(Chunk, rows.shape[0] - start);
+            var cosines = rows.narrow(0, start, length).mm(columns.t());
+            if (same)
+            {
+                var own = Arithmetic.Range(start, start + length, ScalarType.Int64, cosines.device).unsqueeze(1);
+                cosines.scatter_(1, own, Arithmetic.Full([length, 1], -2, ScalarType.Float64, cosines.device));
+            }
+
+            var (values, indices) = cosines.topk(kept, 1);
+            var nearest = indices.cpu().data<long>().ToArray();
+            var similarity = values.to(ScalarType.Float32).cpu().data<float>().ToArray();
+            for (var row = 0; row < length; row++)
+                result.Add([.. Enumerable.Range(row * kept, kept).Select(i => new Neighbour((int)nearest[i], similarity[i]))]);
+        }
+
+        return result;
+    }
+
+    /// <summary>The cosines of all pairs, [features of from, features of to] float64.</summary>
+    /// <exception cref="SaeException">The dictionaries differ in width.</exception>
+    internal static Tensor Cosines(IFeatureDictionary from, IFeatureDictionary to)
+    {
+        RequireEqualWidth(from, to);
+        return UnitRows(from.Dictionary).mm(UnitRows(to.Dictionary.to(from.Device)).t());
+    }
+
+    private static void RequireEqualWidth(IFeatureDictionary from, IFeatureDictionary to)
+    {
+        if (from.Width != to.Width)
+            throw new SaeException($"Directions of {from.Width} and {to.Width} channels cannot be compared.");
+    }
+
+    private static Tensor UnitRows(Tensor dictionary)
+    {
+        var rows = dictionary.to(ScalarType.Float64);
+        return rows / rows.Square().sum(1).sqrt().AtLeast(1e-12).unsqueeze(1);
+    }
+}
+
+/// <summary>A feature, and the cosine of the angle between the two directions.</summary>
+public readonly record struct Neighbour(int Feature, float Cosine);

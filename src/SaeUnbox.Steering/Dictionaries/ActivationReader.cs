@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace SaeUnbox.Steering;
 
 /// <summary>Encodes what a block did into the features of its dictionary.</summary>

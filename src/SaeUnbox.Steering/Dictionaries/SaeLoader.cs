@@ -1,5 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using static TorchSharp.torch;
 
 namespace SaeUnbox.Steering;
 

@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace SaeUnbox.Steering;
 
 /// <summary>How pre-activations h [p, n] become the sparse, non-negative activations z of a dictionary.</summary>

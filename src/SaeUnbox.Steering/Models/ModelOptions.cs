@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace SaeUnbox.Steering;
 
 /// <summary>What to load and where.</summary>

@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace SaeUnbox.Steering;
 
 /// <summary>The most recently used prefixes, by everything in a recipe except its edits.</summary>
