@@ -96,7 +96,7 @@ internal sealed class SteeringEvaluation(MiniModel model, SaeSet saes, MiniEvalu
         var probes = new SceneProbe[scenes.Length];
         Parallel.For(0, scenes.Length, i => probes[i] = new SceneProbe(scenes[i].Answers, scenes[i].Cells));
         using var run = model.Run([.. scenes.Select(scene => scene.Captioned)]);
-        var before = model.Autoencoder.Decode(run.Latents);
+        var before = model.Autoencoder.Decode(run.Latents, cancellation);
         var plain = PictureBytes.ForProbe(before);
         var was = Read(plain);
         var masks = scenes.Select(scene => scene.Cells).ToArray();
@@ -109,7 +109,7 @@ internal sealed class SteeringEvaluation(MiniModel model, SaeSet saes, MiniEvalu
             using var inner = NewDisposeScope();
             using var edit = new MaskedEdit(Edits.From(change, saes[change.Site], guided: false), cells);
             var latents = run.Edited(change.Site, edit);
-            var after = model.Autoencoder.Decode(near?.Cut(latents) ?? latents);
+            var after = model.Autoencoder.Decode(near?.Cut(latents) ?? latents, cancellation);
             var pictures = near?.PutInto(plain, after) ?? PictureBytes.ForProbe(after);
             var changes = near is null ? Changes(before, after, inside) : new (double, double)[scenes.Length];
             foreach (var (i, reading) in Read(pictures).Index())
