@@ -1,4 +1,5 @@
 using System.Text.Json;
+
 namespace SaeUnbox.Cli.Commands;
 
 /// <summary><c>search</c>: finds features of an atlas by words, and with CLIP by what their pictures show.</summary>
