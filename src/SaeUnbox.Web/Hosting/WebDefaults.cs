@@ -21,10 +21,12 @@ internal static class WebDefaults
     // Browsers obey a policy only in what they open as a document, so these need none. They are most of a first view's answers.
     private static readonly string[] PartsOfPages = ["image/jpeg", "image/png", "image/webp", "text/javascript", "text/css"];
 
+    // A build keeps static files in the source folders and lists them in this file; a published program has them in wwwroot.
+    private static bool IsBuild => File.Exists(Path.Combine(AppContext.BaseDirectory, "SaeUnbox.Web.staticwebassets.runtime.json"));
+
     public static void AddWebDefaults(this WebApplicationBuilder builder)
     {
-        // A build keeps static files in the source folders and lists them in this file; a published program has them in wwwroot.
-        if (File.Exists(Path.Combine(AppContext.BaseDirectory, "SaeUnbox.Web.staticwebassets.runtime.json")))
+        if (IsBuild)
             builder.WebHost.UseStaticWebAssets();
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
@@ -62,6 +64,8 @@ internal static class WebDefaults
         app.UsePathPrefix();
         app.UseOwnHost();
         app.UseHeadAsGet();
+        if (IsBuild)
+            app.UseWholeFiles();
         app.UseSecurityHeaders();
         app.UseProblems();
         app.UseRouting();
@@ -71,6 +75,13 @@ internal static class WebDefaults
         app.UseResponseCompression();
         app.UseAntiforgery();
     }
+
+    // From source folders the framework sends a whole file as a part of it.
+    private static void UseWholeFiles(this WebApplication app) => app.Use((context, next) =>
+    {
+        context.Request.Headers.Range = default;
+        return next(context);
+    });
 
     private static void UseSecurityHeaders(this WebApplication app) => app.Use((context, next) =>
     {
