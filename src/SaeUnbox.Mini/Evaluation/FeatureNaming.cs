@@ -48,7 +48,9 @@ internal sealed class FeatureNaming(MiniModel model, SaeSet saes, MiniEvaluation
             : null;
     }
 
-    private Dictionary<Site, FeatureCells> Read(int purpose, Action<int> progress, CancellationToken cancellation)
+    /// <summary>Runs scenes.</summary>
+    /// <param name="purpose">Scenes of different purposes differ.</param>
+    public Dictionary<Site, FeatureCells> Read(int purpose, Action<int> progress, CancellationToken cancellation)
     {
         var scenes = new List<int[][]>();
         var sites = MiniModel.Sites.ToDictionary(site => site, site => new FeatureCells(saes[site].Features, scenes));

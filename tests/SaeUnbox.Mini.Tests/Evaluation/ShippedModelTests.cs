@@ -97,6 +97,54 @@ public sealed class ShippedModelTests
     }
 
     [Fact]
+    public void Names_OfTheShippedFeatures_FitInOtherScenes()
+    {
+        var atlas = AtlasReader.Open(Path.Combine(Folder, "atlas"));
+        using var noGrad = TorchSharp.torch.no_grad();
+        using var model = new MiniModel(Path.Combine(Folder, "model"));
+        using var saes = SaeSet.Load(Path.Combine(Folder, "saes"), TorchSharp.torch.CPU);
+        var names = FeatureName.All.Index().ToDictionary(name => name.Item.Text, name => name.Index);
+
+        var scores =
+            (from site in new FeatureNaming(model, saes, new() { Seed = 81, NamingScenes = 100 }).Read(30, _ => { }, CancellationToken.None)
+             from feature in Enumerable.Range(0, site.Value.Features)
+             let name = atlas.Find(site.Key, feature)!.Name
+             where name is not null
+             let score = site.Value.Scores(feature).Select(one => (NameScore?)one).FirstOrDefault(one => one!.Value.Name == names[name])
+             where score?.Scenes >= 30
+             select score!.Value).ToArray();
+
+        Assert.True(scores.Length > 500, $"{scores.Length} features are seen often enough");
+        // So few scenes scatter: a few names at the limit are beyond it.
+        Assert.InRange(scores.Count(score => score.Auc < .8 && score.Share < .95), 0, scores.Length / 20);
+        Assert.InRange(scores.Count(score => score.Auc < .7), 0, scores.Length / 200);
+    }
+
+    [Fact]
+    public void Card_Features_MatchFiguresAndAtlas()
+    {
+        var card = Regex.Replace(File.ReadAllText(Path.Combine(Folder, "README.md")), @"\s+", " ");
+        var figures = JsonSerializer.Deserialize<MiniEvaluationReport>(File.ReadAllText(Path.Combine(Folder, "figures.json")),
+            JsonSerializerOptions.Web)!.Features!;
+        var atlas = AtlasReader.Open(Path.Combine(Folder, "atlas"));
+        FeatureCard[] features = [.. atlas.Sites.SelectMany(site => Enumerable.Range(0, figures.All / 4).Select(i => atlas.Find(site, i)!))];
+        FeatureEffect[] effects = [.. features.Select(one => one.Effect).OfType<FeatureEffect>()];
+
+        Assert.Equal((figures.Named, figures.Painting),
+            (features.Count(one => one.Name is not null), effects.Length));
+        Assert.Equal((figures.Painted, figures.Removed),
+            (effects.Count(one => one.Painted >= .75), effects.Count(one => one.Removed >= .75)));
+        Assert.InRange(figures.WrongInSample, 0, figures.Sample / 50);
+        Assert.Contains(FormattableString.Invariant($"{figures.Named:#,0} of the {features.Count(one => !one.IsDead):#,0}"), card);
+        Assert.Contains(FormattableString.Invariant($"{figures.Wrong} of the {figures.Named:#,0} names"), card);
+        Assert.Contains($"{figures.WrongInSample} in a sample of {figures.Sample}", card);
+        Assert.Contains(FormattableString.Invariant($"Of {figures.Painting:#,0} features"), card);
+        Assert.Contains($"{figures.Painted} paint it in three quarters of the scenes or more", card);
+        Assert.Contains($"{figures.Removed} take it out", card);
+        Assert.Contains(FormattableString.Invariant($"{effects.Count(one => one.Strength is null)} paint it at none"), card);
+    }
+
+    [Fact]
     public void Card_Painting_CoversTwelveElementsAndFourThings()
     {
         var painted = JsonDocument
