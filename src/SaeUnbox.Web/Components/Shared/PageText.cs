@@ -82,3 +82,16 @@ internal static class ActivationText
     /// <summary>The activation as the autoencoder gives it.</summary>
     public static string Raw(double activation) => activation.ToString("0.###", CultureInfo.InvariantCulture);
 }
+
+/// <summary>Says how many features a search found.</summary>
+internal static class FoundText
+{
+    /// <param name="total">Null before the first search.</param>
+    public static string Of(int? total) => total switch
+    {
+        null => "",
+        0 => "No feature matches. Try a word for something that pictures show, or a number.",
+        1 => "1 feature",
+        _ => $"{total} features",
+    };
+}
