@@ -6,15 +6,6 @@ namespace SaeUnbox.Web.Tests;
 [Collection(nameof(Studio))]
 public sealed class ConceptTests(Studio studio, Browser browser) : IClassFixture<Browser>
 {
-    private static readonly Recipe Houses = new()
-    {
-        Model = "unbox-mini",
-        Prompt = "a red house and a pine tree in a meadow, mountains behind",
-        Seed = 10,
-        Width = 256,
-        Height = 256,
-    };
-
     [Fact]
     public async Task Concept_Searched_IsListedFirstAndPaintsAsOneLayer()
     {
@@ -106,7 +97,7 @@ public sealed class ConceptTests(Studio studio, Browser browser) : IClassFixture
     [Fact]
     public async Task Phone_FeatureChosenFarDown_KeepsThePictureInView()
     {
-        var page = await browser.OpenAsync(studio, $"/#r={Houses.ToLink()}", 390, 844, touch: true);
+        var page = await browser.OpenAsync(studio, $"/#r={Studio.House.ToLink()}", 390, 844, touch: true);
         await page.PictureAsync();
 
         await page.Locator(".right .row .pick").Last.ClickAsync();
@@ -119,7 +110,7 @@ public sealed class ConceptTests(Studio studio, Browser browser) : IClassFixture
 
     private async Task<IPage> OpenAsync()
     {
-        var page = await browser.OpenAsync(studio, $"/#r={Houses.ToLink()}");
+        var page = await browser.OpenAsync(studio, $"/#r={Studio.House.ToLink()}");
         await page.PictureAsync();
         return page;
     }

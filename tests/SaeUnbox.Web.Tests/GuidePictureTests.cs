@@ -13,15 +13,6 @@ public sealed class GuidePictureTests(Studio studio)
     // Other processors round differently, and the files are JPEGs.
     private const double MostDifference = 6;
 
-    private static readonly Recipe Plain = new()
-    {
-        Model = "unbox-mini",
-        Prompt = "a red house and a pine tree in a meadow, mountains behind",
-        Seed = 10,
-        Width = 256,
-        Height = 256,
-    };
-
     [Fact]
     public async Task Pictures_OfTheGuide_AreWhatTheModelMakes()
     {
@@ -45,7 +36,7 @@ public sealed class GuidePictureTests(Studio studio)
     {
         var concepts = await studio.Client.GetFromJsonAsync<Concept[]>("/api/v1/models/default/concepts", JsonSerializerOptions.Web,
             TestContext.Current.CancellationToken);
-        var plain = await PictureAsync(Plain);
+        var plain = await PictureAsync(Studio.House);
         var house = Named("house");
         return
         [
@@ -58,7 +49,7 @@ public sealed class GuidePictureTests(Studio studio)
         Concept Named(string name) => concepts!.Single(concept => concept.Name == name);
     }
 
-    private static Recipe With(FeatureEdit edit, Func<int, bool> isRowIn) => Plain with
+    private static Recipe With(FeatureEdit edit, Func<int, bool> isRowIn) => Studio.House with
     {
         Edits = [edit with
         {
@@ -74,7 +65,7 @@ public sealed class GuidePictureTests(Studio studio)
 
     private async Task<Picture> HeatAsync(Picture picture, ConceptSite site)
     {
-        var reading = (await (await PostAsync("explore", Plain)).Content.ReadFromJsonAsync<JsonElement>(
+        var reading = (await (await PostAsync("explore", Studio.House)).Content.ReadFromJsonAsync<JsonElement>(
             TestContext.Current.CancellationToken)).GetProperty("sites").EnumerateArray()
             .Single(one => one.GetProperty("site").GetString() == site.Site.Code);
         var indices = reading.GetProperty("indices").Deserialize<int[]>()!;

@@ -11,6 +11,17 @@ namespace SaeUnbox.Web.Tests;
 public sealed class Studio : IAsyncLifetime
 {
     internal static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
+
+    /// <summary>A picture with a house at the left, a pine at the right and mountains behind.</summary>
+    internal static readonly Recipe House = new()
+    {
+        Model = "unbox-mini",
+        Prompt = "a red house and a pine tree in a meadow, mountains behind",
+        Seed = 10,
+        Width = 256,
+        Height = 256,
+    };
+
     private readonly TemporaryFolder _folder = new();
     private readonly StringBuilder _said = new();
     private string[] _options = ["--SaeUnbox:Canvases:Burst=2000", "--SaeUnbox:Canvases:RequestsPerSecond=2000"];

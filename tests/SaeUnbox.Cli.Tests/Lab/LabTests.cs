@@ -7,6 +7,9 @@ namespace SaeUnbox.Cli.Tests.Lab;
 /// <summary>The whole path from captions to a picture painted with newly trained features.</summary>
 public sealed class LabTests : IDisposable
 {
+    private static readonly string[] Train =
+        ["train-sae", "--site", "mid.0", "--k", "2", "--features", "24", "--batch", "16", "--threads", "1"];
+
     private readonly TemporaryFolder _folder = new();
 
     [Fact]
@@ -100,25 +103,7 @@ public sealed class LabTests : IDisposable
     public async Task TrainSae_KilledAndRestarted_WritesTheSameFiles()
     {
         await Done(["collect", .. Collect("data", 3)]);
-        string[] train = [
-            "train-sae",
-            "--data",
-            _folder.At("data"),
-            "--site",
-            "mid.0",
-            "--k",
-            "2",
-            "--features",
-            "24",
-            "--auxk",
-            "8",
-            "--batch",
-            "16",
-            "--steps",
-            "600",
-            "--threads",
-            "1"
-        ];
+        string[] train = [.. Train, "--data", _folder.At("data"), "--auxk", "8", "--steps", "600"];
         await Done([.. train, "--out", _folder.At("whole")]);
         using (var process = Process.Start(new ProcessStartInfo("dotnet",
             [
@@ -162,10 +147,10 @@ public sealed class LabTests : IDisposable
     {
         await Done(["collect", .. Collect("data", 3)]);
         string[] train =
-            ["train-sae", "--data", _folder.At("data"), "--site", "mid.0", "--out", _folder.At("saes"), "--k", "2",
-                "--features", "24", "--auxk", "none",
-                "--batch", "16",
-            "--epochs", "1", "--variant", "batchtopk", "--nested", "8", "--threads", "1"];
+        [
+            .. Train, "--data", _folder.At("data"), "--out", _folder.At("saes"), "--auxk", "none", "--epochs", "1",
+            "--variant", "batchtopk", "--nested", "8",
+        ];
         using var cancellation = new CancellationTokenSource();
         cancellation.Cancel();
         var stopped = await Saeunbox.RunAsync(train, cancellation.Token);
@@ -181,25 +166,7 @@ public sealed class LabTests : IDisposable
     public async Task TrainSae_FromATrainedOne_StartsWithItsWeights()
     {
         await Done(["collect", .. Collect("data", 3)]);
-        string[] train = [
-            "train-sae",
-            "--data",
-            _folder.At("data"),
-            "--site",
-            "mid.0",
-            "--k",
-            "2",
-            "--features",
-            "24",
-            "--auxk",
-            "none",
-            "--batch",
-            "16",
-            "--log-every",
-            "1",
-            "--threads",
-            "1"
-        ];
+        string[] train = [.. Train, "--data", _folder.At("data"), "--auxk", "none", "--log-every", "1"];
         await Done([.. train, "--out", _folder.At("first"), "--steps", "60", "--lr", "0.003"]);
         await Done([.. train, "--out", _folder.At("second"), "--steps", "2", "--from", _folder.At("first")]);
 

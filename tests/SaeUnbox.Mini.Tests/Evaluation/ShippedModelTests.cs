@@ -127,7 +127,8 @@ public sealed class ShippedModelTests
         var figures = JsonSerializer.Deserialize<MiniEvaluationReport>(File.ReadAllText(Path.Combine(Folder, "figures.json")),
             JsonSerializerOptions.Web)!.Features!;
         var atlas = AtlasReader.Open(Path.Combine(Folder, "atlas"));
-        FeatureCard[] features = [.. atlas.Sites.SelectMany(site => Enumerable.Range(0, figures.All / 4).Select(i => atlas.Find(site, i)!))];
+        FeatureCard[] features =
+            [.. atlas.Sites.SelectMany(site => Enumerable.Range(0, figures.All / 4).Select(i => atlas.Find(site, i)!))];
         FeatureEffect[] effects = [.. features.Select(one => one.Effect).OfType<FeatureEffect>()];
 
         Assert.Equal((figures.Named, figures.Painting),
