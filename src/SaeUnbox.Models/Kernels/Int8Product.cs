@@ -37,7 +37,6 @@ internal static unsafe class Int8Product
     private const long BandElements = 4 << 20;
 
     private const int MostParts = 64;
-    private const long PartElements = 1 << 14;
 
     // With fewer elements, starting threads takes longer than the work.
     private const long MinParallelElements = 1 << 16;
@@ -84,8 +83,8 @@ internal static unsafe class Int8Product
     }
 
     /// <summary>
-    /// Convolves [B, in, H, W] to [B, out, h, w], stored channels last, in the type of x. Each picture of the batch has one scale and one
-    /// zero point, because activations behind silu are hardly negative.
+    /// Convolves [B, in, H, W] to [B, out, h, w], stored channels last, in the type of x. The neighbourhood of each pixel has one scale and
+    /// one zero point, because activations behind silu are hardly negative. What is painted in one place changes no other.
     /// </summary>
     /// <param name="bias">[out], in the type of x.</param>
     public static Tensor Convolve(Tensor x, Int8Kernel kernel, Tensor? bias, long stride, long padding)
@@ -94,82 +93,86 @@ internal static unsafe class Int8Product
         var (outputs, side, channels) = (kernel.Values.shape[0], kernel.Values.shape[1], x.shape[1]);
         long Shrink(long length) => (length + 2 * padding - side) / stride + 1;
         var (batch, height, width) = (x.shape[0], Shrink(x.shape[2]), Shrink(x.shape[3]));
-        var pixels = x.permute(0, 2, 3, 1).contiguous();
+        var padded = nn.functional.pad(x.permute(0, 2, 3, 1), [0, 0, padding, padding, padding, padding]).contiguous();
         var matrix = kernel.Values.view(outputs, -1);
         var shift = bias?.to_type(ScalarType.Float32).contiguous() ?? zeros([outputs], ScalarType.Float32);
+        var sums = kernel.Scales.mul(kernel.Sums);
         var result = empty([batch, height, width, outputs], x.dtype);
         var step = Math.Clamp(BandElements / (width * side * side * channels), 1, height);
         for (var image = 0L; image < batch; image++)
-        {
-            using var picture = NewDisposeScope();
-            var (values, scale, zero) = QuantiseAll(pixels.select(0, image));
-            var padded = Arithmetic.Full([x.shape[2] + 2 * padding, x.shape[3] + 2 * padding, channels], -zero, ScalarType.Int8);
-            padded.narrow(0, padding, x.shape[2]).narrow(1, padding, x.shape[3]).copy_(values);
-            var (column, row) = (padded.stride(1), padded.stride(0));
-            // (q + zero) w summed is the sum of q w, and zero times that of w.
-            var added = shift.Plus(kernel.Scales.mul(kernel.Sums).Times(scale * zero));
-            var factors = Arithmetic.Full([height * width], scale, ScalarType.Float32);
             for (var first = 0L; first < height; first += step)
             {
                 using var band = NewDisposeScope();
                 var count = Math.Min(step, height - first);
-                var patches = padded.as_strided([count, width, side, side, channels], [stride * row, stride * column, row, column, 1],
-                    first * stride * row).reshape(count * width, -1);
-                Multiply(patches, factors.narrow(0, 0, count * width), matrix, kernel.Scales, added,
-                    result.select(0, image).narrow(0, first, count).view(count * width, outputs));
+                var values = empty([count * width, side * side * channels], ScalarType.Int8);
+                var (factors, offsets) = (empty([count * width], ScalarType.Float32), empty([count * width], ScalarType.Float32));
+                Gather(padded.select(0, image).narrow(0, first * stride, (count - 1) * stride + side), side, stride, values, factors, offsets);
+                // (q + zero) w summed is the sum of q w, and zero times that of w.
+                Multiply(values, factors, matrix, kernel.Scales, shift, result.select(0, image).narrow(0, first, count).view(-1, outputs),
+                    (offsets, sums));
             }
-        }
 
         return result.permute(0, 3, 1, 2).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Rounds a whole tensor: a value is (q + zero) * scale, and 0 is exact.</summary>
-    private static (Tensor Values, float Scale, int Zero) QuantiseAll(Tensor x)
+    /// <summary>Rounds the neighbourhoods of a band of pixels: a value is q * factor + offset, and 0 is exact.</summary>
+    /// <param name="band">[H, W, C], contiguous.</param>
+    /// <param name="values">[h * w, side * side * C].</param>
+    private static void Gather(Tensor band, long side, long stride, Tensor values, Tensor factors, Tensor offsets)
     {
-        var values = empty_like(x, ScalarType.Int8);
-        var (from, to, _) = Addresses(x, values, x);
-        var (count, isWide) = (x.numel(), x.dtype == ScalarType.Float32);
-        var parts = (int)Math.Min(MostParts, (count + PartElements - 1) / PartElements);
-        var (lows, highs) = (new float[parts], new float[parts]);
-        CpuKernel.For(parts, count >= MinParallelElements, part =>
+        var (width, channels, isWide) = (band.shape[1], band.shape[2], band.dtype == ScalarType.Float32);
+        var (from, to, scales) = Addresses(band, values, factors);
+        var (shifts, _, _) = Addresses(offsets, offsets, offsets);
+        var (lows, highs) = (new float[band.shape[0] * width], new float[band.shape[0] * width]);
+        Rows(lows.Length, channels, pixel => (lows[pixel], highs[pixel]) = isWide
+            ? Range<Float32Lanes>((void*)from, pixel * channels, (pixel + 1) * channels)
+            : Range<BFloat16Lanes>((void*)from, pixel * channels, (pixel + 1) * channels));
+        var (columns, line) = ((width - side) / stride + 1, side * channels);
+        Rows(values.shape[0], values.shape[1], row =>
         {
-            var (start, end) = (count * part / parts, count * (part + 1) / parts);
-            (lows[part], highs[part]) = isWide
-                ? Range<Float32Lanes>((void*)from, start, end)
-                : Range<BFloat16Lanes>((void*)from, start, end);
+            var corner = row / columns * stride * width + row % columns * stride;
+            var (low, high) = (0f, 0f);
+            for (var y = 0L; y < side; y++)
+                for (var pixel = corner + y * width; pixel < corner + y * width + side; pixel++)
+                    (low, high) = (Math.Min(low, lows[pixel]), Math.Max(high, highs[pixel]));
+            // Two codes less than there are, because both the zero point and the values are rounded.
+            var scale = (high - low) / (2 * Largest - 2);
+            var zero = scale > 0 ? MathF.Round((high + low) / 2 / scale) : 0;
+            var inverse = scale > 0 ? 1 / scale : 0;
+            ((float*)scales)[row] = scale;
+            ((float*)shifts)[row] = scale * zero;
+            for (var y = 0L; y < side; y++)
+            {
+                var start = (corner + y * width) * channels;
+                var target = (sbyte*)to + (row * side + y) * line - start;
+                if (isWide)
+                    Round<Float32Lanes>((void*)from, target, start, start + line, inverse, -zero);
+                else
+                    Round<BFloat16Lanes>((void*)from, target, start, start + line, inverse, -zero);
+            }
         });
-        var (low, high) = (Math.Min(0, lows.Min()), Math.Max(0, highs.Max()));
-        // Two codes less than there are, because both the zero point and the values are rounded.
-        var scale = (high - low) / (2 * Largest - 2);
-        var zero = scale > 0 ? (int)MathF.Round((high + low) / 2 / scale) : 0;
-        var inverse = scale > 0 ? 1 / scale : 0;
-        CpuKernel.For(parts, count >= MinParallelElements, part =>
-        {
-            var (start, end) = (count * part / parts, count * (part + 1) / parts);
-            if (isWide)
-                Round<Float32Lanes>((void*)from, (sbyte*)to, start, end, inverse, -zero);
-            else
-                Round<BFloat16Lanes>((void*)from, (sbyte*)to, start, end, inverse, -zero);
-        });
-        return (values, scale, zero);
     }
 
-    // result = sums * rowScale * columnScale + shift.
-    private static void Multiply(Tensor rows, Tensor rowScales, Tensor weight, Tensor scales, Tensor shift, Tensor result)
+    // result = sums * rowScale * columnScale + shift, and where rows have a zero point, an offset of the row times a sum of the column.
+    private static void Multiply(Tensor rows, Tensor rowScales, Tensor weight, Tensor scales, Tensor shift, Tensor result,
+        (Tensor Rows, Tensor Columns)? offset = null)
     {
         using var scope = NewDisposeScope();
         OperationCount.Current?.Add(2 * rows.numel() * weight.shape[0]);
         var sums = ScriptedOperators.Int8Product(rows, weight.t());
         var (from, to, rowFactors) = Addresses(sums, result, rowScales);
         var (factors, shifts, _) = Addresses(scales, shift, shift);
+        var (offsets, weights, _) = offset is var (ofRows, ofColumns) ? Addresses(ofRows, ofColumns, ofColumns) : default;
         var (width, isWide) = (weight.shape[0], result.dtype == ScalarType.Float32);
         Rows(rows.shape[0], width, row =>
         {
             var factor = ((float*)rowFactors)[row];
+            var columns = (Factors: factors, Shifts: shifts, Weights: weights);
+            var added = offsets == 0 ? 0 : ((float*)offsets)[row];
             if (isWide)
-                ScaleRow<Float32Lanes>((int*)from + row * width, (void*)to, row * width, factor, (float*)factors, (float*)shifts, width);
+                ScaleRow<Float32Lanes>((int*)from + row * width, (void*)to, row * width, factor, added, columns, width);
             else
-                ScaleRow<BFloat16Lanes>((int*)from + row * width, (void*)to, row * width, factor, (float*)factors, (float*)shifts, width);
+                ScaleRow<BFloat16Lanes>((int*)from + row * width, (void*)to, row * width, factor, added, columns, width);
         });
     }
 
@@ -239,18 +242,24 @@ internal static unsafe class Int8Product
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void ScaleRow<T>(int* sums, void* to, long start, float factor, float* scales, float* shifts, long width)
+    private static void ScaleRow<T>(int* sums, void* to, long start, float factor, float offset,
+        (nint Factors, nint Shifts, nint Weights) columns, long width)
         where T : struct, ILanes
     {
-        var (whole, wide) = (width - width % Lanes, Vector512.Create(factor));
+        var scales = (float*)columns.Factors;
+        var shifts = (float*)columns.Shifts;
+        // Without offsets any finite numbers do.
+        var weights = columns.Weights == 0 ? scales : (float*)columns.Weights;
+        var (whole, wide, shifted) = (width - width % Lanes, Vector512.Create(factor), Vector512.Create(offset));
         for (var i = 0L; i < whole; i += Lanes)
         {
             var sum = Vector512.ConvertToSingle(Vector512.Load(sums + i));
-            T.Store(sum * (wide * Vector512.Load(scales + i)) + Vector512.Load(shifts + i), to, start + i);
+            var added = Vector512.FusedMultiplyAdd(shifted, Vector512.Load(weights + i), Vector512.Load(shifts + i));
+            T.Store(sum * (wide * Vector512.Load(scales + i)) + added, to, start + i);
         }
 
         for (var i = whole; i < width; i++)
-            SetOne<T>(to, start + i, sums[i] * (factor * scales[i]) + shifts[i]);
+            SetOne<T>(to, start + i, sums[i] * (factor * scales[i]) + MathF.FusedMultiplyAdd(offset, weights[i], shifts[i]));
     }
 
     private static float One<T>(void* memory, long index)

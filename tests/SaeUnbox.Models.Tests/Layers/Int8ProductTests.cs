@@ -100,6 +100,24 @@ public sealed class Int8ProductTests
     }
 
     [Fact]
+    public void Convolve_ChangeInOnePlace_LeavesTheRestAsItWas()
+    {
+        using var mode = no_grad();
+        using var scope = NewDisposeScope();
+        manual_seed(5);
+        var (x, kernel) = (randn([1, 16, 8, 8]), KernelOf(randn([8, 3, 3, 16])));
+        var before = Int8Product.Convolve(x, kernel, null, 1, 1);
+
+        x[0, TensorIndex.Colon, 1, 1] = 1000f;
+        var after = Int8Product.Convolve(x, kernel, null, 1, 1);
+
+        var same = (before == after).all(1)[0];
+        Assert.False(same.narrow(0, 0, 3).narrow(1, 0, 3).any().item<bool>());
+        Assert.True(same.narrow(0, 3, 5).all().item<bool>());
+        Assert.True(same.narrow(1, 3, 5).all().item<bool>());
+    }
+
+    [Fact]
     public void Convolve_ConstantPicture_LeavesTheBorderExact()
     {
         using var mode = no_grad();
