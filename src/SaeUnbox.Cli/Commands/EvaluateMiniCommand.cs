@@ -13,6 +13,8 @@ internal static class EvaluateMiniCommand
         var model = Setting.Required<string>("--model", "DIR", "Folder of the model.");
         var saes = Setting.Required<string>("--saes", "DIR", "Folder of its sparse autoencoders.");
         var pictures = Setting.Of("--pictures", "N", "Captions and seeds to evaluate, none of which were trained on.", defaults.Pictures);
+        var prompts = Setting.Of("--prompts", "N", "Prompts of strangers, at most 200, whose pictures are measured for sharpness, with "
+            + "one and a half times as many captions; 0 measures none.", defaults.Prompts);
         var scenes = Setting.Of("--scenes", "N", "Scenes in which each element is painted, and from which it is removed.", defaults.Scenes);
         var elements = Setting.Of<string[]>("--element", "NAME", "Paint and remove only this element, such as snow; may be repeated.");
         var strength = Setting.Of("--strength", "X", "Strength of painting, 5 to 15.", defaults.Strength);
@@ -37,9 +39,9 @@ internal static class EvaluateMiniCommand
         var device = new DeviceArgument();
         var json = Setting.Switch("--json", "Print everything as JSON.");
         var command = new Command("evaluate-mini",
-            "Measure a trained unbox-mini: pictures, obedience to captions, autoencoders, steering.");
-        command.Add(model, saes, pictures, scenes, elements, strength, seed, suggestions, concepts, trials, conceptScenes, features,
-            namingScenes, featureTrials, featureScenes, dtype);
+            "Measure a trained unbox-mini: pictures, obedience to captions, sharpness, autoencoders, steering.");
+        command.Add(model, saes, pictures, prompts, scenes, elements, strength, seed, suggestions, concepts, trials, conceptScenes,
+            features, namingScenes, featureTrials, featureScenes, dtype);
         device.AddTo(command);
         command.Add(json);
         command.SetGuardedAction(terminal, (parsed, cancellation) =>
@@ -47,6 +49,7 @@ internal static class EvaluateMiniCommand
             var options = new MiniEvaluationOptions
             {
                 Pictures = Require.AtLeast(1, "--pictures", parsed.GetValue(pictures)),
+                Prompts = Require.AtLeast(0, "--prompts", parsed.GetValue(prompts)),
                 Scenes = Require.AtLeast(1, "--scenes", parsed.GetValue(scenes)),
                 Elements = parsed.GetValue(elements) is { Length: > 0 } named
                     ? [.. named.Select(name => NamedValue.OneOf("--element", name, MiniEvaluation.Elements))]
@@ -92,6 +95,9 @@ internal static class EvaluateMiniCommand
             text.AppendLine(culture, $"obedience  {one.Attribute,-8} {one.NamedObeyed,6:P1} of {one.Named} named, "
                 + $"{one.Obeyed,6:P1} of all {one.Asked} (probe: right on truth {one.ProbeOnTruth:P1}, on other scenes "
                     + $"{one.ProbeOnOthers:P1})");
+        foreach (var one in report.Sharpness)
+            text.AppendLine(culture, $"sharpness  {one.Captions,-9} {one.Sharp,6:P1} of {one.Pictures} pictures "
+                + $"(truth: {one.SharpTruth:P1}), {one.Places:P1} of places (truth: {one.PlacesOfTruth:P1})");
         foreach (var one in report.Sites)
             text.AppendLine(culture, $"site       {one.Site,-8} explained variance {one.ExplainedVariance:0.000} "
                 + $"(per channel {one.ExplainedVariancePerChannel:0.000}), dead {one.DeadShare:P1}");

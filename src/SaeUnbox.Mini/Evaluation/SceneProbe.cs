@@ -17,13 +17,16 @@ internal sealed class SceneProbe(IReadOnlyList<ProbeAnswer> answers, CellMask ce
     private readonly byte[][] _pictures = [.. answers.Select(answer => SceneRenderer.Render(answer.Scene, Size).Rgb)];
 
     /// <summary>The name of the answer for a picture [row, column, colour] of side <see cref="Size"/>.</summary>
-    public string Ask(ReadOnlySpan<byte> picture)
+    public string Ask(ReadOnlySpan<byte> picture) => Nearest(picture).Name;
+
+    /// <summary>The nearest answer for a picture [row, column, colour] of side <see cref="Size"/>.</summary>
+    public ProbeAnswer Nearest(ReadOnlySpan<byte> picture)
     {
         var (nearest, least) = (0, long.MaxValue);
         for (var i = 0; i < _pictures.Length; i++)
             if (Distance(picture, _pictures[i], cells) is var distance && distance < least)
                 (nearest, least) = (i, distance);
-        return answers[nearest].Name;
+        return answers[nearest];
     }
 
     /// <summary>How far a picture is from the nearest answer of this name: the sum of squared differences over the cells.</summary>

@@ -104,7 +104,7 @@ public static class MiniTraining
         var done = state.Restore(text);
         training.Share();
         if (folder.Start is not null && done == 0)
-            WriteNetwork(folder, training.Averaged); // so that a run of 0 steps has a network
+            WriteNetwork(folder, training); // so that a run of 0 steps has a network
         new StageRun(stage, options.Network.Steps, options.Network.CheckpointEvery, options.Network.Batch * options.Network.Workers,
             progress).Run(done,
             step =>
@@ -117,14 +117,16 @@ public static class MiniTraining
             {
                 state.Save(steps, text);
                 training.RefreshAveraged();
-                WriteNetwork(folder, training.Averaged);
+                WriteNetwork(folder, training);
                 evaluation.SaveSheet(folder.Sheet(stage, steps));
                 return (state.Path, folder.Sheet(stage, steps), [("heldout", evaluation.HeldOutError())]);
             }, cancellation);
     }
 
-    private static void WriteNetwork(MiniFolder folder, MiniNetwork network)
+    private static void WriteNetwork(MiniFolder folder, NetworkTraining training)
     {
+        var network = training.Averaged;
+        UnknownWords.Silence(network, training.Tokenizer, training.Tokenizer2);
         foreach (var part in (string[])["unet", "text_encoder", "text_encoder_2"])
             folder.WritePart(part, network.TensorsOf(part));
         SafetensorsWriter.Write(folder.Heads, network.TensorsOf("heads"));

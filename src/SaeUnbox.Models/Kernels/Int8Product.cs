@@ -106,7 +106,8 @@ internal static unsafe class Int8Product
                 var count = Math.Min(step, height - first);
                 var values = empty([count * width, side * side * channels], ScalarType.Int8);
                 var (factors, offsets) = (empty([count * width], ScalarType.Float32), empty([count * width], ScalarType.Float32));
-                Gather(padded.select(0, image).narrow(0, first * stride, (count - 1) * stride + side), side, stride, values, factors, offsets);
+                Gather(padded.select(0, image).narrow(0, first * stride, (count - 1) * stride + side), side, stride, values, factors,
+                    offsets);
                 // (q + zero) w summed is the sum of q w, and zero times that of w.
                 Multiply(values, factors, matrix, kernel.Scales, shift, result.select(0, image).narrow(0, first, count).view(-1, outputs),
                     (offsets, sums));

@@ -33,6 +33,7 @@ public sealed class TrainMiniTests : IDisposable
             Evaluation = new()
             {
                 Pictures = 2,
+                Prompts = 2,
                 Scenes = 1,
                 LeastCorrelation = .6,
                 Trials = 1,
@@ -113,6 +114,8 @@ public sealed class TrainMiniTests : IDisposable
             EmbeddedModel.SaeFolder,
             "--pictures",
             "16",
+            "--prompts",
+            "2",
             "--scenes",
             "3",
             "--element",
@@ -133,7 +136,8 @@ public sealed class TrainMiniTests : IDisposable
         ]);
 
         Assert.Equal((0, 0), (words.Code, json.Code));
-        Assert.All((string[])["pictures   latent error", "obedience  ground", "site       mid.0", "steering   snow      down.2.1"],
+        Assert.All((string[])["pictures   latent error", "obedience  ground", "sharpness  strangers",
+            "site       mid.0", "steering   snow      down.2.1"],
             text => Assert.Contains(text, words.Output));
         Assert.Equal(3, json.Json.GetProperty("options").GetProperty("scenes").GetInt32());
         Assert.All(json.Json.GetProperty("steering").EnumerateArray(), one => Assert.Equal("snow", one.GetProperty("element").GetString()));

@@ -15,7 +15,7 @@ public sealed class ShippedModelTests
         var card = JsonDocument.Parse(File.ReadAllText(Path.Combine(Folder, "figures.json"))).RootElement;
 
         var report = MiniEvaluation.Run(Path.Combine(Folder, "model"), Path.Combine(Folder, "saes"),
-            new MiniEvaluationOptions { Seed = 77, Pictures = 24, Scenes = 1, LeastCorrelation = 2, Trials = 0 });
+            new MiniEvaluationOptions { Seed = 77, Pictures = 24, Prompts = 12, Scenes = 1, LeastCorrelation = 2, Trials = 0 });
 
         // Few pictures scatter: the card's figures come from many.
         Assert.InRange(report.Pictures.LatentError, 0, 1.35 * card.GetProperty("pictures").GetProperty("latentError").GetDouble());
@@ -32,6 +32,11 @@ public sealed class ShippedModelTests
             var obedience = report.Obedience.Single(one => one.Attribute == expected.GetProperty("attribute").GetString());
             Assert.InRange(obedience.Obeyed, expected.GetProperty("obeyed").GetDouble() - .15, 1);
         }
+        foreach (var expected in card.GetProperty("sharpness").EnumerateArray())
+        {
+            var sharpness = report.Sharpness.Single(one => one.Captions == expected.GetProperty("captions").GetString());
+            Assert.InRange(sharpness.Places, expected.GetProperty("places").GetDouble() - .15, 1);
+        }
     }
 
     [Fact]
@@ -40,7 +45,7 @@ public sealed class ShippedModelTests
         string[] elements = ["snow", "sunset", "tree", "house"];
 
         var report = MiniEvaluation.Run(Path.Combine(Folder, "model"), Path.Combine(Folder, "saes"),
-            new MiniEvaluationOptions { Seed = 78, Pictures = 64, Scenes = 10, Elements = elements, Trials = 0 });
+            new MiniEvaluationOptions { Seed = 78, Pictures = 64, Prompts = 0, Scenes = 10, Elements = elements, Trials = 0 });
 
         foreach (var element in elements)
         {
@@ -58,7 +63,16 @@ public sealed class ShippedModelTests
         string[] elements = ["house", "night"];
 
         var report = MiniEvaluation.Run(Path.Combine(Folder, "model"), Path.Combine(Folder, "saes"),
-            new MiniEvaluationOptions { Seed = 79, Pictures = 64, Scenes = 1, Elements = elements, Trials = 3, ConceptScenes = 10 });
+            new MiniEvaluationOptions
+            {
+                Seed = 79,
+                Pictures = 64,
+                Prompts = 0,
+                Scenes = 1,
+                Elements = elements,
+                Trials = 3,
+                ConceptScenes = 10,
+            });
 
         Assert.Equal(elements, report.Concepts.Select(concept => concept.Name));
         Assert.All(report.Concepts, concept =>

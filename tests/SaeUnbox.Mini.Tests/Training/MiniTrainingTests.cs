@@ -100,11 +100,22 @@ public sealed class MiniTrainingTests : IDisposable
     private void AnEvaluationIsTheSameTwice()
     {
         // Nothing is learned in four steps: what is measured is that every figure can be, and that few elements are painted.
-        var options = new MiniEvaluationOptions { Pictures = 2, Scenes = 2, LeastCorrelation = .3, Trials = 1, ConceptScenes = 1 };
+        var options = new MiniEvaluationOptions
+        {
+            Pictures = 2,
+            Prompts = 2,
+            Scenes = 2,
+            LeastCorrelation = .3,
+            Trials = 1,
+            ConceptScenes = 1,
+        };
         var (first, second) = (Measure(), Measure());
 
         Assert.Equal(first.Pictures, second.Pictures);
         Assert.Equal(first.Steering, second.Steering);
+        Assert.Equal(first.Sharpness, second.Sharpness);
+        Assert.Equal([("own", 3), ("strangers", 2)], first.Sharpness.Select(figures => (figures.Captions, figures.Pictures)));
+        Assert.All(first.Sharpness, figures => Assert.InRange(figures.Places, 0, .9));
         Assert.True(first.Pictures.LatentError is > 0 and < 20 && first.Pictures.Psnr < first.Pictures.AutoencoderPsnr + 20,
             $"{first.Pictures}");
         Assert.Superset(new HashSet<string> { "time", "ground", "far", "style" },
