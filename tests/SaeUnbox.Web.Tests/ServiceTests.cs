@@ -362,7 +362,9 @@ public sealed class ServiceTests(Browser browser) : IClassFixture<Browser>
     private static async Task<(int Code, string Output)> RunAsync(params string[] options)
     {
         using var folder = new TemporaryFolder();
-        using var process = Process.Start(Studio.Command([$"--SaeUnbox:Sharing:File={folder.At("shares.db")}", .. options]))!;
+        var command = Studio.Command([$"--SaeUnbox:Sharing:File={folder.At("shares.db")}", .. options]);
+        command.Environment["HOME"] = folder.Path; // without the developer's certificate for https that the SDK may have made
+        using var process = Process.Start(command)!;
         var said = await Task.WhenAll(process.StandardOutput.ReadToEndAsync(Cancelled), process.StandardError.ReadToEndAsync(Cancelled))
             .WaitAsync(Studio.Patience, Cancelled);
         await process.WaitForExitAsync(Cancelled);
