@@ -214,7 +214,13 @@ internal static class AtlasFiles
         catch (Exception exception) when (exception is JsonException or InvalidOperationException or KeyNotFoundException
             or FormatException or RecipeException or ArgumentException or OverflowException)
         {
-            throw new CliException($"{path} cannot be used: {exception.Message}");
+            var reason = exception switch
+            {
+                JsonException json => $"it is not JSON (line {json.LineNumber + 1}).",
+                RecipeException or ArgumentException => exception.Message,
+                _ => "an entry is missing or of another type.",
+            };
+            throw new CliException($"{path} cannot be used: {reason}");
         }
     }
 }

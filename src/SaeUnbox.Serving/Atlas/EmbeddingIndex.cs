@@ -79,3 +79,25 @@ internal static class VectorBytes
         return vector;
     }
 }
+
+/// <summary>Merges rankings of the same items by reciprocal rank fusion (Cormack, Clarke and Buettcher 2009).</summary>
+internal static class RankFusion
+{
+    // The constant k of the paper: score = sum of 1 / (k + rank).
+    private const double K = 60;
+
+    /// <param name="key">Items with equal keys are the same.</param>
+    /// <param name="both">Combines an item's two occurrences.</param>
+    public static IEnumerable<T> Merge<T, TKey>(IEnumerable<T> first, IEnumerable<T> second, Func<T, TKey> key, Func<T, T, T> both)
+        where TKey : notnull
+    {
+        var merged = new Dictionary<TKey, (T Item, double Score)>();
+        foreach (var list in (IEnumerable<T>[])[first, second])
+            foreach (var (rank, item) in list.Index())
+            {
+                var known = merged.TryGetValue(key(item), out var seen);
+                merged[key(item)] = (known ? both(seen.Item, item) : item, seen.Score + 1 / (K + rank + 1));
+            }
+        return merged.Values.OrderByDescending(one => one.Score).Select(one => one.Item);
+    }
+}
