@@ -73,9 +73,6 @@ internal sealed class ClientLines
     public double Waits(string? client = null) =>
         _lines.Where(line => client is null || line.Client == client).Sum(line => line.Jobs.Sum(job => job.Cost));
 
-    /// <summary>Whether jobs of other clients wait.</summary>
-    public bool HasOthers(string client) => _lines.Any(line => line.Client != client && line.Jobs.Count > 0);
-
     /// <summary>The work given to a client so far. Only differences between clients mean something.</summary>
     public double Given(string client) => LineOf(client)?.Given ?? _now;
 

@@ -62,7 +62,7 @@ public sealed class PartsTests
     {
         Prop.ForAll(Gen.Choose(0, 3).ArrayOf().ToArbitrary(), Gen.Choose(1, 3).ToArbitrary(), (course, workers) =>
         {
-            var turns = new ClientTurns(_ => workers);
+            var turns = new ClientTurns(_ => workers, TimeProvider.System);
             var (given, published, ended) = (new List<GenerationJob>(), new List<GenerationJob>(), new HashSet<GenerationJob>());
             foreach (var step in course)
             {
@@ -97,7 +97,7 @@ public sealed class PartsTests
     {
         Prop.ForAll(Gen.Choose(1, 3).ToArbitrary(), Gen.Choose(2, 16).ToArbitrary(), (workers, cost) =>
         {
-            var turns = new ClientTurns(_ => workers);
+            var turns = new ClientTurns(_ => workers, TimeProvider.System);
             var (inHand, done) = (new Queue<GenerationJob>(), new Dictionary<string, double> { ["large"] = 0, ["small"] = 0 });
             for (var i = 0; i < 20 * cost; i++)
             {
@@ -122,7 +122,7 @@ public sealed class PartsTests
     [Fact]
     public void ClientTurns_JobReplacedByALargerOfAnother_ChargesThatOneAndLeavesNothing()
     {
-        var turns = new ClientTurns(_ => 1);
+        var turns = new ClientTurns(_ => 1, TimeProvider.System);
         var (first, other) = (Jobs.Live("a", "shared") with { Client = "one" }, Jobs.Live("a") with { Client = "other" });
         turns.Add(first);
         turns.Add(other);
@@ -148,10 +148,10 @@ public sealed class PartsTests
     [InlineData(2)]
     [InlineData(3)]
     [InlineData(4)]
-    public void ClientTurns_LiveAndBatchOfOneClient_PutAtMostOneLiveJobBeforeThoseOfOthers(int workers)
+    public void ClientTurns_LiveAndBatchOfOneClient_StandBeforeThoseOfOthersOnlyWhereThereIsOneWorker(int workers)
     {
         const int enough = 100;
-        var turns = new ClientTurns(_ => workers);
+        var turns = new ClientTurns(_ => workers, TimeProvider.System);
         var (live, batch, running) = (new Queue<GenerationJob>(), new Queue<GenerationJob>(), new Queue<GenerationJob>());
         var (done, taken) = (new List<GenerationJob>(), 0);
         for (var i = 0; i < enough; i++)
@@ -165,7 +165,7 @@ public sealed class PartsTests
             foreach (var job in turns.Next())
             {
                 if (job.Turn == "modest" && done.Count > workers)
-                    Assert.InRange(live.Count, 0, 1);
+                    Assert.InRange(live.Count, 0, workers == 1 ? 1 : 0);
                 (job.Canvas is null ? batch : live).Enqueue(job);
             }
             Take();
@@ -192,6 +192,25 @@ public sealed class PartsTests
                 running.Enqueue(job);
             }
         }
+    }
+
+    [Fact]
+    public void ClientTurns_ClientBesideOneThatPaintedJustNow_HasNoSpareJob()
+    {
+        var clock = new Clock();
+        var turns = new ClientTurns(_ => 1, clock);
+        var stroke = Jobs.Live("a") with { Client = "modest" };
+        turns.Add(stroke);
+        Assert.Equal([stroke], turns.Next());
+        turns.Ended(stroke);
+
+        GenerationJob[] greedy = [.. Enumerable.Range(0, 3).Select(_ => Jobs.Live("a") with { Client = "greedy" })];
+        foreach (var job in greedy)
+            turns.Add(job);
+        Assert.Equal([greedy[0]], turns.Next());
+        clock.Now = 10;
+        Assert.Equal([greedy[1]], turns.Next());
+        Assert.Empty(turns.Next());
     }
 
     [Fact]
@@ -253,5 +272,14 @@ public sealed class PartsTests
 
         Assert.Equal(job, Wire.Read<JobMessage>(Wire.Write(JobMessage.Of(job, 5, "replies"))).ToJob());
         Assert.Contains(job.Recipe.ToJson(), Encoding.UTF8.GetString(Wire.Write(JobMessage.Of(job, 5, "replies"))));
+    }
+
+    private sealed class Clock : TimeProvider
+    {
+        public long Now { get; set; }
+
+        public override long TimestampFrequency => 1;
+
+        public override long GetTimestamp() => Now;
     }
 }

@@ -15,7 +15,7 @@ internal sealed partial class BrokerQueue(
     private readonly Dictionary<Guid, NodeJob> _jobs = [];
     private readonly Dictionary<Guid, NodeJob> _published = []; // jobs with a reply outstanding, even if nobody waits for it any more
     private readonly CanvasSlots _slots = new();
-    private readonly ClientTurns _turns = new(directory.Count);
+    private readonly ClientTurns _turns = new(directory.Count, clock);
     private readonly FinishedJobs _finished = new(options.Value.KeepResults, options.Value.KeepBytes, clock);
     private long _sequence;
     private bool _isDraining;

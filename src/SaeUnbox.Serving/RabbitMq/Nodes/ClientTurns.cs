@@ -5,13 +5,19 @@ namespace SaeUnbox.Serving.RabbitMq;
 /// or large pictures therefore does not fill the queues that all share. Not thread-safe: the owner locks.
 /// </summary>
 /// <param name="workersOf">How many workers have a model.</param>
-internal sealed class ClientTurns(Func<string, int> workersOf)
+internal sealed class ClientTurns(Func<string, int> workersOf, TimeProvider clock)
 {
     // In default pictures. While workers are busy, a client may be this far ahead of the others, so that clients with jobs of about the
     // same size go on without a pause.
     private const double Lead = 1;
 
+    // How long a client that painted is expected to go on.
+    private static readonly TimeSpan Painting = TimeSpan.FromSeconds(5);
+
     private readonly Queue _live = new(), _batch = new();
+
+    // The last live job, and the last one of any other client.
+    private (string Turn, long At)? _newest, _newestOfAnother;
 
     /// <summary>The work of a job's client that is in the queue for such jobs or waits in this node for it.</summary>
     public double Work(GenerationJob job)
@@ -21,7 +27,15 @@ internal sealed class ClientTurns(Func<string, int> workersOf)
     }
 
     /// <summary>Lets a job wait for its turn.</summary>
-    public void Add(GenerationJob job) => QueueOf(job).Held.Add(job);
+    public void Add(GenerationJob job)
+    {
+        QueueOf(job).Held.Add(job);
+        if (job.Canvas is null)
+            return;
+        if (_newest?.Turn != job.Turn)
+            _newestOfAnother = _newest;
+        _newest = (job.Turn, clock.GetTimestamp());
+    }
 
     /// <summary>The jobs to be published now, in this order.</summary>
     public IReadOnlyList<GenerationJob> Next() => [.. Next(_live), .. Next(_batch)];
@@ -55,6 +69,11 @@ internal sealed class ClientTurns(Func<string, int> workersOf)
 
     private Queue QueueOf(GenerationJob job) => job.Canvas is null ? _batch : _live;
 
+    private Queue Other(Queue queue) => queue == _live ? _batch : _live;
+
+    private bool DoOthersPaint(string client) =>
+        (_newest?.Turn == client ? _newestOfAnother : _newest) is { At: var at } && clock.GetElapsedTime(at) < Painting;
+
     private List<GenerationJob> Next(Queue queue)
     {
         var next = new List<GenerationJob>();
@@ -75,17 +94,15 @@ internal sealed class ClientTurns(Func<string, int> workersOf)
         return job =>
         {
             var (own, workers) = (ofClient.GetValueOrDefault(job.Turn), Math.Max(1, workersOf(job.Recipe.Model)));
-            // While a batch job runs, a live one of its client stands in the queue before those of others. So a client may always have one
-            // batch job in the broker, and more only in the room that its live ones leave.
-            var ahead = queue == _batch ? _live.Published.Values.Count(live => live.Turn == job.Turn) : 0;
+            // A client may always have one job in each queue. Beyond that, its jobs in both count together. Otherwise, while one of its
+            // batch jobs runs, a live one would stand in front of those of others.
+            var elsewhere = Other(queue).Published.Values.Count(one => one.Turn == job.Turn);
             if (own > 0)
-                own += ahead;
-            // One job more than there are workers, so that no worker waits for this node.
-            var maySpare = own == workers && ahead == 0 && job.Cost <= Lead && (queue == _batch || !HasOthers());
+                own += elsewhere;
+            // One job more than there are workers, so that no worker waits for this node; but not in front of others who paint.
+            var maySpare = own == workers && elsewhere == 0 && job.Cost <= Lead && (queue == _batch || !DoOthersPaint(job.Turn));
             var (busy, least) = ofModel.GetValueOrDefault(job.Recipe.Model);
             return (own < workers || maySpare) && (busy < workers || queue.Held.Given(job.Turn) <= least + Lead);
-
-            bool HasOthers() => ofClient.Count > (own > 0 ? 1 : 0) || queue.Held.HasOthers(job.Turn);
         };
     }
 
