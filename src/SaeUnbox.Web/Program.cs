@@ -27,7 +27,9 @@ if (hasPage)
     builder.Services.AddCanvases(builder.Configuration);
     builder.Services.AddSharing(builder.Configuration);
     builder.Services.AddPublicApi(builder.Configuration);
-    builder.Services.AddRazorComponents().AddInteractiveServerComponents();
+    builder.Services.AddRazorComponents().AddInteractiveServerComponents()
+        // A page sends a recipe as a JSON string, in which each quote takes two bytes.
+        .AddHubOptions(options => options.MaximumReceiveMessageSize = 2 * RecipeLimits.MaxJsonBytes);
 }
 
 return await builder.Build().RunAsync(app =>

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
+using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -119,6 +120,44 @@ public sealed class OpenInternetTests
             {
                 await Task.Delay(50, Cancelled);
             }
+    }
+
+    [Fact]
+    public async Task Connect_MoreIdleOnesThanAllowed_AreClosed()
+    {
+        const int allowed = 8;
+        await using var studio = await Studio.OfAsync($"--SaeUnbox:Canvases:Connections={allowed}");
+        var connections = Enumerable.Range(0, 3 * allowed).Select(_ => new TcpClient()).ToArray();
+        var answered = 0;
+        foreach (var connection in connections)
+        {
+            await connection.ConnectAsync(studio.Address.Host, studio.Address.Port, Cancelled);
+            answered += await IsAnsweredAsync(connection) ? 1 : 0;
+        }
+        Assert.InRange(answered, 1, allowed);
+
+        foreach (var connection in connections)
+            connection.Dispose();
+        while (true)
+        {
+            using var later = new TcpClient();
+            await later.ConnectAsync(studio.Address.Host, studio.Address.Port, Cancelled);
+            if (await IsAnsweredAsync(later))
+                return;
+        }
+
+        static async Task<bool> IsAnsweredAsync(TcpClient connection)
+        {
+            try
+            {
+                await connection.GetStream().WriteAsync("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"u8.ToArray(), Cancelled);
+                return await connection.GetStream().ReadAsync(new byte[1], Cancelled) > 0;
+            }
+            catch (IOException)
+            {
+                return false;
+            }
+        }
     }
 
     [Fact]

@@ -59,6 +59,43 @@ public sealed class PageLimitTests(Browser browser) : IClassFixture<Browser>
     }
 
     [Fact]
+    public async Task Open_LinkTooLong_SaysSoOnTheConnectionsThatStand()
+    {
+        await using var studio = await Studio.OfAsync();
+        var page = await browser.OpenAsync(studio);
+        await page.PictureAsync();
+        var sockets = 0;
+        page.WebSocket += (_, _) => sockets++;
+
+        await page.EvaluateAsync("() => { location.hash = 'r=' + 'A'.repeat(1_500_000); }");
+        await AlertAsync(page, "This link cannot be read");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Another seed" }).ClickAsync();
+        await page.HistoryAsync(2);
+
+        Assert.Equal(0, sockets);
+    }
+
+    [Fact]
+    public async Task Open_DraftTooLong_StartsAnewAndConnectsOnce()
+    {
+        await using var studio = await Studio.OfAsync();
+        var page = await browser.OpenAsync(studio);
+        await page.PictureAsync();
+        await page.EvaluateAsync(
+            "() => sessionStorage.setItem('saeunbox.draft', JSON.stringify({ prompt: 'a'.repeat(3_000_000) }))");
+        await page.EvaluateAsync("() => sessionStorage.removeItem('saeunbox.canvas')");
+        var sockets = new List<IWebSocket>();
+        page.WebSocket += (_, socket) => sockets.Add(socket);
+
+        await page.ReloadAsync();
+        await page.PictureAsync();
+
+        // One of the page and one of its hub.
+        Assert.Equal(2, sockets.Count);
+        Assert.DoesNotContain(sockets, socket => socket.IsClosed);
+    }
+
+    [Fact]
     public async Task Close_DuringAPicture_CancelsIt()
     {
         await using var studio = await Studio.OfAsync("--SaeUnbox:Canvases:Steps=1000");

@@ -122,7 +122,19 @@ public sealed class SharedStateTests(Studio studio, Browser browser) : IClassFix
 
         await DropAsync(page, Png("zTXt", packed.ToArray()));
 
-        await AlertAsync(page, "contains no readable recipe");
+        await AlertAsync(page, "more than 2097152 bytes long");
+    }
+
+    [Fact]
+    public async Task Drop_LongRecipe_IsReadByTheServer()
+    {
+        var page = await OpenAsync("/");
+        // In a message to the server each quote and each backslash takes two bytes.
+        var prompt = string.Concat(Enumerable.Repeat("\\\"", 900_000));
+
+        await DropAsync(page, Png("tEXt", Encoding.Latin1.GetBytes($$"""saeunbox.recipe{{'\0'}}{"prompt":"{{prompt}}"}""")));
+
+        await AlertAsync(page, "prompt");
     }
 
     [Fact]

@@ -2,6 +2,9 @@
 // layer that is shown alone, and the newest stroke until the recipe contains it. Each tab has its own state; a new tab starts with the last
 // tab's recipe.
 
+// As RecipeLimits.MaxJsonLength: a longer recipe cannot be opened, and does not fit into a message to the server.
+const maxRecipeLength = 1 << 21;
+
 const tab = 'sessionStorage', browser = 'localStorage';
 const keys = { seen: 'saeunbox.seen', canvas: 'saeunbox.canvas', thumbnails: 'saeunbox.thumbnails', recipe: 'saeunbox.draft', job: 'saeunbox.job', stroke: 'saeunbox.pending', solo: 'saeunbox.solo' };
 
@@ -10,10 +13,11 @@ export const link = () => /[#?&]r(?:=|%(?:25)*3d)([\w-]+)/i.exec(location.search
 
 /** Returns the link in the address and what is stored. */
 export function find() {
-    const from = load(tab, keys.recipe) === null ? browser : tab, draft = load(from, keys.recipe);
+    const from = load(tab, keys.recipe) === null ? browser : tab, stored = load(from, keys.recipe);
+    const draft = stored?.length > maxRecipeLength ? null : stored;
     const stroke = loadStroke(), linked = link();
     return {
-        isFirst: draft === null && load(browser, keys.seen) === null, canvas: load(tab, keys.canvas), link: linked, draft, job: linked ? null : load(from, keys.job),
+        isFirst: stored === null && load(browser, keys.seen) === null, canvas: load(tab, keys.canvas), link: linked, draft, job: linked ? null : load(from, keys.job),
         solo: linked ? null : load(tab, keys.solo), pendingEdit: stroke?.edit ?? -1, pendingMask: stroke?.mask,
     };
 }

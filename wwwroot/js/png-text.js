@@ -2,11 +2,11 @@
 
 const keyword = 'saeunbox.recipe';
 const maxFileBytes = 32 << 20;
-// Fits into one message of the page's connection.
-const maxRecipeBytes = 192 << 10;
+// As RecipeLimits.MaxJsonLength.
+const maxRecipeBytes = 1 << 21;
 const maxKeywordLength = 79;
 
-/** Returns the recipe's JSON; null if the file has none or it is too long. */
+/** Returns the recipe's JSON; an empty text if it is too long, null if the file has none. */
 export async function recipeOf(file) {
     if (file.size > maxFileBytes) return null;
     const bytes = new Uint8Array(await file.arrayBuffer());
@@ -16,7 +16,7 @@ export async function recipeOf(file) {
         const length = view.getUint32(at), kind = latin(bytes.subarray(at + 4, at + 8));
         if (at + 12 + length > bytes.length) return null;
         if (['iTXt', 'tEXt', 'zTXt'].includes(kind)) {
-            const text = await textOf(kind, bytes.subarray(at + 8, at + 8 + length)).catch(() => null);
+            const text = await textOf(kind, bytes.subarray(at + 8, at + 8 + length)).catch(error => error instanceof RangeError ? '' : null);
             if (text !== null) return text;
         }
         at += 12 + length;

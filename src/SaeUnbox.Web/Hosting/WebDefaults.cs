@@ -34,6 +34,10 @@ internal static class WebDefaults
             kestrel.Limits.MaxRequestBodySize = MaxBodyBytes;
         });
         var services = builder.Services;
+        // Idle ones, too. Sockets count on their own, see ClientLimits.
+        services.AddOptions<Microsoft.AspNetCore.Server.Kestrel.Core.KestrelServerOptions>()
+            .Configure<IOptions<Canvases.CanvasOptions>>((kestrel, canvases) =>
+                kestrel.Limits.MaxConcurrentConnections = canvases.Value.Connections);
         services.AddAnnotatedOptions<HostingOptions>(builder.Configuration, HostingOptions.Section);
         services.AddSingleton<Readiness>();
         services.AddHostedService(provider => provider.GetRequiredService<Readiness>());

@@ -16,8 +16,8 @@ internal sealed class ClientTurns(Func<string, int> workersOf, TimeProvider cloc
 
     private readonly Queue _live = new(), _batch = new();
 
-    // The last live job, and the last one of any other client.
-    private (string Turn, long At)? _newest, _newestOfAnother;
+    // The last live job for each model, and the last one of any other client.
+    private readonly Dictionary<string, (Stroke Last, Stroke? OfAnother)> _strokes = [];
 
     /// <summary>The work of a job's client that is in the queue for such jobs or waits in this node for it.</summary>
     public double Work(GenerationJob job)
@@ -32,9 +32,9 @@ internal sealed class ClientTurns(Func<string, int> workersOf, TimeProvider cloc
         QueueOf(job).Held.Add(job);
         if (job.Canvas is null)
             return;
-        if (_newest?.Turn != job.Turn)
-            _newestOfAnother = _newest;
-        _newest = (job.Turn, clock.GetTimestamp());
+        var stroke = new Stroke(job.Turn, clock.GetTimestamp());
+        _strokes[job.Recipe.Model] = !_strokes.TryGetValue(job.Recipe.Model, out var before) ? (stroke, null)
+            : (stroke, before.Last.Turn == job.Turn ? before.OfAnother : before.Last);
     }
 
     /// <summary>The jobs to be published now, in this order.</summary>
@@ -71,8 +71,9 @@ internal sealed class ClientTurns(Func<string, int> workersOf, TimeProvider cloc
 
     private Queue Other(Queue queue) => queue == _live ? _batch : _live;
 
-    private bool DoOthersPaint(string client) =>
-        (_newest?.Turn == client ? _newestOfAnother : _newest) is { At: var at } && clock.GetElapsedTime(at) < Painting;
+    // Whether other clients than that of a job paint with its model.
+    private bool DoOthersPaint(GenerationJob job) => _strokes.TryGetValue(job.Recipe.Model, out var strokes)
+        && (strokes.Last.Turn == job.Turn ? strokes.OfAnother : strokes.Last) is { At: var at } && clock.GetElapsedTime(at) < Painting;
 
     private List<GenerationJob> Next(Queue queue)
     {
@@ -99,10 +100,13 @@ internal sealed class ClientTurns(Func<string, int> workersOf, TimeProvider cloc
             var elsewhere = Other(queue).Published.Values.Count(one => one.Turn == job.Turn);
             if (own > 0)
                 own += elsewhere;
-            // One job more than there are workers, so that no worker waits for this node; but not in front of others who paint.
-            var maySpare = own == workers && elsewhere == 0 && job.Cost <= Lead && (queue == _batch || !DoOthersPaint(job.Turn));
+            var isQuiet = !DoOthersPaint(job);
+            // While others paint, their next stroke finds a worker that this client does not use.
+            var room = isQuiet ? workers : Math.Max(1, workers - 1);
+            // One job more than there are workers, so that no worker waits for this node.
+            var maySpare = own == workers && elsewhere == 0 && job.Cost <= Lead && isQuiet;
             var (busy, least) = ofModel.GetValueOrDefault(job.Recipe.Model);
-            return (own < workers || maySpare) && (busy < workers || queue.Held.Given(job.Turn) <= least + Lead);
+            return (own < room || maySpare) && (busy < workers || queue.Held.Given(job.Turn) <= least + Lead);
         };
     }
 
@@ -113,4 +117,6 @@ internal sealed class ClientTurns(Func<string, int> workersOf, TimeProvider cloc
 
         public Dictionary<Guid, GenerationJob> Published { get; } = [];
     }
+
+    private sealed record Stroke(string Turn, long At);
 }

@@ -244,11 +244,14 @@ internal sealed partial class PaintState(CanvasRegistry canvases, IModelCatalogu
     public void OpenLink(string link) =>
         Open(StartingRecipe.OfLink(link, catalogue), LinkIsOpen);
 
-    /// <param name="json">The picture's recipe; null if it has none.</param>
+    /// <param name="json">The picture's recipe; empty if it is too long, null if it has none.</param>
     public void OpenPicture(string? json) => Open(
-        json is null
-            ? (null, "This picture contains no readable recipe. Open a PNG that was saved here.")
-            : StartingRecipe.OfJson(json, catalogue),
+        json switch
+        {
+            null => (null, "This picture contains no readable recipe. Open a PNG that was saved here."),
+            "" => StartingRecipe.TooLong,
+            _ => StartingRecipe.OfJson(json, catalogue),
+        },
         "The recipe of the picture is open. Undo returns to your previous recipe.");
 
     /// <summary>Lists the features at a place, 0 to 1 from the left and from the top.</summary>

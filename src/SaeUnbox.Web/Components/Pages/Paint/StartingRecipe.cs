@@ -44,9 +44,13 @@ internal static class StartingRecipe
         Read(defaults => Recipe.RestoreLink(link, defaults), catalogue,
             _ => "This link cannot be read: a part of it is missing or was changed. Copy it again from its source.");
 
+    /// <summary>What is said of a recipe that the page did not send, because it is too long.</summary>
+    public static (Recipe? Recipe, string? Problem) TooLong { get; } =
+        (null, Unreadable(RecipeException.TooLong($"more than {RecipeLimits.MaxJsonLength} bytes")));
+
     /// <summary>Reads JSON, as drafts and pictures contain it.</summary>
     public static (Recipe? Recipe, string? Problem) OfJson(string json, IModelCatalogue catalogue) =>
-        Read(defaults => Recipe.RestoreJson(json, defaults), catalogue, error => $"This recipe cannot be read: {error.Message}.");
+        Read(defaults => Recipe.RestoreJson(json, defaults), catalogue, Unreadable);
 
     private static (Recipe?, string?) Read(
         Func<Recipe, RestoredRecipe> restore, IModelCatalogue catalogue, Func<RecipeException, string> describe)
@@ -67,6 +71,8 @@ internal static class StartingRecipe
             return (null, describe(exception));
         }
     }
+
+    private static string Unreadable(RecipeException error) => $"This recipe cannot be read: {error.Message}.";
 
     private static string? Describe(IReadOnlyList<RecipeError> dropped) => dropped.Count == 0 ? null
         : $"Some parts of this recipe were left out: {string.Join("; ", dropped.Select(error => $"{error.Field} {error.Message}"))}.";
