@@ -10,7 +10,8 @@ internal static class GenerateCommand
         var output = Setting.Output("FILE", "The PNG to write. It contains the recipe.");
         var dump = Setting.Of<string?>("--dump", "FILE",
             "Also write the tensors of the run to this safetensors file: text.hidden, text.pooled, noise, step.N.latents, latents, image, "
-            + "and SITE.input and SITE.output of every site with an autoencoder (without any, of the sites that have a name, such as the four "
+            + "and SITE.input and SITE.output of every site with an autoencoder (without any, of the sites that have a name, such as the "
+                + "four "
             + "of the demo).");
         var json = Setting.Switch("--json", "Print the files, the recipe and the seconds of each stage as JSON.");
         return terminal.NewCommand("generate", "Make a picture, with features painted in.",

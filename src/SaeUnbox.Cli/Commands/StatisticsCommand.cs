@@ -109,7 +109,8 @@ internal static class StatisticsFile
         IEnumerable<IEnumerable<object[]>> Neighbours(IFeatureDictionary of, IFeatureDictionary among)
         {
             cancellation.ThrowIfCancellationRequested();
-            return CosineNeighbours.Find(of, among, neighbours).Select(near => near.Select(one => new object[] { one.Feature, one.Cosine }));
+            return CosineNeighbours.Find(of, among, neighbours)
+                .Select(near => near.Select(one => new object[] { one.Feature, one.Cosine }));
         }
     }
 

@@ -67,7 +67,9 @@ public static class HeatmapOverlay
     }
 }
 
-/// <summary>256 colours for numbers from 0 to 1, from blue through cyan, green and yellow to red: the entries of matplotlib's jet.</summary>
+/// <summary>
+/// 256 colours for numbers from 0 to 1, from blue through cyan, green and yellow to red: the entries of matplotlib's jet.
+/// </summary>
 internal static class JetColours
 {
     public const int Size = 256;

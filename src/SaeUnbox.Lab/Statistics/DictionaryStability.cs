@@ -118,8 +118,8 @@ public static class CosineNeighbours
     }
 
     /// <summary>
-    /// For each row of [n, d] the numbers of the rows of [m, d] with the largest products, largest first. If both are the same tensor, a row
-    /// is not its own neighbour.
+    /// For each row of [n, d] the numbers of the rows of [m, d] with the largest products, largest first. If both are the same tensor, a
+    /// row is not its own neighbour.
     /// </summary>
     internal static IReadOnlyList<IReadOnlyList<Neighbour>> Nearest(
         Tensor rows, Tensor columns, int count, CancellationToken cancellation = default)

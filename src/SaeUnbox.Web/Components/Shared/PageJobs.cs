@@ -56,7 +56,9 @@ internal sealed class PageJobs(JobClient jobs, Visitor visitor, Action changed) 
         changed();
     }
 
-    /// <summary>Makes pictures, one job at a time, so that other visitors do not wait longer, and each shows as soon as it is done.</summary>
+    /// <summary>
+    /// Makes pictures, one job at a time, so that other visitors do not wait longer, and each shows as soon as it is done.
+    /// </summary>
     /// <param name="show">Receives a recipe's place among them, and its picture as the address of an image.</param>
     public Task MakeEachAsync(IReadOnlyList<Recipe> recipes, Action<int, string> show) => RunAsync(async run =>
     {
