@@ -8,9 +8,8 @@ internal static class CommandLine
     // No response files and no bundles: a prompt may begin with @, a strength with a dash.
     private static readonly ParserConfiguration Words = new() { ResponseFileTokenReplacer = null, EnablePosixBundling = false };
 
-    public static RootCommand Create(Terminal terminal)
-    {
-        var root = new RootCommand("Look inside a text-to-image model with sparse autoencoders, and steer it.")
+    public static RootCommand Create(Terminal terminal) =>
+        new("Look inside a text-to-image model with sparse autoencoders, and steer it.")
         {
             GenerateCommand.Create(terminal),
             ExploreCommand.Create(terminal),
@@ -35,9 +34,6 @@ internal static class CommandLine
             HealthCommand.Create(terminal),
             BrokerCommand.Create(terminal),
         };
-        NumericOptions.UseIn(root);
-        return root;
-    }
 
     /// <summary>Runs one command; whatever goes wrong is one line on the error stream.</summary>
     /// <returns>The exit code.</returns>

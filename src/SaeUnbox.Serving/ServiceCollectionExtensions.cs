@@ -32,8 +32,8 @@ public static class ServiceCollectionExtensions
     }
 
     /// <summary>
-    /// Adds an <see cref="IModelCatalogue"/> of the workers' models, over <see cref="IWorkerDirectory"/>. It loads no model; configured
-    /// models need only a name and an atlas.
+    /// Adds an <see cref="IModelCatalogue"/> of the workers' models, for a node over RabbitMQ. It loads no model; configured models need
+    /// only a name and an atlas.
     /// </summary>
     public static IServiceCollection AddSaeUnboxRemoteCatalogue(this IServiceCollection services, IConfiguration configuration)
     {

@@ -1,4 +1,3 @@
-using System.CommandLine;
 using SaeUnbox.Cli.Output;
 
 namespace SaeUnbox.Cli.Tests;
@@ -6,12 +5,11 @@ namespace SaeUnbox.Cli.Tests;
 public sealed class GuardTests
 {
     [Fact]
-    public async Task SetGuardedAction_FailureOnSeveralThreads_ReportsTheFirstFailure()
+    public async Task NewCommand_FailureOnSeveralThreads_ReportsTheFirstFailure()
     {
         using var output = new StringWriter();
         using var error = new StringWriter();
-        var command = new RootCommand();
-        command.SetGuardedAction(new Terminal(output, error),
+        var command = new Terminal(output, error).NewCommand("work", "Works.", [],
             (_, _) => { Parallel.For(0, 4, _ => throw new CliException("there is no room")); });
 
         Assert.Equal(ExitCode.Failure, await command.Parse([]).InvokeAsync());

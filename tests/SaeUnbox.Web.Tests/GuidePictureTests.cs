@@ -74,7 +74,7 @@ public sealed class GuidePictureTests(Studio studio)
         foreach (var (i, feature) in indices.Index())
             if (feature == site.Features[0].Feature)
                 cells[i / k] = values[i];
-        return HeatmapOverlay.Draw(picture, cells, Grid, Grid, ColourMap.Inferno);
+        return HeatmapOverlay.Draw(picture, cells, Grid, Grid);
     }
 
     private async Task<HttpResponseMessage> PostAsync(string address, Recipe recipe) =>

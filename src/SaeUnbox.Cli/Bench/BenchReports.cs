@@ -93,18 +93,16 @@ internal static class RunsReport
     /// <param name="repeats">Runs of each row.</param>
     public static void Write(Terminal terminal, string model, int repeats, IEnumerable<Latency> rows, bool asJson)
     {
-        var nodes = new JsonArray();
-        if (!asJson)
-            terminal.Output.WriteLine($"{"milliseconds",-24}{"p50",10}{"p95",10}");
-        foreach (var row in rows)
-        {
-            nodes.Add(new JsonObject { ["what"] = row.What, ["p50"] = row.Median, ["p95"] = row.P95 });
-            if (!asJson)
-                terminal.Output.WriteLine(
-                    string.Create(CultureInfo.InvariantCulture, $"{row.What,-24}{row.Median,10:0.0}{row.P95,10:0.0}"));
-        }
         if (asJson)
-            terminal.Output.WriteLine(Json.Text(new JsonObject { ["model"] = model, ["runs"] = repeats, ["milliseconds"] = nodes }));
+        {
+            var milliseconds = rows.Select(row => new { what = row.What, p50 = row.Median, p95 = row.P95 });
+            terminal.Output.WriteLine(Json.Text(new { model, runs = repeats, milliseconds }));
+            return;
+        }
+        terminal.Output.WriteLine($"{"milliseconds",-24}{"p50",10}{"p95",10}");
+        foreach (var row in rows)
+            terminal.Output.WriteLine(
+                string.Create(CultureInfo.InvariantCulture, $"{row.What,-24}{row.Median,10:0.0}{row.P95,10:0.0}"));
     }
 }
 
@@ -133,8 +131,7 @@ internal static class LoadingReport
         {
             terminal.Output.WriteLine(Line.Of(
                 $"read: {figures.FileBytes / 1e6:0.0} MB in {figures.Read.Seconds:0.00} s ({figures.Read.ProcessorSeconds:0.00} s of "
-                + $"processor "
-                + $"time); load: {figures.Load.Seconds:0.00} s ({figures.Load.ProcessorSeconds:0.00}), {time:0.00} times that"));
+                + $"processor time); load: {figures.Load.Seconds:0.00} s ({figures.Load.ProcessorSeconds:0.00}), {time:0.00} times that"));
             if (memory is { } ratio)
                 terminal.Output.WriteLine(Line.Of(
                     $"weights: {figures.WeightBytes / 1e6:0.0} MB; peak: {figures.PeakBytes / 1e6:0.0} MB, {ratio:0.00} times that"));
@@ -148,17 +145,7 @@ internal static class LabReport
     public static void Write(Terminal terminal, IReadOnlyList<LabFigures> rows, bool asJson)
     {
         if (asJson)
-            terminal.Output.WriteLine(Json.Text(new JsonArray([.. rows.Select(row => new JsonObject
-            {
-                ["what"] = row.What,
-                ["unit"] = row.Unit,
-                ["count"] = row.Count,
-                ["perSecond"] = row.PerSecond,
-                ["seconds"] = row.Seconds,
-                ["processorSeconds"] = row.ProcessorSeconds,
-                ["peakBytes"] = row.PeakBytes,
-                ["growthBytes"] = row.GrowthBytes,
-            })])));
+            terminal.Output.WriteLine(Json.Text(rows));
         else
             foreach (var row in rows)
                 terminal.Output.WriteLine(string.Create(CultureInfo.InvariantCulture,

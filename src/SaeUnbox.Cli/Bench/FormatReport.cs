@@ -5,21 +5,16 @@ internal static class FormatReport
 {
     public static void Write(Terminal terminal, string model, int pictures, IEnumerable<FormatFigures> rows, bool asJson)
     {
-        if (!asJson)
-        {
-            terminal.Output.WriteLine($"{model}, {pictures} pictures, milliseconds (p50); pictures and features compared with fp32");
-            terminal.Output.WriteLine(
-                $"{"",-6}{"whole run",11}{"edit",9}{"peak",11}{"PSNR",10}{"worst",10}{"top 10 alike",14}{"explained",11}");
-        }
-        var nodes = new JsonArray();
-        foreach (var row in rows)
-        {
-            nodes.Add(Node(row));
-            if (!asJson)
-                terminal.Output.WriteLine(Text(row));
-        }
         if (asJson)
-            terminal.Output.WriteLine(Json.Text(new JsonObject { ["model"] = model, ["pictures"] = pictures, ["formats"] = nodes }));
+        {
+            terminal.Output.WriteLine(Json.Text(new { model, pictures, formats = rows.Select(Node) }));
+            return;
+        }
+        terminal.Output.WriteLine($"{model}, {pictures} pictures, milliseconds (p50); pictures and features compared with fp32");
+        terminal.Output.WriteLine(
+            $"{"",-6}{"whole run",11}{"edit",9}{"peak",11}{"PSNR",10}{"worst",10}{"top 10 alike",14}{"explained",11}");
+        foreach (var row in rows)
+            terminal.Output.WriteLine(Text(row));
     }
 
     private static string Text(FormatFigures row)
@@ -34,19 +29,14 @@ internal static class FormatReport
             $"{row.Sites.Min(site => site.SameTop),14:0.0 %}{row.Sites.Average(site => site.Explained),11:0.0000}");
     }
 
-    private static JsonObject Node(FormatFigures row) => new()
+    private static object Node(FormatFigures row) => new
     {
-        ["format"] = Names.Of(row.Format),
-        ["wholeRunMilliseconds"] = row.WholeRun.Median,
-        ["editMilliseconds"] = row.Edit?.Median,
-        ["peakBytes"] = row.PeakBytes,
-        ["psnr"] = double.IsFinite(row.Psnr) ? row.Psnr : null,
-        ["worstPsnr"] = double.IsFinite(row.WorstPsnr) ? row.WorstPsnr : null,
-        ["sites"] = new JsonArray([.. row.Sites.Select(site => (JsonNode)new JsonObject
-        {
-            ["site"] = site.Site.Code,
-            ["explainedVariance"] = site.Explained,
-            ["topFeaturesAlike"] = site.SameTop,
-        })]),
+        format = Names.Of(row.Format),
+        wholeRunMilliseconds = row.WholeRun.Median,
+        editMilliseconds = row.Edit?.Median,
+        peakBytes = row.PeakBytes,
+        psnr = double.IsFinite(row.Psnr) ? row.Psnr : (double?)null,
+        worstPsnr = double.IsFinite(row.WorstPsnr) ? row.WorstPsnr : (double?)null,
+        sites = row.Sites.Select(site => new { site = site.Site, explainedVariance = site.Explained, topFeaturesAlike = site.SameTop }),
     };
 }

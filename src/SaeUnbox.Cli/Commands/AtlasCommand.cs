@@ -26,20 +26,16 @@ internal sealed class AtlasCommand
         "Import the pictures of a published atlas, SITE/FEATURE.jpg, instead of running captions.");
     private readonly Option<string?> _clip = Setting.Of<string?>("--clip", "DIR",
         "Folder of a CLIP model, such as openai/clip-vit-base-patch32, so that searches also find what pictures show. Without captions it "
-        + "is "
-        + "added to an existing atlas.");
+        + "is added to an existing atlas.");
 
     public static Command Create(Terminal terminal)
     {
-        var options = new AtlasCommand();
-        var command = new Command("atlas",
-            "Make the atlas of a model's features, which the page and the API show. You can interrupt it; the same command continues.");
-        options._model.AddTo(command);
-        options._captions.AddTo(command);
-        command.Add(options._output, options._top, options._side, options._names, options._labels, options._suggestions,
-            options._concepts, options._features, options._import, options._clip);
-        command.SetGuardedAction(terminal, (parsed, cancellation) => options.Run(terminal, parsed, cancellation));
-        return command;
+        var self = new AtlasCommand();
+        return terminal.NewCommand("atlas",
+            "Make the atlas of a model's features, which the page and the API show. You can interrupt it; the same command continues.",
+            [.. self._model.Options, .. self._captions.Options, self._output, self._top, self._side, self._names, self._labels,
+                self._suggestions, self._concepts, self._features, self._import, self._clip],
+            (parsed, cancellation) => self.Run(terminal, parsed, cancellation));
     }
 
     private void Run(Terminal terminal, ParseResult parsed, CancellationToken cancellation)
@@ -86,34 +82,27 @@ internal sealed class AtlasCommand
         using var loaded = ModelSession.Load(terminal, model, cancellation);
         if (loaded.Saes.Count == 0)
             throw new CliException("an atlas needs sparse autoencoders; name their folder with --saes.");
-        terminal.WithProgress("making the atlas", bar =>
+        terminal.WithProgress("making the atlas", work =>
         {
-            var work = new LongWork(terminal, bar);
             if (import is null)
                 AtlasBuilder.Run(loaded, request, folder, done =>
                     work.Report(done, request.Captions.Count, () => "running captions"), cancellation);
             else
                 AtlasImport.Run(loaded, request, import, folder, (done, all) =>
                     work.Report(done, all, () => "importing pictures"), cancellation);
-            return true;
         });
         var unmeasured = loaded.Saes.Where(sae => sae.Value.Scale is null).Select(sae => sae.Key.Code).ToArray();
         if (import is not null && unmeasured.Length > 0)
             terminal.Note($"there is no mean.pt next to the weights of {string.Join(", ", unmeasured)}: all their features count as dead, "
-                + $"and "
-                + "galleries and searches leave them out. Run saeunbox statistics --write-scale to create it.");
+                + "and galleries and searches leave them out. Run saeunbox statistics --write-scale to create it.");
     }
 
     private static void Embed(Terminal terminal, ClipModel clip, string folder, CancellationToken cancellation)
     {
         try
         {
-            terminal.WithProgress("embedding pictures", bar =>
-            {
-                var work = new LongWork(terminal, bar);
-                AtlasEmbedding.Add(folder, clip, (done, all) => work.Report(done, all, () => "embedding pictures"), cancellation);
-                return true;
-            });
+            terminal.WithProgress("embedding pictures", work => AtlasEmbedding.Add(
+                folder, clip, (done, all) => work.Report(done, all, () => "embedding pictures"), cancellation));
         }
         catch (OperationCanceledException)
         {

@@ -57,29 +57,28 @@ internal sealed class BenchCommand
 
     public static Command Create(Terminal terminal)
     {
-        var options = new BenchCommand();
-        var command = new Command("bench", "Time text encoders, U-Net, resumed edits and decoders against a matrix product.");
-        command.Add(options._model, options._loras, options._cache, options._architecture, options._dtype);
-        options._device.AddTo(command);
-        command.Add(options._threads, options._side, options._repeats, options._parts, options._runs, options._saes, options._sae,
-            options._lab, options._serving, options._loading, options._compare, options._pictures, options._canvases, options._beside,
-            options._seconds, options._broker, options._processor, options._json);
-        command.SetGuardedAction(terminal, (parsed, cancellation) =>
-        {
-            if (parsed.GetValue(options._serving))
-                options.TimeServing(terminal, parsed, cancellation);
-            else if (parsed.GetValue(options._loading))
-                options.TimeLoading(terminal, parsed, cancellation);
-            else if (parsed.GetValue(options._compare) && parsed.GetValue(options._architecture) is null)
-                options.CompareFormats(terminal, parsed, cancellation);
-            else if (parsed.GetValue(options._lab))
-                options.TimeLab(terminal, parsed, cancellation);
-            else if (parsed.GetValue(options._runs) is { } count)
-                options.TimeRuns(terminal, parsed, count, cancellation);
-            else
-                options.TimeParts(terminal, parsed, cancellation);
-        });
-        return command;
+        var self = new BenchCommand();
+        return terminal.NewCommand("bench", "Time text encoders, U-Net, resumed edits and decoders against a matrix product.",
+            [self._model, self._loras, self._cache, self._architecture, self._dtype, self._device.Option, self._threads, self._side,
+                self._repeats, self._parts, self._runs, self._saes, self._sae, self._lab, self._serving, self._loading, self._compare,
+                self._pictures, self._canvases, self._beside, self._seconds, self._broker, self._processor, self._json],
+            (parsed, cancellation) => self.Run(terminal, parsed, cancellation));
+    }
+
+    private void Run(Terminal terminal, ParseResult parsed, CancellationToken cancellation)
+    {
+        if (parsed.GetValue(_serving))
+            TimeServing(terminal, parsed, cancellation);
+        else if (parsed.GetValue(_loading))
+            TimeLoading(terminal, parsed, cancellation);
+        else if (parsed.GetValue(_compare) && parsed.GetValue(_architecture) is null)
+            CompareFormats(terminal, parsed, cancellation);
+        else if (parsed.GetValue(_lab))
+            TimeLab(terminal, parsed, cancellation);
+        else if (parsed.GetValue(_runs) is { } count)
+            TimeRuns(terminal, parsed, count, cancellation);
+        else
+            TimeParts(terminal, parsed, cancellation);
     }
 
     private void TimeServing(Terminal terminal, ParseResult parsed, CancellationToken cancellation)
@@ -123,11 +122,8 @@ internal sealed class BenchCommand
         var comparison = new FormatComparison(
             format => ModelSession.Load(terminal, options with { Dtype = format }, cancellation), captions, repeats);
         FormatReport.Write(terminal, options.Name ?? options.Folder, count, Formats(_device.Read(parsed))
-            .Select(format => terminal.WithProgress("comparing", bar =>
-            {
-                var work = new LongWork(terminal, bar);
-                return comparison.Measure(format, done => work.Report(done, count, () => $"{Names.Of(format)} pictures"), cancellation);
-            })), parsed.GetValue(_json));
+            .Select(format => terminal.WithProgress("comparing", work => comparison.Measure(
+                format, done => work.Report(done, count, () => $"{Names.Of(format)} pictures"), cancellation))), parsed.GetValue(_json));
     }
 
     // fp32 comes first: the others are compared with it.

@@ -19,9 +19,8 @@ internal static class BrokerCommand
             AllowMultipleArgumentsPerToken = true,
         };
         var json = Setting.Switch("--json", "Print everything as JSON.");
-        var command = new Command("broker", "Show workers, queues and jobs that were set aside; queue those again.");
-        command.Add(requeue, uri, prefix, model, json);
-        command.SetGuardedAction(terminal, async (parsed, cancellation) =>
+        return terminal.NewCommand("broker", "Show workers, queues and jobs that were set aside; queue those again.",
+            [requeue, uri, prefix, model, json], async (parsed, cancellation) =>
         {
             var address = parsed.GetValue(uri) ?? Environment.GetEnvironmentVariable(UriVariable)
                 ?? throw new CliException($"--uri: name the broker, or set {UriVariable}.");
@@ -44,7 +43,6 @@ internal static class BrokerCommand
             else
                 Write(terminal.Output, workers, queues, dead);
         });
-        return command;
     }
 
     private static Guid[] Ids(string[] words) => [.. words.Select(word => Guid.TryParse(word, out var id)
@@ -70,27 +68,17 @@ internal static class BrokerCommand
     private static string Average(WorkerInfo worker) =>
         worker.ServiceTime is { } time ? string.Create(CultureInfo.InvariantCulture, $"; {time.TotalMilliseconds:0} ms per job") : "";
 
-    private static JsonObject Node(IReadOnlyList<WorkerInfo> workers, IReadOnlyList<QueueDepth> queues,
-        IReadOnlyList<DeadJob> dead) => new()
+    private static object Node(IReadOnlyList<WorkerInfo> workers, IReadOnlyList<QueueDepth> queues, IReadOnlyList<DeadJob> dead) => new
+    {
+        workers = workers.Select(worker => new
         {
-            ["workers"] = new JsonArray([.. workers.Select(worker => (JsonNode)new JsonObject
-        {
-            ["name"] = worker.Name,
-            ["device"] = worker.Device,
-            ["models"] = new JsonArray([.. worker.Models.Select(model => (JsonNode)model.Name)]),
-            ["doing"] = worker.Doing?.ToString(),
-            ["millisecondsPerJob"] = worker.ServiceTime?.TotalMilliseconds,
-        })]),
-            ["queues"] = new JsonArray([.. queues.Select(queue => (JsonNode)new JsonObject
-        {
-            ["name"] = queue.Queue,
-            ["messages"] = queue.Messages,
-        })]),
-            ["dead"] = new JsonArray([.. dead.Select(job => (JsonNode)new JsonObject
-        {
-            ["job"] = job.Job?.ToString(),
-            ["model"] = job.Model,
-            ["reason"] = job.Reason,
-        })]),
-        };
+            name = worker.Name,
+            device = worker.Device,
+            models = worker.Models.Select(model => model.Name),
+            doing = worker.Doing,
+            millisecondsPerJob = worker.ServiceTime?.TotalMilliseconds,
+        }),
+        queues = queues.Select(queue => new { name = queue.Queue, messages = queue.Messages }),
+        dead,
+    };
 }

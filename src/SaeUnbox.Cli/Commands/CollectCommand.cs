@@ -31,15 +31,12 @@ internal sealed class CollectCommand
 
     public static Command Create(Terminal terminal)
     {
-        var options = new CollectCommand();
-        var command = new Command("collect",
-            "Run a model on captions and store what blocks add to their input. You can interrupt it; the same command continues.");
-        options._model.AddTo(command);
-        options._captions.AddTo(command);
-        command.Add(options._sites, options._output, options._steps, options._guidance, options._size, options._budget, options._workers,
-            options._pictures, options._shard, options._store, options._json);
-        command.SetGuardedAction(terminal, (parsed, cancellation) => options.Run(terminal, parsed, cancellation));
-        return command;
+        var self = new CollectCommand();
+        return terminal.NewCommand("collect",
+            "Run a model on captions and store what blocks add to their input. You can interrupt it; the same command continues.",
+            [.. self._model.Options, .. self._captions.Options, self._sites, self._output, self._steps, self._guidance, self._size,
+                self._budget, self._workers, self._pictures, self._shard, self._store, self._json],
+            (parsed, cancellation) => self.Run(terminal, parsed, cancellation));
     }
 
     private void Run(Terminal terminal, ParseResult parsed, CancellationToken cancellation)
@@ -83,8 +80,8 @@ internal sealed class CollectCommand
     {
         try
         {
-            return terminal.WithProgress("collecting",
-                bar => ActivationCollector.Run(loaded, request, folder, new Reporter(new LongWork(terminal, bar)), cancellation));
+            return terminal.WithProgress("collecting", work => ActivationCollector.Run(loaded, request, folder,
+                at => work.Report(at.Done, at.Items, () => $"collecting, {ByteSize.Of(at.Bytes)}"), cancellation));
         }
         catch (OperationCanceledException)
         {
@@ -118,19 +115,13 @@ internal sealed class CollectCommand
                 + "such as 512 or 768x512.");
     }
 
-    private static JsonObject Report(string folder, CollectionRequest request, CollectionOutcome outcome) => new()
+    private static object Report(string folder, CollectionRequest request, CollectionOutcome outcome) => new
     {
-        ["out"] = folder,
-        ["sites"] = new JsonArray([.. request.Sites.Select(site => (JsonNode)site.Code)]),
-        ["items"] = outcome.Done,
-        ["wanted"] = outcome.Items,
-        ["bytes"] = outcome.Bytes,
-        ["full"] = outcome.IsFull,
+        @out = folder,
+        sites = request.Sites,
+        items = outcome.Done,
+        wanted = outcome.Items,
+        bytes = outcome.Bytes,
+        full = outcome.IsFull,
     };
-
-    private sealed class Reporter(LongWork work) : IProgress<CollectionProgress>
-    {
-        public void Report(CollectionProgress value) =>
-            work.Report(value.Done, value.Items, () => $"collecting, {ByteSize.Of(value.Bytes)}");
-    }
 }

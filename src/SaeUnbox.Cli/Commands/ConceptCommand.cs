@@ -28,18 +28,13 @@ internal sealed class ConceptCommand
 
     public static Command Create(Terminal terminal)
     {
-        var options = new ConceptCommand();
-        var command = new Command("concept",
+        var self = new ConceptCommand();
+        return terminal.NewCommand("concept",
             "Find the features that are active in pictures with a concept and not in others, and keep them under a name: "
-            + "--edit concept:NAME:STRENGTH.");
-        options._model.AddTo(command);
-        command.Add(options._from, options._against, options._truth, options._seeds, options._seed, options._steps, options._guidance,
-            options._size,
-            options._mask, options._sites, options._top, options._name);
-        options._atlas.AddTo(command);
-        command.Add(options._json);
-        command.SetGuardedAction(terminal, (parsed, cancellation) => options.Run(terminal, parsed, cancellation));
-        return command;
+            + "--edit concept:NAME:STRENGTH.",
+            [.. self._model.Options, self._from, self._against, self._truth, self._seeds, self._seed, self._steps, self._guidance,
+                self._size, self._mask, self._sites, self._top, self._name, self._atlas.Option, self._json],
+            (parsed, cancellation) => self.Run(terminal, parsed, cancellation));
     }
 
     private void Run(Terminal terminal, ParseResult parsed, CancellationToken cancellation)
@@ -85,12 +80,9 @@ internal sealed class ConceptCommand
             Sites = sites,
             Features = top,
         };
-        var found = terminal.WithProgress("comparing pictures", bar =>
-        {
-            var work = new LongWork(terminal, bar);
-            var all = question.With.Count + question.Against.Count;
-            return ConceptFinder.Run(loaded, question, done => work.Report(done, all, () => "comparing pictures"), cancellation);
-        });
+        var all = question.With.Count + question.Against.Count;
+        var found = terminal.WithProgress("comparing pictures", work => ConceptFinder.Run(
+            loaded, question, done => work.Report(done, all, () => "comparing pictures"), cancellation));
         if (found.Sites.Count == 0)
             throw new CliException("no feature is more active in the pictures of --from.");
         var concept = new Concept(name, truth?.Source(seeds) ?? Source(from, against, mask, seeds), found.Sites);
@@ -163,22 +155,17 @@ internal sealed class ConceptCommand
         return text.ToString();
     }
 
-    private static JsonObject Node(Concept concept, ConceptFindings found) => new()
+    private static object Node(Concept concept, ConceptFindings found) => new
     {
-        ["name"] = concept.Name,
-        ["source"] = concept.Source,
-        ["sites"] = new JsonArray([.. concept.Sites.Select(site => (JsonNode)new JsonObject
+        name = concept.Name,
+        source = concept.Source,
+        sites = concept.Sites.Select(site => new
         {
-            ["site"] = site.Site.Code,
-            ["auc"] = found.Auc[site.Site],
-            ["features"] = new JsonArray([.. site.Features.Select(one => (JsonNode)new JsonObject
-            {
-                ["feature"] = one.Feature,
-                ["score"] = one.Score,
-                ["auc"] = one.Auc,
-            })]),
-            ["scoreByStep"] = new JsonArray([.. found.Steps.Where(step => step.Site == site.Site).Select(step => (JsonNode)step.Score)]),
-        })]),
+            site = site.Site,
+            auc = found.Auc[site.Site],
+            features = site.Features.Select(one => new { feature = one.Feature, score = one.Score, auc = one.Auc }),
+            scoreByStep = found.Steps.Where(step => step.Site == site.Site).Select(step => step.Score),
+        }),
     };
 
     /// <summary>An element of unbox-mini's scenes.</summary>

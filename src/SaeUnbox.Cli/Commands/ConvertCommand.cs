@@ -19,12 +19,9 @@ internal sealed class ConvertCommand
     public static Command Create(Terminal terminal)
     {
         var self = new ConvertCommand();
-        var command =
-            new Command("convert", "Write a model as a folder or as one file, or a dictionary in another layout.") { self._in, self._out };
-        command.Add(self._dtype, self._base, self._tokenizer, self._scheduler, self._loras);
-        self._dictionary.AddTo(command);
-        command.SetGuardedAction(terminal, (parsed, cancellation) => self.Run(terminal, parsed, cancellation));
-        return command;
+        return terminal.NewCommand("convert", "Write a model as a folder or as one file, or a dictionary in another layout.",
+            [self._in, self._out, self._dtype, self._base, self._tokenizer, self._scheduler, self._loras, .. self._dictionary.Options],
+            (parsed, cancellation) => self.Run(terminal, parsed, cancellation));
     }
 
     private void Run(Terminal terminal, ParseResult parsed, CancellationToken cancellation)
@@ -43,9 +40,8 @@ internal sealed class ConvertCommand
         var dtype = NamedValue.ParseStored("--dtype", parsed.GetValue(_dtype));
         // A line in between would tear the progress bar.
         var notes = new List<string>();
-        var isWhole = terminal.WithProgress("converting", bar =>
+        var isWhole = terminal.WithProgress("converting", work =>
         {
-            var work = new LongWork(terminal, bar);
             var options = new ModelConversionOptions
             {
                 BasePath = InputPath.Read(parsed, _base),
@@ -54,7 +50,7 @@ internal sealed class ConvertCommand
                 Loras = InputPath.ReadLoras(parsed, _loras),
                 Note = notes.Add,
                 Dtype = dtype,
-                Progress = share => work.Report(Math.Round(100 * share), 100, () => $"writing {Path.GetFileName(target)}"),
+                Progress = share => work.Report(share, $"writing {Path.GetFileName(target)}"),
                 Cancellation = cancellation,
             };
             if (target.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase))
@@ -77,11 +73,7 @@ internal sealed class ConvertDictionary
         $"Of dictionaries: the layout to write: {string.Join(", ", DictionaryConversion.Layouts)}.");
     private readonly SaeKArgument _k = new();
 
-    public void AddTo(Command command)
-    {
-        command.Add(_to);
-        _k.AddTo(command);
-    }
+    public IReadOnlyList<Option> Options => [_to, _k.Option];
 
     /// <summary>Whether a dictionary's layout is asked for.</summary>
     public bool IsMeant(ParseResult parsed) => parsed.GetValue(_to) is not null;

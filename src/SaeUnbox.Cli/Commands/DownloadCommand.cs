@@ -25,9 +25,8 @@ internal static class DownloadCommand
             $"Address of the hub; also set by {HostVariable}. {TokenVariable} holds the token for repositories that need one.",
             Environment.GetEnvironmentVariable(HostVariable) is { Length: > 0 } set ? set : DefaultHost);
         var json = Setting.Switch("--json", "Print the folders and files as JSON.");
-        var command = new Command("download", "Fetch weights. Files that exist are verified and kept; a broken download is resumed.");
-        command.Add(output, repository, tiny, full, revision, host, json);
-        command.SetGuardedAction(terminal, async (parsed, cancellation) =>
+        return terminal.NewCommand("download", "Fetch weights. Files that exist are verified and kept; a broken download is resumed.",
+            [output, repository, tiny, full, revision, host, json], async (parsed, cancellation) =>
         {
             var folder = parsed.GetRequiredValue(output);
             OutputFile.RequireFolder(folder, "--out");
@@ -62,7 +61,6 @@ internal static class DownloadCommand
             if (parsed.GetValue(json))
                 terminal.Output.WriteLine(Json.Text(fetched));
         });
-        return command;
     }
 
     private static async Task<IReadOnlyList<HubFile>> DownloadAsync(
@@ -82,8 +80,8 @@ internal static class DownloadCommand
             double done = 0;
             foreach (var file in files)
             {
-                progress.Report(new(done, total, file.Path));
-                await fetch.RunAsync(file, Path.Combine(target, file.Path), have => progress.Report(new(done + have, total)), cancellation);
+                progress.Show(done, total, file.Path);
+                await fetch.RunAsync(file, Path.Combine(target, file.Path), have => progress.Show(done + have, total), cancellation);
                 done += file.Size;
             }
             return files;

@@ -7,13 +7,11 @@ internal static class EvaluateCommand
     {
         var shared = new EvaluateArguments();
         var (table, picture, pairs) = (new EvaluateTable(shared), new EvaluatePicture(shared), new RieEvaluation(shared));
-        var command = new Command("evaluate",
+        return terminal.NewCommand("evaluate",
             "Measure autoencoders: fit, pictures after reconstruction, stability, and on unbox-mini detection and steering by features, "
             + "concepts and baselines. With --prompt or --recipe: what the features do to this picture. With --protocol: how they "
-            + "edit pairs of prompts.");
-        shared.AddTo(command);
-        command.Add([.. table.Options, .. picture.Options, .. pairs.Options]);
-        command.SetGuardedAction(terminal, (parsed, cancellation) =>
+            + "edit pairs of prompts.",
+            [.. shared.Options, .. table.Options, .. picture.Options, .. pairs.Options], (parsed, cancellation) =>
         {
             if (pairs.IsNamed(parsed))
             {
@@ -34,7 +32,6 @@ internal static class EvaluateCommand
                 table.Run(terminal, parsed, cancellation);
             }
         });
-        return command;
     }
 
     private static void Refuse(ParseResult parsed, IReadOnlyList<Option> options, string reason)
@@ -62,12 +59,7 @@ internal sealed class EvaluateArguments
 
     public RecipeArguments Recipe { get; } = new();
 
-    public void AddTo(Command command)
-    {
-        Model.AddTo(command);
-        Recipe.AddTo(command);
-        command.Add(_sites, _output, _json);
-    }
+    public IReadOnlyList<Option> Options => [.. Model.Options, .. Recipe.All, _sites, _output, _json];
 
     public Site[] Sites(ParseResult parsed) => SiteArgument.Read(parsed, _sites);
 

@@ -38,13 +38,10 @@ internal static class EvaluateMiniCommand
         var dtype = Setting.Of("--dtype", "FORMAT", "Number format of the model: fp32, bf16, fp16, int8.", Names.Of(defaults.Dtype));
         var device = new DeviceArgument();
         var json = Setting.Switch("--json", "Print everything as JSON.");
-        var command = new Command("evaluate-mini",
-            "Measure a trained unbox-mini: pictures, obedience to captions, sharpness, autoencoders, steering.");
-        command.Add(model, saes, pictures, prompts, scenes, elements, strength, seed, suggestions, concepts, trials, conceptScenes,
-            features, namingScenes, featureTrials, featureScenes, dtype);
-        device.AddTo(command);
-        command.Add(json);
-        command.SetGuardedAction(terminal, (parsed, cancellation) =>
+        return terminal.NewCommand("evaluate-mini",
+            "Measure a trained unbox-mini: pictures, obedience to captions, sharpness, autoencoders, steering.",
+            [model, saes, pictures, prompts, scenes, elements, strength, seed, suggestions, concepts, trials, conceptScenes, features,
+                namingScenes, featureTrials, featureScenes, dtype, device.Option, json], (parsed, cancellation) =>
         {
             var options = new MiniEvaluationOptions
             {
@@ -70,20 +67,19 @@ internal static class EvaluateMiniCommand
             var (modelFolder, saeFolder) = (parsed.GetRequiredValue(model), parsed.GetRequiredValue(saes));
             if (parsed.GetValue(features) is { } featuresFile)
             {
-                var known = terminal.WithProgress("evaluating", bar => MiniFindings.MeasureFeatures(modelFolder, saeFolder, options,
-                    featuresFile, new MiniEvaluationReporter(terminal, bar), place, cancellation));
+                var known = terminal.WithProgress("evaluating", work => MiniFindings.MeasureFeatures(modelFolder, saeFolder, options,
+                    featuresFile, new MiniEvaluationReporter(terminal, work), place, cancellation));
                 terminal.Output.WriteLine(parsed.GetValue(json) ? MiniFindings.ToJson(known) : Text(known));
                 return;
             }
-            var report = terminal.WithProgress("evaluating", bar => MiniEvaluation.Run(modelFolder, saeFolder, options,
-                new MiniEvaluationReporter(terminal, bar), place, cancellation));
+            var report = terminal.WithProgress("evaluating", work => MiniEvaluation.Run(modelFolder, saeFolder, options,
+                new MiniEvaluationReporter(terminal, work), place, cancellation));
             if (parsed.GetValue(suggestions) is { } suggestionsFile)
                 MiniFindings.WriteSuggestions(report, suggestionsFile);
             if (parsed.GetValue(concepts) is { } conceptsFile)
                 MiniFindings.WriteConcepts(report, conceptsFile);
             terminal.Output.Write(parsed.GetValue(json) ? MiniFindings.ToJson(report) + Environment.NewLine : Text(report));
         });
-        return command;
     }
 
     private static string Text(MiniEvaluationReport report)
@@ -153,7 +149,7 @@ internal static class MiniFindings
     /// <summary>Makes figures and atlas, except those that an earlier run made with the same options.</summary>
     /// <param name="folder">The folder of the training.</param>
     public static void Make(
-        string folder, MiniTrainingOptions options, string device, Terminal terminal, IProgress<Advance> bar,
+        string folder, MiniTrainingOptions options, string device, Terminal terminal, LongWork work,
         CancellationToken cancellation)
     {
         var (model, saes) = (Path.Combine(folder, "model"), Path.Combine(folder, "saes"));
@@ -165,7 +161,7 @@ internal static class MiniFindings
         if (!File.Exists(figures) || !Holds(figuresNote, options.Evaluation))
         {
             File.Delete(atlasNote); // the atlas depends on the figures
-            var reporter = new MiniEvaluationReporter(terminal, bar);
+            var reporter = new MiniEvaluationReporter(terminal, work);
             var report = MiniEvaluation.Run(model, saes, options.Evaluation, reporter, device, cancellation) with
             {
                 Features = MeasureFeatures(model, saes, options.Evaluation, features, reporter, device, cancellation),
@@ -190,7 +186,6 @@ internal static class MiniFindings
             Suggestions = AtlasFiles.Suggestions(suggestions),
             Concepts = AtlasFiles.Concepts(concepts),
         };
-        var work = new LongWork(terminal, bar);
         AtlasBuilder.Run(
             loaded, request, atlas, done => work.Report(done, request.Captions.Count, () => "atlas: running captions"), cancellation);
         AtlasWriter.SetFeatures(Path.Combine(atlas, AtlasReader.FileName), AtlasFiles.Features(features));
@@ -201,7 +196,7 @@ internal static class MiniFindings
 }
 
 /// <summary>Shows the progress of an evaluation: a bar on a terminal, else a line for each tenth. Safe for several threads.</summary>
-internal sealed class MiniEvaluationReporter(Terminal terminal, IProgress<Advance> bar) : IProgress<MiniEvaluationProgress>
+internal sealed class MiniEvaluationReporter(Terminal terminal, LongWork work) : IProgress<MiniEvaluationProgress>
 {
     private readonly Lock _lock = new();
     private int _tenth = -1;
@@ -210,7 +205,7 @@ internal sealed class MiniEvaluationReporter(Terminal terminal, IProgress<Advanc
     public void Report(MiniEvaluationProgress value)
     {
         using var scope = _lock.EnterScope();
-        bar.Report(new(value.Done, value.Total, value.Stage));
+        work.Show(value.Done, value.Total, value.Stage);
         var tenth = 10 * value.Done / value.Total;
         if (terminal.HasBars || (tenth, value.Stage) == (_tenth, _stage))
             return;

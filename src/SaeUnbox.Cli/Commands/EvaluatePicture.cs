@@ -39,9 +39,8 @@ internal sealed class EvaluatePicture(EvaluateArguments shared)
         RecipeFit.Require(recipe with { Edits = [.. recipe.Edits, .. tried] }, loaded);
 
         using var effects = new FeatureEffects(loaded, recipe);
-        var report = terminal.WithProgress("evaluating", bar =>
+        var report = terminal.WithProgress("evaluating", work =>
         {
-            var work = new LongWork(terminal, bar);
             var plain = effects.Plain(cancellation);
             if (drawn.Length == 0)
                 drawn = [.. measured.Select(site => (site, plain.Maps.Find(site)!.Top(1).Single().Feature))];

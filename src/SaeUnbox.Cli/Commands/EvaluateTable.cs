@@ -79,11 +79,8 @@ internal sealed class EvaluateTable(EvaluateArguments shared)
             Tuning = tuning,
             LoadAnother = shared.Model.Device(parsed) == "cpu" ? () => LoadedModel.Load(options, cancellation: cancellation) : null,
         };
-        var report = terminal.WithProgress("evaluating", bar =>
-        {
-            var work = new LongWork(terminal, bar);
-            return ModelEvaluation.Run(model, request, folder, (what, done, all) => work.Report(done, all, () => what), cancellation);
-        });
+        var report = terminal.WithProgress("evaluating", work => ModelEvaluation.Run(
+            model, request, folder, (what, done, all) => work.Report(done, all, () => what), cancellation));
         terminal.Output.Write(shared.IsJson(parsed)
             ? File.ReadAllText(Path.Combine(folder, "report.json")) + Environment.NewLine
             : Text(report));

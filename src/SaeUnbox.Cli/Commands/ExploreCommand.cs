@@ -11,11 +11,8 @@ internal static class ExploreCommand
         var step = Setting.Of<int?>("--step", "N", "The denoising step to show, counted from 0 (default: the last).");
         var top = Setting.Of("--top", "N", "Features of each site to list and draw.", 10);
         var json = Setting.Switch("--json", "Print features.json.");
-        var command = new Command("explore", "Make a picture, and list the active features of each site, with heatmaps.");
-        model.AddTo(command);
-        recipe.AddTo(command);
-        command.Add(output, step, top, json);
-        command.SetGuardedAction(terminal, (parsed, cancellation) =>
+        return terminal.NewCommand("explore", "Make a picture, and list the active features of each site, with heatmaps.",
+            [.. model.Options, .. recipe.All, output, step, top, json], (parsed, cancellation) =>
         {
             var folder = parsed.GetRequiredValue(output);
             OutputFile.RequireFolder(folder, "--out");
@@ -32,11 +29,10 @@ internal static class ExploreCommand
             var outcome = ModelSession.Run(terminal, loaded, made,
                 new RunRequest { Read = [.. loaded.TextSaes.Keys, .. loaded.Saes.Keys] }, cancellation);
             var maps = outcome.Maps.All.Where(map => map.Site.IsText || map.Step == shown).ToArray();
-            var features = Features(made, loaded.Info, shown, maps, count);
+            var features = Json.Text(Features(made, loaded.Info, shown, maps, count));
             OutputFile.WriteFolder(folder, inside => Write(inside, made, outcome.Picture!, maps, features, count), OldHeatmaps(folder));
-            terminal.Output.Write(parsed.GetValue(json) ? Json.Text(features) + Environment.NewLine : Table(loaded.Info, maps, count));
+            terminal.Output.Write(parsed.GetValue(json) ? features + Environment.NewLine : Table(loaded.Info, maps, count));
         });
-        return command;
     }
 
     private static IEnumerable<string> OldHeatmaps(string folder) => Path.Combine(folder, "heatmaps") is var all && Directory.Exists(all)
@@ -45,7 +41,7 @@ internal static class ExploreCommand
             .Where(file => Path.GetFileNameWithoutExtension(file).All(char.IsAsciiDigit))
         : [];
 
-    private static void Write(string folder, Recipe recipe, Picture picture, SiteActivations[] maps, JsonObject features, int count)
+    private static void Write(string folder, Recipe recipe, Picture picture, SiteActivations[] maps, string features, int count)
     {
         OutputFile.Write(Path.Combine(folder, "image.png"), PictureFile.Png(picture, recipe));
         foreach (var map in maps.Where(map => !map.Site.IsText))
@@ -58,28 +54,28 @@ internal static class ExploreCommand
             }
         }
         OutputFile.Write(Path.Combine(folder, "activations.safetensors"), ActivationMapFile.OfStep(maps));
-        OutputFile.Write(Path.Combine(folder, "features.json"), Encoding.UTF8.GetBytes(Json.Text(features)));
+        OutputFile.Write(Path.Combine(folder, "features.json"), Encoding.UTF8.GetBytes(features));
     }
 
-    private static JsonObject Features(Recipe recipe, ModelInfo model, int step, SiteActivations[] maps, int count) => new()
+    private static object Features(Recipe recipe, ModelInfo model, int step, SiteActivations[] maps, int count) => new
     {
-        ["recipe"] = JsonNode.Parse(recipe.ToJson()),
-        ["step"] = step,
-        ["sites"] = new JsonObject(maps.Select(map => KeyValuePair.Create(map.Site.Code, (JsonNode?)new JsonObject
+        recipe,
+        step,
+        sites = maps.ToDictionary(map => map.Site.Code, map => new
         {
-            ["nickname"] = model.Find(map.Site)?.Nickname,
-            ["rows"] = map.Rows,
-            ["columns"] = map.Columns,
-            ["k"] = map.K,
-            ["features"] = new JsonArray([.. map.Top(count).Select(feature => (JsonNode)new JsonObject
+            nickname = model.Find(map.Site)?.Nickname,
+            rows = map.Rows,
+            columns = map.Columns,
+            k = map.K,
+            features = map.Top(count).Select(feature => new
             {
-                ["feature"] = feature.Feature,
-                ["mean"] = feature.Mean,
-                ["max"] = feature.Max,
-                ["share"] = feature.Share,
-                ["heatmap"] = map.Site.IsText ? null : $"heatmaps/{map.Site}/{feature.Feature}.png",
-            })]),
-        }))),
+                feature = feature.Feature,
+                mean = feature.Mean,
+                max = feature.Max,
+                share = feature.Share,
+                heatmap = map.Site.IsText ? null : $"heatmaps/{map.Site}/{feature.Feature}.png",
+            }),
+        }),
     };
 
     private static string Table(ModelInfo model, SiteActivations[] maps, int count)

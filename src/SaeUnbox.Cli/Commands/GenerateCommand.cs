@@ -10,15 +10,12 @@ internal static class GenerateCommand
         var output = Setting.Output("FILE", "The PNG to write. It contains the recipe.");
         var dump = Setting.Of<string?>("--dump", "FILE",
             "Also write the tensors of the run to this safetensors file: text.hidden, text.pooled, noise, step.N.latents, latents, image, "
-            + "and "
-            + "SITE.input and SITE.output of every site with an autoencoder (without any, of the sites that have a name, such as the four "
-                + "of the demo).");
+            + "and SITE.input and SITE.output of every site with an autoencoder (without any, of the sites that have a name, such as the "
+                + "four "
+            + "of the demo).");
         var json = Setting.Switch("--json", "Print the files, the recipe and the seconds of each stage as JSON.");
-        var command = new Command("generate", "Make a picture, with features painted in.");
-        model.AddTo(command);
-        recipe.AddTo(command);
-        command.Add(output, dump, json);
-        command.SetGuardedAction(terminal, (parsed, cancellation) =>
+        return terminal.NewCommand("generate", "Make a picture, with features painted in.",
+            [.. model.Options, .. recipe.All, output, dump, json], (parsed, cancellation) =>
         {
             var (path, dumpPath) = (parsed.GetRequiredValue(output), parsed.GetValue(dump));
             OutputFile.Require(path, "--out");
@@ -41,7 +38,6 @@ internal static class GenerateCommand
             OutputFile.Write(path, PictureFile.Png(outcome.Picture!, made));
             terminal.Output.WriteLine(parsed.GetValue(json) ? Json.Text(RunReport.Of(made, outcome, path, dumpPath)) : path);
         });
-        return command;
     }
 
     private static IReadOnlyList<Site> SitesToDump(LoadedModel model) => model.Saes.Count > 0
@@ -59,11 +55,8 @@ internal static class ModelSession
         const string title = "loading the model";
         // A line in between would tear the progress bar.
         var notes = new List<string>();
-        var model = terminal.WithProgress(title, bar =>
-        {
-            IProgress<double> progress = new ShareProgress(new LongWork(terminal, bar), title);
-            return LoadedModel.Load(options with { Note = notes.Add }, progress.Report, cancellation);
-        });
+        var model = terminal.WithProgress(title, work =>
+            LoadedModel.Load(options with { Note = notes.Add }, share => work.Report(share, title), cancellation));
         notes.ForEach(terminal.Note);
         return model;
     }
@@ -81,8 +74,8 @@ internal static class ModelSession
         foreach (var edit in recipe.Edits.Where(edit => edit.Mask is { IsNowhereEmpty: true }))
             terminal.Note($"the mask of the edit {edit.Site}:{edit.Feature} is nowhere empty: the edit changes every part of the picture.");
         using var runner = new RecipeRunner(model, prefixes: 1);
-        return terminal.WithProgress("generating", progress => runner.Run(
-            recipe, request with { Progress = (done, all) => progress.Report(new(done, all)) }, cancellation));
+        return terminal.WithProgress("generating", work => runner.Run(
+            recipe, request with { Progress = (done, all) => work.Show(done, all) }, cancellation));
     }
 }
 
@@ -96,20 +89,13 @@ internal static class PictureFile
 /// <summary>What <c>--json</c> prints about a run: the files, the recipe, and the seconds of each stage.</summary>
 internal static class RunReport
 {
-    public static JsonObject Of(Recipe recipe, RunOutcome outcome, string picture, string? dump = null) => new()
+    public static object Of(Recipe recipe, RunOutcome outcome, string picture, string? dump = null) => new
     {
-        ["out"] = picture,
-        ["dump"] = dump,
-        ["recipe"] = JsonNode.Parse(recipe.ToJson()),
-        ["seconds"] = new JsonObject(outcome.Timings.Select(timing =>
-            KeyValuePair.Create(timing.Stage, (JsonNode?)Math.Round(timing.Duration.TotalSeconds, 4)))),
+        @out = picture,
+        dump,
+        recipe,
+        seconds = outcome.Timings.ToDictionary(timing => timing.Stage, timing => Math.Round(timing.Duration.TotalSeconds, 4)),
     };
-}
-
-/// <summary>Shows progress that is reported as a share from 0 to 1.</summary>
-internal sealed class ShareProgress(LongWork work, string title) : IProgress<double>
-{
-    public void Report(double value) => work.Report(Math.Round(100 * value), 100, () => title);
 }
 
 /// <summary><c>icon</c>: draws a feature without a prompt; the feature replaces what its site adds, everywhere.</summary>
@@ -123,10 +109,8 @@ internal static class IconCommand
         var seed = Setting.Of("--seed", "N", "Seed of the noise, 0 to 2^63-1.", 42L);
         var output = Setting.Output("FILE", "The PNG to write. It contains the recipe.");
         var json = Setting.Switch("--json", "Print the file, the recipe and the seconds of each stage as JSON.");
-        var command = new Command("icon", "Draw a feature on its own: without a prompt, and with nothing but the feature at its site.");
-        model.AddTo(command);
-        command.Add(site, feature, seed, output, json);
-        command.SetGuardedAction(terminal, (parsed, cancellation) =>
+        return terminal.NewCommand("icon", "Draw a feature on its own: without a prompt, and with nothing but the feature at its site.",
+            [.. model.Options, site, feature, seed, output, json], (parsed, cancellation) =>
         {
             var path = parsed.GetRequiredValue(output);
             OutputFile.Require(path, "--out");
@@ -143,6 +127,5 @@ internal static class IconCommand
             OutputFile.Write(path, PictureFile.Png(outcome.Picture!, recipe));
             terminal.Output.WriteLine(parsed.GetValue(json) ? Json.Text(RunReport.Of(recipe, outcome, path)) : path);
         });
-        return command;
     }
 }

@@ -8,9 +8,8 @@ internal static class HealthCommand
     public static Command Create(Terminal terminal)
     {
         var address = new Argument<string>("URL") { Description = "Address to ask, such as http://localhost:8080/readyz." };
-        var command = new Command("health",
-            "Check whether a node is healthy: the exit status is 0 if the address answers with success.") { address };
-        command.SetGuardedAction(terminal, (parsed, cancellation) =>
+        return terminal.NewCommand("health", "Check whether a node is healthy: the exit status is 0 if the address answers with success.",
+            [address], (parsed, cancellation) =>
         {
             var text = parsed.GetRequiredValue(address);
             if (!Uri.TryCreate(text, UriKind.Absolute, out var uri) || uri.Scheme is not ("http" or "https"))
@@ -32,6 +31,5 @@ internal static class HealthCommand
                 throw new CliException($"{uri} did not answer within {AnswerTimeout.TotalSeconds:0} s.");
             }
         });
-        return command;
     }
 }

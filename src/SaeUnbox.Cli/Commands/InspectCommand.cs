@@ -8,25 +8,23 @@ internal static class InspectCommand
         var path = new Argument<string>("PATH") { Description = "A checkpoint file (safetensors, PyTorch) or a folder." };
         var all = Setting.Switch("--all", "Also list the tensors of a folder's parts.");
         var json = Setting.Switch("--json", "Print everything as JSON.");
-        var command = new Command("inspect", "Describe a checkpoint or folder: kind, keys, shapes, dtypes.") { path, all, json };
-        command.SetGuardedAction(terminal, (parsed, cancellation) =>
+        return terminal.NewCommand("inspect", "Describe a checkpoint or folder: kind, keys, shapes, dtypes.", [path, all, json],
+            (parsed, cancellation) =>
         {
             var found = Inspect(terminal, parsed.GetRequiredValue(path), cancellation);
             terminal.Output.Write(parsed.GetValue(json) ? Json.Text(Node(found)) + Environment.NewLine : Text(found, parsed.GetValue(all)));
         });
-        return command;
     }
 
     private static Inspection Inspect(Terminal terminal, string path, CancellationToken cancellation) =>
-        terminal.WithProgress("inspecting", bar =>
+        terminal.WithProgress("inspecting", work =>
     {
-        var work = new LongWork(terminal, bar);
         return InspectDictionary.TryRead(path, Report) ?? Inspection.Read(path, Report);
 
         void Report(string file, double share)
         {
             cancellation.ThrowIfCancellationRequested();
-            work.Report(Math.Round(100 * share), 100, () => $"checking {Path.GetFileName(file)}");
+            work.Report(share, $"checking {Path.GetFileName(file)}");
         }
     });
 
@@ -63,25 +61,17 @@ internal static class InspectCommand
             Append(text, part, depth + 1, tensors: false, all);
     }
 
-    private static JsonObject Node(Inspection found) => new()
+    private static object Node(Inspection found) => new
     {
-        ["path"] = found.Path,
-        ["kind"] = found.Kind.ToString(),
-        ["title"] = found.Title,
-        ["format"] = found.Format,
-        ["values"] = found.Parameters,
-        ["facts"] = new JsonObject(found.Facts.Select(fact => KeyValuePair.Create(fact.Key, (JsonNode?)fact.Value))),
-        ["tensors"] = new JsonArray([.. found.Tensors.Select(tensor => (JsonNode)new JsonObject
-        {
-            ["name"] = tensor.Name,
-            ["dtype"] = tensor.DType,
-            ["shape"] = Numbers(tensor.Shape),
-            ["strides"] = tensor.Strides is { } strides ? Numbers(strides) : null,
-        })]),
-        ["parts"] = new JsonArray([.. found.Parts.Select(part => (JsonNode)Node(part))]),
+        path = found.Path,
+        kind = found.Kind.ToString(),
+        title = found.Title,
+        format = found.Format,
+        values = found.Parameters,
+        facts = found.Facts,
+        tensors = found.Tensors.Select(one => new { name = one.Name, dtype = one.DType, shape = one.Shape, strides = one.Strides }),
+        parts = found.Parts.Select(Node),
     };
-
-    private static JsonArray Numbers(IReadOnlyList<long> numbers) => new([.. numbers.Select(number => (JsonNode)number)]);
 }
 
 /// <summary>The part of <c>inspect</c> that tells of dictionaries, whatever their layout.</summary>

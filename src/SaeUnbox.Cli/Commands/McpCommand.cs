@@ -17,10 +17,8 @@ internal static class McpCommand
     {
         var model = new ModelArguments(DtypeChoice.Auto);
         var atlas = new AtlasArgument("Folder of the atlas to search and to name features from (default: the model's own).");
-        var command = new Command("mcp", "Offer a model to agents: a server of the Model Context Protocol on standard input and output.");
-        model.AddTo(command);
-        atlas.AddTo(command);
-        command.SetGuardedAction(terminal, async (parsed, cancellation) =>
+        return terminal.NewCommand("mcp", "Offer a model to agents: a server of the Model Context Protocol on standard input and output.",
+            [.. model.Options, atlas.Option], async (parsed, cancellation) =>
         {
             var options = model.Read(parsed, null);
             var reader = atlas.Find(parsed, model) is { } folder ? AtlasReader.Open(folder) : null;
@@ -43,7 +41,6 @@ internal static class McpCommand
                     (await loaded).Dispose();
             }
         });
-        return command;
     }
 
     private static McpServerOptions Options(StudioTools tools)

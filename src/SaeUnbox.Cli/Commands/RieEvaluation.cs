@@ -40,16 +40,12 @@ internal sealed class RieEvaluation(EvaluateArguments shared)
         EvaluateArguments.Require(loaded, settings.Sites);
         using var clip = InputFolder.Read(parsed, shared.Clip) is { } path ? OnDevice.LoadClip(path, shared.Model.Device(parsed)) : null;
         var protocol = new RieProtocol(loaded, settings, clip);
-        var rows = terminal.WithProgress("editing pairs", bar =>
+        var rows = terminal.WithProgress("editing pairs", work => pairs.SelectMany((pair, index) =>
         {
-            var work = new LongWork(terminal, bar);
-            return pairs.SelectMany((pair, index) =>
-            {
-                var measured = protocol.Measure(pair, cancellation);
-                work.Report(index + 1, pairs.Count, () => "editing pairs");
-                return measured.Select(row => (Pair: index, Row: row));
-            }).ToArray();
-        });
+            var measured = protocol.Measure(pair, cancellation);
+            work.Report(index + 1, pairs.Count, () => "editing pairs");
+            return measured.Select(row => (Pair: index, Row: row));
+        }).ToArray());
         var report = Json.Text(Report(settings, pairs.Count, rows));
         OutputFile.WriteFolder(folder, inside =>
         {
@@ -93,24 +89,23 @@ internal sealed class RieEvaluation(EvaluateArguments shared)
         return csv.ToString();
     }
 
-    private static JsonObject Report(RieSettings settings, int pairs, (int Pair, RieRow Row)[] rows) => new()
+    private static object Report(RieSettings settings, int pairs, (int Pair, RieRow Row)[] rows) => new
     {
-        ["protocol"] = Name,
-        ["steps"] = settings.Steps,
-        ["guidance"] = 0,
-        ["seed"] = settings.Seed,
-        ["pairs"] = pairs,
-        ["missing"] = new JsonArray([.. Missing(rows).Select(text => (JsonNode)text)]),
-        ["curves"] = new JsonArray([.. rows.Select(one => one.Row).GroupBy(row => (row.Method, row.Strength, row.Count)).Select(curve =>
-            new JsonObject
-            {
-                ["method"] = curve.Key.Method,
-                ["strength"] = curve.Key.Strength,
-                ["count"] = curve.Key.Count,
-                ["inside"] = curve.Average(row => row.Inside),
-                ["outside"] = curve.Average(row => row.Outside),
-                ["clip"] = curve.Average(row => row.Clip),
-            })]),
+        protocol = Name,
+        steps = settings.Steps,
+        guidance = 0,
+        seed = settings.Seed,
+        pairs,
+        missing = Missing(rows),
+        curves = rows.Select(one => one.Row).GroupBy(row => (row.Method, row.Strength, row.Count)).Select(curve => new
+        {
+            method = curve.Key.Method,
+            strength = curve.Key.Strength,
+            count = curve.Key.Count,
+            inside = curve.Average(row => row.Inside),
+            outside = curve.Average(row => row.Outside),
+            clip = curve.Average(row => row.Clip),
+        }),
     };
 
     private static IEnumerable<string> Missing((int Pair, RieRow Row)[] rows)

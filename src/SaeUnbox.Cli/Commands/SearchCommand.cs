@@ -1,5 +1,3 @@
-using System.Text.Json;
-
 namespace SaeUnbox.Cli.Commands;
 
 /// <summary><c>search</c>: finds features of an atlas by words, and with CLIP by what their pictures show.</summary>
@@ -20,13 +18,10 @@ internal sealed class SearchCommand
 
     public static Command Create(Terminal terminal)
     {
-        var options = new SearchCommand();
-        var command = new Command("search", "Find features of an atlas by words.") { options._words };
-        command.Add(options._atlas, options._clip, options._site, options._limit);
-        options._compute.AddTo(command);
-        command.Add(options._json);
-        command.SetGuardedAction(terminal, (parsed, _) => options.Run(terminal, parsed));
-        return command;
+        var self = new SearchCommand();
+        return terminal.NewCommand("search", "Find features of an atlas by words.",
+            [self._words, self._atlas, self._clip, self._site, self._limit, .. self._compute.Options, self._json],
+            (parsed, _) => self.Run(terminal, parsed));
     }
 
     private void Run(Terminal terminal, ParseResult parsed)
@@ -50,25 +45,19 @@ internal sealed class SearchCommand
 
         var hits = reader.Search(query).Hits;
         if (parsed.GetValue(_json))
-            terminal.Output.WriteLine(Json.Text(new JsonArray([.. hits.Select(Node)])));
+            terminal.Output.WriteLine(Json.Text(hits.Select(Node)));
         else
             foreach (var hit in hits)
                 terminal.Output.WriteLine(Row(hit));
     }
 
     /// <summary>What an atlas says of a feature.</summary>
-    public static JsonObject Node(FeatureCard card) => new()
-    {
-        ["site"] = card.Site.Code,
-        ["feature"] = card.Feature,
-        ["name"] = card.Name,
-        ["words"] = new JsonArray([.. card.Words.Select(word => (JsonNode)word)]),
-        ["effect"] = JsonSerializer.SerializeToNode(card.Effect, JsonSerializerOptions.Web),
-    };
+    public static object Node(FeatureCard card) =>
+        new { site = card.Site, feature = card.Feature, name = card.Name, words = card.Words, effect = card.Effect };
 
     private static JsonNode Node(FeatureHit hit)
     {
-        var node = Node(hit.Card);
+        var node = Json.Node(Node(hit.Card));
         (node["match"], node["by"]) = (hit.Match, Names.Of(hit.By));
         return node;
     }

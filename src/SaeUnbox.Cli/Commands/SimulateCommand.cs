@@ -1,4 +1,3 @@
-using System.Text.Json;
 using SaeUnbox.Cli.Serving;
 
 namespace SaeUnbox.Cli.Commands;
@@ -6,9 +5,6 @@ namespace SaeUnbox.Cli.Commands;
 /// <summary><c>simulate</c>: estimates from measured times how many users a number of devices can serve.</summary>
 internal static class SimulateCommand
 {
-    private static readonly JsonSerializerOptions Format =
-        new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
-
     public static Command Create(Terminal terminal)
     {
         var defaults = new PaintingLoad();
@@ -27,9 +23,8 @@ internal static class SimulateCommand
             "Also find the most canvases for which 95 % of strokes are shown within this time.");
         var seconds = Number("--seconds", "S", "Simulated time.", defaults.Duration / 1000);
         var json = Setting.Switch("--json", "Print the figures as JSON.");
-        var command = new Command("simulate", "Estimate waiting times, and how many users a number of devices can serve.");
-        command.Add(service, tail, overhead, workers, canvases, stroke, painting, pausing, target, seconds, json);
-        command.SetGuardedAction(terminal, (parsed, cancellation) =>
+        return terminal.NewCommand("simulate", "Estimate waiting times, and how many users a number of devices can serve.",
+            [service, tail, overhead, workers, canvases, stroke, painting, pausing, target, seconds, json], (parsed, cancellation) =>
         {
             var load = defaults with
             {
@@ -57,7 +52,7 @@ internal static class SimulateCommand
                     cancellation);
                 var rows = sizes.Select(size => new { workers = size.Workers, figures = size.Figures });
                 if (parsed.GetValue(json))
-                    terminal.Output.WriteLine(JsonSerializer.Serialize(new { load, sizes = rows }, Format));
+                    terminal.Output.WriteLine(Json.Text(new { load, sizes = rows }));
                 else
                     terminal.Output.Write(ServingTable.Of(sizes));
                 return;
@@ -72,12 +67,11 @@ internal static class SimulateCommand
             }).ToArray();
             int? fits = limit is { } within ? QueueSimulation.Most(load, within) : null;
             if (parsed.GetValue(json))
-                terminal.Output.WriteLine(JsonSerializer.Serialize(new { load, figures, most = fits }, Format));
+                terminal.Output.WriteLine(Json.Text(new { load, figures, most = fits }));
             else
                 terminal.Output.Write(ServingTable.Of(figures)
                     + (fits is { } n ? Text($"at most {n} canvases with 95 % of strokes shown within {limit} ms\n") : ""));
         });
-        return command;
     }
 
     // The most canvases for each number of devices, with their figures.

@@ -1,6 +1,3 @@
-using System.Text.Encodings.Web;
-using System.Text.Json;
-
 namespace SaeUnbox.Cli.Commands;
 
 /// <summary><c>statistics</c>: measures autoencoders on collected activations, and finds similar features.</summary>
@@ -23,13 +20,11 @@ internal sealed class StatisticsCommand
 
     public static Command Create(Terminal terminal)
     {
-        var options = new StatisticsCommand();
-        var command = new Command("statistics", "Measure sparse autoencoders on collected activations.");
-        command.Add(options._data, options._saes, options._variant, options._sites, options._output, options._neighbours, options._write);
-        options._saeK.AddTo(command);
-        options._compute.AddTo(command);
-        command.SetGuardedAction(terminal, (parsed, cancellation) => options.Run(terminal, parsed, cancellation));
-        return command;
+        var self = new StatisticsCommand();
+        return terminal.NewCommand("statistics", "Measure sparse autoencoders on collected activations.",
+            [self._data, self._saes, self._variant, self._sites, self._output, self._neighbours, self._write, self._saeK.Option,
+                .. self._compute.Options],
+            (parsed, cancellation) => self.Run(terminal, parsed, cancellation));
     }
 
     private void Run(Terminal terminal, ParseResult parsed, CancellationToken cancellation)
@@ -50,15 +45,11 @@ internal sealed class StatisticsCommand
         foreach (var (site, sae, collection) in measured)
         {
             var title = $"measuring {site}";
-            reports[site] = terminal.WithProgress(title, bar =>
-                ActivationStatistics.Measure(sae, collection, new ShareProgress(new LongWork(terminal, bar), title), cancellation));
+            reports[site] = terminal.WithProgress(title, work =>
+                ActivationStatistics.Measure(sae, collection, share => work.Report(share, title), cancellation));
         }
-        terminal.WithProgress("comparing directions", _ =>
-        {
-            AtomicFile.Write(file, stream => StatisticsFile.Write(
-                stream, [.. measured.Select(one => (one.Site, one.Sae, reports[one.Site]))], neighbours, cancellation));
-            return true;
-        });
+        terminal.WithProgress("comparing directions", _ => AtomicFile.Write(file, stream => StatisticsFile.Write(
+            stream, [.. measured.Select(one => (one.Site, one.Sae, reports[one.Site]))], neighbours, cancellation)));
         foreach (var (site, sae, _) in measured)
         {
             var report = reports[site];
@@ -84,80 +75,45 @@ internal static class StatisticsFile
         Stream stream, IReadOnlyList<(Site Site, IFeatureDictionary Sae, StatisticsReport Report)> measured, int neighbours,
         CancellationToken cancellation)
     {
-        using var json = new Utf8JsonWriter(stream, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
-        json.WriteStartObject();
-        json.WriteString("format", Format);
-        json.WriteStartObject("formulas");
-        json.WriteString("explainedVariance.perChannel", "mean over channels of 1 - var(x - x_hat) / (var(x) + 1e-8)");
-        json.WriteString("explainedVariance.pooled", "1 - sum |x - x_hat|^2 / sum |x - mean(x)|^2");
-        json.WriteString("mean, std", "of a feature's values over the positions where they are above 0");
-        json.WriteEndObject();
-        json.WriteStartObject("sites");
-        foreach (var (site, sae, report) in measured)
+        Json.Write(stream, new
         {
-            json.WriteStartObject(site.Code);
-            WriteReport(json, sae, report);
-            json.WriteStartObject("neighbours");
-            foreach (var other in measured.Where(other => other.Sae.Width == sae.Width))
+            format = Format,
+            formulas = new Dictionary<string, string>
             {
-                cancellation.ThrowIfCancellationRequested();
-                json.WriteStartArray(other.Site.Code);
-                foreach (var near in CosineNeighbours.Find(sae, other.Sae, neighbours))
-                    WriteNeighbours(json, near);
-                json.WriteEndArray();
-            }
-            json.WriteEndObject();
-            json.WriteEndObject();
-        }
-        json.WriteEndObject();
-        json.WriteEndObject();
-    }
+                ["explainedVariance.perChannel"] = "mean over channels of 1 - var(x - x_hat) / (var(x) + 1e-8)",
+                ["explainedVariance.pooled"] = "1 - sum |x - x_hat|^2 / sum |x - mean(x)|^2",
+                ["mean, std"] = "of a feature's values over the positions where they are above 0",
+            },
+            sites = measured.ToDictionary(one => one.Site.Code, one => new
+            {
+                autoencoder = one.Sae.Source,
+                features = one.Sae.Features,
+                k = one.Sae.K,
+                width = one.Sae.Width,
+                positions = one.Report.Positions,
+                activePerPosition = one.Report.ActivePerPosition,
+                dead = one.Report.Dead,
+                explainedVariance = new
+                {
+                    perChannel = Finite(one.Report.ExplainedVariancePerChannel),
+                    pooled = Finite(one.Report.ExplainedVariancePooled),
+                },
+                frequency = one.Report.Frequency.Select(share => (float)share),
+                mean = one.Report.Scale.Mean,
+                std = one.Report.Scale.StandardDeviation,
+                neighbours = measured.Where(other => other.Sae.Width == one.Sae.Width)
+                    .ToDictionary(other => other.Site.Code, other => Neighbours(one.Sae, other.Sae)),
+            }),
+        });
 
-    private static void WriteReport(Utf8JsonWriter json, IFeatureDictionary sae, StatisticsReport report)
-    {
-        json.WriteString("autoencoder", sae.Source);
-        json.WriteNumber("features", sae.Features);
-        json.WriteNumber("k", sae.K);
-        json.WriteNumber("width", sae.Width);
-        json.WriteNumber("positions", report.Positions);
-        json.WriteNumber("activePerPosition", report.ActivePerPosition);
-        json.WriteNumber("dead", report.Dead);
-        json.WriteStartObject("explainedVariance");
-        WriteNumber(json, "perChannel", report.ExplainedVariancePerChannel);
-        WriteNumber(json, "pooled", report.ExplainedVariancePooled);
-        json.WriteEndObject();
-        WriteList(json, "frequency", report.Frequency);
-        WriteList(json, "mean", report.Scale.Mean.Select(value => (double)value));
-        WriteList(json, "std", report.Scale.StandardDeviation!.Select(value => (double)value));
+        IEnumerable<IEnumerable<object[]>> Neighbours(IFeatureDictionary of, IFeatureDictionary among)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            return CosineNeighbours.Find(of, among, neighbours)
+                .Select(near => near.Select(one => new object[] { one.Feature, one.Cosine }));
+        }
     }
 
     // JSON has no infinity or NaN, which result if activations never vary.
-    private static void WriteNumber(Utf8JsonWriter json, string name, double value)
-    {
-        if (double.IsFinite(value))
-            json.WriteNumber(name, value);
-        else
-            json.WriteNull(name);
-    }
-
-    private static void WriteList(Utf8JsonWriter json, string name, IEnumerable<double> values)
-    {
-        json.WriteStartArray(name);
-        foreach (var value in values)
-            json.WriteNumberValue((float)value);
-        json.WriteEndArray();
-    }
-
-    private static void WriteNeighbours(Utf8JsonWriter json, IReadOnlyList<Neighbour> near)
-    {
-        json.WriteStartArray();
-        foreach (var (feature, cosine) in near)
-        {
-            json.WriteStartArray();
-            json.WriteNumberValue(feature);
-            json.WriteNumberValue(cosine);
-            json.WriteEndArray();
-        }
-        json.WriteEndArray();
-    }
+    private static double? Finite(double value) => double.IsFinite(value) ? value : null;
 }

@@ -12,14 +12,11 @@ internal sealed class StepsCommand
 
     public static Command Create(Terminal terminal)
     {
-        var options = new StepsCommand();
-        var command = new Command("steps",
-            "Follow features over the steps of a run, and find the steps in which each --edit works best; its own steps are ignored.");
-        options._model.AddTo(command);
-        options._recipe.AddTo(command);
-        command.Add(options._top, options._parts, options._output, options._json);
-        command.SetGuardedAction(terminal, (parsed, cancellation) => options.Run(terminal, parsed, cancellation));
-        return command;
+        var self = new StepsCommand();
+        return terminal.NewCommand("steps",
+            "Follow features over the steps of a run, and find the steps in which each --edit works best; its own steps are ignored.",
+            [.. self._model.Options, .. self._recipe.All, self._top, self._parts, self._output, self._json],
+            (parsed, cancellation) => self.Run(terminal, parsed, cancellation));
     }
 
     private void Run(Terminal terminal, ParseResult parsed, CancellationToken cancellation)
@@ -39,9 +36,8 @@ internal sealed class StepsCommand
 
         using var study = new StepStudy(loaded, plain);
         var bounds = StepStudy.Bounds(plain.Steps, parts);
-        var report = terminal.WithProgress("following features", bar =>
+        var report = terminal.WithProgress("following features", work =>
         {
-            var work = new LongWork(terminal, bar);
             var subjects = edited.Length > 0 ? edited : Strongest(study.Plain(cancellation).Maps, top);
             var (done, all) = (0, edited.Length * bounds.Count * (bounds.Count - 1) / 2);
             return subjects.Select(subject => new Curves(subject,
@@ -53,16 +49,16 @@ internal sealed class StepsCommand
                         return window;
                     })])).ToArray();
         });
-        var node = Node(plain, report);
+        var json = Json.Text(Node(plain, report));
         OutputFile.WriteFolder(folder, inside =>
         {
-            Write(inside, "steps.json", Json.Text(node));
+            Write(inside, "steps.json", json);
             Write(inside, "activations.csv", Csv("name,site,step,mean,share,explained_variance", report.SelectMany(one => one.Activations
                 .Select(at => $"{one.Subject.Name},{at.Site},{at.Step},{Text(at.Mean)},{Text(at.Share)},{Text(at.ExplainedVariance)}"))));
             Write(inside, "windows.csv", Csv("name,first,last,effect,change", report.SelectMany(one => one.Windows
                 .Select(at => $"{one.Subject.Name},{at.First},{at.Last},{Text(at.Effect)},{Text(at.Change)}"))));
         }, []);
-        terminal.Output.Write(parsed.GetValue(_json) ? Json.Text(node) + Environment.NewLine : Table(report));
+        terminal.Output.Write(parsed.GetValue(_json) ? json + Environment.NewLine : Table(report));
     }
 
     private static Subject[] Strongest(ActivationMaps maps, int top) =>
@@ -74,31 +70,16 @@ internal sealed class StepsCommand
            select new Subject($"{site.Key}:{feature.Key}", [new FeatureEdit(site.Key, feature.Key, 0)]),
     ];
 
-    private static JsonObject Node(Recipe recipe, Curves[] report) => new()
+    private static object Node(Recipe recipe, Curves[] report) => new
     {
-        ["recipe"] = JsonNode.Parse(recipe.ToJson()),
-        ["curves"] = new JsonArray([.. report.Select(one => (JsonNode)new JsonObject
+        recipe,
+        curves = report.Select(one => new
         {
-            ["name"] = one.Subject.Name,
-            ["best"] = StepStudy.Best(one.Windows, one.Subject.Edits) is { } best ? Node(best) : null,
-            ["activations"] = new JsonArray([.. one.Activations.Select(at => (JsonNode)new JsonObject
-            {
-                ["site"] = at.Site.Code,
-                ["step"] = at.Step,
-                ["mean"] = at.Mean,
-                ["share"] = at.Share,
-                ["explainedVariance"] = at.ExplainedVariance,
-            })]),
-            ["windows"] = new JsonArray([.. one.Windows.Select(at => (JsonNode)Node(at))]),
-        })]),
-    };
-
-    private static JsonObject Node(StepWindow window) => new()
-    {
-        ["first"] = window.First,
-        ["last"] = window.Last,
-        ["effect"] = window.Effect,
-        ["change"] = window.Change,
+            name = one.Subject.Name,
+            best = StepStudy.Best(one.Windows, one.Subject.Edits),
+            activations = one.Activations,
+            windows = one.Windows,
+        }),
     };
 
     private static string Table(Curves[] report)

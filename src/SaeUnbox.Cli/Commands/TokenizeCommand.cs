@@ -10,8 +10,7 @@ internal static class TokenizeCommand
         var tokenizer = InputPath.Tokenizer();
         var plain = Setting.Switch("--no-ftfy", "Clean the text as the reference does without the Python package ftfy.");
         var json = Setting.Switch("--json", "Print ids, pieces and lengths as JSON.");
-        var command = new Command("tokenize", "Show the tokens of a prompt.") { text, model, tokenizer, plain, json };
-        command.SetGuardedAction(terminal, (parsed, _) =>
+        return terminal.NewCommand("tokenize", "Show the tokens of a prompt.", [text, model, tokenizer, plain, json], (parsed, _) =>
         {
             var cleaning = parsed.GetValue(plain) ? TextCleaning.Basic : TextCleaning.Ftfy;
             var prompt = parsed.GetRequiredValue(text);
@@ -20,7 +19,6 @@ internal static class TokenizeCommand
             var results = tokenizers.Select(one => (one.Name, one.Tokenizer.Tokenize(prompt))).ToList();
             terminal.Output.Write(parsed.GetValue(json) ? Json.Text(Node(results)) + Environment.NewLine : Text(results));
         });
-        return command;
     }
 
     private static string Text(IEnumerable<(string Name, TokenizedPrompt Prompt)> results)
@@ -36,12 +34,12 @@ internal static class TokenizeCommand
         return text.ToString();
     }
 
-    private static JsonObject Node(IEnumerable<(string Name, TokenizedPrompt Prompt)> results) => new(results.Select(result =>
-        KeyValuePair.Create(result.Name, (JsonNode?)new JsonObject
+    private static object Node(IEnumerable<(string Name, TokenizedPrompt Prompt)> results) => results.ToDictionary(
+        result => result.Name, result => new
         {
-            ["length"] = result.Prompt.Length,
-            ["ids"] = new JsonArray([.. result.Prompt.Ids.Select(id => (JsonNode)id)]),
-            ["pieces"] = new JsonArray([.. result.Prompt.Pieces.Select(piece => (JsonNode)piece)]),
-            ["ignored"] = result.Prompt.Ignored,
-        })));
+            length = result.Prompt.Length,
+            ids = result.Prompt.Ids,
+            pieces = result.Prompt.Pieces,
+            ignored = result.Prompt.Ignored,
+        });
 }

@@ -17,11 +17,9 @@ internal static class TrainMiniCommand
             "Start from the model and autoencoders in this folder instead of random weights: that "
             + "of a run, or of the built-in unbox-mini.");
         var device = new DeviceArgument();
-        var command = new Command("train-mini",
-            "Train unbox-mini, measure it, and make its atlas. You can interrupt it; the same command continues.");
-        command.Add(output, config, seed, steps, from);
-        device.AddTo(command);
-        command.SetGuardedAction(terminal, (parsed, cancellation) =>
+        return terminal.NewCommand("train-mini",
+            "Train unbox-mini, measure it, and make its atlas. You can interrupt it; the same command continues.",
+            [output, config, seed, steps, from, device.Option], (parsed, cancellation) =>
         {
             var folder = parsed.GetRequiredValue(output);
             OutputFile.RequireFolder(folder, "--out");
@@ -35,12 +33,9 @@ internal static class TrainMiniCommand
             var place = device.Read(parsed);
             try
             {
-                terminal.WithProgress("training", bar =>
-                {
-                    MiniTraining.Run(options, folder, new Reporter(terminal, bar), parsed.GetValue(from), place,
-                        () => MiniFindings.Make(folder, options, place, terminal, bar, cancellation), cancellation);
-                    return true;
-                });
+                terminal.WithProgress("training", work => MiniTraining.Run(options, folder, new Reporter(terminal, work),
+                    parsed.GetValue(from), place, () => MiniFindings.Make(folder, options, place, terminal, work, cancellation),
+                    cancellation));
             }
             catch (OperationCanceledException)
             {
@@ -49,10 +44,9 @@ internal static class TrainMiniCommand
             }
             terminal.Output.WriteLine(Path.Combine(folder, "model"));
         });
-        return command;
     }
 
-    private sealed class Reporter(Terminal terminal, IProgress<Advance> bar) : IMiniTrainingProgress
+    private sealed class Reporter(Terminal terminal, LongWork work) : IMiniTrainingProgress
     {
         public void Report(MiniTrainingReport report)
         {
@@ -61,7 +55,7 @@ internal static class TrainMiniCommand
             var line = string.Create(CultureInfo.InvariantCulture,
                 $"{report.Stage} {report.Step}/{report.Steps}: {figures}; {report.ImagesPerSecond:0.0} pictures/s, "
                 + $"{Remaining.Text(report.Left)}");
-            bar.Report(new(report.Step, report.Steps, line));
+            work.Show(report.Step, report.Steps, line);
             if (!terminal.HasBars)
                 terminal.Note(line);
         }

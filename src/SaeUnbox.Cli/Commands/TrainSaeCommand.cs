@@ -10,8 +10,7 @@ internal sealed class TrainSaeCommand
         Setting.Of<string[]>("--site", "SITE", "A site; may be repeated (default: all sites of the data).");
     private readonly Option<string> _output = Setting.Output("DIR",
         "Folder to fill with NAME/final in the published layout, NAME/log.csv and NAME/training.svg. If it was interrupted, the same "
-        + "command "
-        + "continues it.");
+        + "command continues it.");
     private readonly Option<string> _k = Setting.Of("--k", "K,…",
         "Active features per cell. Every k is combined with every size of --features.", Text(Defaults.K));
     private readonly Option<string> _features = new("--features", "-n")
@@ -49,17 +48,13 @@ internal sealed class TrainSaeCommand
 
     public static Command Create(Terminal terminal)
     {
-        var options = new TrainSaeCommand();
-        var command = new Command("train-sae",
-            "Train sparse autoencoders on collected activations. You can interrupt it; the same command continues.");
-        command.Add(options._data, options._sites, options._output, options._k, options._features, options._auxK, options._auxKCoefficient,
-            options._batch, options._rate, options._epsilon, options._warmUp, options._deadAfter, options._variant, options._nested,
-            options._steps, options._epochs, options._seed, options._sample, options._window, options._logEvery, options._saveEvery,
-            options._trained);
-        options._compute.AddTo(command);
-        command.Add(options._json);
-        command.SetGuardedAction(terminal, (parsed, cancellation) => options.Run(terminal, parsed, cancellation));
-        return command;
+        var self = new TrainSaeCommand();
+        return terminal.NewCommand("train-sae",
+            "Train sparse autoencoders on collected activations. You can interrupt it; the same command continues.",
+            [self._data, self._sites, self._output, self._k, self._features, self._auxK, self._auxKCoefficient, self._batch, self._rate,
+                self._epsilon, self._warmUp, self._deadAfter, self._variant, self._nested, self._steps, self._epochs, self._seed,
+                self._sample, self._window, self._logEvery, self._saveEvery, self._trained, .. self._compute.Options, self._json],
+            (parsed, cancellation) => self.Run(terminal, parsed, cancellation));
     }
 
     private void Run(Terminal terminal, ParseResult parsed, CancellationToken cancellation)
@@ -108,8 +103,8 @@ internal sealed class TrainSaeCommand
     {
         try
         {
-            return terminal.WithProgress($"training {plan.Site}", bar => TrainingSession.Run(
-                plan, collection, folder, device, new Reporter(plan.Site, new LongWork(terminal, bar)), cancellation));
+            return terminal.WithProgress($"training {plan.Site}", work => TrainingSession.Run(plan, collection, folder, device,
+                at => work.Report(at.StepsDone, at.Steps, () => Text(plan.Site, at)), cancellation));
         }
         catch (OperationCanceledException)
         {
@@ -124,8 +119,8 @@ internal sealed class TrainSaeCommand
     {
         using var sae = OnDevice.LoadAutoencoder(path, device);
         var title = $"measuring {Path.GetFileName(path)}";
-        return terminal.WithProgress(title, bar =>
-            ActivationStatistics.Measure(sae, collection, new ShareProgress(new LongWork(terminal, bar), title), cancellation));
+        return terminal.WithProgress(title, work =>
+            ActivationStatistics.Measure(sae, collection, share => work.Report(share, title), cancellation));
     }
 
     private TrainingPlan Plan(ParseResult parsed, Site site, IReadOnlyList<TrainingOptions> autoencoders,
@@ -190,6 +185,13 @@ internal sealed class TrainSaeCommand
 
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
 
+    private static string Text(Site site, TrainingProgress at)
+    {
+        var losses = at.Reports.Select(report => report.Total.ToString("0.0000", CultureInfo.InvariantCulture));
+        var explained = at.Reports.Select(report => report.ExplainedVariance.ToString("0.000", CultureInfo.InvariantCulture));
+        return $"{site}: loss {string.Join(' ', losses)}, explained variance {string.Join(' ', explained)}";
+    }
+
     private static JsonObject Node(Site site, string path, StatisticsReport report) => new()
     {
         ["site"] = site.Code,
@@ -200,14 +202,4 @@ internal sealed class TrainSaeCommand
         ["features"] = report.Frequency.Count,
         ["peakBytes"] = PeakMemory.OfProcess,
     };
-
-    private sealed class Reporter(Site site, LongWork work) : IProgress<TrainingProgress>
-    {
-        public void Report(TrainingProgress value) => work.Report(value.StepsDone, value.Steps, () =>
-        {
-            var losses = value.Reports.Select(report => report.Total.ToString("0.0000", CultureInfo.InvariantCulture));
-            var explained = value.Reports.Select(report => report.ExplainedVariance.ToString("0.000", CultureInfo.InvariantCulture));
-            return $"{site}: loss {string.Join(' ', losses)}, explained variance {string.Join(' ', explained)}";
-        });
-    }
 }

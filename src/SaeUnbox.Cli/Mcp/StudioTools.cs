@@ -14,8 +14,7 @@ internal sealed class StudioTools(Task<LoadedModel> loading, AtlasReader? atlas)
     private const int MaxSide = 2048, MaxSteps = 100, MaxTop = 50, MaxHits = 100;
     private const string RecipeHelp = "A recipe. Only prompt is required: {\"prompt\":\"a red house on snow\",\"seed\":7,\"edits\":"
         + "[{\"site\":\"up.0.1\",\"feature\":12,\"strength\":8}]}. Further fields are negativePrompt, steps, guidance, width, height and "
-            + "those "
-        + "of the recipe in an answer.";
+        + "those of the recipe in an answer.";
 
     private readonly SemaphoreSlim _one = new(1);
     private RecipeRunner? _runner;
@@ -76,7 +75,7 @@ internal sealed class StudioTools(Task<LoadedModel> loading, AtlasReader? atlas)
         }).Hits;
         return Task.FromResult(Answer([], new JsonObject
         {
-            ["features"] = new JsonArray([.. hits.Select(hit => SearchCommand.Node(hit.Card))]),
+            ["features"] = Json.Node(hits.Select(hit => SearchCommand.Node(hit.Card))),
         }));
     }
 

@@ -14,7 +14,7 @@ internal sealed class CaptionArguments
     private readonly Option<int?> _limit =
         Setting.Of<int?>("--limit", "N", "Use the first N captions only; may be raised when a run continues.");
 
-    public void AddTo(Command command) => command.Add(_file, _generated, _seed, _limit);
+    public IReadOnlyList<Option> Options => [_file, _generated, _seed, _limit];
 
     /// <summary>Whether the options name any captions.</summary>
     public bool AreNamed(ParseResult parsed) => parsed.GetValue(_file) is not null || parsed.GetValue(_generated) is not null;

@@ -26,14 +26,11 @@ internal sealed class ModelArguments(DtypeChoice defaultDtype)
         Setting.Of<int?>("--threads", "N", "CPU threads (default: one per core; one for a small model).");
     private readonly Option<string?> _cache = InputPath.Cache();
 
-    public void AddTo(Command command)
-    {
-        command.Add(_model, _saes, _variant);
-        _saeK.AddTo(command);
-        command.Add(_dtype);
-        _device.AddTo(command);
-        command.Add(_vae, _vaeFolder, _scheduler, _base, _tokenizer, _loras, _threads, _cache);
-    }
+    public IReadOnlyList<Option> Options =>
+    [
+        _model, _saes, _variant, _saeK.Option, _dtype, _device.Option, _vae, _vaeFolder, _scheduler, _base, _tokenizer, _loras, _threads,
+        _cache,
+    ];
 
     /// <summary>What to load. A recipe supplies number format and decoder where the options do not.</summary>
     public ModelOptions Read(ParseResult parsed, Recipe? recipe)
@@ -84,11 +81,7 @@ internal sealed class ComputeArguments
     private readonly DeviceArgument _device = new();
     private readonly Option<int?> _threads = Setting.Of<int?>("--threads", "N", "CPU threads (default: one per core).");
 
-    public void AddTo(Command command)
-    {
-        _device.AddTo(command);
-        command.Add(_threads);
-    }
+    public IReadOnlyList<Option> Options => [_device.Option, _threads];
 
     /// <summary>Sets the number of threads.</summary>
     /// <returns>The device.</returns>
@@ -102,27 +95,23 @@ internal sealed class ComputeArguments
 /// <summary><c>--sae-k</c>: how many features are active per position, where an autoencoder's files do not tell.</summary>
 internal sealed class SaeKArgument
 {
-    private readonly Option<int?> _option = Setting.Of<int?>("--sae-k", "N",
+    public Option<int?> Option { get; } = Setting.Of<int?>("--sae-k", "N",
         "Active features per position, for autoencoders whose files do not tell (such as overcomplete's).");
 
-    public void AddTo(Command command) => command.Add(_option);
-
     /// <exception cref="CliException">The number is below 1.</exception>
-    public int? Read(ParseResult parsed) => parsed.GetValue(_option) is { } k ? Require.AtLeast(1, "--sae-k", k) : null;
+    public int? Read(ParseResult parsed) => parsed.GetValue(Option) is { } k ? Require.AtLeast(1, "--sae-k", k) : null;
 }
 
 /// <summary><c>--device</c>: where to compute.</summary>
 internal sealed class DeviceArgument
 {
-    private readonly Option<string> _option = Setting.Of("--device", "DEVICE", "cpu, cuda or cuda:N.", "cpu");
-
-    public void AddTo(Command command) => command.Add(_option);
+    public Option<string> Option { get; } = Setting.Of("--device", "DEVICE", "cpu, cuda or cuda:N.", "cpu");
 
     /// <exception cref="CliException">The text is not a device name.</exception>
     /// <exception cref="ModelException">There is no such device; the message says how many there are.</exception>
     public string Read(ParseResult parsed)
     {
-        var text = parsed.GetRequiredValue(_option);
+        var text = parsed.GetRequiredValue(Option);
         return Devices.IsDevice(text)
             ? OnDevice.Require(text)
             : throw new CliException($"--device {Line.Quote(text)}: no such device; use cpu, cuda or cuda:N.");
@@ -177,15 +166,13 @@ internal static class InputPath
 /// <summary><c>--atlas</c>, which defaults to the atlas that the studio shows for a model.</summary>
 internal sealed class AtlasArgument(string description)
 {
-    private readonly Option<string?> _atlas = Setting.Of<string?>("--atlas", "DIR", description);
-
-    public void AddTo(Command command) => command.Add(_atlas);
+    public Option<string?> Option { get; } = Setting.Of<string?>("--atlas", "DIR", description);
 
     /// <summary>The folder of the atlas; null if none is named and the model has none.</summary>
     /// <exception cref="CliException">The named folder holds no atlas.</exception>
     public string? Find(ParseResult parsed, ModelArguments model)
     {
-        if (InputFolder.Read(parsed, _atlas) is not { } folder)
+        if (InputFolder.Read(parsed, Option) is not { } folder)
             return model.AtlasFolder(parsed);
         return File.Exists(Path.Combine(folder, AtlasReader.FileName))
             ? folder

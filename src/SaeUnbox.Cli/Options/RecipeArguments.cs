@@ -33,11 +33,8 @@ internal sealed class RecipeArguments
     public IReadOnlyList<Option> Options =>
         [_recipe, _prompt, _negative, _seed, _steps, _guidance, _width, _height, _edits, _overlap, _reconstruct, _ablate];
 
-    public void AddTo(Command command)
-    {
-        command.Add([.. Options]);
-        _atlas.AddTo(command);
-    }
+    /// <summary>These, and the atlas for the concepts that edits name.</summary>
+    public IReadOnlyList<Option> All => [.. Options, _atlas.Option];
 
     /// <summary>Whether the options name a picture.</summary>
     public bool AreNamed(ParseResult parsed) => parsed.GetValue(_recipe) is not null || parsed.GetValue(_prompt) is not null;

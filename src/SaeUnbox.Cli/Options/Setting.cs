@@ -23,12 +23,6 @@ internal static class Setting
     /// <summary><c>--out</c> or <c>-o</c>, which is required.</summary>
     public static Option<string> Output(string placeholder, string description) =>
         new("--out", "-o") { Description = description, HelpName = placeholder, Required = true };
-
-    public static void Add(this Command command, params ReadOnlySpan<Option> options)
-    {
-        foreach (var option in options)
-            command.Options.Add(option);
-    }
 }
 
 /// <summary>
@@ -36,25 +30,20 @@ internal static class Setting
 /// </summary>
 internal static class NumericOptions
 {
-    /// <summary>Changes all options of a command and its subcommands.</summary>
-    public static void UseIn(Command command)
+    /// <summary>Changes an option if it takes a number.</summary>
+    public static Option UseIn(Option option)
     {
-        foreach (var option in command.Options)
+        _ = option switch
         {
-            _ = option switch
-            {
-                Option<double> real => real.CustomParser = result => Real(result) ?? 0,
-                Option<double?> real => real.CustomParser = Real,
-                Option<int> whole => whole.CustomParser = result => Whole<int>(result) ?? 0,
-                Option<int?> whole => whole.CustomParser = Whole<int>,
-                Option<long> whole => whole.CustomParser = result => Whole<long>(result) ?? 0,
-                Option<long?> whole => whole.CustomParser = Whole<long>,
-                _ => (Delegate?)null,
-            };
-        }
-
-        foreach (var inner in command.Subcommands)
-            UseIn(inner);
+            Option<double> real => real.CustomParser = result => Real(result) ?? 0,
+            Option<double?> real => real.CustomParser = Real,
+            Option<int> whole => whole.CustomParser = result => Whole<int>(result) ?? 0,
+            Option<int?> whole => whole.CustomParser = Whole<int>,
+            Option<long> whole => whole.CustomParser = result => Whole<long>(result) ?? 0,
+            Option<long?> whole => whole.CustomParser = Whole<long>,
+            _ => (Delegate?)null,
+        };
+        return option;
     }
 
     private static double? Real(ArgumentResult result) =>

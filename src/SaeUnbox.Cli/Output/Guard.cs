@@ -25,7 +25,16 @@ internal static partial class Guard
         return Report(terminal, $"{problem} ({name} --help lists what is possible)", ExitCode.Failure);
     }
 
-    public static void SetGuardedAction(this Command command, Terminal terminal, Func<ParseResult, CancellationToken, Task> body) =>
+    /// <summary>A command whose errors are told in one line.</summary>
+    /// <param name="words">Its arguments and options, in the order of the help text.</param>
+    public static Command NewCommand(this Terminal terminal, string name, string description, IEnumerable<Symbol> words,
+        Func<ParseResult, CancellationToken, Task> body)
+    {
+        var command = new Command(name, description);
+        foreach (var option in words.OfType<Option>())
+            command.Add(NumericOptions.UseIn(option));
+        foreach (var argument in words.OfType<Argument>())
+            command.Add(argument);
         command.SetAction(async (parsed, cancellation) =>
         {
             try
@@ -44,9 +53,13 @@ internal static partial class Guard
                 return Report(terminal, Sentence(error), ExitCode.Failure);
             }
         });
+        return command;
+    }
 
-    public static void SetGuardedAction(this Command command, Terminal terminal, Action<ParseResult, CancellationToken> body) =>
-        command.SetGuardedAction(terminal, (parsed, cancellation) =>
+    /// <inheritdoc cref="NewCommand(Terminal, string, string, IEnumerable{Symbol}, Func{ParseResult, CancellationToken, Task})"/>
+    public static Command NewCommand(this Terminal terminal, string name, string description, IEnumerable<Symbol> words,
+        Action<ParseResult, CancellationToken> body) =>
+        terminal.NewCommand(name, description, words, (parsed, cancellation) =>
         {
             body(parsed, cancellation);
             return Task.CompletedTask;

@@ -31,12 +31,19 @@ internal sealed class Terminal(TextWriter output, TextWriter error, IAnsiConsole
     public void Note(string message) => error.WriteLine($"saeunbox: {Line.Of(message)}");
 
     /// <summary>Runs work with a progress bar if there is a terminal.</summary>
-    public T WithProgress<T>(string title, Func<IProgress<Advance>, T> work) =>
+    public T WithProgress<T>(string title, Func<LongWork, T> work) =>
         WithProgressAsync(title, progress => Task.FromResult(work(progress))).GetAwaiter().GetResult();
 
     /// <inheritdoc cref="WithProgress{T}"/>
-    public Task<T> WithProgressAsync<T>(string title, Func<IProgress<Advance>, Task<T>> work) => bars is null
-        ? work(new Ignored())
+    public void WithProgress(string title, Action<LongWork> work) => WithProgress(title, progress =>
+    {
+        work(progress);
+        return true;
+    });
+
+    /// <inheritdoc cref="WithProgress{T}"/>
+    public Task<T> WithProgressAsync<T>(string title, Func<LongWork, Task<T>> work) => bars is null
+        ? work(new LongWork(this, null))
         : bars.Progress()
             .AutoClear(true)
             .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new Remaining.Column(),
@@ -45,35 +52,12 @@ internal sealed class Terminal(TextWriter output, TextWriter error, IAnsiConsole
             {
                 var task = context.AddTask(Markup.Escape(title), maxValue: 1);
                 task.IsIndeterminate = true;
-                return work(new Bar(task));
+                return work(new LongWork(this, task));
             });
-
-    private sealed class Bar(ProgressTask task) : IProgress<Advance>
-    {
-        public void Report(Advance value)
-        {
-            task.IsIndeterminate = value.Total <= 0;
-            task.Value = value.Total > 0 ? value.Done / value.Total : 0;
-            if (value.Title is { } title)
-                task.Description = Markup.Escape(title);
-        }
-    }
-
-    private sealed class Ignored : IProgress<Advance>
-    {
-        public void Report(Advance value)
-        {
-        }
-    }
 }
 
-/// <summary>The progress of a piece of work.</summary>
-/// <param name="Total">0 if unknown.</param>
-/// <param name="Title">The current step; null if unchanged.</param>
-internal readonly record struct Advance(double Done, double Total, string? Title = null);
-
 /// <summary>Reports the progress of long work: on a progress bar, or without one in a line from time to time.</summary>
-internal sealed class LongWork(Terminal terminal, IProgress<Advance> bar)
+internal sealed class LongWork(Terminal terminal, ProgressTask? bar)
 {
     private readonly long _start = Stopwatch.GetTimestamp();
     private long _noted = Stopwatch.GetTimestamp();
@@ -85,13 +69,29 @@ internal sealed class LongWork(Terminal terminal, IProgress<Advance> bar)
     public void Report(double done, double total, Func<string> what)
     {
         _first ??= done;
-        if (terminal.HasBars)
-            bar.Report(new(done, total, what()));
+        if (bar is not null)
+            Show(done, total, what());
         else if (Stopwatch.GetElapsedTime(_noted) >= terminal.NoteInterval)
         {
             _noted = Stopwatch.GetTimestamp();
             terminal.Note(FormattableString.Invariant($"{what()}; {done:0} of {total:0}{Left(done, total)}"));
         }
+    }
+
+    /// <param name="share">The finished share of the work, 0 to 1.</param>
+    public void Report(double share, string what) => Report(Math.Round(100 * share), 100, () => what);
+
+    /// <summary>Moves the bar, if there is one, and never writes a line.</summary>
+    /// <param name="total">0 if unknown.</param>
+    /// <param name="title">The current step; null if unchanged.</param>
+    public void Show(double done, double total, string? title = null)
+    {
+        if (bar is null)
+            return;
+        bar.IsIndeterminate = total <= 0;
+        bar.Value = total > 0 ? done / total : 0;
+        if (title is not null)
+            bar.Description = Markup.Escape(title);
     }
 
     private string Left(double done, double total)
@@ -131,11 +131,18 @@ internal static class Line
         text.Length <= longest ? text : $"{text[..longest]}… ({text.Length} characters)";
 }
 
-/// <summary>Formats the document of <c>--json</c>.</summary>
+/// <summary>Writes JSON documents: of nodes, or of objects by their properties.</summary>
 internal static class Json
 {
-    private static readonly JsonSerializerOptions Indented =
-        new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonSerializerOptions Compact =
+        new(JsonSerializerDefaults.Web) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    public static string Text(JsonNode node) => node.ToJsonString(Indented);
+    private static readonly JsonSerializerOptions Indented = new(Compact) { WriteIndented = true };
+
+    /// <summary>The indented document of <c>--json</c>.</summary>
+    public static string Text(object document) => JsonSerializer.Serialize(document, Indented);
+
+    public static void Write(Stream stream, object document) => JsonSerializer.Serialize(stream, document, Compact);
+
+    public static JsonNode Node(object value) => JsonSerializer.SerializeToNode(value, Compact)!;
 }

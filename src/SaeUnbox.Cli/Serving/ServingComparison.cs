@@ -26,8 +26,8 @@ internal sealed class ServingComparison(IReadOnlyDictionary<string, string?> set
             var (alone, beside) = await new ServingBenchmark(serving.Queue, serving.Model).RunBesideAsync(greedy, time, cancellation);
             nodes[name] = new JsonObject
             {
-                ["alone"] = Node(alone),
-                ["beside"] = Node(beside),
+                ["alone"] = Json.Node(alone),
+                ["beside"] = Json.Node(beside),
                 ["p95Ratio"] = beside.P95 / alone.P95,
                 ["share"] = beside.JobsPerSecond / alone.JobsPerSecond,
             };
@@ -60,8 +60,8 @@ internal sealed class ServingComparison(IReadOnlyDictionary<string, string?> set
         if (json)
         {
             output.WriteLine(over.Count == 0
-                ? Node(within).ToJsonString()
-                : new JsonObject { ["inProcess"] = Node(within), ["rabbitMq"] = Node(over) }.ToJsonString());
+                ? Json.Node(within).ToJsonString()
+                : new JsonObject { ["inProcess"] = Json.Node(within), ["rabbitMq"] = Json.Node(over) }.ToJsonString());
             return;
         }
         output.Write(ServingTable.Of(within));
@@ -73,9 +73,6 @@ internal sealed class ServingComparison(IReadOnlyDictionary<string, string?> set
                 $"{near.Canvases,8} canvases: median time of a job outside the model {near.Beside:0.0} ms in process, {far.Beside:0.0} ms "
                 + $"over the broker: {far.Beside - near.Beside:+0.0;-0.0} ms"));
     }
-
-    private static JsonNode Node<T>(T figures) =>
-        System.Text.Json.JsonSerializer.SerializeToNode(figures, System.Text.Json.JsonSerializerOptions.Web)!;
 
     /// <summary>A web node and a worker in this process, connected by the broker. Deletes its queues when disposed.</summary>
     private sealed class OverBroker : IAsyncDisposable

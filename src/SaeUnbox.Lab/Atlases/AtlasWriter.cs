@@ -21,8 +21,8 @@ public static class AtlasWriter
                 using var transaction = connection.BeginTransaction();
                 Fill(connection, contents);
                 transaction.Commit();
-                Run(connection, "INSERT INTO search(search) VALUES ('optimize')");
-                Run(connection, "VACUUM");
+                connection.Run("INSERT INTO search(search) VALUES ('optimize')");
+                connection.Run("VACUUM");
             }
             File.Move(aside, path, overwrite: true);
         }
@@ -41,7 +41,7 @@ public static class AtlasWriter
     /// <exception cref="AtlasException">It cannot be written.</exception>
     public static void SetSuggestions(string path, IReadOnlyList<Suggestion> suggestions) => Change(path, connection =>
     {
-        Run(connection, "DELETE FROM suggestions");
+        connection.Run("DELETE FROM suggestions");
         Add(connection, suggestions);
     });
 
@@ -58,10 +58,10 @@ public static class AtlasWriter
             {
                 var label = labels[(site, feature)];
                 IEnumerable<string> all = label.Category is { Length: > 0 } category ? [category, .. words.Except([category])] : words;
-                Run(connection, "UPDATE features SET name = $1, words = $2 WHERE site = $3 AND feature = $4", label.Name,
+                connection.Run("UPDATE features SET name = $1, words = $2 WHERE site = $3 AND feature = $4", label.Name,
                     string.Join('\n', all), site.Code, feature);
                 if (rows.TryGetValue((site, feature), out var row))
-                    Run(connection, "UPDATE search SET name = $1, words = $2 WHERE rowid = $3", label.Name, string.Join(' ', all), row);
+                    connection.Run("UPDATE search SET name = $1, words = $2 WHERE rowid = $3", label.Name, string.Join(' ', all), row);
                 named++;
             }
         });
@@ -74,28 +74,28 @@ public static class AtlasWriter
     /// <exception cref="AtlasException">It cannot be written.</exception>
     public static void SetFeatures(string path, IReadOnlyList<MeasuredFeature> features) => Change(path, connection =>
     {
-        AtlasSchema.ClearEffects(connection);
+        connection.Run(AtlasSchema.Effects);
         var rows = SearchRows(connection);
         foreach (var one in features)
         {
-            Run(connection, "UPDATE features SET name = $1 WHERE site = $2 AND feature = $3", one.Name, one.Site.Code, one.Feature);
+            connection.Run("UPDATE features SET name = $1 WHERE site = $2 AND feature = $3", one.Name, one.Site.Code, one.Feature);
             if (rows.TryGetValue((one.Site, one.Feature), out var row))
-                Run(connection, "UPDATE search SET name = $1 WHERE rowid = $2", one.Name ?? "", row);
+                connection.Run("UPDATE search SET name = $1 WHERE rowid = $2", one.Name ?? "", row);
             if (one.Effect is { } effect)
-                Run(connection, "INSERT INTO effects VALUES ($1, $2, $3, $4, $5, $6)", one.Site.Code, one.Feature, effect.Element,
+                connection.Run("INSERT INTO effects VALUES ($1, $2, $3, $4, $5, $6)", one.Site.Code, one.Feature, effect.Element,
                     effect.Strength, effect.Painted, effect.Removed);
         }
-        Run(connection, "INSERT INTO search(search) VALUES ('optimize')");
+        connection.Run("INSERT INTO search(search) VALUES ('optimize')");
     }, packs: true);
 
     /// <summary>Replaces the CLIP embeddings of an existing atlas.</summary>
     /// <exception cref="AtlasException">It cannot be written.</exception>
     public static void SetEmbeddings(string path, FeatureEmbeddings embeddings) => Change(path, connection =>
     {
-        AtlasSchema.ClearEmbeddings(connection);
-        Run(connection, "INSERT OR REPLACE INTO meta VALUES ('embedding', $1)", Convert.ToBase64String(VectorBytes.Of(embeddings.Probe)));
+        connection.Run(AtlasSchema.Embeddings);
+        connection.Run("INSERT OR REPLACE INTO meta VALUES ('embedding', $1)", Convert.ToBase64String(VectorBytes.Of(embeddings.Probe)));
         foreach (var one in embeddings.Vectors)
-            Run(connection, "INSERT INTO embeddings VALUES ($1, $2, $3)", one.Site.Code, one.Feature, VectorBytes.Of(one.Vector));
+            connection.Run("INSERT INTO embeddings VALUES ($1, $2, $3)", one.Site.Code, one.Feature, VectorBytes.Of(one.Vector));
     });
 
     /// <summary>Keeps concepts in an existing atlas. Each takes the place of one with the same name.</summary>
@@ -108,33 +108,18 @@ public static class AtlasWriter
 
     private static void Add(SqliteConnection connection, Concept concept)
     {
-        AtlasSchema.AllowConcepts(connection);
-        Run(connection, "INSERT OR REPLACE INTO concepts VALUES ($1, $2)", concept.Name, JsonSerializer.Serialize(concept));
+        connection.Run(AtlasSchema.Concepts);
+        connection.Run("INSERT OR REPLACE INTO concepts VALUES ($1, $2)", concept.Name, JsonSerializer.Serialize(concept));
     }
 
     // The columns of the search table have no index.
-    private static Dictionary<(Site, int), long> SearchRows(SqliteConnection connection)
-    {
-        using var command = connection.CreateCommand();
-        command.CommandText = "SELECT site, feature, rowid FROM search";
-        using var reader = command.ExecuteReader();
-        var rows = new Dictionary<(Site, int), long>();
-        while (reader.Read())
-            rows[(Site.Parse(reader.GetString(0)), reader.GetInt32(1))] = reader.GetInt64(2);
-        return rows;
-    }
+    private static Dictionary<(Site, int), long> SearchRows(SqliteConnection connection) => connection
+        .Rows("SELECT site, feature, rowid FROM search", row => (Key: (Site.Parse(row.GetString(0)), row.GetInt32(1)), Id: row.GetInt64(2)))
+        .ToDictionary(row => row.Key, row => row.Id);
 
-    private static List<(Site Site, int Feature, string[] Words)> Words(SqliteConnection connection)
-    {
-        using var command = connection.CreateCommand();
-        command.CommandText = "SELECT site, feature, words FROM features";
-        using var reader = command.ExecuteReader();
-        var words = new List<(Site, int, string[])>();
-        while (reader.Read())
-            words.Add((Site.Parse(reader.GetString(0)), reader.GetInt32(1),
-                reader.GetString(2).Split('\n', StringSplitOptions.RemoveEmptyEntries)));
-        return words;
-    }
+    private static List<(Site Site, int Feature, string[] Words)> Words(SqliteConnection connection) => connection.Rows(
+        "SELECT site, feature, words FROM features",
+        row => (Site.Parse(row.GetString(0)), row.GetInt32(1), row.GetString(2).Split('\n', StringSplitOptions.RemoveEmptyEntries)));
 
     // Packing gives back the room of what was replaced.
     private static void Change(string path, Action<SqliteConnection> change, bool packs = false)
@@ -147,7 +132,7 @@ public static class AtlasWriter
             change(connection);
             transaction.Commit();
             if (packs)
-                Run(connection, "VACUUM");
+                connection.Run("VACUUM");
         }
         catch (SqliteException exception)
         {
@@ -157,22 +142,22 @@ public static class AtlasWriter
 
     private static void Fill(SqliteConnection connection, AtlasContents contents)
     {
-        Run(connection, "INSERT INTO meta VALUES ('model', $1)", contents.Model);
+        connection.Run("INSERT INTO meta VALUES ('model', $1)", contents.Model);
         foreach (var sprite in contents.Sprites)
         {
-            Run(connection, "INSERT INTO pictures VALUES ($1, 'image/jpeg', $2, $3, $4)", $"sprites/{sprite.Site}.jpg", sprite.Width,
+            connection.Run("INSERT INTO pictures VALUES ($1, 'image/jpeg', $2, $3, $4)", $"sprites/{sprite.Site}.jpg", sprite.Width,
                 sprite.Height, sprite.Jpeg);
-            Run(connection, "INSERT INTO meta VALUES ($1, $2)", $"sprite:{sprite.Site}",
+            connection.Run("INSERT INTO meta VALUES ($1, $2)", $"sprite:{sprite.Site}",
                 FormattableString.Invariant($"{sprite.TileSize} {sprite.Columns} {sprite.Width} {sprite.Height}"));
         }
         foreach (var (id, image) in contents.Images.Index())
         {
-            Run(connection, "INSERT INTO images VALUES ($1, $2, $3, $4, $5)", id, image.Caption, image.Seed, image.Width, image.Height);
-            Run(connection, "INSERT INTO pictures VALUES ($1, 'image/jpeg', $2, $3, $4)", $"images/{id}.jpg", image.Width, image.Height,
+            connection.Run("INSERT INTO images VALUES ($1, $2, $3, $4, $5)", id, image.Caption, image.Seed, image.Width, image.Height);
+            connection.Run("INSERT INTO pictures VALUES ($1, 'image/jpeg', $2, $3, $4)", $"images/{id}.jpg", image.Width, image.Height,
                 image.Jpeg);
         }
         if (contents.Features.Any(feature => feature.Activity is not null))
-            AtlasSchema.AllowActivity(connection);
+            connection.Run(AtlasSchema.Activity);
         foreach (var feature in contents.Features)
             Add(connection, feature, contents.Images);
         Add(connection, contents.Suggestions);
@@ -183,19 +168,19 @@ public static class AtlasWriter
     private static void Add(SqliteConnection connection, AtlasFeature feature, IReadOnlyList<AtlasImage> images)
     {
         var (site, number) = (feature.Statistics.Site.Code, feature.Statistics.Feature);
-        Run(connection, "INSERT INTO features VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)", site, number, feature.Statistics.Mean,
+        connection.Run("INSERT INTO features VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)", site, number, feature.Statistics.Mean,
             feature.Statistics.Std,
             feature.Statistics.Frequency ?? 0, feature.Strongest, feature.Name, string.Join('\n', feature.Words), feature.Tile,
             feature.Place?.X, feature.Place?.Y);
         foreach (var (rank, top) in feature.Tops.Index())
-            Run(connection, "INSERT INTO tops VALUES ($1, $2, $3, $4, $5, $6)", site, number, rank, top.Image, top.Mean,
+            connection.Run("INSERT INTO tops VALUES ($1, $2, $3, $4, $5, $6)", site, number, rank, top.Image, top.Mean,
                 top.Heat?.ToString());
         foreach (var other in feature.Similar)
-            Run(connection, "INSERT INTO similar VALUES ($1, $2, $3, $4, $5)", site, number, other.Site.Code, other.Feature, other.Cosine);
+            connection.Run("INSERT INTO similar VALUES ($1, $2, $3, $4, $5)", site, number, other.Site.Code, other.Feature, other.Cosine);
         if (feature.Activity is { } activity)
-            Run(connection, "INSERT INTO activity VALUES ($1, $2, $3)", site, number, PackedJson.Of(activity));
+            connection.Run("INSERT INTO activity VALUES ($1, $2, $3)", site, number, PackedJson.Of(activity));
         if (feature.Statistics.Mean > 0)
-            Run(connection, "INSERT INTO search VALUES ($1, $2, $3, $4, $5)", site, number, feature.Name ?? "",
+            connection.Run("INSERT INTO search VALUES ($1, $2, $3, $4, $5)", site, number, feature.Name ?? "",
                 string.Join(' ', feature.Words),
                 string.Join('\n', feature.Tops.Select(top => images[top.Image].Caption).Where(caption => caption.Length > 0).Distinct()));
     }
@@ -203,7 +188,7 @@ public static class AtlasWriter
     private static void Add(SqliteConnection connection, IEnumerable<Suggestion> suggestions)
     {
         foreach (var (position, suggestion) in suggestions.Index())
-            Run(connection, "INSERT INTO suggestions VALUES ($1, $2, $3)", position, suggestion.Title, suggestion.Recipe.ToJson());
+            connection.Run("INSERT INTO suggestions VALUES ($1, $2, $3)", position, suggestion.Title, suggestion.Recipe.ToJson());
     }
 
     private static SqliteConnection Open(string path, SqliteOpenMode mode)
@@ -212,15 +197,6 @@ public static class AtlasWriter
             new SqliteConnectionStringBuilder { DataSource = path, Mode = mode, Pooling = false }.ConnectionString);
         connection.Open();
         return connection;
-    }
-
-    private static void Run(SqliteConnection connection, string sql, params object?[] values)
-    {
-        using var command = connection.CreateCommand();
-        command.CommandText = sql;
-        foreach (var (i, value) in values.Index())
-            command.Parameters.AddWithValue($"${i + 1}", value ?? DBNull.Value);
-        command.ExecuteNonQuery();
     }
 }
 

@@ -8,8 +8,6 @@ namespace SaeUnbox.Lab;
 /// </summary>
 internal static class CoActivation
 {
-    // Rows of the correlation matrix computed at a time.
-    private const int Chunk = 1024;
     // Of features active in fewer pictures, a correlation says little.
     private const int FewestPictures = 5;
     // From here on, one feature explains a quarter of the other's variance.
@@ -34,27 +32,15 @@ internal static class CoActivation
         using var _ = no_grad();
         using var scope = NewDisposeScope();
         var rows = stack([.. features.Select(one => tensor(Standardised(one.Tally.Activity(one.Feature), pictures)))]);
-        var kept = Math.Min(count, features.Length - 1);
-        for (var start = 0; start < features.Length; start += Chunk)
+        foreach (var (row, near) in CosineNeighbours.Nearest(rows, rows, count, cancellation).Index())
         {
-            cancellation.ThrowIfCancellationRequested();
-            using var chunk = NewDisposeScope();
-            var length = Math.Min(Chunk, features.Length - start);
-            var correlations = rows.narrow(0, start, length).mm(rows.t());
-            var own = Arithmetic.Range(start, start + length, ScalarType.Int64, correlations.device).unsqueeze(1);
-            correlations.scatter_(1, own, Arithmetic.Full([length, 1], -2, ScalarType.Float32, correlations.device));
-            var (values, indices) = correlations.topk(kept, 1);
-            var (best, which) = (values.data<float>().ToArray(), indices.data<long>().ToArray());
-            for (var row = 0; row < length; row++)
-            {
-                AtlasTogether[] others =
-                [
-                    .. Enumerable.Range(row * kept, kept).Where(i => best[i] >= LeastCorrelation).Select(i =>
-                        new AtlasTogether(features[which[i]].Tally.Site, features[which[i]].Feature, Math.Round(best[i], 3))),
-                ];
-                if (others.Length > 0)
-                    found[(features[start + row].Tally.Site, features[start + row].Feature)] = others;
-            }
+            AtlasTogether[] others =
+            [
+                .. near.Where(one => one.Cosine >= LeastCorrelation).Select(one =>
+                    new AtlasTogether(features[one.Feature].Tally.Site, features[one.Feature].Feature, Math.Round(one.Cosine, 3))),
+            ];
+            if (others.Length > 0)
+                found[(features[row].Tally.Site, features[row].Feature)] = others;
         }
         return found;
     }

@@ -98,7 +98,7 @@ internal sealed class FeatureTally(Site site, int features, int most, int sample
         }
     }
 
-    // A picture is chosen by its hash, so that the choice is random, and the same after an interruption.
+    // A picture is chosen by a hash, so that the choice is random, and the same after an interruption.
     private void Sample(int caption, SiteActivations map, ActiveFeature active)
     {
         var (samples, order) = (_samples[active.Feature], Hash(active.Feature, caption));
@@ -111,14 +111,7 @@ internal sealed class FeatureTally(Site site, int features, int most, int sample
             samples.RemoveAt(count);
     }
 
-    // The finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
-    private static ulong Hash(int feature, int caption)
-    {
-        var mixed = (((ulong)(uint)feature << 32) | (uint)caption) + 0x9e3779b97f4a7c15;
-        mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9;
-        mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111eb;
-        return mixed ^ (mixed >> 31);
-    }
+    private static ulong Hash(int feature, int caption) => ShuffledOrder.Mix(((ulong)(uint)feature << 32) | (uint)caption, 0);
 
     public void Write(BinaryWriter writer)
     {

@@ -28,7 +28,7 @@ public static class LabBenchmark
                 Height = recipe.Height,
                 Pictures = together,
             };
-            ActivationCollector.Run(model, request, folder.FullName, clock, cancellation);
+            ActivationCollector.Run(model, request, folder.FullName, at => clock.Report(at.Done), cancellation);
             return clock.Figures($"collect, {together} at once", "pictures", pictures);
         }
         finally
@@ -53,8 +53,8 @@ public static class LabBenchmark
                 LogEvery = int.MaxValue,
                 SaveEvery = int.MaxValue,
             };
-            TrainingSession.Run(plan, ActivationCollection.Open(data, plan.Site), Path.Combine(folder.FullName, "saes"), device, clock,
-                cancellation);
+            TrainingSession.Run(plan, ActivationCollection.Open(data, plan.Site), Path.Combine(folder.FullName, "saes"), device,
+                at => clock.Report(at.StepsDone), cancellation);
             return clock.Figures($"train-sae, {width} x {options.Features}, batch {options.BatchSize}", "steps", steps);
         }
         finally
@@ -77,20 +77,16 @@ public static class LabBenchmark
     }
 
     // Starts when the warm-up is done, and ends with the last report.
-    private sealed class Clock(int warmUp) : IProgress<CollectionProgress>, IProgress<TrainingProgress>
+    private sealed class Clock(int warmUp)
     {
         private readonly PeakMemory _memory = new();
         private (long Time, TimeSpan Processor)? _start, _end;
-
-        public void Report(CollectionProgress value) => Report(value.Done);
-
-        public void Report(TrainingProgress value) => Report(value.StepsDone);
 
         public LabFigures Figures(string what, string unit, int count) => new(
             what, unit, count, Stopwatch.GetElapsedTime(_start!.Value.Time, _end!.Value.Time).TotalSeconds,
             (_end.Value.Processor - _start.Value.Processor).TotalSeconds, PeakMemory.OfProcess, _memory.Growth);
 
-        private void Report(long done)
+        public void Report(long done)
         {
             using var process = Process.GetCurrentProcess();
             var now = (Stopwatch.GetTimestamp(), process.TotalProcessorTime);

@@ -17,7 +17,7 @@ public static class ActivationCollector
     /// <exception cref="CheckpointException">The disk is full.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled; all finished items are stored.</exception>
     public static CollectionOutcome Run(
-        LoadedModel model, CollectionRequest request, string folder, IProgress<CollectionProgress>? progress = null,
+        LoadedModel model, CollectionRequest request, string folder, Action<CollectionProgress>? progress = null,
         CancellationToken cancellation = default)
     {
         request.Validate();
@@ -39,7 +39,7 @@ public static class ActivationCollector
             while (writer.NextItem < end && !writer.IsFull)
             {
                 Collect(model, request, writer, cancellation);
-                progress?.Report(new(Done(), end - first, writer.BytesWritten));
+                progress?.Invoke(new(Done(), end - first, writer.BytesWritten));
             }
         }
         catch (OperationCanceledException)

@@ -55,19 +55,9 @@ internal static class DictionaryFit
         ];
     }
 
-    /// <summary>
-    /// The peak signal-to-noise ratio of two pictures of 8 bits in dB, over all pixels and colours; null if they are equal.
-    /// </summary>
-    public static double? Psnr(Picture first, Picture second)
-    {
-        double squares = 0;
-        for (var i = 0; i < first.Pixels.Length; i++)
-        {
-            double difference = first.Pixels[i] - second.Pixels[i];
-            squares += difference * difference;
-        }
-        return squares > 0 ? 10 * Math.Log10(255.0 * 255 * first.Pixels.Length / squares) : null;
-    }
+    /// <summary>See <see cref="Picture.Psnr"/>; null if the pictures are equal.</summary>
+    public static double? Psnr(Picture first, Picture second) =>
+        first.Psnr(second) is var decibels && double.IsFinite(decibels) ? decibels : null;
 
     /// <summary>Means over pictures of the rows of each.</summary>
     public static IReadOnlyList<ReconstructionRow> Mean(IEnumerable<ReconstructionRow> rows) =>

@@ -91,13 +91,9 @@ internal sealed class KnownCells : IDisposable
 internal static class Requests
 {
     /// <param name="settings">Gives steps, guidance and size.</param>
-    public static ImageRequest For(Recipe settings, IReadOnlyList<Caption> captions) => new()
+    public static ImageRequest For(Recipe settings, IReadOnlyList<Caption> captions) => ImageRequest.Of(settings) with
     {
         Prompts = [.. captions.Select(caption => caption.Text)],
         Seeds = [.. captions.Select(caption => caption.Seed)],
-        Steps = settings.Steps,
-        Guidance = settings.Guidance,
-        Width = settings.Width,
-        Height = settings.Height,
     };
 }

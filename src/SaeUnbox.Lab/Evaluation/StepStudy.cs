@@ -84,7 +84,7 @@ public sealed class StepStudy(LoadedModel model, Recipe recipe) : IDisposable
         using var scope = NewDisposeScope();
         using var mode = no_grad();
         var (network, last) = (model.Model, recipe.Steps - 1);
-        using var run = network.Begin(Request);
+        using var run = network.Begin(ImageRequest.Of(recipe));
         var before = last > 0 ? _record[$"step.{last - 1}.latents"].to(run.StartNoise.device) : run.StartLatents();
         var change = (edited["latents"] - _record["latents"]).to(before.device);
         var readings = new List<SiteActivations>();
@@ -104,17 +104,6 @@ public sealed class StepStudy(LoadedModel model, Recipe recipe) : IDisposable
                 hook.Dispose();
         }
     }
-
-    private ImageRequest Request => new()
-    {
-        Prompts = [recipe.Prompt],
-        NegativePrompts = recipe.NegativePrompt is { } negative ? [negative] : null,
-        Seeds = [recipe.Seed],
-        Steps = recipe.Steps,
-        Guidance = recipe.Guidance,
-        Width = recipe.Width,
-        Height = recipe.Height,
-    };
 
     private static double ShareOf(SiteActivations map, IReadOnlyCollection<int> features)
     {

@@ -46,7 +46,7 @@ public sealed class ActivationStatistics : IDisposable
     public static StatisticsReport Measure(
         IFeatureDictionary sae,
         ActivationCollection collection,
-        IProgress<double>? progress = null,
+        Action<double>? progress = null,
         CancellationToken cancellation = default)
     {
         if (collection.HoldsOutputs != sae.ReadsOutput)
@@ -61,7 +61,7 @@ public sealed class ActivationStatistics : IDisposable
             using var rows = shard.ReadRows();
             statistics.Add(rows);
             done += shard.Rows;
-            progress?.Report((double)done / collection.Rows);
+            progress?.Invoke((double)done / collection.Rows);
         }
 
         return statistics.Report();

@@ -113,22 +113,32 @@ public static class CosineNeighbours
         RequireEqualWidth(from, to);
         using var _ = no_grad();
         using var scope = NewDisposeScope();
-        var same = ReferenceEquals(from, to);
-        var kept = Math.Min(count, to.Features - (same ? 1 : 0));
-        var result = new List<IReadOnlyList<Neighbour>>(from.Features);
-        if (kept <= 0)
-            return [.. Enumerable.Repeat<IReadOnlyList<Neighbour>>([], from.Features)];
+        var rows = UnitRows(from.Dictionary);
+        return Nearest(rows, ReferenceEquals(from, to) ? rows : UnitRows(to.Dictionary.to(from.Device)), count);
+    }
 
-        var (rows, columns) = (UnitRows(from.Dictionary), UnitRows(to.Dictionary.to(from.Device)));
+    /// <summary>
+    /// For each row of [n, d] the numbers of the rows of [m, d] with the largest products, largest first. If both are the same tensor, a
+    /// row is not its own neighbour.
+    /// </summary>
+    internal static IReadOnlyList<IReadOnlyList<Neighbour>> Nearest(
+        Tensor rows, Tensor columns, int count, CancellationToken cancellation = default)
+    {
+        var same = ReferenceEquals(rows, columns);
+        var kept = (int)Math.Min(count, columns.shape[0] - (same ? 1 : 0));
+        if (kept <= 0)
+            return [.. Enumerable.Repeat<IReadOnlyList<Neighbour>>([], (int)rows.shape[0])];
+        var result = new List<IReadOnlyList<Neighbour>>((int)rows.shape[0]);
         for (long start = 0; start < rows.shape[0]; start += Chunk)
         {
+            cancellation.ThrowIfCancellationRequested();
             using var chunk = NewDisposeScope();
             var length = Math.Min(Chunk, rows.shape[0] - start);
             var cosines = rows.narrow(0, start, length).mm(columns.t());
             if (same)
             {
                 var own = Arithmetic.Range(start, start + length, ScalarType.Int64, cosines.device).unsqueeze(1);
-                cosines.scatter_(1, own, Arithmetic.Full([length, 1], -2, ScalarType.Float64, cosines.device));
+                cosines.scatter_(1, own, Arithmetic.Full([length, 1], -2, rows.dtype, cosines.device));
             }
 
             var (values, indices) = cosines.topk(kept, 1);

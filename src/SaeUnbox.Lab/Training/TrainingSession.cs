@@ -64,12 +64,12 @@ public static class TrainingSession
         ActivationCollection collection,
         string output,
         string device = "cpu",
-        IProgress<TrainingProgress>? progress = null,
+        Action<TrainingProgress>? progress = null,
         CancellationToken cancellation = default) =>
         Run(plan, collection, output, OnDevice.Open(device), progress, cancellation);
 
     internal static IReadOnlyList<string> Run(
-        TrainingPlan plan, ActivationCollection collection, string output, torch.Device device, IProgress<TrainingProgress>? progress,
+        TrainingPlan plan, ActivationCollection collection, string output, torch.Device device, Action<TrainingProgress>? progress,
         CancellationToken cancellation)
     {
         var stream = new ActivationStream(collection, plan.BatchSize, plan.Seed, plan.WindowRows);
@@ -104,7 +104,7 @@ public static class TrainingSession
                         logs[i].Add(reports[i]);
                 }
 
-                progress?.Report(new TrainingProgress(step, plan.Steps, reports));
+                progress?.Invoke(new TrainingProgress(step, plan.Steps, reports));
                 if (step % plan.SaveEvery == 0)
                     Save();
             }

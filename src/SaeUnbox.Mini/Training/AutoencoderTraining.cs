@@ -34,7 +34,7 @@ internal static class AutoencoderTraining
             return;
         var collection = ActivationCollection.Open(folder.Activations, site);
         var trained = TrainingSession.Run(
-            plan, collection, folder.AutoencoderStates, device, new Reporter(site, plan, progress), cancellation)[0];
+            plan, collection, folder.AutoencoderStates, device, new Reporter(site, plan, progress).Report, cancellation)[0];
         using (var sae = SaeLoader.Load(trained))
             SaeWriter.Save(sae, target, ScalarType.Float16);
         // Measures the weights as rounded to float16, because these are used.
@@ -70,7 +70,7 @@ internal static class AutoencoderTraining
         AtomicFile.WriteAllText(note, text);
     }
 
-    private sealed class Reporter(Site site, TrainingPlan plan, IMiniTrainingProgress progress) : IProgress<TrainingProgress>
+    private sealed class Reporter(Site site, TrainingPlan plan, IMiniTrainingProgress progress)
     {
         private StageClock? _clock;
 

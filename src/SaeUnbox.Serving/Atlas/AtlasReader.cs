@@ -333,15 +333,7 @@ public sealed class AtlasReader : IFeatureAtlas
         {
             using var connection = new SqliteConnection(_connection);
             connection.Open();
-            using var command = connection.CreateCommand();
-            command.CommandText = sql;
-            foreach (var (i, value) in values.Index())
-                command.Parameters.AddWithValue($"${i + 1}", value);
-            using var reader = command.ExecuteReader();
-            var rows = new List<T>();
-            while (reader.Read())
-                rows.Add(read(reader));
-            return rows;
+            return connection.Rows(sql, read, values);
         }
         catch (Exception exception) when (IsOfABrokenFile(exception))
         {

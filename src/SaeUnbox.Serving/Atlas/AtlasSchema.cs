@@ -31,63 +31,72 @@ internal static class AtlasSchema
         """;
 
     // Created on demand: embeddings are optional.
-    private const string Embeddings = """
+    public const string Embeddings = """
         CREATE TABLE IF NOT EXISTS embeddings (
             site TEXT NOT NULL, feature INTEGER NOT NULL, vector BLOB NOT NULL, PRIMARY KEY (site, feature)) WITHOUT ROWID;
         DELETE FROM embeddings;
         """;
 
     // Created on demand: atlases of earlier versions have none. The definition is JSON.
-    private const string Concepts =
+    public const string Concepts =
         "CREATE TABLE IF NOT EXISTS concepts (name TEXT PRIMARY KEY, definition TEXT NOT NULL) WITHOUT ROWID";
 
     // Created on demand: atlases of earlier versions have none. The definition is packed JSON, too long for a table without row numbers.
-    private const string Activity = """
+    public const string Activity = """
         CREATE TABLE IF NOT EXISTS activity (
             site TEXT NOT NULL, feature INTEGER NOT NULL, definition BLOB NOT NULL, PRIMARY KEY (site, feature))
         """;
 
     // Created on demand: atlases of earlier versions, and of models whose features were not measured, have none.
-    private const string Effects = """
+    public const string Effects = """
         CREATE TABLE IF NOT EXISTS effects (
             site TEXT NOT NULL, feature INTEGER NOT NULL, element TEXT NOT NULL, strength REAL, painted REAL NOT NULL, removed REAL,
             PRIMARY KEY (site, feature)) WITHOUT ROWID;
         DELETE FROM effects;
         """;
 
-    public static void ClearEffects(SqliteConnection connection) => Execute(connection, Effects);
-
-    public static void ClearEmbeddings(SqliteConnection connection) => Execute(connection, Embeddings);
-
-    public static void AllowConcepts(SqliteConnection connection) => Execute(connection, Concepts);
-
-    public static void AllowActivity(SqliteConnection connection) => Execute(connection, Activity);
-
     public static void Create(SqliteConnection connection) =>
-        Execute(connection, $"PRAGMA application_id = {ApplicationId}; PRAGMA user_version = {Version};{Tables}");
+        connection.Run($"PRAGMA application_id = {ApplicationId}; PRAGMA user_version = {Version};{Tables}");
 
     /// <exception cref="AtlasException">The file is not an atlas, or has another layout.</exception>
     public static void Check(SqliteConnection connection, string path)
     {
-        if (Number(connection, "PRAGMA application_id") != ApplicationId)
+        if (Number("PRAGMA application_id") != ApplicationId)
             throw new AtlasException($"'{path}' is not an atlas.");
-        if (Number(connection, "PRAGMA user_version") is var version && version != Version)
+        if (Number("PRAGMA user_version") is var version && version != Version)
             throw new AtlasException(
                 $"The atlas '{path}' has layout {version}; this program reads layout {Version}. Build it again with saeunbox atlas.");
-    }
 
-    private static void Execute(SqliteConnection connection, string sql)
+        long Number(string sql) => connection.Rows(sql, row => row.GetInt64(0)).Single();
+    }
+}
+
+/// <summary>Runs SQL with the parameters $1, $2, …</summary>
+internal static class SqliteStatements
+{
+    public static void Run(this SqliteConnection connection, string sql, params object?[] values)
     {
-        using var command = connection.CreateCommand();
-        command.CommandText = sql;
+        using var command = Command(connection, sql, values);
         command.ExecuteNonQuery();
     }
 
-    private static long Number(SqliteConnection connection, string sql)
+    public static List<T> Rows<T>(this SqliteConnection connection, string sql, Func<SqliteDataReader, T> read, params object?[] values)
     {
-        using var command = connection.CreateCommand();
+        using var command = Command(connection, sql, values);
+        using var reader = command.ExecuteReader();
+        var rows = new List<T>();
+        while (reader.Read())
+            rows.Add(read(reader));
+        return rows;
+    }
+
+    private static SqliteCommand Command(SqliteConnection connection, string sql, object?[] values)
+    {
+        var command = connection.CreateCommand();
         command.CommandText = sql;
-        return (long)command.ExecuteScalar()!;
+        foreach (var (i, value) in values.Index())
+            command.Parameters.AddWithValue($"${i + 1}", value ?? DBNull.Value);
+        return command;
     }
 }
 

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using SaeUnbox.Serving.RabbitMq;
 
 namespace SaeUnbox.Serving;
 
@@ -18,7 +19,7 @@ internal sealed class ModelCatalogue(ServingHost hosts, ILogger<ModelCatalogue> 
 }
 
 /// <summary>The workers' models, configured ones first. Their atlases are read on this machine.</summary>
-internal sealed partial class RemoteCatalogue(IWorkerDirectory workers, IOptions<ServingOptions> options, ILogger<RemoteCatalogue> logger)
+internal sealed partial class RemoteCatalogue(WorkerDirectory workers, IOptions<ServingOptions> options, ILogger<RemoteCatalogue> logger)
     : IModelCatalogue
 {
     private readonly ConcurrentDictionary<ModelInfo, IFeatureAtlas> _atlases = new(ByName.Instance);

@@ -80,15 +80,6 @@ public interface IServingState
     Task DrainAsync(CancellationToken cancellationToken = default) => Task.CompletedTask;
 }
 
-/// <summary>The workers that a web node knows of.</summary>
-public interface IWorkerDirectory
-{
-    IReadOnlyList<WorkerInfo> Workers { get; }
-
-    /// <summary>The distinct models of all workers, sorted by name.</summary>
-    IReadOnlyList<ModelInfo> Models { get; }
-}
-
 /// <summary>A device that takes jobs.</summary>
 /// <param name="Name">Unique among all workers.</param>
 /// <param name="Device">For example cpu or cuda:0.</param>

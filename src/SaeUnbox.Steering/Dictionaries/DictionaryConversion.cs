@@ -57,8 +57,7 @@ public static class DictionaryConversion
     internal static SaeException Refuse(SparseAutoencoder sae, string layout) => new(
         $"{sae.Source}: the layout {layout} has no room for this dictionary "
         + $"({sae.Kind}{(sae.Normalisation == InputNormalisation.None ? "" : $", input normalised by {sae.Normalisation}")}); saelens "
-            + $"holds "
-        + "all kinds but GroupMax.");
+        + "holds all kinds but GroupMax.");
 
     /// <summary>
     /// b_lat for an encoder that subtracts another bias: W_e (x - b_pre) + b_lat = W_e (x - bias) + b_lat + W_e (bias - b_pre).

@@ -48,16 +48,7 @@ public sealed class RecipeRunner(LoadedModel model, int prefixes = 4) : IDisposa
 
     private Prefix Begin(Recipe recipe, RunRecorder? recorder)
     {
-        var request = new ImageRequest
-        {
-            Prompts = [recipe.Prompt],
-            NegativePrompts = recipe.NegativePrompt is { } negative ? [negative] : null,
-            Seeds = [recipe.Seed],
-            Steps = recipe.Steps,
-            Guidance = recipe.Guidance,
-            Width = recipe.Width,
-            Height = recipe.Height,
-        };
+        var request = ImageRequest.Of(recipe);
         using var text = new TextSteering(recipe, model);
         Prefix Make(Conditioning? encoded) => new(model.Model.Begin(request, encoded), text.Readings);
         if (recorder is null)

@@ -29,54 +29,19 @@ internal sealed class CanvasSession(
 
     public Recipe Recipe => Checked.Recipe;
 
-    public CheckedRecipe Checked
-    {
-        get
-        {
-            lock (_lock)
-                return _recipe;
-        }
-    }
+    public CheckedRecipe Checked => Read(() => _recipe);
 
-    public long Version
-    {
-        get
-        {
-            lock (_lock)
-                return _version;
-        }
-    }
+    public long Version => Read(() => _version);
 
-    public bool CanUndo
-    {
-        get
-        {
-            lock (_lock)
-                return _history.CanUndo;
-        }
-    }
+    public bool CanUndo => Read(() => _history.CanUndo);
 
-    public bool CanRedo
-    {
-        get
-        {
-            lock (_lock)
-                return _history.CanRedo;
-        }
-    }
+    public bool CanRedo => Read(() => _history.CanRedo);
 
     /// <summary>The earlier pictures that the page lists.</summary>
     public List<HistoryEntry> Pictures { get; } = [.. past?.Pictures ?? []];
 
     /// <summary>What a canvas that continues this one needs.</summary>
-    public CanvasPast Past
-    {
-        get
-        {
-            lock (_lock)
-                return new(_history.Copy(), [.. Pictures], _version);
-        }
-    }
+    public CanvasPast Past => Read(() => new CanvasPast(_history.Copy(), [.. Pictures], _version));
 
     public CanvasUpdate.Frame? NewestFrame { get; private set; }
 
@@ -332,11 +297,7 @@ internal sealed class CanvasSession(
         }
     }
 
-    private bool IsCancelled(Guid job)
-    {
-        lock (_lock)
-            return _isCancelled.GetValueOrDefault(job);
-    }
+    private bool IsCancelled(Guid job) => Read(() => _isCancelled.GetValueOrDefault(job));
 
     // A client that guesses job ids must not see the pictures of recipes it does not have.
     private static bool IsResultOf(Recipe recipe, GenerationProgress progress) =>
@@ -371,10 +332,12 @@ internal sealed class CanvasSession(
         }
     }
 
-    private bool IsObsolete(long version)
+    private bool IsObsolete(long version) => Read(() => _isAbandoned || version < _version);
+
+    private T Read<T>(Func<T> state)
     {
         lock (_lock)
-            return _isAbandoned || version < _version;
+            return state();
     }
 
     private static UndoHistory Continue(CanvasPast? past, CheckedRecipe recipe)

@@ -36,8 +36,7 @@ internal static class KnownSettings
 
     private static IEnumerable<string> Unknown(IConfigurationSection section, Type[] types)
     {
-        var properties = types.SelectMany(type => type.GetProperties(BindingFlags.Public | BindingFlags.Instance))
-            .Where(property => property.SetMethod is { IsPublic: true } || ItemOf(property.PropertyType) is not null).ToArray();
+        var properties = types.SelectMany(PropertiesOf).ToArray();
         foreach (var setting in section.GetChildren())
         {
             if (setting.Path.Equals(ShareOptions.StoreKey, StringComparison.OrdinalIgnoreCase))
@@ -62,8 +61,12 @@ internal static class KnownSettings
             .Distinct().Order(StringComparer.Ordinal);
     }
 
-    // The type of a list's elements; null for other types.
-    private static Type? ItemOf(Type type) =>
+    /// <summary>The settings of an options class: what can be set, and lists.</summary>
+    internal static IEnumerable<PropertyInfo> PropertiesOf(Type type) => type.GetProperties(BindingFlags.Public | BindingFlags.Instance)
+        .Where(property => property.SetMethod is { IsPublic: true } || ItemOf(property.PropertyType) is not null);
+
+    /// <summary>The type of a list's elements; null for other types.</summary>
+    internal static Type? ItemOf(Type type) =>
         type.IsGenericType && type.GetGenericTypeDefinition() == typeof(IList<>) ? type.GetGenericArguments()[0] : null;
 }
 
@@ -147,14 +150,11 @@ internal static class SettingErrors
     {
         if (TypeDescriptor.GetConverter(type).CanConvertFrom(typeof(string)))
             return CanBeRead(section, type) ? [] : [(section, Allowed(Nullable.GetUnderlyingType(type) ?? type))];
-        if (IsList(type))
-            return section.GetChildren().SelectMany(child => Unreadable(child, type.GetGenericArguments()[0]));
-        return type.GetProperties(BindingFlags.Public | BindingFlags.Instance)
-            .Where(property => property.SetMethod is { IsPublic: true } || IsList(property.PropertyType))
-            .SelectMany(property => Unreadable(section.GetSection(property.Name), property.PropertyType));
+        return KnownSettings.ItemOf(type) is { } item
+            ? section.GetChildren().SelectMany(child => Unreadable(child, item))
+            : KnownSettings.PropertiesOf(type)
+                .SelectMany(property => Unreadable(section.GetSection(property.Name), property.PropertyType));
     }
-
-    private static bool IsList(Type type) => type.IsGenericType && type.GetGenericTypeDefinition() == typeof(IList<>);
 
     private static bool CanBeRead(IConfigurationSection section, Type type)
     {

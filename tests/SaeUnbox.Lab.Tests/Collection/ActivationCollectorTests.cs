@@ -100,17 +100,14 @@ public sealed class ActivationCollectorTests(GoldenModel model) : IClassFixture<
         ActivationCollector.Run(model.For("turbo4"), request, folder.At("whole"));
 
         using var cancellation = new CancellationTokenSource();
-        var stop = new Immediate(progress =>
+        Assert.Throws<OperationCanceledException>(() => ActivationCollector.Run(model.For("turbo4"), request, folder.At("parts"), progress =>
         {
             if (progress.Done == 3)
                 cancellation.Cancel();
-        });
-        Assert.Throws<OperationCanceledException>(() => ActivationCollector.Run(model.For("turbo4"), request, folder.At("parts"), stop,
-            cancellation.Token));
+        }, cancellation.Token));
         Assert.Equal(3, Items(folder.At("parts")));
         var after = new List<long>();
-        var outcome =
-            ActivationCollector.Run(model.For("turbo4"), request, folder.At("parts"), new Immediate(progress => after.Add(progress.Done)));
+        var outcome = ActivationCollector.Run(model.For("turbo4"), request, folder.At("parts"), progress => after.Add(progress.Done));
 
         Assert.Equal([4L, 5], after);
         Assert.Equal(new CollectionOutcome(5, 5, outcome.Bytes, IsFull: false), outcome);
@@ -217,9 +214,4 @@ public sealed class ActivationCollectorTests(GoldenModel model) : IClassFixture<
 
     private static long Bytes(string folder) =>
         Directory.EnumerateFiles(folder, "*.safetensors", SearchOption.AllDirectories).Sum(file => new FileInfo(file).Length);
-
-    private sealed class Immediate(Action<CollectionProgress> action) : IProgress<CollectionProgress>
-    {
-        public void Report(CollectionProgress value) => action(value);
-    }
 }

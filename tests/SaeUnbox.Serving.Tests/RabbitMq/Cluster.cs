@@ -139,7 +139,7 @@ internal static class HostExtensions
     public static async Task WorkersAsync(this IHost host, int count, bool orFewer = false)
     {
         using var patience = new CancellationTokenSource(Broker.Patience);
-        var directory = host.Services.GetRequiredService<IWorkerDirectory>();
+        var directory = host.Services.GetRequiredService<WorkerDirectory>();
         while (orFewer ? directory.Workers.Count > count : directory.Workers.Count < count)
             await Task.Delay(20, patience.Token);
     }

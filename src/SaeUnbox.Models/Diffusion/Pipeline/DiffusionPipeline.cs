@@ -257,6 +257,18 @@ public sealed record ImageRequest
     /// <summary>In pixels.</summary>
     public int Width { get; init; } = 512;
 
+    /// <summary>The image of a recipe, without its edits.</summary>
+    public static ImageRequest Of(Recipe recipe) => new()
+    {
+        Prompts = [recipe.Prompt],
+        NegativePrompts = recipe.NegativePrompt is { } negative ? [negative] : null,
+        Seeds = [recipe.Seed],
+        Steps = recipe.Steps,
+        Guidance = recipe.Guidance,
+        Width = recipe.Width,
+        Height = recipe.Height,
+    };
+
     public bool IsGuided => Guidance > 1;
 
     /// <summary>Number of images.</summary>

@@ -72,8 +72,7 @@ internal static class NoiseSchedule
         var timesteps = Array.ConvertAll(Timesteps(config, steps), t => (int)Math.Round(t, MidpointRounding.ToEven));
         return timesteps[0] < config.TrainTimesteps ? timesteps : throw new ModelException(
             $"With {steps} steps and steps_offset {config.StepsOffset} of the scheduler, the first timestep is {timesteps[0]}, but the "
-            + $"model "
-            + $"was trained on 0 to {config.TrainTimesteps - 1}; take fewer steps.");
+            + $"model was trained on 0 to {config.TrainTimesteps - 1}; take fewer steps.");
     }
 
     /// <summary>The cumulative alpha of the timestep that a step leads to. Below 0 it is 1, or that of timestep 0.</summary>

@@ -1,7 +1,7 @@
 namespace SaeUnbox.Serving.RabbitMq;
 
 /// <summary>The workers that announced themselves within <paramref name="timeout"/>. Thread-safe.</summary>
-internal sealed class WorkerDirectory(TimeSpan timeout, TimeProvider clock) : IWorkerDirectory
+internal sealed class WorkerDirectory(TimeSpan timeout, TimeProvider clock)
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<string, (Announcement Last, long At)> _nodes = [];
@@ -19,6 +19,7 @@ internal sealed class WorkerDirectory(TimeSpan timeout, TimeProvider clock) : IW
         }
     }
 
+    /// <summary>The distinct models of all workers, sorted by name.</summary>
     public IReadOnlyList<ModelInfo> Models => [.. Workers
         .SelectMany(worker => worker.Models)
         .DistinctBy(model => model.Name)

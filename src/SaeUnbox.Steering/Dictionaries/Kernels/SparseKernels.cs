@@ -88,16 +88,14 @@ internal readonly record struct AdamStep(double Beta1, double Beta2, double Epsi
 /// </summary>
 internal sealed class Nesting
 {
-    private readonly int[] _groupOf;
-
     public Nesting(IReadOnlyList<int> prefixSizes)
     {
         PrefixSizes = prefixSizes;
-        _groupOf = new int[prefixSizes[^1]];
+        GroupArray = new int[prefixSizes[^1]];
         var start = 0;
         for (var group = 0; group < prefixSizes.Count; group++)
         {
-            Array.Fill(_groupOf, group, start, prefixSizes[group] - start);
+            Array.Fill(GroupArray, group, start, prefixSizes[group] - start);
             start = prefixSizes[group];
         }
     }
@@ -106,33 +104,18 @@ internal sealed class Nesting
 
     public int Groups => PrefixSizes.Count;
 
-    public int[] GroupArray => _groupOf;
+    /// <summary>The group of each feature.</summary>
+    public int[] GroupArray { get; }
 
     public static Nesting None(int features) => new([features]);
 }
 
 /// <summary>The non-zeros of a code matrix [rows, n] as three lists of one length, ordered by row.</summary>
-internal sealed class ActiveEntries : IDisposable
+/// <param name="Rows">Row of each entry, [m] int64.</param>
+/// <param name="Columns">Feature of each entry, [m] int64.</param>
+/// <param name="Values">Value of each entry after relu, [m] float32.</param>
+internal sealed record ActiveEntries(Tensor Rows, Tensor Columns, Tensor Values, long RowCount) : IDisposable
 {
-    private ActiveEntries(Tensor rows, Tensor columns, Tensor values, long rowCount)
-    {
-        Rows = rows;
-        Columns = columns;
-        Values = values;
-        RowCount = rowCount;
-    }
-
-    /// <summary>Row of each entry, [m] int64.</summary>
-    public Tensor Rows { get; }
-
-    /// <summary>Feature of each entry, [m] int64.</summary>
-    public Tensor Columns { get; }
-
-    /// <summary>Value of each entry after relu, [m] float32.</summary>
-    public Tensor Values { get; }
-
-    public long RowCount { get; }
-
     /// <summary>From k indices and values for each row, shapes [..., k].</summary>
     public static ActiveEntries OfTopK(Tensor indices, Tensor values)
     {

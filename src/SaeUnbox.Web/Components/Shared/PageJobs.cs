@@ -56,6 +56,20 @@ internal sealed class PageJobs(JobClient jobs, Visitor visitor, Action changed) 
         changed();
     }
 
+    /// <summary>
+    /// Makes pictures, one job at a time, so that other visitors do not wait longer, and each shows as soon as it is done.
+    /// </summary>
+    /// <param name="show">Receives a recipe's place among them, and its picture as the address of an image.</param>
+    public Task MakeEachAsync(IReadOnlyList<Recipe> recipes, Action<int, string> show) => RunAsync(async run =>
+    {
+        foreach (var (place, recipe) in recipes.Index())
+        {
+            var result = await run(new GenerationJob(Guid.NewGuid(), recipe.Check()) { Picture = PictureFormat.Jpeg });
+            show(place, $"data:image/jpeg;base64,{Convert.ToBase64String(result.Picture.Span)}");
+            changed();
+        }
+    });
+
     public void Stop() => _stop.Cancel();
 
     /// <summary>Stops the work without a message.</summary>

@@ -74,8 +74,7 @@ public sealed partial class Explore
             ReadAddress();
         ShowOwnPicture();
         _settings = await StudioSettings.LoadAsync(Script);
-        await using var module = await Script.InvokeAsync<IJSObjectReference>("import", "./Components/Pages/Explore/Explore.razor.js");
-        _view = await module.InvokeAsync<IJSObjectReference>("create", _root);
+        _view = await Script.CreateAsync("Pages/Explore/Explore", _root);
         await RunAsync();
     }
 
@@ -83,15 +82,7 @@ public sealed partial class Explore
     {
         _address.Dispose();
         _jobs.Dispose();
-        try
-        {
-            if (_view is not null)
-                await _view.InvokeVoidAsync("close");
-        }
-        catch (JSDisconnectedException)
-        {
-            // The tab is closed.
-        }
+        await _view.CloseAsync();
     }
 
     private void ReadAddress()

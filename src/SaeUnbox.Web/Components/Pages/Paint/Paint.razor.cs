@@ -59,8 +59,7 @@ public sealed partial class Paint
         if (_state.Model is null)
             return;
         _self = DotNetObjectReference.Create(this);
-        await using var module = await Script.InvokeAsync<IJSObjectReference>("import", "./Components/Pages/Paint/Paint.razor.js");
-        _surface = await module.InvokeAsync<IJSObjectReference>("create", _root, _self);
+        _surface = await Script.CreateAsync("Pages/Paint/Paint", _root, _self);
         _settings = await StudioSettings.LoadAsync(Script);
         await ShowBrushAsync();
         await OpenAsync(_surface);
@@ -72,15 +71,7 @@ public sealed partial class Paint
         await _closed.CancelAsync();
         if (_state.Canvas is { } canvas)
             canvas.Updated -= OnUpdated;
-        try
-        {
-            if (_surface is not null)
-                await _surface.InvokeVoidAsync("close");
-        }
-        catch (JSDisconnectedException)
-        {
-            // The tab is closed.
-        }
+        await _surface.CloseAsync();
         _self?.Dispose();
     }
 
@@ -217,17 +208,15 @@ public sealed partial class Paint
         await ShowLayerAsync();
     }
 
-    private async Task ShowLayerAsync()
+    private Task ShowLayerAsync()
     {
-        if (_surface is null)
-            return;
         // The browser has the recipe from the hub, and waits for this version of it.
         var version = _state.Canvas?.Version ?? 0;
         var (recipe, selected) = (_state.Recipe, _state.SelectedEdit);
         var grid = selected is null ? null : _state.Model?.Find(selected.Site)?.Grid(recipe.Width, recipe.Height);
         // A region is marked on the finest grid.
         var region = _state.Model?.Sites.Select(site => site.Grid(recipe.Width, recipe.Height)).MaxBy(site => site.Rows);
-        await _surface.InvokeVoidAsync("showLayer", new
+        return OnSurfaceAsync("showLayer", new
         {
             Version = version,
             Index = grid is null ? -1 : _state.Selected,
@@ -246,13 +235,8 @@ public sealed partial class Paint
         await _settings.SaveAsync(Script);
     }
 
-    private async Task ShowBrushAsync()
-    {
-        var brush = _settings.Brush;
-        if (_surface is not null)
-            await _surface.InvokeVoidAsync(
-                "setBrush", brush.Size, brush.Hardness, brush.Tool.ToString().ToLowerInvariant(), _settings.HasKeys);
-    }
+    private Task ShowBrushAsync() => OnSurfaceAsync("setBrush", _settings.Brush.Size, _settings.Brush.Hardness,
+        _settings.Brush.Tool.ToString().ToLowerInvariant(), _settings.HasKeys);
 
     private Task PickAsync((FeatureCard Card, double? Strength) picked) => PickAsync(() => _state.AddLayer(picked.Card, picked.Strength));
 
@@ -266,11 +250,10 @@ public sealed partial class Paint
             await SetBrushAsync(_settings.Brush with { Tool = Tool.Brush });
     }
 
-    private async Task UnselectAsync()
+    private Task UnselectAsync()
     {
         _state.SelectRegion(BrushMask.FromCells(1, 1, [0]));
-        if (_surface is not null)
-            await _surface.InvokeVoidAsync("unselect");
+        return OnSurfaceAsync("unselect");
     }
 
     private Task OpenExampleAsync(Recipe recipe)
@@ -291,24 +274,11 @@ public sealed partial class Paint
         await _settings.SaveAsync(Script);
     }
 
-    private async Task ToggleSoloAsync(int index)
-    {
-        var solo = _state.ToggleSolo(index);
-        if (_surface is not null)
-            await _surface.InvokeVoidAsync("keepSolo", solo);
-    }
+    private Task ToggleSoloAsync(int index) => OnSurfaceAsync("keepSolo", _state.ToggleSolo(index));
 
-    private async Task FillAsync(Fill fill)
-    {
-        if (_surface is not null)
-            await _surface.InvokeVoidAsync("fill", fill.ToString().ToLowerInvariant());
-    }
+    private Task FillAsync(Fill fill) => OnSurfaceAsync("fill", fill.ToString().ToLowerInvariant());
 
-    private async Task ZoomAsync(int step)
-    {
-        if (_surface is not null)
-            await _surface.InvokeVoidAsync("zoom", step);
-    }
+    private Task ZoomAsync(int step) => OnSurfaceAsync("zoom", step);
 
     private async Task SetViewAsync(View view)
     {
@@ -324,8 +294,7 @@ public sealed partial class Paint
     {
         try
         {
-            if (_surface is not null)
-                await _surface.InvokeVoidAsync("save", _state.Canvas?.Version ?? 0, $"{FileNames.Of(_state.Recipe)}.png");
+            await OnSurfaceAsync("save", _state.Canvas?.Version ?? 0, $"{FileNames.Of(_state.Recipe)}.png");
         }
         catch (JSException exception)
         {
@@ -349,6 +318,13 @@ public sealed partial class Paint
             _icon = null;
             _state.ShowError(FirstLine(exception));
         }
+    }
+
+    // Does nothing before the surface is there.
+    private async Task OnSurfaceAsync(string function, params object?[] arguments)
+    {
+        if (_surface is not null)
+            await _surface.InvokeVoidAsync(function, arguments);
     }
 
     // Further lines are the browser's stack trace.
