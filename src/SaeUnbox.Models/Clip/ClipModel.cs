@@ -25,9 +25,6 @@ public sealed class ClipModel : IDisposable
 
     public ClipConfig Config { get; }
 
-    /// <summary>Width of the embeddings.</summary>
-    public int Width => Config.ProjectionSize;
-
     /// <summary>The factor of cosines before a softmax: e^logit_scale.</summary>
     public double Scale => Math.Exp(_towers.LogitScale.to_type(ScalarType.Float32).item<float>());
 

@@ -100,11 +100,12 @@ public sealed class ActivationCollectorTests(GoldenModel model) : IClassFixture<
         ActivationCollector.Run(model.For("turbo4"), request, folder.At("whole"));
 
         using var cancellation = new CancellationTokenSource();
-        Assert.Throws<OperationCanceledException>(() => ActivationCollector.Run(model.For("turbo4"), request, folder.At("parts"), progress =>
-        {
-            if (progress.Done == 3)
-                cancellation.Cancel();
-        }, cancellation.Token));
+        Assert.Throws<OperationCanceledException>(() => ActivationCollector.Run(
+            model.For("turbo4"), request, folder.At("parts"), progress =>
+            {
+                if (progress.Done == 3)
+                    cancellation.Cancel();
+            }, cancellation.Token));
         Assert.Equal(3, Items(folder.At("parts")));
         var after = new List<long>();
         var outcome = ActivationCollector.Run(model.For("turbo4"), request, folder.At("parts"), progress => after.Add(progress.Done));

@@ -79,7 +79,7 @@ public sealed class ClipModelTests : IDisposable
         Save(_weights.Append(new("vision_model.embeddings.position_ids", Arithmetic.Range(0, 5, ScalarType.Int64).unsqueeze(0)))
             .Append(new("text_model.embeddings.position_ids", Arithmetic.Range(0, 77, ScalarType.Int64).unsqueeze(0))));
         using var clip = Load();
-        Assert.Equal(TinyClip.Projection, clip.Width);
+        Assert.Equal(TinyClip.Projection, clip.EmbedText("a cat").Length);
     }
 
     [Theory]

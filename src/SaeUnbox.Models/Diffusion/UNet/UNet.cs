@@ -140,7 +140,7 @@ public sealed class UNet
                 var stage = _stages[i];
                 var output = i == first && firstOutput is not null ? Walk.Own(firstOutput) : Walk.Compute(() => stage.Forward(walk));
                 if (wanted.Contains(i))
-                    states.Add(stage.Site!.Site, new UNetState(i, stage.Site.Site, walk.Copy(), Walk.Own(output)));
+                    states.Add(stage.Site!.Site, new UNetState(i, walk.Copy(), Walk.Own(output)));
 
                 walk.Advance(stage, stage.Site is { } site ? Hooked(site.Site, walk.Hidden, output) : output);
             }
@@ -264,15 +264,12 @@ public sealed class UNetRun : IDisposable
 /// </summary>
 public sealed class UNetState : IDisposable
 {
-    internal UNetState(int stage, Site site, Walk walk, Tensor output)
+    internal UNetState(int stage, Walk walk, Tensor output)
     {
         Stage = stage;
-        Site = site;
         Walk = walk;
         Output = output;
     }
-
-    public Site Site { get; }
 
     /// <summary>The input of the site, [B, C, h, w]. Owned by the state: do not write to it or dispose it.</summary>
     public Tensor Input => Walk.Hidden;
