@@ -1,61 +1,156 @@
+using SaeUnbox.Mini.Scenes;
+using static TorchSharp.torch;
+
 namespace SaeUnbox.Mini.Evaluation;
 
 /// <summary>
-/// Makes the concept of an element: tries ways to put it into scenes and to take it out, and measures the chosen ones on other scenes.
+/// Makes each element a concept: tries ways to put it into scenes and to take it out, and measures the chosen ones on other scenes.
 /// </summary>
-internal sealed class ConceptEvaluation(SteeringEvaluation steering, MiniEvaluationOptions options)
+public static class ConceptEvaluation
 {
-    /// <summary>Most features of a site that stand for an element.</summary>
-    public const int MostFeatures = 3;
-
-    private const int TryPaint = 26, TryRemove = 27, Paint = 28, Remove = 29;
-
-    // Of the ways that work in nearly as many scenes as the best one, the most faithful is chosen.
-    private const double Nearly = .1;
-
-    private static readonly double[] Strengths = [3, 5, 7, 9];
-
-    private static readonly (EditMode Mode, double Strength, int Grow)[] Removals =
-    [
-        (EditMode.Scale, SteeringEvaluation.Removal, 0), (EditMode.ReplaceNearest, 1, 0), (EditMode.ReplaceNearest, 1, 1),
-    ];
-
-    /// <param name="sites">The features for the element at each site, the best first.</param>
-    /// <returns>Null if nothing puts it in or takes it out.</returns>
-    public Concept? Run(
-        SteeringElement element, IReadOnlyList<(Site Site, IReadOnlyList<LabelFeature> Features)> sites, CancellationToken cancellation)
+    /// <param name="model">The model folder.</param>
+    /// <param name="autoencoders">The folder of its four autoencoders.</param>
+    /// <param name="parts">A folder for what is done, from which a stopped run goes on. Made if there is none.</param>
+    /// <param name="device">cpu, cuda or cuda:N.</param>
+    /// <returns>In the order of <see cref="MiniEvaluation.Elements"/>. Equal options give equal ones.</returns>
+    /// <exception cref="SaeException">A site has no autoencoder, or the folder holds the parts of another run.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public static IReadOnlyList<MeasuredConcept> Run(string model, string autoencoders, MiniEvaluationOptions options, string parts,
+        IProgress<MiniEvaluationProgress>? progress = null, string device = "cpu", CancellationToken cancellation = default)
     {
-        ConceptSite[] all =
-        [
-            .. sites.Select(site => new ConceptSite(site.Site,
-                [.. site.Features.Select(one => new ConceptFeature(one.Feature, Math.Round(one.Score, 3), null))])),
-        ];
-        var painting = Best(
-            [.. from site in all from count in Counts(site, 2) from strength in Strengths
-                select new Way(site, new(EditMode.Add, strength, count, 0))],
-            (edits, isTrial) => steering.Paint(element, edits, isTrial ? TryPaint : Paint, Scenes(isTrial), cancellation),
-            outcome => outcome.Distance);
-        var removal = Best(
-            [.. from site in all from count in Counts(site, MostFeatures) from way in Removals
-                select new Way(site, new(way.Mode, way.Strength, count, 0, way.Grow))],
-            (edits, isTrial) => steering.Remove(element, edits, isTrial ? TryRemove : Remove, Scenes(isTrial), cancellation),
-            outcome => outcome.Tally.Figures.Leakage ?? 0);
-        if (painting is null && removal is null)
-            return null;
-        return new(element.Name,
-            FormattableString.Invariant($"labels of {options.Pictures} pictures, measured in {options.ConceptScenes} scenes"),
-        [
-            .. all.Where(site => site == painting?.Site || site == removal?.Site).Select(site => site with
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.Trials, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.ConceptScenes, 1);
+        var place = OnDevice.Open(device);
+        using var noGrad = no_grad();
+        using var saes = SaeSet.Load(autoencoders, place);
+        var folder = EvaluationFolder.Open(parts, new ConceptQuestion(FeatureEvaluation.FingerprintOf(model, autoencoders), options.Seed,
+            Names.Of(options.Dtype), options.Pictures, options.Trials, options.ConceptScenes));
+        var known = folder.Part("features", () =>
+        {
+            using var loaded = new MiniModel(model, place, options.Dtype);
+            return new ConceptFeatures(loaded, saes, options)
+                .Run(done => progress?.Report(new("finding features", done, options.Pictures)), cancellation);
+        });
+        var elements = SteeringElement.All.Where(element => options.Elements?.Contains(element.Name) ?? true).ToArray();
+        var made = SteeringEvaluation.OfEach(model, saes, elements, options, place, (steering, element) =>
             {
-                Painting = site == painting?.Site ? painting.Effect : null,
-                Removal = site == removal?.Site ? removal.Effect : null,
-            }),
-        ]);
+                ConceptDirection[] directions = [.. known.Where(one => one.Element == element.Name)];
+                var trials = new ConceptTrials(steering, options, cancellation);
+                return (In: folder.Part($"{element.Name} in", () => trials.PutIn(element, directions)),
+                    Out: folder.Part($"{element.Name} out", () => trials.TakeOut(element, directions)), Directions: directions);
+            },
+            done => progress?.Report(new("concepts", done, elements.Length)), cancellation);
+        var layers = elements.Zip(made, (element, one) => (element, one.In.Edit(one.Directions))).ToArray();
+        var upper = SteeringEvaluation.OfEach(model, saes, elements, options, place, (steering, element) =>
+            folder.Part($"{element.Name} over others", () => new ConceptTrials(steering, options, cancellation).Cover(element, layers)),
+            done => progress?.Report(new("layers", done, elements.Length)), cancellation);
+        return
+        [
+            .. elements.Zip(made, upper).Select(one => new MeasuredConcept(
+                ConceptOf(one.First, one.Second.In, one.Second.Out, one.Second.Directions, options),
+                new(one.First.Name, one.Second.In.Share, one.Second.In.Outside, one.Second.In.Other, one.Third.Share,
+                    one.Second.Out.Share, one.Second.Out.Outside, one.Second.Out.Other))),
+        ];
     }
 
-    private int Scenes(bool isTrial) => isTrial ? options.Trials : options.ConceptScenes;
+    private static Concept? ConceptOf(SteeringElement element, ConceptEdit painting, ConceptEdit removal,
+        IReadOnlyList<ConceptDirection> known, MiniEvaluationOptions options)
+    {
+        ConceptSite[] sites =
+        [
+            .. from one in known
+               let effects = (Painting: one.Site == painting.Site
+                   ? painting.Effect
+                   : null, Removal: one.Site == removal.Site ? removal.Effect : null)
+               where effects.Painting is not null || effects.Removal is not null
+               let used = Math.Max(one.Units.Count, Math.Max(effects.Painting?.Features ?? 0, effects.Removal?.Features ?? 0))
+               select new ConceptSite(one.Site, [.. one.Features.Take(used)]) { Painting = effects.Painting, Removal = effects.Removal },
+        ];
+        return sites.Length == 0 ? null : new(element.Name,
+            FormattableString.Invariant($"labels of {options.Pictures} pictures, measured in {options.ConceptScenes} scenes"), sites);
+    }
 
-    private static IEnumerable<int> Counts(ConceptSite site, int most) => new[] { 1, Math.Min(most, site.Features.Count) }.Distinct();
+    private sealed record ConceptQuestion(string Files, int Seed, string Dtype, int Pictures, int Trials, int Scenes);
+}
+
+/// <summary>An element as a concept.</summary>
+/// <param name="Concept">For the atlas; null if nothing puts the element in or takes it out.</param>
+public sealed record MeasuredConcept(Concept? Concept, ConceptFigures Figures);
+
+/// <summary>
+/// How often a concept's edits work, in scenes in which they were not chosen. Shares are null where there was nothing to measure.
+/// </summary>
+/// <param name="Painted">Share of scenes without the element in which it is there then.</param>
+/// <param name="PaintedOutside">Mean change of pixels outside the stroke / mean change inside.</param>
+/// <param name="Over">The share if the stroke covers another thing, which is gone then; null for what is no thing.</param>
+/// <param name="Upper">The share if a layer with another element of the group, by its concept, lies below.</param>
+/// <param name="Removed">Share of scenes with the element in which it is gone then.</param>
+/// <param name="RemovedOutside"><paramref name="PaintedOutside"/> for removal.</param>
+/// <param name="Empty">
+/// Share in which the picture is then nearest to the drawing with nothing there; null for what is no thing.
+/// </param>
+public sealed record ConceptFigures(string Element, double? Painted, double? PaintedOutside, double? Over, double? Upper, double? Removed,
+    double? RemovedOutside, double? Empty);
+
+/// <summary>The way that was chosen, and what it does in other scenes; all null if none works.</summary>
+/// <param name="Share">Share of scenes in which it works.</param>
+/// <param name="Outside">Mean change of pixels outside the stroke / mean change inside.</param>
+/// <param name="Other"><see cref="ConceptFigures.Over"/> or <see cref="ConceptFigures.Empty"/>.</param>
+internal sealed record ConceptEdit(Site? Site, ConceptEffect? Effect, double? Share, double? Outside, double? Other)
+{
+    /// <summary>The edit, everywhere; null if none works.</summary>
+    public FeatureEdit? Edit(IReadOnlyList<ConceptDirection> known) => Effect is null ? null
+        : new ConceptSite(Site!, known.Single(one => one.Site == Site).Features).Edit(Effect);
+}
+
+/// <summary>A share of scenes.</summary>
+internal sealed record ConceptShare(double? Share);
+
+/// <summary>Tries the ways of one element.</summary>
+internal sealed class ConceptTrials(SteeringEvaluation steering, MiniEvaluationOptions options, CancellationToken cancellation)
+{
+    private const int TryPaint = 26, TryRemove = 27, Paint = 28, Remove = 29, ComparePaint = 36, CompareRemove = 37, Over = 38, Upper = 39;
+
+    // Ways that are compared in twice as many scenes.
+    private const int Finalists = 4;
+
+    // Of the ways that work in nearly as many scenes as the best one, the most faithful is chosen.
+    private const double Nearly = .05;
+
+    // In units of ConceptDirection.
+    private static readonly double[] Amounts = [.9, 1.5, 2.5], Negatives = [-.9, -1.8];
+
+    private static readonly double[] ThingScales = [SteeringEvaluation.Removal, -1.6, -2.5];
+
+    public ConceptEdit PutIn(SteeringElement element, IReadOnlyList<ConceptDirection> known)
+    {
+        var way = Best(SteeringTask.Paint, element, [.. known.SelectMany(Paintings)], TryPaint, ComparePaint);
+        return Measured(SteeringTask.Paint, element, way, new(Paint, options.ConceptScenes), _ => element.Kind is null ? null
+            : Run(SteeringTask.Paint, element, way!, new(Over, options.ConceptScenes, AreOccupied: true)).Works);
+    }
+
+    public ConceptEdit TakeOut(SteeringElement element, IReadOnlyList<ConceptDirection> known)
+    {
+        var way = Best(SteeringTask.Remove, element, [.. known.SelectMany(one => Removals(one, element.Kind is not null))], TryRemove,
+            CompareRemove);
+        return Measured(SteeringTask.Remove, element, way, new(Remove, options.ConceptScenes),
+            outcome => element.Kind is null ? null : outcome.Works);
+    }
+
+    /// <summary>In how many scenes an element shows that is painted over another one of its group.</summary>
+    /// <param name="all">The edit that paints each element.</param>
+    public ConceptShare Cover(SteeringElement element, IReadOnlyList<(SteeringElement Element, FeatureEdit? Edit)> all)
+    {
+        var alike = all.Where(one => one.Edit is not null && one.Element.Group == element.Group
+            && one.Element.Kind?.IsOfSky() == element.Kind?.IsOfSky()).ToArray();
+        var own = Array.FindIndex(alike, one => one.Element == element);
+        if (own < 0 || alike.Length < 2)
+            return new(null);
+        FeatureEdit[] layers = [alike[(own + 1) % alike.Length].Edit!, alike[own].Edit!];
+        FeatureEdit[] way = [.. MiniModel.Sites.SelectMany(site => LayerCover.Visible([.. layers.Where(layer => layer.Site == site)]))];
+        return new(steering.Run(SteeringTask.Paint, element, (IReadOnlyList<IReadOnlyList<FeatureEdit>>)[way],
+            new(Upper, options.ConceptScenes, IsNear: true), cancellation)[0].Tally.Figures.Success);
+    }
 
     /// <summary>
     /// Of ways that work in nearly as many scenes as the best one, the one that does least wrong; null if none ever works.
@@ -63,26 +158,63 @@ internal sealed class ConceptEvaluation(SteeringEvaluation steering, MiniEvaluat
     /// <param name="wrong">What should be small.</param>
     public static int? Best(IReadOnlyList<SteeringOutcome> tried, Func<SteeringOutcome, double> wrong)
     {
-        var works = tried.Select(Works).ToArray();
+        var works = tried.Select(one => one.Works).ToArray();
         var most = works.DefaultIfEmpty().Max();
         return most > 0 ? Enumerable.Range(0, works.Length).Where(i => works[i] >= most - Nearly).MinBy(i => wrong(tried[i])) : null;
     }
 
-    // The way that works best, with the share of scenes in which it does.
-    private static Way? Best(Way[] ways, Func<IReadOnlyList<FeatureEdit>, bool, IReadOnlyList<SteeringOutcome>> measure,
-        Func<SteeringOutcome, double> wrong)
+    private ConceptWay? Best(SteeringTask task, SteeringElement element, ConceptWay[] ways, int first, int second)
     {
-        if (Best(measure([.. ways.Select(way => way.Edit)], true), wrong) is not { } best)
-            return null;
-        var chosen = ways[best];
-        var works = Works(measure([chosen.Edit], false)[0]);
-        return works > 0 ? chosen with { Effect = chosen.Effect with { Share = Math.Round(works, 2) } } : null;
+        var best = Try(ways, first, options.Trials).Zip(ways).Where(one => one.First.Works > 0)
+            .OrderByDescending(one => one.First.Works).ThenBy(one => one.First.Distance).Take(Finalists)
+            .Select(one => one.Second).ToArray();
+        return Best(Try(best, second, 2 * options.Trials), outcome => outcome.Distance) is { } index ? best[index] : null;
+
+        SteeringOutcome[] Try(ConceptWay[] all, int purpose, int scenes) => steering.Run(task, element,
+            [.. all.Select(way => way.Edit)], new SceneSet(purpose, scenes, IsNear: true), cancellation);
     }
 
-    private static double Works(SteeringOutcome outcome) => outcome.Tally.Figures.Success ?? 0;
-
-    private sealed record Way(ConceptSite Site, ConceptEffect Effect)
+    private ConceptEdit Measured(SteeringTask task, SteeringElement element, ConceptWay? way, SceneSet scenes,
+        Func<SteeringOutcome, double?> other)
     {
-        public FeatureEdit Edit => Site.Edit(Effect);
+        if (way is null || Run(task, element, way, scenes) is not { Tally.Figures: { Success: > 0 and var share } figures } outcome)
+            return new(null, null, null, null, null);
+        return new(way.Direction.Site, way.Effect with { Share = Math.Round(share, 2) }, share, figures.Leakage, other(outcome));
+    }
+
+    private SteeringOutcome Run(SteeringTask task, SteeringElement element, ConceptWay way, SceneSet scenes) =>
+        steering.Run(task, element, [way.Edit], scenes, cancellation)[0];
+
+    private static IEnumerable<ConceptWay> Paintings(ConceptDirection direction) =>
+        from count in Enumerable.Range(1, direction.Units.Count)
+        from amount in Amounts
+        select Added(direction, count, amount);
+
+    // A thing has many parts, each with features of its own; less of them would leave something else than nothing.
+    private static IEnumerable<ConceptWay> Removals(ConceptDirection direction, bool isThing)
+    {
+        if (isThing)
+        {
+            foreach (var strength in ThingScales)
+                yield return new(direction, new(EditMode.Scale, strength, direction.Features.Count, 0));
+            yield return new(direction, new(EditMode.ReplaceNearest, 1, direction.Features.Count, 0));
+            yield break;
+        }
+        foreach (var count in new[] { 1, direction.Units.Count }.Distinct())
+        {
+            yield return new(direction, new(EditMode.Scale, SteeringEvaluation.Removal, count, 0));
+            foreach (var grow in Enumerable.Range(0, 3))
+                yield return new(direction, new(EditMode.ReplaceNearest, 1, count, 0, grow));
+        }
+        foreach (var amount in Negatives)
+            yield return Added(direction, Math.Min(2, direction.Units.Count), amount);
+    }
+
+    private static ConceptWay Added(ConceptDirection direction, int count, double amount) => new(direction, new(EditMode.Add,
+        Math.Clamp(Math.Round(amount * direction.Units[count - 1], 1), RecipeLimits.MinStrength, RecipeLimits.MaxStrength), count, 0));
+
+    private sealed record ConceptWay(ConceptDirection Direction, ConceptEffect Effect)
+    {
+        public FeatureEdit Edit => new ConceptSite(Direction.Site, Direction.Features).Edit(Effect);
     }
 }
