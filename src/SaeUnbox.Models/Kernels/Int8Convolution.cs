@@ -33,10 +33,11 @@ internal static unsafe class Int8Convolution
                 var count = Math.Min(step, height - first);
                 var values = empty([count * width, side * side * channels], ScalarType.Int8);
                 var (scales, offsets) = (empty([count * width], ScalarType.Float32), empty([count * width], ScalarType.Float32));
-                Gather(padded.select(0, image).narrow(0, first * stride, (count - 1) * stride + side), side, stride, values, scales, offsets);
+                var pixels = padded.select(0, image).narrow(0, first * stride, (count - 1) * stride + side);
+                Gather(pixels, side, stride, values, scales, offsets);
                 Int8Product.Multiply(values, scales, matrix, columns, Band(result), more is null ? null : Band(more), offsets);
 
-                Tensor Band(Tensor pixels) => pixels.select(0, image).narrow(0, first, count).view(-1, outputs);
+                Tensor Band(Tensor pictures) => pictures.select(0, image).narrow(0, first, count).view(-1, outputs);
             }
 
         return result.permute(0, 3, 1, 2).MoveToOuterDisposeScope();

@@ -41,13 +41,15 @@ internal static unsafe class Int8Product
     }
 
     /// <summary>
-    /// value * gelu(gate), where value and gate are the halves of the product's outputs, rounded like x. Null if the width does not fit.
+    /// value * gelu(gate), where value and gate are the halves of the product's outputs; for <see cref="SupportsGeglu"/>.
     /// </summary>
     /// <inheritdoc cref="Linear"/>
     public static Tensor Geglu(Int8Rows x, Tensor weight, Tensor scales, Tensor bias) =>
         Geglu(x, weight, scales, bias, rounds: false).Exact!;
 
-    /// <summary>The rows of <see cref="Geglu(Int8Rows, Tensor, Tensor, Tensor)"/> rounded, bit for bit as if they had been stored.</summary>
+    /// <summary>
+    /// The rows of <see cref="Geglu(Int8Rows, Tensor, Tensor, Tensor)"/>, rounded bit for bit as if they had been stored.
+    /// </summary>
     /// <inheritdoc cref="Linear"/>
     public static Int8Rows RoundedGeglu(Int8Rows x, Tensor weight, Tensor scales, Tensor bias) =>
         Geglu(x, weight, scales, bias, rounds: true).Rounded!;
@@ -132,7 +134,8 @@ internal static unsafe class Int8Product
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void ScaleRow<T>(int* sums, float factor, float offset, (nint Scales, nint Shifts, nint Weights) columns, void* to, void* added, long width)
+    private static void ScaleRow<T>(int* sums, float factor, float offset, (nint Scales, nint Shifts, nint Weights) columns, void* to,
+        void* added, long width)
         where T : struct, ILanes
     {
         var scales = (float*)columns.Scales;

@@ -142,7 +142,7 @@ internal sealed unsafe record Int8Rows(Tensor Values, Tensor Scales, long[] Shap
         return (least, most);
     }
 
-    /// <summary>Rounds numbers times <paramref name="inverse"/> plus <paramref name="added"/>, to the same places of another array.</summary>
+    /// <summary>Rounds numbers times <paramref name="inverse"/> plus <paramref name="added"/> into the same places elsewhere.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Round<T>(void* from, sbyte* to, long start, long end, float inverse, float added)
         where T : struct, ILanes

@@ -95,7 +95,7 @@ public sealed class Int8ProductTests
         var result = Int8Product.Linear(x, kernel.Values, kernel.Scales, bias, added);
 
         var plain = Int8Product.Linear(x, kernel.Values, kernel.Scales, bias);
-        Assert.InRange(Off(Wide(plain) + Wide(added), result), 0, dtype == ScalarType.Float32 ? Rounding : BFloat16Rounding);
+        Assert.InRange(Off(Wide(plain).Plus(Wide(added)), result), 0, dtype == ScalarType.Float32 ? Rounding : BFloat16Rounding);
     }
 
     [Theory]
@@ -185,7 +185,7 @@ public sealed class Int8ProductTests
 
         var result = Int8Convolution.Convolve(x, kernel, null, 1, 1, added);
 
-        Assert.InRange(Off(Wide(Int8Convolution.Convolve(x, kernel, null, 1, 1)) + Wide(added), result), 0, Rounding);
+        Assert.InRange(Off(Wide(Int8Convolution.Convolve(x, kernel, null, 1, 1)).Plus(Wide(added)), result), 0, Rounding);
     }
 
     [Fact]

@@ -319,8 +319,8 @@ internal sealed class CrossAttention(Weights weights, long channels, long textCh
         using var scope = NewDisposeScope();
         var query = _query.Multiply(norm, rows);
         var parts = keyValue.chunk(2, -1);
-        return _out.ForwardAdd(Attention.Forward(query, parts[0], parts[1], heads, upcast: upcast, isRounded: _query.Scales is not null), rows)
-            .MoveToOuterDisposeScope();
+        var attended = Attention.Forward(query, parts[0], parts[1], heads, upcast: upcast, isRounded: _query.Scales is not null);
+        return _out.ForwardAdd(attended, rows).MoveToOuterDisposeScope();
     }
 }
 
