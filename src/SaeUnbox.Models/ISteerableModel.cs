@@ -83,6 +83,16 @@ public static class SteerableModels
     /// <exception cref="CheckpointException">Weights are missing, damaged, or do not match the configuration.</exception>
     public static ISteerableModel Load(string path, PipelineOptions? options = null) => DiffusionPipeline.Load(path, options);
 
+    /// <summary>Channels of the widest level of a model's U-Net. Reads no weights.</summary>
+    /// <exception cref="ModelException">The path, the configuration or an option is not usable.</exception>
+    /// <exception cref="CheckpointException">The weights cannot be opened.</exception>
+    public static int WidthOf(string path, PipelineOptions? options = null)
+    {
+        using var model = ModelParts.Open(path, options ?? new());
+        using var part = model.Open("unet", preferHalf: false);
+        return UNetConfig.From(part.Config).Levels.Max(level => level.Channels);
+    }
+
     /// <summary>The tokenizers of a model, a folder or one file, by their names; of the folder of one tokenizer, that tokenizer.</summary>
     /// <param name="tokenizerFolder"><inheritdoc cref="PipelineOptions.TokenizerFolder" path="/summary/node()"/></param>
     /// <exception cref="ModelException">The model or a tokenizer is not usable.</exception>

@@ -120,7 +120,7 @@ internal sealed class BenchCommand
             ? CaptionArguments.Generate(count, FirstSeed)
             : [.. Enumerable.Range(0, count).Select(i => new Caption(RecipeBenchmark.Prompt, FirstSeed + i))];
         var comparison = new FormatComparison(
-            format => ModelSession.Load(terminal, options with { Dtype = format }, cancellation), captions, repeats);
+            format => ModelSession.Load(terminal, options.In(format), cancellation), captions, repeats);
         FormatReport.Write(terminal, options.Name ?? options.Folder, count, Formats(_device.Read(parsed))
             .Select(format => terminal.WithProgress("comparing", work => comparison.Measure(
                 format, done => work.Report(done, count, () => $"{Names.Of(format)} pictures"), cancellation))), parsed.GetValue(_json));
@@ -166,7 +166,9 @@ internal sealed class BenchCommand
         if (isSae && Dtype(parsed) is not (DtypeChoice.Auto or DtypeChoice.Fp32))
             throw new CliException("--sae: autoencoders are trained in fp32.");
         var repeats = Require.Between("--repeats", parsed.GetValue(_repeats), 1, 1000);
-        var dtype = isSae ? Core.Dtype.Fp32 : Model(parsed).Dtype;
+        var dtype = isSae ? Core.Dtype.Fp32
+            : parsed.GetValue(_architecture) is null ? Model(parsed).Sized().Dtype
+            : Model(parsed).LargeDtype ?? Model(parsed).Dtype;
         Threads.Use(parsed.GetValue(_threads) is { } given ? ModelArguments.Threads(given) : Environment.ProcessorCount);
         var settings = new BenchmarkSettings(dtype, _device.Read(parsed), repeats, onProcessorTime);
         if (!parsed.GetValue(_compare))

@@ -52,7 +52,7 @@ internal sealed class ModelArguments(DtypeChoice defaultDtype)
             Threads = parsed.GetValue(_threads) is { } count ? Threads(count) : null,
             CacheFolder = ModelOptions.ParseCache(parsed.GetValue(_cache)),
         }.On(Device(parsed), Choice(parsed) ?? defaultDtype);
-        return Dtype(parsed) is null && recipe?.Dtype is { } dtype ? options with { Dtype = dtype } : options;
+        return Dtype(parsed) is null && recipe?.Dtype is { } dtype ? options.In(dtype) : options;
     }
 
     /// <summary>The folder of the model's atlas, as the studio finds it; null for none.</summary>

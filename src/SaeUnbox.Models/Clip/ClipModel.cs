@@ -238,15 +238,14 @@ internal sealed class ClipLayer
     public Tensor Forward(Tensor x)
     {
         using var scope = NewDisposeScope();
-        var attended = InPlace.Add(Attend(_attentionNorm.Forward(x)), x);
-        var network = _narrow.Forward(Activate(_widen.Forward(_networkNorm.Forward(attended))));
-        return InPlace.Add(network, attended).MoveToOuterDisposeScope();
+        var attended = AttendAdd(x);
+        return _narrow.ForwardAdd(Activate(_widen.Forward(_networkNorm, attended)), attended).MoveToOuterDisposeScope();
     }
 
-    private Tensor Attend(Tensor x)
+    private Tensor AttendAdd(Tensor x)
     {
-        var projected = _projections.Multiply(x, _projectionBiases).chunk(3, -1);
-        return _output.Forward(Attention.Forward(projected[0], projected[1], projected[2], _shape.Heads, _shape.Causal));
+        var projected = _projections.Multiply(_attentionNorm, x, _projectionBiases).chunk(3, -1);
+        return _output.ForwardAdd(Attention.Forward(projected[0], projected[1], projected[2], _shape.Heads, _shape.Causal), x);
     }
 
     // quick_gelu is x * sigmoid(1.702 x), an approximation of gelu (arXiv 1606.08415).

@@ -10,6 +10,11 @@ namespace SaeUnbox.Models;
 /// <summary>Helpers for kernels that read and write tensor memory directly. They record no gradients.</summary>
 internal static unsafe class CpuKernel
 {
+    private const int MostParts = 64;
+
+    // With fewer elements, starting threads takes longer than the work.
+    private const long MinParallelElements = 1 << 16;
+
     /// <summary>Whether the tensor is float32 or bfloat16 on a CPU with 512-bit vectors, and no gradients are recorded.</summary>
     public static bool Supports(Tensor x) =>
         Vector512.IsHardwareAccelerated && !is_grad_enabled() && x.device_type == DeviceType.CPU
@@ -36,6 +41,14 @@ internal static unsafe class CpuKernel
 
         for (var i = 0; i < count; i++)
             body(i);
+    }
+
+    /// <summary>Splits rows among threads: the body gets the first row of a part, and the first one behind it.</summary>
+    /// <param name="width">Elements of a row.</param>
+    public static void Rows(long count, long width, Action<long, long> body)
+    {
+        var parts = (int)Math.Min(count, MostParts);
+        For(parts, count * width >= MinParallelElements, part => body(count * part / parts, count * (part + 1) / parts));
     }
 }
 

@@ -56,9 +56,11 @@ internal static unsafe class NormKernel
             for (var row = (long)count * part / parts; row < (long)count * (part + 1) / parts; row++)
             {
                 if (half)
-                    Row<BFloat16Lanes>((void*)from, (void*)to, row * width, width, (float*)scale, (float*)shift, eps);
+                    Row<BFloat16Lanes, BFloat16Lanes>(
+                        (ushort*)from + row * width, (ushort*)to + row * width, width, (float*)scale, (float*)shift, eps);
                 else
-                    Row<Float32Lanes>((void*)from, (void*)to, row * width, width, (float*)scale, (float*)shift, eps);
+                    Row<Float32Lanes, Float32Lanes>(
+                        (float*)from + row * width, (float*)to + row * width, width, (float*)scale, (float*)shift, eps);
             }
         });
         GC.KeepAlive(weight);
@@ -66,26 +68,29 @@ internal static unsafe class NormKernel
         return result.MoveToOuterDisposeScope();
     }
 
+    /// <summary>The layer norm of one row.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Row<T>(void* from, void* to, long start, int width, float* weight, float* bias, double eps) where T : ILanes
+    public static void Row<TFrom, TTo>(void* from, void* to, int width, float* weight, float* bias, double eps)
+        where TFrom : ILoadLanes
+        where TTo : ILanes
     {
-        var estimate = Vector512.Create(T.Load(from, start)[0]);
+        var estimate = Vector512.Create(TFrom.Load(from, 0)[0]);
         var sum = Vector512<float>.Zero;
         for (var i = 0; i < width; i += Lanes)
-            sum += T.Load(from, start + i) - estimate;
+            sum += TFrom.Load(from, i) - estimate;
         var (coarse, fine) = Split(estimate[0] + Total(sum) / width);
         var (mean, rest, squares) = (Vector512.Create(coarse), Vector512.Create(fine), Vector512<float>.Zero);
         for (var i = 0; i < width; i += Lanes)
         {
-            var centred = T.Load(from, start + i) - mean - rest;
+            var centred = TFrom.Load(from, i) - mean - rest;
             squares = Vector512.FusedMultiplyAdd(centred, centred, squares);
         }
 
         var scale = Vector512.Create((float)(1 / Math.Sqrt(Total(squares) / width + eps)));
         for (var i = 0; i < width; i += Lanes)
         {
-            var centred = T.Load(from, start + i) - mean - rest;
-            T.Store(Vector512.FusedMultiplyAdd(centred * scale, Vector512.Load(weight + i), Vector512.Load(bias + i)), to, start + i);
+            var centred = TFrom.Load(from, i) - mean - rest;
+            TTo.Store(Vector512.FusedMultiplyAdd(centred * scale, Vector512.Load(weight + i), Vector512.Load(bias + i)), to, i);
         }
     }
 

@@ -9,7 +9,9 @@ internal static class Attention
     /// <summary>softmax(q k^T / sqrt(d)) v for each head; query [B, Q, C], key and value [B, K, C], result [B, Q, C].</summary>
     /// <param name="causal">Each query sees only the keys up to its own position.</param>
     /// <param name="upcast">Compute in float32, and convert the result to the type of the query.</param>
-    public static Tensor Forward(Tensor query, Tensor key, Tensor value, long heads, bool causal = false, bool upcast = false)
+    /// <param name="isRounded">The arguments are of int8 products, so that last digits do not matter and the fastest softmax does.</param>
+    public static Tensor Forward(
+        Tensor query, Tensor key, Tensor value, long heads, bool causal = false, bool upcast = false, bool isRounded = false)
     {
         using var scope = NewDisposeScope();
         if (upcast && query.dtype != ScalarType.Float32)
@@ -17,7 +19,7 @@ internal static class Attention
             Tensor[] exact = [.. new[] { query, key, value }.Select(part => part.to_type(ScalarType.Float32))];
             return Forward(exact[0], exact[1], exact[2], heads, causal).to_type(query.dtype).MoveToOuterDisposeScope();
         }
-        var attended = Functional.Attention(Split(query, heads), Split(key, heads), Split(value, heads), causal);
+        var attended = Functional.Attention(Split(query, heads), Split(key, heads), Split(value, heads), causal, isRounded);
         return attended.transpose(1, 2).flatten(2).MoveToOuterDisposeScope();
     }
 
@@ -41,7 +43,8 @@ internal static class ChunkedAttention
         && query.shape[1] * query.shape[2] * key.shape[2] >= MinScores;
 
     /// <summary>softmax(q k^T / sqrt(d)) v over [B, heads, length, d].</summary>
-    public static Tensor Compute(Tensor query, Tensor key, Tensor value)
+    /// <param name="isRounded">See <see cref="Attention.Forward"/>.</param>
+    public static Tensor Compute(Tensor query, Tensor key, Tensor value, bool isRounded)
     {
         using var scope = NewDisposeScope();
         var (batch, heads, length, width) = (query.shape[0], query.shape[1], query.shape[2], query.shape[3]);
@@ -62,7 +65,7 @@ internal static class ChunkedAttention
                 using var chunk = NewDisposeScope();
                 var rows = Math.Min(rowsPerChunk, length - row);
                 var scores = q.narrow(0, head, count).narrow(1, row, rows).bmm(k.narrow(0, head, count));
-                if (SoftmaxKernel.Supports(scores))
+                if (SoftmaxKernel.Supports(scores, anyLength: isRounded))
                     SoftmaxKernel.Apply(scores);
                 else
                     scores = scores.softmax(-1);

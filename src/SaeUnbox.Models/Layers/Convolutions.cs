@@ -27,13 +27,18 @@ internal sealed class Conv2d
     public Tensor Forward(Tensor x)
     {
         if (_int8 is not null)
-            return Int8Product.Convolve(x, _int8, _bias, _stride, _padding);
+            return Int8Convolution.Convolve(x, _int8, _bias, _stride, _padding);
         if (_kernel == 3 && _stride == 1 && _padding == 1 && Winograd.IsFaster(x, _weight))
             return WithWinograd(x);
         return IsFasterAsMatrixProduct(x)
             ? AsMatrixProduct(x)
             : Functional.Conv2d(x, _weight, _bias, [_stride, _stride], [_padding, _padding]);
     }
+
+    /// <summary>The result plus another tensor of its shape and type.</summary>
+    public Tensor ForwardAdd(Tensor x, Tensor added) => _int8 is not null
+        ? Int8Convolution.Convolve(x, _int8, _bias, _stride, _padding, added)
+        : InPlace.Add(Forward(x), added);
 
     // Transforms the kernel in every call, because a stored copy would need nearly twice the memory of the weights.
     private Tensor WithWinograd(Tensor x)

@@ -25,11 +25,12 @@ internal static class Functional
     }
 
     /// <summary>softmax(q k^T / sqrt(d)) v over [B, heads, length, d].</summary>
-    public static Tensor Attention(Tensor query, Tensor key, Tensor value, bool causal)
+    /// <param name="isRounded">See <see cref="Models.Attention.Forward"/>.</param>
+    public static Tensor Attention(Tensor query, Tensor key, Tensor value, bool causal, bool isRounded)
     {
         OperationCount.Current?.Add(4 * query.numel() * key.shape[2]);
         if (ChunkedAttention.IsFaster(query, key, causal))
-            return ChunkedAttention.Compute(query, key, value);
+            return ChunkedAttention.Compute(query, key, value, isRounded);
         return nn.functional.scaled_dot_product_attention(
             MixedPrecision.Cast(query), MixedPrecision.Cast(key), MixedPrecision.Cast(value), is_casual: causal);
     }

@@ -18,6 +18,16 @@ internal sealed class Linear
     }
 
     public Tensor Forward(Tensor x) => _weight.Multiply(x, _bias);
+
+    /// <summary>The layer of norm(x).</summary>
+    public Tensor Forward(LayerNorm norm, Tensor x) => _weight.Multiply(norm, x, _bias);
+
+    /// <summary>The result plus another tensor of its shape and type.</summary>
+    public Tensor ForwardAdd(Tensor x, Tensor added) => _weight.Multiply(x, _bias, added);
+
+    /// <inheritdoc cref="ForwardAdd(Tensor, Tensor)"/>
+    /// <remarks>For a matrix in int8.</remarks>
+    public Tensor ForwardAdd(Int8Rows x, Tensor added) => _weight.Multiply(x, _bias, added);
 }
 
 /// <summary>
@@ -28,25 +38,50 @@ internal sealed class Linear
 internal sealed record WeightMatrix(Tensor Values, Tensor? Scales)
 {
     /// <summary>x W^T + b over the last dimension.</summary>
-    public Tensor Multiply(Tensor x, Tensor? bias = null)
+    /// <param name="added">Is added to the result, like it in shape and type; null for nothing.</param>
+    public Tensor Multiply(Tensor x, Tensor? bias = null, Tensor? added = null)
     {
         using var scope = NewDisposeScope();
-        var product = Scales is not null
-            ? Int8Product.Linear(x, (Values, Scales, bias))[0]
-            : Functional.Linear(x, Values.dim() == 2 ? Values : Values.flatten(1), bias);
-        return product.MoveToOuterDisposeScope();
+        if (Scales is not null)
+            return Multiply(Int8Rows.Of(x), bias, added).MoveToOuterDisposeScope();
+        var product = Functional.Linear(x, Values.dim() == 2 ? Values : Values.flatten(1), bias);
+        return (added is null ? product : InPlace.Add(product, added)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The first and the second half of the outputs, each contiguous.</summary>
-    public (Tensor First, Tensor Second) MultiplyHalves(Tensor x, Tensor bias)
+    /// <summary>The product with norm(x), which is not stored on the way if the matrix is in int8.</summary>
+    /// <inheritdoc cref="Multiply(Tensor, Tensor?, Tensor?)"/>
+    public Tensor Multiply(LayerNorm norm, Tensor x, Tensor? bias = null)
     {
         using var scope = NewDisposeScope();
+        return (Scales is null ? Multiply(norm.Forward(x), bias) : Multiply(norm.ForwardRounded(x), bias)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>For a matrix in int8.</summary>
+    /// <inheritdoc cref="Multiply(Tensor, Tensor?, Tensor?)"/>
+    public Tensor Multiply(Int8Rows x, Tensor? bias = null, Tensor? added = null) =>
+        Int8Product.Linear(x, Values, Scales ?? throw new InvalidOperationException("The matrix is not in int8."), bias, added);
+
+    /// <summary>value * gelu(gate), where value and gate are the halves of the product's outputs.</summary>
+    public Tensor MultiplyGeglu(LayerNorm norm, Tensor x, Tensor bias)
+    {
+        using var scope = NewDisposeScope();
+        if (Scales is not null && Int8Product.SupportsGeglu(x, Values.shape[0]))
+            return Int8Product.Geglu(norm.ForwardRounded(x), Values, Scales, bias).MoveToOuterDisposeScope();
+        var normed = norm.Forward(x);
         Tensor[] values = Values.chunk(2), biases = bias.chunk(2);
         var scales = Scales?.chunk(2);
-        var halves = scales is not null
-            ? Int8Product.Linear(x, (values[0], scales[0], biases[0]), (values[1], scales[1], biases[1]))
-            : [Functional.Linear(x, values[0], biases[0]), Functional.Linear(x, values[1], biases[1])];
-        return (halves[0].MoveToOuterDisposeScope(), halves[1].MoveToOuterDisposeScope());
+        // The elementwise operators are faster over contiguous memory.
+        Tensor Half(int i) => new WeightMatrix(values[i], scales?[i]).Multiply(normed, biases[i]);
+        return InPlace.Multiply(InPlace.Gelu(Half(1)), Half(0)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary><see cref="MultiplyGeglu"/>, rounded to int8 bit for bit as if it had been stored; null if that is not faster.</summary>
+    public Int8Rows? TryMultiplyRoundedGeglu(LayerNorm norm, Tensor x, Tensor bias)
+    {
+        if (Scales is null || !Int8Product.SupportsGeglu(x, Values.shape[0]))
+            return null;
+        using var scope = NewDisposeScope();
+        return Int8Product.RoundedGeglu(norm.ForwardRounded(x), Values, Scales, bias).MoveToOuterDisposeScope();
     }
 }
 

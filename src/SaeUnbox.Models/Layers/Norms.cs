@@ -53,6 +53,15 @@ internal sealed class LayerNorm(Weights weights, long features, double eps = 1e-
         return y.to_type(_dtype).MoveToOuterDisposeScope();
     }
 
+    /// <summary>The result rounded to int8, without storing it on the way.</summary>
+    public Int8Rows ForwardRounded(Tensor x)
+    {
+        if (x.dtype == _dtype && NormKernel.Supports(x, features) && features <= Int8Rows.MostColumns)
+            return Int8Rows.OfLayerNorm(x, _weight, _bias, eps);
+        using var scope = NewDisposeScope();
+        return Int8Rows.Of(Forward(x)).MoveToOuterDisposeScope();
+    }
+
     private static ScalarType ComputeType(Weights weights) =>
         weights.Device.type == DeviceType.CPU && weights.DType != ScalarType.Float64 ? ScalarType.Float32 : weights.DType;
 }

@@ -35,7 +35,6 @@ internal sealed class ResnetBlock
             hidden = InPlace.Add(hidden, _timeProjection.Forward(time).unsqueeze(-1).unsqueeze(-1));
         }
 
-        hidden = _conv2.Forward(_norm2.ForwardSilu(hidden));
-        return InPlace.Add(hidden, _shortcut?.Forward(x) ?? x).MoveToOuterDisposeScope();
+        return _conv2.ForwardAdd(_norm2.ForwardSilu(hidden), _shortcut?.Forward(x) ?? x).MoveToOuterDisposeScope();
     }
 }

@@ -112,7 +112,7 @@ internal sealed partial class ModelHost : IJobExecutor, IDisposable
                     wanted.ToModelOptions() with { Note = note => Log.Noted(_logger, note) }, cancellation: _ending.Token), wanted);
                 models.Add(model);
                 _runners.Add(model.Info.Name, model.Runner);
-                Log.Loaded(_logger, model.Info.Name, wanted.Folder, Device, Names.Of(wanted.ToModelOptions().Dtype));
+                Log.Loaded(_logger, model.Info.Name, wanted.Folder, Device, Names.Of(model.Dtype));
             }
             (Models, State) = (models, HostState.Ready);
         }
@@ -235,6 +235,8 @@ internal sealed class HostedModel : IDisposable
     }
 
     public ModelInfo Info => _model.Info;
+
+    public Dtype Dtype => _model.Dtype;
 
     public ServedModel Wanted { get; }
 

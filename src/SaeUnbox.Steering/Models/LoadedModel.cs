@@ -61,7 +61,7 @@ public sealed class LoadedModel : IDisposable
     {
         SaeUnbox.Models.Threads.Use(options.Threads ?? Environment.ProcessorCount);
         Devices.Require(options.Device);
-        options = options.Resolved();
+        options = options.Sized().Resolved();
         var model = SteerableModels.Load(options.Folder, new PipelineOptions
         {
             DType = options.Dtype.ToScalarType(),

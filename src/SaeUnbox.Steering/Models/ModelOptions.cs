@@ -3,6 +3,10 @@ namespace SaeUnbox.Steering;
 /// <summary>What to load and where.</summary>
 public sealed record ModelOptions
 {
+    // Channels of the widest level. SDXL and SD have 1280; models that are made for trying things have a fraction of them, and gain nothing
+    // by int8.
+    private const int LargeWidth = 1024;
+
     /// <summary>A model, SDXL or SD 1.x or 2.x: a folder in diffusers' layout, or one file.</summary>
     public required string Folder { get; init; }
 
@@ -21,7 +25,11 @@ public sealed record ModelOptions
     /// <summary>The name in recipes; null for that of the folder or file.</summary>
     public string? Name { get; init; }
 
+    /// <summary>The number format, unless the model's size decides (<see cref="LargeDtype"/>).</summary>
     public Dtype Dtype { get; init; } = Dtype.Fp32;
+
+    /// <summary>The format of a model of real size, such as SDXL or SD; null if <see cref="Dtype"/> holds for all.</summary>
+    public Dtype? LargeDtype { get; init; }
 
     public torch.Device Device { get; init; } = new(DeviceType.CPU);
 
@@ -55,7 +63,27 @@ public sealed record ModelOptions
     public ModelOptions On(string device, DtypeChoice dtype)
     {
         var parsed = Devices.Parse(device) ?? throw new ModelException($"'{device}' is no device; use cpu, cuda or cuda:N.");
-        return this with { Device = parsed, Dtype = dtype.On(parsed) };
+        var large = dtype.On(parsed, isLarge: true);
+        return this with { Device = parsed, Dtype = dtype.On(parsed), LargeDtype = large == dtype.On(parsed) ? null : large };
+    }
+
+    /// <summary>These options in one format, whatever the model's size.</summary>
+    public ModelOptions In(Dtype dtype) => this with { Dtype = dtype, LargeDtype = null };
+
+    /// <summary>These options in the format that the model's size decides. Of the model only its configuration is read.</summary>
+    /// <exception cref="ModelException">The model's folder or configuration cannot be used.</exception>
+    /// <exception cref="CheckpointException">A weights file is broken.</exception>
+    public ModelOptions Sized()
+    {
+        if (LargeDtype is not { } large)
+            return this;
+        var options = Resolved();
+        var width = SteerableModels.WidthOf(options.Folder, new() { BasePath = options.BasePath });
+        if (width < LargeWidth)
+            return In(Dtype);
+        Note?.Invoke(
+            $"The model runs in {Names.Of(large)}, the fastest format for its size on this processor; {Names.Of(Dtype)} is more exact.");
+        return In(large);
     }
 
     /// <summary>Reads the name of a folder, or "off" for none, which is the default.</summary>
@@ -82,7 +110,10 @@ public sealed record ModelOptions
 /// <summary>A requested number format.</summary>
 public enum DtypeChoice
 {
-    /// <summary>The device's fastest: fp16 on a GPU; on a CPU bf16 if it has units for it, else fp32.</summary>
+    /// <summary>
+    /// The device's fastest: fp16 on a GPU; on a CPU int8 for a model of real size if it has VNNI, else bf16 if it has units for it, else
+    /// fp32.
+    /// </summary>
     Auto,
     Fp32,
     Bf16,
@@ -93,7 +124,9 @@ public enum DtypeChoice
 public static class DtypeChoices
 {
     /// <summary>The format used on a device.</summary>
-    public static Dtype On(this DtypeChoice choice, torch.Device device) => choice.Fixed() ?? Fastest(device.type, Processor.HasBf16);
+    /// <param name="isLarge">Whether it is for a model of real size.</param>
+    public static Dtype On(this DtypeChoice choice, torch.Device device, bool isLarge = false) =>
+        choice.Fixed() ?? Fastest(device.type, Processor.HasBf16, isLarge && Processor.HasInt8);
 
     /// <summary>The requested format; null if the device decides.</summary>
     public static Dtype? Fixed(this DtypeChoice choice) => choice switch
@@ -105,8 +138,10 @@ public static class DtypeChoices
         _ => null,
     };
 
-    internal static Dtype Fastest(DeviceType device, bool cpuHasBf16) =>
-        device == DeviceType.CUDA ? Dtype.Fp16 : cpuHasBf16 ? Dtype.Bf16 : Dtype.Fp32;
+    internal static Dtype Fastest(DeviceType device, bool cpuHasBf16, bool cpuHasInt8) => device == DeviceType.CUDA ? Dtype.Fp16
+        : cpuHasInt8 ? Dtype.Int8
+        : cpuHasBf16 ? Dtype.Bf16
+        : Dtype.Fp32;
 }
 
 /// <summary>Converts the recipe's number formats to libtorch's.</summary>

@@ -23,7 +23,7 @@ public sealed class Int8ProductTests
         var x = randn([rows, inputs]).Times(3).to_type(dtype);
         var (kernel, bias) = (KernelOf(randn([outputs, inputs])), randn([outputs]).to_type(dtype));
 
-        var result = Int8Product.Linear(x, (kernel.Values, kernel.Scales, bias))[0];
+        var result = Int8Product.Linear(Int8Rows.Of(x), kernel.Values, kernel.Scales, bias);
 
         var largest = x.to_type(float32).abs().amax([1L], keepdim: true);
         var rounded = (Wide(x) * Wide(ones_like(largest).Times(127) / largest)).round();
@@ -42,10 +42,12 @@ public sealed class Int8ProductTests
         var x = randn([2, 40, 96]) * Arithmetic.Range(1, 81, ScalarType.Float32).view(2, 40, 1);
         var kernel = KernelOf(randn([64, 96]));
 
-        var whole = Int8Product.Linear(x, (kernel.Values, kernel.Scales, null))[0];
+        var whole = Int8Product.Linear(Int8Rows.Of(x), kernel.Values, kernel.Scales, null);
 
         for (var row = 0; row < 40; row++)
-            TensorAssert.Same(whole[1, row], Int8Product.Linear(x[1, row].unsqueeze(0), (kernel.Values, kernel.Scales, null))[0][0]);
+            TensorAssert.Same(whole[1, row], Alone(x[1, row])[0]);
+
+        Tensor Alone(Tensor one) => Int8Product.Linear(Int8Rows.Of(one.unsqueeze(0)), kernel.Values, kernel.Scales, null);
     }
 
     [Fact]
@@ -57,10 +59,99 @@ public sealed class Int8ProductTests
         x[1].Fill(double.NaN);
         var (kernel, bias) = (KernelOf(randn([16, 32])), randn([16]));
 
-        var result = Int8Product.Linear(x, (kernel.Values, kernel.Scales, bias))[0];
+        var result = Int8Product.Linear(Int8Rows.Of(x), kernel.Values, kernel.Scales, bias);
 
         TensorAssert.Same(bias, result[0]);
         Assert.True(result[1].isnan().all().item<bool>());
+    }
+
+    [Fact]
+    public void Linear_OneElementIsNoNumber_TheRowIsNoNumbers()
+    {
+        using var mode = no_grad();
+        using var scope = NewDisposeScope();
+        manual_seed(5);
+        var x = randn([2, 64]);
+        x[0, 7] = float.NaN;
+        var kernel = KernelOf(randn([16, 64]));
+
+        var result = Int8Product.Linear(Int8Rows.Of(x), kernel.Values, kernel.Scales, null);
+
+        Assert.True(result[0].isnan().all().item<bool>());
+        Assert.False(result[1].isnan().any().item<bool>());
+    }
+
+    [Theory]
+    [InlineData(ScalarType.Float32, 33)]
+    [InlineData(ScalarType.BFloat16, 48)]
+    public void Linear_Added_IsAddedToTheProduct(ScalarType dtype, long outputs)
+    {
+        using var mode = no_grad();
+        using var scope = NewDisposeScope();
+        manual_seed(5);
+        var (x, added) = (Int8Rows.Of(randn([2, 9, 64]).to_type(dtype)), randn([2, 9, outputs]).to_type(dtype));
+        var (kernel, bias) = (KernelOf(randn([outputs, 64])), randn([outputs]).to_type(dtype));
+
+        var result = Int8Product.Linear(x, kernel.Values, kernel.Scales, bias, added);
+
+        var plain = Int8Product.Linear(x, kernel.Values, kernel.Scales, bias);
+        Assert.InRange(Off(Wide(plain).Plus(Wide(added)), result), 0, dtype == ScalarType.Float32 ? Rounding : BFloat16Rounding);
+    }
+
+    [Theory]
+    [InlineData(ScalarType.Float32)]
+    [InlineData(ScalarType.BFloat16)]
+    public void Geglu_AnyRows_IsTheFormula(ScalarType dtype)
+    {
+        using var mode = no_grad();
+        using var scope = NewDisposeScope();
+        manual_seed(5);
+        var x = Int8Rows.Of(randn([2, 40, 64]).Times(2).to_type(dtype));
+        var (kernel, bias) = (KernelOf(randn([96, 64]).Times(.3)), randn([96]).to_type(dtype));
+
+        var result = Int8Product.Geglu(x, kernel.Values, kernel.Scales, bias);
+
+        var rows = Wide(x.Values) * Wide(x.Scales).unsqueeze(1);
+        var halves = nn.functional.linear(rows, Wide(kernel.Values) * Wide(kernel.Scales).unsqueeze(1), Wide(bias)).chunk(2, -1);
+        var expected = (halves[0] * nn.functional.gelu(halves[1])).view(2, 40, 48);
+        Assert.Equal(expected.shape, result.shape);
+        Assert.InRange(Off(expected, result), 0, dtype == ScalarType.Float32 ? Rounding : BFloat16Rounding);
+    }
+
+    [Theory]
+    [InlineData(ScalarType.Float32)]
+    [InlineData(ScalarType.BFloat16)]
+    public void RoundedGeglu_AnyRows_IsThatOfTheStoredOnesBitForBit(ScalarType dtype)
+    {
+        using var mode = no_grad();
+        using var scope = NewDisposeScope();
+        manual_seed(5);
+        var x = Int8Rows.Of(randn([70, 64]).to_type(dtype));
+        var (kernel, bias) = (KernelOf(randn([96, 64])), randn([96]).to_type(dtype));
+
+        var rounded = Int8Product.RoundedGeglu(x, kernel.Values, kernel.Scales, bias);
+
+        var stored = Int8Rows.Of(Int8Product.Geglu(x, kernel.Values, kernel.Scales, bias));
+        TensorAssert.Same(stored.Values, rounded.Values);
+        TensorAssert.Same(stored.Scales, rounded.Scales);
+    }
+
+    [Theory]
+    [InlineData(ScalarType.Float32)]
+    [InlineData(ScalarType.BFloat16)]
+    public void OfLayerNorm_AnyRows_IsTheRoundedNorm(ScalarType dtype)
+    {
+        using var mode = no_grad();
+        using var scope = NewDisposeScope();
+        manual_seed(5);
+        var (x, weight, bias) = (randn([3, 50, 64]).Times(4).Plus(7).to_type(dtype), randn([64]), randn([64]));
+
+        var rounded = Int8Rows.OfLayerNorm(x, weight, bias, 1e-5);
+
+        var exact = nn.functional.layer_norm(Wide(x), [64], Wide(weight), Wide(bias), 1e-5).view(-1, 64);
+        var steps = (exact / Wide(rounded.Scales).unsqueeze(1) - Wide(rounded.Values)).abs().amax().item<double>();
+        Assert.InRange(steps, .1, .501);
+        TensorAssert.Same(rounded.Values.abs().amax([1L]).to_type(float32), ones([150]).Times(127));
     }
 
     [Theory]
@@ -77,11 +168,24 @@ public sealed class Int8ProductTests
         var (weight, bias) = (randn([24, 40, side, side]), randn([24]).to_type(dtype));
         var exact = nn.functional.conv2d(Wide(x), Wide(weight), Wide(bias), [stride, stride], [padding, padding]);
 
-        var result = Int8Product.Convolve(x, KernelOf(weight.permute(0, 2, 3, 1).contiguous()), bias, stride, padding);
+        var result = Int8Convolution.Convolve(x, KernelOf(weight.permute(0, 2, 3, 1).contiguous()), bias, stride, padding);
 
         Assert.Equal(exact.shape, result.shape);
         var distance = ((Wide(result) - exact).norm() / exact.norm()).item<double>();
         Assert.InRange(distance, 1e-6, .02);
+    }
+
+    [Fact]
+    public void Convolve_Added_IsAddedToTheConvolution()
+    {
+        using var mode = no_grad();
+        using var scope = NewDisposeScope();
+        manual_seed(5);
+        var (x, added, kernel) = (randn([2, 16, 8, 6]), randn([2, 8, 8, 6]), KernelOf(randn([8, 3, 3, 16])));
+
+        var result = Int8Convolution.Convolve(x, kernel, null, 1, 1, added);
+
+        Assert.InRange(Off(Wide(Int8Convolution.Convolve(x, kernel, null, 1, 1)).Plus(Wide(added)), result), 0, Rounding);
     }
 
     [Fact]
@@ -93,10 +197,10 @@ public sealed class Int8ProductTests
         var x = randn([3, 16, 8, 8]) * tensor([1f, 100, .01f]).view(3, 1, 1, 1);
         var kernel = KernelOf(randn([8, 3, 3, 16]));
 
-        var whole = Int8Product.Convolve(x, kernel, null, 1, 1);
+        var whole = Int8Convolution.Convolve(x, kernel, null, 1, 1);
 
         for (var i = 0; i < 3; i++)
-            TensorAssert.Same(whole[i], Int8Product.Convolve(x.narrow(0, i, 1), kernel, null, 1, 1)[0]);
+            TensorAssert.Same(whole[i], Int8Convolution.Convolve(x.narrow(0, i, 1), kernel, null, 1, 1)[0]);
     }
 
     [Fact]
@@ -106,10 +210,10 @@ public sealed class Int8ProductTests
         using var scope = NewDisposeScope();
         manual_seed(5);
         var (x, kernel) = (randn([1, 16, 8, 8]), KernelOf(randn([8, 3, 3, 16])));
-        var before = Int8Product.Convolve(x, kernel, null, 1, 1);
+        var before = Int8Convolution.Convolve(x, kernel, null, 1, 1);
 
         x[0, TensorIndex.Colon, 1, 1] = 1000f;
-        var after = Int8Product.Convolve(x, kernel, null, 1, 1);
+        var after = Int8Convolution.Convolve(x, kernel, null, 1, 1);
 
         var same = (before == after).all(1)[0];
         Assert.False(same.narrow(0, 0, 3).narrow(1, 0, 3).any().item<bool>());
@@ -124,7 +228,7 @@ public sealed class Int8ProductTests
         using var scope = NewDisposeScope();
         var kernel = KernelOf(ones([1, 3, 3, 16]));
 
-        var result = Int8Product.Convolve(zeros([1, 16, 4, 4]).Plus(2), kernel, null, 1, 1);
+        var result = Int8Convolution.Convolve(zeros([1, 16, 4, 4]).Plus(2), kernel, null, 1, 1);
 
         // Padding is zero whatever the zero point is: a corner sees four pixels, the middle nine.
         Assert.Equal(2 * 16 * 4, result[0, 0, 0, 0].item<float>(), .01f * 2 * 16 * 4);
@@ -173,6 +277,27 @@ public sealed class Int8ProductTests
         Site[] sites = [.. pipeline.Sites.Select(shape => shape.Site)];
         using var pass = pipeline.Run(run.InputOf(1, whole[1].Before), sites);
         Assert.All(sites, site => TensorAssert.Same(pass.Output!, pipeline.Resume(pass.States[site])));
+    }
+
+    [Fact]
+    public void Run_Int8WithNeuronsThatAreRead_IsTheRunWithoutBitForBit()
+    {
+        using var scope = NewDisposeScope();
+        using var golden = new GoldenRun(GoldenRun.ShortestOfSeveralSteps);
+        using var pipeline = DiffusionPipeline.Load(Goldens.At("model"), new PipelineOptions { DType = ScalarType.Int8 });
+        using var run = pipeline.Begin(golden.Request);
+        var plain = run.Denoise().Last().After;
+        var read = 0;
+        var hooks = pipeline.Sites.Select(shape => pipeline.UNet.HookNeurons(shape.Site, (_, neurons) =>
+        {
+            read++;
+            return neurons;
+        })).ToList();
+
+        TensorAssert.Same(plain, run.Denoise().Last().After);
+
+        Assert.True(read > 0);
+        hooks.ForEach(hook => hook.Dispose());
     }
 
     private static void AssertRounded(Tensor exact, Tensor rounded)

@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Text.Json.Nodes;
+using SaeUnbox.Testing;
 using TorchSharp;
 
 namespace SaeUnbox.Steering.Tests;
@@ -6,12 +8,45 @@ namespace SaeUnbox.Steering.Tests;
 public sealed class DtypeChoiceTests
 {
     [Theory]
-    [InlineData(DeviceType.CUDA, false, Dtype.Fp16)]
-    [InlineData(DeviceType.CUDA, true, Dtype.Fp16)]
-    [InlineData(DeviceType.CPU, true, Dtype.Bf16)]
-    [InlineData(DeviceType.CPU, false, Dtype.Fp32)]
-    public void Fastest_DeviceAndItsUnits_GivesTheFormat(DeviceType device, bool bf16, Dtype expected) =>
-        Assert.Equal(expected, DtypeChoices.Fastest(device, bf16));
+    [InlineData(DeviceType.CUDA, false, false, Dtype.Fp16)]
+    [InlineData(DeviceType.CUDA, true, true, Dtype.Fp16)]
+    [InlineData(DeviceType.CPU, true, false, Dtype.Bf16)]
+    [InlineData(DeviceType.CPU, false, false, Dtype.Fp32)]
+    [InlineData(DeviceType.CPU, true, true, Dtype.Int8)]
+    [InlineData(DeviceType.CPU, false, true, Dtype.Int8)]
+    public void Fastest_DeviceAndItsUnits_GivesTheFormat(DeviceType device, bool bf16, bool int8, Dtype expected) =>
+        Assert.Equal(expected, DtypeChoices.Fastest(device, bf16, int8));
+
+    [Theory]
+    [InlineData("512, 768, 1280", Dtype.Int8)]
+    [InlineData("384, 576, 960", Dtype.Bf16)]
+    public void Sized_WidthOfTheModel_DecidesTheFormat(string channels, Dtype expected)
+    {
+        using var folder = new TemporaryFolder();
+        foreach (var file in Directory.EnumerateFiles(Goldens.At("model"), "*", SearchOption.AllDirectories))
+        {
+            var copy = folder.At(Path.GetRelativePath(Goldens.At("model"), file));
+            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+            File.Copy(file, copy);
+        }
+        var config = folder.At("unet/config.json");
+        var json = JsonNode.Parse(File.ReadAllText(config))!;
+        json["block_out_channels"] = JsonNode.Parse($"[{channels}]");
+        File.WriteAllText(config, json.ToJsonString());
+        var options = new ModelOptions { Folder = folder.Path, Dtype = Dtype.Bf16, LargeDtype = Dtype.Int8 };
+
+        Assert.Equal(expected, options.Sized().Dtype);
+        Assert.Null(options.Sized().LargeDtype);
+    }
+
+    [Fact]
+    public void Load_EmbeddedModelByAuto_IsNotInInt8()
+    {
+        using var model = LoadedModel.Load(new ModelOptions { Folder = EmbeddedModel.ModelFolder }.On("cpu", DtypeChoice.Auto));
+
+        Assert.Equal(DtypeChoice.Auto.On(torch.CPU), model.Dtype);
+        Assert.NotEqual(Dtype.Int8, model.Dtype);
+    }
 
     [Theory]
     [InlineData(DtypeChoice.Fp32, Dtype.Fp32)]

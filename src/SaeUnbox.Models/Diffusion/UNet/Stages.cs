@@ -39,7 +39,7 @@ internal sealed class TransformerStage(Transformer2D transformer, SiteShape site
     public IReadOnlyList<Tensor> KeyValues(Tensor text) => transformer.KeyValues(text);
 
     public override Tensor Forward(Walk walk) =>
-        transformer.Forward(walk.Hidden, walk.Conditioning.KeyValues[site.Site], Hooked);
+        transformer.Forward(walk.Hidden, walk.Conditioning.KeyValues[site.Site], NeuronHooks.Count > 0 ? Hooked : null);
 
     private Tensor Hooked(int block, Tensor activations) => NeuronHooks.Aggregate(activations, (current, hook) =>
         hook(block, current) is var result && result.shape.SequenceEqual(current.shape) && result.dtype == current.dtype
@@ -253,15 +253,16 @@ internal sealed class Transformer2D
     public IReadOnlyList<Tensor> KeyValues(Tensor text) => [.. _blocks.Select(block => block.KeyValue(text))];
 
     /// <summary>[B, C, H, W] to [B, C, H, W].</summary>
-    /// <param name="neurons">Reads or replaces the neurons of each basic block.</param>
-    public Tensor Forward(Tensor x, IReadOnlyList<Tensor> keyValues, NeuronHook neurons)
+    /// <param name="neurons">Reads or replaces the neurons of each basic block; null if nothing does.</param>
+    public Tensor Forward(Tensor x, IReadOnlyList<Tensor> keyValues, NeuronHook? neurons)
     {
         using var scope = NewDisposeScope();
         var rows = _projectIn.Forward(ChannelsLast.ToRows(_norm.Forward(x)));
         foreach (var (index, (block, keyValue)) in _blocks.Zip(keyValues).Index())
-            rows = rows.Into(t => block.Forward(t, keyValue, activations => neurons(index, activations)));
-        var delta = ChannelsLast.FromRows(_projectOut.Forward(rows), x.shape[2], x.shape[3]);
-        return InPlace.Add(delta, x).MoveToOuterDisposeScope();
+            rows = rows.Into(t => block.Forward(t, keyValue,
+                neurons is null ? null : activations => neurons(index, activations)));
+        var result = _projectOut.ForwardAdd(rows, ChannelsLast.ToRows(x));
+        return ChannelsLast.FromRows(result, x.shape[2], x.shape[3]).MoveToOuterDisposeScope();
     }
 }
 
@@ -278,12 +279,12 @@ internal sealed class BasicTransformerBlock(Weights weights, long channels, long
     public Tensor KeyValue(Tensor text) => _cross.KeyValue(text);
 
     /// <summary>[B, N, C] to [B, N, C].</summary>
-    public Tensor Forward(Tensor rows, Tensor keyValue, Func<Tensor, Tensor> neurons)
+    public Tensor Forward(Tensor rows, Tensor keyValue, Func<Tensor, Tensor>? neurons)
     {
         using var scope = NewDisposeScope();
-        rows = InPlace.Add(_self.Forward(_norm1.Forward(rows)), rows);
-        rows = InPlace.Add(_cross.Forward(_norm2.Forward(rows), keyValue), rows);
-        return InPlace.Add(_feedForward.Forward(_norm3.Forward(rows), neurons), rows).MoveToOuterDisposeScope();
+        rows = _self.ForwardAdd(_norm1, rows);
+        rows = _cross.ForwardAdd(_norm2, rows, keyValue);
+        return _feedForward.ForwardAdd(_norm3, rows, neurons).MoveToOuterDisposeScope();
     }
 }
 
@@ -293,12 +294,12 @@ internal sealed class SelfAttention(Weights weights, long channels, long heads, 
     private readonly WeightMatrix _projections = weights.GetMatrix(["to_q.weight", "to_k.weight", "to_v.weight"], channels, channels);
     private readonly Linear _out = new(weights.At("to_out.0"), channels, channels);
 
-    /// <summary>[B, N, C] to [B, N, C].</summary>
-    public Tensor Forward(Tensor rows)
+    /// <summary>The rows plus the attention of norm(rows), [B, N, C].</summary>
+    public Tensor ForwardAdd(LayerNorm norm, Tensor rows)
     {
         using var scope = NewDisposeScope();
-        var parts = _projections.Multiply(rows).chunk(3, -1);
-        return _out.Forward(Attention.Forward(parts[0], parts[1], parts[2], heads, upcast: upcast)).MoveToOuterDisposeScope();
+        var parts = _projections.Multiply(norm, rows).chunk(3, -1);
+        return _out.ForwardAdd(Attention.Forward(parts[0], parts[1], parts[2], heads, upcast: upcast), rows).MoveToOuterDisposeScope();
     }
 }
 
@@ -312,13 +313,14 @@ internal sealed class CrossAttention(Weights weights, long channels, long textCh
     /// <summary>Keys and values side by side, [B, T, 2C], for text states [B, T, D].</summary>
     public Tensor KeyValue(Tensor text) => _keyValue.Multiply(text);
 
-    /// <summary>[B, N, C] to [B, N, C].</summary>
-    public Tensor Forward(Tensor rows, Tensor keyValue)
+    /// <summary>The rows plus the attention of norm(rows) to the text, [B, N, C].</summary>
+    public Tensor ForwardAdd(LayerNorm norm, Tensor rows, Tensor keyValue)
     {
         using var scope = NewDisposeScope();
-        var query = _query.Multiply(rows);
+        var query = _query.Multiply(norm, rows);
         var parts = keyValue.chunk(2, -1);
-        return _out.Forward(Attention.Forward(query, parts[0], parts[1], heads, upcast: upcast)).MoveToOuterDisposeScope();
+        var attended = Attention.Forward(query, parts[0], parts[1], heads, upcast: upcast, isRounded: _query.Scales is not null);
+        return _out.ForwardAdd(attended, rows).MoveToOuterDisposeScope();
     }
 }
 
@@ -329,14 +331,15 @@ internal sealed class FeedForward(Weights weights, long channels)
     private readonly Tensor _bias = weights.Get("net.0.proj.bias", 8 * channels);
     private readonly Linear _out = new(weights.At("net.2"), 4 * channels, channels);
 
-    /// <summary>[B, N, C] to [B, N, C].</summary>
-    /// <param name="neurons">Reads or replaces what the second linear layer gets, [B, N, 4C].</param>
-    public Tensor Forward(Tensor rows, Func<Tensor, Tensor> neurons)
+    /// <summary>The rows plus the result of norm(rows), [B, N, C].</summary>
+    /// <param name="neurons">Reads or replaces what the second linear layer gets, [B, N, 4C]; null if nothing does.</param>
+    public Tensor ForwardAdd(LayerNorm norm, Tensor rows, Func<Tensor, Tensor>? neurons)
     {
         using var scope = NewDisposeScope();
-        // The elementwise operators are faster over contiguous memory.
-        var (value, gate) = _weight.MultiplyHalves(rows, _bias);
-        return _out.Forward(neurons(InPlace.Multiply(InPlace.Gelu(gate), value))).MoveToOuterDisposeScope();
+        var result = neurons is null && _weight.TryMultiplyRoundedGeglu(norm, rows, _bias) is { } rounded
+            ? _out.ForwardAdd(rounded, rows)
+            : _out.ForwardAdd((neurons ?? (hidden => hidden))(_weight.MultiplyGeglu(norm, rows, _bias)), rows);
+        return result.MoveToOuterDisposeScope();
     }
 }
 
