@@ -21,9 +21,10 @@ internal static class EvaluateMiniCommand
         var seed = Setting.Of("--seed", "N", "Seed of all random numbers.", defaults.Seed);
         var suggestions = Setting.Of<string?>("--suggestions", "FILE", "Also write suggestions of what to try, for saeunbox atlas.");
         var concepts = Setting.Of<string?>("--concepts", "FILE",
-            "Also write each element as a concept, with the edits that put it in and take it out best, for saeunbox atlas.");
-        var trials = Setting.Of("--trials", "N", "Scenes in which each way to put an element in or take it out is tried; 0 makes no "
-            + "concepts.", defaults.Trials);
+            "Make each element a concept instead, and write it with the edits that put it in and take it out best, for saeunbox atlas. "
+            + "You can interrupt it; the same command continues.");
+        var trials = Setting.Of("--trials", "N", "Scenes in which each way to put an element in or take it out is tried.",
+            defaults.Trials);
         var conceptScenes = Setting.Of("--concept-scenes", "N", "Other scenes in which the chosen ways are measured.",
             defaults.ConceptScenes);
         var features = Setting.Of<string?>("--features", "FILE",
@@ -53,7 +54,7 @@ internal static class EvaluateMiniCommand
                     : null,
                 Seed = parsed.GetValue(seed),
                 Dtype = NamedValue.Parse<Dtype>("--dtype", parsed.GetRequiredValue(dtype))!.Value,
-                Trials = Require.AtLeast(0, "--trials", parsed.GetValue(trials)),
+                Trials = Require.AtLeast(1, "--trials", parsed.GetValue(trials)),
                 ConceptScenes = Require.AtLeast(1, "--concept-scenes", parsed.GetValue(conceptScenes)),
                 NamingScenes = Require.AtLeast(1, "--naming-scenes", parsed.GetValue(namingScenes)),
                 FeatureTrials = Require.AtLeast(0, "--feature-trials", parsed.GetValue(featureTrials)),
@@ -72,12 +73,17 @@ internal static class EvaluateMiniCommand
                 terminal.Output.WriteLine(parsed.GetValue(json) ? MiniFindings.ToJson(known) : Text(known));
                 return;
             }
+            if (parsed.GetValue(concepts) is { } conceptsFile)
+            {
+                var made = terminal.WithProgress("evaluating", work => MiniFindings.MakeConcepts(modelFolder, saeFolder, options,
+                    conceptsFile, new MiniEvaluationReporter(terminal, work), place, cancellation));
+                terminal.Output.Write(parsed.GetValue(json) ? MiniFindings.ToJson(made) + Environment.NewLine : Text(made));
+                return;
+            }
             var report = terminal.WithProgress("evaluating", work => MiniEvaluation.Run(modelFolder, saeFolder, options,
                 new MiniEvaluationReporter(terminal, work), place, cancellation));
             if (parsed.GetValue(suggestions) is { } suggestionsFile)
                 MiniFindings.WriteSuggestions(report, suggestionsFile);
-            if (parsed.GetValue(concepts) is { } conceptsFile)
-                MiniFindings.WriteConcepts(report, conceptsFile);
             terminal.Output.Write(parsed.GetValue(json) ? MiniFindings.ToJson(report) + Environment.NewLine : Text(report));
         });
     }
@@ -101,9 +107,6 @@ internal static class EvaluateMiniCommand
             text.AppendLine(culture, $"steering   {one.Element,-9} {one.Site,-8} feature {one.Feature,4} (r {one.Correlation:0.00}): "
                 + $"painted {one.Painted,6:P0} (before {one.Before:P0}, outside/inside {one.PaintedOutside:0.000}), "
                 + $"removed {one.Removed,6:P0} of {one.Present} (outside/inside {one.RemovedOutside:0.000})");
-        foreach (var one in report.Concepts)
-            text.AppendLine(culture, $"concept    {one.Name,-9} in: {Text(one.BestForPainting, site => site.Painting)}, "
-                + $"out: {Text(one.BestForRemoval, site => site.Removal)}");
         return text.ToString();
     }
 
@@ -111,6 +114,20 @@ internal static class EvaluateMiniCommand
         $"features   {features.Named} of {features.All} named, {features.Wrong} of them wrongly ({features.WrongInSample} of a sample of "
         + $"{features.Sample}); {features.Painting} have a name that can be painted: in 75 % of scenes or more {features.Painted} of them "
         + $"paint it, {features.Removed} take it out");
+
+    private static string Text(IReadOnlyList<MeasuredConcept> concepts)
+    {
+        var text = new StringBuilder();
+        foreach (var (concept, figures) in concepts)
+            text.AppendLine(CultureInfo.InvariantCulture, $"concept    {figures.Element,-9} "
+                + $"in: {Text(concept?.BestForPainting, site => site.Painting)} (outside/inside {figures.PaintedOutside:0.000}), "
+                + $"over a thing {Share(figures.Over)}, over a layer {Share(figures.Upper)}; "
+                + $"out: {Text(concept?.BestForRemoval, site => site.Removal)} (outside/inside {figures.RemovedOutside:0.000}), "
+                + $"empty then {Share(figures.Empty)}");
+        return text.ToString();
+
+        static string Share(double? share) => share is { } known ? known.ToString("P0", CultureInfo.InvariantCulture) : "-";
+    }
 
     private static string Text(ConceptSite? site, Func<ConceptSite, ConceptEffect?> effect) => site is not null && effect(site) is { } found
         ? string.Create(CultureInfo.InvariantCulture,
@@ -143,8 +160,17 @@ internal static class MiniFindings
     public static void WriteSuggestions(MiniEvaluationReport report, string path) =>
         AtomicFile.WriteAllText(path, MiniSuggestions.Of(report) + "\n");
 
-    public static void WriteConcepts(MiniEvaluationReport report, string path) =>
-        AtomicFile.WriteAllText(path, JsonSerializer.Serialize(report.Concepts, Format) + "\n");
+    /// <summary>Makes elements concepts, and writes them by name. What is done lies beside the file until then.</summary>
+    public static IReadOnlyList<MeasuredConcept> MakeConcepts(string model, string saes, MiniEvaluationOptions options, string path,
+        MiniEvaluationReporter reporter, string device, CancellationToken cancellation)
+    {
+        var parts = path + ".parts";
+        var made = ConceptEvaluation.Run(model, saes, options, parts, reporter, device, cancellation);
+        var concepts = made.Select(one => one.Concept).OfType<Concept>().OrderBy(concept => concept.Name, StringComparer.Ordinal);
+        AtomicFile.WriteAllText(path, JsonSerializer.Serialize(concepts, Format) + "\n");
+        Directory.Delete(parts, recursive: true);
+        return made;
+    }
 
     /// <summary>Makes figures and atlas, except those that an earlier run made with the same options.</summary>
     /// <param name="folder">The folder of the training.</param>
@@ -165,9 +191,10 @@ internal static class MiniFindings
             var report = MiniEvaluation.Run(model, saes, options.Evaluation, reporter, device, cancellation) with
             {
                 Features = MeasureFeatures(model, saes, options.Evaluation, features, reporter, device, cancellation),
+                Concepts = [.. MakeConcepts(model, saes, options.Evaluation, concepts, reporter, device, cancellation)
+                    .Select(one => one.Figures)],
             };
             WriteSuggestions(report, suggestions);
-            WriteConcepts(report, concepts);
             AtomicFile.WriteAllText(figures, ToJson(report) + "\n");
             AtomicFile.WriteAllText(figuresNote, JsonSerializer.Serialize(options.Evaluation));
         }

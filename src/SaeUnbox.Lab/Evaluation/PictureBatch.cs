@@ -31,10 +31,23 @@ internal sealed class PictureBatch : IDisposable
     }
 
     /// <summary>Clean latents with an edit at every step, [B, C, h, w].</summary>
-    public Tensor Edited(Site site, BlockEdit edit)
+    public Tensor Edited(Site site, BlockEdit edit) => Edited([(site, edit)]);
+
+    /// <summary>Clean latents with edits at every step, [B, C, h, w].</summary>
+    /// <param name="edits">In the order of the U-Net.</param>
+    public Tensor Edited(IReadOnlyList<(Site Site, BlockEdit Edit)> edits)
     {
-        using var hook = _model.Hook(site, edit.Apply);
-        return Denoise(_ => _model.Resume(_held!.States[site]));
+        using var scope = NewDisposeScope();
+        IDisposable[] hooks = [.. edits.Select(one => _model.Hook(one.Site, one.Edit.Apply))];
+        try
+        {
+            return Denoise(_ => _model.Resume(_held!.States[edits[0].Site])).MoveToOuterDisposeScope();
+        }
+        finally
+        {
+            foreach (var hook in hooks)
+                hook.Dispose();
+        }
     }
 
     public void Dispose()

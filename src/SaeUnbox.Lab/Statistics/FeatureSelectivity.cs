@@ -79,8 +79,10 @@ internal sealed class FeatureSelectivity : IDisposable
         return (covariances / spread).MoveToOuterDisposeScope();
     }
 
-    // Each feature's share of all activation where the label applies, less its share elsewhere: [features, labels].
-    private Tensor Scores()
+    /// <summary>
+    /// Each feature's share of all activation where the label applies, less its share elsewhere, [features, labels] float64.
+    /// </summary>
+    public Tensor Scores()
     {
         using var scope = NewDisposeScope();
         var inside = _products.Over(_cells).Plus(_features.outer(_labels));

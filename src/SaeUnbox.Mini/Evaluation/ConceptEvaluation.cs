@@ -1,61 +1,134 @@
+using SaeUnbox.Mini.Scenes;
+using static TorchSharp.torch;
+
 namespace SaeUnbox.Mini.Evaluation;
 
 /// <summary>
-/// Makes the concept of an element: tries ways to put it into scenes and to take it out, and measures the chosen ones on other scenes.
+/// Makes each element a concept: tries ways to put it into scenes and to take it out, and measures the chosen ones on other scenes.
 /// </summary>
-internal sealed class ConceptEvaluation(SteeringEvaluation steering, MiniEvaluationOptions options)
+public static class ConceptEvaluation
 {
-    /// <summary>Most features of a site that stand for an element.</summary>
-    public const int MostFeatures = 3;
-
-    private const int TryPaint = 26, TryRemove = 27, Paint = 28, Remove = 29;
-
-    // Of the ways that work in nearly as many scenes as the best one, the most faithful is chosen.
-    private const double Nearly = .1;
-
-    private static readonly double[] Strengths = [3, 5, 7, 9];
-
-    private static readonly (EditMode Mode, double Strength, int Grow)[] Removals =
-    [
-        (EditMode.Scale, SteeringEvaluation.Removal, 0), (EditMode.ReplaceNearest, 1, 0), (EditMode.ReplaceNearest, 1, 1),
-    ];
-
-    /// <param name="sites">The features for the element at each site, the best first.</param>
-    /// <returns>Null if nothing puts it in or takes it out.</returns>
-    public Concept? Run(
-        SteeringElement element, IReadOnlyList<(Site Site, IReadOnlyList<LabelFeature> Features)> sites, CancellationToken cancellation)
+    /// <param name="model">The model folder.</param>
+    /// <param name="autoencoders">The folder of its four autoencoders.</param>
+    /// <param name="parts">A folder for what is done, from which a stopped run goes on. Made if there is none.</param>
+    /// <param name="device">cpu, cuda or cuda:N.</param>
+    /// <returns>In the order of <see cref="MiniEvaluation.Elements"/>. Equal options give equal ones.</returns>
+    /// <exception cref="SaeException">A site has no autoencoder, or the folder holds the parts of another run.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public static IReadOnlyList<MeasuredConcept> Run(string model, string autoencoders, MiniEvaluationOptions options, string parts,
+        IProgress<MiniEvaluationProgress>? progress = null, string device = "cpu", CancellationToken cancellation = default)
     {
-        ConceptSite[] all =
-        [
-            .. sites.Select(site => new ConceptSite(site.Site,
-                [.. site.Features.Select(one => new ConceptFeature(one.Feature, Math.Round(one.Score, 3), null))])),
-        ];
-        var painting = Best(
-            [.. from site in all from count in Counts(site, 2) from strength in Strengths
-                select new Way(site, new(EditMode.Add, strength, count, 0))],
-            (edits, isTrial) => steering.Paint(element, edits, isTrial ? TryPaint : Paint, Scenes(isTrial), cancellation),
-            outcome => outcome.Distance);
-        var removal = Best(
-            [.. from site in all from count in Counts(site, MostFeatures) from way in Removals
-                select new Way(site, new(way.Mode, way.Strength, count, 0, way.Grow))],
-            (edits, isTrial) => steering.Remove(element, edits, isTrial ? TryRemove : Remove, Scenes(isTrial), cancellation),
-            outcome => outcome.Tally.Figures.Leakage ?? 0);
-        if (painting is null && removal is null)
-            return null;
-        return new(element.Name,
-            FormattableString.Invariant($"labels of {options.Pictures} pictures, measured in {options.ConceptScenes} scenes"),
-        [
-            .. all.Where(site => site == painting?.Site || site == removal?.Site).Select(site => site with
-            {
-                Painting = site == painting?.Site ? painting.Effect : null,
-                Removal = site == removal?.Site ? removal.Effect : null,
-            }),
-        ]);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.Trials, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.ConceptScenes, 1);
+        var place = OnDevice.Open(device);
+        using var noGrad = no_grad();
+        using var saes = SaeSet.Load(autoencoders, place);
+        var folder = EvaluationFolder.Open(parts, new ConceptQuestion(FeatureEvaluation.FingerprintOf(model, autoencoders), options.Seed,
+            Names.Of(options.Dtype), options.Pictures, options.Trials, options.ConceptScenes));
+        var known = folder.Part("features", () =>
+        {
+            using var loaded = new MiniModel(model, place, options.Dtype);
+            return new ConceptFeatures(loaded, saes, options)
+                .Run(done => progress?.Report(new("finding features", done, options.Pictures)), cancellation);
+        });
+        var elements = SteeringElement.All.Where(element => options.Elements?.Contains(element.Name) ?? true).ToArray();
+        var made = SteeringEvaluation.OfEach(model, saes, elements, options, place,
+            (steering, element) => folder.Part(element.Name, () => new ConceptTrials(steering, options, cancellation)
+                .Make(element, [.. known.Where(one => one.Element == element.Name)])),
+            done => progress?.Report(new("concepts", done, elements.Length)), cancellation);
+        var lower = elements.Zip(made, (element, one) => (element, one.Concept?.BestForPainting is null ? null : one.Concept)).ToArray();
+        var upper = SteeringEvaluation.OfEach(model, saes, elements, options, place, (steering, element) =>
+            folder.Part($"{element.Name} over others", () => new ConceptTrials(steering, options, cancellation).Cover(element, lower)),
+            done => progress?.Report(new("layers", done, elements.Length)), cancellation);
+        return [.. made.Zip(upper, (one, share) => one with { Figures = one.Figures with { Upper = share.Share } })];
     }
 
-    private int Scenes(bool isTrial) => isTrial ? options.Trials : options.ConceptScenes;
+    private sealed record ConceptQuestion(string Files, int Seed, string Dtype, int Pictures, int Trials, int Scenes);
+}
 
-    private static IEnumerable<int> Counts(ConceptSite site, int most) => new[] { 1, Math.Min(most, site.Features.Count) }.Distinct();
+/// <summary>An element as a concept.</summary>
+/// <param name="Concept">For the atlas; null if nothing puts the element in or takes it out.</param>
+public sealed record MeasuredConcept(Concept? Concept, ConceptFigures Figures);
+
+/// <summary>
+/// How often a concept's edits work, in scenes in which they were not chosen. Shares are null where there was nothing to measure.
+/// </summary>
+/// <param name="Painted">Share of scenes without the element in which it is there then.</param>
+/// <param name="PaintedOutside">Mean change of pixels outside the stroke / mean change inside.</param>
+/// <param name="Over">The share if the stroke covers another thing, which is gone then; null for what is no thing.</param>
+/// <param name="Upper">The share if a layer with another element of the group, by its concept, lies below.</param>
+/// <param name="Removed">Share of scenes with the element in which it is gone then.</param>
+/// <param name="RemovedOutside"><paramref name="PaintedOutside"/> for removal.</param>
+/// <param name="Empty">
+/// Share in which the place then holds nothing with a weight of .9 or more, and so no ghost (<see cref="SharpnessFigures"/>); null for what
+/// is no thing.
+/// </param>
+public sealed record ConceptFigures(string Element, double? Painted, double? PaintedOutside, double? Over, double? Upper, double? Removed,
+    double? RemovedOutside, double? Empty);
+
+/// <summary>A share of scenes.</summary>
+internal sealed record ConceptShare(double? Share);
+
+/// <summary>Tries the ways of one element.</summary>
+internal sealed class ConceptTrials(SteeringEvaluation steering, MiniEvaluationOptions options, CancellationToken cancellation)
+{
+    private const int TryPaint = 26, TryRemove = 27, Paint = 28, Remove = 29, ComparePaint = 36, CompareRemove = 37, Over = 38, Upper = 39;
+
+    // Ways that are compared in twice as many scenes.
+    private const int Finalists = 4;
+
+    // Of the ways that work in nearly as many scenes as the best one, the most faithful is chosen.
+    private const double Nearly = .05;
+
+    // In units of ConceptDirection.
+    private static readonly double[] Amounts = [.9, 1.5, 2.5], Negatives = [-.9, -1.8];
+
+    public MeasuredConcept Make(SteeringElement element, IReadOnlyList<ConceptDirection> known)
+    {
+        var painting = Best(SteeringTask.Paint, element, [.. known.SelectMany(Paintings)], TryPaint, ComparePaint);
+        var removal = Best(SteeringTask.Remove, element, [.. known.SelectMany(Removals)], TryRemove, CompareRemove);
+        List<bool> empty = [];
+        var (painted, over, removed) = (
+            Measure(SteeringTask.Paint, painting, new(Paint, options.ConceptScenes)),
+            element.Kind is null ? null : Measure(SteeringTask.Paint, painting, new(Over, options.ConceptScenes, AreOccupied: true)),
+            Measure(SteeringTask.Remove, removal, new(Remove, options.ConceptScenes) { Look = element.Kind is null ? null : Look }));
+        var (paints, removes) = (With(painting, painted), With(removal, removed));
+        return new(
+            paints is null && removes is null ? null : new(element.Name,
+                FormattableString.Invariant($"labels of {options.Pictures} pictures, measured in {options.ConceptScenes} scenes"),
+            [
+                .. known.Where(one => one == paints?.Direction || one == removes?.Direction).Select(one =>
+                    new ConceptSite(one.Site, one.Features)
+                    {
+                        Painting = one == paints?.Direction ? paints.Effect : null,
+                        Removal = one == removes?.Direction ? removes.Effect : null,
+                    }),
+            ]),
+            new(element.Name, painted?.Success, painted?.Leakage, over?.Success, null, removed?.Success, removed?.Leakage,
+                empty.Count > 0 ? empty.Average(one => one ? 1.0 : 0) : null));
+
+        SteeringFigures? Measure(SteeringTask task, ConceptWay? way, SceneSet scenes) => way is null ? null
+            : steering.Run(task, element, [way.Edit], scenes, cancellation)[0].Tally.Figures;
+
+        void Look(SteeringScene scene, byte[] picture) => empty.Add(scene.Slot is { } slot
+            && new PlaceShares(scene.Captioned.Scene.Noise).Greatest(picture)[slot.Index] is { Name: SceneQuestions.Nothing, IsSharp: true });
+    }
+
+    /// <summary>In how many scenes an element shows that is painted over another one of its group.</summary>
+    public ConceptShare Cover(SteeringElement element, IReadOnlyList<(SteeringElement Element, Concept? Concept)> all)
+    {
+        var alike = all.Where(one => one.Concept is not null && one.Element.Group == element.Group
+            && one.Element.Kind?.IsOfSky() == element.Kind?.IsOfSky()).ToArray();
+        var own = Array.FindIndex(alike, one => one.Element == element);
+        if (own < 0 || alike.Length < 2)
+            return new(null);
+        FeatureEdit[] layers = [Edit(alike[(own + 1) % alike.Length].Concept!), Edit(alike[own].Concept!)];
+        FeatureEdit[] way = [.. MiniModel.Sites.SelectMany(site => LayerCover.Visible([.. layers.Where(layer => layer.Site == site)]))];
+        return new(steering.Run(SteeringTask.Paint, element, (IReadOnlyList<IReadOnlyList<FeatureEdit>>)[way],
+            new(Upper, options.ConceptScenes, IsNear: true), cancellation)[0].Tally.Figures.Success);
+
+        static FeatureEdit Edit(Concept concept) => concept.BestForPainting!.Edit(concept.BestForPainting.Painting!);
+    }
 
     /// <summary>
     /// Of ways that work in nearly as many scenes as the best one, the one that does least wrong; null if none ever works.
@@ -68,21 +141,45 @@ internal sealed class ConceptEvaluation(SteeringEvaluation steering, MiniEvaluat
         return most > 0 ? Enumerable.Range(0, works.Length).Where(i => works[i] >= most - Nearly).MinBy(i => wrong(tried[i])) : null;
     }
 
-    // The way that works best, with the share of scenes in which it does.
-    private static Way? Best(Way[] ways, Func<IReadOnlyList<FeatureEdit>, bool, IReadOnlyList<SteeringOutcome>> measure,
-        Func<SteeringOutcome, double> wrong)
+    private ConceptWay? Best(SteeringTask task, SteeringElement element, ConceptWay[] ways, int first, int second)
     {
-        if (Best(measure([.. ways.Select(way => way.Edit)], true), wrong) is not { } best)
-            return null;
-        var chosen = ways[best];
-        var works = Works(measure([chosen.Edit], false)[0]);
-        return works > 0 ? chosen with { Effect = chosen.Effect with { Share = Math.Round(works, 2) } } : null;
+        var best = Run(ways, first, options.Trials).Zip(ways).Where(one => Works(one.First) > 0)
+            .OrderByDescending(one => Works(one.First)).ThenBy(one => one.First.Distance).Take(Finalists)
+            .Select(one => one.Second).ToArray();
+        return Best(Run(best, second, 2 * options.Trials), outcome => outcome.Distance) is { } index ? best[index] : null;
+
+        SteeringOutcome[] Run(ConceptWay[] all, int purpose, int scenes) => steering.Run(task, element,
+            [.. all.Select(way => way.Edit)], new SceneSet(purpose, scenes, IsNear: true), cancellation);
     }
+
+    // As many of the features and as much as goes well: none adds more than three or four times what the site adds by itself.
+    private static IEnumerable<ConceptWay> Paintings(ConceptDirection direction) =>
+        from count in Enumerable.Range(1, direction.Features.Count)
+        from amount in Amounts
+        select Added(direction, count, amount);
+
+    private static IEnumerable<ConceptWay> Removals(ConceptDirection direction)
+    {
+        foreach (var count in new[] { 1, direction.Features.Count }.Distinct())
+        {
+            yield return new(direction, new(EditMode.Scale, SteeringEvaluation.Removal, count, 0));
+            foreach (var grow in Enumerable.Range(0, 3))
+                yield return new(direction, new(EditMode.ReplaceNearest, 1, count, 0, grow));
+        }
+        foreach (var amount in Negatives)
+            yield return Added(direction, Math.Min(2, direction.Features.Count), amount);
+    }
+
+    private static ConceptWay Added(ConceptDirection direction, int count, double amount) => new(direction, new(EditMode.Add,
+        Math.Clamp(Math.Round(amount * direction.Units[count - 1], 1), RecipeLimits.MinStrength, RecipeLimits.MaxStrength), count, 0));
+
+    private static ConceptWay? With(ConceptWay? way, SteeringFigures? measured) => way is not null && measured?.Success is > 0 and var share
+        ? way with { Effect = way.Effect with { Share = Math.Round(share, 2) } } : null;
 
     private static double Works(SteeringOutcome outcome) => outcome.Tally.Figures.Success ?? 0;
 
-    private sealed record Way(ConceptSite Site, ConceptEffect Effect)
+    private sealed record ConceptWay(ConceptDirection Direction, ConceptEffect Effect)
     {
-        public FeatureEdit Edit => Site.Edit(Effect);
+        public FeatureEdit Edit => new ConceptSite(Direction.Site, Direction.Features).Edit(Effect);
     }
 }

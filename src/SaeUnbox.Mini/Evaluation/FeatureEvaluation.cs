@@ -27,7 +27,7 @@ public static class FeatureEvaluation
         using var noGrad = no_grad();
         using var saes = SaeSet.Load(autoencoders, place);
         var folder = EvaluationFolder.Open(parts, new FeatureQuestion(
-            FileFingerprint.Compute([.. Files(Path.Combine(model, "unet")), .. Files(autoencoders)]), options.Seed, Names.Of(options.Dtype),
+            FingerprintOf(model, autoencoders), options.Seed, Names.Of(options.Dtype),
             options.NamingScenes, options.FeatureTrials, options.FeatureScenes));
         var named = folder.Part("names", () =>
         {
@@ -55,16 +55,17 @@ public static class FeatureEvaluation
         MiniEvaluationOptions options, CancellationToken cancellation)
     {
         FeatureEdit[] edits = [.. features.Select(one => new FeatureEdit(one.Site, one.Feature, 0))];
-        var tried = steering.Paint(element, [.. edits.SelectMany(edit => Strengths.Select(strength => edit with { Strength = strength }))],
-            TryPaint, options.FeatureTrials, cancellation, isNear: true);
-        var best = tried.Chunk(Strengths.Length).Select(ways => ConceptEvaluation.Best(ways, outcome => outcome.Distance));
+        var tried = steering.Run(SteeringTask.Paint, element,
+            [.. edits.SelectMany(edit => Strengths.Select(strength => edit with { Strength = strength }))],
+            new(TryPaint, options.FeatureTrials, IsNear: true), cancellation);
+        var best = tried.Chunk(Strengths.Length).Select(ways => ConceptTrials.Best(ways, outcome => outcome.Distance));
         FeatureEdit[] chosen = [.. edits.Zip(best, (edit, way) => way is { } index ? edit with { Strength = Strengths[index] } : null)
             .OfType<FeatureEdit>()];
-        var painted = chosen.Zip(steering.Paint(element, chosen, Paint, options.FeatureScenes, cancellation, isNear: true))
+        var painted = chosen.Zip(steering.Run(SteeringTask.Paint, element, chosen, new(Paint, options.FeatureScenes, IsNear: true), cancellation))
             .ToDictionary(one => (one.First.Site, one.First.Feature), one => (one.First.Strength, one.Second.Tally.Figures.Success));
-        var removed = steering.Remove(element,
-            [.. edits.Select(edit => edit with { Mode = EditMode.Scale, Strength = SteeringEvaluation.Removal })], Remove,
-            options.FeatureScenes, cancellation, isNear: true);
+        var removed = steering.Run(SteeringTask.Remove, element,
+            [.. edits.Select(edit => edit with { Mode = EditMode.Scale, Strength = SteeringEvaluation.Removal })],
+            new(Remove, options.FeatureScenes, IsNear: true), cancellation);
         return
         [
             .. features.Zip(removed, (one, gone) =>
@@ -75,6 +76,10 @@ public static class FeatureEvaluation
             }),
         ];
     }
+
+    /// <summary>Of the files that steering depends on.</summary>
+    internal static string FingerprintOf(string model, string autoencoders) =>
+        FileFingerprint.Compute([.. Files(Path.Combine(model, "unet")), .. Files(autoencoders)]);
 
     private static IEnumerable<(string Name, string Path)> Files(string folder) =>
         Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Select(path => (Path.GetRelativePath(folder, path), path));

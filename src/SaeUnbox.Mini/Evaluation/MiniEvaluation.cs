@@ -30,35 +30,22 @@ public static class MiniEvaluation
         pictures.Run(done => progress?.Report(new("pictures", done, options.Pictures)), cancellation);
         var total = SharpnessEvaluation.PicturesOf(options.Prompts);
         var sharpness = SharpnessEvaluation.Run(loaded, options, done => progress?.Report(new("sharpness", done, total)), cancellation);
-        var findings = Steer(model, saes, options, pictures.BestFeatures, loaded.Device, progress, cancellation);
-        return new(options, pictures.Pictures, pictures.Obedience, pictures.Sites, [.. findings.SelectMany(one => one.Figures)])
-        {
-            Sharpness = sharpness,
-            Concepts = [.. findings.Select(one => one.Concept).OfType<Concept>().OrderBy(concept => concept.Name, StringComparer.Ordinal)],
-        };
+        var steered = Steer(model, saes, options, pictures.BestFeatures, loaded.Device, progress, cancellation);
+        return new(options, pictures.Pictures, pictures.Obedience, pictures.Sites, steered) { Sharpness = sharpness };
     }
 
-    private static (IReadOnlyList<PaintingFigures> Figures, Concept? Concept)[] Steer(string folder, SaeSet saes,
-        MiniEvaluationOptions options, IReadOnlyList<IReadOnlyList<IReadOnlyList<LabelFeature>>> best, Device device,
-        IProgress<MiniEvaluationProgress>? progress, CancellationToken cancellation)
+    private static IReadOnlyList<PaintingFigures> Steer(string folder, SaeSet saes, MiniEvaluationOptions options,
+        IReadOnlyList<IReadOnlyList<LabelFeature>> best, Device device, IProgress<MiniEvaluationProgress>? progress,
+        CancellationToken cancellation)
     {
         var elements = SteeringElement.All.Where(element => options.Elements?.Contains(element.Name) ?? true).ToArray();
-        return SteeringEvaluation.OfEach<(IReadOnlyList<PaintingFigures>, Concept?)>(folder, saes, elements, options, device,
-            (steering, element) =>
+        var figures = SteeringEvaluation.OfEach(folder, saes, elements, options, device, (steering, element) =>
         {
-            var known = MiniModel.Sites.Zip(best, (site, labels) => (Site: site, Features: labels[element.Label])).ToArray();
-            (Site, LabelFeature)[] features = [.. Above(options.LeastCorrelation).Select(one => (one.Site, one.Features[0]))];
-            return (features.Length > 0 ? steering.Run(element, features, cancellation) : [],
-                options.Trials > 0
-                    ? new ConceptEvaluation(steering, options).Run(element, [.. Above(options.LeastNamed)], cancellation)
-                    : null);
-
-            IEnumerable<(Site Site, IReadOnlyList<LabelFeature> Features)> Above(double correlation) =>
-                from one in known
-                let strong = one.Features.Where(feature => feature.Correlation >= correlation).ToArray()
-                where strong.Length > 0
-                select (one.Site, (IReadOnlyList<LabelFeature>)strong);
+            (Site, LabelFeature)[] features = [.. MiniModel.Sites.Zip(best, (site, labels) => (site, labels[element.Label]))
+                .Where(one => one.Item2.Correlation >= options.LeastCorrelation)];
+            return features.Length > 0 ? steering.Run(element, features, cancellation) : [];
         }, done => progress?.Report(new("steering", done, elements.Length)), cancellation);
+        return [.. figures.SelectMany(one => one)];
     }
 }
 
@@ -91,10 +78,7 @@ public sealed record MiniEvaluationOptions
     /// <summary>The least correlation with a label for a feature to be painted.</summary>
     public double LeastCorrelation { get; init; } = .4;
 
-    /// <summary>The least correlation with an element for a feature to be one of its concept.</summary>
-    public double LeastNamed { get; init; } = .25;
-
-    /// <summary>Scenes in which each way to put an element in or take it out is tried, to choose one; 0 makes no concepts.</summary>
+    /// <summary>Scenes in which each way to put an element in or take it out is tried, to choose one.</summary>
     public int Trials { get; init; } = 10;
 
     /// <summary>Scenes in which the chosen ways are measured.</summary>
@@ -121,8 +105,8 @@ public sealed record MiniEvaluationReport(MiniEvaluationOptions Options, Picture
     /// <summary>Whether pictures show one scene or a mean of several, for captions ("own") and for prompts of strangers.</summary>
     public IReadOnlyList<SharpnessFigures> Sharpness { get; init; } = [];
 
-    /// <summary>Each element as a concept, for the atlas, by name.</summary>
-    public IReadOnlyList<Concept> Concepts { get; init; } = [];
+    /// <summary>How well each element goes in and out as a concept; empty if that was not measured.</summary>
+    public IReadOnlyList<ConceptFigures> Concepts { get; init; } = [];
 
     /// <summary>How well each feature knows itself; null if that was not measured.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]

@@ -32,9 +32,9 @@ internal sealed class PictureEvaluation(MiniModel model, SaeSet saes, MiniEvalua
             (double)report.Dead / saes[site].Features);
     })];
 
-    /// <summary>For each site and label, the features with the highest correlations, the best first.</summary>
-    public IReadOnlyList<IReadOnlyList<IReadOnlyList<LabelFeature>>> BestFeatures =>
-        [.. _selectivity.Select(site => site.Best(ConceptEvaluation.MostFeatures))];
+    /// <summary>For each site and label, the feature with the highest correlation.</summary>
+    public IReadOnlyList<IReadOnlyList<LabelFeature>> BestFeatures =>
+        [.. _selectivity.Select(site => site.Best(1).Select(features => features[0]).ToArray())];
 
     public void Run(Action<int> progress, CancellationToken cancellation)
     {

@@ -17,16 +17,16 @@ internal sealed class PlaceShares(NoisePatches noise)
 
     private readonly Dictionary<SceneFacts, Drawings> _drawings = [];
 
-    /// <summary>For each place the share of the kind of thing, or of nothing, that has the greatest.</summary>
+    /// <summary>For each of <see cref="SceneSlot.All"/> the kind of thing, or nothing, that has the greatest share.</summary>
     /// <param name="picture">[row, column, colour] of side <see cref="SceneProbe.Size"/>.</param>
-    public IReadOnlyList<double> Greatest(byte[] picture)
+    public IReadOnlyList<PlaceShare> Greatest(byte[] picture)
     {
         var facts = FactsOf(picture);
         if (!_drawings.TryGetValue(facts, out var drawings))
             _drawings[facts] = drawings = new(Empty(facts));
         var pixels = Small(picture);
         var (found, whole) = (new int[drawings.Places.Count], drawings.Empty);
-        var greatest = new double[found.Length];
+        var greatest = new PlaceShare[found.Length];
         // Things overlap a little: the second round knows what stands at the other places.
         for (var round = 0; round < Rounds; round++)
         {
@@ -37,7 +37,7 @@ internal sealed class PlaceShares(NoisePatches noise)
                 var own = changes[found[place]];
                 var weights = ConvexFit.Weights(changes, i => pixels[i] - whole[i] + own[i]);
                 var kinds = answers.Select((answer, i) => (answer.Name, Weight: weights[i])).GroupBy(one => one.Name);
-                greatest[place] = kinds.Max(kind => kind.Sum(one => one.Weight));
+                greatest[place] = kinds.Select(kind => new PlaceShare(kind.Key, kind.Sum(one => one.Weight))).MaxBy(one => one.Share);
                 next[place] = Array.IndexOf(weights, weights.Max());
             }
             found = next;
@@ -106,6 +106,16 @@ internal sealed class PlaceShares(NoisePatches noise)
         private static float[] Draw(Scene scene) => Small(SceneRenderer.Render(scene,
             scene.Facts.Style == SceneStyle.Plain ? SceneProbe.Size : SceneRenderer.DefaultSize).Rgb);
     }
+}
+
+/// <summary>What has the greatest share of a place.</summary>
+/// <param name="Name">A kind of thing, or <see cref="SceneQuestions.Nothing"/>.</param>
+internal readonly record struct PlaceShare(string Name, double Share)
+{
+    private const double Sharp = .9;
+
+    /// <summary>Whether the place shows one thing, or nothing, and no mean of several.</summary>
+    public bool IsSharp => Share >= Sharp;
 }
 
 /// <summary>The weighted mean of vectors that is nearest to another: weights of at least 0 that add up to 1.</summary>

@@ -29,12 +29,12 @@ internal sealed class SceneProbe(IReadOnlyList<ProbeAnswer> answers, CellMask ce
         return answers[nearest];
     }
 
-    /// <summary>How far a picture is from the nearest answer of this name: the sum of squared differences over the cells.</summary>
-    public long DistanceTo(string name, ReadOnlySpan<byte> picture)
+    /// <summary>How far a picture is from the nearest answer with such a name: the sum of squared differences over the cells.</summary>
+    public long DistanceTo(Func<string, bool> isName, ReadOnlySpan<byte> picture)
     {
         var least = long.MaxValue;
         for (var i = 0; i < _pictures.Length; i++)
-            if (answers[i].Name == name)
+            if (isName(answers[i].Name))
                 least = Math.Min(least, Distance(picture, _pictures[i], cells));
         return least;
     }

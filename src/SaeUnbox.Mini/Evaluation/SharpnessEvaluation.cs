@@ -12,9 +12,6 @@ internal static class SharpnessEvaluation
 {
     private const int Purpose = 24, Batch = 8;
 
-    /// <summary>The least share of one thing, or of nothing, at a place that is sharp.</summary>
-    private const double Sharp = .9;
-
     /// <summary>What people type who do not know what the model knows.</summary>
     public static IReadOnlyList<string> Strangers { get; } = Read();
 
@@ -37,17 +34,18 @@ internal static class SharpnessEvaluation
 
         SharpnessFigures Measure(string captions, CaptionedScene[] scenes)
         {
-            var readings = new List<(double[] Drawn, double[] Seen)>();
+            var readings = new List<(PlaceShare[] Drawn, PlaceShare[] Seen)>();
             foreach (var batch in scenes.Chunk(Batch))
             {
                 cancellation.ThrowIfCancellationRequested();
                 readings.AddRange(Read(model, batch));
                 progress(done += batch.Length);
             }
-            return new(captions, scenes.Length, Share(one => one.Drawn.All(IsSharp)), Share(one => one.Seen.All(IsSharp)),
+            return new(captions, scenes.Length, Share(one => one.Drawn.All(place => place.IsSharp)),
+                Share(one => one.Seen.All(place => place.IsSharp)),
                 readings.Average(one => Places(one.Drawn)), readings.Average(one => Places(one.Seen)));
 
-            double Share(Func<(double[] Drawn, double[] Seen), bool> holds) => readings.Average(one => holds(one) ? 1.0 : 0);
+            double Share(Func<(PlaceShare[] Drawn, PlaceShare[] Seen), bool> holds) => readings.Average(one => holds(one) ? 1.0 : 0);
         }
     }
 
@@ -56,14 +54,14 @@ internal static class SharpnessEvaluation
 
     private static int OwnOf(int prompts) => prompts * 3 / 2;
 
-    private static (double[] Drawn, double[] Seen)[] Read(MiniModel model, CaptionedScene[] scenes)
+    private static (PlaceShare[] Drawn, PlaceShare[] Seen)[] Read(MiniModel model, CaptionedScene[] scenes)
     {
         using var scope = NewDisposeScope();
         using var run = model.Run(scenes);
         var truth = PictureBytes.ToTensor([.. scenes.Select(scene => SceneRenderer.Render(scene.Scene, model.PictureSize))], model.Device);
         var drawn = PictureBytes.ForProbe(model.Autoencoder.Decode(run.Latents));
         var seen = PictureBytes.ForProbe(model.Autoencoder.Decode(model.Autoencoder.Encode(truth)));
-        var readings = new (double[], double[])[scenes.Length];
+        var readings = new (PlaceShare[], PlaceShare[])[scenes.Length];
         Parallel.For(0, scenes.Length, i =>
         {
             var shares = new PlaceShares(scenes[i].Scene.Noise);
@@ -72,9 +70,7 @@ internal static class SharpnessEvaluation
         return readings;
     }
 
-    private static bool IsSharp(double share) => share >= Sharp;
-
-    private static double Places(double[] shares) => shares.Average(share => IsSharp(share) ? 1.0 : 0);
+    private static double Places(PlaceShare[] places) => places.Average(place => place.IsSharp ? 1.0 : 0);
 
     private static string[] Read()
     {

@@ -52,43 +52,41 @@ internal sealed class SteeringEvaluation(MiniModel model, SaeSet saes, MiniEvalu
         CancellationToken cancellation)
     {
         FeatureEdit[] edits = [.. features.Select(one => new FeatureEdit(one.Site, one.Feature.Feature, options.Strength))];
-        var painted = Paint(element, edits, PaintPurpose, options.Scenes, cancellation);
-        var removed = Remove(element, [.. edits.Select(edit => edit with { Mode = EditMode.Scale, Strength = Removal })], RemovePurpose,
-            options.Scenes, cancellation);
+        var painted = Run(SteeringTask.Paint, element, edits, new(PaintPurpose, options.Scenes), cancellation);
+        var removed = Run(SteeringTask.Remove, element, [.. edits.Select(edit => edit with { Mode = EditMode.Scale, Strength = Removal })],
+            new(RemovePurpose, options.Scenes), cancellation);
         return
         [
             .. features.Select((one, i) => PaintingFigures.Of(element.Name, one.Site, one.Feature, painted[i].Tally, removed[i].Tally)),
         ];
     }
 
-    /// <summary>Paints an element by each edit alone, into scenes without it.</summary>
-    /// <param name="purpose">Scenes of different purposes differ.</param>
-    /// <param name="isNear">Looks only near the cells, which is faster: what changes elsewhere stays unknown.</param>
-    public SteeringOutcome[] Paint(SteeringElement element, IReadOnlyList<FeatureEdit> edits, int purpose, int scenes,
-        CancellationToken cancellation, bool isNear = false) =>
-        Run(SteeringTask.Paint, element, edits, purpose, scenes, isNear, cancellation);
+    /// <summary>
+    /// Paints an element by each edit alone into scenes without it, or takes it out of scenes with it by each edit alone.
+    /// </summary>
+    public SteeringOutcome[] Run(SteeringTask task, SteeringElement element, IReadOnlyList<FeatureEdit> edits, SceneSet scenes,
+        CancellationToken cancellation) =>
+        Run(task, element, [.. edits.Select(edit => (IReadOnlyList<FeatureEdit>)[edit])], scenes, cancellation);
 
-    /// <summary>Takes an element out by each edit alone, of scenes with it.</summary>
-    /// <inheritdoc cref="Paint"/>
-    public SteeringOutcome[] Remove(SteeringElement element, IReadOnlyList<FeatureEdit> edits, int purpose, int scenes,
-        CancellationToken cancellation, bool isNear = false) =>
-        Run(SteeringTask.Remove, element, edits, purpose, scenes, isNear, cancellation);
-
-    private SteeringOutcome[] Run(SteeringTask task, SteeringElement element, IReadOnlyList<FeatureEdit> edits, int purpose, int scenes,
-        bool isNear, CancellationToken cancellation)
+    /// <summary>The same by several edits at a time.</summary>
+    /// <param name="ways">The edits that act together, in the order of the U-Net.</param>
+    public SteeringOutcome[] Run(SteeringTask task, SteeringElement element, IReadOnlyList<IReadOnlyList<FeatureEdit>> ways,
+        SceneSet scenes, CancellationToken cancellation)
     {
-        SteeringOutcome[] outcomes = [.. edits.Select(_ => new SteeringOutcome())];
-        foreach (var numbers in Enumerable.Range(0, edits.Count > 0 ? scenes : 0).Chunk(Batch))
+        SteeringOutcome[] outcomes = [.. ways.Select(_ => new SteeringOutcome())];
+        foreach (var numbers in Enumerable.Range(0, ways.Count > 0 ? scenes.Count : 0).Chunk(Batch))
         {
-            var drawn = numbers.Select(i => RandomAt.Place(options.Seed, purpose, element.Label, i)).Select(random =>
-                task == SteeringTask.Paint ? SteeringScene.Unrelated(random, element) : SteeringScene.With(random, element));
-            Run(task, [.. drawn.OfType<SteeringScene>()], element, edits, outcomes, isNear, cancellation);
+            var drawn = numbers.Select(i => RandomAt.Place(options.Seed, scenes.Purpose, element.Label, i)).Select(random =>
+                task == SteeringTask.Remove ? SteeringScene.With(random, element)
+                : scenes.AreOccupied ? SteeringScene.Occupied(random, element)
+                : SteeringScene.Unrelated(random, element));
+            Run(task, [.. drawn.OfType<SteeringScene>()], element, ways, outcomes, scenes, cancellation);
         }
         return outcomes;
     }
 
-    private void Run(SteeringTask task, SteeringScene[] scenes, SteeringElement element, IReadOnlyList<FeatureEdit> edits,
-        SteeringOutcome[] outcomes, bool isNear, CancellationToken cancellation)
+    private void Run(SteeringTask task, SteeringScene[] scenes, SteeringElement element, IReadOnlyList<IReadOnlyList<FeatureEdit>> ways,
+        SteeringOutcome[] outcomes, SceneSet set, CancellationToken cancellation)
     {
         if (scenes.Length == 0)
             return;
@@ -102,22 +100,29 @@ internal sealed class SteeringEvaluation(MiniModel model, SaeSet saes, MiniEvalu
         var masks = scenes.Select(scene => scene.Cells).ToArray();
         var cells = TrainingBatch.Masks(masks, before.device);
         var inside = Regions.Enlarge(cells, before.shape[2] / CellMask.Side);
-        var near = isNear ? NearCells.Of(masks) : null;
-        foreach (var (outcome, change) in outcomes.Zip(edits))
+        var near = set.IsNear ? NearCells.Of(masks) : null;
+        foreach (var (outcome, way) in outcomes.Zip(ways))
         {
             cancellation.ThrowIfCancellationRequested();
             using var inner = NewDisposeScope();
-            using var edit = new MaskedEdit(Edits.From(change, saes[change.Site], guided: false), cells);
-            var latents = run.Edited(change.Site, edit);
+            (Site Site, BlockEdit Edit)[] edits =
+                [.. way.Select(edit => (edit.Site, new MaskedEdit(Edits.From(edit, saes[edit.Site], guided: false), cells)))];
+            var latents = run.Edited(edits);
+            foreach (var (_, edit) in edits)
+                edit.Dispose();
             var after = model.Autoencoder.Decode(near?.Cut(latents) ?? latents, cancellation);
             var pictures = near?.PutInto(plain, after) ?? PictureBytes.ForProbe(after);
             var changes = near is null ? Changes(before, after, inside) : new (double, double)[scenes.Length];
             foreach (var (i, reading) in Read(pictures).Index())
             {
                 outcome.Tally.Add(task, was[i], reading, changes[i]);
-                outcome.Distance += probes[i].DistanceTo(element.Name, pictures[i]);
+                outcome.Distance += probes[i].DistanceTo(IsWanted, pictures[i]);
+                set.Look?.Invoke(scenes[i], pictures[i]);
             }
         }
+
+        bool IsWanted(string answer) => task == SteeringTask.Paint ? answer == element.Name
+            : element.Kind is null ? answer != element.Name : answer == SceneQuestions.Nothing;
 
         PictureReading[] Read(byte[][] pictures) =>
             [.. pictures.Zip(probes, (picture, probe) => new PictureReading(probe.Ask(picture) == element.Name, [], false))];
@@ -134,13 +139,24 @@ internal sealed class SteeringEvaluation(MiniModel model, SaeSet saes, MiniEvalu
     }
 }
 
+/// <summary>Scenes to steer in.</summary>
+/// <param name="Purpose">Scenes of different purposes differ.</param>
+/// <param name="IsNear">Looks only near the cells, which is faster: what changes elsewhere stays unknown.</param>
+/// <param name="AreOccupied">Whether another thing stands where a thing is painted.</param>
+internal sealed record SceneSet(int Purpose, int Count, bool IsNear = false, bool AreOccupied = false)
+{
+    /// <summary>Gets every steered picture, [row, column, colour] of the size of the probe.</summary>
+    public Action<SteeringScene, byte[]>? Look { get; init; }
+}
+
 /// <summary>What an edit did in several scenes.</summary>
 internal sealed class SteeringOutcome
 {
     public SteeringTally Tally { get; } = new();
 
     /// <summary>
-    /// How far the pictures are from those that truly show the element there (<see cref="SceneProbe.DistanceTo"/>), summed.
+    /// How far the pictures are from those that truly show the element there (<see cref="SceneProbe.DistanceTo"/>), or, where it is taken
+    /// out, what is behind it; summed.
     /// </summary>
     public double Distance { get; set; }
 }

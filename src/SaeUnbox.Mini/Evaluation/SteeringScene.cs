@@ -44,6 +44,9 @@ internal sealed record SteeringScene(CaptionedScene Captioned, CellMask Cells, I
 {
     private const int Box = 4, Side = CellMask.Side;
 
+    /// <summary>The place of the thing that the cells are those of; null for other cells.</summary>
+    public SceneSlot? Slot { get; init; }
+
     /// <summary>A scene without the element, and a box of 4 x 4 cells where it could be.</summary>
     public static SteeringScene Unrelated(Random random, SteeringElement element)
     {
@@ -67,11 +70,31 @@ internal sealed record SteeringScene(CaptionedScene Captioned, CellMask Cells, I
         facts = element.PutInto(facts);
         var captioned = CaptionedScene.Draw(random, facts);
         var placed = SceneLayout.Of(facts, captioned.Scene.Noise).Where(entry => entry.Value.Kind == kind).ToArray();
-        if (placed.Length == 0)
+        return placed.Length == 0 ? null : Over(captioned, placed[random.Next(placed.Length)]);
+    }
+
+    /// <summary>
+    /// A scene without the element, and the cells of a thing that stands where the element could; null if there is none, or if the element
+    /// is no thing.
+    /// </summary>
+    public static SteeringScene? Occupied(Random random, SteeringElement element)
+    {
+        if (element.Kind is not { } kind)
             return null;
-        var (slot, thing) = placed[random.Next(placed.Length)];
-        var (top, left, height, width) = CellsOf(thing);
-        return new(captioned, CellMask.Box(top, left, height, width), SceneQuestions.Things(captioned.Scene, slot));
+        var captioned = Unrelated(random, element).Captioned;
+        var placed = SceneLayout.Of(captioned.Scene.Facts, captioned.Scene.Noise)
+            .Where(entry => entry.Key.IsOfSky == kind.IsOfSky()).ToArray();
+        return placed.Length == 0 ? null : Over(captioned, placed[random.Next(placed.Length)]);
+    }
+
+    // The cells of a thing that stands there.
+    private static SteeringScene Over(CaptionedScene captioned, KeyValuePair<SceneSlot, PlacedThing> placed)
+    {
+        var (top, left, height, width) = CellsOf(placed.Value);
+        return new(captioned, CellMask.Box(top, left, height, width), SceneQuestions.Things(captioned.Scene, placed.Key))
+        {
+            Slot = placed.Key,
+        };
     }
 
     private static SteeringScene InBox(Random random, CaptionedScene captioned, SteeringElement element)

@@ -7,6 +7,9 @@ public readonly record struct SceneSlot(int Row, int Column)
 {
     public bool IsOfSky => Row < 2;
 
+    /// <summary>Its position in <see cref="All"/>.</summary>
+    public int Index => 4 * Row + Column;
+
     public static IEnumerable<SceneSlot> All =>
         from row in Enumerable.Range(0, 4) from column in Enumerable.Range(0, 4) select new SceneSlot(row, column);
 }

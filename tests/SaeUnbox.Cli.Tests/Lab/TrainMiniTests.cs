@@ -104,7 +104,26 @@ public sealed class TrainMiniTests : IDisposable
     }
 
     [Fact]
-    public async Task EvaluateMini_ShippedModel_ReportsFiguresAndWritesSuggestionsAndConcepts()
+    public async Task EvaluateMini_Concepts_WritesThemForAnAtlas()
+    {
+        string[] evaluate =
+        [
+            "evaluate-mini", "--model", EmbeddedModel.ModelFolder, "--saes", EmbeddedModel.SaeFolder, "--pictures", "16",
+            "--element", "snow", "--trials", "1", "--concept-scenes", "2", "--concepts", _folder.At("concepts.json"),
+        ];
+
+        var run = await Saeunbox.RunAsync(evaluate);
+
+        Assert.Equal(0, run.Code);
+        Assert.Contains("concept    snow", run.Output);
+        var snow = Assert.Single(AtlasFiles.Concepts(_folder.At("concepts.json")));
+        Assert.Equal("snow", snow.Name);
+        Assert.Equal(EditMode.Add, snow.BestForPainting!.Painting!.Mode);
+        Assert.False(Directory.Exists(_folder.At("concepts.json.parts")));
+    }
+
+    [Fact]
+    public async Task EvaluateMini_ShippedModel_ReportsFiguresAndWritesSuggestions()
     {
         string[] evaluate = [
             "evaluate-mini",
@@ -119,20 +138,14 @@ public sealed class TrainMiniTests : IDisposable
             "--scenes",
             "3",
             "--element",
-            "snow",
-            "--trials",
-            "2",
-            "--concept-scenes",
-            "3"
+            "snow"
         ];
         var words = await Saeunbox.RunAsync(evaluate);
         var json = await Saeunbox.RunAsync([
             .. evaluate,
             "--json",
             "--suggestions",
-            _folder.At("tries.json"),
-            "--concepts",
-            _folder.At("concepts.json")
+            _folder.At("tries.json")
         ]);
 
         Assert.Equal((0, 0), (words.Code, json.Code));
@@ -141,10 +154,6 @@ public sealed class TrainMiniTests : IDisposable
             text => Assert.Contains(text, words.Output));
         Assert.Equal(3, json.Json.GetProperty("options").GetProperty("scenes").GetInt32());
         Assert.All(json.Json.GetProperty("steering").EnumerateArray(), one => Assert.Equal("snow", one.GetProperty("element").GetString()));
-        var snow = Assert.Single(AtlasFiles.Concepts(_folder.At("concepts.json")));
-        Assert.Equal("snow", snow.Name);
-        Assert.Equal(EditMode.Add, snow.BestForPainting!.Painting!.Mode);
-        Assert.Contains("concept    snow", words.Output);
         Assert.Contains("Paint snow", AtlasFiles.Suggestions(_folder.At("tries.json")).Select(entry => entry.Title));
     }
 

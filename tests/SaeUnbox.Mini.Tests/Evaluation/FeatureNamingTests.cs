@@ -64,14 +64,14 @@ public sealed class FeatureNamingTests
     [Fact]
     public void Best_OfWays_IsTheMostFaithfulOfThoseThatWorkNearlyBest()
     {
-        Assert.Equal(2, ConceptEvaluation.Best([Outcome(3, 1), Outcome(9, 7), Outcome(10, 5)], outcome => outcome.Distance));
-        Assert.Equal(1, ConceptEvaluation.Best([Outcome(3, 1), Outcome(9, 2), Outcome(10, 5)], outcome => outcome.Distance));
-        Assert.Null(ConceptEvaluation.Best([Outcome(0, 1)], outcome => outcome.Distance));
+        Assert.Equal(2, ConceptTrials.Best([Outcome(3, 1), Outcome(37, 1), Outcome(40, 5)], outcome => outcome.Distance));
+        Assert.Equal(1, ConceptTrials.Best([Outcome(3, 1), Outcome(39, 2), Outcome(40, 5)], outcome => outcome.Distance));
+        Assert.Null(ConceptTrials.Best([Outcome(0, 1)], outcome => outcome.Distance));
 
         static SteeringOutcome Outcome(int works, double distance)
         {
             var outcome = new SteeringOutcome { Distance = distance };
-            for (var i = 0; i < 10; i++)
+            for (var i = 0; i < 40; i++)
                 outcome.Tally.Add(SteeringTask.Paint, new(false, [], false), new(i < works, [], false), (0, 0));
             return outcome;
         }

@@ -18,7 +18,10 @@ public sealed class PlaceSharesTests
         var shares = new PlaceShares(scene.Noise).Greatest(Shrunk(scene));
 
         Assert.Equal(SceneSlot.All.Count(), shares.Count);
-        Assert.All(shares, share => Assert.InRange(share, .9, 1.0001));
+        Assert.All(shares, share => Assert.True(share is { IsSharp: true, Share: <= 1.0001 }, $"{share}"));
+        var placed = SceneLayout.Of(scene.Facts, scene.Noise).ToDictionary(one => one.Key, one => Names.Of(one.Value.Kind));
+        Assert.All(SceneSlot.All.Except([Slot]),
+            slot => Assert.Equal(placed.GetValueOrDefault(slot, SceneQuestions.Nothing), shares[slot.Index].Name));
     }
 
     [Fact]
@@ -31,7 +34,7 @@ public sealed class PlaceSharesTests
         var shares = new PlaceShares(scene.Noise).Greatest([.. one.Zip(other, (a, b) => (byte)((a + b) / 2))]);
 
         Assert.All(shares.Zip(SceneSlot.All),
-            place => Assert.True(place.Second == Slot ? place.First < .7 : place.First >= .9, $"{place}"));
+            place => Assert.True(place.Second == Slot ? place.First.Share < .7 : place.First.IsSharp, $"{place}"));
 
         Scene Of(string name) => things.First(answer => answer.Name == name).Scene;
     }

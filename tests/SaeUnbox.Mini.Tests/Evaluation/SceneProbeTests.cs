@@ -68,6 +68,26 @@ public sealed class SceneProbeTests
             SceneLabels.Of(SceneRenderer.Render(scene.Captioned.Scene, SceneProbe.Size)).AsSpan(element.Label * 256, 256).ToArray();
     }
 
+    [Fact]
+    public void Occupied_EveryThing_HasAnotherThingInItsCells()
+    {
+        foreach (var element in SteeringElement.All)
+        {
+            var scenes = Enumerable.Range(0, 20).Select(i => SteeringScene.Occupied(new Random(i), element)).OfType<SteeringScene>().ToArray();
+
+            Assert.Equal(element.Kind is null, scenes.Length == 0);
+            foreach (var scene in scenes.Take(2))
+            {
+                var drawn = scene.Captioned.Scene;
+                var probe = new SceneProbe(scene.Answers, scene.Cells);
+                var there = SceneLayout.Of(drawn.Facts, drawn.Noise).Single(placed => placed.Key == scene.Slot).Value.Kind;
+                Assert.NotEqual(element.Kind, there);
+                Assert.Equal(Names.Of(there), probe.Ask(SceneRenderer.Render(drawn, SceneProbe.Size).Rgb));
+                Assert.Contains(scene.Answers, answer => answer.Name == element.Name);
+            }
+        }
+    }
+
     private static Scene Scene(int seed) => CaptionedScene.Draw(new Random(seed), new SceneMix()).Scene;
 
     // Halved, and a little darker than drawn: the nearest answer must still be the right one.

@@ -5,9 +5,13 @@ using SaeUnbox.Mini.Evaluation;
 namespace SaeUnbox.Mini.Tests.Evaluation;
 
 /// <summary>The weights that ship, against the figures of their card, on scenes they never saw.</summary>
-public sealed class ShippedModelTests
+public sealed class ShippedModelTests : IDisposable
 {
     private static readonly string Folder = Path.Combine(AppContext.BaseDirectory, "unbox-mini");
+
+    private readonly string _parts = Directory.CreateTempSubdirectory("saeunbox-").FullName;
+
+    public void Dispose() => Directory.Delete(_parts, recursive: true);
 
     [Fact]
     public void Weights_HeldOutScenes_ReachTheFiguresOfTheCard()
@@ -15,7 +19,7 @@ public sealed class ShippedModelTests
         var card = JsonDocument.Parse(File.ReadAllText(Path.Combine(Folder, "figures.json"))).RootElement;
 
         var report = MiniEvaluation.Run(Path.Combine(Folder, "model"), Path.Combine(Folder, "saes"),
-            new MiniEvaluationOptions { Seed = 77, Pictures = 24, Prompts = 12, Scenes = 1, LeastCorrelation = 2, Trials = 0 });
+            new MiniEvaluationOptions { Seed = 77, Pictures = 24, Prompts = 12, Scenes = 1, LeastCorrelation = 2 });
 
         // Few pictures scatter: the card's figures come from many.
         Assert.InRange(report.Pictures.LatentError, 0, 1.35 * card.GetProperty("pictures").GetProperty("latentError").GetDouble());
@@ -45,7 +49,7 @@ public sealed class ShippedModelTests
         string[] elements = ["snow", "sunset", "tree", "house"];
 
         var report = MiniEvaluation.Run(Path.Combine(Folder, "model"), Path.Combine(Folder, "saes"),
-            new MiniEvaluationOptions { Seed = 78, Pictures = 64, Prompts = 0, Scenes = 10, Elements = elements, Trials = 0 });
+            new MiniEvaluationOptions { Seed = 78, Pictures = 64, Prompts = 0, Scenes = 10, Elements = elements });
 
         foreach (var element in elements)
         {
@@ -58,28 +62,37 @@ public sealed class ShippedModelTests
     }
 
     [Fact]
-    public void Concepts_MeasuredAgain_PutInAndTakeOut()
+    public void Concepts_MadeAgain_PutInCoverAndTakeOut()
     {
-        string[] elements = ["house", "night"];
-
-        var report = MiniEvaluation.Run(Path.Combine(Folder, "model"), Path.Combine(Folder, "saes"),
-            new MiniEvaluationOptions
-            {
-                Seed = 79,
-                Pictures = 64,
-                Prompts = 0,
-                Scenes = 1,
-                Elements = elements,
-                Trials = 3,
-                ConceptScenes = 10,
-            });
-
-        Assert.Equal(elements, report.Concepts.Select(concept => concept.Name));
-        Assert.All(report.Concepts, concept =>
+        var options = new MiniEvaluationOptions
         {
-            Assert.InRange(concept.BestForPainting!.Painting!.Share, .5, 1);
-            Assert.InRange(concept.BestForRemoval!.Removal!.Share, .5, 1);
+            Seed = 79,
+            Pictures = 64,
+            Elements = ["night", "house", "cat"],
+            Trials = 3,
+            ConceptScenes = 8,
+        };
+
+        var made = Make();
+
+        Assert.Equal(options.Elements, made.Select(one => one.Figures.Element));
+        Assert.All(made, one =>
+        {
+            Assert.InRange(one.Figures.Painted!.Value, .5, 1);
+            Assert.InRange(one.Figures.PaintedOutside!.Value, 0, .2);
+            Assert.InRange(one.Figures.Removed!.Value, .5, 1);
+            Assert.Equal(one.Figures.Painted.Value, one.Concept!.BestForPainting!.Painting!.Share, .01);
+            Assert.Equal(one.Figures.Removed.Value, one.Concept.BestForRemoval!.Removal!.Share, .01);
         });
+        // Only things stand where others stood, and the night is alone in its group.
+        Assert.Equal((null, null, null), (made[0].Figures.Over, made[0].Figures.Upper, made[0].Figures.Empty));
+        Assert.All(made.Skip(1), one => Assert.True(one.Figures is { Over: >= .5, Upper: >= .5, Empty: not null }, $"{one.Figures}"));
+        // What is done is read, and belongs to these options.
+        Assert.Equal(made.Select(one => one.Figures), Make().Select(one => one.Figures));
+        Assert.Throws<SaeException>(() => { options = options with { Trials = 4 }; Make(); });
+
+        IReadOnlyList<MeasuredConcept> Make() =>
+            ConceptEvaluation.Run(Path.Combine(Folder, "model"), Path.Combine(Folder, "saes"), options, _parts);
     }
 
     [Fact]

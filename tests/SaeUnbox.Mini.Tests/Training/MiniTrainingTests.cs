@@ -145,12 +145,16 @@ public sealed class MiniTrainingTests : IDisposable
             Assert.Equal((Tiny.Options.Autoencoders.Features, Tiny.Options.Autoencoders.K), (sae.Features, sae.K));
             Assert.True(sae.Dictionary.allclose(again[site].Dictionary, 0, 0) && sae.Scale!.Mean.SequenceEqual(again[site].Scale!.Mean),
                 $"{site} differs after a resumption");
-            var strongest = Enumerable.Range(0, sae.Features).MaxBy(sae.MeanOf);
-            using var edit = Edits.Add(sae, strongest, 10);
+            using var edit = Strongest(sae);
             Assert.False(run.Edited(site, edit).allclose(run.Latents, atol: 1e-4), $"painting at {site} changes nothing");
+            using var later = Strongest(saes[Site.Style]);
+            Assert.False(run.Edited([(site, edit), (Site.Style, later)]).allclose(run.Edited(site, edit), atol: 1e-4),
+                $"a second edit after {site} changes nothing");
             Assert.Contains(recorder.Reports,
                 report => report.Stage == $"autoencoder {site.Code}" && report.Step == Tiny.Options.Autoencoders.Steps);
         }
+
+        static BlockEdit Strongest(IFeatureDictionary sae) => Edits.Add(sae, Enumerable.Range(0, sae.Features).MaxBy(sae.MeanOf), 10);
     }
 
     private void OtherOptionsAreRefused()

@@ -24,6 +24,17 @@ public sealed class StrengthScaleTests
         Assert.Equal(new(-10, 15, .5, 5), StrengthScale.Of(new(Site.Composition, 3, 5), Atlas));
 
     [Fact]
+    public void Of_FeaturesThatTakeOutByANegativeStrength_SpansAroundIt()
+    {
+        var atlas = new ListAtlas((Site.Composition, 3, "snow"))
+        {
+            Concepts = [new("snow", "by hand", [new(Site.Composition, [new(3, .3, null)]) { Removal = new(EditMode.Add, -4, 1, .9) }])],
+        };
+
+        Assert.Equal(new(-12, 8, .5, -4), StrengthScale.Of(new(Site.Composition, 3, -4), atlas));
+    }
+
+    [Fact]
     public void Of_OtherFeatures_KnowsNoBestStrength()
     {
         Assert.Equal(new(-20, 20, .5, null), StrengthScale.Of(new(Site.Composition, 9, 5), Atlas));

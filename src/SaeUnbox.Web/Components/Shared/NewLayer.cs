@@ -67,7 +67,7 @@ public sealed record StrengthScale(double Min, double Max, double Step, double? 
         var scale = edit.Mode switch
         {
             { FindsCells: true } => new StrengthScale(0, 1, .05, best),
-            { NeedsMean: true } when best is { } known => new(-2 * known, 3 * known, .5, best),
+            { NeedsMean: true } when best is { } known => new(Math.Min(-2 * known, 3 * known), Math.Max(-2 * known, 3 * known), .5, best),
             { NeedsMean: true } => new(-Widest, Widest, .5, best),
             _ => new(-2, 4, .1, best),
         };
