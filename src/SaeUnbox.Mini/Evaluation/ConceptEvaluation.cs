@@ -32,15 +32,40 @@ public static class ConceptEvaluation
                 .Run(done => progress?.Report(new("finding features", done, options.Pictures)), cancellation);
         });
         var elements = SteeringElement.All.Where(element => options.Elements?.Contains(element.Name) ?? true).ToArray();
-        var made = SteeringEvaluation.OfEach(model, saes, elements, options, place,
-            (steering, element) => folder.Part(element.Name, () => new ConceptTrials(steering, options, cancellation)
-                .Make(element, [.. known.Where(one => one.Element == element.Name)])),
+        var made = SteeringEvaluation.OfEach(model, saes, elements, options, place, (steering, element) =>
+            {
+                ConceptDirection[] directions = [.. known.Where(one => one.Element == element.Name)];
+                var trials = new ConceptTrials(steering, options, cancellation);
+                return (In: folder.Part($"{element.Name} in", () => trials.PutIn(element, directions)),
+                    Out: folder.Part($"{element.Name} out", () => trials.TakeOut(element, directions)), Directions: directions);
+            },
             done => progress?.Report(new("concepts", done, elements.Length)), cancellation);
-        var lower = elements.Zip(made, (element, one) => (element, one.Concept?.BestForPainting is null ? null : one.Concept)).ToArray();
+        var layers = elements.Zip(made, (element, one) => (element, one.In.Edit(one.Directions))).ToArray();
         var upper = SteeringEvaluation.OfEach(model, saes, elements, options, place, (steering, element) =>
-            folder.Part($"{element.Name} over others", () => new ConceptTrials(steering, options, cancellation).Cover(element, lower)),
+            folder.Part($"{element.Name} over others", () => new ConceptTrials(steering, options, cancellation).Cover(element, layers)),
             done => progress?.Report(new("layers", done, elements.Length)), cancellation);
-        return [.. made.Zip(upper, (one, share) => one with { Figures = one.Figures with { Upper = share.Share } })];
+        return
+        [
+            .. elements.Zip(made, upper).Select(one => new MeasuredConcept(
+                ConceptOf(one.First, one.Second.In, one.Second.Out, one.Second.Directions, options),
+                new(one.First.Name, one.Second.In.Share, one.Second.In.Outside, one.Second.In.Other, one.Third.Share,
+                    one.Second.Out.Share, one.Second.Out.Outside, one.Second.Out.Other))),
+        ];
+    }
+
+    private static Concept? ConceptOf(SteeringElement element, ConceptEdit painting, ConceptEdit removal,
+        IReadOnlyList<ConceptDirection> known, MiniEvaluationOptions options)
+    {
+        ConceptSite[] sites =
+        [
+            .. known.Where(one => one.Site == painting.Site || one.Site == removal.Site).Select(one => new ConceptSite(one.Site, one.Features)
+            {
+                Painting = one.Site == painting.Site ? painting.Effect : null,
+                Removal = one.Site == removal.Site ? removal.Effect : null,
+            }),
+        ];
+        return sites.Length == 0 ? null : new(element.Name,
+            FormattableString.Invariant($"labels of {options.Pictures} pictures, measured in {options.ConceptScenes} scenes"), sites);
     }
 
     private sealed record ConceptQuestion(string Files, int Seed, string Dtype, int Pictures, int Trials, int Scenes);
@@ -60,11 +85,21 @@ public sealed record MeasuredConcept(Concept? Concept, ConceptFigures Figures);
 /// <param name="Removed">Share of scenes with the element in which it is gone then.</param>
 /// <param name="RemovedOutside"><paramref name="PaintedOutside"/> for removal.</param>
 /// <param name="Empty">
-/// Share in which the place then holds nothing with a weight of .9 or more, and so no ghost (<see cref="SharpnessFigures"/>); null for what
-/// is no thing.
+/// Share in which the picture is then nearest to the drawing with nothing there; null for what is no thing.
 /// </param>
 public sealed record ConceptFigures(string Element, double? Painted, double? PaintedOutside, double? Over, double? Upper, double? Removed,
     double? RemovedOutside, double? Empty);
+
+/// <summary>The way that was chosen, and what it does in other scenes; all null if none works.</summary>
+/// <param name="Share">Share of scenes in which it works.</param>
+/// <param name="Outside">Mean change of pixels outside the stroke / mean change inside.</param>
+/// <param name="Other"><see cref="ConceptFigures.Over"/> or <see cref="ConceptFigures.Empty"/>.</param>
+internal sealed record ConceptEdit(Site? Site, ConceptEffect? Effect, double? Share, double? Outside, double? Other)
+{
+    /// <summary>The edit, everywhere; null if none works.</summary>
+    public FeatureEdit? Edit(IReadOnlyList<ConceptDirection> known) => Effect is null ? null
+        : new ConceptSite(Site!, known.Single(one => one.Site == Site).Features).Edit(Effect);
+}
 
 /// <summary>A share of scenes.</summary>
 internal sealed record ConceptShare(double? Share);
@@ -83,51 +118,36 @@ internal sealed class ConceptTrials(SteeringEvaluation steering, MiniEvaluationO
     // In units of ConceptDirection.
     private static readonly double[] Amounts = [.9, 1.5, 2.5], Negatives = [-.9, -1.8];
 
-    public MeasuredConcept Make(SteeringElement element, IReadOnlyList<ConceptDirection> known)
+    private static readonly double[] ThingScales = [SteeringEvaluation.Removal, -1.6, -2.5];
+
+    public ConceptEdit PutIn(SteeringElement element, IReadOnlyList<ConceptDirection> known)
     {
-        var painting = Best(SteeringTask.Paint, element, [.. known.SelectMany(Paintings)], TryPaint, ComparePaint);
-        var removal = Best(SteeringTask.Remove, element, [.. known.SelectMany(Removals)], TryRemove, CompareRemove);
-        List<bool> empty = [];
-        var (painted, over, removed) = (
-            Measure(SteeringTask.Paint, painting, new(Paint, options.ConceptScenes)),
-            element.Kind is null ? null : Measure(SteeringTask.Paint, painting, new(Over, options.ConceptScenes, AreOccupied: true)),
-            Measure(SteeringTask.Remove, removal, new(Remove, options.ConceptScenes) { Look = element.Kind is null ? null : Look }));
-        var (paints, removes) = (With(painting, painted), With(removal, removed));
-        return new(
-            paints is null && removes is null ? null : new(element.Name,
-                FormattableString.Invariant($"labels of {options.Pictures} pictures, measured in {options.ConceptScenes} scenes"),
-            [
-                .. known.Where(one => one == paints?.Direction || one == removes?.Direction).Select(one =>
-                    new ConceptSite(one.Site, one.Features)
-                    {
-                        Painting = one == paints?.Direction ? paints.Effect : null,
-                        Removal = one == removes?.Direction ? removes.Effect : null,
-                    }),
-            ]),
-            new(element.Name, painted?.Success, painted?.Leakage, over?.Success, null, removed?.Success, removed?.Leakage,
-                empty.Count > 0 ? empty.Average(one => one ? 1.0 : 0) : null));
+        var way = Best(SteeringTask.Paint, element, [.. known.SelectMany(Paintings)], TryPaint, ComparePaint);
+        return Measured(SteeringTask.Paint, element, way, new(Paint, options.ConceptScenes), _ => element.Kind is null ? null
+            : Run(SteeringTask.Paint, element, way!, new(Over, options.ConceptScenes, AreOccupied: true)).Works);
+    }
 
-        SteeringFigures? Measure(SteeringTask task, ConceptWay? way, SceneSet scenes) => way is null ? null
-            : steering.Run(task, element, [way.Edit], scenes, cancellation)[0].Tally.Figures;
-
-        void Look(SteeringScene scene, byte[] picture) => empty.Add(scene.Slot is { } slot
-            && new PlaceShares(scene.Captioned.Scene.Noise).Greatest(picture)[slot.Index] is { Name: SceneQuestions.Nothing, IsSharp: true });
+    public ConceptEdit TakeOut(SteeringElement element, IReadOnlyList<ConceptDirection> known)
+    {
+        var way = Best(SteeringTask.Remove, element, [.. known.SelectMany(one => Removals(one, element.Kind is not null))], TryRemove,
+            CompareRemove);
+        return Measured(SteeringTask.Remove, element, way, new(Remove, options.ConceptScenes),
+            outcome => element.Kind is null ? null : outcome.Works);
     }
 
     /// <summary>In how many scenes an element shows that is painted over another one of its group.</summary>
-    public ConceptShare Cover(SteeringElement element, IReadOnlyList<(SteeringElement Element, Concept? Concept)> all)
+    /// <param name="all">The edit that paints each element.</param>
+    public ConceptShare Cover(SteeringElement element, IReadOnlyList<(SteeringElement Element, FeatureEdit? Edit)> all)
     {
-        var alike = all.Where(one => one.Concept is not null && one.Element.Group == element.Group
+        var alike = all.Where(one => one.Edit is not null && one.Element.Group == element.Group
             && one.Element.Kind?.IsOfSky() == element.Kind?.IsOfSky()).ToArray();
         var own = Array.FindIndex(alike, one => one.Element == element);
         if (own < 0 || alike.Length < 2)
             return new(null);
-        FeatureEdit[] layers = [Edit(alike[(own + 1) % alike.Length].Concept!), Edit(alike[own].Concept!)];
+        FeatureEdit[] layers = [alike[(own + 1) % alike.Length].Edit!, alike[own].Edit!];
         FeatureEdit[] way = [.. MiniModel.Sites.SelectMany(site => LayerCover.Visible([.. layers.Where(layer => layer.Site == site)]))];
         return new(steering.Run(SteeringTask.Paint, element, (IReadOnlyList<IReadOnlyList<FeatureEdit>>)[way],
             new(Upper, options.ConceptScenes, IsNear: true), cancellation)[0].Tally.Figures.Success);
-
-        static FeatureEdit Edit(Concept concept) => concept.BestForPainting!.Edit(concept.BestForPainting.Painting!);
     }
 
     /// <summary>
@@ -136,47 +156,60 @@ internal sealed class ConceptTrials(SteeringEvaluation steering, MiniEvaluationO
     /// <param name="wrong">What should be small.</param>
     public static int? Best(IReadOnlyList<SteeringOutcome> tried, Func<SteeringOutcome, double> wrong)
     {
-        var works = tried.Select(Works).ToArray();
+        var works = tried.Select(one => one.Works).ToArray();
         var most = works.DefaultIfEmpty().Max();
         return most > 0 ? Enumerable.Range(0, works.Length).Where(i => works[i] >= most - Nearly).MinBy(i => wrong(tried[i])) : null;
     }
 
     private ConceptWay? Best(SteeringTask task, SteeringElement element, ConceptWay[] ways, int first, int second)
     {
-        var best = Run(ways, first, options.Trials).Zip(ways).Where(one => Works(one.First) > 0)
-            .OrderByDescending(one => Works(one.First)).ThenBy(one => one.First.Distance).Take(Finalists)
+        var best = Try(ways, first, options.Trials).Zip(ways).Where(one => one.First.Works > 0)
+            .OrderByDescending(one => one.First.Works).ThenBy(one => one.First.Distance).Take(Finalists)
             .Select(one => one.Second).ToArray();
-        return Best(Run(best, second, 2 * options.Trials), outcome => outcome.Distance) is { } index ? best[index] : null;
+        return Best(Try(best, second, 2 * options.Trials), outcome => outcome.Distance) is { } index ? best[index] : null;
 
-        SteeringOutcome[] Run(ConceptWay[] all, int purpose, int scenes) => steering.Run(task, element,
+        SteeringOutcome[] Try(ConceptWay[] all, int purpose, int scenes) => steering.Run(task, element,
             [.. all.Select(way => way.Edit)], new SceneSet(purpose, scenes, IsNear: true), cancellation);
     }
 
-    // As many of the features and as much as goes well: none adds more than three or four times what the site adds by itself.
+    private ConceptEdit Measured(SteeringTask task, SteeringElement element, ConceptWay? way, SceneSet scenes,
+        Func<SteeringOutcome, double?> other)
+    {
+        if (way is null || Run(task, element, way, scenes) is not { Tally.Figures: { Success: > 0 and var share } figures } outcome)
+            return new(null, null, null, null, null);
+        return new(way.Direction.Site, way.Effect with { Share = Math.Round(share, 2) }, share, figures.Leakage, other(outcome));
+    }
+
+    private SteeringOutcome Run(SteeringTask task, SteeringElement element, ConceptWay way, SceneSet scenes) =>
+        steering.Run(task, element, [way.Edit], scenes, cancellation)[0];
+
     private static IEnumerable<ConceptWay> Paintings(ConceptDirection direction) =>
-        from count in Enumerable.Range(1, direction.Features.Count)
+        from count in Enumerable.Range(1, direction.Units.Count)
         from amount in Amounts
         select Added(direction, count, amount);
 
-    private static IEnumerable<ConceptWay> Removals(ConceptDirection direction)
+    // A thing has many parts, each with features of its own; less of them would leave something else than nothing.
+    private static IEnumerable<ConceptWay> Removals(ConceptDirection direction, bool isThing)
     {
-        foreach (var count in new[] { 1, direction.Features.Count }.Distinct())
+        if (isThing)
+        {
+            foreach (var strength in ThingScales)
+                yield return new(direction, new(EditMode.Scale, strength, direction.Features.Count, 0));
+            yield return new(direction, new(EditMode.ReplaceNearest, 1, direction.Features.Count, 0));
+            yield break;
+        }
+        foreach (var count in new[] { 1, direction.Units.Count }.Distinct())
         {
             yield return new(direction, new(EditMode.Scale, SteeringEvaluation.Removal, count, 0));
             foreach (var grow in Enumerable.Range(0, 3))
                 yield return new(direction, new(EditMode.ReplaceNearest, 1, count, 0, grow));
         }
         foreach (var amount in Negatives)
-            yield return Added(direction, Math.Min(2, direction.Features.Count), amount);
+            yield return Added(direction, Math.Min(2, direction.Units.Count), amount);
     }
 
     private static ConceptWay Added(ConceptDirection direction, int count, double amount) => new(direction, new(EditMode.Add,
         Math.Clamp(Math.Round(amount * direction.Units[count - 1], 1), RecipeLimits.MinStrength, RecipeLimits.MaxStrength), count, 0));
-
-    private static ConceptWay? With(ConceptWay? way, SteeringFigures? measured) => way is not null && measured?.Success is > 0 and var share
-        ? way with { Effect = way.Effect with { Share = Math.Round(share, 2) } } : null;
-
-    private static double Works(SteeringOutcome outcome) => outcome.Tally.Figures.Success ?? 0;
 
     private sealed record ConceptWay(ConceptDirection Direction, ConceptEffect Effect)
     {

@@ -5,22 +5,22 @@ using static TorchSharp.torch;
 namespace SaeUnbox.Mini.Evaluation;
 
 /// <summary>The features of a site that stand for an element together.</summary>
-/// <param name="Features">The first one is nearest to what the element adds; each next one brings the sum nearest to it.</param>
+/// <param name="Features">
+/// First those that paint: one is nearest to what the element adds, each next one brings the sum nearest to it. Then others that are
+/// more active where the element is, the greatest difference first.
+/// </param>
 /// <param name="Units">
-/// For one, two, ... of them the strength at which they add as much as the site's contribution differs from its mean, in root mean square.
+/// For one, two, ... of those that paint the strength at which they add as much as the site's contribution differs from its mean, in root mean square.
 /// </param>
 internal sealed record ConceptDirection(string Element, Site Site, IReadOnlyList<ConceptFeature> Features, IReadOnlyList<double> Units);
 
 /// <summary>
 /// Finds the features that stand for each element at each site: those whose sum, each at its mean activation, has the direction in which
-/// the cells that show the element differ from the others.
+/// the cells that show the element differ from the others, and those that are most active there.
 /// </summary>
 internal sealed class ConceptFeatures(MiniModel model, SaeSet saes, MiniEvaluationOptions options)
 {
-    /// <summary>Most features of a site that stand for an element.</summary>
-    public const int Most = 3;
-
-    private const int Purpose = 43, Batch = 8;
+    private const int Purpose = 43, Batch = 8, Painting = 3, All = 8;
 
     /// <param name="progress">Receives the number of pictures done.</param>
     /// <returns>Without the sites that have no feature for an element.</returns>
@@ -82,19 +82,22 @@ internal sealed class ConceptFeatures(MiniModel model, SaeSet saes, MiniEvaluati
                 var wanted = new double[dictionary.Width];
                 foreach (var (row, amount) in features.Zip(difference))
                     Accumulate(wanted, row, amount);
-                var (chosen, units, sum) = (new List<ConceptFeature>(), new List<double>(), new double[dictionary.Width]);
-                while (chosen.Count < Most && Next() is { } next)
+                var (chosen, units, sum) = (new List<int>(), new List<double>(), new double[dictionary.Width]);
+                while (chosen.Count < Painting && Next() is { } next)
                 {
                     Accumulate(sum, parts[next], 1);
-                    chosen.Add(new(next, Math.Round(scores[element.Label][next], 3), null));
+                    chosen.Add(next);
                     units.Add(spread / Norm(sum));
                 }
+                chosen.AddRange(Candidates().OrderByDescending(i => difference[i]).Take(All - chosen.Count).ToArray());
                 if (chosen.Count > 0)
-                    found.Add(new(element.Name, site, chosen, units));
+                    found.Add(new(element.Name, site,
+                        [.. chosen.Select(i => new ConceptFeature(i, Math.Round(scores[element.Label][i], 3), null))], units));
 
-                // Of the features that are more active where the element is, the one that brings the sum nearest.
-                int? Next() => Enumerable.Range(0, features.Length)
-                    .Where(i => difference[i] > 0 && chosen.All(one => one.Feature != i))
+                IEnumerable<int> Candidates() =>
+                    Enumerable.Range(0, features.Length).Where(i => difference[i] > 0 && !chosen.Contains(i));
+
+                int? Next() => Candidates()
                     .Select(i => ((int Feature, double Cosine)?)(i, Cosine([.. sum.Zip(parts[i], (a, b) => a + b)], wanted)))
                     .MaxBy(one => one!.Value.Cosine)?.Feature;
             }

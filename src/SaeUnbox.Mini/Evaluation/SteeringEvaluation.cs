@@ -115,17 +115,20 @@ internal sealed class SteeringEvaluation(MiniModel model, SaeSet saes, MiniEvalu
             var changes = near is null ? Changes(before, after, inside) : new (double, double)[scenes.Length];
             foreach (var (i, reading) in Read(pictures).Index())
             {
-                outcome.Tally.Add(task, was[i], reading, changes[i]);
+                outcome.Tally.Add(task, was[i].Reading, reading.Reading, changes[i]);
+                outcome.Add(IsWanted(was[i].Answer), IsWanted(reading.Answer));
                 outcome.Distance += probes[i].DistanceTo(IsWanted, pictures[i]);
-                set.Look?.Invoke(scenes[i], pictures[i]);
             }
         }
 
         bool IsWanted(string answer) => task == SteeringTask.Paint ? answer == element.Name
             : element.Kind is null ? answer != element.Name : answer == SceneQuestions.Nothing;
 
-        PictureReading[] Read(byte[][] pictures) =>
-            [.. pictures.Zip(probes, (picture, probe) => new PictureReading(probe.Ask(picture) == element.Name, [], false))];
+        (string Answer, PictureReading Reading)[] Read(byte[][] pictures) =>
+        [
+            .. pictures.Zip(probes, (picture, probe) => probe.Ask(picture))
+                .Select(answer => (answer, new PictureReading(answer == element.Name, [], false))),
+        ];
     }
 
     // The mean change of each picture inside and outside its cells.
@@ -143,22 +146,32 @@ internal sealed class SteeringEvaluation(MiniModel model, SaeSet saes, MiniEvalu
 /// <param name="Purpose">Scenes of different purposes differ.</param>
 /// <param name="IsNear">Looks only near the cells, which is faster: what changes elsewhere stays unknown.</param>
 /// <param name="AreOccupied">Whether another thing stands where a thing is painted.</param>
-internal sealed record SceneSet(int Purpose, int Count, bool IsNear = false, bool AreOccupied = false)
-{
-    /// <summary>Gets every steered picture, [row, column, colour] of the size of the probe.</summary>
-    public Action<SteeringScene, byte[]>? Look { get; init; }
-}
+internal sealed record SceneSet(int Purpose, int Count, bool IsNear = false, bool AreOccupied = false);
 
 /// <summary>What an edit did in several scenes.</summary>
 internal sealed class SteeringOutcome
 {
+    private int _possible, _works;
+
     public SteeringTally Tally { get; } = new();
+
+    /// <summary>
+    /// Share of the scenes that show what is wanted, of those that did not before: the element, or, where it is taken out, what is behind
+    /// it, which is nothing in place of a thing.
+    /// </summary>
+    public double Works => _possible > 0 ? (double)_works / _possible : 0;
 
     /// <summary>
     /// How far the pictures are from those that truly show the element there (<see cref="SceneProbe.DistanceTo"/>), or, where it is taken
     /// out, what is behind it; summed.
     /// </summary>
     public double Distance { get; set; }
+
+    public void Add(bool before, bool after)
+    {
+        _possible += before ? 0 : 1;
+        _works += !before && after ? 1 : 0;
+    }
 }
 
 /// <summary>A square of cells around the cells of each scene of a batch, all of one size.</summary>

@@ -72,7 +72,7 @@ public sealed class FeatureNamingTests
         {
             var outcome = new SteeringOutcome { Distance = distance };
             for (var i = 0; i < 40; i++)
-                outcome.Tally.Add(SteeringTask.Paint, new(false, [], false), new(i < works, [], false), (0, 0));
+                outcome.Add(before: false, i < works);
             return outcome;
         }
     }
