@@ -58,11 +58,13 @@ public static class ConceptEvaluation
     {
         ConceptSite[] sites =
         [
-            .. known.Where(one => one.Site == painting.Site || one.Site == removal.Site).Select(one => new ConceptSite(one.Site, one.Features)
-            {
-                Painting = one.Site == painting.Site ? painting.Effect : null,
-                Removal = one.Site == removal.Site ? removal.Effect : null,
-            }),
+            .. from one in known
+               let effects = (Painting: one.Site == painting.Site
+                   ? painting.Effect
+                   : null, Removal: one.Site == removal.Site ? removal.Effect : null)
+               where effects.Painting is not null || effects.Removal is not null
+               let used = Math.Max(one.Units.Count, Math.Max(effects.Painting?.Features ?? 0, effects.Removal?.Features ?? 0))
+               select new ConceptSite(one.Site, [.. one.Features.Take(used)]) { Painting = effects.Painting, Removal = effects.Removal },
         ];
         return sites.Length == 0 ? null : new(element.Name,
             FormattableString.Invariant($"labels of {options.Pictures} pictures, measured in {options.ConceptScenes} scenes"), sites);

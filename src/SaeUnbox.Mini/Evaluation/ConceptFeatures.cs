@@ -10,7 +10,8 @@ namespace SaeUnbox.Mini.Evaluation;
 /// more active where the element is, the greatest difference first.
 /// </param>
 /// <param name="Units">
-/// For one, two, ... of those that paint the strength at which they add as much as the site's contribution differs from its mean, in root mean square.
+/// For one, two, ... of those that paint the strength at which they add as much as the site's contribution differs from its mean, in root
+/// mean square.
 /// </param>
 internal sealed record ConceptDirection(string Element, Site Site, IReadOnlyList<ConceptFeature> Features, IReadOnlyList<double> Units);
 
