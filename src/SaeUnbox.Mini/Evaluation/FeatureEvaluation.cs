@@ -61,7 +61,8 @@ public static class FeatureEvaluation
         var best = tried.Chunk(Strengths.Length).Select(ways => ConceptTrials.Best(ways, outcome => outcome.Distance));
         FeatureEdit[] chosen = [.. edits.Zip(best, (edit, way) => way is { } index ? edit with { Strength = Strengths[index] } : null)
             .OfType<FeatureEdit>()];
-        var painted = chosen.Zip(steering.Run(SteeringTask.Paint, element, chosen, new(Paint, options.FeatureScenes, IsNear: true), cancellation))
+        var painted = chosen.Zip(steering.Run(SteeringTask.Paint, element, chosen, new(Paint, options.FeatureScenes, IsNear: true),
+            cancellation))
             .ToDictionary(one => (one.First.Site, one.First.Feature), one => (one.First.Strength, one.Second.Tally.Figures.Success));
         var removed = steering.Run(SteeringTask.Remove, element,
             [.. edits.Select(edit => edit with { Mode = EditMode.Scale, Strength = SteeringEvaluation.Removal })],

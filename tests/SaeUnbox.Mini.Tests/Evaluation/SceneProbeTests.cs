@@ -73,7 +73,11 @@ public sealed class SceneProbeTests
     {
         foreach (var element in SteeringElement.All)
         {
-            var scenes = Enumerable.Range(0, 20).Select(i => SteeringScene.Occupied(new Random(i), element)).OfType<SteeringScene>().ToArray();
+            var scenes = Enumerable
+                .Range(0, 20)
+                .Select(i => SteeringScene.Occupied(new Random(i), element))
+                .OfType<SteeringScene>()
+                .ToArray();
 
             Assert.Equal(element.Kind is null, scenes.Length == 0);
             foreach (var scene in scenes.Take(2))
