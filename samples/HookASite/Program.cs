@@ -14,7 +14,7 @@ Console.WriteLine($"sites: {string.Join(' ', pipeline.Sites.Select(shape => shap
 // Tensors that are not moved out of a scope are freed with it. The hook comes off with its own scope.
 using (NewDisposeScope())
 using (pipeline.Hook(site, Watch))
-    pipeline.Generate(new ImageRequest { Prompts = ["a boat at sea"], Seeds = [42], Width = 256, Height = 256 });
+    pipeline.Generate(new ImageRequest { Prompts = ["a boat at sea"], Seeds = [42], Width = 512, Height = 512 });
 
 // A hook returns what goes on in the output's place: here the output itself.
 Tensor Watch(Tensor input, Tensor output)

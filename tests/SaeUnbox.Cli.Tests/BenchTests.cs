@@ -136,7 +136,7 @@ public sealed class BenchTests
     [Fact]
     public async Task Bench_ShippedModel_TimesItsParts()
     {
-        var use = await Saeunbox.SucceedAsync("bench", "--model", EmbeddedModel.ModelFolder, "--size", "256", "--threads", "1",
+        var use = await Saeunbox.SucceedAsync("bench", "--model", EmbeddedModel.ModelFolder, "--size", "512", "--threads", "1",
             "--processor-time", "--repeats", "1", "--part", "unet", "--part", "vae", "--json");
         var parts = use.Json
             .GetProperty("parts")

@@ -56,7 +56,7 @@ public sealed partial class SampleTests : IDisposable
         using var model = LoadedModel.Load(new ModelOptions { Folder = Goldens.At("model") });
         using var runner = new RecipeRunner(model);
         using var recorder = new RunRecorder([Site.Middle]);
-        runner.Run(new Recipe { Model = "model", Prompt = "a boat at sea", Width = 256, Height = 256 },
+        runner.Run(new Recipe { Model = "model", Prompt = "a boat at sea", Width = 512, Height = 512 },
             new RunRequest { Recorder = recorder, Picture = false });
         using var scope = NewDisposeScope();
         var (input, output) = (recorder["mid.0.input"][0], recorder["mid.0.output"][0]);

@@ -12,7 +12,7 @@ public sealed class BrushTests(Studio studio, Browser browser) : IClassFixture<B
     {
         await using var far = new FarStudio(studio, OneWay);
         var page = await browser.OpenLayerAsync(studio, far.Address.ToString());
-        await page.SetBrushAsync("Size", "16");
+        await page.SetBrushAsync("Size", "32");
 
         // The answer to each stroke arrives after the next stroke.
         (double X, double Y)[] places = [.. Enumerable.Range(0, 16).Select(i => ((1.5 + 4 * (i % 4)) / 16, (1.5 + 4 * (i / 4)) / 16))];
@@ -64,7 +64,7 @@ public sealed class BrushTests(Studio studio, Browser browser) : IClassFixture<B
     {
         await using var own = await Studio.OfAsync();
         var page = await browser.OpenLayerAsync(own);
-        await page.SetBrushAsync("Size", "16");
+        await page.SetBrushAsync("Size", "32");
         await page.EvaluateAsync("() => { globalThis.isBeforeRestart = true; }");
 
         await page.MoveAsync(.2, .8);
@@ -90,7 +90,7 @@ public sealed class BrushTests(Studio studio, Browser browser) : IClassFixture<B
     public async Task Reload_WhileThePointerIsDown_KeepsTheStrokeSoFar()
     {
         var page = await browser.OpenLayerAsync(studio);
-        await page.SetBrushAsync("Size", "16");
+        await page.SetBrushAsync("Size", "32");
         await page.MoveAsync(.2, .8);
         await page.Mouse.DownAsync();
         await page.MoveAsync(.6, .8);
@@ -139,31 +139,31 @@ public sealed class BrushTests(Studio studio, Browser browser) : IClassFixture<B
         var page = await browser.OpenLayerAsync(studio);
         Task SizeAsync(string size) =>
             page.WaitForFunctionAsync("size => document.querySelector('.left output').textContent === size", size);
-        await SizeAsync("64");
+        await SizeAsync("128");
         await page.StrokeAsync((.5, .5));
         var before = await page.MaskWhereAsync(PaintedMask.At((.53, .53)));
 
         await page.Keyboard.PressAsync("]");
-        await SizeAsync("80");
+        await SizeAsync("160");
         await page.Locator("#prompt").FocusAsync();
         await page.Keyboard.PressAsync("]");
         await page.GetByLabel("Size").FocusAsync();
         await page.Keyboard.PressAsync("]");
-        await SizeAsync("100");
+        await SizeAsync("200");
         await page.StrokeAsync((.5, .5));
         var larger =
             await page.MaskWhereAsync($"mask => mask.cells.reduce((sum, cell) => sum + cell, 0) > {(int)(255 * before.Sum()) + 100}");
         Assert.Equal(1, larger.Value((.53, .53)));
 
         await page.Keyboard.PressAsync("[");
-        await SizeAsync("80");
+        await SizeAsync("160");
     }
 
     [Fact]
     public async Task Hardness_OfADab_ControlsItsEdge()
     {
         var page = await browser.OpenLayerAsync(studio);
-        await page.SetBrushAsync("Size", "192");
+        await page.SetBrushAsync("Size", "384");
         await page.SetBrushAsync("Hardness", "0");
         await page.StrokeAsync((.5, .5));
         var soft = await page.MaskWhereAsync(PaintedMask.At((.53, .53)));
@@ -184,7 +184,7 @@ public sealed class BrushTests(Studio studio, Browser browser) : IClassFixture<B
     public async Task Pen_PressedHarder_PaintsWider()
     {
         var page = await browser.OpenLayerAsync(studio);
-        await page.SetBrushAsync("Size", "128");
+        await page.SetBrushAsync("Size", "256");
 
         await PressAsync(.05);
         var light = await page.MaskWhereAsync(PaintedMask.At((.53, .53)));

@@ -12,8 +12,8 @@ public sealed class BrushToolsTests(Studio studio, Browser browser) : IClassFixt
     {
         Model = "unbox-mini",
         Prompt = "a red house in a meadow",
-        Width = 256,
-        Height = 256,
+        Width = 512,
+        Height = 512,
     };
 
     [Fact]
@@ -70,7 +70,7 @@ public sealed class BrushToolsTests(Studio studio, Browser browser) : IClassFixt
     public async Task Hand_DragsTheMaskAndArrowsNudgeIt()
     {
         var page = await browser.OpenLayerAsync(studio);
-        await page.SetBrushAsync("Size", "32");
+        await page.SetBrushAsync("Size", "64");
         await page.StrokeAsync((.25, .25));
         var before = await page.MaskWhereAsync(PaintedMask.At((.26, .26)));
         await page.Keyboard.PressAsync("m");

@@ -16,8 +16,8 @@ public sealed class ExploreTests(Studio studio, Browser browser) : IClassFixture
             Model = "unbox-mini",
             Prompt = "a boat at sea",
             Seed = 5,
-            Width = 256,
-            Height = 256,
+            Width = 512,
+            Height = 512,
             Edits = [new(Site.Composition, 187, 8)],
         };
         var page = await browser.OpenAsync(studio, $"/#r={recipe.ToLink()}");

@@ -32,7 +32,7 @@ public sealed class FirstVisitTests(Studio studio, Browser browser) : IClassFixt
     [Fact]
     public async Task Landing_WithALink_ShowsTheLinkAlone()
     {
-        var recipe = new Recipe { Model = "unbox-mini", Prompt = "a boat at sea", Width = 256, Height = 256 };
+        var recipe = new Recipe { Model = "unbox-mini", Prompt = "a boat at sea", Width = 512, Height = 512 };
 
         var page = await browser.OpenAsync(studio.Address, $"/#r={recipe.ToLink()}", isFirst: true);
         await page.PictureAsync();

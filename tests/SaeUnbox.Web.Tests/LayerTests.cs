@@ -132,7 +132,7 @@ public sealed class LayerTests(Studio studio, Browser browser) : IClassFixture<B
 
     private async Task<IPage> OpenAsync()
     {
-        var recipe = new Recipe { Model = "unbox-mini", Prompt = "a red house in a meadow", Width = 256, Height = 256, Edits = [.. Three] };
+        var recipe = new Recipe { Model = "unbox-mini", Prompt = "a red house in a meadow", Width = 512, Height = 512, Edits = [.. Three] };
         var page = await browser.OpenAsync(studio, $"/#r={recipe.ToLink()}");
         await page.PictureAsync();
         return page;

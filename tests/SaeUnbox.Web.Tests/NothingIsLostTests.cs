@@ -10,8 +10,8 @@ public sealed class NothingIsLostTests(Studio studio, Browser browser) : IClassF
     {
         Model = "unbox-mini",
         Prompt = "a red house in a meadow",
-        Width = 256,
-        Height = 256,
+        Width = 512,
+        Height = 512,
         Edits = [new(Site.Composition, 62, 8)],
     };
 

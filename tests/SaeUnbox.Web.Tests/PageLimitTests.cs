@@ -10,8 +10,8 @@ public sealed class PageLimitTests(Browser browser) : IClassFixture<Browser>
     {
         Model = "unbox-mini",
         Prompt = "a boat at sea",
-        Width = 256,
-        Height = 256,
+        Width = 512,
+        Height = 512,
         Edits = [new FeatureEdit(Site.Composition, 1, 20) { Mask = BrushMask.FromCells(16, 16, new float[256]) }]
     };
 

@@ -67,8 +67,8 @@ public sealed class PaintPageTests(Studio studio, Browser browser) : IClassFixtu
         {
             Model = "unbox-mini",
             Prompt = "a red house in a meadow",
-            Width = 256,
-            Height = 256,
+            Width = 512,
+            Height = 512,
             Edits = [new(Site.Composition, 62, 8)],
         };
         var one = await OpenPixelsAsync(house);
@@ -109,7 +109,7 @@ public sealed class PaintPageTests(Studio studio, Browser browser) : IClassFixtu
     public async Task Link_Broken_SaysSoAndKeepsTheDraft()
     {
         var page = await browser.OpenAsync(studio,
-            $"/#r={new Recipe { Model = "unbox-mini", Prompt = "a cat on sand", Width = 256, Height = 256 }.ToLink()}");
+            $"/#r={new Recipe { Model = "unbox-mini", Prompt = "a cat on sand", Width = 512, Height = 512 }.ToLink()}");
         await page.PictureAsync();
         var other = await page.Context.NewPageAsync();
 

@@ -104,7 +104,7 @@ public sealed partial class ProxyTests(Browser browser) : IClassFixture<Browser>
     public async Task Link_ChangedByAChat_OpensItsRecipe(string form)
     {
         await using var studio = await Studio.OfAsync();
-        var link = new Recipe { Model = "unbox-mini", Prompt = "a cat on sand", Width = 256, Height = 256 }.ToLink();
+        var link = new Recipe { Model = "unbox-mini", Prompt = "a cat on sand", Width = 512, Height = 512 }.ToLink();
         var page = await browser.OpenAsync(studio, string.Format(null, form, link));
 
         await Assertions.Expect(page.Locator("#prompt")).ToHaveValueAsync("a cat on sand");

@@ -15,8 +15,8 @@ public sealed class SharedPageTests(Studio studio, Browser browser) : IClassFixt
     {
         Model = "unbox-mini",
         Prompt = "a <red> house in a meadow",
-        Width = 256,
-        Height = 256,
+        Width = 512,
+        Height = 512,
         Edits = [new(Site.Composition, 62, 8) { Name = "my snowman" }],
     };
 
@@ -25,7 +25,7 @@ public sealed class SharedPageTests(Studio studio, Browser browser) : IClassFixt
     {
         var page = await browser.OpenAsync(studio, await ShareAsync(Painted), waitsForPage: false);
         await page.WaitForFunctionAsync(
-            "() => [...document.querySelectorAll('figure img')].filter(one => one.complete && one.naturalWidth === 256).length === 2");
+            "() => [...document.querySelectorAll('figure img')].filter(one => one.complete && one.naturalWidth === 512).length === 2");
         Assert.Equal(Painted.Prompt, await page.Locator("h1").TextContentAsync());
         Assert.Contains("my snowman", await page.Locator("ol li").TextContentAsync());
 
@@ -50,7 +50,7 @@ public sealed class SharedPageTests(Studio studio, Browser browser) : IClassFixt
         Assert.Equal("a-red-house-in-a-meadow-42.gif", saved.SuggestedFilename);
         var file = await File.ReadAllBytesAsync(await saved.PathAsync(), TestContext.Current.CancellationToken);
         Assert.Equal("GIF89a"u8, file.AsSpan(0, 6));
-        Assert.Equal((256, 256), (BitConverter.ToUInt16(file, 6), BitConverter.ToUInt16(file, 8)));
+        Assert.Equal((384, 384), (BitConverter.ToUInt16(file, 6), BitConverter.ToUInt16(file, 8)));
         Assert.Equal(HttpStatusCode.NotFound, (await studio.Client.GetAsync("canvases/00/painting.gif")).StatusCode);
     }
 

@@ -19,8 +19,8 @@ public sealed class SharedStateTests(Studio studio, Browser browser) : IClassFix
         Model = "unbox-mini",
         Prompt = "a red house in a meadow",
         Seed = 5,
-        Width = 256,
-        Height = 256,
+        Width = 512,
+        Height = 512,
         Edits = [
             new FeatureEdit(Site.Composition, 1, 20) { Mask = LowerHalf },
             new FeatureEdit(Site.Style, 3, -10)

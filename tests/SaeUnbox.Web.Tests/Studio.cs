@@ -18,8 +18,8 @@ public sealed class Studio : IAsyncLifetime
         Model = "unbox-mini",
         Prompt = "a red house and a pine tree in a meadow, mountains behind",
         Seed = 10,
-        Width = 256,
-        Height = 256,
+        Width = 512,
+        Height = 512,
     };
 
     private readonly TemporaryFolder _folder = new();

@@ -30,7 +30,7 @@ public sealed class StudioToolsTests(Studio studio, Browser browser) : IClassFix
         await page.PictureAsync();
 
         await page.WaitForFunctionAsync("() => document.querySelector('.studio').dataset.tool === 'eraser'");
-        Assert.Equal(("256", "0"), (await size.InputValueAsync(), await hardness.InputValueAsync()));
+        Assert.Equal(("512", "0"), (await size.InputValueAsync(), await hardness.InputValueAsync()));
         Assert.Equal("false", await page.GetByRole(AriaRole.Button, new() { Name = "Keep the seed" }).GetAttributeAsync("aria-pressed"));
         Assert.Equal(picked, await page.Locator("h2:text-is('Recent') + ul strong").First.TextContentAsync());
     }

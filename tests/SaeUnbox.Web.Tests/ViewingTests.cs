@@ -105,7 +105,7 @@ public sealed partial class ViewingTests(Studio studio, Browser browser) : IClas
     public async Task Zoom_ByButtonsOrDrag_PaintsUnderThePointer()
     {
         var page = await browser.OpenLayerAsync(studio);
-        await page.SetBrushAsync("Size", "16");
+        await page.SetBrushAsync("Size", "32");
         var before = (await page.Locator(".frame").BoundingBoxAsync())!;
         foreach (var _ in Enumerable.Range(0, 4))
             await page.Button("Zoom in").ClickAsync();

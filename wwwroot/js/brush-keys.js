@@ -104,7 +104,7 @@ export class Keys {
 
     resize(factor) {
         const { brush, page } = this.surface;
-        brush.size = Math.round(Math.min(256, Math.max(8, brush.size * factor)) / 4) * 4;
+        brush.size = Math.round(Math.min(512, Math.max(8, brush.size * factor)) / 4) * 4;
         page.invokeMethodAsync('SetBrushSize', brush.size);
         this.surface.drawMark();
     }

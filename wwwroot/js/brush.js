@@ -9,7 +9,7 @@ const stillDistance = .02, lassoStep = .004;
 
 export class Brush {
     constructor(surface) {
-        Object.assign(this, { surface, size: 64, hardness: .8, tool: 'brush', isDown: false, loop: [] });
+        Object.assign(this, { surface, size: 128, hardness: .8, tool: 'brush', isDown: false, loop: [] });
         this.layer = { index: -1, rows: 0, columns: 0 };
         this.mask = this.region = masks.blank(1, 1);
     }

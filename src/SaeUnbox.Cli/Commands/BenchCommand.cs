@@ -143,7 +143,7 @@ internal sealed class BenchCommand
         LabFigures collect;
         using (var loaded = ModelSession.Load(terminal, Model(parsed), cancellation))
         {
-            var together = CollectCommand.DefaultPictures(loaded.Info.Width, loaded.Info.Height);
+            var together = CollectCommand.DefaultPictures(loaded, loaded.Info.Width, loaded.Info.Height);
             collect = LabBenchmark.Collect(loaded, repeats * PicturesPerRepeat, together, cancellation);
         }
         Threads.Use(parsed.GetValue(_threads) is { } given ? ModelArguments.Threads(given) : Environment.ProcessorCount);

@@ -23,7 +23,8 @@ internal sealed class CollectCommand
     private readonly Option<string?> _workers = Setting.Of<string?>("--workers", "I/N",
         "The share of this process, such as 1/4; the other processes fill the same folder.");
     private readonly Option<int?> _pictures = Setting.Of<int?>("--batch", "N",
-        $"Pictures at once (default: {SmallBatch} of up to {SmallSide} x {SmallSide} pixels, else 1; more are faster on a GPU).");
+        $"Pictures at once (default: {SmallBatch} of a small model or of up to {SmallSide} x {SmallSide} pixels, else 1; more are "
+        + "faster on a GPU).");
     private readonly Option<int> _shard = Setting.Of("--shard", "N",
         "Items per file; a crash loses at most this many.", new CollectionOptions().ItemsPerShard);
     private readonly Option<string> _store = Setting.Of("--store", "FORMAT", "Number format of the files: fp16, bf16 or fp32.", "fp16");
@@ -68,7 +69,7 @@ internal sealed class CollectCommand
             Width = width > 0 ? width : loaded.Info.Width,
             Height = height > 0 ? height : loaded.Info.Height,
         };
-        request = request with { Pictures = pictures ?? DefaultPictures(request.Width, request.Height) };
+        request = request with { Pictures = pictures ?? DefaultPictures(loaded, request.Width, request.Height) };
         var outcome = Collect(terminal, loaded, request, folder, cancellation);
         if (outcome.IsFull)
             terminal.Note($"the budget of {parsed.GetValue(_budget)} is spent: {outcome.Done} of {outcome.Items} items are stored.");
@@ -91,7 +92,8 @@ internal sealed class CollectCommand
     }
 
     /// <summary>Pictures to compute together: of small ones several, whose operators take longer to start than to compute.</summary>
-    internal static int DefaultPictures(int width, int height) => (long)width * height <= SmallSide * SmallSide ? SmallBatch : 1;
+    internal static int DefaultPictures(LoadedModel loaded, int width, int height) =>
+        loaded.IsSmall || (long)width * height <= SmallSide * SmallSide ? SmallBatch : 1;
 
     private static IReadOnlyList<Site> DefaultSites(LoadedModel loaded) => loaded.Saes.Count > 0
         ? [.. loaded.Saes.Keys]

@@ -59,8 +59,8 @@ internal sealed class EvaluateTable(EvaluateArguments shared)
         using var model = ModelSession.Load(terminal, options, cancellation);
         EvaluateArguments.Require(model, named);
         var settings = shared.Recipe.ReadSettings(parsed, model);
-        if (judge is not null && (settings.Width, settings.Height) != (SceneJudge.Side, SceneJudge.Side))
-            throw new CliException($"--judge scenes: scenes have {SceneJudge.Side} x {SceneJudge.Side} pixels, not {settings.Width} x "
+        if (judge is not null && (settings.Width, settings.Height) != (model.Info.Width, model.Info.Height))
+            throw new CliException($"--judge scenes: scenes have {model.Info.Width} x {model.Info.Height} pixels, not {settings.Width} x "
                 + $"{settings.Height}.");
         using var second = secondFolder is null ? null : OnDevice.LoadAutoencoders(secondFolder, shared.Model.Device(parsed),
             options.SaeVariant, options.SaeK);

@@ -15,10 +15,10 @@ internal sealed class MiniModel : IDisposable
         _pipeline = DiffusionPipeline.Load(folder, new PipelineOptions { Device = device ?? CPU, DType = dtype.ToScalarType() });
         PictureSize = _pipeline.UNet.Config.SampleSize * _pipeline.Autoencoder.PixelsPerCell;
         if (_pipeline.UNet.Config is { SampleSize: 64, InChannels: LatentCode.Channels }
-            && _pipeline.Autoencoder.PixelsPerCell == LatentCode.Patch)
+            && _pipeline.Autoencoder.PixelsPerCell is LatentCode.Patch or 2 * LatentCode.Patch)
             return;
         _pipeline.Dispose();
-        throw new ModelException($"{folder}: this is not an unbox-mini, which has latents of 4 x 64 x 64 and 4 pixels per cell.");
+        throw new ModelException($"{folder}: this is not an unbox-mini, which has latents of 4 x 64 x 64 and 4 or 8 pixels per cell.");
     }
 
     public static IReadOnlyList<Site> Sites => Site.Named;

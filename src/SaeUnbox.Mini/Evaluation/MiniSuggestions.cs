@@ -8,7 +8,7 @@ public static class MiniSuggestions
 {
     private const double LeastSuccess = .5, LeastGain = .3, Strength = 8;
     // The noise of this seed has room for several things of each kind.
-    private const int Side = 256, Grid = CellMask.Side, Seed = 10;
+    private const int Side = 512, Grid = CellMask.Side, Seed = 10;
 
     /// <summary>Prompts, and the facts that they describe.</summary>
     internal static IReadOnlyList<(string Text, SceneFacts Facts)> Prompts { get; } =

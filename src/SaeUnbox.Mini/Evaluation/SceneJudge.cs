@@ -7,9 +7,6 @@ namespace SaeUnbox.Mini.Evaluation;
 /// <param name="seed">Seed of all scenes.</param>
 public sealed class SceneJudge(int seed) : IPictureJudge
 {
-    /// <summary>Width and height of the pictures.</summary>
-    public const int Side = SceneRenderer.DefaultSize;
-
     private const int PicturePurpose = 40, PaintPurpose = 41, RemovePurpose = 42;
 
     public JudgeDescription Description { get; } = new(

@@ -18,6 +18,11 @@ internal static class AutoencoderTraining
     {
         Threads.Use(options.Network.Workers);
         DeleteOthers(options, folder);
+        if (options.Autoencoders.Steps == 0 && folder.Start is { } start)
+        {
+            start.CopyAutoencoders(folder);
+            return;
+        }
         ActivationSampling.Run(options, folder, progress, device, cancellation);
         foreach (var site in MiniModel.Sites)
             Train(site, options, folder, progress, device, cancellation);

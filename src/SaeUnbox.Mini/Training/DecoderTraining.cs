@@ -1,3 +1,4 @@
+using System.Globalization;
 using SaeUnbox.Mini.Scenes;
 using static TorchSharp.torch;
 
@@ -12,10 +13,13 @@ internal sealed class DecoderTraining : IDisposable
     private readonly Weights _weights;
     private readonly IReadOnlyList<KeyValuePair<string, Tensor>> _trained;
     private readonly AdamW _optimiser;
+    private readonly DrawnLatents? _drawn;
 
-    public DecoderTraining(MiniTrainingOptions options, LatentCode code, AutoencoderTinyConfig config, Device device)
+    /// <param name="drawn">Gives part of the pictures latents of a U-Net; null for none.</param>
+    public DecoderTraining(MiniTrainingOptions options, LatentCode code, AutoencoderTinyConfig config, Device device,
+        DrawnLatents? drawn = null)
     {
-        (_options, _code) = (options, code);
+        (_options, _code, _drawn) = (options, code, drawn);
         _weights = new Weights(new RandomWeights(options.Seed), ScalarType.Float32, device);
         Model = new AutoencoderTiny(_weights, config);
         _weights.Load();
@@ -29,6 +33,36 @@ internal sealed class DecoderTraining : IDisposable
     /// <summary>All weights of the autoencoder by name.</summary>
     public IReadOnlyDictionary<string, Tensor> Tensors => _weights.Tensors;
 
+    /// <summary>
+    /// Reads the weights of the decoder of a trained model. It may have fewer stages, if those it lacks have no blocks: they begin as
+    /// enlarging without a change. A decoder with other blocks starts with random weights.
+    /// </summary>
+    public void Begin(MiniFolder start)
+    {
+        var (mine, theirs) = (Model.Config, AutoencoderTinyConfig.From(JsonConfig.Load(Path.Combine(start.Model, "vae", "config.json"))));
+        var more = mine.DecoderBlocks.Count - theirs.DecoderBlocks.Count;
+        if (mine.DecoderWidths[0] != theirs.DecoderWidths[0] || more < 0
+            || !mine.DecoderBlocks.SequenceEqual(theirs.DecoderBlocks.Concat(Enumerable.Repeat(0, more))))
+            return;
+        using var noGrad = no_grad();
+        using var scope = NewDisposeScope();
+        var last = LastLayer(theirs);
+        using var checkpoint = Checkpoint.OpenFolder(Path.Combine(start.Model, "vae"));
+        foreach (var (name, tensor) in _trained)
+        {
+            var (layer, rest) = (int.Parse(name.Split('.')[2], CultureInfo.InvariantCulture), name.Split('.', 4)[3]);
+            if (layer < last || more == 0)
+                checkpoint.Read(name, tensor);
+            else if (layer == LastLayer(mine))
+                checkpoint.Read($"decoder.layers.{last}.{rest}", tensor);
+            else
+            {
+                tensor.zero_();
+                tensor.select(3, 1).select(2, 1).copy_(eye(tensor.shape[0]));
+            }
+        }
+    }
+
     /// <summary>All tensors of a checkpoint: weights and moments.</summary>
     public IEnumerable<KeyValuePair<string, Tensor>> State => _weights.Tensors.Concat(_optimiser.State);
 
@@ -37,7 +71,7 @@ internal sealed class DecoderTraining : IDisposable
     {
         using var scope = NewDisposeScope();
         var decoder = _options.Decoder;
-        var batch = DecoderBatch.Draw(RandomAt.Place(_options.Seed, Purpose, step), _options, _code, _weights.Device);
+        var batch = DecoderBatch.Draw(RandomAt.Place(_options.Seed, Purpose, step), _options, _code, _drawn, _weights.Device);
         foreach (var (_, tensor) in _trained)
             tensor.requires_grad_();
         using var mixed = new MixedPrecision(ScalarType.BFloat16);
@@ -58,7 +92,7 @@ internal sealed class DecoderTraining : IDisposable
     public void SaveSheet(string path)
     {
         using var noGrad = no_grad();
-        var sheet = new ContactSheet(_options.PictureSize / 2);
+        var sheet = new ContactSheet(_options.CodedSize / 2);
         var pictures = Enumerable.Range(0, 8).Select(HeldOutPicture).ToArray();
         foreach (var picture in pictures)
             sheet.Add(picture.Rgb);
@@ -78,8 +112,9 @@ internal sealed class DecoderTraining : IDisposable
 
     private Tensor Image(ScenePicture picture)
     {
-        var side = picture.Size / LatentCode.Patch;
-        return Model.Decode(tensor(_code.Encode(picture), device: _weights.Device).reshape(1, LatentCode.Channels, side, side));
+        var side = _options.CodedSize / LatentCode.Patch;
+        var latents = tensor(_code.Encode(picture, _options.Reduction), device: _weights.Device);
+        return Model.Decode(latents.reshape(1, LatentCode.Channels, side, side));
     }
 
     private ScenePicture HeldOutPicture(int number) =>
@@ -95,58 +130,17 @@ internal sealed class DecoderTraining : IDisposable
             tensor.MultiplyInPlace(name.Contains(".conv.4.", StringComparison.Ordinal) ? .2 * Math.Sqrt(2) : Math.Sqrt(2));
         _trained.Last(pair => pair.Value.dim() > 1).Value.MultiplyInPlace(.1);
         _trained[^1].Value.Fill(.5);
-        foreach (var (name, tensor) in LatentEncoderWeights.Of(_code, _options.Latents.ScalingFactor))
+        foreach (var (name, tensor) in LatentEncoderWeights.Of(_code, _options.Latents.ScalingFactor, Model.Config.EncoderWidths.Count))
             _weights.Tensors["encoder.layers." + name].copy_(tensor);
     }
+
+    // Two layers before the first blocks, two for each larger size, and one after all.
+    private static int LastLayer(AutoencoderTinyConfig config) => 2 * config.DecoderBlocks.Count + config.DecoderBlocks.Sum();
 
     private static Tensor Edges(Tensor error, Tensor weights, long dim)
     {
         var length = error.shape[dim] - 1;
         var difference = error.narrow(dim, 1, length) - error.narrow(dim, 0, length);
         return (difference.abs() * weights.narrow(dim, 1, length) * weights.narrow(dim, 0, length)).mean();
-    }
-}
-
-/// <summary>Crops of new scenes for the decoder.</summary>
-/// <param name="Latents">[B, 4, c, c], with noise.</param>
-/// <param name="Pixels">[B, 3, 4c, 4c], -1 to 1.</param>
-/// <param name="Weights">[B, 1, 4c, 4c]: 0 near a cut edge, where the decoder lacks its surroundings, else 1.</param>
-internal sealed record DecoderBatch(Tensor Latents, Tensor Pixels, Tensor Weights)
-{
-    private const int Margin = 8;
-
-    public static DecoderBatch Draw(Random random, MiniTrainingOptions options, LatentCode code, Device device)
-    {
-        var (batch, crop) = (options.Decoder.Batch, options.Decoder.Crop);
-        var (cells, side) = (options.PictureSize / LatentCode.Patch, crop * LatentCode.Patch);
-        var latents = new float[batch * LatentCode.Channels * crop * crop];
-        var pixels = new float[batch * 3 * side * side];
-        var weights = new float[batch * side * side];
-        for (var i = 0; i < batch; i++)
-        {
-            var picture = SceneRenderer.Render(SceneStream.Draw(random, options.Scenes), options.PictureSize);
-            var whole = code.Encode(picture);
-            var (top, left) = (Place(), Place());
-            for (var c = 0; c < LatentCode.Channels; c++)
-                for (var y = 0; y < crop; y++)
-                    for (var x = 0; x < crop; x++)
-                        latents[((i * LatentCode.Channels + c) * crop + y) * crop + x] =
-                            whole[(c * cells + top + y) * cells + left + x] + (float)(options.Decoder.LatentNoise * Gauss.Next(random));
-            for (var y = 0; y < side; y++)
-                for (var x = 0; x < side; x++)
-                {
-                    var (row, column) = (top * LatentCode.Patch + y, left * LatentCode.Patch + x);
-                    for (var c = 0; c < 3; c++)
-                        pixels[((i * 3 + c) * side + y) * side + x] = picture.Rgb[(row * picture.Size + column) * 3 + c] / 127.5f - 1;
-                    weights[(i * side + y) * side + x] = Inside(y, top) && Inside(x, left) ? 1 : 0;
-                }
-        }
-        return new(tensor(latents, device: device).reshape(batch, LatentCode.Channels, crop, crop),
-            tensor(pixels, device: device).reshape(batch, 3, side, side), tensor(weights, device: device).reshape(batch, 1, side, side));
-
-        // About a tenth of the crops lie at each border of the picture.
-        int Place() => Math.Clamp(random.Next(-cells / 10, cells - crop + 1 + cells / 10), 0, cells - crop);
-
-        bool Inside(int at, int start) => (at >= Margin || start == 0) && (at < side - Margin || start == cells - crop);
     }
 }

@@ -46,15 +46,16 @@ internal sealed class LatentCode
             components.to_type(ScalarType.Float32).contiguous().data<float>().ToArray());
     }
 
-    /// <summary>The latents of a picture, [4, side / 4, side / 4].</summary>
-    public float[] Encode(ScenePicture picture)
+    /// <summary>The latents of a picture, [4, side / 4 / reduction, side / 4 / reduction].</summary>
+    /// <param name="reduction">Side of a square of pixels that are averaged into one before.</param>
+    public float[] Encode(ScenePicture picture, int reduction = 1)
     {
-        var side = picture.Size / Patch;
+        var side = picture.Size / Patch / reduction;
         var latents = new float[Channels * side * side];
         Span<float> patch = stackalloc float[PatchValues];
         for (var cell = 0; cell < side * side; cell++)
         {
-            CopyPatch(picture, cell, patch);
+            CopyPatch(picture, cell, reduction, patch);
             var code = Vector128<float>.Zero;
             for (var i = 0; i < PatchValues; i++)
                 code += (patch[i] - _mean[i]) * Vector128.Create(_components, i * Channels);
@@ -69,34 +70,40 @@ internal sealed class LatentCode
     {
         var patches = new float[picture.Rgb.Length];
         for (var cell = 0; cell < patches.Length / PatchValues; cell++)
-            CopyPatch(picture, cell, patches.AsSpan(cell * PatchValues, PatchValues));
+            CopyPatch(picture, cell, 1, patches.AsSpan(cell * PatchValues, PatchValues));
         return patches;
     }
 
-    private static void CopyPatch(ScenePicture picture, int cell, Span<float> patch)
+    private static void CopyPatch(ScenePicture picture, int cell, int reduction, Span<float> patch)
     {
-        var side = picture.Size / Patch;
-        for (var row = 0; row < Patch; row++)
-        {
-            var start = ((cell / side * Patch + row) * picture.Size + cell % side * Patch) * 3;
-            for (var i = 0; i < Patch * 3; i++)
-                patch[row * Patch * 3 + i] = picture.Rgb[start + i] / 127.5f - 1;
-        }
+        var (side, square) = (picture.Size / Patch / reduction, reduction * reduction);
+        patch.Clear();
+        for (var row = 0; row < Patch * reduction; row++)
+            for (var column = 0; column < Patch * reduction; column++)
+            {
+                var pixel = (cell / side * Patch * reduction + row) * picture.Size + cell % side * Patch * reduction + column;
+                var value = (row / reduction * Patch + column / reduction) * 3;
+                for (var color = 0; color < 3; color++)
+                    patch[value + color] += (picture.Rgb[pixel * 3 + color] / 127.5f - 1) / square;
+            }
     }
 }
 
 /// <summary>
 /// The linear code as weights of an AutoencoderTiny encoder. Without residual blocks it consists of convolutions, and is linear. The first
-/// passes the colours on, the second gathers 2 x 2 pixels into 12 channels, and the third gathers 2 x 2 of those into the latents.
+/// passes the colours on, and each stage of a reduction averages 2 x 2 pixels. Of the last two stages one gathers 2 x 2 pixels into 12
+/// channels, the other 2 x 2 of those into the latents.
 /// </summary>
 internal static class LatentEncoderWeights
 {
     public const int Width = 12;
 
     /// <returns>Weights by their names below "encoder.layers", as in diffusers.</returns>
-    public static IReadOnlyDictionary<string, Tensor> Of(LatentCode code, double scalingFactor)
+    /// <param name="stages">Number of sizes of the autoencoder, at least 3; each above averages 2 x 2 pixels first.</param>
+    public static IReadOnlyDictionary<string, Tensor> Of(LatentCode code, double scalingFactor, int stages = 3)
     {
         var pass = zeros([Width, 3, 3, 3]);
+        var average = zeros([Width, Width, 3, 3]);
         var gather = zeros([Width, Width, 3, 3]);
         var project = zeros([Width, Width, 3, 3]);
         var last = zeros([LatentCode.Channels, Width, 3, 3]);
@@ -106,7 +113,10 @@ internal static class LatentEncoderWeights
             Set(pass, 1, color, color, 1, 1);
             // With padding 1 and stride 2, cell i of the result covers rows 2i - 1 to 2i + 1. Taps 1 and 2 are its own pixels.
             for (var at = 0; at < 4; at++)
+            {
+                Set(average, .25, color, color, 1 + at / 2, 1 + at % 2);
                 Set(gather, 1, at * 3 + color, color, 1 + at / 2, 1 + at % 2);
+            }
         }
         for (var channel = 0; channel < LatentCode.Channels; channel++)
         {
@@ -120,15 +130,11 @@ internal static class LatentEncoderWeights
                 bias[channel] -= (float)((1 + code.Mean[value]) * component / scalingFactor);
             }
         }
-        return new Dictionary<string, Tensor>
-        {
-            ["0.weight"] = pass,
-            ["0.bias"] = zeros(Width),
-            ["1.weight"] = gather,
-            ["2.weight"] = project,
-            ["3.weight"] = last,
-            ["3.bias"] = tensor(bias),
-        };
+        Tensor[] kernels = [pass, .. Enumerable.Repeat(average, stages - 3), gather, project, last];
+        var weights = kernels.Index().ToDictionary(kernel => $"{kernel.Index}.weight", kernel => kernel.Item);
+        weights["0.bias"] = zeros(Width);
+        weights[$"{stages}.bias"] = tensor(bias);
+        return weights;
     }
 
     private static void Set(Tensor kernel, double value, long output, long input, long row, long column)

@@ -73,16 +73,24 @@ internal sealed class MiniFolder
         var aside = StartPath + ".part";
         if (Directory.Exists(aside))
             Directory.Delete(aside, true);
-        foreach (var file in Files(source.Model).Concat(Files(source.Autoencoders)).Concat(File.Exists(source.Heads) ? [source.Heads] : []))
-        {
-            var target = Path.Combine(aside, Path.GetRelativePath(from, file));
-            Directory.CreateDirectory(Path.GetDirectoryName(target)!);
-            File.Copy(file, target);
-        }
+        Copy(Files(source.Model).Concat(Files(source.Autoencoders)).Concat(File.Exists(source.Heads) ? [source.Heads] : []), from, aside);
         File.WriteAllText(Path.Combine(aside, Path.GetFileName(Origin)), Path.GetFullPath(from));
         Directory.Move(aside, StartPath);
+    }
 
-        static IEnumerable<string> Files(string folder) => Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories);
+    /// <summary>Copies the sparse autoencoders to another training.</summary>
+    public void CopyAutoencoders(MiniFolder to) => Copy(Files(Autoencoders), Autoencoders, to.Autoencoders);
+
+    private static IEnumerable<string> Files(string folder) => Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories);
+
+    private static void Copy(IEnumerable<string> files, string from, string to)
+    {
+        foreach (var file in files)
+        {
+            var target = Path.Combine(to, Path.GetRelativePath(from, file));
+            Directory.CreateDirectory(Path.GetDirectoryName(target)!);
+            File.Copy(file, target, overwrite: true);
+        }
     }
 
     /// <summary>Opens the folder of a model to start from.</summary>

@@ -30,6 +30,7 @@ public static class MiniTraining
         var place = OnDevice.Open(device);
         if (from is not null)
             MiniFolder.OpenStart(from); // reports a wrong folder before anything is written
+        RequireLatents(options);
         var folder = new MiniFolder(directory);
         using var alone = FolderLock.Take(directory);
         RequireSameOptions(options, folder); // before anything in a finished folder changes
@@ -47,6 +48,15 @@ public static class MiniTraining
         last?.Invoke();
     }
 
+    private static void RequireLatents(MiniTrainingOptions options)
+    {
+        if (options.Decoder.Blocks.Count is < 3 or > 5 || options.CodedSize != SceneRenderer.DefaultSize)
+            throw new CheckpointException($"Pictures of {options.PictureSize} pixels need a decoder of {Stages()}: the latents have 64 x "
+                + $"64 cells, and each of the {options.Decoder.Blocks.Count} numbers in Decoder.Blocks after the first doubles that.");
+
+        string Stages() => options.PictureSize switch { 256 => "3 sizes", 512 => "4 sizes", 1024 => "5 sizes", _ => "another size" };
+    }
+
     private static LatentCode FindCode(MiniTrainingOptions options, MiniFolder folder)
     {
         using var scope = NewDisposeScope();
@@ -56,7 +66,7 @@ public static class MiniTraining
         if (state.Restore(text) == 0)
         {
             var found = LatentCode.Fit(Enumerable.Range(0, options.Latents.Scenes).Select(i =>
-                SceneRenderer.Render(SceneStream.Draw(RandomAt.Place(options.Seed, CodePurpose, i), options.Scenes), options.PictureSize)));
+                SceneRenderer.Render(SceneStream.Draw(RandomAt.Place(options.Seed, CodePurpose, i), options.Scenes), options.CodedSize)));
             mean.copy_(tensor(found.Mean.ToArray()));
             components.copy_(tensor(found.Components.ToArray()).reshape(LatentCode.PatchValues, LatentCode.Channels));
             state.Save(1, text);
@@ -70,10 +80,13 @@ public static class MiniTraining
         const string stage = "decoder";
         Threads.Use(options.Network.Workers);
         var config = AutoencoderTinyConfig.From(JsonConfig.Load(Path.Combine(folder.Model, "vae", "config.json")));
-        using var training = new DecoderTraining(options, code, config, device);
+        using var drawn = folder.Start is { } trained && options.Decoder is { Steps: > 0, DrawnShare: > 0 }
+            ? new DrawnLatents(folder.Model, trained, device)
+            : null;
+        using var training = new DecoderTraining(options, code, config, device, drawn);
         if (folder.Start is { } start)
         {
-            start.ReadPart("vae", training.Tensors);
+            training.Begin(start);
             folder.WritePart("vae", training.Tensors);
         }
         var state = new TrainingState(folder.State(stage), () => training.State);

@@ -10,8 +10,16 @@ public sealed record MiniTrainingOptions
 {
     public int Seed { get; init; } = 20221022;
 
-    /// <summary>Side of the pictures in pixels. That of the latents is a quarter of it.</summary>
+    /// <summary>Side of the pictures in pixels. The stages of the decoder decide which share of it is the side of the latents.</summary>
     public int PictureSize { get; init; } = 256;
+
+    /// <summary>Side of the pictures that <see cref="LatentCode"/> codes: the pictures, reduced to 4 x 4 pixels per cell.</summary>
+    [JsonIgnore]
+    public int CodedSize => PictureSize / Reduction;
+
+    /// <summary>Side of a square of pixels that are averaged into one of the coded picture.</summary>
+    [JsonIgnore]
+    internal int Reduction => 1 << (Decoder.Blocks.Count - 3);
 
     public SceneMix Scenes { get; init; } = new();
 
@@ -58,7 +66,8 @@ public sealed record DecoderOptions
 {
     public int Width { get; init; } = 24;
 
-    /// <summary>Number of residual blocks at 1/4, 1/2 and full size.</summary>
+    /// <summary>Number of residual blocks at each size, from that of the latents to that of the picture. Each size is twice the one
+    /// before; there are three (4 pixels per cell) to five (16). Sizes without blocks at the end cost little.</summary>
     public IReadOnlyList<int> Blocks { get; init; } = [3, 2, 0];
 
     public int Steps { get; init; } = 4000;
@@ -76,6 +85,10 @@ public sealed record DecoderOptions
 
     /// <summary>Standard deviation of noise added to the latents, which stands for errors of the U-Net.</summary>
     public double LatentNoise { get; init; } = .08;
+
+    /// <summary>Share of pictures whose latents are drawn by the U-Net of the model that the training starts from, and not coded, so
+    /// that the decoder learns to mend its errors. Without such a model there are none.</summary>
+    public double DrawnShare { get; init; }
 
     public double MeanSquareWeight { get; init; } = 2;
 
@@ -183,6 +196,7 @@ public sealed record AutoencoderOptions
 
     public int AuxK { get; init; } = 64;
 
+    /// <summary>0 keeps those of the model that the training starts from as they are.</summary>
     public long Steps { get; init; } = 1500;
 
     public int Batch { get; init; } = 2048;

@@ -25,6 +25,9 @@ public sealed class LoadedModel : IDisposable
 
     public ISteerableModel Model { get; }
 
+    /// <summary>Whether an operator takes about as long to start as to compute.</summary>
+    public bool IsSmall => IsNarrow(Model);
+
     /// <summary>The dictionaries of the U-Net's sites, in the order in which a pass reaches them.</summary>
     public SaeSet Saes { get; }
 
@@ -104,8 +107,9 @@ public sealed class LoadedModel : IDisposable
     }
 
     // Operators on fewer channels finish before a second thread wakes up, so one thread leaves the other cores to other work.
-    private static int DefaultThreads(ISteerableModel model) =>
-        model.Sites.Max(site => site.Channels) < WorthAThread ? 1 : Environment.ProcessorCount;
+    private static int DefaultThreads(ISteerableModel model) => IsNarrow(model) ? 1 : Environment.ProcessorCount;
+
+    private static bool IsNarrow(ISteerableModel model) => model.Sites.Max(site => site.Channels) < WorthAThread;
 
     private static void RequireFit(Site site, IFeatureDictionary sae, ISteerableModel model)
     {

@@ -65,7 +65,7 @@ public sealed class EvaluateTableTests : IDisposable
     [InlineData("--second nowhere", "nowhere")]
     [InlineData("--clip nowhere", "nowhere")]
     [InlineData("--site down.0.0", "down.0.0")]
-    [InlineData("--width 64 --height 64", "256 x 256")]
+    [InlineData("--width 64 --height 64", "512 x 512")]
     [InlineData("--seed 9999999999", "--seed 9999999999")]
     [InlineData("--top 3", "--top: it is for one picture")]
     [InlineData("--edit mid.0:1:1", "--edit: it is for one picture")]

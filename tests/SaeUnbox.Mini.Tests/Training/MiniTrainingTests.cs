@@ -49,6 +49,7 @@ public sealed class MiniTrainingTests : IDisposable
         EverySiteHasAnAutoencoderThatPaints(recorder);
         AnEvaluationIsTheSameTwice();
         AFurtherRoundGoesOnFromIt();
+        ADecoderOfLargerPicturesGoesOnFromIt();
     }
 
     [Fact]
@@ -95,6 +96,63 @@ public sealed class MiniTrainingTests : IDisposable
         {
             Directory.Delete(further, true);
         }
+    }
+
+    private void ADecoderOfLargerPicturesGoesOnFromIt()
+    {
+        var larger = Tiny.Options with
+        {
+            PictureSize = 512,
+            Decoder = Tiny.Options.Decoder with { Blocks = [1, 0, 0, 0], Steps = 2, DrawnShare = .5 },
+            Network = Tiny.Options.Network with { Steps = 0 },
+            Autoencoders = Tiny.Options.Autoencoders with { Steps = 0 },
+        };
+        var folder = Tiny.Folder();
+        try
+        {
+            MiniTraining.Run(larger, folder, new Recorder(), _straight);
+
+            using var scope = NewDisposeScope();
+            using var noGrad = no_grad();
+            Assert.Equal(Hashes(Path.Combine(_straight, "saes")), Hashes(Path.Combine(folder, "saes")));
+            foreach (var part in (string[])["text_encoder", "text_encoder_2"])
+                Assert.Equal(File.ReadAllBytes(Part(_straight, $"{part}/model")), File.ReadAllBytes(Part(folder, $"{part}/model")));
+            using var before = new MiniModel(Path.Combine(_straight, "model"));
+            using var after = new MiniModel(Path.Combine(folder, "model"));
+            Assert.Equal((256, 512), (before.PictureSize, after.PictureSize));
+            CaptionedScene[] scenes = [CaptionedScene.Draw(new Random(1), Tiny.Options.Scenes)];
+            using var small = before.Run(scenes);
+            using var large = after.Run(scenes);
+            // The U-Net is told another size, and does not mind.
+            Assert.True(large.Latents.allclose(small.Latents, 1e-3, 1e-3), $"{(large.Latents - small.Latents).abs().max().item<float>()}");
+            Assert.Equal([1L, 3, 512, 512], after.Autoencoder.Decode(large.Latents).shape);
+        }
+        finally
+        {
+            Directory.Delete(folder, true);
+        }
+
+        static IEnumerable<string> Hashes(string folder) => Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Order()
+            .Select(path => Path.GetRelativePath(folder, path)
+                + Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(File.ReadAllBytes(path))));
+    }
+
+    [Theory]
+    [InlineData(512, "1, 0, 0")]
+    [InlineData(256, "1, 0, 0, 0")]
+    [InlineData(300, "1, 0, 0")]
+    [InlineData(256, "1, 0")]
+    public void Run_PicturesThatTheDecoderDoesNotMake_IsRefused(int side, string blocks)
+    {
+        var options = Tiny.Options with
+        {
+            PictureSize = side,
+            Decoder = Tiny.Options.Decoder with { Blocks = [.. blocks.Split(", ").Select(int.Parse)] },
+        };
+
+        Assert.Contains($"{side} pixels",
+            Assert.Throws<CheckpointException>(() => MiniTraining.Run(options, _straight, new Recorder())).Message);
+        Assert.False(File.Exists(Path.Combine(_straight, "options.json")));
     }
 
     private void AnEvaluationIsTheSameTwice()

@@ -13,8 +13,8 @@ public sealed class PageTests(Broker broker, Browser browser, PostgresServer pos
     {
         Model = "unbox-mini",
         Prompt = "a house in a meadow",
-        Width = 256,
-        Height = 256,
+        Width = 512,
+        Height = 512,
         Edits =
             [new FeatureEdit(Site.Composition, 1, 20) { Mask = BrushMask.FromCells(16, 16, new float[256]) }],
     };

@@ -17,8 +17,8 @@ internal sealed class HostileInputs(Studio studio, TrialLedger ledger, int tries
         Prompt = "a cat on sand",
         Seed = 7,
         Steps = 2,
-        Width = 256,
-        Height = 256,
+        Width = 512,
+        Height = 512,
         Edits = [new(Site.Parse("down.2.1"), 104, 5) { Mask = BrushMask.FromCells(16, 16, Half()) }],
     };
 

@@ -77,10 +77,10 @@ public sealed class Trial(ITestOutputHelper output)
     {
         const double most = 1.1;
         await using var studio = await Studio.OfAsync();
-        await MakeAsync(256, 4);
-        await MakeAsync(256, 4);
+        await MakeAsync(512, 4);
+        await MakeAsync(512, 4);
         var before = studio.ResidentBytes;
-        await MakeAsync(512, 20);
+        await MakeAsync(1024, 20);
         var ratio = (double)studio.ResidentBytes / before;
         _ledger.Add("load", "memory after a large picture", ratio <= most ? null
             : string.Create(CultureInfo.InvariantCulture, $"{ratio:0.00} times that before; {most} is promised"));

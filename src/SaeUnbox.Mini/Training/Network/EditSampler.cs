@@ -162,7 +162,7 @@ internal sealed class FeatureDirections(Tensor directions, IReadOnlyDictionary<i
             using var scope = NewDisposeScope();
             CaptionedScene[] scenes = [.. Enumerable.Range(first, Batch)
                 .Select(i => CaptionedScene.Draw(RandomAt.Place(options.Seed, Purpose, i), options.Scenes))];
-            byte[][] maps = [.. scenes.Select(scene => SceneRenderer.Render(scene.Scene, options.PictureSize))
+            byte[][] maps = [.. scenes.Select(scene => SceneRenderer.Render(scene.Scene, options.CodedSize))
                 .Select(picture => SceneElement.MapsOf(SceneLabels.Of(picture)))];
             using var run = model.Run(scenes);
             foreach (var (i, site) in MiniModel.Sites.Index())

@@ -36,11 +36,14 @@ internal sealed class MiniNetwork : IDisposable
         ];
         Leaves = [.. leaves.OrderBy(IsMatrix)];
         Matrices = [.. Leaves.Where(IsMatrix)];
-        var side = UNet.Config.SampleSize * LatentCode.Patch;
-        _timeIds = [side, side, 0, 0, side, side];
+        PictureSize = SizeIds.PictureSizeOf(folder);
+        _timeIds = SizeIds.Of(PictureSize);
     }
 
     public Device Device { get; }
+
+    /// <summary>Side of the decoded pictures in pixels, which the U-Net is told.</summary>
+    public int PictureSize { get; }
 
     public UNet UNet { get; }
 
@@ -165,6 +168,8 @@ internal static class NetworkStart
         using var noGrad = no_grad();
         foreach (var part in (string[])["unet", "text_encoder", "text_encoder_2"])
             start.ReadPart(part, network.TensorsOf(part));
+        if (SizeIds.PictureSizeOf(start.Model) is var size && size != network.PictureSize)
+            SizeIds.MakeConstant(network, size);
         if (!File.Exists(start.Heads))
             return;
         using var heads = Checkpoint.Open(start.Heads);

@@ -39,12 +39,12 @@ internal sealed class NetworkEvaluation(NetworkTraining training, MiniTrainingOp
     {
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
-        var sheet = new ContactSheet(options.PictureSize / 2);
+        var sheet = new ContactSheet(options.CodedSize / 2);
         for (var row = 0; row < Math.Clamp(options.Network.EvaluationPictures / _columns, 1, MostRows); row++)
         {
             var batch = Draw(SheetPurpose, row * _columns, _columns);
             foreach (var sample in batch.Samples)
-                sheet.Add(SceneRenderer.Render(sample.Scene, options.PictureSize).Rgb);
+                sheet.Add(SceneRenderer.Render(sample.Scene, options.CodedSize).Rgb);
             sheet.Add(decoder.Decode(Predict(batch)));
         }
         var canvas = Draw(SheetPurpose, 1000, _columns);

@@ -57,7 +57,7 @@ internal sealed record StepDraw(StepPlan Plan, Random Random, IReadOnlyList<Trai
             var own = RandomAt.Place(options.Seed, SamplePurpose, step, place, i);
             samples[i] = TrainingSample.Draw(own, options, code, plan.Amplification);
             if (plan.Kind == StepKind.Paint)
-                edits[i] = RenderedEdit.Of(EditSampler.Draw(own, samples[i].Scene), samples[i].Scene, options.PictureSize, code);
+                edits[i] = RenderedEdit.Of(EditSampler.Draw(own, samples[i].Scene), samples[i].Scene, options.CodedSize, code);
         });
         return new(plan, random, samples, edits);
     }
@@ -130,7 +130,7 @@ internal sealed record TrainingSample(Scene Scene, string Caption, float[] Noise
     /// <param name="amplification">Factor on the patches of the noise. Above 1 they are easier to recognise.</param>
     public static TrainingSample Draw(Random random, MiniTrainingOptions options, LatentCode code, double amplification)
     {
-        var side = options.PictureSize / LatentCode.Patch;
+        var side = options.CodedSize / LatentCode.Patch;
         var noise = new float[LatentCode.Channels * side * side];
         for (var i = 0; i < noise.Length; i++)
             noise[i] = (float)Gauss.Next(random);
@@ -138,7 +138,7 @@ internal sealed record TrainingSample(Scene Scene, string Caption, float[] Noise
         var scene = new Scene(SceneSampler.Draw(random, options.Scenes), patches);
         if (amplification != 1)
             patches.ImposeOn(noise, (float)amplification);
-        var picture = SceneRenderer.Render(scene, options.PictureSize);
+        var picture = SceneRenderer.Render(scene, options.CodedSize);
         var labels = SceneLabels.Of(picture);
         return new(scene, CaptionGrammar.Compose(scene.Facts, random), noise, code.Encode(picture), labels,
             [.. SceneElement.All.Select(element => Example(random, element, labels))]);

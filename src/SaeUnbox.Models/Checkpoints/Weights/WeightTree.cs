@@ -14,6 +14,7 @@ internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, t
     private readonly OrderedDictionary<string, torch.Tensor> _tensors = [];
     private readonly List<torch.Tensor> _leaves = [];
     private readonly Dictionary<string, Int8Kernel> _int8 = [];
+    private readonly List<torch.Tensor> _kept = [];
     private readonly HashSet<string> _ignored = [];
     private readonly List<string> _missing = [];
     private readonly List<string> _misshapen = [];
@@ -99,9 +100,17 @@ internal sealed class WeightTree(IWeightSource source, torch.ScalarType dtype, t
             throw new CheckpointException($"The weights of {source.Description} do not fit the model; {string.Join("; ", faults)}.");
     }
 
+    /// <summary>Keeps a tensor that was computed from the weights until they are disposed.</summary>
+    public torch.Tensor Keep(torch.Tensor tensor)
+    {
+        _kept.Add(tensor.DetachFromDisposeScope());
+        return tensor;
+    }
+
     public void Dispose()
     {
-        foreach (var tensor in _tensors.Values.Concat(_int8.Values.SelectMany(kernel => new[] { kernel.Scales, kernel.Sums })))
+        var parts = _int8.Values.SelectMany(kernel => new[] { kernel.Scales, kernel.Sums });
+        foreach (var tensor in _tensors.Values.Concat(parts).Concat(_kept))
             tensor.Dispose();
         foreach (var leaf in _leaves)
             leaf.Dispose();

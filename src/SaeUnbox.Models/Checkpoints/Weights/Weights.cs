@@ -97,6 +97,9 @@ public sealed class Weights : IDisposable
     /// </exception>
     public void Load(Action<long>? onRead = null) => _tree.Load(onRead);
 
+    /// <summary>Keeps a tensor that was computed from the weights until they are disposed.</summary>
+    internal torch.Tensor Keep(torch.Tensor tensor) => _tree.Keep(tensor);
+
     /// <summary>Names, types, shapes and order of all tensors, as text.</summary>
     internal string Layout => _tree.Layout;
 

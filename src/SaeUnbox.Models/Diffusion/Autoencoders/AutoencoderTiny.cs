@@ -22,7 +22,7 @@ public sealed class AutoencoderTiny : IAutoencoder
 
     public int LatentChannels => Config.LatentChannels;
 
-    public int PixelsPerCell => (int)Math.Pow(Config.Upsampling, Config.DecoderWidths.Count - 1);
+    public int PixelsPerCell => Config.PixelsPerCell;
 
     public ScalarType DType { get; }
 
@@ -36,7 +36,12 @@ public sealed class AutoencoderTiny : IAutoencoder
         var image = Tiling.Decode(unscaled, tile: 64, PixelsPerCell, cells =>
         {
             using var inner = NewDisposeScope();
-            return _decoder.Forward(cells, cancellation).to_type(ScalarType.Float32).Times(2).Minus(1).MoveToOuterDisposeScope();
+            return _decoder
+                .Forward(cells, cancellation)
+                .to_type(ScalarType.Float32)
+                .MultiplyInPlace(2)
+                .AddInPlace(-1)
+                .MoveToOuterDisposeScope();
         });
         return image.MoveToOuterDisposeScope();
     }
@@ -72,6 +77,9 @@ public sealed record AutoencoderTinyConfig(
     int Upsampling,
     double ScalingFactor)
 {
+    /// <summary>Side of the image over side of the latents.</summary>
+    public int PixelsPerCell => (int)Math.Pow(Upsampling, DecoderWidths.Count - 1);
+
     /// <summary>Reads a configuration. Missing keys get the defaults of diffusers.</summary>
     /// <exception cref="ModelException">A value is malformed or not supported.</exception>
     public static AutoencoderTinyConfig From(JsonConfig json)
@@ -153,10 +161,17 @@ internal sealed class TinyDecoder
         _layers.Add(new Conv2d(Next(), config.LatentChannels, widths[0], kernel: 3, padding: 1).Forward);
         var activation = InPlace.Activation(config.Activation);
         _layers.Add(x => activation(x.alias()));
+        var tail = FirstOfTail(config);
         foreach (var (stage, width) in widths.Index())
         {
             for (var block = 0; block < config.DecoderBlocks[stage]; block++)
                 _layers.Add(new TinyBlock(Next(), width, config.Activation).Forward);
+
+            if (stage == tail)
+            {
+                _layers.Add(new TinyTail(layers, _layers.Count, widths.Count - 1 - stage, width, config.OutChannels).Forward);
+                break;
+            }
 
             if (stage < widths.Count - 1 && config.Upsampling == 2)
             {
@@ -174,6 +189,13 @@ internal sealed class TinyDecoder
         }
 
         Weights Next() => layers.At($"{_layers.Count}");
+    }
+
+    // The stage whose blocks are the last ones, if stages without blocks follow it.
+    private static int FirstOfTail(AutoencoderTinyConfig config)
+    {
+        var stage = Math.Max(0, config.DecoderBlocks.ToList().FindLastIndex(blocks => blocks > 0));
+        return config.Upsampling == 2 && stage < config.DecoderBlocks.Count - 1 ? stage : -1;
     }
 
     /// <summary>Latents to an image from 0 to 1.</summary>
@@ -210,5 +232,97 @@ internal sealed class TinyBlock
         var hidden = _activation(_convs[0].Forward(x));
         hidden = _activation(_convs[1].Forward(hidden));
         return InPlace.Relu(InPlace.Add(_convs[2].Forward(hidden), x)).MoveToOuterDisposeScope();
+    }
+}
+
+/// <summary>
+/// The layers behind the last residual block: upsampling and a convolution for each stage, and the convolution to colours. Nothing between
+/// them bends, so together they are one 3x3 convolution from a cell to its r x r pixels, which takes a fraction of the time. The outermost
+/// cells are the exception, because each layer pads its own input with zeros; there the layers run one by one.
+/// </summary>
+internal sealed class TinyTail
+{
+    private readonly Weights _weights;
+    private readonly Tensor[] _ups;
+    private readonly Tensor _out;
+    private readonly Tensor _bias;
+    private readonly int _colors;
+    private readonly int _side;
+    private (Tensor Kernel, Tensor Bias)? _kept;
+
+    /// <param name="layers">The weights of all layers of the decoder.</param>
+    /// <param name="first">Number of the first layer.</param>
+    /// <param name="stages">Number of upsamplings, at least 1.</param>
+    public TinyTail(Weights layers, int first, int stages, int width, int colors)
+    {
+        // The checkpoint numbers upsamplings as well.
+        _ups = [.. Enumerable.Range(0, stages).Select(stage => Kernel(first + 2 * stage + 1, width))];
+        _out = Kernel(first + 2 * stages, colors);
+        _bias = layers.At($"{first + 2 * stages}").Get("bias", colors);
+        (_weights, _colors, _side) = (layers, colors, 1 << stages);
+
+        Tensor Kernel(int layer, int outputs) => layers.At($"{layer}").GetChannelsLast("weight", outputs, width, 3, 3);
+    }
+
+    /// <summary>[B, C, h, w] to [B, colours, h r, w r].</summary>
+    public Tensor Forward(Tensor x)
+    {
+        using var scope = NewDisposeScope();
+        if (x.shape[2] < 2 || x.shape[3] < 2)
+            return OneByOne(x).MoveToOuterDisposeScope();
+        var image = Inside(x);
+        foreach (var axis in (int[])[2, 3])
+        {
+            var (batch, last) = (x.shape[0], x.shape[axis] - 1);
+            var strips = cat([x.narrow(axis, 0, 2), x.narrow(axis, last - 1, 2)]);
+            // Convolutions take longer for tall strips than for wide ones.
+            var edges = axis == 2
+                ? OneByOne(strips)
+                : OneByOne(ChannelsLast.Convert(strips.transpose(2, 3)), isTurned: true).transpose(2, 3);
+            image.narrow(axis, 0, _side).copy_(edges.narrow(0, 0, batch).narrow(axis, 0, _side));
+            image.narrow(axis, last * _side, _side).copy_(edges.narrow(0, batch, batch).narrow(axis, _side, _side));
+        }
+        return image.MoveToOuterDisposeScope();
+    }
+
+    private Tensor Inside(Tensor x)
+    {
+        using var scope = NewDisposeScope();
+        var (batch, height, width) = (x.shape[0], x.shape[2], x.shape[3]);
+        // Weights change in training alone.
+        var (kernel, bias) = is_grad_enabled() || _bias.requires_grad ? AsOne(x) : _kept ??= Keep(AsOne(x));
+        var cells = Functional.Conv2d(x, kernel, bias, [1, 1], [1, 1]).permute(0, 2, 3, 1);
+        var rows = cells.reshape(batch, height, width, _side, _side * _colors).transpose(2, 3);
+        return rows.reshape(batch, height * _side, width * _side, _colors).permute(0, 3, 1, 2).MoveToOuterDisposeScope();
+
+        (Tensor, Tensor) Keep((Tensor Kernel, Tensor Bias) one) => (_weights.Keep(one.Kernel), _weights.Keep(one.Bias));
+    }
+
+    /// <param name="isTurned">Rows and columns have changed places.</param>
+    private Tensor OneByOne(Tensor x, bool isTurned = false)
+    {
+        using var scope = NewDisposeScope();
+        foreach (var up in _ups)
+            x = Convolve(ChannelsLast.UpsampleNearest(x, 2 * x.shape[2], 2 * x.shape[3]), up, null);
+        return Convolve(x, _out, _bias).MoveToOuterDisposeScope();
+
+        Tensor Convolve(Tensor input, Tensor kernel, Tensor? bias) =>
+            Functional.Conv2d(input, isTurned ? kernel.transpose(2, 3) : kernel, bias, [1, 1], [1, 1]);
+    }
+
+    // The kernel [r r colours, C, 3, 3] is what the layers answer to a single 1 in each channel, which never reaches past the next cell;
+    // the bias is what they answer to nothing.
+    private (Tensor Kernel, Tensor Bias) AsOne(Tensor like)
+    {
+        using var scope = NewDisposeScope();
+        var channels = like.shape[1];
+        var impulses = nn.functional.pad(eye(channels, dtype: like.dtype, device: like.device), [0, 0, 0, 1]);
+        var cells = ChannelsLast.Convert(nn.functional.pad(impulses.view(channels + 1, channels, 1, 1), [1, 1, 1, 1]));
+        var answers = OneByOne(cells).reshape(channels + 1, _colors, 3, _side, 3, _side).permute(3, 5, 1, 0, 2, 4);
+        var nothing = answers.narrow(3, channels, 1);
+        // A kernel looks from the pixel to the cell, an answer from the cell to the pixel.
+        var kernel = (answers.narrow(3, 0, channels) - nothing).flip(4, 5).reshape(-1, channels, 3, 3);
+        return (ChannelsLast.Convert(kernel).MoveToOuterDisposeScope(),
+            nothing.select(5, 0).select(4, 0).flatten().MoveToOuterDisposeScope());
     }
 }

@@ -314,13 +314,13 @@ public static class Pixels
     public static Tensor ToUnit(Tensor decoded)
     {
         using var scope = NewDisposeScope();
-        return decoded.Over(2).Plus(0.5).Between(0, 1).MoveToOuterDisposeScope();
+        return decoded.Over(2).AddInPlace(0.5).Between(0, 1).MoveToOuterDisposeScope();
     }
 
     /// <summary>Converts [B, 3, H, W] from 0 … 1 to contiguous bytes [B, H, W, 3] on the CPU. Halves round to the even neighbour.</summary>
     public static Tensor ToBytes(Tensor unit)
     {
         using var scope = NewDisposeScope();
-        return unit.permute(0, 2, 3, 1).Times(255).round().to_type(ScalarType.Byte).cpu().contiguous().MoveToOuterDisposeScope();
+        return unit.permute(0, 2, 3, 1).Times(255).round_().to_type(ScalarType.Byte).cpu().contiguous().MoveToOuterDisposeScope();
     }
 }
