@@ -89,7 +89,11 @@ public sealed class ShippedModelTests : IDisposable
         Assert.All(made.Skip(1), one => Assert.True(one.Figures is { Over: >= .5, Upper: >= .5, Empty: not null }, $"{one.Figures}"));
         // What is done is read, and belongs to these options.
         Assert.Equal(made.Select(one => one.Figures), Make().Select(one => one.Figures));
-        Assert.Throws<SaeException>(() => { options = options with { Trials = 4 }; Make(); });
+        Assert.Throws<SaeException>(() =>
+        {
+            options = options with { Trials = 4 };
+            Make();
+        });
 
         IReadOnlyList<MeasuredConcept> Make() =>
             ConceptEvaluation.Run(Path.Combine(Folder, "model"), Path.Combine(Folder, "saes"), options, _parts);
