@@ -65,6 +65,25 @@ public class ModelFitTests
     }
 
     [Fact]
+    public void Restore_SizeOfAnEarlierVersion_GetsTheModelsSizeAndKeepsTheMask()
+    {
+        var model = new ModelInfo("mini", "Mini", 1, 0, 512, 512, [new SaeInfo(Site.Composition, 512, 8, 64, CellSize: 64)])
+        {
+            FormerSide = 256,
+        };
+        var recipe = model.NewRecipe("a dog") with { Edits = [Good] };
+
+        Assert.Equal((recipe, 0), Restored(recipe with { Width = 256, Height = 256 }));
+        Assert.Equal((256, 1), (Restored(recipe with { Width = 256 }).Recipe.Width, Restored(recipe with { Width = 256 }).Dropped));
+
+        (Recipe Recipe, int Dropped) Restored(Recipe stored)
+        {
+            var restored = ModelFit.Restore(stored, model);
+            return (restored.Recipe, restored.Dropped.Count);
+        }
+    }
+
+    [Fact]
     public void Require_UnknownModel_ListsTheModels()
     {
         var error = Assert.Throws<RecipeException>(() => ModelFit.Require(Mini.NewRecipe() with { Model = "turbo" }, new Models(Mini)));

@@ -20,6 +20,9 @@ public sealed record ModelInfo(
     /// <summary>The LoRAs that are merged into it.</summary>
     public IReadOnlyList<RecipeLora> Loras { get; init; } = [];
 
+    /// <summary>Side of the pictures, in pixels, that an earlier version made from the same latents; null if there was none.</summary>
+    public int? FormerSide { get; init; }
+
     /// <summary>Whether a recipe's <see cref="Recipe.Saes"/> names this model's set of autoencoders.</summary>
     public bool HasSaes(string? name) => name is null or DefaultSaes || name == Saes;
 
@@ -114,9 +117,14 @@ public static class ModelFit
     public static RecipeException NoModel(string model, IEnumerable<string> known) =>
         new("model", $"there is no model {UntrustedText.Quote(model)}; available: {string.Join(", ", known)}");
 
-    /// <summary>Keeps the parts of a recipe that fit the model, and reports what was dropped. The model's LoRAs replace others.</summary>
+    /// <summary>
+    /// Keeps the parts of a recipe that fit the model, and reports what was dropped. The model's LoRAs replace others, and its size that of
+    /// an earlier version.
+    /// </summary>
     public static RestoredRecipe Restore(Recipe recipe, ModelInfo model)
     {
+        if (recipe.Width == model.FormerSide && recipe.Height == model.FormerSide)
+            recipe = recipe with { Width = model.Width, Height = model.Height };
         var errors = new List<RecipeError>();
         bool Fits(IReadOnlyList<RecipeError> found)
         {

@@ -161,6 +161,9 @@ public static class EmbeddedModel
 {
     public const string Name = "unbox-mini";
 
+    /// <summary>Side of its pictures in pixels before it had a decoder for 512.</summary>
+    public const int FormerSide = 256;
+
     private static string Folder => Path.Combine(AppContext.BaseDirectory, Name);
 
     /// <summary>An SDXL pipeline folder in diffusers' layout.</summary>
