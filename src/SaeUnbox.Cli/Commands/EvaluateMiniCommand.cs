@@ -19,7 +19,8 @@ internal static class EvaluateMiniCommand
         var elements = Setting.Of<string[]>("--element", "NAME", "Paint and remove only this element, such as snow; may be repeated.");
         var strength = Setting.Of("--strength", "X", "Strength of painting, 5 to 15.", defaults.Strength);
         var seed = Setting.Of("--seed", "N", "Seed of all random numbers.", defaults.Seed);
-        var suggestions = Setting.Of<string?>("--suggestions", "FILE", "Also write suggestions of what to try, for saeunbox atlas.");
+        var suggestions = Setting.Of<string?>("--suggestions", "FILE",
+            "With --concepts: also write suggestions of what to try, for saeunbox atlas.");
         var concepts = Setting.Of<string?>("--concepts", "FILE",
             "Make each element a concept instead, and write it with the edits that put it in and take it out best, for saeunbox atlas. "
             + "You can interrupt it; the same command continues.");
@@ -64,6 +65,8 @@ internal static class EvaluateMiniCommand
             foreach (var written in (Option<string?>[])[suggestions, concepts, features])
                 if (parsed.GetValue(written) is { } file)
                     OutputFile.Require(file, written.Name);
+            if (parsed.GetValue(suggestions) is not null && parsed.GetValue(concepts) is null)
+                throw new CliException("--suggestions are made of concepts; use it together with --concepts.");
             var place = device.Read(parsed);
             var (modelFolder, saeFolder) = (parsed.GetRequiredValue(model), parsed.GetRequiredValue(saes));
             if (parsed.GetValue(features) is { } featuresFile)
@@ -77,13 +80,13 @@ internal static class EvaluateMiniCommand
             {
                 var made = terminal.WithProgress("evaluating", work => MiniFindings.MakeConcepts(modelFolder, saeFolder, options,
                     conceptsFile, new MiniEvaluationReporter(terminal, work), place, cancellation));
+                if (parsed.GetValue(suggestions) is { } suggestionsFile)
+                    MiniFindings.WriteSuggestions(made, suggestionsFile);
                 terminal.Output.Write(parsed.GetValue(json) ? MiniFindings.ToJson(made) + Environment.NewLine : Text(made));
                 return;
             }
             var report = terminal.WithProgress("evaluating", work => MiniEvaluation.Run(modelFolder, saeFolder, options,
                 new MiniEvaluationReporter(terminal, work), place, cancellation));
-            if (parsed.GetValue(suggestions) is { } suggestionsFile)
-                MiniFindings.WriteSuggestions(report, suggestionsFile);
             terminal.Output.Write(parsed.GetValue(json) ? MiniFindings.ToJson(report) + Environment.NewLine : Text(report));
         });
     }
@@ -157,8 +160,8 @@ internal static class MiniFindings
         return FeatureFigures.Of(features, options);
     }
 
-    public static void WriteSuggestions(MiniEvaluationReport report, string path) =>
-        AtomicFile.WriteAllText(path, MiniSuggestions.Of(report) + "\n");
+    public static void WriteSuggestions(IReadOnlyList<MeasuredConcept> made, string path) =>
+        AtomicFile.WriteAllText(path, MiniSuggestions.Of(Concepts(made)) + "\n");
 
     /// <summary>Makes elements concepts, and writes them by name. What is done lies beside the file until then.</summary>
     public static IReadOnlyList<MeasuredConcept> MakeConcepts(string model, string saes, MiniEvaluationOptions options, string path,
@@ -166,8 +169,7 @@ internal static class MiniFindings
     {
         var parts = path + ".parts";
         var made = ConceptEvaluation.Run(model, saes, options, parts, reporter, device, cancellation);
-        var concepts = made.Select(one => one.Concept).OfType<Concept>().OrderBy(concept => concept.Name, StringComparer.Ordinal);
-        AtomicFile.WriteAllText(path, JsonSerializer.Serialize(concepts, Format) + "\n");
+        AtomicFile.WriteAllText(path, JsonSerializer.Serialize(Concepts(made), Format) + "\n");
         Directory.Delete(parts, recursive: true);
         return made;
     }
@@ -188,13 +190,11 @@ internal static class MiniFindings
         {
             File.Delete(atlasNote); // the atlas depends on the figures
             var reporter = new MiniEvaluationReporter(terminal, work);
-            var report = MiniEvaluation.Run(model, saes, options.Evaluation, reporter, device, cancellation) with
-            {
-                Features = MeasureFeatures(model, saes, options.Evaluation, features, reporter, device, cancellation),
-                Concepts = [.. MakeConcepts(model, saes, options.Evaluation, concepts, reporter, device, cancellation)
-                    .Select(one => one.Figures)],
-            };
-            WriteSuggestions(report, suggestions);
+            var report = MiniEvaluation.Run(model, saes, options.Evaluation, reporter, device, cancellation);
+            var known = MeasureFeatures(model, saes, options.Evaluation, features, reporter, device, cancellation);
+            var made = MakeConcepts(model, saes, options.Evaluation, concepts, reporter, device, cancellation);
+            WriteSuggestions(made, suggestions);
+            report = report with { Features = known, Concepts = [.. made.Select(one => one.Figures)] };
             AtomicFile.WriteAllText(figures, ToJson(report) + "\n");
             AtomicFile.WriteAllText(figuresNote, JsonSerializer.Serialize(options.Evaluation));
         }
@@ -217,6 +217,9 @@ internal static class MiniFindings
             loaded, request, atlas, done => work.Report(done, request.Captions.Count, () => "atlas: running captions"), cancellation);
         AtlasWriter.SetFeatures(Path.Combine(atlas, AtlasReader.FileName), AtlasFiles.Features(features));
     }
+
+    private static IEnumerable<Concept> Concepts(IReadOnlyList<MeasuredConcept> made) =>
+        made.Select(one => one.Concept).OfType<Concept>().OrderBy(concept => concept.Name, StringComparer.Ordinal);
 
     private static bool Holds<T>(string note, T options) =>
         File.Exists(note) && File.ReadAllText(note) == JsonSerializer.Serialize(options);

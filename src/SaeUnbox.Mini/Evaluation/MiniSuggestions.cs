@@ -3,10 +3,11 @@ using SaeUnbox.Mini.Scenes;
 
 namespace SaeUnbox.Mini.Evaluation;
 
-/// <summary>Suggests what to try on unbox-mini: prompts, and features that worked in an evaluation.</summary>
+/// <summary>Suggests what to try on unbox-mini: prompts, and the concepts that are painted best, each at its own strength.</summary>
 public static class MiniSuggestions
 {
-    private const double LeastSuccess = .5, LeastGain = .3, Strength = 8;
+    private const double LeastShare = .75;
+
     // The noise of this seed has room for several things of each kind.
     private const int Side = 512, Grid = CellMask.Side, Seed = 10;
 
@@ -27,16 +28,15 @@ public static class MiniSuggestions
     ];
 
     /// <returns>A JSON array of objects with title and recipe, the best first.</returns>
-    public static string Of(MiniEvaluationReport report)
+    public static string Of(IEnumerable<Concept> concepts)
     {
-        var best = report.Steering.Where(one => one.Painted >= LeastSuccess && one.Painted - one.Before >= LeastGain)
-            .GroupBy(one => one.Element).Select(group => group.MaxBy(one => one.Painted - one.PaintedOutside)!)
-                .OrderByDescending(one => one.Painted);
+        var best = concepts.Select(concept => (concept.Name, Site: concept.BestForPainting))
+            .Where(one => one.Site?.Painting!.Share >= LeastShare).OrderByDescending(one => one.Site!.Painting!.Share);
         var entries = new JsonArray([Entry(Prompts[0].Text, Recipe(Prompts[0].Text))]);
-        foreach (var (i, one) in best.Index())
+        foreach (var (i, (name, site)) in best.Index())
         {
-            var edit = new FeatureEdit(Site.Parse(one.Site), one.Feature, Strength) { Mask = Region(one.Element) };
-            entries.Add(Entry($"Paint {one.Element}", Recipe(Unrelated(one.Element, i)) with { Edits = [edit] }));
+            var edit = site!.Edit(site.Painting!) with { Mask = Region(name) };
+            entries.Add(Entry($"Paint {name}", Recipe(Unrelated(name, i)) with { Edits = [edit] }));
         }
         foreach (var (text, _) in Prompts.Skip(1))
             entries.Add(Entry(text, Recipe(text)));

@@ -110,6 +110,7 @@ public sealed class TrainMiniTests : IDisposable
         [
             "evaluate-mini", "--model", EmbeddedModel.ModelFolder, "--saes", EmbeddedModel.SaeFolder, "--pictures", "16",
             "--element", "snow", "--trials", "1", "--concept-scenes", "2", "--concepts", _folder.At("concepts.json"),
+            "--suggestions", _folder.At("tries.json"),
         ];
 
         var run = await Saeunbox.RunAsync(evaluate);
@@ -118,12 +119,13 @@ public sealed class TrainMiniTests : IDisposable
         Assert.Contains("concept    snow", run.Output);
         var snow = Assert.Single(AtlasFiles.Concepts(_folder.At("concepts.json")));
         Assert.Equal("snow", snow.Name);
+        Assert.NotEmpty(AtlasFiles.Suggestions(_folder.At("tries.json")));
         Assert.Equal(EditMode.Add, snow.BestForPainting!.Painting!.Mode);
         Assert.False(Directory.Exists(_folder.At("concepts.json.parts")));
     }
 
     [Fact]
-    public async Task EvaluateMini_ShippedModel_ReportsFiguresAndWritesSuggestions()
+    public async Task EvaluateMini_ShippedModel_ReportsFigures()
     {
         string[] evaluate = [
             "evaluate-mini",
@@ -143,9 +145,7 @@ public sealed class TrainMiniTests : IDisposable
         var words = await Saeunbox.RunAsync(evaluate);
         var json = await Saeunbox.RunAsync([
             .. evaluate,
-            "--json",
-            "--suggestions",
-            _folder.At("tries.json")
+            "--json"
         ]);
 
         Assert.Equal((0, 0), (words.Code, json.Code));
@@ -154,7 +154,6 @@ public sealed class TrainMiniTests : IDisposable
             text => Assert.Contains(text, words.Output));
         Assert.Equal(3, json.Json.GetProperty("options").GetProperty("scenes").GetInt32());
         Assert.All(json.Json.GetProperty("steering").EnumerateArray(), one => Assert.Equal("snow", one.GetProperty("element").GetString()));
-        Assert.Contains("Paint snow", AtlasFiles.Suggestions(_folder.At("tries.json")).Select(entry => entry.Title));
     }
 
     [Fact]
@@ -196,6 +195,11 @@ public sealed class TrainMiniTests : IDisposable
         Assert.Contains("features.json cannot be used",
             await Saeunbox.FailAsync("atlas", "--out", _folder.At("atlas"), "--features", _folder.At("features.json")));
     }
+
+    [Fact]
+    public async Task EvaluateMini_SuggestionsWithoutConcepts_SaysSo() =>
+        Assert.Contains("together with --concepts", await Saeunbox.FailAsync("evaluate-mini", "--model", _folder.Path, "--saes",
+            _folder.Path, "--suggestions", _folder.At("tries.json")));
 
     [Fact]
     public async Task EvaluateMini_UnknownElement_ListsTheElements() =>

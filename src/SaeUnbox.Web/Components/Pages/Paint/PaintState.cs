@@ -181,7 +181,8 @@ internal sealed partial class PaintState(CanvasRegistry canvases, IModelCatalogu
         if (Demonstration is null || SelectedEdit is not { } edit)
             return;
         Demonstration = null;
-        ShowMessage($"One feature painted this: {NameOf(edit)}. Drag to paint more of it, or choose another one.");
+        var what = edit.Also.Count == 0 ? "One feature" : $"{edit.Also.Count + 1} features";
+        ShowMessage($"{what} painted this: {NameOf(edit)}. Drag to paint more of it, or choose another one.");
     }
 
     public void ShowError(string text) => Notice = new(text, IsError: true);
