@@ -91,7 +91,7 @@ public sealed class OffsetTests
 
         var code = LatentCode.Fit(pictures);
 
-        var latents = pictures.Select(code.Encode).ToArray();
+        var latents = pictures.Select(picture => code.Encode(picture)).ToArray();
         var channels = Enumerable
             .Range(0, LatentCode.Channels)
             .Select(channel => latents

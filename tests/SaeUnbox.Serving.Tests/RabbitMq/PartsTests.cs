@@ -62,7 +62,7 @@ public sealed class PartsTests
     {
         Prop.ForAll(Gen.Choose(0, 3).ArrayOf().ToArbitrary(), Gen.Choose(1, 3).ToArbitrary(), (course, workers) =>
         {
-            var turns = new ClientTurns(_ => workers, TimeProvider.System);
+            var turns = new ClientTurns(_ => workers, new Clock());
             var (given, published, ended) = (new List<GenerationJob>(), new List<GenerationJob>(), new HashSet<GenerationJob>());
             foreach (var step in course)
             {
@@ -97,22 +97,29 @@ public sealed class PartsTests
     {
         Prop.ForAll(Gen.Choose(1, 3).ToArbitrary(), Gen.Choose(2, 16).ToArbitrary(), (workers, cost) =>
         {
-            var turns = new ClientTurns(_ => workers, TimeProvider.System);
-            var (inHand, done) = (new Queue<GenerationJob>(), new Dictionary<string, double> { ["large"] = 0, ["small"] = 0 });
+            var turns = new ClientTurns(_ => workers, new Clock());
+            var (waiting, running) = (new Queue<GenerationJob>(), new List<(GenerationJob Job, int Left)>());
+            var done = new Dictionary<string, double> { ["large"] = 0, ["small"] = 0 };
             for (var i = 0; i < 20 * cost; i++)
             {
                 turns.Add(Jobs.Live("a") with { Client = "large", Cost = cost });
                 turns.Add(Jobs.Live("a") with { Client = "small" });
             }
-            for (var i = 0; i < 20 * cost; i++)
+            for (var time = 0; time < 10 * cost; time++)
             {
                 foreach (var job in turns.Next())
-                    inHand.Enqueue(job);
-                if (inHand.Count < workers)
+                    waiting.Enqueue(job);
+                while (running.Count < workers && waiting.TryDequeue(out var next))
+                    running.Add((next, (int)next.Cost));
+                if (running.Count < workers)
                     return false;
-                var ended = inHand.Dequeue();
-                done[ended.Turn] += ended.Cost;
-                turns.Ended(ended);
+                running = [.. running.Select(one => one with { Left = one.Left - 1 })];
+                foreach (var (job, _) in running.Where(one => one.Left == 0))
+                {
+                    done[job.Turn] += job.Cost;
+                    turns.Ended(job);
+                }
+                running.RemoveAll(one => one.Left == 0);
             }
             // Apart by no more than what the workers have at once.
             return Math.Abs(done["large"] - done["small"]) <= 2 * workers * cost + 2;
@@ -122,7 +129,7 @@ public sealed class PartsTests
     [Fact]
     public void ClientTurns_JobReplacedByALargerOfAnother_ChargesThatOneAndLeavesNothing()
     {
-        var turns = new ClientTurns(_ => 1, TimeProvider.System);
+        var turns = new ClientTurns(_ => 1, new Clock());
         var (first, other) = (Jobs.Live("a", "shared") with { Client = "one" }, Jobs.Live("a") with { Client = "other" });
         turns.Add(first);
         turns.Add(other);
@@ -151,7 +158,7 @@ public sealed class PartsTests
     public void ClientTurns_LiveAndBatchOfOneClient_StandBeforeThoseOfOthersOnlyWhereThereIsOneWorker(int workers)
     {
         const int enough = 100;
-        var turns = new ClientTurns(_ => workers, TimeProvider.System);
+        var turns = new ClientTurns(_ => workers, new Clock());
         var (live, batch, running) = (new Queue<GenerationJob>(), new Queue<GenerationJob>(), new Queue<GenerationJob>());
         var (done, taken) = (new List<GenerationJob>(), 0);
         for (var i = 0; i < enough; i++)
