@@ -290,7 +290,7 @@ public sealed class ExploreTests(Studio studio, Browser browser) : IClassFixture
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/generate")
         {
-            Content = JsonContent.Create(new { prompt = "a boat at sea", steps = 20, width = 512, height = 512 }),
+            Content = JsonContent.Create(new { prompt = "a boat at sea", steps = 20, width = 1024, height = 1024 }),
         };
         request.Headers.Add("X-Forwarded-For", client);
         using var answer = await studio.Client.SendAsync(request, cancellation);

@@ -21,7 +21,7 @@ public sealed class OpenInternetTests
         foreach (var (recipe, field) in new[]
         {
             ("""{"prompt":"a cat","steps":100,"width":512,"height":512}""", "steps"),
-            ("""{"prompt":"a cat","width":1024,"height":1024}""", "width"),
+            ("""{"prompt":"a cat","width":2048,"height":2048}""", "width"),
         })
         {
             using var answer = await PostAsync(studio, "/api/v1/generate", recipe);
@@ -37,8 +37,8 @@ public sealed class OpenInternetTests
     {
         await using var studio = await Studio.OfAsync("--SaeUnbox:Canvases:Burst=8", "--SaeUnbox:Canvases:RequestsPerSecond=1");
 
-        using var large = await PostAsync(studio, "/api/v1/generate", """{"prompt":"a cat","width":512,"height":512,"steps":4}""");
-        using var next = await PostAsync(studio, "/api/v1/generate", """{"prompt":"a cat","width":512,"height":512,"steps":4}""");
+        using var large = await PostAsync(studio, "/api/v1/generate", """{"prompt":"a cat","width":1024,"height":1024,"steps":4}""");
+        using var next = await PostAsync(studio, "/api/v1/generate", """{"prompt":"a cat","width":1024,"height":1024,"steps":4}""");
 
         Assert.Equal(HttpStatusCode.OK, large.StatusCode);
         Assert.Equal(HttpStatusCode.TooManyRequests, next.StatusCode);
@@ -222,7 +222,7 @@ public sealed class OpenInternetTests
         await using var studio = await Studio.OfAsync("--SaeUnbox:Grace=00:00:01", "--SaeUnbox:Canvases:Steps=1000",
             "--SaeUnbox:Canvases:Burst=100000", "--SaeUnbox:Canvases:RequestsPerSecond=10000");
         await using var hub = await HubClient.ConnectAsync(studio.Address);
-        var answer = PostAsync(studio, "/api/v1/generate", """{"prompt":"a cat","steps":1000,"width":512,"height":512}""");
+        var answer = PostAsync(studio, "/api/v1/generate", """{"prompt":"a cat","steps":1000,"width":1024,"height":1024}""");
         await hub.InvokeAsync("Open", null, """{"prompt":"a tree"}""");
         await hub.InvokeAsync("Refresh");
         // The tree waits for the cat.

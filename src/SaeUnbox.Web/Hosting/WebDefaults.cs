@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.IO.Compression;
 using Microsoft.AspNetCore.Components.Endpoints;
 using Microsoft.AspNetCore.Diagnostics;
@@ -5,6 +6,7 @@ using Microsoft.AspNetCore.HttpOverrides;
 using Microsoft.AspNetCore.ResponseCompression;
 using Microsoft.AspNetCore.Routing.Template;
 using Microsoft.Extensions.Options;
+using SaeUnbox.Web.Canvases;
 
 namespace SaeUnbox.Web.Hosting;
 
@@ -32,12 +34,12 @@ internal static class WebDefaults
         {
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = MaxBodyBytes;
+            // Idle ones, too; sockets count on their own. A value that cannot be used is named when the options are checked.
+            var connections = builder.Configuration[$"{CanvasOptions.Section}:{nameof(CanvasOptions.Connections)}"];
+            kestrel.Limits.MaxConcurrentConnections =
+                int.TryParse(connections, CultureInfo.InvariantCulture, out var most) && most > 0 ? most : new CanvasOptions().Connections;
         });
         var services = builder.Services;
-        // Idle ones, too. Sockets count on their own, see ClientLimits.
-        services.AddOptions<Microsoft.AspNetCore.Server.Kestrel.Core.KestrelServerOptions>()
-            .Configure<IOptions<Canvases.CanvasOptions>>((kestrel, canvases) =>
-                kestrel.Limits.MaxConcurrentConnections = canvases.Value.Connections);
         services.AddAnnotatedOptions<HostingOptions>(builder.Configuration, HostingOptions.Section);
         services.AddSingleton<Readiness>();
         services.AddHostedService(provider => provider.GetRequiredService<Readiness>());
