@@ -120,8 +120,6 @@ internal sealed class ConceptTrials(SteeringEvaluation steering, MiniEvaluationO
     // In units of ConceptDirection.
     private static readonly double[] Amounts = [.9, 1.5, 2.5], Negatives = [-.9, -1.8];
 
-    private static readonly double[] ThingScales = [SteeringEvaluation.Removal, -1.6, -2.5];
-
     public ConceptEdit PutIn(SteeringElement element, IReadOnlyList<ConceptDirection> known)
     {
         var way = Best(SteeringTask.Paint, element, [.. known.SelectMany(Paintings)], TryPaint, ComparePaint);
@@ -165,8 +163,10 @@ internal sealed class ConceptTrials(SteeringEvaluation steering, MiniEvaluationO
 
     private ConceptWay? Best(SteeringTask task, SteeringElement element, ConceptWay[] ways, int first, int second)
     {
+        // The probe knows the backdrop, and takes a blur or another ground for nothing; but that is far from the true drawing.
+        var isByDistance = task == SteeringTask.Remove && element.Kind is not null;
         var best = Try(ways, first, options.Trials).Zip(ways).Where(one => one.First.Works > 0)
-            .OrderByDescending(one => one.First.Works).ThenBy(one => one.First.Distance).Take(Finalists)
+            .OrderByDescending(one => isByDistance ? 0 : one.First.Works).ThenBy(one => one.First.Distance).Take(Finalists)
             .Select(one => one.Second).ToArray();
         return Best(Try(best, second, 2 * options.Trials), outcome => outcome.Distance) is { } index ? best[index] : null;
 
@@ -190,22 +190,17 @@ internal sealed class ConceptTrials(SteeringEvaluation steering, MiniEvaluationO
         from amount in Amounts
         select Added(direction, count, amount);
 
-    // A thing has many parts, each with features of its own; less of them would leave something else than nothing.
+    // A thing has many parts, with features of their own: as many as are known may be needed to leave nothing.
     private static IEnumerable<ConceptWay> Removals(ConceptDirection direction, bool isThing)
     {
-        if (isThing)
-        {
-            foreach (var strength in ThingScales)
-                yield return new(direction, new(EditMode.Scale, strength, direction.Features.Count, 0));
-            yield return new(direction, new(EditMode.ReplaceNearest, 1, direction.Features.Count, 0));
-            yield break;
-        }
-        foreach (var count in new[] { 1, direction.Units.Count }.Distinct())
+        foreach (var count in new[] { 1, direction.Units.Count, isThing ? direction.Features.Count : 1 }.Distinct())
         {
             yield return new(direction, new(EditMode.Scale, SteeringEvaluation.Removal, count, 0));
             foreach (var grow in Enumerable.Range(0, 3))
                 yield return new(direction, new(EditMode.ReplaceNearest, 1, count, 0, grow));
         }
+        if (isThing)
+            yield break;
         foreach (var amount in Negatives)
             yield return Added(direction, Math.Min(2, direction.Units.Count), amount);
     }
