@@ -32,8 +32,10 @@ public sealed class OutputDictionaryTests : IDisposable
                 Assert.Equal(
                     codes[cell][reading.Indices[cell * reading.K + rank]].item<double>(), reading.Values[cell * reading.K + rank], 1e-4);
         var other = ActivationReader.Read(Sae, Site.Up(1, 1), 0, zeros_like(input), output);
-        Assert.Equal(reading.Values, other.Values);
-        Assert.Equal(reading.ExplainedVariance, other.ExplainedVariance);
+        // Where memory lies decides the order of a product's sums, and so their last digits.
+        Assert.Equal(reading.Indices, other.Indices);
+        Assert.All(reading.Values.Zip(other.Values), pair => Assert.Equal(pair.First, pair.Second, 1e-4f));
+        Assert.Equal(reading.ExplainedVariance, other.ExplainedVariance, 1e-5);
     }
 
     [Fact]
