@@ -34,8 +34,8 @@ public sealed class OutputDictionaryTests : IDisposable
         var other = ActivationReader.Read(Sae, Site.Up(1, 1), 0, zeros_like(input), output);
         // Where memory lies decides the order of a product's sums, and so their last digits.
         Assert.Equal(reading.Indices, other.Indices);
-        Assert.All(reading.Values.Zip(other.Values), pair => Assert.Equal(pair.First, pair.Second, 1e-4f));
-        Assert.Equal(reading.ExplainedVariance, other.ExplainedVariance, 1e-5);
+        Assert.All(Enumerable.Range(0, 6 * reading.K), i => Assert.Equal(reading.Values[i], other.Values[i], 1e-4f));
+        Assert.Equal(reading.ExplainedVariance!.Value, other.ExplainedVariance!.Value, 1e-5);
     }
 
     [Fact]
