@@ -231,7 +231,10 @@ public static class MiniTrainingOptionsFile
         }
         catch (JsonException exception)
         {
-            var reason = $"{exception.Message.Split(". ")[0]} (line {exception.LineNumber + 1})";
+            var fault = exception.InnerException is JsonException
+                ? "it is not JSON"
+                : $"{exception.Path} is unknown, or has no usable value";
+            var reason = $"{fault} (line {exception.LineNumber + 1})";
             throw new CheckpointException($"'{path}' holds no training options: {reason}.", exception);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
