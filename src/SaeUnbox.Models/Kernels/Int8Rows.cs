@@ -103,7 +103,7 @@ internal sealed unsafe record Int8Rows(Tensor Values, Tensor Scales, long[] Shap
         return largest / Largest;
     }
 
-    // The largest size of the numbers. Compared as integers, what is no number is larger than all that are.
+    // The largest size of the numbers. Compared as integers, NaN is larger than every number.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static float LargestOf<T>(void* memory, long width)
         where T : struct, ILanes

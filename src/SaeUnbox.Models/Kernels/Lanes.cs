@@ -113,7 +113,7 @@ internal static class Exponential
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Compute(Vector512<float> x)
     {
-        // Of two numbers of which one is none, the native instructions return the second.
+        // If one operand is NaN, the native instructions return the second.
         x = Vector512.MinNative(Vector512.Create(88f), Vector512.MaxNative(Vector512.Create(-87f), x));
         // x = n ln 2 + r, with ln 2 in two parts so that the first product is exact; e^r by the polynomial of expf in Cephes.
         var n = Vector512.Floor(Vector512.FusedMultiplyAdd(x, Vector512.Create(1.44269504f), Vector512.Create(.5f)));

@@ -236,9 +236,9 @@ internal sealed class TinyBlock
 }
 
 /// <summary>
-/// The layers behind the last residual block: upsampling and a convolution for each stage, and the convolution to colours. Nothing between
-/// them bends, so together they are one 3x3 convolution from a cell to its r x r pixels, which takes a fraction of the time. The outermost
-/// cells are the exception, because each layer pads its own input with zeros; there the layers run one by one.
+/// The layers behind the last residual block: upsampling and a convolution for each stage, and the convolution to colours. There is no
+/// activation between them, so together they are one 3x3 convolution from a cell to its r x r pixels, which takes a fraction of the time.
+/// The outermost cells are the exception, because each layer pads its own input with zeros; there the layers run one by one.
 /// </summary>
 internal sealed class TinyTail
 {
