@@ -20,6 +20,9 @@ public sealed record ModelInfo(
     /// <summary>The LoRAs that are merged into it.</summary>
     public IReadOnlyList<RecipeLora> Loras { get; init; } = [];
 
+    /// <summary>The number format that it runs in.</summary>
+    public Dtype Dtype { get; init; }
+
     /// <summary>Side of the pictures, in pixels, that an earlier version made from the same latents; null if there was none.</summary>
     public int? FormerSide { get; init; }
 

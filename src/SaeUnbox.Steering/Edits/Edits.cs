@@ -44,7 +44,7 @@ public static class Edits
     /// input.
     /// </summary>
     /// <param name="sae">The site's autoencoder.</param>
-    ///     /// <param name="strength">Null for the dictionary's k, as in the reference.</param>
+    /// <param name="strength">Null for the dictionary's k, as in the reference.</param>
     /// <param name="guided">Whether the batch is [unconditional, conditional].</param>
     public static BlockEdit Icon(IFeatureDictionary sae, int feature, double? strength = null, bool guided = false) =>
         new DeltaEdit(

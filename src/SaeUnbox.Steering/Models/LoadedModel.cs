@@ -134,6 +134,7 @@ public sealed class LoadedModel : IDisposable
         {
             Saes = SaesName(options),
             Loras = loras,
+            Dtype = options.Dtype,
             FormerSide = options.Folder == EmbeddedModel.ModelFolder ? EmbeddedModel.FormerSide : null,
         };
     }

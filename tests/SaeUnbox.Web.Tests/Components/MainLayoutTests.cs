@@ -17,14 +17,14 @@ public sealed class MainLayoutTests : BunitContext
     }
 
     [Fact]
-    public void Status_OnceTheModelIsLoaded_NamesIt()
+    public void Status_OnceTheModelIsLoaded_NamesItAndItsFormat()
     {
         var layout = Render<MainLayout>();
         Assert.Equal("loading", layout.Find(".model").GetAttribute("data-state"));
 
         _serving.End(failure: null);
 
-        layout.WaitForAssertion(() => Assert.Equal(("ready", "Small model"),
+        layout.WaitForAssertion(() => Assert.Equal(("ready", "Small model · int8"),
             (layout.Find(".model").GetAttribute("data-state"), layout.Find(".model").TextContent.Trim())));
     }
 
@@ -65,7 +65,7 @@ public sealed class MainLayoutTests : BunitContext
 
         public Task Loaded => _loaded.Task;
 
-        public IReadOnlyList<ModelInfo> Models => [new("mini", "Small model", 1, 0, 256, 256, [])];
+        public IReadOnlyList<ModelInfo> Models => [new("mini", "Small model", 1, 0, 256, 256, []) { Dtype = Dtype.Int8 }];
 
         public IFeatureAtlas? AtlasOf(string model) => null;
 
