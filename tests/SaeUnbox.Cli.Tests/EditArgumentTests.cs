@@ -10,6 +10,7 @@ public sealed class EditArgumentTests
     private static readonly Gen<EditArgument> Edits =
         from site in Gen.Elements(Site.Named.Append(Site.Parse("down.1.0")))
         from features in Gen.Choose(0, int.MaxValue).NonEmptyListOf()
+        from weights in Gen.ArrayOf(Gen.Choose(-50, 50), features.Count()).OrNull()
         from strength in ArbMap.Default.GeneratorFor<NormalFloat>()
         from mode in Gen.Elements(EditMode.All.ToArray())
         from threshold in Gen.Choose(0, 5000)
@@ -21,6 +22,7 @@ public sealed class EditArgumentTests
             new FeatureEdit(site, features.First(), strength.Get)
             {
                 Also = [.. features.Skip(1)],
+                Weights = [.. weights is null || weights.All(weight => weight == 50) ? [] : weights.Select(weight => weight / 50.0)],
                 Mode = mode,
                 Threshold = mode.FindsCells ? threshold / 7.0 : 0,
                 Grow = mode.FindsCells ? grow : 0,
@@ -60,8 +62,8 @@ public sealed class EditArgumentTests
     }
 
     [Theory]
-    [InlineData("", "SITE:FEATURE[+FEATURE]:STRENGTH")]
-    [InlineData("down.2.1", "SITE:FEATURE[+FEATURE]:STRENGTH")]
+    [InlineData("", "SITE:FEATURE[*WEIGHT][+FEATURE[*WEIGHT]]:STRENGTH")]
+    [InlineData("down.2.1", "SITE:FEATURE[*WEIGHT][+FEATURE[*WEIGHT]]:STRENGTH")]
     [InlineData("down.2.1:1:1:replace-mean:1:1:1", "SITE:FEATURE")]
     [InlineData("down.2.1:1:1:replace-mean:a", "the threshold 'a'")]
     [InlineData("down.2.1:1:1:replace-mean:0:-1", "the growth '-1'")]
@@ -83,6 +85,9 @@ public sealed class EditArgumentTests
     public void Parse_MalformedPart_IsNamed(string text, string expected) =>
         Assert.Contains(expected, Assert.Throws<CliException>(() => EditArgument.Parse(text)).Message);
 
+    private static string Feature(WeightedFeature one) =>
+        one.Weight == 1 ? $"{one.Feature}" : string.Create(CultureInfo.InvariantCulture, $"{one.Feature}*{one.Weight:R}");
+
     private static string Write(EditArgument argument)
     {
         var edit = argument.Edit;
@@ -90,6 +95,6 @@ public sealed class EditArgumentTests
         var mask = argument.Mask is { } name ? $"@{name}" : "";
         var cells = edit.Mode.FindsCells ? string.Create(CultureInfo.InvariantCulture, $":{edit.Threshold:R}:{edit.Grow}") : "";
         return string.Create(CultureInfo.InvariantCulture,
-            $"{edit.Site}:{string.Join('+', edit.Features)}:{edit.Strength:R}:{edit.Mode}{cells}{mask}{steps}");
+            $"{edit.Site}:{string.Join('+', edit.Weighted.Select(Feature))}:{edit.Strength:R}:{edit.Mode}{cells}{mask}{steps}");
     }
 }

@@ -112,6 +112,22 @@ public class ConceptTests
     }
 
     [Fact]
+    public void ToPaint_MeasuredWithWeights_HasThem()
+    {
+        var concept = new Concept("house", "measured",
+        [
+            new(Site.Composition, [new(7, .1, null)])
+            {
+                Painting = new(EditMode.Add, 6, 2, .9) { Weighted = [new(9, 1), new(4, .25)] },
+            },
+        ]);
+
+        var read = JsonSerializer.Deserialize<Concept>(JsonSerializer.Serialize(concept))!;
+
+        Assert.Equal(new FeatureEdit(Site.Composition, 9, 6) { Also = [4], Weights = [1, .25] }, read.ToPaint(8));
+    }
+
+    [Fact]
     public void ToPaintAndToRemove_Unmeasured_ActWhereTheFeaturesScoreMost()
     {
         var concept = new Concept("house", "by hand",

@@ -70,6 +70,12 @@ public class RecipeJsonTests
             "edits":[{"site":"mid.0","feature":1,"mode":"add","strength":2,"name":"my snow"}]}
             """.Replace("\n", ""),
             (Plain with { Overlap = Overlap.Cover, Edits = [new(Site.Middle, 1, 2) { Name = "my snow" }] }).ToJson());
+        Assert.Equal(
+            """
+            {"version":2,"model":"mini","prompt":"a dog","seed":42,"steps":1,"guidance":0,"width":512,"height":512,
+            "edits":[{"site":"mid.0","feature":1,"also":[4],"weights":[1,-0.5],"mode":"add","strength":2}]}
+            """.Replace("\n", ""),
+            (Plain with { Edits = [new(Site.Middle, 1, 2) { Also = [4], Weights = [1, -.5] }] }).ToJson());
     }
 
     [Fact]
@@ -159,6 +165,9 @@ public class RecipeJsonTests
     [InlineData("""{"site":"mid.0","feature":1,"strength":1,"mode":"Add"}""", "edits[1].mode: is 'Add'; write one of add, scale")]
     [InlineData("""{"site":"mid.0","feature":1,"strength":1,"also":2}""", "edits[1].also: is not an array")]
     [InlineData("""{"site":"mid.0","feature":1,"strength":1,"also":[2,0.5]}""", "edits[1].also: [1] is not a whole number")]
+    [InlineData("""{"site":"mid.0","feature":1,"strength":1,"weights":[true]}""", "edits[1].weights: [0] is not a number")]
+    [InlineData("""{"site":"mid.0","feature":1,"strength":1,"weights":[1,1]}""", "edits[1].weights: has 2 weights; the edit has 1")]
+    [InlineData("""{"site":"mid.0","feature":1,"strength":1,"weights":[2]}""", "edits[1].weights[0]: is 2; it must lie between -1 and 1")]
     [InlineData("""{"site":"mid.0","feature":1,"strength":1,"threshold":1}""", "edits[1].threshold: does not belong to the mode add")]
     [InlineData("""{"site":"mid.0","feature":1,"strength":1,"grow":1}""", "edits[1].grow: does not belong to the mode add")]
     [InlineData("""{"site":"mid.0","feature":1,"strength":1,"mask":"2x2/1:AA"}""", "edits[1].mask: ")]

@@ -85,7 +85,9 @@ internal static class Samples
         from feature in Gen.Choose(0, int.MaxValue)
         from strength in Gen.Choose(-4_000_000, 4_000_000)
         from also in Gen.ArrayOf(Gen.Choose(0, 5119)).OrNull()
+        let others = (also ?? []).Distinct().Where(other => other != feature).ToArray()
         from mode in Gen.Elements(EditMode.All.ToArray())
+        from weights in Gen.ArrayOf(Gen.Choose(-1000, 1000), others.Length + 1).OrNull()
         from threshold in Gen.Choose(0, 3000)
         from grow in Gen.Choose(0, 3)
         from mask in Masks.OrNull()
@@ -95,7 +97,8 @@ internal static class Samples
         from name in Gen.Elements(Texts).OrNull()
         select new FeatureEdit(site, feature, strength / 100_000.0)
         {
-            Also = [.. (also ?? []).Distinct().Where(other => other != feature)],
+            Also = [.. others],
+            Weights = [.. mode.FindsCells || weights is null ? [] : weights.Select(weight => weight / 1000.0)],
             Mode = mode,
             Mask = mask,
             Threshold = mode.FindsCells ? threshold / 300.0 : 0,

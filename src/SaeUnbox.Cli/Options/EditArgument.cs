@@ -18,7 +18,7 @@ internal sealed partial record EditArgument(FeatureEdit Edit, string? Mask)
 
     /// <summary>How to write an edit, for help and messages. LAST is exclusive.</summary>
     public static readonly string Form =
-        $"SITE:FEATURE[+FEATURE]:STRENGTH[:{EditMode.Names("|")}[:THRESHOLD[:GROW]]][@MASK][#FIRST-LAST]";
+        $"SITE:FEATURE[*WEIGHT][+FEATURE[*WEIGHT]]:STRENGTH[:{EditMode.Names("|")}[:THRESHOLD[:GROW]]][@MASK][#FIRST-LAST]";
 
     /// <exception cref="CliException">The text is not an edit; the message says which part is wrong.</exception>
     public static EditArgument Parse(string text)
@@ -48,14 +48,17 @@ internal sealed partial record EditArgument(FeatureEdit Edit, string? Mask)
         var site = Site.Composition;
         if (concept is null && !Site.TryParse(parts[0], out site))
             throw Wrong(text, $"'{Line.Quote(parts[0])}' is not a site; use a code such as down.2.1, mid.0, up.0.0 or up.0.1");
-        int[] features = concept is not null ? [0] : [.. parts[1].Split('+').Select(feature => Number(text, "feature", feature))];
+        WeightedFeature[] features = concept is not null
+            ? [new(0, 1)]
+            : [.. parts[1].Split('+').Select(feature => Weighted(text, feature))];
         var mode = EditMode.Default;
         if (parts.Length > 3 && !EditMode.TryParse(parts[3], out mode))
             throw Wrong(text, $"the mode '{Line.Quote(parts[3])}' is not one of {EditMode.Names(", ")}");
         return new EditArgument(
-            new FeatureEdit(site!, features[0], Real(text, "strength", parts[2]))
+            new FeatureEdit(site!, features[0].Feature, Real(text, "strength", parts[2]))
             {
-                Also = [.. features[1..]],
+                Also = [.. features[1..].Select(one => one.Feature)],
+                Weights = [.. features.All(one => one.Weight == 1) ? [] : features.Select(one => one.Weight)],
                 Mode = mode,
                 Threshold = parts.Length > 4 ? Real(text, "threshold", parts[4]) : 0,
                 Grow = parts.Length > 5 ? Number(text, "growth", parts[5]) : 0,
@@ -67,6 +70,11 @@ internal sealed partial record EditArgument(FeatureEdit Edit, string? Mask)
             Concept = concept,
         };
     }
+
+    // FEATURE or FEATURE*WEIGHT.
+    private static WeightedFeature Weighted(string text, string part) => part.Split('*', 2) is [var feature, var weight]
+        ? new(Number(text, "feature", feature), Real(text, "weight", weight))
+        : new(Number(text, "feature", part), 1);
 
     // A file name may contain #. Only whole numbers after it make it a range of steps.
     private static bool IsPartOfAFileName(string text, Match steps) =>

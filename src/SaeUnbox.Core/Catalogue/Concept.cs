@@ -67,21 +67,31 @@ public sealed record ConceptSite(Site Site, IReadOnlyList<ConceptFeature> Featur
     public ConceptEffect? Removal { get; init; }
 
     /// <summary>The measured edit, everywhere.</summary>
-    public FeatureEdit Edit(ConceptEffect effect) => new(Site, Features[0].Feature, effect.Strength)
+    public FeatureEdit Edit(ConceptEffect effect)
     {
-        Also = [.. Features.Take(effect.Features).Skip(1).Select(feature => feature.Feature)],
-        Mode = effect.Mode,
-        Grow = effect.Grow,
-    };
+        var features = effect.Weighted?.Select(one => one.Feature) ?? Features.Take(effect.Features).Select(one => one.Feature);
+        return new(Site, features.First(), effect.Strength)
+        {
+            Also = [.. features.Skip(1)],
+            Weights = [.. effect.Weighted?.Select(one => one.Weight) ?? []],
+            Mode = effect.Mode,
+            Grow = effect.Grow,
+        };
+    }
 }
 
 /// <summary>What an edit with a concept's features was measured to do.</summary>
 /// <param name="Mode">The edit's mode.</param>
 /// <param name="Strength">The edit's strength.</param>
-/// <param name="Features">How many of the site's features act, the best first.</param>
+/// <param name="Features">How many features act: the first of the site, or those of <see cref="Weighted"/>.</param>
 /// <param name="Share">Share of the pictures in which it worked, 0 to 1.</param>
 /// <param name="Grow">By how many cells the found ones grow; 0 for modes that find none.</param>
-public sealed record ConceptEffect(EditMode Mode, double Strength, int Features, double Share, int Grow = 0);
+public sealed record ConceptEffect(EditMode Mode, double Strength, int Features, double Share, int Grow = 0)
+{
+    /// <summary>The features that act, with their weights; null if they are the site's first ones, each with the weight 1.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<WeightedFeature>? Weighted { get; init; }
+}
 
 /// <summary>How well a feature stands for a concept.</summary>
 /// <param name="Feature">Index in the site's dictionary.</param>

@@ -75,6 +75,8 @@ internal static class RecipeRules
 
     public static string? Strength(double value) => Between(value, RecipeLimits.MinStrength, RecipeLimits.MaxStrength);
 
+    public static string? Weight(double value) => Between(value, -1, 1);
+
     public static string? Feature(int value) => value < 0 ? $"is {value}; features count from 0" : null;
 
     public static string? Threshold(double value) => Between(value, 0, RecipeLimits.MaxThreshold);
@@ -179,6 +181,11 @@ internal sealed class RecipeChecker(int steps, List<RecipeError> errors)
         Require(edit.Features.Distinct().Count() == features, $"{path}.also", "names a feature twice");
         Require(_features + features <= RecipeLimits.MaxFeatures, $"{path}.also",
             $"exceeds the limit of {RecipeLimits.MaxFeatures} features in all edits together");
+        Require(edit.Weights.Count == 0 || edit.Weights.Count == features, $"{path}.weights",
+            $"has {edit.Weights.Count} weights; the edit has {features} features");
+        foreach (var (i, weight) in edit.Weights.Index())
+            Require($"{path}.weights[{i}]", RecipeRules.Weight(weight));
+        Require(edit.Weights.Count == 0 || !edit.Mode.FindsCells, $"{path}.weights", $"does not belong to the mode {edit.Mode}");
         Require($"{path}.strength", RecipeRules.Strength(edit.Strength));
         Require($"{path}.threshold", RecipeRules.Threshold(edit.Threshold));
         Require($"{path}.grow", RecipeRules.Grow(edit.Grow));

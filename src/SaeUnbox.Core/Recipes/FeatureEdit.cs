@@ -14,6 +14,13 @@ public sealed record FeatureEdit(Site Site, int Feature, double Strength)
     /// <summary>All features of the edit, <see cref="Feature"/> first.</summary>
     public IEnumerable<int> Features => Also.Prepend(Feature);
 
+    /// <summary>A factor of the strength for each of <see cref="Features"/>, in their order, from -1 to 1; empty if all are 1.</summary>
+    public ValueList<double> Weights { get; init; } = [];
+
+    /// <summary>All features of the edit with their weights.</summary>
+    public IEnumerable<WeightedFeature> Weighted =>
+        Features.Select((feature, i) => new WeightedFeature(feature, Weights.Count > 0 ? Weights[i] : 1));
+
     public EditMode Mode { get; init; } = EditMode.Default;
 
     /// <summary>Where the edit acts, one value per cell of the site's grid; null for everywhere.</summary>
@@ -41,10 +48,14 @@ public sealed record FeatureEdit(Site Site, int Feature, double Strength)
 
     /// <summary>This edit in another mode. What that mode does not have goes back to its default.</summary>
     public FeatureEdit In(EditMode mode) =>
-        mode.FindsCells ? this with { Mode = mode } : this with { Mode = mode, Threshold = 0, Grow = 0 };
+        mode.FindsCells ? this with { Mode = mode, Weights = [] } : this with { Mode = mode, Threshold = 0, Grow = 0 };
 
     public bool ActsAt(int step) => Enabled && step >= FirstStep && (LastStep is not { } last || step < last);
 }
+
+/// <summary>A feature of an edit with several.</summary>
+/// <param name="Weight">A factor of the edit's strength.</param>
+public readonly record struct WeightedFeature(int Feature, double Weight);
 
 /// <summary>Replaces the whole output of a site's block at every step. Edits at the same site act on the result.</summary>
 public abstract record SiteIntervention

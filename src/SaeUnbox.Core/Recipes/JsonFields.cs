@@ -36,21 +36,9 @@ internal static class Fields
         return problem;
     }
 
-    public static string? Wholes(JsonElement element, out ValueList<int> value)
-    {
-        var numbers = new List<int>();
-        value = [];
-        if (element.ValueKind != JsonValueKind.Array)
-            return "is not an array of whole numbers";
-        foreach (var item in element.EnumerateArray())
-        {
-            if (Whole(item, out var number) is { } problem)
-                return $"[{numbers.Count}] {problem}";
-            numbers.Add(number);
-        }
-        value = numbers.ToValueList();
-        return null;
-    }
+    public static string? Wholes(JsonElement element, out ValueList<int> value) => List(element, "whole numbers", Whole, out value);
+
+    public static string? Numbers(JsonElement element, out ValueList<double> value) => List(element, "numbers", Number, out value);
 
     public static string? LongWhole(JsonElement element, out long value) =>
         PlainNumber.TryWhole(element, out value) ? null : $"is not a whole number up to {long.MaxValue}";
@@ -59,6 +47,22 @@ internal static class Fields
     {
         value = 0;
         return element.ValueKind == JsonValueKind.Number && element.TryGetDouble(out value) ? null : "is not a number";
+    }
+
+    private static string? List<T>(JsonElement element, string what, FieldConverter<T> convert, out ValueList<T> value)
+    {
+        var items = new List<T>();
+        value = [];
+        if (element.ValueKind != JsonValueKind.Array)
+            return $"is not an array of {what}";
+        foreach (var item in element.EnumerateArray())
+        {
+            if (convert(item, out var one) is { } problem)
+                return $"[{items.Count}] {problem}";
+            items.Add(one);
+        }
+        value = items.ToValueList();
+        return null;
     }
 
     public static string? Flag(JsonElement element, out bool value)

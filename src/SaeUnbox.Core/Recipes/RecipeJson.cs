@@ -92,6 +92,7 @@ internal static class RecipeReader
             fields.Required<double>("strength", Fields.Number, 0))
         {
             Also = fields.Optional<ValueList<int>>("also", Fields.Wholes, []),
+            Weights = fields.Optional<ValueList<double>>("weights", Fields.Numbers, []),
             Mode = fields.Optional("mode", Fields.Mode, EditMode.Default),
             Mask = fields.Optional<BrushMask?>("mask", Fields.Mask, null),
             Threshold = fields.Optional<double>("threshold", Fields.Number, 0),
@@ -152,6 +153,8 @@ internal static class RecipeWriter
         json.Text("site", edit.Site.Code).Number("feature", edit.Feature);
         if (edit.Also.Count > 0)
             json.Name("also").Append('[').AppendJoin(',', edit.Also).Append(']');
+        if (edit.Weights.Count > 0)
+            json.Name("weights").Append('[').AppendJoin(',', edit.Weights.Select(Text)).Append(']');
         json.Text("mode", edit.Mode.Name).Number("strength", edit.Strength).Text("mask", edit.Mask?.ToString());
         if (edit.Threshold != 0)
             json.Number("threshold", edit.Threshold);
@@ -168,7 +171,7 @@ internal static class RecipeWriter
 
     // Older programs read what they can, and links and hashes of older recipes stay as they are.
     private static int VersionOf(Recipe recipe) =>
-        recipe.Overlap != Overlap.Sum || recipe.Edits.Any(edit => edit.Name is not null) ? 2 : 1;
+        recipe.Overlap != Overlap.Sum || recipe.Edits.Any(edit => edit.Name is not null || edit.Weights.Count > 0) ? 2 : 1;
 
     private static void Lora(StringBuilder json, RecipeLora lora) =>
         json.Text("name", lora.Name).Number("scale", lora.Scale).Text("fingerprint", lora.Fingerprint);
@@ -201,9 +204,10 @@ internal static class RecipeWriter
     private static StringBuilder Number(this StringBuilder json, string name, long value) =>
         json.Name(name).Append(value.ToString(CultureInfo.InvariantCulture));
 
+    private static StringBuilder Number(this StringBuilder json, string name, double value) => json.Name(name).Append(Text(value));
+
     // Adding 0.0 turns negative zero into zero.
-    private static StringBuilder Number(this StringBuilder json, string name, double value) =>
-        json.Name(name).Append((value + 0.0).ToString("R", CultureInfo.InvariantCulture));
+    private static string Text(double value) => (value + 0.0).ToString("R", CultureInfo.InvariantCulture);
 
     private static StringBuilder Text(this StringBuilder json, string name, string? value)
     {

@@ -124,10 +124,10 @@ internal sealed class DeltaEdit : BlockEdit
 }
 
 /// <summary>
-/// output + beta * mask * sum of z_f * d_f over the features: -1 removes them, 1 doubles them. Under guidance each half has its own z_f,
+/// output + mask * sum of beta_f * z_f * d_f over the features: -1 removes them, 1 doubles them. Under guidance each half has its own z_f,
 /// so both halves change.
 /// </summary>
-internal sealed class ScaleEdit(IFeatureDictionary sae, IReadOnlyList<int> features, float beta, Tensor? mask) : BlockEdit
+internal sealed class ScaleEdit(IFeatureDictionary sae, IReadOnlyList<(int Feature, float Beta)> features, Tensor? mask) : BlockEdit
 {
     private readonly Tensor? _mask = mask?.DetachFromDisposeScope();
 
@@ -137,11 +137,11 @@ internal sealed class ScaleEdit(IFeatureDictionary sae, IReadOnlyList<int> featu
         using var scope = NewDisposeScope();
         RequireGrid(_mask, output);
         using var codes = sae.Encode(sae.VectorsOf(input, output));
-        var delta = features.Select(feature => Delta(codes, feature)).Aggregate((sum, next) => sum.Plus(next));
+        var delta = features.Select(one => Delta(codes, one.Feature, one.Beta)).Aggregate((sum, next) => sum.Plus(next));
         return output.Plus(ChannelsFirst(delta, output)).MoveToOuterDisposeScope();
     }
 
-    private Tensor Delta(SparseCodes codes, int feature)
+    private Tensor Delta(SparseCodes codes, int feature, float beta)
     {
         var amount = codes.Contribution(feature).Times(beta);
         if (_mask is not null)

@@ -20,11 +20,16 @@ public static class Edits
 
     /// <summary>Scales a feature: output + beta * mask * z_f * d_f. A beta of -1 removes it.</summary>
     public static BlockEdit Scale(IFeatureDictionary sae, int feature, double beta, Tensor? mask = null) =>
-        Scale(sae, [feature], beta, mask);
+        Scale(sae, [new WeightedFeature(feature, 1)], beta, mask);
 
-    /// <summary>Scales several features by the same factor: output + beta * mask * sum of z_f * d_f.</summary>
-    public static BlockEdit Scale(IFeatureDictionary sae, IEnumerable<int> features, double beta, Tensor? mask = null) =>
-        new ScaleEdit(sae, Existing(sae, features), (float)Finite(beta), mask is null ? null : Mask(mask, sae.Device));
+    /// <summary>Scales several features: output + beta * mask * sum of w_f * z_f * d_f, with the weights w_f.</summary>
+    public static BlockEdit Scale(IFeatureDictionary sae, IEnumerable<WeightedFeature> features, double beta, Tensor? mask = null)
+    {
+        WeightedFeature[] all = [.. features];
+        Existing(sae, all.Select(one => one.Feature));
+        return new ScaleEdit(sae, [.. all.Select(one => (one.Feature, (float)(Finite(beta) * one.Weight)))],
+            mask is null ? null : Mask(mask, sae.Device));
+    }
 
     /// <summary>
     /// Replaces the cells of an edit's features by cells of the same map (<see cref="ReplaceEdit"/>). The edit gives features, strength,
@@ -155,8 +160,8 @@ internal sealed class AddKind : EditKind
     public override EditMode Mode => EditMode.Add;
 
     public override BlockEdit Make(FeatureEdit edit, IFeatureDictionary dictionary, Tensor? mask, bool guided) =>
-        Edits.Sequence(edit.Features.Select(feature =>
-            Edits.Add(dictionary, feature, edit.Strength, mask, guided ? Guidance.Contrast : Guidance.None)));
+        Edits.Sequence(edit.Weighted.Select(one =>
+            Edits.Add(dictionary, one.Feature, edit.Strength * one.Weight, mask, guided ? Guidance.Contrast : Guidance.None)));
 }
 
 internal sealed class ScaleKind : EditKind
@@ -164,7 +169,7 @@ internal sealed class ScaleKind : EditKind
     public override EditMode Mode => EditMode.Scale;
 
     public override BlockEdit Make(FeatureEdit edit, IFeatureDictionary dictionary, Tensor? mask, bool guided) =>
-        Edits.Scale(dictionary, edit.Features, edit.Strength, mask);
+        Edits.Scale(dictionary, edit.Weighted, edit.Strength, mask);
 }
 
 internal sealed class ReplaceNearestKind : EditKind

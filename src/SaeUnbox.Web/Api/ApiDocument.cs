@@ -93,6 +93,8 @@ internal static class RecipeSchema
         ["feature"] = Number("The feature's number", JsonSchemaType.Integer, 0, int.MaxValue),
         ["also"] = List("Further features of the same site that act together with it", RecipeLimits.MaxFeatures - 1,
             Number("The feature's number", JsonSchemaType.Integer, 0, int.MaxValue)),
+        ["weights"] = List("A factor of the strength for each feature, 'feature' first; by default 1", RecipeLimits.MaxFeatures,
+            Number("The factor", JsonSchemaType.Number, -1, 1)),
         ["mode"] = OneOf(
             string.Join("; ", EditMode.All.Select(mode => $"{mode.Name}: {mode.Formula}")), [.. EditMode.All.Select(mode => mode.Name)]),
         ["strength"] = Number("Factor of the edit", JsonSchemaType.Number, RecipeLimits.MinStrength, RecipeLimits.MaxStrength),

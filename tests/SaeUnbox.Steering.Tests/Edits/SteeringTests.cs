@@ -117,6 +117,33 @@ public class SteeringTests
         TensorAssert.Close(expected, edit.Apply(input, output), 1e-4);
     }
 
+    [Theory]
+    [InlineData("add")]
+    [InlineData("scale")]
+    public void Apply_Weights_AreFactorsOfEachFeaturesPart(string mode)
+    {
+        using var scope = NewDisposeScope();
+        var site = Sites().First().Data;
+        using var sae = Load(site);
+        var (input, output) = TurboBlock(site);
+        using var codes = sae.Encode(BlockEdit.Difference(input, output));
+        var active = Enumerable.Range(0, sae.Features).OrderByDescending(i => codes.Map(i).sum().item<float>()).Take(2).ToArray();
+        EditMode.TryParse(mode, out var parsed);
+        var edit = new FeatureEdit(Site.Composition, active[0], 3) { Mode = parsed!, Also = [active[1]], Weights = [1, -.25] };
+
+        var whole = Change(edit);
+
+        var alone = edit with { Also = [], Weights = [] };
+        TensorAssert.Close(Change(alone) - Change(alone with { Feature = active[1] }).Times(.25), whole, 1e-4);
+        Assert.True((whole - Change(alone)).abs().max().item<float>() > 1e-3);
+
+        Tensor Change(FeatureEdit made)
+        {
+            using var block = Edits.From(made, sae, guided: false);
+            return block.Apply(input, output) - output;
+        }
+    }
+
     [Fact]
     public void Apply_ScaleAfterAdd_SeesTheAddedFeature()
     {

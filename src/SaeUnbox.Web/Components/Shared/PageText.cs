@@ -28,7 +28,7 @@ internal static class CliCommand
 
     private static string Edit(FeatureEdit edit, int steps)
     {
-        var text = $"{edit.Site}:{string.Join('+', edit.Features)}:{Text(edit.Strength)}";
+        var text = $"{edit.Site}:{string.Join('+', edit.Weighted.Select(Feature))}:{Text(edit.Strength)}";
         if (edit.Mode != EditMode.Default)
             text += $":{edit.Mode}";
         if (edit.Mode.FindsCells)
@@ -39,6 +39,9 @@ internal static class CliCommand
             text += $"#{edit.FirstStep}-{edit.LastStep ?? steps}";
         return text;
     }
+
+    private static string Feature(WeightedFeature one) =>
+        one.Weight == 1 ? Text(one.Feature) : $"{Text(one.Feature)}*{Text(one.Weight)}";
 
     private static string Text(IFormattable number) => number.ToString(null, CultureInfo.InvariantCulture);
 
