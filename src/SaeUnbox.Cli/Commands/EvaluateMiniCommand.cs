@@ -28,6 +28,8 @@ internal static class EvaluateMiniCommand
             defaults.Trials);
         var conceptScenes = Setting.Of("--concept-scenes", "N", "Other scenes in which the chosen ways are measured.",
             defaults.ConceptScenes);
+        var fittingSteps = Setting.Of("--fitting-steps", "N", "Steps that fit the weights of a concept's features; 0 fits none.",
+            defaults.FittingSteps);
         var features = Setting.Of<string?>("--features", "FILE",
             "Measure every feature instead, and write its name, its good strength and what it does there, for saeunbox atlas. You can "
             + "interrupt it; the same command continues.");
@@ -43,7 +45,7 @@ internal static class EvaluateMiniCommand
         return terminal.NewCommand("evaluate-mini",
             "Measure a trained unbox-mini: pictures, obedience to captions, sharpness, autoencoders, steering.",
             [model, saes, pictures, prompts, scenes, elements, strength, seed, suggestions, concepts, trials, conceptScenes, features,
-                namingScenes, featureTrials, featureScenes, dtype, device.Option, json], (parsed, cancellation) =>
+                fittingSteps, namingScenes, featureTrials, featureScenes, dtype, device.Option, json], (parsed, cancellation) =>
         {
             var options = new MiniEvaluationOptions
             {
@@ -57,6 +59,7 @@ internal static class EvaluateMiniCommand
                 Dtype = NamedValue.Parse<Dtype>("--dtype", parsed.GetRequiredValue(dtype))!.Value,
                 Trials = Require.AtLeast(1, "--trials", parsed.GetValue(trials)),
                 ConceptScenes = Require.AtLeast(1, "--concept-scenes", parsed.GetValue(conceptScenes)),
+                FittingSteps = Require.AtLeast(0, "--fitting-steps", parsed.GetValue(fittingSteps)),
                 NamingScenes = Require.AtLeast(1, "--naming-scenes", parsed.GetValue(namingScenes)),
                 FeatureTrials = Require.AtLeast(0, "--feature-trials", parsed.GetValue(featureTrials)),
                 FeatureScenes = Require.AtLeast(1, "--feature-scenes", parsed.GetValue(featureScenes)),

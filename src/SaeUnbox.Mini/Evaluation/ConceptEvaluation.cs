@@ -24,7 +24,8 @@ public static class ConceptEvaluation
         using var noGrad = no_grad();
         using var saes = SaeSet.Load(autoencoders, place);
         var folder = EvaluationFolder.Open(parts, new ConceptQuestion(FeatureEvaluation.FingerprintOf(model, autoencoders), options.Seed,
-            Names.Of(options.Dtype), options.Pictures, options.Trials, options.ConceptScenes));
+            Names.Of(options.Dtype), options.Pictures, options.Trials, options.ConceptScenes, options.FittingSteps,
+            options.FittingScenes));
         var known = folder.Part("features", () =>
         {
             using var loaded = new MiniModel(model, place, options.Dtype);
@@ -36,8 +37,16 @@ public static class ConceptEvaluation
             {
                 ConceptDirection[] directions = [.. known.Where(one => one.Element == element.Name)];
                 var trials = new ConceptTrials(steering, options, cancellation);
-                return (In: folder.Part($"{element.Name} in", () => trials.PutIn(element, directions)),
+                return (In: folder.Part($"{element.Name} in", () => trials.PutIn(element, directions, Fitted)),
                     Out: folder.Part($"{element.Name} out", () => trials.TakeOut(element, directions)), Directions: directions);
+
+                // At the first site, because everything behind it takes part then.
+                ConceptEffect? Fitted() => options.FittingSteps == 0 || directions is not [{ } first, ..] ? null
+                    : folder.Part($"{element.Name} fitted", () =>
+                    {
+                        using var exact = new MiniModel(model, place);
+                        return new FittedConcept(ConceptFitting.Fit(exact, saes, element, first, options, cancellation));
+                    }).Effect;
             },
             done => progress?.Report(new("concepts", done, elements.Length)), cancellation);
         var layers = elements.Zip(made, (element, one) => (element, one.In.Edit(one.Directions))).ToArray();
@@ -59,18 +68,30 @@ public static class ConceptEvaluation
         ConceptSite[] sites =
         [
             .. from one in known
-               let effects = (Painting: one.Site == painting.Site
-                   ? painting.Effect
-                   : null, Removal: one.Site == removal.Site ? removal.Effect : null)
+               let effects = (Painting: one.Site == painting.Site ? painting.Effect : null,
+                   Removal: one.Site == removal.Site ? removal.Effect : null)
                where effects.Painting is not null || effects.Removal is not null
-               let used = Math.Max(one.Units.Count, Math.Max(effects.Painting?.Features ?? 0, effects.Removal?.Features ?? 0))
-               select new ConceptSite(one.Site, [.. one.Features.Take(used)]) { Painting = effects.Painting, Removal = effects.Removal },
+               select new ConceptSite(one.Site, [.. FeaturesOf(one, effects.Painting, effects.Removal)])
+               {
+                   Painting = effects.Painting,
+                   Removal = effects.Removal,
+               },
         ];
         return sites.Length == 0 ? null : new(element.Name,
             FormattableString.Invariant($"labels of {options.Pictures} pictures, measured in {options.ConceptScenes} scenes"), sites);
     }
 
-    private sealed record ConceptQuestion(string Files, int Seed, string Dtype, int Pictures, int Trials, int Scenes);
+    // Those that paint, those of the effects, and no others.
+    private static IEnumerable<ConceptFeature> FeaturesOf(ConceptDirection known, params ConceptEffect?[] effects)
+    {
+        var first = known.Features.Take(effects.OfType<ConceptEffect>().Where(effect => effect.Weighted is null)
+            .Select(effect => effect.Features).Append(known.Units.Count).Max());
+        var weighted = effects.SelectMany(effect => effect?.Weighted ?? []).Select(one => one.Feature);
+        return first.UnionBy(known.Candidates.IntersectBy(weighted, one => one.Feature), one => one.Feature);
+    }
+
+    private sealed record ConceptQuestion(string Files, int Seed, string Dtype, int Pictures, int Trials, int Scenes,
+        int FittingSteps, int FittingScenes);
 }
 
 /// <summary>An element as a concept.</summary>
@@ -103,6 +124,9 @@ internal sealed record ConceptEdit(Site? Site, ConceptEffect? Effect, double? Sh
         : new ConceptSite(Site!, known.Single(one => one.Site == Site).Features).Edit(Effect);
 }
 
+/// <summary>What <see cref="ConceptFitting"/> found; null for nothing.</summary>
+internal sealed record FittedConcept(ConceptEffect? Effect);
+
 /// <summary>A share of scenes.</summary>
 internal sealed record ConceptShare(double? Share);
 
@@ -120,9 +144,22 @@ internal sealed class ConceptTrials(SteeringEvaluation steering, MiniEvaluationO
     // In units of ConceptDirection.
     private static readonly double[] Amounts = [.9, 1.5, 2.5], Negatives = [-.9, -1.8];
 
-    public ConceptEdit PutIn(SteeringElement element, IReadOnlyList<ConceptDirection> known)
+    // Share of the scenes from which on nothing is fitted.
+    private const double GoodEnough = .95;
+
+    // Factors of a fitted strength.
+    private static readonly double[] Fittings = [1, 1.3];
+
+    /// <param name="fit">Fits a way at the first site, which is tried if the others leave something to wish for; null for none.</param>
+    public ConceptEdit PutIn(SteeringElement element, IReadOnlyList<ConceptDirection> known, Func<ConceptEffect?> fit)
     {
-        var way = Best(SteeringTask.Paint, element, [.. known.SelectMany(Paintings)], TryPaint, ComparePaint);
+        var best = Best(SteeringTask.Paint, element, [.. known.SelectMany(Paintings)], TryPaint, ComparePaint);
+        if (best is not { Works: >= GoodEnough } && fit() is { } fitted)
+        {
+            var ways = Fittings.Select(factor => new ConceptWay(known[0], fitted with { Strength = StrengthOf(factor * fitted.Strength) }));
+            best = Compare(SteeringTask.Paint, element, [.. ways, .. best is null ? [] : new[] { best.Way }], ComparePaint);
+        }
+        var way = best?.Way;
         return Measured(SteeringTask.Paint, element, way, new(Paint, options.ConceptScenes), _ => element.Kind is null ? null
             : Run(SteeringTask.Paint, element, way!, new(Over, options.ConceptScenes, AreOccupied: true)).Works);
     }
@@ -130,7 +167,7 @@ internal sealed class ConceptTrials(SteeringEvaluation steering, MiniEvaluationO
     public ConceptEdit TakeOut(SteeringElement element, IReadOnlyList<ConceptDirection> known)
     {
         var way = Best(SteeringTask.Remove, element, [.. known.SelectMany(one => Removals(one, element.Kind is not null))], TryRemove,
-            CompareRemove);
+            CompareRemove)?.Way;
         return Measured(SteeringTask.Remove, element, way, new(Remove, options.ConceptScenes),
             outcome => element.Kind is null ? null : outcome.Works);
     }
@@ -161,18 +198,24 @@ internal sealed class ConceptTrials(SteeringEvaluation steering, MiniEvaluationO
         return most > 0 ? Enumerable.Range(0, works.Length).Where(i => works[i] >= most - Nearly).MinBy(i => wrong(tried[i])) : null;
     }
 
-    private ConceptWay? Best(SteeringTask task, SteeringElement element, ConceptWay[] ways, int first, int second)
+    private BestWay? Best(SteeringTask task, SteeringElement element, ConceptWay[] ways, int first, int second)
     {
         // The probe knows the backdrop, and takes a blur or another ground for nothing; but that is far from the true drawing.
         var isByDistance = task == SteeringTask.Remove && element.Kind is not null;
-        var best = Try(ways, first, options.Trials).Zip(ways).Where(one => one.First.Works > 0)
+        var best = Try(task, element, ways, first, options.Trials).Zip(ways).Where(one => one.First.Works > 0)
             .OrderByDescending(one => isByDistance ? 0 : one.First.Works).ThenBy(one => one.First.Distance).Take(Finalists)
             .Select(one => one.Second).ToArray();
-        return Best(Try(best, second, 2 * options.Trials), outcome => outcome.Distance) is { } index ? best[index] : null;
-
-        SteeringOutcome[] Try(ConceptWay[] all, int purpose, int scenes) => steering.Run(task, element,
-            [.. all.Select(way => way.Edit)], new SceneSet(purpose, scenes, IsNear: true), cancellation);
+        return Compare(task, element, best, second);
     }
+
+    private BestWay? Compare(SteeringTask task, SteeringElement element, ConceptWay[] ways, int purpose)
+    {
+        var tried = Try(task, element, ways, purpose, 2 * options.Trials);
+        return Best(tried, outcome => outcome.Distance) is { } index ? new(ways[index], tried[index].Works) : null;
+    }
+
+    private SteeringOutcome[] Try(SteeringTask task, SteeringElement element, ConceptWay[] ways, int purpose, int scenes) =>
+        steering.Run(task, element, [.. ways.Select(way => way.Edit)], new SceneSet(purpose, scenes, IsNear: true), cancellation);
 
     private ConceptEdit Measured(SteeringTask task, SteeringElement element, ConceptWay? way, SceneSet scenes,
         Func<SteeringOutcome, double?> other)
@@ -206,7 +249,12 @@ internal sealed class ConceptTrials(SteeringEvaluation steering, MiniEvaluationO
     }
 
     private static ConceptWay Added(ConceptDirection direction, int count, double amount) => new(direction, new(EditMode.Add,
-        Math.Clamp(Math.Round(amount * direction.Units[count - 1], 1), RecipeLimits.MinStrength, RecipeLimits.MaxStrength), count, 0));
+        StrengthOf(amount * direction.Units[count - 1]), count, 0));
+
+    private static double StrengthOf(double value) =>
+        Math.Clamp(Math.Round(value, 1), RecipeLimits.MinStrength, RecipeLimits.MaxStrength);
+
+    private sealed record BestWay(ConceptWay Way, double Works);
 
     private sealed record ConceptWay(ConceptDirection Direction, ConceptEffect Effect)
     {

@@ -13,7 +13,9 @@ namespace SaeUnbox.Mini.Evaluation;
 /// For one, two, ... of those that paint the strength at which they add as much as the site's contribution differs from its mean, in root
 /// mean square.
 /// </param>
-internal sealed record ConceptDirection(string Element, Site Site, IReadOnlyList<ConceptFeature> Features, IReadOnlyList<double> Units);
+/// <param name="Candidates">Those whose activation differs most where the element is.</param>
+internal sealed record ConceptDirection(string Element, Site Site, IReadOnlyList<ConceptFeature> Features, IReadOnlyList<double> Units,
+    IReadOnlyList<ConceptFeature> Candidates);
 
 /// <summary>
 /// Finds the features that stand for each element at each site: those whose sum, each at its mean activation, has the direction in which
@@ -21,7 +23,7 @@ internal sealed record ConceptDirection(string Element, Site Site, IReadOnlyList
 /// </summary>
 internal sealed class ConceptFeatures(MiniModel model, SaeSet saes, MiniEvaluationOptions options)
 {
-    private const int Purpose = 43, Batch = 8, Painting = 3, All = 8;
+    private const int Purpose = 43, Batch = 8, Painting = 3, All = 8, Fitted = 32;
 
     /// <param name="progress">Receives the number of pictures done.</param>
     /// <returns>Without the sites that have no feature for an element.</returns>
@@ -84,6 +86,8 @@ internal sealed class ConceptFeatures(MiniModel model, SaeSet saes, MiniEvaluati
                 foreach (var (row, amount) in features.Zip(difference))
                     Accumulate(wanted, row, amount);
                 var (chosen, units, sum) = (new List<int>(), new List<double>(), new double[dictionary.Width]);
+                ConceptFeature[] candidates = [.. Described(Enumerable.Range(0, features.Length)
+                    .OrderByDescending(i => Math.Abs(difference[i]) * Norm(features[i])).Take(Fitted))];
                 while (chosen.Count < Painting && Next() is { } next)
                 {
                     Accumulate(sum, parts[next], 1);
@@ -92,8 +96,10 @@ internal sealed class ConceptFeatures(MiniModel model, SaeSet saes, MiniEvaluati
                 }
                 chosen.AddRange(Candidates().OrderByDescending(i => difference[i]).Take(All - chosen.Count).ToArray());
                 if (chosen.Count > 0)
-                    found.Add(new(element.Name, site,
-                        [.. chosen.Select(i => new ConceptFeature(i, Math.Round(scores[element.Label][i], 3), null))], units));
+                    found.Add(new(element.Name, site, [.. Described(chosen)], units, candidates));
+
+                IEnumerable<ConceptFeature> Described(IEnumerable<int> some) =>
+                    some.Select(i => new ConceptFeature(i, Math.Round(scores[element.Label][i], 3), null));
 
                 IEnumerable<int> Candidates() =>
                     Enumerable.Range(0, features.Length).Where(i => difference[i] > 0 && !chosen.Contains(i));

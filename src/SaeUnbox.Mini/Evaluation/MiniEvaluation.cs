@@ -81,6 +81,12 @@ public sealed record MiniEvaluationOptions
     /// <summary>Scenes in which each way to put an element in or take it out is tried, to choose one.</summary>
     public int Trials { get; init; } = 10;
 
+    /// <summary>Steps of gradient descent that fit the weights of a concept's features; 0 fits none.</summary>
+    public int FittingSteps { get; init; } = 90;
+
+    /// <summary>Scenes on which they are fitted.</summary>
+    public int FittingScenes { get; init; } = 100;
+
     /// <summary>Scenes in which the chosen ways are measured.</summary>
     public int ConceptScenes { get; init; } = 40;
 

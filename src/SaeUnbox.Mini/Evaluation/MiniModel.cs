@@ -7,38 +7,40 @@ namespace SaeUnbox.Mini.Evaluation;
 /// <summary>A trained unbox-mini, which runs batches of captioned scenes in one step.</summary>
 internal sealed class MiniModel : IDisposable
 {
-    private readonly DiffusionPipeline _pipeline;
-
     /// <exception cref="ModelException">The folder does not hold an unbox-mini.</exception>
     public MiniModel(string folder, Device? device = null, Dtype dtype = Dtype.Fp32)
     {
-        _pipeline = DiffusionPipeline.Load(folder, new PipelineOptions { Device = device ?? CPU, DType = dtype.ToScalarType() });
-        PictureSize = _pipeline.UNet.Config.SampleSize * _pipeline.Autoencoder.PixelsPerCell;
-        if (_pipeline.UNet.Config is { SampleSize: 64, InChannels: LatentCode.Channels }
-            && _pipeline.Autoencoder.PixelsPerCell is LatentCode.Patch or 2 * LatentCode.Patch)
+        Pipeline = DiffusionPipeline.Load(folder, new PipelineOptions { Device = device ?? CPU, DType = dtype.ToScalarType() });
+        PictureSize = Pipeline.UNet.Config.SampleSize * Pipeline.Autoencoder.PixelsPerCell;
+        if (Pipeline.UNet.Config is { SampleSize: 64, InChannels: LatentCode.Channels }
+            && Pipeline.Autoencoder.PixelsPerCell is LatentCode.Patch or 2 * LatentCode.Patch)
             return;
-        _pipeline.Dispose();
+        Pipeline.Dispose();
         throw new ModelException($"{folder}: this is not an unbox-mini, which has latents of 4 x 64 x 64 and 4 or 8 pixels per cell.");
     }
+
+    public DiffusionPipeline Pipeline { get; }
 
     public static IReadOnlyList<Site> Sites => Site.Named;
 
     public int PictureSize { get; }
 
-    public Device Device => _pipeline.Precision.Device;
+    public Device Device => Pipeline.Precision.Device;
 
-    public IAutoencoder Autoencoder => _pipeline.Autoencoder;
+    public IAutoencoder Autoencoder => Pipeline.Autoencoder;
 
     /// <summary>Runs scenes, and keeps the state at each site.</summary>
-    public PictureBatch Run(IReadOnlyList<CaptionedScene> scenes) => new(_pipeline, new ImageRequest
+    public PictureBatch Run(IReadOnlyList<CaptionedScene> scenes) => new(Pipeline, RequestOf(scenes), Site.Named);
+
+    public ImageRequest RequestOf(IReadOnlyList<CaptionedScene> scenes) => new()
     {
         Prompts = [.. scenes.Select(scene => scene.Caption)],
         Seeds = [.. scenes.Select(scene => scene.Seed)],
         Height = PictureSize,
         Width = PictureSize,
-    }, Site.Named);
+    };
 
-    public void Dispose() => _pipeline.Dispose();
+    public void Dispose() => Pipeline.Dispose();
 }
 
 /// <summary>A caption and a seed, and the scene that they describe.</summary>

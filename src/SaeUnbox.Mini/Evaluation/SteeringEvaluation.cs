@@ -180,10 +180,13 @@ internal sealed class NearCells
     // The decoder looks hardly further: two cells are 8 latents.
     private const int Margin = 2;
 
-    private readonly int _side;
-    private readonly (int Row, int Column)[] _corners;
+    private NearCells(int side, (int Row, int Column)[] corners) => (Side, Corners) = (side, corners);
 
-    private NearCells(int side, (int Row, int Column)[] corners) => (_side, _corners) = (side, corners);
+    /// <summary>In cells.</summary>
+    public int Side { get; }
+
+    /// <summary>The first cell of each square.</summary>
+    public IReadOnlyList<(int Row, int Column)> Corners { get; }
 
     public static NearCells Of(IReadOnlyList<CellMask> masks)
     {
@@ -200,19 +203,19 @@ internal sealed class NearCells
     public Tensor Cut(Tensor latents)
     {
         var scale = latents.shape[2] / CellMask.Side;
-        return stack(_corners.Select((corner, i) => latents[i]
-            .narrow(1, corner.Row * scale, _side * scale).narrow(2, corner.Column * scale, _side * scale)));
+        return stack(Corners.Select((corner, i) => latents[i]
+            .narrow(1, corner.Row * scale, Side * scale).narrow(2, corner.Column * scale, Side * scale)));
     }
 
     /// <summary>Pictures [row, column, colour] of the size of the probe, with decoded squares [B, 3, side, side] in their places.</summary>
     public byte[][] PutInto(byte[][] pictures, Tensor decoded)
     {
         const int scale = SceneProbe.Size / CellMask.Side, row = SceneProbe.Size * 3;
-        var (side, put) = (_side * scale, pictures.Select(picture => picture.AsSpan().ToArray()).ToArray());
+        var (side, put) = (Side * scale, pictures.Select(picture => picture.AsSpan().ToArray()).ToArray());
         foreach (var (i, square) in PictureBytes.ForProbe(decoded, side).Index())
             for (var line = 0; line < side; line++)
                 square.AsSpan(line * side * 3, side * 3)
-                    .CopyTo(put[i].AsSpan((_corners[i].Row * scale + line) * row + _corners[i].Column * scale * 3));
+                    .CopyTo(put[i].AsSpan((Corners[i].Row * scale + line) * row + Corners[i].Column * scale * 3));
         return put;
     }
 

@@ -109,7 +109,8 @@ public sealed class TrainMiniTests : IDisposable
         string[] evaluate =
         [
             "evaluate-mini", "--model", EmbeddedModel.ModelFolder, "--saes", EmbeddedModel.SaeFolder, "--pictures", "16",
-            "--element", "snow", "--trials", "1", "--concept-scenes", "2", "--concepts", _folder.At("concepts.json"),
+            "--element", "snow", "--trials", "1", "--concept-scenes", "2", "--fitting-steps", "2",
+            "--concepts", _folder.At("concepts.json"),
             "--suggestions", _folder.At("tries.json"),
         ];
 

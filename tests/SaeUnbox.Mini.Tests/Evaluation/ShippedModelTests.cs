@@ -71,6 +71,8 @@ public sealed class ShippedModelTests : IDisposable
             Elements = ["night", "house", "cat"],
             Trials = 3,
             ConceptScenes = 8,
+            FittingSteps = 6,
+            FittingScenes = 20,
         };
 
         var made = Make();
@@ -97,6 +99,26 @@ public sealed class ShippedModelTests : IDisposable
 
         IReadOnlyList<MeasuredConcept> Make() =>
             ConceptEvaluation.Run(Path.Combine(Folder, "model"), Path.Combine(Folder, "saes"), options, _parts);
+    }
+
+    [Fact]
+    public void Fit_FromFeaturesThatDiffer_FindsWeightsThatPutTheElementIn()
+    {
+        var options = new MiniEvaluationOptions { Seed = 80, Pictures = 48, FittingSteps = 30, FittingScenes = 30 };
+        var city = SteeringElement.All.Single(one => one.Name == "city");
+        using var noGrad = TorchSharp.torch.no_grad();
+        using var model = new MiniModel(Path.Combine(Folder, "model"));
+        using var saes = SaeSet.Load(Path.Combine(Folder, "saes"), TorchSharp.torch.CPU);
+        var known = new ConceptFeatures(model, saes, options).Run(_ => { }, CancellationToken.None).First(one => one.Element == city.Name);
+
+        var effect = ConceptFitting.Fit(model, saes, city, known, options, CancellationToken.None)!;
+
+        Assert.Equal(1, effect.Weighted!.Max(one => Math.Abs(one.Weight)));
+        Assert.InRange(effect.Features, 2, 8);
+        var edit = new ConceptSite(known.Site, known.Features).Edit(effect);
+        var outcome = new SteeringEvaluation(model, saes, options).Run(SteeringTask.Paint, city, [edit], new(Purpose: 99, 16, IsNear: true),
+            CancellationToken.None)[0];
+        Assert.InRange(outcome.Works, .5, 1);
     }
 
     [Fact]
