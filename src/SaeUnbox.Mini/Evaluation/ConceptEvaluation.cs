@@ -133,7 +133,8 @@ internal sealed record ConceptShare(double? Share);
 /// <summary>Tries the ways of one element.</summary>
 internal sealed class ConceptTrials(SteeringEvaluation steering, MiniEvaluationOptions options, CancellationToken cancellation)
 {
-    private const int TryPaint = 26, TryRemove = 27, Paint = 28, Remove = 29, ComparePaint = 36, CompareRemove = 37, Over = 38, Upper = 39;
+    private const int TryPaint = 26, TryRemove = 27, Paint = 28, Remove = 29, ComparePaint = 36, CompareRemove = 37, Over = 38, Upper = 39,
+        CompareFit = 45;
 
     // Ways that are compared in twice as many scenes.
     private const int Finalists = 4;
@@ -156,8 +157,12 @@ internal sealed class ConceptTrials(SteeringEvaluation steering, MiniEvaluationO
         var best = Best(SteeringTask.Paint, element, [.. known.SelectMany(Paintings)], TryPaint, ComparePaint);
         if (best is not { Works: >= GoodEnough } && fit() is { } fitted)
         {
-            var ways = Fittings.Select(factor => new ConceptWay(known[0], fitted with { Strength = StrengthOf(factor * fitted.Strength) }));
-            best = Compare(SteeringTask.Paint, element, [.. ways, .. best is null ? [] : new[] { best.Way }], ComparePaint);
+            List<ConceptWay> ways = [.. Fittings.Select(factor =>
+                new ConceptWay(known[0], fitted with { Strength = StrengthOf(factor * fitted.Strength) }))];
+            if (best is not null)
+                ways.Insert(0, best.Way);
+            // A fit comes nearest to the drawings, so only how often it works tells whether it is better.
+            best = Compare(SteeringTask.Paint, element, ways, new(CompareFit, 4 * options.Trials), nearly: 0);
         }
         var way = best?.Way;
         return Measured(SteeringTask.Paint, element, way, new(Paint, options.ConceptScenes), _ => element.Kind is null ? null
@@ -191,31 +196,32 @@ internal sealed class ConceptTrials(SteeringEvaluation steering, MiniEvaluationO
     /// Of ways that work in nearly as many scenes as the best one, the one that does least wrong; null if none ever works.
     /// </summary>
     /// <param name="wrong">What should be small.</param>
-    public static int? Best(IReadOnlyList<SteeringOutcome> tried, Func<SteeringOutcome, double> wrong)
+    /// <param name="nearly">By how much of the scenes fewer is nearly as many.</param>
+    public static int? Best(IReadOnlyList<SteeringOutcome> tried, Func<SteeringOutcome, double> wrong, double nearly = Nearly)
     {
         var works = tried.Select(one => one.Works).ToArray();
         var most = works.DefaultIfEmpty().Max();
-        return most > 0 ? Enumerable.Range(0, works.Length).Where(i => works[i] >= most - Nearly).MinBy(i => wrong(tried[i])) : null;
+        return most > 0 ? Enumerable.Range(0, works.Length).Where(i => works[i] >= most - nearly).MinBy(i => wrong(tried[i])) : null;
     }
 
     private BestWay? Best(SteeringTask task, SteeringElement element, ConceptWay[] ways, int first, int second)
     {
         // The probe knows the backdrop, and takes a blur or another ground for nothing; but that is far from the true drawing.
         var isByDistance = task == SteeringTask.Remove && element.Kind is not null;
-        var best = Try(task, element, ways, first, options.Trials).Zip(ways).Where(one => one.First.Works > 0)
+        var best = Try(task, element, ways, new(first, options.Trials)).Zip(ways).Where(one => one.First.Works > 0)
             .OrderByDescending(one => isByDistance ? 0 : one.First.Works).ThenBy(one => one.First.Distance).Take(Finalists)
             .Select(one => one.Second).ToArray();
-        return Compare(task, element, best, second);
+        return Compare(task, element, best, new(second, 2 * options.Trials), Nearly);
     }
 
-    private BestWay? Compare(SteeringTask task, SteeringElement element, ConceptWay[] ways, int purpose)
+    private BestWay? Compare(SteeringTask task, SteeringElement element, IReadOnlyList<ConceptWay> ways, SceneSet scenes, double nearly)
     {
-        var tried = Try(task, element, ways, purpose, 2 * options.Trials);
-        return Best(tried, outcome => outcome.Distance) is { } index ? new(ways[index], tried[index].Works) : null;
+        var tried = Try(task, element, ways, scenes);
+        return Best(tried, outcome => outcome.Distance, nearly) is { } index ? new(ways[index], tried[index].Works) : null;
     }
 
-    private SteeringOutcome[] Try(SteeringTask task, SteeringElement element, ConceptWay[] ways, int purpose, int scenes) =>
-        steering.Run(task, element, [.. ways.Select(way => way.Edit)], new SceneSet(purpose, scenes, IsNear: true), cancellation);
+    private SteeringOutcome[] Try(SteeringTask task, SteeringElement element, IReadOnlyList<ConceptWay> ways, SceneSet scenes) =>
+        steering.Run(task, element, [.. ways.Select(way => way.Edit)], scenes with { IsNear = true }, cancellation);
 
     private ConceptEdit Measured(SteeringTask task, SteeringElement element, ConceptWay? way, SceneSet scenes,
         Func<SteeringOutcome, double?> other)
