@@ -41,11 +41,11 @@ public static class ConceptEvaluation
                     Out: folder.Part($"{element.Name} out", () => trials.TakeOut(element, directions)), Directions: directions);
 
                 // At the first site, because everything behind it takes part then.
-                ConceptEffect? Fitted() => options.FittingSteps == 0 || directions is not [{ } first, ..] ? null
-                    : folder.Part($"{element.Name} fitted", () =>
+                ConceptEffect? Fitted(bool isAdding) => options.FittingSteps == 0 || directions is not [{ } first, ..] ? null
+                    : folder.Part($"{element.Name} {(isAdding ? "added" : "fitted")}", () =>
                     {
                         using var exact = new MiniModel(model, place);
-                        return new FittedConcept(ConceptFitting.Fit(exact, saes, element, first, options, cancellation));
+                        return new FittedConcept(ConceptFitting.Fit(exact, saes, element, first, isAdding, options, cancellation));
                     }).Effect;
             },
             done => progress?.Report(new("concepts", done, elements.Length)), cancellation);
@@ -151,12 +151,17 @@ internal sealed class ConceptTrials(SteeringEvaluation steering, MiniEvaluationO
     // Factors of a fitted strength.
     private static readonly double[] Fittings = [1, 1.3];
 
-    /// <param name="fit">Fits a way at the first site, which is tried if the others leave something to wish for; null for none.</param>
-    public ConceptEdit PutIn(SteeringElement element, IReadOnlyList<ConceptDirection> known, Func<ConceptEffect?> fit)
+    /// <param name="fit">
+    /// Fits a way at the first site, which is tried if the others leave something to wish for: with any weights, or with positive ones.
+    /// Null for none.
+    /// </param>
+    public ConceptEdit PutIn(SteeringElement element, IReadOnlyList<ConceptDirection> known, Func<bool, ConceptEffect?> fit)
     {
         var best = Best(SteeringTask.Paint, element, [.. known.SelectMany(Paintings)], TryPaint, ComparePaint);
-        if (best is not { Works: >= GoodEnough } && fit() is { } fitted)
+        foreach (var isAdding in (bool[])[false, true])
         {
+            if (best is { Works: >= GoodEnough } || fit(isAdding) is not { } fitted)
+                continue;
             List<ConceptWay> ways = [.. Fittings.Select(factor =>
                 new ConceptWay(known[0], fitted with { Strength = StrengthOf(factor * fitted.Strength) }))];
             if (best is not null)

@@ -26,25 +26,27 @@ internal sealed class ConceptFitting : IDisposable
     private readonly MiniModel _model;
     private readonly IFeatureDictionary _dictionary;
     private readonly Site _site;
+    private readonly bool _isAdding;
     private readonly SceneBatch[] _batches;
 
-    private ConceptFitting(MiniModel model, Site site, IFeatureDictionary dictionary, IEnumerable<SceneBatch> batches) =>
-        (_model, _site, _dictionary, _batches) = (model, site, dictionary, [.. batches]);
+    private ConceptFitting(MiniModel model, Site site, IFeatureDictionary dictionary, bool isAdding, IEnumerable<SceneBatch> batches) =>
+        (_model, _site, _dictionary, _isAdding, _batches) = (model, site, dictionary, isAdding, [.. batches]);
 
     /// <summary>
     /// Chooses and weights features: a third of the steps with all, the rest with those that add or take most.
     /// </summary>
     /// <param name="model">In fp32.</param>
     /// <param name="known">Gives the site, and the features to choose from.</param>
+    /// <param name="isAdding">Whether weights stay positive, so that features are only added.</param>
     /// <returns>The effect, not yet measured; null if no feature helps.</returns>
-    public static ConceptEffect? Fit(MiniModel model, SaeSet saes, SteeringElement element, ConceptDirection known,
+    public static ConceptEffect? Fit(MiniModel model, SaeSet saes, SteeringElement element, ConceptDirection known, bool isAdding,
         MiniEvaluationOptions options, CancellationToken cancellation)
     {
         using var scope = NewDisposeScope();
         var batches = Enumerable.Range(0, Math.Min(options.FittingScenes, options.FittingSteps * Batch))
             .Select(i => SteeringScene.Unrelated(RandomAt.Place(options.Seed, Purpose, element.Label, i), element))
             .Chunk(Batch).Select(scenes => new SceneBatch(model, known.Site, element, scenes));
-        using var fitting = new ConceptFitting(model, known.Site, saes[known.Site], batches);
+        using var fitting = new ConceptFitting(model, known.Site, saes[known.Site], isAdding, batches);
         return fitting.Fit([.. known.Candidates.Select(one => one.Feature)], options.FittingSteps, cancellation);
     }
 
@@ -88,6 +90,9 @@ internal sealed class ConceptFitting : IDisposable
             var batch = _batches[step % _batches.Length];
             Loss(batch, weights.unsqueeze(0).mm(parts).reshape(1, -1, 1, 1)).backward();
             optimiser.Step(step, LearningRate.At(step, steps, WarmUp, Rate), Gradients.Take([weights]));
+            using var noGrad = no_grad();
+            if (_isAdding)
+                weights.copy_(weights.AtLeast(0));
         }
         return [.. from.Zip(weights.cpu().data<float>().ToArray(), (one, weight) => one with { Weight = weight })];
     }

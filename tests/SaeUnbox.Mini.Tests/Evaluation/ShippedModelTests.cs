@@ -111,9 +111,10 @@ public sealed class ShippedModelTests : IDisposable
         using var saes = SaeSet.Load(Path.Combine(Folder, "saes"), TorchSharp.torch.CPU);
         var known = new ConceptFeatures(model, saes, options).Run(_ => { }, CancellationToken.None).First(one => one.Element == city.Name);
 
-        var effect = ConceptFitting.Fit(model, saes, city, known, options, CancellationToken.None)!;
+        var effect = ConceptFitting.Fit(model, saes, city, known, isAdding: true, options, CancellationToken.None)!;
 
-        Assert.Equal(1, effect.Weighted!.Max(one => Math.Abs(one.Weight)));
+        Assert.Equal(1, effect.Weighted!.Max(one => one.Weight));
+        Assert.All(effect.Weighted!, one => Assert.InRange(one.Weight, 0, 1));
         Assert.InRange(effect.Features, 2, 8);
         var edit = new ConceptSite(known.Site, known.Features).Edit(effect);
         var outcome = new SteeringEvaluation(model, saes, options).Run(SteeringTask.Paint, city, [edit], new(Purpose: 99, 16, IsNear: true),
