@@ -118,7 +118,7 @@ internal sealed class DecoderTraining : IDisposable
     }
 
     private ScenePicture HeldOutPicture(int number) =>
-        SceneRenderer.Render(SceneStream.Draw(RandomAt.Place(_options.Seed, HeldOutPurpose, number), _options.Scenes),
+        SceneRenderer.Render(SceneSampler.DrawScene(RandomAt.Place(_options.Seed, HeldOutPurpose, number), _options.Scenes),
             _options.PictureSize);
 
     // He initialisation for layers before a relu; residual branches and the last layer start small. The encoder is the linear code.
