@@ -99,7 +99,7 @@ internal sealed class DrawnLatents : IDisposable
             return [];
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
-        using var mixed = new MixedPrecision(ScalarType.BFloat16);
+        using var mixed = new MixedPrecision();
         var (hidden, pooled) = _network.Encode([.. scenes.Select(scene => _tokenizer.Tokenize(scene.Caption).Ids)],
             [.. scenes.Select(scene => _tokenizer2.Tokenize(scene.Caption).Ids)]);
         var side = _network.UNet.Config.SampleSize;

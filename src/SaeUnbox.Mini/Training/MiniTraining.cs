@@ -65,8 +65,9 @@ public static class MiniTraining
         var text = LatentsText(options);
         if (state.Restore(text) == 0)
         {
-            var found = LatentCode.Fit(Enumerable.Range(0, options.Latents.Scenes).Select(i =>
-                SceneRenderer.Render(SceneSampler.DrawScene(RandomAt.Place(options.Seed, CodePurpose, i), options.Scenes), options.CodedSize)));
+            var scenes = Enumerable.Range(0, options.Latents.Scenes)
+                .Select(i => SceneSampler.DrawScene(RandomAt.Place(options.Seed, CodePurpose, i), options.Scenes));
+            var found = LatentCode.Fit(scenes.Select(scene => SceneRenderer.Render(scene, options.CodedSize)));
             mean.copy_(tensor(found.Mean.ToArray()));
             components.copy_(tensor(found.Components.ToArray()).reshape(LatentCode.PatchValues, LatentCode.Channels));
             state.Save(1, text);

@@ -69,9 +69,9 @@ public static class Arithmetic
         public Tensor AccumulateQuotient(Tensor a, Tensor b, double scale) => With(scale.ToScalar(), scalar => x.addcdiv_(a, b, scalar));
 
         /// <summary>
-        /// Adds slices of <paramref name="source"/> along <paramref name="dim"/> to the slices of x at <paramref name="index"/>, in place.
+        /// Adds the slices of <paramref name="source"/> along the first dimension to those of x at <paramref name="index"/>, in place.
         /// </summary>
-        public Tensor AccumulateAt(long dim, Tensor index, Tensor source) => x.index_add_(dim, index, source, One);
+        public Tensor AccumulateAt(Tensor index, Tensor source) => x.index_add_(0, index, source, One);
 
         /// <summary>Sets every element to <paramref name="value"/>, in place.</summary>
         public Tensor Fill(double value) => With(value.ToScalar(), x.fill_);

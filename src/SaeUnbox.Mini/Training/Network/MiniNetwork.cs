@@ -189,8 +189,8 @@ internal static class NetworkStart
 }
 
 /// <summary>
-/// What the U-Net is told of the picture's size (the micro-conditioning of SDXL, arXiv 2307.01952, section 2.2). All pictures of a training
-/// have one size, so what it adds is a constant that means nothing; at another size it would be another constant.
+/// The picture's size as an input of the U-Net (the micro-conditioning of SDXL, arXiv 2307.01952, section 2.2). All pictures of a training
+/// have one size, so it adds a constant that means nothing; another size would add another constant.
 /// </summary>
 internal static class SizeIds
 {
@@ -227,8 +227,8 @@ internal static class SizeIds
 }
 
 /// <summary>
-/// What captions do not have is not trained: its random embeddings would make the text encoders say something that the U-Net never saw, and
-/// a picture in one step would become a mean of many.
+/// Words that no caption has are not trained. With their random embeddings the text encoders would give the U-Net something it never saw,
+/// and a picture in one step would become a mean of many.
 /// </summary>
 internal static class UnknownWords
 {
