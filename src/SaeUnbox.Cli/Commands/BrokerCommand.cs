@@ -31,7 +31,7 @@ internal static class BrokerCommand
             if (words.Length > 0)
                 terminal.Note($"{await admin.RequeueAsync(ids, cancellation)} jobs were queued again");
             var workers = await admin.WorkersAsync(WorkerTimeout, cancellation);
-            var dead = await admin.DeadAsync(cancellation: cancellation);
+            var dead = await admin.DeadAsync(cancellation);
             IEnumerable<string> models =
             [
                 .. workers.SelectMany(worker => worker.Models).Select(held => held.Name), .. parsed.GetValue(model) ?? [],

@@ -1,6 +1,6 @@
 namespace SaeUnbox.Cli.Commands;
 
-/// <summary><c>convert</c>: writes what it is given in another layout. What that is decides which layouts there are.</summary>
+/// <summary><c>convert</c>: writes a model or a dictionary in another layout.</summary>
 internal sealed class ConvertCommand
 {
     private readonly Argument<string> _in = new("IN") { Description = "A model (a folder of diffusers, or one file), or a dictionary." };
@@ -38,7 +38,7 @@ internal sealed class ConvertCommand
     private void Model(Terminal terminal, ParseResult parsed, string source, string target, CancellationToken cancellation)
     {
         var dtype = NamedValue.ParseStored("--dtype", parsed.GetValue(_dtype));
-        // A line in between would tear the progress bar.
+        // A line written meanwhile would break the progress bar.
         var notes = new List<string>();
         var isWhole = terminal.WithProgress("converting", work =>
         {

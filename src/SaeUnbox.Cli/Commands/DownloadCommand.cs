@@ -34,11 +34,8 @@ internal static class DownloadCommand
             foreach (var name in names)
                 if (name.Split('/').Length != 2 || !Selection.IsSafe(name))
                     throw new CliException($"--repo {Line.Quote(name)}: write OWNER/NAME.");
-            var selections = names.Select(name => name switch
-            {
-                TurboSaes => Selection.Saes(name),
-                _ => Selection.All(name, !parsed.GetValue(full)),
-            });
+            var selections = names.Select(name =>
+                name == TurboSaes ? Selection.Saes(name) : Selection.All(name, !parsed.GetValue(full)));
             if (parsed.GetValue(tiny))
                 selections = selections.Append(Selection.TinyVae(TinyVae));
 

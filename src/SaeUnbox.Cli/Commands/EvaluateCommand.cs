@@ -47,8 +47,8 @@ internal sealed class EvaluateArguments
     private readonly Option<string[]> _sites = Setting.Of<string[]>("--site", "SITE",
         "A site; may be repeated (default: all with an autoencoder).");
     private readonly Option<string> _output = Setting.Output("DIR",
-        "Folder for report.json, tables, index.html and what a stopped evaluation goes on from; of one picture for report.json, "
-        + "image.png, ablation/SITE.png and strengths/SITE-FEATURE.png; of pairs for rie.csv and rie.json.");
+        "Folder for report.json, tables, index.html and the state from which a stopped evaluation continues; of one picture for "
+        + "report.json, image.png, ablation/SITE.png and strengths/SITE-FEATURE.png; of pairs for rie.csv and rie.json.");
     private readonly Option<bool> _json = Setting.Switch("--json", "Print report.json; of pairs rie.json.");
 
     /// <summary>An option of the table and of the protocol, but not of one picture.</summary>

@@ -94,16 +94,11 @@ internal sealed class EvaluatePicture(EvaluateArguments shared)
             : Table(report));
     }
 
-    private static T[] Counted<T>(IEnumerable<T> items, Action step)
+    private static T[] Counted<T>(IEnumerable<T> items, Action step) => [.. items.Select(item =>
     {
-        var all = new List<T>();
-        foreach (var item in items)
-        {
-            step();
-            all.Add(item);
-        }
-        return [.. all];
-    }
+        step();
+        return item;
+    })];
 
     private static JsonObject Node(FeatureAblation ablation, FeatureLeakage leakage) => new()
     {

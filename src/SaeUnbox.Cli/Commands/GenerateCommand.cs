@@ -11,8 +11,7 @@ internal static class GenerateCommand
         var dump = Setting.Of<string?>("--dump", "FILE",
             "Also write the tensors of the run to this safetensors file: text.hidden, text.pooled, noise, step.N.latents, latents, image, "
             + "and SITE.input and SITE.output of every site with an autoencoder (without any, of the sites that have a name, such as the "
-                + "four "
-            + "of the demo).");
+            + "four of the demo).");
         var json = Setting.Switch("--json", "Print the files, the recipe and the seconds of each stage as JSON.");
         return terminal.NewCommand("generate", "Make a picture, with features painted in.",
             [.. model.Options, .. recipe.All, output, dump, json], (parsed, cancellation) =>
@@ -53,7 +52,7 @@ internal static class ModelSession
     public static LoadedModel Load(Terminal terminal, ModelOptions options, CancellationToken cancellation)
     {
         const string title = "loading the model";
-        // A line in between would tear the progress bar.
+        // A line written meanwhile would break the progress bar.
         var notes = new List<string>();
         var model = terminal.WithProgress(title, work =>
             LoadedModel.Load(options with { Note = notes.Add }, share => work.Report(share, title), cancellation));

@@ -115,7 +115,7 @@ internal static class CaptionFile
 
     private static bool StartsArray(string path)
     {
-        using var stream = Utf8Lines.Open(path);
+        using var stream = InputFile.Open(path);
         int next;
         do
             next = stream.ReadByte();
@@ -298,13 +298,11 @@ internal static class Utf8Lines
     // In bytes. Captions are far shorter.
     private const int LongestLine = 1 << 20;
 
-    private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
-
     /// <summary>Lines are numbered from 1, and come without line breaks and byte order mark.</summary>
     /// <exception cref="CliException">The file cannot be read, or a line is too long or not UTF-8; the message names it.</exception>
     public static IEnumerable<(int Number, string Text)> Read(string path)
     {
-        using var stream = Open(path);
+        using var stream = InputFile.Open(path);
         var line = new List<byte>();
         var buffer = new byte[1 << 16];
         var number = 1;
@@ -328,28 +326,11 @@ internal static class Utf8Lines
             yield return (number, Decode(path, number, line));
     }
 
-    /// <exception cref="CliException">The file is missing, a folder or unreadable.</exception>
-    public static FileStream Open(string path)
-    {
-        if (Directory.Exists(path))
-            throw new CliException($"{path} is a folder; a file is expected.");
-        if (!File.Exists(path))
-            throw new CliException($"the file {path} is missing.");
-        try
-        {
-            return File.OpenRead(path);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new CliException($"{path} cannot be read: {error.Message}");
-        }
-    }
-
     private static string Decode(string path, int number, List<byte> line)
     {
         try
         {
-            var text = Strict.GetString([.. line]).TrimEnd('\r');
+            var text = InputFile.Strict.GetString([.. line]).TrimEnd('\r');
             return number == 1 ? text.TrimStart('\uFEFF') : text;
         }
         catch (DecoderFallbackException)

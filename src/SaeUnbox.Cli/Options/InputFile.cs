@@ -8,19 +8,15 @@ internal static class InputFile
 {
     private const int LongestPath = 300;
 
-    private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+    internal static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     /// <param name="largest">The most bytes to read.</param>
     /// <exception cref="CliException">The file is missing, a folder, unreadable or too large.</exception>
     public static byte[] Read(string path, long largest)
     {
-        if (Directory.Exists(path))
-            throw new CliException($"{path} is a folder; a file is expected.");
-        if (!File.Exists(path))
-            throw new CliException($"the file {Line.Quote(path, LongestPath)} is missing.");
+        using var stream = Open(path);
         try
         {
-            using var stream = File.OpenRead(path);
             using var bytes = new MemoryStream();
             var buffer = new byte[1 << 16];
             // Counts while reading, because a device has no length and no end.
@@ -31,6 +27,23 @@ internal static class InputFile
                 bytes.Write(buffer, 0, count);
             }
             return bytes.ToArray();
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new CliException($"{path} cannot be read: {error.Message}");
+        }
+    }
+
+    /// <exception cref="CliException">The file is missing, a folder or unreadable.</exception>
+    public static FileStream Open(string path)
+    {
+        if (Directory.Exists(path))
+            throw new CliException($"{path} is a folder; a file is expected.");
+        if (!File.Exists(path))
+            throw new CliException($"the file {Line.Quote(path, LongestPath)} is missing.");
+        try
+        {
+            return File.OpenRead(path);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {

@@ -20,8 +20,7 @@ internal sealed class RecipeArguments
         Setting.Of<int?>("--height", "H", "Height in pixels, a multiple of 8 (default: the model's own).");
     private readonly Option<string[]> _edits = Setting.Of<string[]>("--edit", "EDIT",
         $"{EditArgument.Form}, or concept:NAME[/SITE] for SITE:FEATURE; may be repeated. MASK is a PNG of the picture's size, a JSON "
-        + $"file, or JSON rows in place. Steps FIRST to "
-        + "LAST - 1 are edited.");
+        + "file, or JSON rows in place. Steps FIRST to LAST - 1 are edited.");
     private readonly AtlasArgument _atlas = new("Folder of the atlas with the concepts that --edit names (default: the model's own).");
     private readonly Option<string?> _overlap = Setting.Of<string?>("--overlap", "RULE",
         "Where edits of one site overlap: sum adds them up (the default), cover lets the later one win.");

@@ -25,7 +25,7 @@ internal static partial class Guard
         return Report(terminal, $"{problem} ({name} --help lists what is possible)", ExitCode.Failure);
     }
 
-    /// <summary>A command whose errors are told in one line.</summary>
+    /// <summary>A command whose errors are reported in one line.</summary>
     /// <param name="words">Its arguments and options, in the order of the help text.</param>
     public static Command NewCommand(this Terminal terminal, string name, string description, IEnumerable<Symbol> words,
         Func<ParseResult, CancellationToken, Task> body)

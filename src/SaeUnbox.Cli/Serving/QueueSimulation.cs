@@ -8,10 +8,12 @@ internal sealed class QueueSimulation
 {
     private const double Z95 = 1.6448536269514722; // 95th percentile of the standard normal distribution
 
+    private const int MaxCanvases = 1 << 16;
+
     private enum EventKind { Begin, Stroke, Pause, Done }
 
     private readonly PaintingLoad _load;
-    private readonly Random _random;
+    private readonly Random _random = new(1);
     private readonly PriorityQueue<(EventKind Kind, Canvas Canvas), (double Time, long Order)> _events = new();
     private readonly LinkedList<Canvas> _waiting = [];
     private readonly List<double> _latencies = [];
@@ -19,18 +21,18 @@ internal sealed class QueueSimulation
     private long _order;
     private int _free, _pictures;
 
-    private QueueSimulation(PaintingLoad load, int seed) => (_load, _random, _free) = (load, new Random(seed), load.Workers);
+    private QueueSimulation(PaintingLoad load) => (_load, _free) = (load, load.Workers);
 
-    /// <summary>Deterministic: equal loads and seeds give equal figures.</summary>
-    public static ServingFigures Run(PaintingLoad load, int seed = 1) => new QueueSimulation(load, seed).Run();
+    /// <summary>Deterministic: equal loads give equal figures.</summary>
+    public static ServingFigures Run(PaintingLoad load) => new QueueSimulation(load).Run();
 
     /// <summary>The largest number of canvases whose 95th percentile stays within the target; 0 if one is already too many.</summary>
-    public static int Most(PaintingLoad load, double targetP95, int limit = 1 << 16)
+    public static int Most(PaintingLoad load, double targetP95)
     {
         if (!Fits(1))
             return 0;
         var (fits, fails) = (1, 2);
-        while (fails <= limit && Fits(fails))
+        while (fails <= MaxCanvases && Fits(fails))
             (fits, fails) = (fails, fails * 2);
         while (fails - fits > 1)
             (fits, fails) = (fits + fails) / 2 is var middle && Fits(middle) ? (middle, fails) : (fits, middle);

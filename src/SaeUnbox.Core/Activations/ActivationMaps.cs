@@ -8,13 +8,8 @@ public sealed class ActivationMaps(IEnumerable<SiteActivations> sites)
 {
     private readonly SiteActivations[] _sites = [.. sites];
 
-    public static ActivationMaps Empty { get; } = new([]);
-
     /// <summary>All maps, in the order given: the order in which a pass reaches the sites, then by step.</summary>
     public IReadOnlyList<SiteActivations> All => _sites;
-
-    /// <summary>The distinct sites, in the same order.</summary>
-    public IReadOnlyList<Site> Sites => [.. _sites.Select(map => map.Site).Distinct()];
 
     /// <summary>Returns null if the site or step was not requested.</summary>
     public SiteActivations? Find(Site site, int step = 0) => Array.Find(_sites, map => map.Site == site && map.Step == step);
@@ -85,17 +80,9 @@ public sealed class SiteActivations
         return map;
     }
 
-    /// <summary>The features with the largest mean, maximum or share. Ties are sorted by index.</summary>
-    public IReadOnlyList<ActiveFeature> Top(int count, FeatureOrder order = FeatureOrder.Mean)
-    {
-        Func<ActiveFeature, double> key = order switch
-        {
-            FeatureOrder.Max => feature => feature.Max,
-            FeatureOrder.Share => feature => feature.Share,
-            _ => feature => feature.Mean,
-        };
-        return [.. Active().OrderByDescending(key).ThenBy(feature => feature.Feature).Take(count)];
-    }
+    /// <summary>The features with the largest mean. Ties are sorted by index.</summary>
+    public IReadOnlyList<ActiveFeature> Top(int count) =>
+        [.. Active().OrderByDescending(feature => feature.Mean).ThenBy(feature => feature.Feature).Take(count)];
 
     /// <summary>The features active in one cell, strongest first.</summary>
     public IReadOnlyList<CellFeature> Under(int row, int column)
@@ -132,13 +119,6 @@ public sealed class SiteActivations
 public sealed record ActiveFeature(int Feature, double Mean, float Max, double Share);
 
 public readonly record struct CellFeature(int Feature, float Value);
-
-public enum FeatureOrder
-{
-    Mean,
-    Max,
-    Share,
-}
 
 /// <summary>
 /// Activation maps as safetensors (https://github.com/huggingface/safetensors): the tensors <c>SITE.indices</c> (I32) and

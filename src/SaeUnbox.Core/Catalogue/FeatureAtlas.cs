@@ -95,7 +95,7 @@ public sealed record SpriteTile(string Picture, int X, int Y, int Size, int Shee
 /// <param name="Heat">Each cell's activation divided by the largest, from 0 to 1; null if it was not stored.</param>
 public sealed record TopPicture(string Picture, string Caption, long? Seed, double Mean, BrushMask? Heat);
 
-/// <param name="Cosine">Of the decoder directions: the share of the one that painting the other paints as well.</param>
+/// <param name="Cosine">Of the decoder directions: how much of one is painted along with the other.</param>
 public sealed record SimilarFeature(FeatureCard Card, double Cosine)
 {
     /// <summary>

@@ -5,9 +5,8 @@ using static TorchSharp.torch;
 namespace SaeUnbox.Lab;
 
 /// <summary>
-/// Runs a model on captions and stores what blocks add to their input, on which sparse autoencoders are trained; or what blocks return,
-/// where the model's dictionary reads that. The last step stops
-/// after the last site, and no picture is decoded.
+/// Runs a model on captions and stores what blocks add to their input, or what they return where the model's dictionary reads that. Sparse
+/// autoencoders are trained on this data. The last step stops after the last site, and no picture is decoded.
 /// </summary>
 public static class ActivationCollector
 {

@@ -36,7 +36,7 @@ public sealed class FeatureEffects(LoadedModel model, Recipe recipe) : IDisposab
         foreach (var active in MapOf(site, plain).Top(most).TakeWhile(active => active.Mean > 0))
         {
             var without = Run(new FeatureEdit(site, active.Feature, -1) { Mode = EditMode.Scale }, cancellation);
-            yield return new(site, active.Feature, active.Mean, active.Share, PictureChange.Between(plain.Picture!, without).Mean, without);
+            yield return new(active.Feature, active.Mean, active.Share, PictureChange.Between(plain.Picture!, without).Mean, without);
         }
     }
 
@@ -49,7 +49,7 @@ public sealed class FeatureEffects(LoadedModel model, Recipe recipe) : IDisposab
         {
             var change = PictureChange.Between(plain, Run(new FeatureEdit(site, feature, strength) { Mask = mask }, cancellation));
             var (inside, outside) = change.Split(mask);
-            yield return new(site, feature, strength, inside, outside);
+            yield return new(feature, inside, outside);
         }
     }
 
@@ -102,12 +102,12 @@ public sealed record SiteExplained(Site Site, double PerChannel, double Pooled);
 /// <param name="Share">The share of cells in which it is active.</param>
 /// <param name="Change">The mean change of the picture, 0 to 1.</param>
 /// <param name="Picture">The picture without the feature.</param>
-public sealed record FeatureAblation(Site Site, int Feature, double Mean, double Share, double Change, Picture Picture);
+public sealed record FeatureAblation(int Feature, double Mean, double Share, double Change, Picture Picture);
 
 /// <summary>The effect of painting a feature.</summary>
 /// <param name="Inside">The mean change of the picture inside the mask, 0 to 1.</param>
 /// <param name="Outside">The mean change outside the mask, 0 to 1.</param>
-public sealed record FeatureLeakage(Site Site, int Feature, double Strength, double Inside, double Outside)
+public sealed record FeatureLeakage(int Feature, double Inside, double Outside)
 {
     /// <summary>Outside / inside; null if nothing changes inside.</summary>
     public double? Ratio => Inside > 0 ? Outside / Inside : null;

@@ -11,7 +11,7 @@ public interface IPictureJudge
     /// <summary>What it recognises.</summary>
     IReadOnlyList<string> Elements { get; }
 
-    /// <summary>A picture of which is known where each element is.</summary>
+    /// <summary>A picture in which the place of each element is known.</summary>
     KnownPicture Picture(int number);
 
     /// <summary>A picture to put an element into, or to take it out of; null if this number has none.</summary>

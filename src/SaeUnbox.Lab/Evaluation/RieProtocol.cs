@@ -63,7 +63,7 @@ public sealed class RieProtocol(LoadedModel model, RieSettings settings, ClipMod
             using var inner = NewDisposeScope();
             var picture = Run(pair.Original, sites, neurons, cancellation);
             var (inside, outside) = PictureChange.Between(original.Picture, picture).Split(pair.OriginalMask ?? Everywhere);
-            return new(pair, method, count, strength, inside, outside, Similarity(picture, pair.Edited));
+            return new(method, count, strength, inside, outside, Similarity(picture, pair.Edited));
         }
     }
 
@@ -171,7 +171,7 @@ public sealed class RieProtocol(LoadedModel model, RieSettings settings, ClipMod
         return tensor(flags);
     }
 
-    // [h, w, 1]: 1 in the cells of which the mask holds at least half.
+    // [h, w, 1]: 1 in the cells that the mask covers at least half.
     private Tensor Mask(BrushMask? mask, Site site)
     {
         var (rows, columns) = model.Info.Find(site)!.Grid(model.Info.Width, model.Info.Height);
@@ -311,5 +311,4 @@ public sealed record RieFeature(Site Site, int Feature, double Score);
 /// <param name="Inside">Mean change of the picture inside the original's mask, 0 to 1.</param>
 /// <param name="Outside">Mean change outside.</param>
 /// <param name="Clip">Cosine of the embeddings of the picture and of the edited prompt; null without CLIP.</param>
-public sealed record RieRow(
-    RiePair Pair, string Method, int? Count, double Strength, double Inside, double Outside, double? Clip);
+public sealed record RieRow(string Method, int? Count, double Strength, double Inside, double Outside, double? Clip);

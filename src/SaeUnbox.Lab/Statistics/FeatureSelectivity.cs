@@ -41,13 +41,8 @@ internal sealed class FeatureSelectivity : IDisposable
     {
         using var scope = NewDisposeScope();
         var (best, which) = Correlations().t().contiguous().topk(count, 1);
-        var scores = Scores().t().gather(1, which);
-        var (correlations, shares) = (best.cpu().data<double>().ToArray(), scores.contiguous().cpu().data<double>().ToArray());
-        return
-        [
-            .. which.cpu().data<long>().ToArray()
-                .Select((feature, i) => new LabelFeature((int)feature, correlations[i], shares[i])).Chunk(count),
-        ];
+        var correlations = best.cpu().data<double>().ToArray();
+        return [.. which.cpu().data<long>().ToArray().Select((feature, i) => new LabelFeature((int)feature, correlations[i])).Chunk(count)];
     }
 
     /// <summary>For each feature, the label with the highest correlation.</summary>
@@ -101,5 +96,4 @@ internal sealed class FeatureSelectivity : IDisposable
 
 /// <param name="Feature">Index in the site's dictionary.</param>
 /// <param name="Correlation">With the label.</param>
-/// <param name="Score">See <see cref="ConceptFeature"/>.</param>
-internal sealed record LabelFeature(int Feature, double Correlation, double Score);
+internal sealed record LabelFeature(int Feature, double Correlation);

@@ -123,7 +123,7 @@ public sealed class SaeTrainer : IDisposable
         Tensor? deadEncoder = null;
         if (auxiliary.Dead is { } dead)
         {
-            latentBias.AccumulateAt(0, dead, auxiliary.PreActivationGradients!.sum([0]));
+            latentBias.AccumulateAt(dead, auxiliary.PreActivationGradients!.sum([0]));
             deadEncoder = auxiliary.PreActivationGradients.t().mm(centred);
         }
 
@@ -263,12 +263,12 @@ public static class GeometricMedian
 {
     private const double SmallestDistance = 1e-6;
     private const double Tolerance = 1e-20;
+    private const int MaxIterations = 100;
 
-    /// <summary>Starts at the mean, and stops when the sum of distances no longer changes, or after <paramref
-    /// name="iterations"/>.</summary>
+    /// <summary>Starts at the mean, and stops when the sum of distances no longer changes.</summary>
     /// <param name="points">[p, d] float32.</param>
     /// <returns>[d].</returns>
-    public static Tensor Of(Tensor points, int iterations = 100)
+    public static Tensor Of(Tensor points)
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
@@ -278,7 +278,7 @@ public static class GeometricMedian
         var median = zeros_like(mean);
         var distances = Distances(centred, median);
         var objective = distances.sum().item<float>();
-        for (var i = 0; i < iterations; i++)
+        for (var i = 0; i < MaxIterations; i++)
         {
             using var iteration = NewDisposeScope();
             var weights = distances.AtLeast(SmallestDistance).reciprocal();

@@ -26,7 +26,7 @@ public sealed record SceneMix
     public IReadOnlyList<double> Skies { get; init; } = [.48, .15, .07, .23, .07];
 }
 
-/// <summary>Draws random facts.</summary>
+/// <summary>Draws random facts and scenes.</summary>
 public static class SceneSampler
 {
     public static SceneFacts Draw(Random random, SceneMix mix) => new()
@@ -46,6 +46,8 @@ public static class SceneSampler
             _ => [new(ThingKind.Bird)],
         },
     };
+
+    internal static Scene DrawScene(Random random, SceneMix mix) => new(Draw(random, mix), NoisePatches.Draw(random));
 
     private static ImmutableArray<NamedThing> DrawThings(Random random, SceneMix mix)
     {

@@ -20,7 +20,7 @@ internal sealed record DecoderBatch(Tensor Latents, Tensor Pixels, Tensor Weight
         var scenes = Enumerable.Range(0, batch).Select(_ =>
             drawn is not null && random.NextDouble() < options.Decoder.DrawnShare
                 ? DecoderScene.DrawWithNoise(random, options)
-                : new DecoderScene(SceneStream.Draw(random, options.Scenes))).ToArray();
+                : new DecoderScene(SceneSampler.DrawScene(random, options.Scenes))).ToArray();
         var predicted = new Queue<float[]>(drawn?.Predict([.. scenes.Where(scene => scene.Noise is not null)]) ?? []);
         var latents = new float[batch * LatentCode.Channels * crop * crop];
         var pixels = new float[batch * 3 * side * side];
@@ -99,7 +99,7 @@ internal sealed class DrawnLatents : IDisposable
             return [];
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
-        using var mixed = new MixedPrecision(ScalarType.BFloat16);
+        using var mixed = new MixedPrecision();
         var (hidden, pooled) = _network.Encode([.. scenes.Select(scene => _tokenizer.Tokenize(scene.Caption).Ids)],
             [.. scenes.Select(scene => _tokenizer2.Tokenize(scene.Caption).Ids)]);
         var side = _network.UNet.Config.SampleSize;

@@ -74,7 +74,7 @@ internal sealed class DecoderTraining : IDisposable
         var batch = DecoderBatch.Draw(RandomAt.Place(_options.Seed, Purpose, step), _options, _code, _drawn, _weights.Device);
         foreach (var (_, tensor) in _trained)
             tensor.requires_grad_();
-        using var mixed = new MixedPrecision(ScalarType.BFloat16);
+        using var mixed = new MixedPrecision();
         var error = Model.Decode(batch.Latents) - batch.Pixels;
         var share = batch.Weights.mean();
         var square = (error.Square() * batch.Weights).mean() / share;
@@ -118,7 +118,7 @@ internal sealed class DecoderTraining : IDisposable
     }
 
     private ScenePicture HeldOutPicture(int number) =>
-        SceneRenderer.Render(SceneStream.Draw(RandomAt.Place(_options.Seed, HeldOutPurpose, number), _options.Scenes),
+        SceneRenderer.Render(SceneSampler.DrawScene(RandomAt.Place(_options.Seed, HeldOutPurpose, number), _options.Scenes),
             _options.PictureSize);
 
     // He initialisation for layers before a relu; residual branches and the last layer start small. The encoder is the linear code.

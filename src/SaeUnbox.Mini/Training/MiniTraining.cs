@@ -65,8 +65,9 @@ public static class MiniTraining
         var text = LatentsText(options);
         if (state.Restore(text) == 0)
         {
-            var found = LatentCode.Fit(Enumerable.Range(0, options.Latents.Scenes).Select(i =>
-                SceneRenderer.Render(SceneStream.Draw(RandomAt.Place(options.Seed, CodePurpose, i), options.Scenes), options.CodedSize)));
+            var scenes = Enumerable.Range(0, options.Latents.Scenes)
+                .Select(i => SceneSampler.DrawScene(RandomAt.Place(options.Seed, CodePurpose, i), options.Scenes));
+            var found = LatentCode.Fit(scenes.Select(scene => SceneRenderer.Render(scene, options.CodedSize)));
             mean.copy_(tensor(found.Mean.ToArray()));
             components.copy_(tensor(found.Components.ToArray()).reshape(LatentCode.PatchValues, LatentCode.Channels));
             state.Save(1, text);
@@ -261,5 +262,24 @@ internal sealed class StageClock(string stage, int steps, IMiniTrainingProgress 
         progress.Report(new(stage, step, steps, figures, imagesPerStep / perStep.TotalSeconds, perStep * (steps - step)));
         done = step;
         _clock.Restart();
+    }
+}
+
+/// <summary>Random numbers that depend only on a seed and a place in the run, so that a run can resume anywhere.</summary>
+internal static class RandomAt
+{
+    /// <param name="place">A number of the purpose, and numbers such as those of the step and the picture.</param>
+    public static Random Place(int seed, params ReadOnlySpan<int> place)
+    {
+        // SplitMix64 over the parts.
+        var mixed = (ulong)seed;
+        foreach (var part in place)
+        {
+            mixed += 0x9E3779B97F4A7C15 + (ulong)(uint)part * 0xD1B54A32D192ED03;
+            mixed = (mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9;
+            mixed = (mixed ^ (mixed >> 27)) * 0x94D049BB133111EB;
+            mixed ^= mixed >> 31;
+        }
+        return new Random((int)(mixed >> 33));
     }
 }

@@ -69,19 +69,21 @@ internal static class Gradients
 /// <summary>A schedule with linear warm-up and cosine decay.</summary>
 internal static class LearningRate
 {
-    /// <param name="rest">The last learning rate as a share of the peak.</param>
-    public static double At(int step, int steps, int warmUp, double peak, double rest = .02)
+    // The last learning rate as a share of the peak.
+    private const double Rest = .02;
+
+    public static double At(int step, int steps, int warmUp, double peak)
     {
         var warm = Math.Min(1, (step + 1.0) / Math.Max(1, warmUp));
         var fall = .5 * (1 + Math.Cos(Math.PI * Math.Min(1, (double)step / steps)));
-        return peak * warm * (fall * (1 - rest) + rest);
+        return peak * warm * (fall * (1 - Rest) + Rest);
     }
 }
 
 /// <summary>
 /// Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon): momentum, made orthogonal by five Newton-Schulz iterations, so
-/// that
-/// all directions learn equally fast. For matrices, and for convolutions as [out, in * height * width]. Equal shapes are computed together.
+/// that all directions learn equally fast. For matrices, and for convolutions as [out, in * height * width]. Equal shapes are computed
+/// together.
 /// </summary>
 internal sealed class Muon : IDisposable
 {

@@ -2,7 +2,7 @@ using System.Text;
 
 namespace SaeUnbox.Models;
 
-/// <summary>Says what a file is that holds no weights, by its first bytes, and what to do.</summary>
+/// <summary>Recognises a file that holds no weights by its first bytes, and says what to do.</summary>
 internal static class ForeignFile
 {
     /// <summary>As many bytes as the signatures need.</summary>
@@ -18,9 +18,9 @@ internal static class ForeignFile
         if (FileKind.Of(head) is { } kind)
             return $"it is {kind}{WayOut(kind)}";
         if (head.TrimStart(" \t\r\n\u00EF\u00BB\u00BF"u8).StartsWith("<"u8))
-            return $"it is a web page or another text with tags, as a server sends in place of a file; {Again}";
+            return $"it is a web page or another text with tags, as a server sends instead of a file; {Again}";
         if (!head.ContainsAnyExcept((byte)0))
-            return $"it begins with zeros, as a file does whose download was not finished; {Again}";
+            return $"it begins with zeros, as an unfinished download does; {Again}";
         if (head is [(byte)'(', (byte)'d' or (byte)'l' or (byte)'i', (byte)'p' or (byte)'_', ..])
             return "it is a pickle of protocol 0, not a PyTorch file; save its tensors with torch.save or as safetensors";
         return FirstLine(head) is { } line

@@ -10,8 +10,6 @@ public sealed record TensorEntry(string Name, ElementType Element, long[] Shape)
     /// <summary>The shape of an entry that fits every shape, as in random weights.</summary>
     public static readonly long[] AnyShape = [-1];
 
-    public TensorEntry(string name, torch.ScalarType dtype, long[] shape) : this(name, ElementType.For(dtype), shape) { }
-
     /// <exception cref="CheckpointException">The type is not supported (complex numbers, floats of less than 8 bits).</exception>
     public torch.ScalarType DType => Element.ScalarType
         ?? throw new CheckpointException(

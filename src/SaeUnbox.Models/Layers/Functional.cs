@@ -96,20 +96,20 @@ public sealed class OperationCount : IDisposable
 }
 
 /// <summary>
-/// Until it is disposed, this thread computes linear layers, convolutions and attention in another type than that of the weights:
-/// training keeps float32 weights and multiplies in bfloat16. Norms stay in float32.
+/// Until it is disposed, this thread computes linear layers, convolutions and attention in bfloat16: training keeps float32 weights.
+/// Norms stay in float32.
 /// </summary>
 public sealed class MixedPrecision : IDisposable
 {
     [ThreadStatic]
-    private static ScalarType? _current;
+    private static bool _isOn;
 
-    private readonly ScalarType? _outer = _current;
+    private readonly bool _wasOn = _isOn;
 
-    public MixedPrecision(ScalarType products) => _current = products;
+    public MixedPrecision() => _isOn = true;
 
-    public void Dispose() => _current = _outer;
+    public void Dispose() => _isOn = _wasOn;
 
     /// <summary>The tensor in the type that this thread computes in; the tensor itself without mixed precision.</summary>
-    internal static Tensor Cast(Tensor tensor) => _current is { } type ? tensor.to_type(type) : tensor;
+    internal static Tensor Cast(Tensor tensor) => _isOn ? tensor.to_type(ScalarType.BFloat16) : tensor;
 }

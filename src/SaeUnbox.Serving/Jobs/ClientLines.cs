@@ -76,7 +76,7 @@ internal sealed class ClientLines
     /// <summary>The work given to a client so far. Only differences between clients mean something.</summary>
     public double Given(string client) => LineOf(client)?.Given ?? _now;
 
-    /// <summary>Counts work as given to a client, beside that of the jobs it takes.</summary>
+    /// <summary>Adds work to what a client was given, besides that of the jobs it takes.</summary>
     public void Charge(string client, double work)
     {
         var line = LineOf(client) ?? Append(client, _now);

@@ -8,6 +8,8 @@ namespace SaeUnbox.Serving.RabbitMq;
 /// <summary>Operator's view of the broker: workers, queues and dead-lettered jobs.</summary>
 public sealed class BrokerAdmin : IAsyncDisposable
 {
+    private const int MaxListed = 1000;
+
     private readonly IConnection _connection;
     private readonly IChannel _channel;
     private readonly Topology _topology;
@@ -80,13 +82,13 @@ public sealed class BrokerAdmin : IAsyncDisposable
         }
     }
 
-    /// <summary>The dead-lettered jobs, oldest first. They stay in the queue.</summary>
-    public async Task<IReadOnlyList<DeadJob>> DeadAsync(int most = 1000, CancellationToken cancellation = default)
+    /// <summary>The oldest dead-lettered jobs, oldest first. They stay in the queue.</summary>
+    public async Task<IReadOnlyList<DeadJob>> DeadAsync(CancellationToken cancellation = default)
     {
         var dead = new List<DeadJob>();
         // Unacknowledged messages return to the queue when the channel closes.
         await using var channel = await _connection.CreateChannelAsync(cancellationToken: cancellation).ConfigureAwait(false);
-        while (dead.Count < most
+        while (dead.Count < MaxListed
             && await channel.BasicGetAsync(_topology.Dead, autoAck: false, cancellation).ConfigureAwait(false) is { } message)
             dead.Add(DeadLetter.Of(message.Body, message.BasicProperties).ToDeadJob());
         return dead;

@@ -114,9 +114,8 @@ internal static partial class OwnOrigin
             await context.Response.WriteAsync(
                 $"The page comes from {page}, but its request arrived for {own}, so it counts as a page of another site. A proxy in "
                 + "front of the studio must pass the visitor's address on: the Host with its port (nginx: proxy_set_header Host "
-                    + "$http_host), "
-                + "or X-Forwarded-Host; where it ends TLS, X-Forwarded-Proto too. These headers count only if SaeUnbox:TrustedProxies "
-                + "lists the proxy.");
+                + "$http_host), or X-Forwarded-Host; where it ends TLS, X-Forwarded-Proto too. These headers count only if "
+                + "SaeUnbox:TrustedProxies lists the proxy.");
         }));
     }
 

@@ -42,7 +42,7 @@ internal static class StructuredLogs
 
 /// <summary>
 /// Limits the warnings and errors of each kind to some a minute, so that no visitor can fill the disk with them. A kind is a message
-/// template, of which the program has a fixed number.
+/// template; the program has a fixed number of them.
 /// </summary>
 internal sealed class LogThrottle(TimeProvider clock) : ILogEventFilter
 {

@@ -32,7 +32,7 @@ internal static class Tiny
     public static string Folder() => Directory.CreateTempSubdirectory("mini-").FullName;
 
     public static LatentCode Code() => LatentCode.Fit(Enumerable.Range(0, 6).Select(i =>
-        Mini.Scenes.SceneRenderer.Render(SceneStream.Draw(new Random(i), Options.Scenes))));
+        Mini.Scenes.SceneRenderer.Render(Mini.Scenes.SceneSampler.DrawScene(new Random(i), Options.Scenes))));
 }
 
 internal sealed class Recorder : IMiniTrainingProgress

@@ -59,7 +59,7 @@ public sealed class ArithmeticTests
     public void AccumulateAt_OneIndexTwice_AddsBothSlices()
     {
         using var scope = NewDisposeScope();
-        var sums = zeros([3]).AccumulateAt(0, tensor(new[] { 2L, 0, 2 }), tensor(new[] { 1f, 10, 100 }));
+        var sums = zeros([3]).AccumulateAt(tensor(new[] { 2L, 0, 2 }), tensor(new[] { 1f, 10, 100 }));
         Assert.Equal([10f, 0, 101], sums.data<float>().ToArray());
     }
 

@@ -39,7 +39,7 @@ public sealed class InProcessQueueTests : IAsyncLifetime
         var result = Assert.IsType<GenerationProgress.Completed>(await LastAsync(job)).Result;
 
         Assert.Equal(job.Recipe, Recipe.FromJson(Png.FindText(result.Picture.Span, Recipe.PngKeyword)!));
-        Assert.Equal(job.Sites, result.Maps.Sites);
+        Assert.Equal(job.Sites, result.Maps.All.Select(map => map.Site));
         Assert.Equal(["wait", "text", "unet", "decode", "encode"], result.Timings.Select(timing => timing.Stage));
     }
 

@@ -25,7 +25,7 @@ internal sealed class HandQueue : IGenerationQueue
     }
 
     public void Complete(GenerationJob job) =>
-        Report(new GenerationProgress.Completed(new GenerationResult(job.Id, job.Recipe, new byte[] { 1 }, ActivationMaps.Empty, [])));
+        Report(new GenerationProgress.Completed(new GenerationResult(job.Id, job.Recipe, new byte[] { 1 }, new ActivationMaps([]), [])));
 
     public ValueTask SubmitAsync(GenerationJob job, CancellationToken cancellationToken = default)
     {

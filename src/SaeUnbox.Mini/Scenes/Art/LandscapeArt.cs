@@ -18,7 +18,7 @@ internal static class GroundArt
     public static void Paint(Pen pen, SceneGround ground, float horizon)
     {
         var palette = Of(ground);
-        pen.Gradient([pen.Grade.Apply(palette.Far), pen.Grade.Apply(palette.Near)], 0, horizon, 1, 1);
+        pen.Gradient([pen.Grade.Apply(palette.Far), pen.Grade.Apply(palette.Near)], horizon, 1);
         for (var row = 0; row < 4; row++)
         {
             // Marks get larger towards the viewer.
@@ -180,7 +180,7 @@ internal static class SkyArt
     public static void Paint(Pen pen, SceneTime time, bool sunAtLeft, float horizon)
     {
         var colors = Colors(time);
-        pen.Gradient(colors, 0, 0, 1, horizon + .01f);
+        pen.Gradient(colors, 0, horizon + .01f);
         var x = sunAtLeft ? .23f : .77f;
         switch (time)
         {

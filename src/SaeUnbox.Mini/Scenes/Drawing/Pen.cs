@@ -57,10 +57,10 @@ internal readonly struct Pen(Canvas canvas, Grade grade, Mark mark, float x = 0,
         Fill(color);
     }
 
-    /// <summary>A rectangle with a vertical gradient through the stops. Its colours are not graded.</summary>
-    public void Gradient(ReadOnlySpan<Rgb> stops, float left, float top, float right, float bottom)
+    /// <summary>Fills the whole width with a vertical gradient through the stops. Its colours are not graded.</summary>
+    public void Gradient(ReadOnlySpan<Rgb> stops, float top, float bottom)
     {
-        AddPolygon([left, top, right, top, right, bottom, left, bottom]);
+        AddPolygon([0, top, 1, top, 1, bottom, 0, bottom]);
         var colors = stops.ToArray();
         var (first, height) = (ToPixels(y + top * scale), ToPixels((bottom - top) * scale));
         canvas.Fill(row => Along(colors, (row + .5f - first) / height), 1, mark);

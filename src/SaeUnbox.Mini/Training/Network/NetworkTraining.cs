@@ -233,7 +233,7 @@ internal sealed class NetworkWorker(MiniNetwork network, MiniTrainingOptions opt
         })).ToArray();
         try
         {
-            using var mixed = new MixedPrecision(ScalarType.BFloat16);
+            using var mixed = new MixedPrecision();
             var (hidden, pooled) = network.Encode(batch.Ids, batch.Ids2);
             var predicted = network.Predict(batch.Noise, hidden, plan.PooledIsSilent ? pooled.Times(0) : pooled, plan.CutFrom);
             foreach (var delta in deltas)

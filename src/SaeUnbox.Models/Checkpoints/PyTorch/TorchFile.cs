@@ -214,7 +214,6 @@ internal sealed record StorageClass(string Name, ElementType Element)
 /// <summary>A flat array of elements that tensors are views of. Its position is known once the container has been read.</summary>
 internal sealed class TorchStorage(string key, ElementType element, long count)
 {
-    public string Key => key;
     public ElementType Element => element;
 
     public long Count => count;

@@ -12,7 +12,7 @@ namespace SaeUnbox.Models;
 /// </summary>
 /// <param name="folder">It is made if it is missing.</param>
 /// <param name="loras">The LoRAs that are merged into the weights.</param>
-/// <param name="note">Called with a sentence if weights could not be kept, or had to be made anew.</param>
+/// <param name="note">Called with a sentence if weights could not be kept, or had to be written again.</param>
 internal sealed class WeightCache(string folder, IReadOnlyList<LoraFile> loras, Action<string>? note)
 {
     private const int NameLength = 16;
@@ -46,7 +46,7 @@ internal sealed class WeightCache(string folder, IReadOnlyList<LoraFile> loras, 
     }
 
     /// <summary>Notes that a file is there and of no use.</summary>
-    public void Reject(string path) => note?.Invoke($"'{path}' was out of date or damaged; it is written anew.");
+    public void Reject(string path) => note?.Invoke($"'{path}' was out of date or damaged; it is written again.");
 
     /// <summary>Writes a file completely or not at all. If that fails, notes it, and the cache is not used any more.</summary>
     /// <exception cref="OperationCanceledException">From <paramref name="write"/>.</exception>

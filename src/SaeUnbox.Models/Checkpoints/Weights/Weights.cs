@@ -77,9 +77,6 @@ public sealed class Weights : IDisposable
     public torch.Tensor GetFused(string[] names, params long[] shapeOfEach) =>
         _tree.GetFused(Array.ConvertAll(names, Full), _tree.DType, shapeOfEach);
 
-    /// <summary>Requests an optional tensor; null if the source does not have it.</summary>
-    public torch.Tensor? Find(string name, params long[] shape) => Has(name) ? Get(name, shape) : null;
-
     /// <summary>Whether the source has a tensor of this name.</summary>
     public bool Has(string name) => _tree.Source.TryFind(Full(name), out _);
 

@@ -165,7 +165,6 @@ internal sealed class ModelFolder : IModelParts
 }
 
 /// <summary>Models that have the same parts and make conditioning from a prompt alike.</summary>
-/// <param name="Name">As users know it.</param>
 /// <param name="Pipeline">The class of diffusers that runs it.</param>
 /// <param name="TextEncoders">Folders of the text encoders, in the order in which their states are put side by side.</param>
 /// <param name="Tokenizers">Folders of their tokenizers.</param>
@@ -174,14 +173,14 @@ internal sealed class ModelFolder : IModelParts
 /// <param name="Guidance">Its usual scale of guidance.</param>
 /// <param name="Nicknames">What sites are known for.</param>
 internal sealed record ModelFamily(
-    string Name, string Pipeline, IReadOnlyList<string> TextEncoders, IReadOnlyList<string> Tokenizers, bool ZerosForEmptyPrompt,
+    string Pipeline, IReadOnlyList<string> TextEncoders, IReadOnlyList<string> Tokenizers, bool ZerosForEmptyPrompt,
     int Steps, double Guidance, IReadOnlyDictionary<Site, string> Nicknames)
 {
     /// <summary>
     /// SDXL and SDXL Turbo: two text encoders, pooled text and sizes of the image. Sites are known from arXiv 2410.22366.
     /// </summary>
     public static ModelFamily Sdxl { get; } = new(
-        "SDXL", "StableDiffusionXLPipeline", ["text_encoder", "text_encoder_2"], ["tokenizer", "tokenizer_2"], ZerosForEmptyPrompt: true,
+        "StableDiffusionXLPipeline", ["text_encoder", "text_encoder_2"], ["tokenizer", "tokenizer_2"], ZerosForEmptyPrompt: true,
         Steps: 25, Guidance: 8, new Dictionary<Site, string>
         {
             [Site.Composition] = "composition",
@@ -192,7 +191,7 @@ internal sealed record ModelFamily(
 
     /// <summary>SD 1.x, SD 2.x and SD-Turbo: one text encoder. Sites are known from arXiv 2501.18052 (SAeUron, on SD 1.5).</summary>
     public static ModelFamily Sd { get; } = new(
-        "SD", "StableDiffusionPipeline", ["text_encoder"], ["tokenizer"], ZerosForEmptyPrompt: false,
+        "StableDiffusionPipeline", ["text_encoder"], ["tokenizer"], ZerosForEmptyPrompt: false,
         Steps: 50, Guidance: 7.5, new Dictionary<Site, string> { [Site.Up(1, 1)] = "objects", [Site.Up(1, 2)] = "style" });
 
     /// <summary>The networks that a pipeline consists of, by their folders.</summary>

@@ -203,7 +203,7 @@ public sealed class LcmScheduler : Scheduler
         var original = config.OriginalSteps;
         RequireSteps(steps, original, ", the original_inference_steps of its LCMScheduler");
         (_config, _alphas) = (config, NoiseSchedule.CumulativeAlphas(config));
-        // The timesteps of the distilled schedule, latest first, of which evenly spaced ones are taken.
+        // Evenly spaced timesteps of the distilled schedule, latest first.
         var stride = config.TrainTimesteps / original;
         _timesteps = [.. Enumerable.Range(0, steps).Select(i => (original - (int)(i * ((double)original / steps))) * stride - 1)];
         Timesteps = Array.ConvertAll(_timesteps, t => (float)t);

@@ -54,9 +54,7 @@ public sealed class ClipTokenizer
     }
 
     /// <summary>A tokenizer with CLIP's own vocabulary, which ships with the program.</summary>
-    /// <param name="padsWithExclamation">
-    /// It pads with "!", as that of OpenCLIP's text encoders does, instead of the end token.
-    /// </param>
+    /// <param name="padsWithExclamation">It pads with "!", as OpenCLIP's tokenizer does, instead of the end token.</param>
     public static ClipTokenizer BuiltIn(bool padsWithExclamation, TextCleaning cleaning = TextCleaning.Ftfy) =>
         new(Padded(ClipVocabulary.Read(), padsWithExclamation), cleaning);
 

@@ -77,8 +77,9 @@ internal sealed partial class ReplySender(
 /// The most recent final replies. The broker redelivers a job whose acknowledgement got lost; the worker then sends its reply again instead
 /// of running the job twice. Thread-safe.
 /// </summary>
-internal sealed class ReplyCache(long maxBytes = 64L << 20)
+internal sealed class ReplyCache
 {
+    private const long MaxBytes = 64L << 20;
     private readonly Lock _lock = new();
     private readonly Dictionary<Guid, byte[]> _replies = [];
     private readonly Queue<Guid> _age = [];
@@ -92,7 +93,7 @@ internal sealed class ReplyCache(long maxBytes = 64L << 20)
                 return;
             _age.Enqueue(job);
             _bytes += reply.Length;
-            while (_bytes > maxBytes && _replies.Remove(_age.Dequeue(), out var oldest))
+            while (_bytes > MaxBytes && _replies.Remove(_age.Dequeue(), out var oldest))
                 _bytes -= oldest.Length;
         }
     }

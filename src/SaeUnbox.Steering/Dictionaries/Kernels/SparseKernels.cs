@@ -170,7 +170,7 @@ internal sealed class TensorKernels : ISparseKernels
         var width = dictionary.shape[1];
         var parts = zeros([nesting.Groups * entries.RowCount, width], dtype: ScalarType.Float32, device: dictionary.device);
         var directions = dictionary.index_select(0, entries.Columns) * entries.Values.unsqueeze(1);
-        parts.AccumulateAt(0, GroupRows(entries, nesting), directions);
+        parts.AccumulateAt(GroupRows(entries, nesting), directions);
         return parts.view(nesting.Groups, entries.RowCount, width).cumsum(0).Plus(bias).MoveToOuterDisposeScope();
     }
 
@@ -187,17 +187,13 @@ internal sealed class TensorKernels : ISparseKernels
         using var scope = NewDisposeScope();
         var entries = update.Entries;
         var encoderGradient = zeros_like(update.EncoderWeight).AccumulateAt(
-            0,
-            entries.Columns,
-            update.Centred.index_select(0, entries.Rows) * update.PreActivationGradients.unsqueeze(1));
+            entries.Columns, update.Centred.index_select(0, entries.Rows) * update.PreActivationGradients.unsqueeze(1));
         var dictionaryGradient = zeros_like(update.Dictionary).AccumulateAt(
-            0,
-            entries.Columns,
-            UpstreamRows(entries, update.Upstream, update.Nesting) * entries.Values.unsqueeze(1));
+            entries.Columns, UpstreamRows(entries, update.Upstream, update.Nesting) * entries.Values.unsqueeze(1));
         if (update.Dead is { } dead)
         {
-            encoderGradient.AccumulateAt(0, dead, update.DeadEncoder!);
-            dictionaryGradient.AccumulateAt(0, dead, update.DeadDictionary!);
+            encoderGradient.AccumulateAt(dead, update.DeadEncoder!);
+            dictionaryGradient.AccumulateAt(dead, update.DeadDictionary!);
         }
 
         update.Dictionary.div_((update.Dictionary * update.Dictionary).sum(1).sqrt().unsqueeze(1));

@@ -81,11 +81,11 @@ internal sealed class DictionarySource : IDisposable
         return target.reshape(-1).data<double>().ToArray();
     }
 
-    /// <summary>k from the caller, the tensor k, or the key of the configuration, in this order.</summary>
-    public int K(JsonConfig? config, int features, string key = "k")
+    /// <summary>k from the caller, the tensor k, or the configuration, in this order.</summary>
+    public int K(JsonConfig? config, int features)
     {
         var stored = HasScalar("k") ? Whole("k", Numbers("k")[0]) : (int?)null;
-        var k = AskedK ?? stored ?? Stated(config, key) ?? Stated(Config, "k")
+        var k = AskedK ?? stored ?? Stated(config, "k") ?? Stated(Config, "k")
             ?? throw Broken("its files do not tell k, the number of active features per position; give it with --sae-k N, or as "
                 + "{\"k\": N} in a config.json beside the weights");
         return k >= 1 && k <= features ? k : throw Broken(string.Create(CultureInfo.InvariantCulture,

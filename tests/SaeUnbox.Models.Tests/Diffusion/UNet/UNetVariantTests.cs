@@ -204,7 +204,9 @@ public sealed class UNetVariantTests
 
         public bool TryFind(string name, [MaybeNullWhen(false)] out TensorEntry entry)
         {
-            entry = weights.Tensors.TryGetValue(name, out var tensor) ? new TensorEntry(name, tensor.dtype, Shape(name, tensor)) : null;
+            entry = weights.Tensors.TryGetValue(name, out var tensor)
+                ? new TensorEntry(name, ElementType.For(tensor.dtype), Shape(name, tensor))
+                : null;
             return entry is not null;
         }
 
