@@ -10,7 +10,7 @@ public sealed class EditArgumentTests
     private static readonly Gen<EditArgument> Edits =
         from site in Gen.Elements(Site.Named.Append(Site.Parse("down.1.0")))
         from features in Gen.Choose(0, int.MaxValue).NonEmptyListOf()
-        from weights in Gen.ArrayOf(Gen.Choose(-50, 50), features.Count()).OrNull()
+        from weights in Gen.ArrayOf(Gen.Choose(-50, 50), features.Count).OrNull()
         from strength in ArbMap.Default.GeneratorFor<NormalFloat>()
         from mode in Gen.Elements(EditMode.All.ToArray())
         from threshold in Gen.Choose(0, 5000)

@@ -128,8 +128,8 @@ public class SteeringTests
         var (input, output) = TurboBlock(site);
         using var codes = sae.Encode(BlockEdit.Difference(input, output));
         var active = Enumerable.Range(0, sae.Features).OrderByDescending(i => codes.Map(i).sum().item<float>()).Take(2).ToArray();
-        EditMode.TryParse(mode, out var parsed);
-        var edit = new FeatureEdit(Site.Composition, active[0], 3) { Mode = parsed!, Also = [active[1]], Weights = [1, -.25] };
+        var parsed = EditMode.All.Single(one => one.Name == mode);
+        var edit = new FeatureEdit(Site.Composition, active[0], 3) { Mode = parsed, Also = [active[1]], Weights = [1, -.25] };
 
         var whole = Change(edit);
 
