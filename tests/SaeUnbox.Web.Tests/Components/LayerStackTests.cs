@@ -25,6 +25,15 @@ public sealed class LayerStackTests : BunitContext
     }
 
     [Fact]
+    public void Render_SeveralFeatures_ListsThemWithTheirWeights()
+    {
+        var layers = Stack([Two[0] with { Also = [99999], Weights = [1, -.25] }, Two[1]]);
+
+        Assert.Equal("#3 snow field\n#99999 × -0.25", layers.Find("[data-layer='0'] .mono").GetAttribute("title"));
+        Assert.Null(layers.Find("[data-layer='1'] .mono").GetAttribute("title"));
+    }
+
+    [Fact]
     public void Mode_OfEveryLayer_IsOnItsTag() =>
         Assert.Equal(["add", "scale"], Stack([Two[0], Two[1] with { Mode = EditMode.Scale }]).FindAll(".pick .mode-tag")
             .Select(tag => tag.TextContent).Order());
