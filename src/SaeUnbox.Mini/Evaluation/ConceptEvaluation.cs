@@ -81,14 +81,10 @@ public static class ConceptEvaluation
             FormattableString.Invariant($"labels of {options.Pictures} pictures, measured in {options.ConceptScenes} scenes"), sites);
     }
 
-    // Those that paint, those of the effects, and no others.
-    private static IEnumerable<ConceptFeature> FeaturesOf(ConceptDirection known, params ConceptEffect?[] effects)
-    {
-        var first = known.Features.Take(effects.OfType<ConceptEffect>().Where(effect => effect.Weighted is null)
+    // Those that stand for the element. A fit also takes others, such as those that must be weaker.
+    private static IEnumerable<ConceptFeature> FeaturesOf(ConceptDirection known, params ConceptEffect?[] effects) =>
+        known.Features.Take(effects.OfType<ConceptEffect>().Where(effect => effect.Weighted is null)
             .Select(effect => effect.Features).Append(known.Units.Count).Max());
-        var weighted = effects.SelectMany(effect => effect?.Weighted ?? []).Select(one => one.Feature);
-        return first.UnionBy(known.Candidates.IntersectBy(weighted, one => one.Feature), one => one.Feature);
-    }
 
     private sealed record ConceptQuestion(string Files, int Seed, string Dtype, int Pictures, int Trials, int Scenes,
         int FittingSteps, int FittingScenes);

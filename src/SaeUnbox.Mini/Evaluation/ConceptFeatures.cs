@@ -15,7 +15,7 @@ namespace SaeUnbox.Mini.Evaluation;
 /// </param>
 /// <param name="Candidates">Those whose activation differs most where the element is.</param>
 internal sealed record ConceptDirection(string Element, Site Site, IReadOnlyList<ConceptFeature> Features, IReadOnlyList<double> Units,
-    IReadOnlyList<ConceptFeature> Candidates);
+    IReadOnlyList<int> Candidates);
 
 /// <summary>
 /// Finds the features that stand for each element at each site: those whose sum, each at its mean activation, has the direction in which
@@ -86,8 +86,8 @@ internal sealed class ConceptFeatures(MiniModel model, SaeSet saes, MiniEvaluati
                 foreach (var (row, amount) in features.Zip(difference))
                     Accumulate(wanted, row, amount);
                 var (chosen, units, sum) = (new List<int>(), new List<double>(), new double[dictionary.Width]);
-                ConceptFeature[] candidates = [.. Described(Enumerable.Range(0, features.Length)
-                    .OrderByDescending(i => Math.Abs(difference[i]) * Norm(features[i])).Take(Fitted))];
+                int[] candidates = [.. Enumerable.Range(0, features.Length)
+                    .OrderByDescending(i => Math.Abs(difference[i]) * Norm(features[i])).Take(Fitted)];
                 while (chosen.Count < Painting && Next() is { } next)
                 {
                     Accumulate(sum, parts[next], 1);
@@ -96,10 +96,8 @@ internal sealed class ConceptFeatures(MiniModel model, SaeSet saes, MiniEvaluati
                 }
                 chosen.AddRange(Candidates().OrderByDescending(i => difference[i]).Take(All - chosen.Count).ToArray());
                 if (chosen.Count > 0)
-                    found.Add(new(element.Name, site, [.. Described(chosen)], units, candidates));
-
-                IEnumerable<ConceptFeature> Described(IEnumerable<int> some) =>
-                    some.Select(i => new ConceptFeature(i, Math.Round(scores[element.Label][i], 3), null));
+                    found.Add(new(element.Name, site,
+                        [.. chosen.Select(i => new ConceptFeature(i, Math.Round(scores[element.Label][i], 3), null))], units, candidates));
 
                 IEnumerable<int> Candidates() =>
                     Enumerable.Range(0, features.Length).Where(i => difference[i] > 0 && !chosen.Contains(i));

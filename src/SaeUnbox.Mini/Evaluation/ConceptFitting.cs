@@ -47,7 +47,7 @@ internal sealed class ConceptFitting : IDisposable
             .Select(i => SteeringScene.Unrelated(RandomAt.Place(options.Seed, Purpose, element.Label, i), element))
             .Chunk(Batch).Select(scenes => new SceneBatch(model, known.Site, element, scenes));
         using var fitting = new ConceptFitting(model, known.Site, saes[known.Site], isAdding, batches);
-        return fitting.Fit([.. known.Candidates.Select(one => one.Feature)], options.FittingSteps, cancellation);
+        return fitting.Fit(known.Candidates, options.FittingSteps, cancellation);
     }
 
     private ConceptEffect? Fit(IReadOnlyList<int> features, int steps, CancellationToken cancellation)
