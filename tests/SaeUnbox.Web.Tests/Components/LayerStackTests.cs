@@ -29,8 +29,8 @@ public sealed class LayerStackTests : BunitContext
     {
         var layers = Stack([Two[0] with { Also = [99999], Weights = [1, -.25] }, Two[1]]);
 
-        Assert.Equal("#3 snow field\n#99999 × -0.25", layers.Find("[data-layer='0'] .mono").GetAttribute("title"));
-        Assert.Null(layers.Find("[data-layer='1'] .mono").GetAttribute("title"));
+        Assert.Equal("#3 snow field\n#99999 × -0.25", layers.Find("[data-layer='0'] .mono.quiet").GetAttribute("title"));
+        Assert.Null(layers.Find("[data-layer='1'] .mono.quiet").GetAttribute("title"));
     }
 
     [Fact]
