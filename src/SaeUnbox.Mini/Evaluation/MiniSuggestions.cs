@@ -36,7 +36,7 @@ public static class MiniSuggestions
         foreach (var (i, (name, site)) in best.Index())
         {
             var edit = site!.Edit(site.Painting!) with { Mask = Region(name) };
-            entries.Add(Entry($"Paint {name}", Recipe(Unrelated(name, i)) with { Edits = [edit] }));
+            entries.Add(Entry($"Paint {name}", Recipe(Unrelated(name, i + 1)) with { Edits = [edit] }));
         }
         foreach (var (text, _) in Prompts.Skip(1))
             entries.Add(Entry(text, Recipe(text)));
