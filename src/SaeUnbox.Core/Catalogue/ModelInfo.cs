@@ -20,7 +20,7 @@ public sealed record ModelInfo(
     /// <summary>The LoRAs that are merged into it.</summary>
     public IReadOnlyList<RecipeLora> Loras { get; init; } = [];
 
-    /// <summary>The number format that it runs in.</summary>
+    /// <summary>The number format it runs in.</summary>
     public Dtype Dtype { get; init; }
 
     /// <summary>Side of the pictures, in pixels, that an earlier version made from the same latents; null if there was none.</summary>

@@ -9,7 +9,7 @@ namespace SaeUnbox.Lab;
 /// <summary>Writes atlases. A new one is renamed into place when complete, so that readers never see half of one.</summary>
 public static class AtlasWriter
 {
-    // Pictures leave less of large pages unused.
+    // Large pages waste less space on pictures.
     private const string Pack = "PRAGMA page_size = 16384; VACUUM";
 
     /// <exception cref="AtlasException">It cannot be written.</exception>

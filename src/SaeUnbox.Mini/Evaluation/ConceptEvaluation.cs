@@ -40,7 +40,7 @@ public static class ConceptEvaluation
                 return (In: folder.Part($"{element.Name} in", () => trials.PutIn(element, directions, Fitted)),
                     Out: folder.Part($"{element.Name} out", () => trials.TakeOut(element, directions)), Directions: directions);
 
-                // At the first site, because everything behind it takes part then.
+                // At the first site, so that every later layer can respond to it.
                 ConceptEffect? Fitted(bool isAdding) => options.FittingSteps == 0 || directions is not [{ } first, ..] ? null
                     : folder.Part($"{element.Name} {(isAdding ? "added" : "fitted")}", () =>
                     {
@@ -81,7 +81,7 @@ public static class ConceptEvaluation
             FormattableString.Invariant($"labels of {options.Pictures} pictures, measured in {options.ConceptScenes} scenes"), sites);
     }
 
-    // Those that stand for the element. A fit also takes others, such as those that must be weaker.
+    // The features that stand for the element. A fit may use others as well, such as features that it weakens.
     private static IEnumerable<ConceptFeature> FeaturesOf(ConceptDirection known, params ConceptEffect?[] effects) =>
         known.Features.Take(effects.OfType<ConceptEffect>().Where(effect => effect.Weighted is null)
             .Select(effect => effect.Features).Append(known.Units.Count).Max());
@@ -141,15 +141,15 @@ internal sealed class ConceptTrials(SteeringEvaluation steering, MiniEvaluationO
     // In units of ConceptDirection.
     private static readonly double[] Amounts = [.9, 1.5, 2.5], Negatives = [-.9, -1.8];
 
-    // Share of the scenes from which on nothing is fitted.
+    // Nothing is fitted if a way works in this share of the scenes.
     private const double GoodEnough = .95;
 
     // Factors of a fitted strength.
     private static readonly double[] Fittings = [1, 1.3];
 
     /// <param name="fit">
-    /// Fits a way at the first site, which is tried if the others leave something to wish for: with any weights, or with positive ones.
-    /// Null for none.
+    /// Fits a way at the first site, with weights of any sign or with positive ones; it is called if no other way works often enough. Null
+    /// for none.
     /// </param>
     public ConceptEdit PutIn(SteeringElement element, IReadOnlyList<ConceptDirection> known, Func<bool, ConceptEffect?> fit)
     {
@@ -162,7 +162,7 @@ internal sealed class ConceptTrials(SteeringEvaluation steering, MiniEvaluationO
                 new ConceptWay(known[0], fitted with { Strength = StrengthOf(factor * fitted.Strength) }))];
             if (best is not null)
                 ways.Insert(0, best.Way);
-            // A fit comes nearest to the drawings, so only how often it works tells whether it is better.
+            // A fit is trained to come near the drawings, so only how often it works is compared.
             best = Compare(SteeringTask.Paint, element, ways, new(CompareFit, 4 * options.Trials), nearly: 0);
         }
         var way = best?.Way;
@@ -197,7 +197,7 @@ internal sealed class ConceptTrials(SteeringEvaluation steering, MiniEvaluationO
     /// Of ways that work in nearly as many scenes as the best one, the one that does least wrong; null if none ever works.
     /// </summary>
     /// <param name="wrong">What should be small.</param>
-    /// <param name="nearly">By how much of the scenes fewer is nearly as many.</param>
+    /// <param name="nearly">How much smaller a way's share of scenes may be than the best one's, 0 to 1.</param>
     public static int? Best(IReadOnlyList<SteeringOutcome> tried, Func<SteeringOutcome, double> wrong, double nearly = Nearly)
     {
         var works = tried.Select(one => one.Works).ToArray();

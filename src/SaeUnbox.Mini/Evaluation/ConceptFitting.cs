@@ -20,7 +20,7 @@ internal sealed class ConceptFitting : IDisposable
     // Squared distances between drawings in the cells, of pixels from -1 to 1, are some hundredths.
     private const double Temperature = .004;
 
-    // Weights of the terms of the loss, and the most that one scene counts: some places cannot show the element at all.
+    // Weights of the loss's terms, and the cap on the loss of one scene: some places cannot show the element at all.
     private const double DistanceWeight = 20, OutsideWeight = 20, MostOfAScene = 8;
 
     private readonly MiniModel _model;
@@ -33,7 +33,7 @@ internal sealed class ConceptFitting : IDisposable
         (_model, _site, _dictionary, _isAdding, _batches) = (model, site, dictionary, isAdding, [.. batches]);
 
     /// <summary>
-    /// Chooses and weights features: a third of the steps with all, the rest with those that add or take most.
+    /// Chooses and weights features: a third of the steps with all, the rest with the few that then change the block most.
     /// </summary>
     /// <param name="model">In fp32.</param>
     /// <param name="known">Gives the site, and the features to choose from.</param>
@@ -111,7 +111,7 @@ internal sealed class ConceptFitting : IDisposable
 }
 
 /// <summary>
-/// Scenes that ran without edits, and what should be seen in them. Tensors belong to the dispose scope in which it is made.
+/// Scenes that ran without edits, and what they should show. Its tensors belong to the dispose scope that is open when it is made.
 /// </summary>
 internal sealed class SceneBatch : IDisposable
 {
